@@ -1,0 +1,164 @@
+"""A genotype: an immutable description of a student architecture, around a networkx DiGraph. No torch here.
+
+Node 0 is the source (the embedded tokens); nodes 1..n carry an operation, its settings and a merge; an edge carries
+the port at which it enters its reader. Nodes that nobody reads are sinks; all sinks are merged into the output.
+Graph attributes: `width` (features per token), `rank` (of the factorised embedding), `pooling`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Self
+
+import networkx as nx
+
+from rosearch.space.identity import canonical_order, genotype_id
+
+Setting = bool | int | float | str
+SOURCE = 0
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operator node. `inputs[port]` is the position of what it reads: 0 is the source, i the i-th node."""
+
+    op: str
+    settings: tuple[tuple[str, Setting], ...] = ()
+    inputs: tuple[int, ...] = (SOURCE,)
+    merge: str = "add"
+
+    @classmethod
+    def of(cls, op: str, inputs: Iterable[int] = (SOURCE,), merge: str = "add", **settings: Setting) -> Self:
+        """The node with its settings sorted by name."""
+        return cls(op, tuple(sorted(settings.items())), tuple(inputs), merge)
+
+    @property
+    def setting(self) -> dict[str, Setting]:
+        """The settings as a dictionary (a copy)."""
+        return dict(self.settings)
+
+    def with_(self, **changes: Any) -> Self:
+        """A changed copy."""
+        return replace(self, **changes)
+
+
+@dataclass(frozen=True, eq=False)
+class Genotype:
+    """Width, embedding rank, pooling, and operator nodes in a topological order (each reads only earlier ones).
+
+    Equality and hash are those of `id`: two genotypes that describe the same architecture are equal, however their
+    nodes are numbered. Raises `ValueError` where the nodes are no DAG in topological order.
+    """
+
+    width: int
+    rank: int
+    pooling: str
+    nodes: tuple[Node, ...]
+
+    def __post_init__(self) -> None:
+        if not self.nodes:
+            raise ValueError("a genotype needs at least one node")
+        for position, node in enumerate(self.nodes, start=1):
+            if not node.inputs:
+                raise ValueError(f"node {position} ({node.op}) reads nothing")
+            for read in node.inputs:
+                if not 0 <= read < position:
+                    raise ValueError(f"node {position} ({node.op}) reads {read}: only 0..{position - 1} come before it")
+
+    @cached_property
+    def graph(self) -> nx.DiGraph:
+        """The frozen networkx graph. Edges that repeat (a node reading another twice) carry all their ports."""
+        graph = nx.DiGraph(width=self.width, rank=self.rank, pooling=self.pooling)
+        graph.add_node(SOURCE, op="source", settings=(), merge="add")
+        for position, node in enumerate(self.nodes, start=1):
+            graph.add_node(position, op=node.op, settings=node.settings, merge=node.merge)
+            for port, read in enumerate(node.inputs):
+                if graph.has_edge(read, position):
+                    graph.edges[read, position]["ports"] += (port,)
+                else:
+                    graph.add_edge(read, position, ports=(port,))
+        return nx.freeze(graph)
+
+    @classmethod
+    def from_graph(cls, graph: nx.DiGraph) -> Self:
+        """The genotype of a graph shaped like `graph`, whatever its node names; its source is the node of op `source`."""
+        names = [name for name in nx.topological_sort(graph) if graph.nodes[name]["op"] != "source"]
+        position = {name: index for index, name in enumerate(names, start=1)}
+        position.update({name: SOURCE for name, data in graph.nodes(data=True) if data["op"] == "source"})
+        nodes = []
+        for name in names:
+            reads = sorted((port, position[read]) for read, _, ports in graph.in_edges(name, data="ports") for port in ports)
+            data = graph.nodes[name]
+            nodes.append(Node(data["op"], tuple(data["settings"]), tuple(read for _, read in reads), data["merge"]))
+        return cls(graph.graph["width"], graph.graph["rank"], graph.graph["pooling"], tuple(nodes))
+
+    @cached_property
+    def id(self) -> str:
+        """16 hex digits: the hash of the canonical form (no-ops collapsed, relabelled, settings sorted, ports kept)."""
+        return genotype_id(self)
+
+    def canonical(self) -> Genotype:
+        """The same nodes in the canonical order, so that equal genotypes build bit-identical students."""
+        order = canonical_order(self)
+        position = {SOURCE: SOURCE} | {old: new for new, old in enumerate(order, start=1)}
+        nodes = []
+        for old in order:
+            node = self.nodes[old - 1]
+            inputs = tuple(position[read] for read in node.inputs)
+            nodes.append(node.with_(inputs=tuple(sorted(inputs)) if node.merge == "add" else inputs))
+        return Genotype(self.width, self.rank, self.pooling, tuple(nodes))
+
+    @cached_property
+    def sinks(self) -> tuple[int, ...]:
+        """Positions of the nodes that nobody reads; their mean is the output."""
+        read = {source for node in self.nodes for source in node.inputs}
+        return tuple(position for position in range(1, len(self.nodes) + 1) if position not in read)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON data: width, rank, pooling, and per node op, inputs, merge and its settings."""
+        return {
+            "width": self.width,
+            "rank": self.rank,
+            "pooling": self.pooling,
+            "nodes": [
+                {"op": node.op, "inputs": list(node.inputs), "merge": node.merge, "settings": node.setting}
+                for node in self.nodes
+            ],
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """The inverse of `to_dict`. Raises `ValueError`, `KeyError` or `TypeError` on data of another shape."""
+        nodes = tuple(
+            Node.of(node["op"], node.get("inputs", (SOURCE,)), node.get("merge", "add"), **node.get("settings", {}))
+            for node in data["nodes"]
+        )
+        return cls(int(data["width"]), int(data["rank"]), str(data["pooling"]), nodes)
+
+    def to_json(self) -> str:
+        """One line of JSON with sorted keys."""
+        return json.dumps(self.to_dict(), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The inverse of `to_json`."""
+        return cls.from_dict(json.loads(text))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Genotype) and self.id == other.id
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def __str__(self) -> str:
+        """One short line, e.g. `w256 r128 mean | attention(heads=4)<-0 ffn(ratio=2)<-1`."""
+        parts = []
+        for node in self.nodes:
+            settings = ",".join(f"{name}={value}" for name, value in node.settings)
+            reads = ",".join(map(str, node.inputs))
+            merge = f":{node.merge}" if len(node.inputs) > 1 else ""
+            parts.append(f"{node.op}{f'({settings})' if settings else ''}<-{reads}{merge}")
+        return f"w{self.width} r{self.rank} {self.pooling} | {' '.join(parts)}"
