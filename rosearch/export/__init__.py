@@ -1,0 +1,1 @@
+"""A chosen student leaves the run: as a folder that plain transformers loads."""

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
 from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
 
@@ -95,12 +101,48 @@ class Measurements:
     robustness: Robustness | None = None
 
 
+@dataclass(frozen=True)
+class TeacherCost:
+    """The yardstick of compression. `encoder_parameters` are without the embedding tables; FLOPs as in `Efficiency`."""
+
+    parameters: int
+    encoder_parameters: int
+    flops: int
+
+
+@dataclass(frozen=True)
+class TeacherFacts:
+    """The yardstick of a run, measured once: the teacher's quality on the validation rows, its cost, its shape."""
+
+    quality: Quality
+    cost: TeacherCost
+    positions: int  # longest text in tokens
+    token_types: int
+    latency_ms: float | None = None  # median at the first batch size that is timed
+    robustness: Robustness | None = None  # under the candidates' own attack
+
+
 _ADAPTER: TypeAdapter[Measurements] = TypeAdapter(Measurements)
 
 
 def to_json(measurements: Measurements) -> str:
     """One line of JSON; a non-finite float raises `ValueError` (it must have been a failure before)."""
-    return _ADAPTER.dump_json(measurements).decode()
+    data = asdict(measurements)
+    if bad := list(_non_finite(data, "")):
+        raise ValueError(f"measurements must be finite, got {', '.join(bad)}")
+    return json.dumps(data, allow_nan=False)
+
+
+def _non_finite(data: Any, path: str) -> Iterator[str]:
+    """Each float that JSON cannot hold, as `quality.accuracy.low = nan`."""
+    if isinstance(data, float) and not math.isfinite(data):
+        yield f"{path} = {data}"
+    elif isinstance(data, dict):
+        for name, value in data.items():
+            yield from _non_finite(value, f"{path}.{name}" if path else name)
+    elif isinstance(data, tuple):
+        for index, value in enumerate(data):
+            yield from _non_finite(value, f"{path}[{index}]")
 
 
 def from_json(text: str) -> Measurements:

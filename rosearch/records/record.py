@@ -15,7 +15,7 @@ Status = Literal["pending", "running", "done", "failed"]
 
 @dataclass(frozen=True)
 class Proposal:
-    """What a strategy asks for. `origin` names how it was made: sample, warm_start:NAME, mutation:..., crossover, ..."""
+    """What a strategy asks for. `origin` names how it was made: sample, warm_start:NAME, mutation:NAME, crossover."""
 
     genotype: Genotype
     origin: str
@@ -29,6 +29,10 @@ class Failure:
     kind: FailureKind
     stage: str
     message: str
+
+    def __str__(self) -> str:
+        """`nan while in distil: the loss is not finite`."""
+        return f"{self.kind} while in {self.stage}: {self.message}"
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """A genotype: an immutable description of a student architecture, around a networkx DiGraph. No torch here.
 
-Node 0 is the source (the embedded tokens); nodes 1..n carry an operation, its settings and a merge; an edge carries
-the port at which it enters its reader. Nodes that nobody reads are sinks; all sinks are merged into the output.
-Graph attributes: `width` (features per token), `rank` (of the factorised embedding), `pooling`.
+Node 0 is the source (the embedded tokens); nodes 1..n carry an operation, its settings and a merge; an edge
+carries the port at which it enters its reader. Nodes that nobody reads are sinks; all sinks are merged into
+the output. Graph attributes: `width` (features per token), `rank` (of the factorised embedding), `pooling`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import networkx as nx
 
-from rosearch.space.identity import canonical_order, genotype_id
+from rosearch.space.identity import canonical_form, genotype_id
 
 Setting = bool | int | float | str
 SOURCE = 0
@@ -23,7 +23,7 @@ SOURCE = 0
 
 @dataclass(frozen=True)
 class Node:
-    """One operator node. `inputs[port]` is the position of what it reads: 0 is the source, i the i-th node."""
+    """One operator node. `inputs[port]` is the position of what it reads: 0 the source, i the i-th node."""
 
     op: str
     settings: tuple[tuple[str, Setting], ...] = ()
@@ -47,10 +47,10 @@ class Node:
 
 @dataclass(frozen=True, eq=False)
 class Genotype:
-    """Width, embedding rank, pooling, and operator nodes in a topological order (each reads only earlier ones).
+    """Width, embedding rank, pooling, and operator nodes in a topological order (each reads earlier ones).
 
-    Equality and hash are those of `id`: two genotypes that describe the same architecture are equal, however their
-    nodes are numbered. Raises `ValueError` where the nodes are no DAG in topological order.
+    Equality and hash are those of `id`: two genotypes that describe the same architecture are equal, however
+    their nodes are numbered. Raises `ValueError` where the nodes are no DAG in topological order.
     """
 
     width: int
@@ -66,11 +66,13 @@ class Genotype:
                 raise ValueError(f"node {position} ({node.op}) reads nothing")
             for read in node.inputs:
                 if not 0 <= read < position:
-                    raise ValueError(f"node {position} ({node.op}) reads {read}: only 0..{position - 1} come before it")
+                    raise ValueError(
+                        f"node {position} ({node.op}) reads {read}: only 0..{position - 1} come before it"
+                    )
 
     @cached_property
     def graph(self) -> nx.DiGraph:
-        """The frozen networkx graph. Edges that repeat (a node reading another twice) carry all their ports."""
+        """The frozen networkx graph. An edge carries all ports at which its reader reads it."""
         graph = nx.DiGraph(width=self.width, rank=self.rank, pooling=self.pooling)
         graph.add_node(SOURCE, op="source", settings=(), merge="add")
         for position, node in enumerate(self.nodes, start=1):
@@ -84,31 +86,50 @@ class Genotype:
 
     @classmethod
     def from_graph(cls, graph: nx.DiGraph) -> Self:
-        """The genotype of a graph shaped like `graph`, whatever its node names; its source is the node of op `source`."""
-        names = [name for name in nx.topological_sort(graph) if graph.nodes[name]["op"] != "source"]
-        position = {name: index for index, name in enumerate(names, start=1)}
-        position.update({name: SOURCE for name, data in graph.nodes(data=True) if data["op"] == "source"})
+        """The genotype of a graph shaped like `graph`, whatever its node names; the source has op `source`.
+
+        Raises `ValueError` where there is not exactly one source, where a node reads nothing, or where there
+        is a cycle.
+        """
+        sources = [name for name, op in graph.nodes(data="op") if op == "source"]
+        if len(sources) != 1 or not nx.is_directed_acyclic_graph(graph):
+            raise ValueError(
+                f"expected an acyclic graph with one source, got {len(sources)} sources or a cycle"
+            )
+        names = [name for name in nx.topological_sort(graph) if name != sources[0]]
+        position = {name: index for index, name in enumerate(names, start=1)} | {sources[0]: SOURCE}
         nodes = []
         for name in names:
-            reads = sorted((port, position[read]) for read, _, ports in graph.in_edges(name, data="ports") for port in ports)
+            edges = graph.in_edges(name, data="ports")
+            reads = sorted((port, position[read]) for read, _, ports in edges for port in ports)
             data = graph.nodes[name]
-            nodes.append(Node(data["op"], tuple(data["settings"]), tuple(read for _, read in reads), data["merge"]))
+            nodes.append(
+                Node(data["op"], tuple(data["settings"]), tuple(read for _, read in reads), data["merge"])
+            )
         return cls(graph.graph["width"], graph.graph["rank"], graph.graph["pooling"], tuple(nodes))
 
     @cached_property
     def id(self) -> str:
-        """16 hex digits: the hash of the canonical form (no-ops collapsed, relabelled, settings sorted, ports kept)."""
+        """16 hex digits: the hash of the canonical form (see `identity`)."""
         return genotype_id(self)
 
     def canonical(self) -> Genotype:
-        """The same nodes in the canonical order, so that equal genotypes build bit-identical students."""
-        order = canonical_order(self)
-        position = {SOURCE: SOURCE} | {old: new for new, old in enumerate(order, start=1)}
+        """The one genotype that stands for all of its id, so that equals build bit-identical students.
+
+        No-ops are gone and the nodes stand in the canonical order; only where the output reads a node that
+        another reads too, or reads it twice, an identity at the end says so.
+        """
+        form = canonical_form(self)
         nodes = []
-        for old in order:
+        for old, reads in zip(form.kept, form.reads, strict=True):
             node = self.nodes[old - 1]
-            inputs = tuple(position[read] for read in node.inputs)
-            nodes.append(node.with_(inputs=tuple(sorted(inputs)) if node.merge == "add" else inputs))
+            merge = node.merge if len(reads) > 1 else "add"
+            nodes.append(Node(node.op, tuple(sorted(node.settings)), reads, merge))
+        read = {source for node in nodes for source in node.inputs} | {SOURCE}
+        twice = {position for position in form.output if form.output.count(position) > 1}
+        nodes.extend(
+            Node("identity", (), (position,)) for position in form.output if position in read | twice
+        )
         return Genotype(self.width, self.rank, self.pooling, tuple(nodes))
 
     @cached_property
@@ -131,9 +152,14 @@ class Genotype:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """The inverse of `to_dict`. Raises `ValueError`, `KeyError` or `TypeError` on data of another shape."""
+        """The inverse of `to_dict`. Raises `ValueError`, `KeyError` or `TypeError` on other data."""
         nodes = tuple(
-            Node.of(node["op"], node.get("inputs", (SOURCE,)), node.get("merge", "add"), **node.get("settings", {}))
+            Node.of(
+                node["op"],
+                node.get("inputs", (SOURCE,)),
+                node.get("merge", "add"),
+                **node.get("settings", {}),
+            )
             for node in data["nodes"]
         )
         return cls(int(data["width"]), int(data["rank"]), str(data["pooling"]), nodes)

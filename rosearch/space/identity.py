@@ -1,120 +1,191 @@
 """When are two genotypes the same architecture? An exact canonical form, and the id that is its hash.
 
-A Weisfeiler-Lehman hash alone collides from six nodes on, so colours only order the search here: the form is the
-lexicographically smallest encoding over all topological orders, and ties are tried exhaustively.
+First no-ops go: an identity of one input is what it reads, a mean of equal inputs is that input. Then the
+smallest code over all orders of the nodes is found by colour refinement with individualisation, as in nauty
+(McKay, 1981): colours (Weisfeiler-Lehman) alone collide from six nodes on, so where they leave a tie every
+branch is tried, except those that an automorphism found on the way proves to be copies of a branch already
+seen.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from math import gcd
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rosearch.space.genotype import Genotype
+    from rosearch.space.genotype import Genotype, Node
 
-_OUTPUT = -1
+
+@dataclass(frozen=True)
+class CanonicalForm:
+    """The nodes that do something, in canonical order: index i stands for position i + 1, the source is 0."""
+
+    kept: tuple[int, ...]  # the position that each has in the genotype
+    reads: tuple[tuple[int, ...], ...]  # canonical positions, by port; sorted where the node adds
+    output: tuple[int, ...]  # canonical positions whose mean is the output, sorted; one may stand there twice
 
 
 def genotype_id(genotype: Genotype) -> str:
-    """16 hex digits that isomorphic genotypes share and others do not."""
-    labels, reads, output = _reduced(genotype)
-    order = _smallest_order(labels, reads, output)
-    position = {0: 0} | {name: index for index, name in enumerate(order, start=1)}
-    code = [[labels[name], _renamed(labels[name], reads[name], position)] for name in order]
-    head = [genotype.width, genotype.rank, genotype.pooling]
-    text = json.dumps([head, code, sorted(position[name] for name in output)], sort_keys=True)
+    """16 hex digits that isomorphic genotypes share and others do not (up to collisions of 64 bits)."""
+    form = canonical_form(genotype)
+    nodes = [
+        [_label(genotype.nodes[old - 1], reads), reads]
+        for old, reads in zip(form.kept, form.reads, strict=True)
+    ]
+    text = json.dumps([genotype.width, genotype.rank, genotype.pooling, nodes, form.output])
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def canonical_order(genotype: Genotype) -> tuple[int, ...]:
-    """The node positions of a genotype, as they are (no-ops kept), in the canonical order."""
-    labels = {position: _label(node) for position, node in enumerate(genotype.nodes, start=1)}
-    reads = {position: node.inputs for position, node in enumerate(genotype.nodes, start=1)}
-    return _smallest_order(labels, reads, list(genotype.sinks))
+def canonical_form(genotype: Genotype) -> CanonicalForm:
+    """The form that two genotypes share exactly where they are isomorphic (and agree on labels)."""
+    kept, reads, output = _without_no_ops(genotype)
+    nodes = [genotype.nodes[old - 1] for old in kept]
+    labels = ["source", *(_label(node, inputs) for node, inputs in zip(nodes, reads, strict=True))]
+    adds = [False, *(node.merge == "add" for node in nodes)]
+    order = _Ordering(labels, [(), *reads], adds, output).smallest()
+    position = {name: index for index, name in enumerate(order)}
+    return CanonicalForm(
+        tuple(kept[name - 1] for name in order[1:]),
+        tuple(_renamed(reads[name - 1], position, adds[name]) for name in order[1:]),
+        _renamed(output, position, True),
+    )
 
 
-def _label(node: Any) -> str:
-    merge = node.merge if len(node.inputs) > 1 else ""  # one input has nothing to merge
-    return json.dumps([node.op, merge, [list(pair) for pair in node.settings]])
+def working_nodes(genotype: Genotype) -> int:
+    """How many nodes do something: all but identities of one input (isomorphic genotypes agree on it)."""
+    return len(_without_no_ops(genotype)[0])
 
 
-def _reduced(genotype: Genotype) -> tuple[dict[int, str], dict[int, tuple[int, ...]], list[int]]:
-    """Labels, inputs and what the output reads, with every identity of one input replaced by what it reads."""
+def _label(node: Node, inputs: Sequence[int]) -> str:
+    settings = sorted(
+        (name, value if isinstance(value, bool | str) else float(value)) for name, value in node.settings
+    )
+    return json.dumps([node.op, node.merge if len(inputs) > 1 else "", settings])
+
+
+def _without_no_ops(genotype: Genotype) -> tuple[list[int], list[tuple[int, ...]], tuple[int, ...]]:
+    """Positions of kept nodes; their inputs and those of the output, as 0 (source) or 1 + index in kept."""
     stands_for = {0: 0}
-    labels: dict[int, str] = {}
-    reads: dict[int, tuple[int, ...]] = {}
+    kept: list[int] = []
+    reads: list[tuple[int, ...]] = []
     for position, node in enumerate(genotype.nodes, start=1):
         inputs = tuple(stands_for[read] for read in node.inputs)
+        if node.merge == "add":
+            inputs = _without_common_repeats(inputs)
         if node.op == "identity" and len(inputs) == 1:
             stands_for[position] = inputs[0]
         else:
-            stands_for[position] = position
-            labels[position], reads[position] = _label(node), inputs
-    return labels, reads, [stands_for[sink] for sink in genotype.sinks]
+            kept.append(position)
+            reads.append(inputs)
+            stands_for[position] = len(kept)
+    return kept, reads, _without_common_repeats(tuple(stands_for[sink] for sink in genotype.sinks))
 
 
-def _renamed(label: str, inputs: Sequence[int], position: dict[int, int]) -> list[int]:
+def _without_common_repeats(inputs: tuple[int, ...]) -> tuple[int, ...]:
+    """A mean of (a, a, b, b) is the mean of (a, b)."""
+    if len(inputs) == 1 or len(set(inputs)) == len(inputs):
+        return inputs
+    counts = Counter(inputs)
+    common = gcd(*counts.values())
+    return tuple(name for name in sorted(counts) for _ in range(counts[name] // common))
+
+
+def _renamed(inputs: Iterable[int], position: dict[int, int], is_set: bool) -> tuple[int, ...]:
     renamed = [position[read] for read in inputs]
-    return sorted(renamed) if _commutes(label) else renamed
+    return tuple(sorted(renamed)) if is_set else tuple(renamed)
 
 
-def _commutes(label: str) -> bool:
-    return '", "add", [' in label  # the merge stands second in a label; adding forgets the ports
+class _Ordering:
+    """The search for the order of nodes (0 the source, first) whose code is smallest."""
+
+    def __init__(
+        self, labels: list[str], reads: list[tuple[int, ...]], adds: list[bool], output: tuple[int, ...]
+    ):
+        self.reads, self.adds, self.output = reads, adds, output
+        self.readers: list[list[tuple[int, int]]] = [[] for _ in labels]
+        depth = [0] * len(labels)
+        for name, inputs in enumerate(reads):
+            depth[name] = max((depth[read] + 1 for read in inputs), default=0)
+            for port, read in enumerate(inputs):
+                self.readers[read].append((name, 0 if adds[name] else port))
+        # Depth comes first and refinement only splits: sorting by colour always gives a topological order.
+        self.start = _ranked([(depth[name], label, output.count(name)) for name, label in enumerate(labels)])
+        self.code: list[Any] | None = None
+        self.order: list[int] = []
+        self.path: tuple[int, ...] = ()  # what was individualised on the way to the smallest code
+        self.automorphisms: list[list[int]] = []
+
+    def smallest(self) -> list[int]:
+        self._visit(self.start, ())
+        return self.order
+
+    def _visit(self, colours: list[int], path: tuple[int, ...]) -> int:
+        """Try every order that respects the colours; returns the depth at which the search goes on."""
+        colours = self._refined(colours)
+        cell = _first_tie(colours)
+        if not cell:
+            return self._compare(sorted(range(len(colours)), key=colours.__getitem__), path)
+        tried: list[int] = []
+        for name in cell:
+            if name in self._orbit(tried, path):
+                continue
+            tried.append(name)
+            split = [2 * colour for colour in colours]
+            split[name] -= 1
+            if (back := self._visit(split, (*path, name))) < len(path):
+                return back
+        return len(path)
+
+    def _refined(self, colours: list[int]) -> list[int]:
+        """Colours split by those of inputs and readers (with ports) until nothing splits any more."""
+        while True:
+            seen = []
+            for name, inputs in enumerate(self.reads):
+                above = tuple(colours[read] for read in inputs)
+                below = sorted((colours[reader], port) for reader, port in self.readers[name])
+                seen.append((colours[name], tuple(sorted(above)) if self.adds[name] else above, tuple(below)))
+            refined = _ranked(seen)
+            if max(refined) + 1 == len(set(colours)):
+                return refined
+            colours = refined
+
+    def _compare(self, order: list[int], path: tuple[int, ...]) -> int:
+        """Keep an order whose code is smallest; an equal one is an automorphism: leave its branch."""
+        position = {name: index for index, name in enumerate(order)}
+        code: list[Any] = [_renamed(self.reads[name], position, self.adds[name]) for name in order]
+        code.append(_renamed(self.output, position, True))
+        if self.code is None or code < self.code:
+            self.code, self.order, self.path = code, order, path
+        elif code == self.code:
+            self.automorphisms.append([now for _, now in sorted(zip(self.order, order, strict=True))])
+            return next(depth for depth, (a, b) in enumerate(zip(self.path, path, strict=True)) if a != b)
+        return len(path)
+
+    def _orbit(self, names: list[int], path: tuple[int, ...]) -> set[int]:
+        """All that the automorphisms which fix the path make of some names."""
+        fixing = [mapping for mapping in self.automorphisms if all(mapping[name] == name for name in path)]
+        orbit, fresh = set(names), list(names)
+        while fresh:
+            name = fresh.pop()
+            reached = {mapping[name] for mapping in fixing} - orbit
+            orbit |= reached
+            fresh.extend(reached)
+        return orbit
 
 
-def _colours(labels: dict[int, str], reads: dict[int, tuple[int, ...]], output: list[int]) -> dict[int, str]:
-    """Colours by label, inputs (with ports) and readers (with ports), refined until they stop splitting."""
-    colours = {0: "source"} | dict(labels)
-    readers: dict[int, list[tuple[int, int]]] = {name: [] for name in colours}
-    for name, inputs in reads.items():
-        for port, read in enumerate(inputs):
-            readers[read].append((name, 0 if _commutes(labels[name]) else port))
-    for name in output:
-        readers[name].append((_OUTPUT, 0))
-    colours[_OUTPUT] = "output"
-    count = 0
-    while len(set(colours.values())) > count:
-        count = len(set(colours.values()))
-        refined = {_OUTPUT: "output"}
-        for name in readers:
-            inputs = [colours[read] for read in reads.get(name, ())]
-            if name and _commutes(labels[name]):
-                inputs.sort()
-            text = json.dumps([colours[name], inputs, sorted((colours[r], port) for r, port in readers[name])])
-            refined[name] = hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
-        colours = refined
-    return colours
+def _ranked(keys: Sequence[Any]) -> list[int]:
+    rank: dict[Hashable, int] = {key: index for index, key in enumerate(sorted(set(keys)))}
+    return [rank[key] for key in keys]
 
 
-def _smallest_order(labels: dict[int, str], reads: dict[int, tuple[int, ...]], output: list[int]) -> tuple[int, ...]:
-    """The topological order whose sequence of (colour, input positions) is smallest; ties are all tried, but for twins."""
-    colours = _colours(labels, reads, output)
-    readers = {
-        name: sorted((n, p) for n, inputs in reads.items() for p, read in enumerate(inputs) if read == name) for name in labels
-    }
-    best: tuple[list[Any], tuple[int, ...]] | None = None
-
-    def extend(position: dict[int, int], order: tuple[int, ...], code: list[Any]) -> None:
-        nonlocal best
-        if best is not None and code > best[0][: len(code)]:
-            return
-        if len(order) == len(labels):
-            code = [*code, sorted(position[name] for name in output)]
-            if best is None or code < best[0]:
-                best = (code, order)
-            return
-        ready = [n for n in labels if n not in position and all(read in position for read in reads[n])]
-        keys = {n: [colours[n], _renamed(labels[n], reads[n], position)] for n in ready}
-        smallest = min(keys.values())
-        twins: set[str] = set()
-        for name in ready:
-            twin = json.dumps([keys[name], readers[name], output.count(name)])
-            if keys[name] == smallest and twin not in twins:
-                twins.add(twin)
-                extend(position | {name: len(order) + 1}, (*order, name), [*code, smallest])
-
-    extend({0: 0}, (), [])
-    assert best is not None
-    return best[1]
+def _first_tie(colours: list[int]) -> list[int]:
+    """The names of the smallest colour that more than one name has; empty where all differ."""
+    names: dict[int, list[int]] = {}
+    for name, colour in enumerate(colours):
+        names.setdefault(colour, []).append(name)
+    return min(((colour, cell) for colour, cell in names.items() if len(cell) > 1), default=(0, []))[1]

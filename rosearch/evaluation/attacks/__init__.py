@@ -1,0 +1,1 @@
+"""TextAttack behind one door: only `recipes` imports it, and only when an attack is opened."""

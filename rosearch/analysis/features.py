@@ -1,0 +1,98 @@
+"""What an architecture looks like in numbers: the features that the statistics use."""
+
+from __future__ import annotations
+
+import math
+from statistics import fmean
+from typing import Any
+
+import networkx as nx
+
+from rosearch.space.cost import count_parameters
+from rosearch.space.genotype import SOURCE, Genotype
+
+# Which operations count towards which share. Identities that merge inputs count in the denominator only.
+SHARES: dict[str, frozenset[str]] = {
+    "attention_share": frozenset({"attention"}),
+    "convolution_share": frozenset({"conv", "separable_conv", "dilated_conv", "light_conv"}),
+    "feed_forward_share": frozenset({"ffn"}),
+    "pooling_share": frozenset({"max_pool", "avg_pool"}),
+    "glu_share": frozenset({"glu"}),
+}
+
+# Every feature and what it means, in the order in which tables and figures show them.
+FEATURES: dict[str, str] = {
+    "depth": "operators on the longest path",
+    "nodes": "operators, identities of one input left out",
+    "edges": "reads between source, operators and output",
+    "density": "edges, as a share of what a DAG of as many vertices can hold",
+    "skips": "edges that span more than one level of depth",
+    "inputs_per_node": "mean number of inputs of an operator",
+    "attention_share": "operators that are attention",
+    "convolution_share": "operators that are convolutions of any kind",
+    "feed_forward_share": "operators that are feed-forward layers",
+    "pooling_share": "operators that are max or average pooling",
+    "glu_share": "operators that are gated linear units",
+    "mean_kernel": "mean kernel of the operators that have one; missing where none has",
+    "width": "features per token",
+    "rank": "rank of the factorised embedding",
+    "encoder_parameters": "parameters without the embedding tables",
+    "parameters": "parameters in all",
+}
+
+_OUTPUT = -1
+
+
+def architecture_features(genotype: Genotype) -> dict[str, float]:
+    """The `FEATURES` of a genotype. Equal genotypes have equal features: no-ops are collapsed, as in the id.
+
+    The vertices are the source, the operators and the output, which reads every sink; a level is the longest
+    path from the source. Parameters are counted for the default vocabulary and two labels. `mean_kernel` is
+    NaN where no operator has a kernel (the convolutions inside attention are not counted).
+    """
+    graph = operator_graph(genotype)
+    operators = [data for name, data in graph.nodes(data=True) if name not in (SOURCE, _OUTPUT)]
+    level = {name: depth for depth, names in enumerate(nx.topological_generations(graph)) for name in names}
+    kernels = [float(data["settings"]["kernel"]) for data in operators if "kernel" in data["settings"]]
+    count = count_parameters(genotype)
+    return {
+        "depth": float(level[_OUTPUT] - 1),
+        "nodes": float(len(operators)),
+        "edges": float(graph.number_of_edges()),
+        "density": 2.0 * nx.density(graph),  # networkx divides by what a graph with cycles can hold
+        "skips": float(sum(level[reader] - level[read] > 1 for read, reader in graph.edges)),
+        "inputs_per_node": fmean(data["inputs"] for data in operators) if operators else 0.0,
+        **{share: _share(operators, members) for share, members in SHARES.items()},
+        "mean_kernel": fmean(kernels) if kernels else math.nan,
+        "width": float(genotype.width),
+        "rank": float(genotype.rank),
+        "encoder_parameters": float(count.encoder),
+        "parameters": float(count.total),
+    }
+
+
+def operator_graph(genotype: Genotype) -> nx.DiGraph:
+    """Source 0, operators by position, output -1; nodes carry op, settings and number of inputs.
+
+    No-ops are gone, as in the genotype's canonical form: an identity of one input is replaced by what it
+    reads, a mean of equal inputs by that input. Sinks go into the output.
+    """
+    canonical = genotype.canonical()
+    graph = nx.DiGraph()
+    graph.add_node(SOURCE, op="source")
+    stands_for = {SOURCE: SOURCE}
+    for position, node in enumerate(canonical.nodes, start=1):
+        reads = [stands_for[read] for read in node.inputs]
+        if node.op == "identity" and len(reads) == 1:
+            stands_for[position] = reads[0]
+            continue
+        stands_for[position] = position
+        graph.add_node(position, op=node.op, settings=node.setting, inputs=len(reads))
+        graph.add_edges_from((read, position) for read in reads)
+    graph.add_node(_OUTPUT, op="output")
+    graph.add_edges_from((stands_for[sink], _OUTPUT) for sink in canonical.sinks)
+    return graph
+
+
+def _share(operators: list[dict[str, Any]], members: frozenset[str]) -> float:
+    return sum(data["op"] in members for data in operators) / len(operators) if operators else 0.0

@@ -1,0 +1,145 @@
+"""Two figures as PNG files: the front of a run, and the correlations of its architecture features.
+
+matplotlib is imported where it draws, through its Agg canvas: no display, no global state.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from rosearch.analysis.pareto import front
+from rosearch.analysis.statistics import OUTCOMES
+from rosearch.analysis.tables import replace_file
+from rosearch.errors import MissingResource
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_DOTS_PER_INCH = 150
+_PLAIN, _CONTROLLED = "#9db8d2", "#1f4e79"
+
+
+def draw_front(table: pd.DataFrame, path: Path, *, robustness: str = "under_attack", title: str = "") -> Path:
+    """Robustness over quality: a dot a candidate, coloured by compression; front ringed, baselines named.
+
+    `table` is that of `tables.records_table`; `robustness` is `under_attack` or `words_to_break`. Bars at the
+    front are 95 % intervals. Where nothing was attacked, compression takes the place of robustness.
+    Raises `MissingResource` without matplotlib and `ValueError` where nothing was measured.
+    """
+    measured = table[table["quality"].notna() & (table["role"] != "finalist")]
+    height = robustness if measured[robustness].notna().any() else "compression"
+    shown = measured[measured[height].notna()]
+    if shown.empty:
+        raise ValueError("no candidate was measured: there is nothing to draw")
+    figure = _figure(7.0, 4.8)
+    axes = figure.subplots()
+    candidates, baselines = shown[shown["role"] == "candidate"], shown[shown["role"] == "baseline"]
+    ringed = candidates[front(candidates)]
+    limits = {"vmin": float(shown["compression"].min()), "vmax": float(shown["compression"].max())}
+    if height == robustness:
+        _intervals(axes, ringed, height)
+    dots = _dots(axes, candidates, height, marker="o", s=46, label="candidate", **limits)
+    ring: dict[str, Any] = {"facecolors": "none", "edgecolors": "#c0392b", "linewidths": 1.6}
+    label = (
+        "front (robustness, accuracy, efficiency)" if height == robustness else "front (accuracy, efficiency)"
+    )
+    axes.scatter(ringed["quality"], ringed[height], s=120, label=label, zorder=3, **ring)
+    if not baselines.empty:
+        _dots(axes, baselines, height, marker="D", s=52, label="baseline", **limits)
+    for index, (_, row) in enumerate(baselines.iterrows()):
+        offset = (6, -10 if index % 2 else 5)  # neighbours overlap less
+        place = (row["quality"], row[height])
+        axes.annotate(str(row["name"]), place, offset, textcoords="offset points", fontsize=8)
+    figure.colorbar(dots, ax=axes, label="compression (times fewer parameters than the teacher)")
+    metric = str(shown["metric"].iloc[0]).replace("_", " ")
+    axes.set(xlabel=f"clean quality ({metric})", ylabel=OUTCOMES.get(height, height), title=title)
+    axes.legend(loc="best", fontsize=8, framealpha=0.9)
+    return replace_file(path, partial(figure.savefig, format="png"))
+
+
+def draw_correlations(statistics: pd.DataFrame, path: Path, *, title: str = "") -> Path:
+    """One panel per outcome of `statistics.feature_statistics`: rho per feature, plain and controlled.
+
+    A star marks p below 0.05 after Holm's adjustment; a feature without a correlation says why in a word.
+    Statistics without a row become a picture that says so. Raises `MissingResource` without matplotlib.
+    """
+    outcomes = list(dict.fromkeys(statistics["outcome"]))
+    if not outcomes:
+        empty = _figure(5.0, 1.5)
+        empty.text(0.5, 0.5, "no candidate can be used for statistics", ha="center", va="center")
+        return replace_file(path, partial(empty.savefig, format="png"))
+    features = list(dict.fromkeys(statistics["feature"]))
+    figure = _figure(2.2 + 2.8 * len(outcomes), 1.6 + 0.34 * len(features))
+    panels = figure.subplots(1, len(outcomes), sharey=True, squeeze=False)[0]
+    for axes, outcome in zip(panels, outcomes):
+        rows = statistics[statistics["outcome"] == outcome].set_index("feature").reindex(features)
+        _bars(axes, rows)
+        axes.set(
+            xlim=(-1.1, 1.1), xlabel="Spearman's rho", title=f"{OUTCOMES[outcome]}\n(n = {rows['n'].max()})"
+        )
+    panels[0].set_yticks(np.arange(len(features)), [name.replace("_", " ") for name in features])
+    panels[0].invert_yaxis()
+    figure.legend(
+        *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9, frameon=False
+    )
+    if title:
+        figure.suptitle(title)
+    return replace_file(path, partial(figure.savefig, format="png"))
+
+
+def _dots(axes: Axes, rows: pd.DataFrame, robustness: str, **style: Any) -> Any:
+    return axes.scatter(
+        rows["quality"],
+        rows[robustness],
+        c=rows["compression"],
+        cmap="viridis",
+        edgecolors="white",
+        linewidths=0.6,
+        zorder=2,
+        **style,
+    )
+
+
+def _intervals(axes: Axes, rows: pd.DataFrame, robustness: str) -> None:
+    value = rows[robustness]
+    reach = np.stack([value - rows[f"{robustness}_low"], rows[f"{robustness}_high"] - value])
+    axes.errorbar(
+        rows["quality"], value, yerr=reach, fmt="none", ecolor="#bbbbbb", elinewidth=1, capsize=2, zorder=1
+    )
+
+
+def _bars(axes: Axes, rows: pd.DataFrame) -> None:
+    places = np.arange(len(rows))
+    for offset, column, colour, label in (
+        (-0.19, "rho", _PLAIN, "plain"),
+        (0.19, "partial_rho", _CONTROLLED, "controlled for parameters"),
+    ):
+        values = rows[column].to_numpy(dtype=np.float64)
+        axes.barh(places + offset, np.nan_to_num(values), height=0.36, color=colour, label=label)
+        adjusted = rows["p_holm" if column == "rho" else "partial_p_holm"].to_numpy(dtype=np.float64)
+        for place, value in zip(places[adjusted < 0.05] + offset, values[adjusted < 0.05]):
+            axes.text(value, place, "*", ha="right" if value < 0 else "left", va="center", fontsize=9)
+    for place, note, rho in zip(places, rows["note"], rows["rho"]):
+        if np.isnan(rho):
+            reason = "constant" if "is constant" in note else "too few"
+            axes.text(0.03, float(place), reason, va="center", fontsize=8, color="#888888")
+    axes.scatter([], [], marker="$*$", color="black", label="p < 0.05 (Holm)")
+    axes.axvline(0.0, color="black", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.grid(axis="x", alpha=0.3)
+
+
+def _figure(width: float, height: float) -> Figure:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise MissingResource(
+            "figures need matplotlib, which is not installed: pip install matplotlib"
+        ) from None
+    return Figure(figsize=(width, height), dpi=_DOTS_PER_INCH, layout="constrained")

@@ -1,0 +1,225 @@
+"""Which architecture features go with robustness and with quality: rank correlations.
+
+Spearman's rho, and the partial rank correlation given the number of parameters,
+rho_xy.z = (rho_xy - rho_xz rho_yz) / sqrt((1 - rho_xz^2)(1 - rho_yz^2)) (Kendall 1942, on ranks).
+They describe the candidates of one run and prove no cause. Their p-values take candidates as independent
+draws, which those of a `random` search are and those of an evolved population are not: related by descent,
+they make the p-values too small.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import stats
+
+from rosearch.analysis.features import FEATURES
+
+# Columns of the candidates' table that the features are set against.
+OUTCOMES: dict[str, str] = {
+    "under_attack": "accuracy under attack",
+    "words_to_break": "words to break",
+    "quality": "clean quality",
+}
+CONTROL = "parameters"
+MINIMUM_ROWS = 5  # fewer say nothing: of four, even a perfect order has p = 1/12
+
+COLUMNS: dict[str, str] = {
+    "outcome": "string",
+    "feature": "string",
+    "control": "string",
+    "n": "Int64",
+    "failed": "Int64",  # candidates left out because they have no measurements
+    "rho": "float64",
+    "p": "float64",
+    "p_holm": "float64",
+    "partial_rho": "float64",
+    "partial_p": "float64",
+    "partial_p_holm": "float64",
+    "note": "string",  # why a value is missing
+}
+
+_T_FROM = 10  # rows from which Student's t is close to the permutation distribution
+_PERMUTATIONS = 9999
+_COLLINEAR = 1e-9
+
+Ranks = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """The rows that statistics use, and how many were left out for each reason."""
+
+    rows: pd.DataFrame
+    failed: int
+    unfinished: int
+    constant: (
+        int  # predictors of one class for nearly every text: what survives an attack there is no robustness
+    )
+    baselines: int
+    finalists: int
+
+    def __str__(self) -> str:
+        """E.g. `24 candidates (left out: 2 failed, 3 baseline)`."""
+        reasons = {
+            "failed": self.failed,
+            "unfinished": self.unfinished,
+            "constant": self.constant,
+            "baseline": self.baselines,
+            "finalist": self.finalists,
+        }
+        left_out = ", ".join(f"{count} {reason}" for reason, count in reasons.items() if count)
+        return f"{len(self.rows)} candidates" + (f" (left out: {left_out})" if left_out else "")
+
+
+@dataclass(frozen=True)
+class _Correlation:
+    rho: float = math.nan
+    p: float = math.nan
+    note: str = ""
+
+
+def usable_rows(
+    table: pd.DataFrame, *, include_baselines: bool = False, max_class_share: float = 0.9
+) -> Sample:
+    """The rows of `tables.records_table` that say how a feature goes with an outcome.
+
+    Finalists are repetitions on other data and never among them; baselines were chosen, not sampled, and are
+    left out unless asked for. Above `max_class_share` of one class, a predictor counts as constant.
+    """
+    role, status = table["role"], table["status"]
+    wanted = role.isin(["candidate", "baseline"]) if include_baselines else role == "candidate"
+    done = wanted & (status == "done")
+    constant = done & (table["largest_class_share"] > max_class_share)
+    return Sample(
+        rows=table[done & ~constant],
+        failed=int((wanted & (status == "failed")).sum()),
+        unfinished=int((wanted & status.isin(["pending", "running"])).sum()),
+        constant=int(constant.sum()),
+        baselines=0 if include_baselines else int((role == "baseline").sum()),
+        finalists=int((role == "finalist").sum()),
+    )
+
+
+def feature_statistics(
+    table: pd.DataFrame,
+    *,
+    features: Sequence[str] = tuple(FEATURES),
+    include_baselines: bool = False,
+    max_class_share: float = 0.9,
+) -> pd.DataFrame:
+    """One row per outcome and feature with `COLUMNS`, from the usable rows of `tables.records_table`.
+
+    `n` counts the rows that have feature and outcome. p is two-sided: from 10 rows on by Student's t (n - 2
+    degrees of freedom, n - 3 where one variable is controlled for), below by permutation. `p_holm` is Holm's
+    adjustment over all rows of the result that have a p. Where a correlation does not exist (a feature or an
+    outcome that is constant, too few rows, a feature that moves only with the parameters), it is missing and
+    `note` says why. Outcomes that nobody has (robustness in a regression task) have no rows.
+    """
+    sample = usable_rows(table, include_baselines=include_baselines, max_class_share=max_class_share)
+    rows = [
+        _compare(sample, outcome, feature)
+        for outcome in OUTCOMES
+        if sample.rows[outcome].notna().any()
+        for feature in features
+    ]
+    result = pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
+    result["p_holm"] = holm(result["p"].to_numpy())
+    result["partial_p_holm"] = holm(result["partial_p"].to_numpy())
+    return result
+
+
+def holm(p: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Holm's (1979) step-down adjustment, valid for p-values that depend on each other. NaN is no test."""
+    values = np.asarray(p, dtype=np.float64)
+    adjusted = np.full(values.shape, math.nan)
+    tests = np.flatnonzero(~np.isnan(values))
+    order = tests[np.argsort(values[tests], kind="stable")]
+    factors = np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(values[order] * factors), 1.0)
+    return adjusted
+
+
+def _compare(sample: Sample, outcome: str, feature: str) -> dict[str, object]:
+    values = sample.rows[[feature, outcome, CONTROL]].astype("float64").dropna().to_numpy()
+    reason = _obstacle(values, outcome, feature)
+    plain = _Correlation(note=reason) if reason else _spearman(values)
+    partial = _Correlation() if reason else _partial(values, plain, feature)
+    return {
+        "outcome": outcome,
+        "feature": feature,
+        "control": CONTROL,
+        "n": len(values),
+        "failed": sample.failed,
+        "rho": plain.rho,
+        "p": plain.p,
+        "partial_rho": partial.rho,
+        "partial_p": partial.p,
+        "note": plain.note or partial.note,
+    }
+
+
+def _obstacle(values: npt.NDArray[np.float64], outcome: str, feature: str) -> str:
+    if not len(values):
+        return "no candidate has this feature"
+    for name, column in ((feature, values[:, 0]), (outcome, values[:, 1])):
+        if np.ptp(column) == 0:
+            return f"{name} is constant ({column[0]:.4g})"
+    return f"only {len(values)} candidates" if len(values) < MINIMUM_ROWS else ""
+
+
+def _spearman(values: npt.NDArray[np.float64]) -> _Correlation:
+    x, y = _standard_ranks(values[:, 0]), _standard_ranks(values[:, 1])
+    rho = _product(x, y)
+    return _Correlation(rho, _p_value(x, y, rho, controlled=0))
+
+
+def _partial(values: npt.NDArray[np.float64], plain: _Correlation, feature: str) -> _Correlation:
+    if feature == CONTROL:
+        return _Correlation(note="is what the others are controlled for")
+    if np.ptp(values[:, 2]) == 0:
+        return _Correlation(plain.rho, plain.p, f"{CONTROL} are constant: nothing to control for")
+    x, y, z = (_standard_ranks(column) for column in values.T)
+    x, y = (
+        x - z * _product(x, z),
+        y - z * _product(y, z),
+    )  # what the control's ranks leave; the formula above, in steps
+    left = float(x @ x), float(y @ y)
+    if min(left) < _COLLINEAR:
+        return _Correlation(
+            note=f"{'feature' if left[0] < _COLLINEAR else 'outcome'} is ordered exactly as {CONTROL}"
+        )
+    x, y = x / math.sqrt(left[0]), y / math.sqrt(left[1])
+    rho = _product(x, y)
+    return _Correlation(rho, _p_value(x, y, rho, controlled=1))
+
+
+def _standard_ranks(column: npt.NDArray[np.float64]) -> Ranks:
+    """Ranks (n,), ties averaged, of mean 0 and length 1, so that a correlation is a product."""
+    ranks = np.asarray(stats.rankdata(column), dtype=np.float64)
+    centred = ranks - ranks.mean()
+    return np.asarray(centred / np.linalg.norm(centred))
+
+
+def _product(x: Ranks, y: Ranks) -> float:
+    return float(np.clip(x @ y, -1.0, 1.0))
+
+
+def _p_value(x: Ranks, y: Ranks, rho: float, controlled: int) -> float:
+    n = len(x)
+    if n < _T_FROM:
+        shuffled = np.random.default_rng(0).permuted(np.tile(x, (_PERMUTATIONS, 1)), axis=1)
+        as_far = np.abs(shuffled @ y) >= abs(rho) - 1e-12
+        return float((1 + as_far.sum()) / (1 + _PERMUTATIONS))
+    freedom = n - 2 - controlled
+    if abs(rho) == 1.0:
+        return math.exp(
+            math.log(2.0) - math.lgamma(n + 1)
+        )  # 2/n!, the share of orders as perfect: t is infinite here
+    t = abs(rho) * math.sqrt(freedom / ((1.0 - rho) * (1.0 + rho)))
+    return float(2.0 * stats.t.sf(t, freedom))

@@ -1,0 +1,233 @@
+"""The records of a run as one pandas table, and tables as CSV and Parquet files."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+import pandas as pd
+
+from rosearch.analysis.features import FEATURES, architecture_features
+from rosearch.records.measurements import Efficiency, Estimate, Measurements, Quality, Robustness
+from rosearch.records.record import Record
+
+Cell = str | int | float | None
+
+
+class Scored(Protocol):
+    """What a fitness function says of one candidate; larger is better, `gates` names those it is behind."""
+
+    @property
+    def scalar(self) -> float: ...  # noqa: D102
+    @property
+    def robustness(self) -> float | None: ...  # noqa: D102
+    @property
+    def accuracy(self) -> float: ...  # noqa: D102
+    @property
+    def efficiency(self) -> float: ...  # noqa: D102
+    @property
+    def gates(self) -> tuple[str, ...]: ...  # noqa: D102
+
+
+Score = Callable[[Measurements], Scored]
+
+_ESTIMATES = ("clean", "under_attack", "success_rate", "queries", "perturbed_words", "words_to_break")
+
+
+def _interval(name: str) -> dict[str, str]:
+    return {name: "float64", f"{name}_low": "float64", f"{name}_high": "float64", f"{name}_n": "Int64"}
+
+
+# Every column and its pandas type, the same for every run; latency_ms_B and seconds_STAGE may follow.
+COLUMNS: dict[str, str] = {
+    "number": "Int64",
+    "role": "string",
+    "name": "string",
+    "generation": "Int64",
+    "replicate": "Int64",
+    "id": "string",
+    "origin": "string",
+    "parents": "string",  # ids, divided by spaces
+    "seed": "Int64",
+    "status": "string",
+    "failure_kind": "string",
+    "failure_stage": "string",
+    "failure_message": "string",
+    "fitness": "float64",
+    "fitness_robustness": "float64",
+    "fitness_accuracy": "float64",
+    "fitness_efficiency": "float64",
+    "gates": "string",  # divided by spaces; empty: none violated
+    "metric": "string",
+    "quality": "float64",
+    "quality_n": "Int64",
+    **_interval("accuracy"),
+    "macro_f1": "float64",
+    "matthews": "float64",
+    "pearson": "float64",
+    "spearman": "float64",
+    "largest_class_share": "float64",
+    "attack": "string",
+    **{column: dtype for name in _ESTIMATES for column, dtype in _interval(name).items()},
+    "attack_errors": "Int64",
+    **dict.fromkeys(FEATURES, "float64"),
+    "compression": "float64",
+    "encoder_compression": "float64",
+    "flops": "Int64",
+    "flops_compression": "float64",
+    "size_mb": "float64",
+    "device": "string",
+    "threads": "Int64",
+    "steps": "Int64",
+    "rows_seen": "Int64",
+    "final_loss": "float64",
+    "precision": "string",
+    "architecture": "string",  # one readable line
+    "genotype": "string",  # JSON
+}
+
+
+def records_table(records: Iterable[Record], score: Score | None = None) -> pd.DataFrame:
+    """One row per record, ordered by number, with `COLUMNS`; what a record does not have is missing (NA).
+
+    `score` gives the fitness of measurements; without it those columns are missing. Parameters are those
+    measured of the built student or, where there are none, counted for the default vocabulary and two labels.
+    """
+    rows = [_row(record, score) for record in sorted(records, key=lambda record: record.number)]
+    table = pd.DataFrame(rows).reindex(columns=[*COLUMNS, *_occurring(rows)])
+    return table.astype({name: COLUMNS.get(name, "float64") for name in table.columns})
+
+
+def write_tables(folder: Path, candidates: pd.DataFrame, statistics: pd.DataFrame) -> tuple[Path, ...]:
+    """Write candidates and statistics as .csv (UTF-8) and .parquet into `folder`; returns the four paths.
+
+    Each file is replaced in one step: a reader sees the old one or the new one, never half of either.
+    """
+    written = []
+    for name, table in (("candidates", candidates), ("statistics", statistics)):
+        written.append(replace_file(folder / f"{name}.csv", partial(table.to_csv, index=False)))
+        written.append(replace_file(folder / f"{name}.parquet", partial(table.to_parquet, index=False)))
+    return tuple(written)
+
+
+def replace_file(path: Path, write: Callable[[Path], object]) -> Path:
+    """Have `write` write a file beside `path`, then move it there in one step; folders are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half = path.with_name(f".{path.name}.{uuid.uuid4().hex}")  # not mkstemp, whose mode ignores the umask
+    try:
+        write(half)
+        half.replace(path)
+    finally:
+        half.unlink(missing_ok=True)
+    return path
+
+
+def _occurring(rows: list[dict[str, Cell]]) -> list[str]:
+    extra = {name for row in rows for name in row} - COLUMNS.keys()
+    latency = sorted(
+        (name for name in extra if name.startswith("latency")), key=lambda name: int(name.rsplit("_", 1)[1])
+    )
+    return [*latency, *sorted(extra - set(latency))]
+
+
+def _row(record: Record, score: Score | None) -> dict[str, Cell]:
+    row: dict[str, Cell] = {
+        "number": record.number,
+        "role": record.role,
+        "name": record.name,
+        "generation": record.generation,
+        "replicate": record.replicate,
+        "id": record.id,
+        "origin": record.origin,
+        "parents": " ".join(record.parents),
+        "seed": record.seed,
+        "status": record.status,
+        "architecture": str(record.genotype),
+        "genotype": record.genotype.to_json(),
+        **architecture_features(record.genotype),
+        **{f"seconds_{stage}": seconds for stage, seconds in record.seconds.items()},
+    }
+    if record.failure is not None:
+        row |= {
+            "failure_kind": record.failure.kind,
+            "failure_stage": record.failure.stage,
+            "failure_message": record.failure.message,
+        }
+    if record.measurements is not None:
+        row |= _measured(record.measurements)
+        if score is not None:
+            row |= _fitness(score(record.measurements))
+    return row
+
+
+def _measured(measurements: Measurements) -> dict[str, Cell]:
+    training = measurements.training
+    cells = _quality(measurements.quality) | _efficiency(measurements.efficiency)
+    if measurements.robustness is not None:
+        cells |= _robustness(measurements.robustness)
+    return cells | {
+        "steps": training.steps,
+        "rows_seen": training.rows_seen,
+        "final_loss": training.final_loss,
+        "precision": training.precision,
+    }
+
+
+def _quality(quality: Quality) -> dict[str, Cell]:
+    return {
+        "metric": quality.metric,
+        "quality": quality.value,
+        "quality_n": quality.n,
+        **_cells("accuracy", quality.accuracy),
+        "macro_f1": quality.macro_f1,
+        "matthews": quality.matthews,
+        "pearson": quality.pearson,
+        "spearman": quality.spearman,
+        "largest_class_share": quality.largest_class_share,
+    }
+
+
+def _robustness(robustness: Robustness) -> dict[str, Cell]:
+    cells: dict[str, Cell] = {"attack": robustness.attack, "attack_errors": robustness.errors}
+    for name in _ESTIMATES:
+        cells |= _cells(name, getattr(robustness, name))
+    return cells
+
+
+def _efficiency(efficiency: Efficiency) -> dict[str, Cell]:
+    return {
+        "parameters": efficiency.parameters,
+        "encoder_parameters": efficiency.encoder_parameters,
+        "compression": efficiency.compression,
+        "encoder_compression": efficiency.encoder_compression,
+        "flops": efficiency.flops,
+        "flops_compression": efficiency.flops_compression,
+        "size_mb": efficiency.size_mb,
+        "device": efficiency.device,
+        "threads": efficiency.threads,
+        **{f"latency_ms_{latency.batch_size}": latency.median_ms for latency in efficiency.latency},
+    }
+
+
+def _fitness(fitness: Scored) -> dict[str, Cell]:
+    return {
+        "fitness": fitness.scalar,
+        "fitness_robustness": fitness.robustness,
+        "fitness_accuracy": fitness.accuracy,
+        "fitness_efficiency": fitness.efficiency,
+        "gates": " ".join(fitness.gates),
+    }
+
+
+def _cells(name: str, estimate: Estimate | None) -> dict[str, Cell]:
+    if estimate is None:
+        return {}
+    return {
+        name: estimate.value,
+        f"{name}_low": estimate.low,
+        f"{name}_high": estimate.high,
+        f"{name}_n": estimate.n,
+    }

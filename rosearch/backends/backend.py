@@ -1,0 +1,136 @@
+"""The contract of all backends: tasks in, results out as they finish, whatever becomes of a worker."""
+
+from __future__ import annotations
+
+import pickle
+import traceback
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any, Generic, Literal, Self, TypeVar
+
+from rosearch.progress import Progress
+
+A = TypeVar("A")
+V = TypeVar("V")
+
+LostKind = Literal["worker_lost", "timeout", "exception"]  # a part of errors.FailureKind
+
+OnStart = Callable[[int], None]  # key
+OnProgress = Callable[[int, str, int, int], None]  # key, stage, steps done, steps in all
+
+_LONGEST_MESSAGE = 2000  # characters: some exceptions print whole tensors
+
+
+@dataclass(frozen=True)
+class Task(Generic[A, V]):
+    """One piece of work: a function of a module, called as `function(argument, progress)`.
+
+    Argument and value are pickled on their way, whatever the backend: neither shares the driver's memory.
+    """
+
+    key: int  # unique within a run
+    function: Callable[[A, Progress], V]
+    argument: A
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Why a task has no value."""
+
+    kind: LostKind
+    message: str  # one line
+    stage: str = ""  # the last that the task reported
+
+
+@dataclass(frozen=True)
+class Result(Generic[V]):
+    """What became of a task: `value` is what its function returned, unless it is `lost`."""
+
+    key: int
+    value: V | None = None
+    lost: Lost | None = None
+
+
+def ignore_start(key: int) -> None:
+    """The default of `on_start`."""
+
+
+def ignore_progress(key: int, stage: str, done: int, total: int) -> None:
+    """The default of `on_progress`."""
+
+
+class Backend(ABC):
+    """Runs tasks.
+
+    - Each task gives exactly one result, under its key, in any order: nothing may depend on it.
+    - `on_start(key)` comes before the first `on_progress(key, ...)` of a task, and that before its result.
+      Of a task that cannot be pickled only the result comes. Callbacks run in the thread that iterates;
+      progress may be thinned, but not the last step of a stage.
+    - A task that raises (`SystemExit` included), or whose argument or value cannot be pickled, is lost as
+      `exception`; one that outlives its time as `timeout`; one whose worker died as `worker_lost`. The
+      others go on.
+    - `KeyboardInterrupt` in the driver is not caught. Leaving the iteration ends what is under way.
+    - A backend may run one batch after another, not two at once. `close` ends all work and may come twice.
+    """
+
+    @abstractmethod
+    def run(
+        self,
+        tasks: Sequence[Task[A, V]],
+        on_start: OnStart = ignore_start,
+        on_progress: OnProgress = ignore_progress,
+    ) -> Iterator[Result[V]]:
+        """Yields a result as each task finishes. Raises `RunError` where no worker can be made to work."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Ends all work and frees what the backend holds."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+def pack(task: Task[Any, Any]) -> tuple[bytes, bytes] | Lost:
+    """A task's function and its argument, each pickled; or why that cannot be done."""
+    try:
+        return pickle.dumps(task.function), pickle.dumps(task.argument)
+    except Exception as error:
+        return Lost("exception", f"the task cannot be sent to a worker: {describe(error)}")
+
+
+def call(function: Callable[[Any, Progress], Any], argument: bytes, progress: Progress) -> tuple[bytes, str]:
+    """A function applied to a pickled argument: the pickled value and "", or b"" and why there is none.
+
+    An interrupt passes through; workers ignore it, so it is the driver's.
+    """
+    try:
+        return pickle.dumps(function(pickle.loads(argument), progress)), ""
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a library's sys.exit() must not end a worker
+        return b"", describe(error)
+
+
+def unpack(key: int, value: bytes, message: str, stage: str) -> Result[Any]:
+    """The result of a task, from what `call` returned and the stage that it was in."""
+    if message:
+        return Result(key, lost=Lost("exception", message, stage))
+    try:
+        return Result(key, pickle.loads(value))
+    except Exception as error:
+        return Result(key, lost=Lost("exception", f"the result cannot be read: {describe(error)}", stage))
+
+
+def describe(error: BaseException) -> str:
+    """An exception in one line: its type, its message, and where it was raised."""
+    text = " ".join("".join(traceback.format_exception_only(error)).split())[:_LONGEST_MESSAGE]
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({PurePath(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    return (
+        (text + place).encode(errors="replace").decode()
+    )  # half a surrogate pair could not be printed or stored

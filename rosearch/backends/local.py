@@ -1,0 +1,290 @@
+"""Tasks in worker processes of this machine, each for many tasks: imports, models and data are loaded once.
+
+Made to survive: a worker that dies takes one task along and is replaced; workers vanish with their driver,
+however it dies; Ctrl-C reaches the driver alone. For Linux and macOS.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import signal
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from typing import Any, Literal, final
+
+from rosearch.backends.backend import (
+    A,
+    Backend,
+    Lost,
+    OnProgress,
+    OnStart,
+    Result,
+    Task,
+    V,
+    ignore_progress,
+    ignore_start,
+    pack,
+    unpack,
+)
+from rosearch.backends.worker import work
+from rosearch.errors import RunError
+
+_BEAT_S = 0.5  # at the latest after this long, every worker is looked after
+_GRACE_S = 5.0  # for a killed process to be gone
+_FAILED_STARTS = 3  # a worker, in a row, before the run is given up
+_SPAWN = multiprocessing.get_context("spawn")  # a fork would copy the driver's threads, locks and CUDA state
+
+
+@dataclass(frozen=True)
+class _Parcel:
+    """A task on its way."""
+
+    key: int
+    function: bytes
+    argument: bytes
+
+
+@dataclass(eq=False)
+class _Worker:
+    """The driver's side of one worker process."""
+
+    process: SpawnProcess
+    pipe: Connection
+    lifeline: Connection  # the driver's end: closed by the system when the driver dies
+    state: Literal["starting", "idle", "loading", "running"] = "starting"
+    parcel: _Parcel | None = None
+    stage: str = ""
+    spent_s: float = 0.0  # in this state
+    seen: float = field(default_factory=time.monotonic)
+    gone: bool = False
+
+    def enter(self, state: Literal["idle", "loading", "running"]) -> None:
+        self.state, self.stage, self.spent_s = state, "", 0.0
+
+    def charge(self) -> None:
+        """Counts time in beats: a driver that was stopped, or a machine asleep, is not the task's fault."""
+        now = time.monotonic()
+        self.spent_s += min(now - self.seen, 2 * _BEAT_S)
+        self.seen = now
+
+    def receive(self) -> tuple[Any, ...] | None:
+        """The next message, or None where there is none now (or never again: `gone`)."""
+        try:
+            message: tuple[Any, ...] | None = (
+                pickle.loads(self.pipe.recv_bytes()) if self.pipe.poll() else None
+            )
+        except (EOFError, OSError):
+            self.gone = True
+            return None
+        return message
+
+    def ending(self) -> str:
+        """How the process ended, in words."""
+        self.process.join(_GRACE_S)  # its pipe may close a moment before it is gone
+        code = self.process.exitcode
+        if code is None:
+            return "the worker closed its pipe"
+        if code >= 0:
+            return f"the worker exited with code {code}"
+        hint = " (out of memory?)" if code == -signal.SIGKILL else ""
+        return f"the worker was killed by {signal.Signals(-code).name}{hint}"
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """One call of `run`."""
+
+    waiting: deque[_Parcel]
+    on_start: OnStart
+    on_progress: OnProgress
+
+
+@final
+class LocalBackend(Backend):
+    """Spawned processes, started when there is work for them.
+
+    `threads` limits the numeric libraries of each; `timeout_s` is of one task, from its start (none: no
+    limit); `start_limit_s` is for a worker to come up and import what its first task needs.
+    """
+
+    def __init__(
+        self, workers: int, threads: int = 1, timeout_s: float | None = None, start_limit_s: float = 300.0
+    ) -> None:
+        if workers < 1:
+            raise ValueError(f"workers must be at least 1, got {workers}")
+        self.workers = workers
+        self.threads = threads
+        self.timeout_s = timeout_s
+        self.start_limit_s = start_limit_s
+        self._workers: list[_Worker] = []
+        self._failed_starts = 0
+
+    def run(
+        self,
+        tasks: Sequence[Task[A, V]],
+        on_start: OnStart = ignore_start,
+        on_progress: OnProgress = ignore_progress,
+    ) -> Iterator[Result[V]]:
+        """Results as they finish. Raises `RunError` where workers cannot start, several times in a row."""
+        batch = _Batch(deque(), on_start, on_progress)
+        for task in tasks:
+            packed = pack(task)
+            if isinstance(packed, Lost):
+                yield Result(task.key, lost=packed)
+            else:
+                batch.waiting.append(_Parcel(task.key, *packed))
+        try:
+            while batch.waiting or self._busy():
+                self._hire(len(batch.waiting) + len(self._busy()))
+                self._assign(batch)
+                self._wait()
+                for worker in list(self._workers):
+                    yield from self._attend(worker, batch)
+        finally:
+            self._dismiss(self._busy())
+
+    def close(self) -> None:
+        """Kills all workers, at once."""
+        self._dismiss(list(self._workers))
+
+    def _busy(self) -> list[_Worker]:
+        return [worker for worker in self._workers if worker.parcel is not None]
+
+    def _hire(self, needed: int) -> None:
+        """Starts workers until there are as many as the tasks need or the backend may have."""
+        while len(self._workers) < min(self.workers, needed):
+            ours, theirs = _SPAWN.Pipe()
+            listening, lifeline = _SPAWN.Pipe(duplex=False)
+            process = _SPAWN.Process(target=work, args=(theirs, listening, os.getpid()), daemon=True)
+            try:
+                with _interrupts_held_back(), _environment(self.threads):
+                    process.start()
+                    self._workers.append(_Worker(process, ours, lifeline))
+            except OSError as error:
+                raise RunError(f"a worker process cannot be started: {error}") from error
+            finally:  # while a copy is open here, the worker's death would not close the pipe
+                theirs.close()
+                listening.close()
+
+    def _assign(self, batch: _Batch) -> None:
+        for worker in self._workers:
+            if worker.state == "idle" and batch.waiting:
+                worker.parcel = batch.waiting.popleft()
+                worker.enter("loading")
+                with suppress(OSError):  # it has just died: `_attend` will see
+                    worker.pipe.send_bytes(pickle.dumps((worker.parcel.function, worker.parcel.argument)))
+
+    def _wait(self) -> None:
+        """Until a worker says something or dies, or one has used up its time."""
+        left = [_BEAT_S]
+        if self.timeout_s is not None:
+            left += [self.timeout_s - worker.spent_s for worker in self._workers if worker.state == "running"]
+        ends = [end for worker in self._workers for end in (worker.pipe, worker.process.sentinel)]
+        wait(ends, timeout=max(0.0, min(left)))
+
+    def _attend(self, worker: _Worker, batch: _Batch) -> Iterator[Result[Any]]:
+        """Hears what a worker says; replaces it where it is dead or late."""
+        died = worker.process.exitcode is not None  # asked first: then its last words are in the pipe by now
+        worker.charge()
+        while worker in self._workers and (message := worker.receive()) is not None:
+            yield from self._hear(worker, message, batch)
+        if worker not in self._workers:
+            return
+        running, key = worker.state == "running", worker.parcel.key if worker.parcel else 0
+        if died or worker.gone:
+            ending = worker.ending()
+            if not running:
+                self._fail_start(worker, ending, batch)
+            else:
+                self._dismiss([worker])
+                yield Result(key, lost=Lost("worker_lost", ending, worker.stage))
+        elif running and self.timeout_s is not None and worker.spent_s >= self.timeout_s:
+            self._dismiss([worker])
+            yield Result(key, lost=Lost("timeout", f"it took longer than {self.timeout_s:g} s", worker.stage))
+        elif worker.state in ("starting", "loading") and worker.spent_s >= self.start_limit_s:
+            self._fail_start(worker, f"the worker was not ready after {self.start_limit_s:g} s", batch)
+
+    def _hear(self, worker: _Worker, message: tuple[Any, ...], batch: _Batch) -> Iterator[Result[Any]]:
+        kind, *content = message
+        if kind == "ready":
+            worker.enter("idle")
+            return
+        if worker.parcel is None:  # progress from a thread that a finished task left behind
+            return
+        key = worker.parcel.key
+        if kind == "unusable":
+            self._fail_start(worker, content[0], batch)
+        elif kind == "started":
+            self._failed_starts = 0
+            worker.enter("running")
+            batch.on_start(key)
+        elif kind == "progress":
+            worker.stage = content[0]
+            batch.on_progress(key, *content)
+        else:
+            value, words = content
+            result = unpack(key, value, words, worker.stage)
+            worker.parcel = None
+            worker.enter("idle")
+            yield result
+
+    def _fail_start(self, worker: _Worker, words: str, batch: _Batch) -> None:
+        """A worker that died before it began its task: not the task's fault, so another worker takes it."""
+        if worker.parcel is not None:
+            batch.waiting.appendleft(worker.parcel)
+        self._dismiss([worker])
+        self._failed_starts += 1
+        if self._failed_starts >= _FAILED_STARTS * self.workers:
+            raise RunError(
+                f"workers cannot start: {self._failed_starts} in a row ended before their first task; "
+                f"the last: {words}"
+            )
+
+    def _dismiss(self, workers: Sequence[_Worker]) -> None:
+        for worker in workers:  # all are killed before any is waited for
+            worker.process.kill()
+        for worker in workers:
+            worker.process.join(_GRACE_S)
+            worker.pipe.close()
+            worker.lifeline.close()
+            self._workers.remove(worker)
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Ctrl-C comes when the block is over: no worker is half-started, and the new one is born deaf to it."""
+    resource_tracker.ensure_running()  # spawning would start it, and its start lets interrupts through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _environment(threads: int) -> Iterator[None]:
+    """What numeric libraries read when they are loaded, so it has to be there before the worker begins."""
+    ours = {
+        "OMP_NUM_THREADS": str(threads),
+        "MKL_NUM_THREADS": str(threads),
+        "OPENBLAS_NUM_THREADS": str(threads),
+        "TOKENIZERS_PARALLELISM": "false",
+    }
+    before = {name: os.environ.get(name) for name in ours}
+    os.environ.update(ours)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -1,0 +1,75 @@
+"""The worker's side of `LocalBackend`: what runs in each of its processes."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pickle
+import signal
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from rosearch.backends.backend import call, describe
+from rosearch.progress import Progress
+
+_REPORT_S = 0.1  # between two progress messages of a task
+
+
+def work(pipe: Connection, lifeline: Connection, driver: int) -> None:
+    """A worker's life: ready, then for each task started, progress, done."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _die_with_driver(lifeline, driver)
+    with suppress(OSError):  # Linux: where memory runs out, a worker goes before the driver does
+        Path("/proc/self/oom_score_adj").write_text("500")
+    speaking = threading.Lock()
+
+    def say(*message: Any) -> None:
+        with speaking:
+            pipe.send_bytes(pickle.dumps(message))
+
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the driver is gone, or about to kill us
+        say("ready")
+        while True:
+            packed, argument = pickle.loads(pipe.recv_bytes())
+            try:
+                function = pickle.loads(packed)  # imports its module
+            except BaseException as error:
+                say("unusable", describe(error))
+                return
+            say("started")
+            say("done", *call(function, argument, _thinned(say)))
+
+
+def _thinned(say: Callable[..., None]) -> Progress:
+    """Progress that does not flood the driver: new stages, last steps, and in between ten times a second."""
+    said: dict[str, float] = {}
+
+    def progress(stage: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if done == total or now - said.get(stage, -_REPORT_S) >= _REPORT_S:
+            said[stage] = now
+            say("progress", stage, done, total)
+
+    return progress
+
+
+def _die_with_driver(lifeline: Connection, driver: int) -> None:
+    """Ends this process when the driver is gone, however it went and whatever is being computed here."""
+
+    def watch() -> None:
+        while not wait([lifeline], timeout=1.0) and os.getppid() == driver:
+            pass
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+    if hasattr(fcntl, "F_SETSIG"):  # Linux: the kernel kills us, even while C code keeps all threads waiting
+        with suppress(OSError):
+            fcntl.fcntl(lifeline.fileno(), fcntl.F_SETOWN, os.getpid())
+            fcntl.fcntl(lifeline.fileno(), fcntl.F_SETSIG, signal.SIGKILL)
+            flags = fcntl.fcntl(lifeline.fileno(), fcntl.F_GETFL)
+            fcntl.fcntl(lifeline.fileno(), fcntl.F_SETFL, flags | os.O_ASYNC)

@@ -1,0 +1,169 @@
+"""One candidate's life: build, distil, measure. The unit that a worker runs; whatever goes wrong becomes data."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from rosearch.config import DistillationConfig, Experiment, RobustnessConfig
+from rosearch.distillation.teacher import load_teacher
+from rosearch.distillation.trainer import distil
+from rosearch.errors import CandidateFailed
+from rosearch.evaluation.efficiency import measure_efficiency
+from rosearch.evaluation.quality import measure_quality, predict
+from rosearch.materials import Materials, attack, open_materials
+from rosearch.progress import Progress
+from rosearch.randomness import derive_seed
+from rosearch.records.measurements import Measurements, Quality, TeacherFacts, Training, to_json
+from rosearch.records.record import Failure, Outcome
+from rosearch.space.genotype import Genotype
+from rosearch.student.build import build_student, inherit_embeddings
+from rosearch.student.modeling_rosearch import StudentForSequenceClassification
+
+
+@dataclass(frozen=True)
+class CandidateTask:
+    """All that a worker needs to know of one candidate (plain values: it crosses a process border)."""
+
+    experiment: Experiment
+    cache: Path
+    teacher: TeacherFacts
+    genotype: Genotype
+    seed: int
+    student_folder: Path  # where the trained weights go
+    distillation: DistillationConfig
+    robustness: RobustnessConfig
+    attack_seed: int
+    split: Literal["validation", "test"] = "validation"
+
+
+@dataclass
+class Stopwatch:
+    """Seconds per stage, and the stage that a failure happened in."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    current: str = "build"
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Times one stage; an exception leaves `current` on it."""
+        self.current, start = name, time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+
+def run_candidate(task: CandidateTask, progress: Progress) -> Outcome:
+    """Build, distil, measure and save one student. Never raises for a candidate's own fault: it returns a failure."""
+    watch = Stopwatch()
+    try:
+        with watch.stage("open"):
+            materials = open_materials(task.experiment, task.cache)
+        with watch.stage("build"):
+            student = _build(task, materials)
+        with watch.stage("distil"):
+            training = _distil(task, materials, student, progress)
+        student.eval()
+        measurements = _measure(task, materials, student, training, watch, progress)
+        with watch.stage("save"):
+            _check_finite(measurements)
+            save_whole(student, task.student_folder)
+        return Outcome(measurements, None, watch.seconds)
+    except CandidateFailed as failure:
+        return Outcome(None, Failure(failure.kind, failure.stage or watch.current, str(failure)), watch.seconds)
+    except Exception as error:
+        kind: Literal["oom", "exception"] = "oom" if _is_out_of_memory(error) else "exception"
+        message = f"{type(error).__name__}: {error}".splitlines()[0]
+        return Outcome(None, Failure(kind, watch.current, message), watch.seconds)
+
+
+def _build(task: CandidateTask, materials: Materials) -> StudentForSequenceClassification:
+    student = build_student(
+        task.genotype,
+        labels=materials.task.labels,
+        problem=materials.task.problem,
+        vocabulary=len(materials.tokenizer),
+        positions=task.teacher.positions,
+        token_types=task.teacher.token_types,
+        pad_token_id=materials.tokenizer.pad_token_id,
+        dropout=task.distillation.dropout,
+        seed=derive_seed(task.seed, "weights"),
+    )
+    if task.distillation.inherit_embeddings:
+        inherit_embeddings(student, load_teacher(materials.teacher)[0])
+    student.to(materials.device)
+    return student
+
+
+def _distil(
+    task: CandidateTask, materials: Materials, student: StudentForSequenceClassification, progress: Progress
+) -> Training:
+    return distil(
+        student,
+        materials.train,
+        materials.outputs,
+        task.distillation,
+        problem=materials.task.problem,
+        device=materials.device,
+        seed=derive_seed(task.seed, "training"),
+        progress=progress,
+    )
+
+
+def _measure(
+    task: CandidateTask,
+    materials: Materials,
+    student: StudentForSequenceClassification,
+    training: Training,
+    watch: Stopwatch,
+    progress: Progress,
+) -> Measurements:
+    with watch.stage("quality"):
+        quality = _quality(task, materials, student, progress)
+    with watch.stage("attack"):
+        robustness = attack(student, materials, task.split, task.robustness, task.attack_seed, progress)
+    with watch.stage("efficiency"):
+        config = task.experiment.evaluation.efficiency
+        efficiency = measure_efficiency(student, task.genotype, task.teacher.cost, config, materials.device)
+    return Measurements(quality, efficiency, training, robustness)
+
+
+def _quality(
+    task: CandidateTask, materials: Materials, student: StudentForSequenceClassification, progress: Progress
+) -> Quality:
+    logits = predict(student, materials.encoded(task.split), materials.device, 64, progress)
+    labels = materials.split(task.split).labels
+    return measure_quality(logits, labels, materials.task.problem, materials.task.metric)
+
+
+def save_whole(saveable: Any, folder: Path) -> None:
+    """`save_pretrained` a model or tokenizer as a whole or not at all: a kill leaves no half-written folder."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")  # not mkdtemp, whose mode ignores the umask
+    try:
+        saveable.save_pretrained(draft)
+        shutil.rmtree(folder, ignore_errors=True)
+        draft.replace(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _check_finite(measurements: Measurements) -> None:
+    """A value that is no finite number is this candidate's failure; stored, it would be the driver's."""
+    try:
+        to_json(measurements)
+    except ValueError as error:
+        raise CandidateFailed("nan", str(error)) from None
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)

@@ -1,0 +1,223 @@
+"""The command line: parse, call, print. No logic of its own.
+
+Exit codes: 0 done, 2 a misused command, 3 bad input (every problem is listed), 4 a missing hub, dataset, teacher,
+package or GPU, 5 a run that cannot be used as asked, 6 a search stopped by its circuit breaker, 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rosearch.console import (
+    SearchDisplay,
+    err,
+    out,
+    print_record,
+    print_results,
+    print_statistics,
+    records_table,
+)
+from rosearch.description import describe_record, describe_run
+from rosearch.errors import BadInput, RosearchError
+from rosearch.experiment_file import load_experiment
+from rosearch.records.run_directory import RunDirectory
+from rosearch.results import load_results
+
+app = typer.Typer(
+    help="Search for small students of BERT that are robust, accurate and cheap. Start with: "
+    "`rosearch search experiments/quickstart.yaml`.",
+    epilog="Exit codes: 0 done, 2 misused command, 3 bad input, 4 something missing (hub, data, teacher, GPU), "
+    "5 run cannot be used as asked, 6 stopped because candidates all fail alike, 130 Ctrl-C.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+ExperimentFile = Annotated[Path, typer.Argument(help="An experiment file, such as experiments/quickstart.yaml.")]
+RunFolder = Annotated[Path, typer.Argument(help="The folder of a run, such as runs/quickstart-0001.")]
+Override = Annotated[
+    list[str] | None,
+    typer.Option("--override", "-o", help="Change a key: -o evolution.candidates=50. Repeatable."),
+]
+DataRoot = Annotated[
+    Path | None,
+    typer.Option("--data-root", envvar="ROSEARCH_DATA", help="Read task.local.folder below this, not the hub."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object in place of tables.")]
+
+
+@app.command()
+def search(
+    experiment: ExperimentFile,
+    override: Override = None,
+    data_root: DataRoot = None,
+    runs: Annotated[Path, typer.Option(help="Where run folders go; teachers and tokens are cached below it.")] = Path(
+        "runs"
+    ),
+    as_json: Json = False,
+) -> None:
+    """Launch a search and print its front. Everything is recorded; Ctrl-C or a crash loses nothing."""
+    from rosearch.check import check_experiment
+
+    loaded = load_experiment(experiment, tuple(override or ()), data_root)
+    check_experiment(loaded, str(experiment))
+    _drive(RunDirectory.create(runs, loaded), as_json)
+
+
+@app.command()
+def resume(run: RunFolder, as_json: Json = False) -> None:
+    """Finish a run that was stopped or killed. Its budget and settings are those it was started with."""
+    _drive(RunDirectory.open(run), as_json)
+
+
+@app.command()
+def status(run: RunFolder, as_json: Json = False) -> None:
+    """How far a run is, its failures and its front; works while it runs."""
+    results = load_results(RunDirectory.open(run))
+    summary = describe_run(results)
+    if as_json:
+        _print_json(summary)
+        return
+    counts = ", ".join(f"{count} {name}" for name, count in summary["counts"].items())
+    out.print(
+        f"{run}: {counts}; budget {summary['budget']} candidates, strategy {results.experiment.evolution.strategy}"
+    )
+    for record in results.records:
+        if record.failure is not None:
+            out.print(f"  #{record.number} {record.id[:8]} failed: {record.failure}", markup=False, soft_wrap=True)
+    done = sorted(
+        (r for r in results.of("candidate") if r.number in results.fitness),
+        key=lambda r: -results.fitness[r.number].scalar,
+    )
+    out.print(records_table("Candidates so far, by fitness", results, done, teacher=True))
+
+
+@app.command()
+def show(
+    run: RunFolder,
+    record: Annotated[str, typer.Argument(help="The first letters of an id, or a baseline's name.")],
+    as_json: Json = False,
+) -> None:
+    """Everything about one candidate: architecture, measurements with intervals, ancestors, seconds per stage."""
+    results = load_results(RunDirectory.open(run))
+    found = results.find(record)
+    if as_json:
+        _print_json(describe_record(results, found))
+    else:
+        print_record(results, found)
+
+
+@app.command()
+def stats(run: RunFolder, as_json: Json = False) -> None:
+    """Which architecture features go with robustness and accuracy; writes tables and figures into the run."""
+    from rosearch.evidence import write_statistics
+
+    results = load_results(RunDirectory.open(run))
+    statistics, paths = write_statistics(results)
+    if as_json:
+        _print_json(
+            {
+                "statistics": json.loads(statistics.to_json(orient="records")),
+                "files": [str(path) for path in paths],
+            }
+        )
+    else:
+        print_statistics(statistics, paths)
+
+
+@app.command()
+def export(
+    run: RunFolder,
+    best: Annotated[bool, typer.Option("--best", help="The candidate of highest fitness.")] = False,
+    record: Annotated[
+        str | None, typer.Option("--id", help="Another one, by the first letters of its id or its name.")
+    ] = None,
+    to: Annotated[Path | None, typer.Option(help="The new folder; default: RUN/export/ID.")] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace the folder if it exists.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write a student as a Hugging Face folder that plain transformers loads, without rosearch."""
+    from rosearch.evidence import export_record
+
+    if best == (record is not None):
+        raise typer.BadParameter("give either --best or --id ID")
+    results = load_results(RunDirectory.open(run))
+    chosen = results.best() if record is None else results.find(record)
+    folder = export_record(results, chosen, to or run / "export" / chosen.id, overwrite)
+    if as_json:
+        _print_json({"id": chosen.id, "folder": str(folder)})
+        return
+    out.print(f"Exported {chosen.id[:8]} to [bold]{folder}[/]. Load it with:", highlight=False, soft_wrap=True)
+    out.print(
+        f"  AutoModelForSequenceClassification.from_pretrained({str(folder)!r}, trust_remote_code=True)",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+@app.command()
+def check(
+    experiment: ExperimentFile, override: Override = None, data_root: DataRoot = None, as_json: Json = False
+) -> None:
+    """Check an experiment without running it: every key, the space, names, data, teacher and device."""
+    from rosearch.check import check_experiment, check_resources
+
+    loaded = load_experiment(experiment, tuple(override or ()), data_root)
+    check_experiment(loaded, str(experiment))
+    found = check_resources(loaded)
+    if as_json:
+        _print_json({"experiment": str(experiment), "ok": True, **found})
+        return
+    for name, what in found.items():
+        out.print(f"{name}: {what}", highlight=False, markup=False, soft_wrap=True)
+    out.print(f"{experiment}: all well. Next:\n  rosearch search {experiment}", highlight=False, soft_wrap=True)
+
+
+def _drive(run: RunDirectory, as_json: bool) -> None:
+    from rosearch.search import run_search
+
+    try:
+        with SearchDisplay(err) as display:
+            results = run_search(run, display)
+    except KeyboardInterrupt:
+        err.print(
+            f"Stopped; what was done is recorded. Go on with:\n  rosearch resume {run.path}",
+            highlight=False,
+            soft_wrap=True,
+        )
+        raise
+    if as_json:
+        _print_json(describe_run(results))
+    else:
+        print_results(results)
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2, allow_nan=False))
+
+
+def main() -> None:
+    """The program `rosearch`: every error of ours becomes one clear line and its exit code."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    try:
+        app()
+    except BadInput as error:
+        for problem in error.problems:
+            err.print(f"[red]error[/] {_escaped(str(problem))}", highlight=False, soft_wrap=True)
+        raise SystemExit(error.exit_code) from None
+    except RosearchError as error:
+        err.print(f"[red]error[/] {_escaped(str(error))}", highlight=False, soft_wrap=True)
+        raise SystemExit(error.exit_code) from None
+
+
+def _escaped(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)

@@ -1,0 +1,305 @@
+"""What a person sees: progress of a search (bars on a terminal, plain lines elsewhere), and tables of results."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pandas as pd
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from rosearch.records.measurements import Estimate, Measurements, Robustness
+from rosearch.records.record import Record
+from rosearch.results import Results
+
+out = Console()
+err = Console(stderr=True)
+
+
+class SearchDisplay:
+    """Shows a search while it runs; a `driver.Observer` and a context manager.
+
+    On a terminal: a bar for the generation, one for each candidate at work, one for the driver's own stages.
+    Elsewhere: a line when something starts or ends, so that a log file stays readable.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._own: dict[str, TaskID] = {}
+        self._at_work: dict[int, TaskID] = {}
+        self._batch: TaskID | None = None
+        self._title = ""
+        self._began: dict[str, float] = {}
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        """The driver's own long work."""
+        if stage not in self._began:
+            self._began[stage] = time.perf_counter()
+            self._own[stage] = self._bars.add_task(stage, total=total)
+            self._line(f"{stage} ...")
+        self._bars.update(self._own[stage], completed=done, total=total)
+        if done >= total:
+            self._line(f"{stage}: done in {time.perf_counter() - self._began.pop(stage):.0f} s")
+            self._bars.remove_task(self._own.pop(stage))
+
+    def batch(self, title: str, records: Sequence[Record]) -> None:
+        """A generation is about to run."""
+        if self._batch is not None:
+            self._bars.remove_task(self._batch)
+        self._title = title
+        self._batch = self._bars.add_task(f"[bold]{title}", total=len(records))
+        self._line(f"{title}: {len(records)} to run")
+
+    def started(self, record: Record) -> None:
+        """A worker took a candidate."""
+        self._at_work[record.number] = self._bars.add_task(f"  {_label(record)}: build", total=None)
+
+    def stage(self, record: Record, stage: str, done: int, total: int) -> None:
+        """A worker's progress."""
+        if (bar := self._at_work.get(record.number)) is not None:
+            self._bars.update(bar, description=f"  {_label(record)}: {stage}", completed=done, total=total)
+
+    def finished(self, record: Record) -> None:
+        """A candidate is recorded."""
+        if (bar := self._at_work.pop(record.number, None)) is not None:
+            self._bars.remove_task(bar)
+        if self._batch is not None:
+            self._bars.advance(self._batch)
+        self._console.print(f"  {_label(record)} {_verdict(record)}", highlight=False, soft_wrap=True)
+
+    def _line(self, text: str) -> None:
+        if not self._console.is_terminal:
+            self._console.print(text, highlight=False, soft_wrap=True)
+
+
+def _label(record: Record) -> str:
+    name = f" {record.name}" if record.name else ""
+    replicate = f".{record.replicate}" if record.role == "finalist" else ""
+    return f"#{record.number}{replicate} {record.id[:8]}{name}"
+
+
+def _verdict(record: Record) -> str:
+    seconds = f"{sum(record.seconds.values()):.0f} s"
+    if record.failure is not None:
+        return f"failed after {seconds}: {record.failure}"
+    found = record.measurements
+    if found is None:
+        return record.status
+    robust = "" if found.robustness is None else f", under attack {found.robustness.under_attack.value:.1%}"
+    smaller = f"{found.efficiency.compression:.1f}x smaller"
+    return f"{found.quality.metric} {found.quality.value:.3f}{robust}, {smaller}, {seconds}"
+
+
+def records_table(title: str, results: Results, records: Sequence[Record], *, teacher: bool = False) -> Table:
+    """Records side by side; the teacher, where asked, is the first row."""
+    table = Table(title=title, title_justify="left", caption=_caption(results), caption_justify="left")
+    columns = (
+        "id",
+        "origin",
+        "fitness",
+        results.experiment.task.metric,
+        "under attack (95 %)",
+        "words to break",
+    )
+    for column in (*columns, "parameters", "smaller", "gates missed"):
+        table.add_column(column, justify="left" if column in ("id", "origin", "gates missed") else "right")
+    if teacher and (facts := results.teacher) is not None:
+        table.add_row(
+            "teacher",
+            "",
+            "",
+            f"{facts.quality.value:.3f}",
+            *_robust_cells(facts.robustness),
+            f"{facts.cost.parameters / 1e6:.2f} M",
+            "1.0x",
+            "",
+        )
+    for record in records:
+        found, fitness = record.measurements, results.fitness.get(record.number)
+        if found is None or fitness is None:
+            continue
+        table.add_row(
+            record.name or record.id[:8],
+            record.origin,
+            f"{fitness.scalar:.4f}",
+            f"{found.quality.value:.3f}",
+            *_robust_cells(found.robustness),
+            f"{found.efficiency.parameters / 1e6:.2f} M",
+            f"{found.efficiency.compression:.1f}x",
+            " ".join(fitness.gates),
+        )
+    return table
+
+
+def _robust_cells(robustness: Robustness | None) -> tuple[str, str]:
+    if robustness is None:
+        return "-", "-"
+    return percent(robustness.under_attack), f"{robustness.words_to_break.value:.3f}"
+
+
+def percent(estimate: Estimate) -> str:
+    """`12.0 % [8.2, 17.1]`."""
+    return f"{estimate.value:.1%} [{estimate.low * 100:.1f}, {estimate.high * 100:.1f}]"
+
+
+def _caption(results: Results) -> str:
+    weights = results.experiment.fitness.weights
+    return (
+        f"fitness = {weights.robustness:g} robustness ({results.experiment.fitness.robustness}) + "
+        f"{weights.accuracy:g} accuracy + {weights.efficiency:g} efficiency ({results.experiment.fitness.efficiency}), "
+        "weights divided by their sum"
+    )
+
+
+def print_results(results: Results) -> None:
+    """The end of a search: the front, the baselines, the finalists, and what to type next."""
+    path = results.run.path
+    front = results.front
+    out.print(records_table("Front (validation rows)", results, front, teacher=True))
+    if baselines := [r for r in results.of("baseline") if r.measurements]:
+        out.print(records_table("Baselines (named architectures, same distillation)", results, baselines))
+    if finalists := [r for r in results.of("finalist") if r.measurements]:
+        out.print(records_table("Finalists (fresh seeds, test split)", results, finalists))
+    if not front:
+        out.print("[yellow]No candidate passed the gates[/]: `rosearch status` names those that were missed")
+    failed = sum(record.status == "failed" for record in results.records)
+    out.print(
+        f"{len(results.of('candidate'))} candidates, {failed} failed. The run: [bold]{path}[/]",
+        highlight=False,
+    )
+    out.print(f"Next:\n  rosearch stats {path}", highlight=False, soft_wrap=True)
+    if front:
+        out.print(
+            f"  rosearch show {path} {front[0].id[:8]}\n  rosearch export {path} --best",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def print_record(results: Results, record: Record) -> None:
+    """One record, for reading."""
+    title = f"#{record.number} {record.id} {record.name}".rstrip()
+    table = Table(title=title, title_justify="left", show_header=False)
+    for name, value in _facts(results, record):
+        table.add_row(name, value)
+    out.print(table)
+    nodes = Table(title="Architecture", title_justify="left")
+    for column in ("node", "operation", "settings", "reads", "merge"):
+        nodes.add_column(column)
+    for position, node in enumerate(record.genotype.nodes, start=1):
+        settings = ", ".join(f"{name} {value}" for name, value in node.settings)
+        reads = ", ".join("source" if read == 0 else str(read) for read in node.inputs)
+        sink = " (to output)" if position in record.genotype.sinks else ""
+        nodes.add_row(str(position), node.op + sink, settings, reads, node.merge if len(node.inputs) > 1 else "")
+    out.print(nodes)
+
+
+def _facts(results: Results, record: Record) -> list[tuple[str, str]]:
+    genotype, found = record.genotype, record.measurements
+    facts = [
+        ("status", record.status),
+        ("origin", " ".join([record.origin, *(parent[:8] for parent in record.parents)])),
+        ("generation", str(record.generation)),
+        ("width, rank, pooling", f"{genotype.width}, {genotype.rank}, {genotype.pooling}"),
+    ]
+    if record.failure is not None:
+        facts.append(("failure", str(record.failure)))
+    if found is not None:
+        facts += _measured_facts(found)
+    if (fitness := results.fitness.get(record.number)) is not None:
+        terms = f"accuracy {fitness.accuracy:.4f}, efficiency {fitness.efficiency:.4f}"
+        if fitness.robustness is not None:
+            terms = f"robustness {fitness.robustness:.4f}, {terms}"
+        gates = f"; gates missed: {' '.join(fitness.gates)}" if fitness.gates else ""
+        facts.append(("fitness", f"{fitness.scalar:.4f} ({terms}){gates}"))
+    facts.append(("seconds", ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in record.seconds.items())))
+    return facts
+
+
+def _measured_facts(found: Measurements) -> list[tuple[str, str]]:
+    quality, efficiency, robust = found.quality, found.efficiency, found.robustness
+    facts = [(f"clean {quality.metric}", f"{quality.value:.4f} on {quality.n} rows")]
+    if robust is not None:
+        facts += [
+            (
+                f"under {robust.attack}",
+                f"{percent(robust.under_attack)} of {robust.n} rows (clean {percent(robust.clean)})",
+            ),
+            ("attack success rate", f"{percent(robust.success_rate)} of {robust.success_rate.n} attacked"),
+            ("words to break", interval(robust.words_to_break)),
+            ("perturbed words", f"{interval(robust.perturbed_words)} of {robust.perturbed_words.n} broken"),
+            ("queries", interval(robust.queries)),
+        ]
+    facts += [
+        ("parameters", f"{efficiency.parameters:,} ({efficiency.compression:.2f}x smaller than the teacher)"),
+        ("without embeddings", f"{efficiency.encoder_parameters:,} ({efficiency.encoder_compression:.2f}x)"),
+        (
+            "FLOPs",
+            f"{efficiency.flops / 1e6:.1f} M for {efficiency.tokens} tokens ({efficiency.flops_compression:.2f}x)",
+        ),
+        ("on disk", f"{efficiency.size_mb:.1f} MB"),
+    ]
+    facts += [
+        (
+            f"latency, batch {latency.batch_size}",
+            f"{latency.median_ms:.2f} ms [{latency.low_ms:.2f}, {latency.high_ms:.2f}] quartiles, "
+            f"{efficiency.device}, {efficiency.threads} threads",
+        )
+        for latency in efficiency.latency
+    ]
+    return facts
+
+
+def interval(estimate: Estimate) -> str:
+    """`0.212 [0.180, 0.244]`."""
+    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+
+
+def print_statistics(statistics: pd.DataFrame, paths: Sequence[Path]) -> None:
+    """A table per outcome, strongest correlation first."""
+    for outcome, rows in statistics.groupby("outcome", sort=False):
+        table = Table(title=f"What goes with {outcome} (Spearman)", title_justify="left")
+        for column in ("feature", "rho", "p", "p (Holm)", "rho given parameters", "p", "n", "note"):
+            table.add_column(column, justify="left" if column in ("feature", "note") else "right")
+        for row in rows.sort_values("rho", key=abs, ascending=False, na_position="last").itertuples():
+            numbers = (row.rho, row.p, row.p_holm, row.partial_rho, row.partial_p)
+            cells = ["" if pd.isna(number) else f"{number:.3f}" for number in numbers]
+            table.add_row(str(row.feature), *cells, str(row.n), str(row.note))
+        out.print(table)
+    out.print(
+        "Many features are compared at once: trust Holm's p, and repeat on another seed.\nWritten:",
+        highlight=False,
+    )
+    for path in paths:
+        out.print(f"  {path}", highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,108 @@
+"""Batches of an encoded split, padded to their own longest row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from rosearch.data.encoding import EncodedSplit
+from rosearch.data.tasks import Rows
+from rosearch.randomness import derive_seed
+
+# So many batches at a time are cut from rows sorted by length: hardly any padding, and still well mixed.
+_WINDOW = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """B rows of T tokens, as many as the longest has; `rows` are their positions in the split."""
+
+    rows: Rows  # (B,)
+    input_ids: torch.Tensor  # (B, T) int64, padded on the right
+    attention_mask: torch.Tensor  # (B, T) int64, 1 on tokens and 0 on padding
+    token_type_ids: torch.Tensor | None  # (B, T) int64; None where the tokenizer has none
+    labels: torch.Tensor  # (B,) int64 classes or float32 scores
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def inputs(self) -> dict[str, torch.Tensor]:
+        """What a transformers model takes by name, without the labels."""
+        inputs = {"input_ids": self.input_ids, "attention_mask": self.attention_mask}
+        if self.token_type_ids is not None:
+            inputs["token_type_ids"] = self.token_type_ids
+        return inputs
+
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on a device; copies to a GPU do not block."""
+        if device.type == "cpu":
+            return self
+        types = None if self.token_type_ids is None else _moved(self.token_type_ids, device)
+        return Batch(
+            self.rows,
+            _moved(self.input_ids, device),
+            _moved(self.attention_mask, device),
+            types,
+            _moved(self.labels, device),
+        )
+
+
+def batch_count(rows: int, batch_size: int) -> int:
+    """Batches in one pass over so many rows; the last may be short."""
+    return -(-rows // batch_size)
+
+
+def training_batches(encoded: EncodedSplit, batch_size: int, seed: int, epoch: int) -> Iterator[Batch]:
+    """One epoch: every row once, rows of like length together, batches in random order.
+
+    The order depends on the seed and the epoch alone. Every batch is full but one, which holds what is left.
+    """
+    rng = np.random.default_rng(derive_seed(seed, "batches", replicate=epoch))
+    shuffled = rng.permutation(len(encoded))
+    lengths = encoded.lengths
+    batches: list[Rows] = []
+    for window in _cut(shuffled, batch_size * _WINDOW):
+        batches += _cut(window[np.argsort(lengths[window], kind="stable")], batch_size)
+    for index in rng.permutation(len(batches)):
+        yield collate(encoded, batches[index])
+
+
+def evaluation_batches(encoded: EncodedSplit, batch_size: int) -> Iterator[Batch]:
+    """Every row once, longest first (too large a batch fails at once); `Batch.rows` tells the order."""
+    for rows in _cut(np.argsort(-encoded.lengths, kind="stable"), batch_size):
+        yield collate(encoded, rows)
+
+
+def collate(encoded: EncodedSplit, rows: Rows) -> Batch:
+    """The given rows of a split as one batch, without a Python loop over rows."""
+    starts = np.asarray(encoded.offsets)[rows]
+    lengths = encoded.lengths[rows]
+    columns = np.arange(lengths.max())
+    mask = columns < lengths[:, None]
+    # Positions beyond a row's end read its first token, then are overwritten by padding.
+    positions = np.where(mask, starts[:, None] + columns, starts[:, None])
+    ids = np.where(mask, encoded.ids[positions], encoded.pad_id).astype(np.int64)
+    types = None
+    if encoded.token_types is not None:
+        types = torch.from_numpy(np.where(mask, encoded.token_types[positions], 0).astype(np.int64))
+    return Batch(
+        rows,
+        torch.from_numpy(ids),
+        torch.from_numpy(mask.astype(np.int64)),
+        types,
+        torch.from_numpy(encoded.labels[rows]),
+    )
+
+
+def _cut(rows: Rows, size: int) -> list[Rows]:
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
+def _moved(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    if device.type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)

@@ -1,0 +1,181 @@
+"""Tokenised once, kept on disk under a key of the content, reopened memory-mapped. No torch here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+
+from rosearch.data.tasks import Labels, Rows, Split, update_with_texts
+from rosearch.errors import BadInput, Problem
+from rosearch.progress import Progress, silent
+
+_FORMAT = "1"  # part of every key: raise it when what is written changes
+_CHUNK = 4096  # rows a tokenizer call; bounds memory and paces the progress bar
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedSplit:
+    """The token ids of a split, one row after the other: row i is `ids[offsets[i]:offsets[i + 1]]`."""
+
+    key: str  # 32 hex digits of tokenizer, texts and max_length; labels are no part of it
+    ids: np.ndarray[tuple[int], np.dtype[np.int32]]  # (tokens,) memory-mapped
+    token_types: (
+        np.ndarray[tuple[int], np.dtype[np.int8]] | None
+    )  # (tokens,); None where the tokenizer has none
+    offsets: Rows  # (rows + 1,) int64
+    labels: Labels  # (rows,) int64 classes or float32 scores, in memory
+    truncated: int  # rows that were cut to max_length
+    pad_id: int
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @cached_property
+    def lengths(self) -> Rows:
+        """(rows,) tokens of each row."""
+        return np.diff(self.offsets)
+
+    def row(self, index: int) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+        """The token ids of one row, special tokens included."""
+        return self.ids[self.offsets[index] : self.offsets[index + 1]]
+
+
+def encode(
+    split: Split, tokenizer: Any, max_length: int, cache: Path, progress: Progress = silent
+) -> EncodedSplit:
+    """The split as token ids, at most `max_length` a row; from `cache/encoded/KEY` where it was done before.
+
+    `tokenizer` is a transformers tokenizer with a padding token, otherwise `BadInput`. Safe against other
+    processes that encode the same and against being killed half-way; what is damaged on disk is made again.
+    """
+    if tokenizer.pad_token_id is None:
+        name = str(getattr(tokenizer, "name_or_path", "")) or type(tokenizer).__name__
+        raise BadInput(
+            Problem(name, "tokenizer", "a padding token", "none", "set pad_token in tokenizer_config.json")
+        )
+    key = _key(split, tokenizer, max_length)
+    folder = cache / "encoded" / key
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.parent / f"{key}.lock"):
+        stored = _open(folder, len(split))
+        if stored is None:
+            _write(folder, split, tokenizer, max_length, progress)
+            stored = _open(folder, len(split))
+    assert stored is not None
+    ids, token_types, offsets, truncated = stored
+    return EncodedSplit(key, ids, token_types, offsets, split.labels, truncated, int(tokenizer.pad_token_id))
+
+
+def tokenizer_fingerprint(tokenizer: Any) -> str:
+    """32 hex digits of all that decides a tokenizer's ids, but truncation and padding, which calls change."""
+    if getattr(tokenizer, "is_fast", False):
+        state = json.loads(tokenizer.backend_tokenizer.to_str())
+        state.pop("truncation", None)
+        state.pop("padding", None)
+    else:
+        init = {name: str(value) for name, value in tokenizer.init_kwargs.items() if "path" not in name}
+        state = {"class": type(tokenizer).__name__, "vocabulary": tokenizer.get_vocab(), "init": init}
+    state["inputs"] = list(tokenizer.model_input_names)
+    return hashlib.blake2b(json.dumps(state, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def _key(split: Split, tokenizer: Any, max_length: int) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(f"{_FORMAT}\x1f{tokenizer_fingerprint(tokenizer)}\x1f{max_length}\x1f".encode())
+    update_with_texts(digest, split.texts)
+    return digest.hexdigest()
+
+
+_Stored = tuple[np.ndarray[Any, Any], "np.ndarray[Any, Any] | None", Rows, int]
+
+
+def _open(folder: Path, rows: int) -> _Stored | None:
+    """What `_write` left, memory-mapped; None where it is absent or damaged."""
+    try:
+        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+        offsets = np.load(folder / "offsets.npy")
+        ids = np.load(folder / "ids.npy", mmap_mode="r")
+        types = np.load(folder / "token_types.npy", mmap_mode="r") if meta["token_types"] else None
+        truncated = int(meta["truncated"])
+    except (OSError, ValueError, KeyError, EOFError, TypeError):
+        return None
+    whole = (
+        offsets.shape == (rows + 1,) and offsets[-1] == len(ids) and (types is None or len(types) == len(ids))
+    )
+    return (ids, types, offsets, truncated) if whole else None
+
+
+def _write(folder: Path, split: Split, tokenizer: Any, max_length: int, progress: Progress) -> None:
+    """Fills a temporary folder beside `folder`, then renames it: a reader sees all of it or nothing."""
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".unfinished-") as name:
+        unfinished = Path(name) / folder.name
+        unfinished.mkdir()
+        ids, types, lengths, truncated = [], [], [], 0
+        for chunk in _tokenise(split.texts, tokenizer, max_length, progress):
+            ids.append(chunk.ids)
+            types.append(chunk.token_types)
+            lengths.append(chunk.lengths)
+            truncated += chunk.truncated
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.concatenate(lengths), dtype=np.int64)])
+        np.save(unfinished / "ids.npy", np.concatenate(ids))
+        np.save(unfinished / "offsets.npy", offsets)
+        has_types = types[0] is not None
+        if has_types:
+            np.save(
+                unfinished / "token_types.npy", np.concatenate([part for part in types if part is not None])
+            )
+        meta = {
+            "token_types": has_types,
+            "truncated": truncated,
+            "rows": len(split),
+            "max_length": max_length,
+        }
+        (unfinished / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)  # only ever a damaged one
+        unfinished.replace(folder)
+
+
+@dataclass(frozen=True, eq=False)
+class _Chunk:
+    ids: np.ndarray[Any, Any]
+    token_types: np.ndarray[Any, Any] | None
+    lengths: Rows
+    truncated: int
+
+
+def _tokenise(
+    texts: Sequence[tuple[str, ...]], tokenizer: Any, max_length: int, progress: Progress
+) -> Iterator[_Chunk]:
+    with_types = "token_type_ids" in tokenizer.model_input_names
+    for start in range(0, len(texts), _CHUNK):
+        rows = texts[start : start + _CHUNK]
+        made = _call(
+            tokenizer, rows, truncation=True, max_length=max_length, return_token_type_ids=with_types
+        )
+        lengths = np.fromiter(map(len, made["input_ids"]), np.int64, len(rows))
+        full = [rows[index] for index in np.flatnonzero(lengths >= max_length).tolist()]
+        # Only rows that reach the limit can have been cut: those few are tokenised again, whole.
+        uncut = _call(tokenizer, full)["input_ids"] if full else []
+        yield _Chunk(
+            np.fromiter(chain.from_iterable(made["input_ids"]), np.int32),
+            np.fromiter(chain.from_iterable(made["token_type_ids"]), np.int8) if with_types else None,
+            lengths,
+            sum(len(row) > max_length for row in uncut),
+        )
+        progress("tokenise", start + len(rows), len(texts))
+
+
+def _call(tokenizer: Any, rows: Sequence[tuple[str, ...]], **settings: Any) -> Any:
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    return tokenizer(*columns, padding=False, return_attention_mask=False, verbose=False, **settings)

@@ -1,0 +1,105 @@
+"""Splits from files: TSV, CSV and JSON lines, also compressed (.gz, .bz2, .xz), and Parquet."""
+
+from __future__ import annotations
+
+import bz2
+import csv
+import gzip
+import json
+import lzma
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import pandas as pd
+
+from rosearch.errors import BadInput, Problem
+
+_OPENERS: dict[str, Callable[..., IO[Any]]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+
+
+def read_file(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """The rows of a file, its format told by the suffix; TSV and CSV cells are strings as they stand.
+
+    `columns` names the columns of a TSV or CSV file without a header. Raises `BadInput` that names the file.
+    """
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    compression = suffixes.pop() if suffixes and suffixes[-1] in _OPENERS else ""
+    reader = _READERS.get(suffixes[-1] if suffixes else "")
+    if reader is None or (compression and reader is _read_parquet):
+        formats = ", ".join(_READERS)
+        raise BadInput(
+            Problem(str(path), "", f"a file of {formats} (all but Parquet also .gz, .bz2, .xz)", path.name)
+        )
+    if not path.is_file():
+        there = sorted(entry.name for entry in path.parent.iterdir()) if path.parent.is_dir() else []
+        got = f"no such file; the folder holds {', '.join(there) or 'nothing'}"
+        raise BadInput(Problem(str(path), "", "a file", got, "name it in task.local"))
+    try:
+        return reader(path, compression, columns)
+    except (OSError, EOFError, ValueError, csv.Error, lzma.LZMAError, pd.errors.ParserWarning) as error:
+        # pandas' and pyarrow's parser errors, and bad UTF-8, are ValueErrors
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise BadInput(Problem(str(path), "", f"a readable {suffixes[-1]} file", reason)) from None
+
+
+def _read_tsv(path: Path, compression: str, columns: Sequence[str] | None) -> pd.DataFrame:
+    return _read_table(path, compression, columns, sep="\t", quoting=csv.QUOTE_NONE)
+
+
+def _read_csv(path: Path, compression: str, columns: Sequence[str] | None) -> pd.DataFrame:
+    return _read_table(path, compression, columns, sep=",", quoting=csv.QUOTE_MINIMAL)
+
+
+def _read_table(path: Path, compression: str, columns: Sequence[str] | None, **dialect: Any) -> pd.DataFrame:
+    header = None if columns else 0
+    names = list(columns) if columns else None
+    with _open(path, compression) as handle, warnings.catch_warnings():
+        # Rows longer than the header would lose cells, and pandas only warns of it.
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        try:
+            frame: pd.DataFrame = pd.read_csv(
+                handle,
+                header=header,
+                names=names,
+                index_col=False,
+                dtype=str,
+                keep_default_na=False,
+                **dialect,
+            )
+        except pd.errors.EmptyDataError:
+            return pd.DataFrame(columns=names or [])
+    return frame
+
+
+def _read_jsonl(path: Path, compression: str, columns: Sequence[str] | None) -> pd.DataFrame:
+    rows = []
+    with _open(path, compression) as handle:
+        for number, line in enumerate(handle, start=1):
+            if line.strip():
+                try:
+                    row = json.loads(line)
+                except json.JSONDecodeError as error:
+                    raise ValueError(f"line {number}: {error}") from None
+                if not isinstance(row, dict):
+                    raise ValueError(f"line {number}: no JSON object")
+                rows.append(row)
+    return pd.DataFrame(rows, dtype=object)
+
+
+def _read_parquet(path: Path, compression: str, columns: Sequence[str] | None) -> pd.DataFrame:
+    return pd.read_parquet(path)
+
+
+def _open(path: Path, compression: str) -> IO[Any]:
+    handle: IO[Any] = _OPENERS.get(compression, open)(path, "rt", encoding="utf-8-sig", newline="")
+    return handle
+
+
+_READERS: dict[str, Callable[[Path, str, Sequence[str] | None], pd.DataFrame]] = {
+    ".tsv": _read_tsv,
+    ".csv": _read_csv,
+    ".jsonl": _read_jsonl,
+    ".parquet": _read_parquet,
+}

@@ -1,0 +1,97 @@
+"""Splits from the Hugging Face hub, or from what its cache holds; the only importer of `datasets`."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rosearch.config import HubSource
+from rosearch.data.table import Table
+from rosearch.errors import MissingResource
+
+_PATIENCE_S = 3.0  # the hub's own client retries for most of a minute before it says that there is no network
+
+
+def hub_reachable() -> bool:
+    """Whether the hub answers within three seconds; False at once where the offline flags are set."""
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return False
+    answers: list[bool] = []
+    # In a thread, since no time-out bounds the look-up of a name.
+    thread = threading.Thread(target=lambda: answers.append(_answers(constants.ENDPOINT)), daemon=True)
+    thread.start()
+    thread.join(_PATIENCE_S)
+    return bool(answers and answers[0])
+
+
+def read_hub(source: HubSource, label: str) -> dict[str, Table]:
+    """The splits named by `source`, by our names: train, test, and validation where the source has one.
+
+    Raises `MissingResource`, at once where there is neither a network nor a cached copy.
+    """
+    with _offline_unless(Path(source.dataset).is_dir() or hub_reachable()) as offline:
+        names = {"train": source.train, "validation": source.validation, "test": source.test}
+        return {ours: _read_split(source, theirs, label, offline) for ours, theirs in names.items() if theirs}
+
+
+def _read_split(source: HubSource, split: str, label: str, offline: bool) -> Table:
+    import datasets
+
+    where = f"{source.dataset}{f' ({source.config})' if source.config else ''}"
+    try:
+        rows = datasets.load_dataset(source.dataset, source.config, revision=source.revision, split=split)
+    except (
+        Exception
+    ) as error:  # the client and its parts raise some twenty kinds, none of them ours to tell apart
+        reason = "it is not in the local cache and the hub cannot be reached" if offline else _one_line(error)
+        raise MissingResource(
+            f"dataset {where}, split {split}: {reason}. Check the name and the network, "
+            "or read the same data from files: --data-root FOLDER or -o task.path=FOLDER"
+        ) from None
+    feature = rows.features.get(label)
+    names = tuple(feature.names) if isinstance(feature, datasets.ClassLabel) else ()
+    return Table(f"{where}, split {split}", rows.to_pandas(), names)
+
+
+@contextlib.contextmanager
+def _offline_unless(reachable: bool) -> Iterator[bool]:
+    """Sets the libraries' offline flags for a while, so that they look into their cache and nowhere else."""
+    import datasets
+    from huggingface_hub import constants
+
+    holders: list[Any] = [datasets.config, constants]
+    before = [holder.HF_HUB_OFFLINE for holder in holders]
+    if not reachable:
+        for holder in holders:
+            holder.HF_HUB_OFFLINE = True
+    try:
+        yield not reachable
+    finally:
+        for holder, flag in zip(holders, before, strict=True):
+            holder.HF_HUB_OFFLINE = flag
+
+
+def _answers(endpoint: str) -> bool:
+    try:
+        urllib.request.urlopen(urllib.request.Request(endpoint, method="HEAD"), timeout=_PATIENCE_S).close()
+    except urllib.error.HTTPError as error:
+        return error.code in (
+            401,
+            404,
+            405,
+            429,
+        )  # a mirror's own answers; other codes come from proxies between
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]

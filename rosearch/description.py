@@ -1,0 +1,97 @@
+"""Runs and records as plain data: what `--json` prints, and what a model card states."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from rosearch.records.measurements import Measurements
+from rosearch.records.record import Record
+from rosearch.results import Results
+
+_MEASUREMENTS: TypeAdapter[Measurements] = TypeAdapter(Measurements)
+_STATES = ("done", "failed", "running", "pending")
+
+
+def describe_run(results: Results) -> dict[str, Any]:
+    """Progress, failures, front, baselines and finalists."""
+    candidates = results.of("candidate")
+    return {
+        "run": str(results.run.path),
+        "experiment": results.experiment.name,
+        "strategy": results.experiment.evolution.strategy,
+        "finished": results.finished,
+        "budget": results.experiment.evolution.candidates,
+        "generations": max((record.generation for record in candidates), default=-1) + 1,
+        "counts": {state: sum(record.status == state for record in candidates) for state in _STATES},
+        "front": [_brief(results, record) for record in results.front],
+        "baselines": [_brief(results, record) for record in results.measured("baseline")],
+        "finalists": [_brief(results, record) for record in results.measured("finalist")],
+        "failures": [
+            {
+                "number": r.number,
+                "id": r.id,
+                "kind": r.failure.kind,
+                "stage": r.failure.stage,
+                "message": r.failure.message,
+            }
+            for r in results.records
+            if r.failure is not None
+        ],
+    }
+
+
+def describe_record(results: Results, record: Record) -> dict[str, Any]:
+    """Everything about one record."""
+    fitness = results.fitness.get(record.number)
+    failure = record.failure
+    return {
+        "number": record.number,
+        "id": record.id,
+        "name": record.name,
+        "role": record.role,
+        "generation": record.generation,
+        "replicate": record.replicate,
+        "origin": record.origin,
+        "parents": list(record.parents),
+        "seed": record.seed,
+        "status": record.status,
+        "architecture": str(record.genotype),
+        "genotype": record.genotype.to_dict(),
+        "fitness": None
+        if fitness is None
+        else {
+            "scalar": fitness.scalar,
+            "robustness": fitness.robustness,
+            "accuracy": fitness.accuracy,
+            "efficiency": fitness.efficiency,
+            "gates_missed": list(fitness.gates),
+        },
+        "measurements": None
+        if record.measurements is None
+        else _MEASUREMENTS.dump_python(record.measurements, mode="json"),
+        "failure": None
+        if failure is None
+        else {"kind": failure.kind, "stage": failure.stage, "message": failure.message},
+        "seconds": record.seconds,
+        "student": str(path) if (path := results.run.student_folder(record)).is_dir() else None,
+    }
+
+
+def _brief(results: Results, record: Record) -> dict[str, Any]:
+    found = record.measurements
+    assert found is not None
+    return {
+        "id": record.id,
+        "name": record.name,
+        "number": record.number,
+        "replicate": record.replicate,
+        "fitness": results.fitness[record.number].scalar,
+        "quality": found.quality.value,
+        "under_attack": None if found.robustness is None else found.robustness.under_attack.value,
+        "words_to_break": None if found.robustness is None else found.robustness.words_to_break.value,
+        "parameters": found.efficiency.parameters,
+        "compression": found.efficiency.compression,
+        "architecture": str(record.genotype),
+    }

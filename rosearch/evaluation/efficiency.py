@@ -1,0 +1,119 @@
+"""What a model costs: parameters, FLOPs, bytes on disk, milliseconds a batch."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_model
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from rosearch.config import EfficiencyConfig
+from rosearch.errors import BadInput, Problem
+from rosearch.evaluation.quality import inference
+from rosearch.records.measurements import Efficiency, Latency, TeacherCost
+from rosearch.space.cost import count_flops
+from rosearch.space.genotype import Genotype
+
+
+def teacher_cost(model: torch.nn.Module, tokens: int) -> TeacherCost:
+    """Count a teacher. Raises `BadInput` where `tokens` is more than its positions."""
+    parameters, encoder_parameters = count_model_parameters(model)
+    return TeacherCost(parameters, encoder_parameters, count_model_flops(model, tokens))
+
+
+def count_model_parameters(model: torch.nn.Module) -> tuple[int, int]:
+    """All parameters, and those outside embedding tables (words, positions, token types), tied ones once."""
+    total = sum(parameter.numel() for parameter in model.parameters())
+    tables = {module.weight for module in model.modules() if isinstance(module, torch.nn.Embedding)}
+    return total, total - sum(table.numel() for table in tables)
+
+
+def count_model_flops(model: torch.nn.Module, tokens: int) -> int:
+    """FLOPs of one sentence of `tokens` tokens: 2 x multiply-adds of matrix products and convolutions."""
+    device = next(model.parameters()).device
+    with ExitStack() as contexts:
+        contexts.enter_context(inference(model, device))
+        # Torch's counter knows no fused attention on a CPU and would count its two products as nothing.
+        contexts.enter_context(sdpa_kernel(SDPBackend.MATH))
+        counter = contexts.enter_context(FlopCounterMode(display=False))
+        model(**_sentences(model, 1, tokens, device))
+    return int(counter.get_total_flops())
+
+
+def measure_efficiency(
+    model: torch.nn.Module,
+    genotype: Genotype,
+    teacher: TeacherCost,
+    config: EfficiencyConfig,
+    device: torch.device,
+) -> Efficiency:
+    """The efficiency of a student on `device`; compression is the teacher's count over the student's.
+
+    FLOPs come from the genotype, parameters from the model itself. Latency is left out where `config.repeats`
+    is 0. Raises `BadInput` where `config.tokens` is more than the model's positions.
+    """
+    parameters, encoder_parameters = count_model_parameters(model)
+    flops = count_flops(genotype, config.tokens, _labels(model))
+    batch_sizes = config.batch_sizes if config.repeats else []
+    return Efficiency(
+        parameters=parameters,
+        encoder_parameters=encoder_parameters,
+        compression=teacher.parameters / parameters,
+        encoder_compression=teacher.encoder_parameters / encoder_parameters,
+        flops=flops,
+        flops_compression=teacher.flops / flops,
+        tokens=config.tokens,
+        size_mb=measure_size_mb(model),
+        latency=tuple(measure_latency(model, size, config, device) for size in batch_sizes),
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        threads=torch.get_num_threads(),
+    )
+
+
+def measure_size_mb(model: torch.nn.Module) -> float:
+    """Megabytes (10^6 bytes) of the weights as a safetensors file, written and thrown away."""
+    with tempfile.TemporaryDirectory(prefix="rosearch-size-") as folder:
+        path = Path(folder) / "model.safetensors"
+        save_model(model, str(path))
+        return path.stat().st_size / 1e6
+
+
+def measure_latency(
+    model: torch.nn.Module, batch_size: int, config: EfficiencyConfig, device: torch.device
+) -> Latency:
+    """Milliseconds of a float32 forward pass over full sentences: median and quartiles of the repeats.
+
+    The tokens are already on the device; passes before the first measured one warm caches and kernels up.
+    """
+    inputs = _sentences(model, batch_size, config.tokens, device)
+    passes = []
+    with inference(model, device):
+        for _ in range(config.warmup + config.repeats):
+            start = time.perf_counter()
+            model(**inputs)
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)  # kernels run after the call has returned
+            passes.append((time.perf_counter() - start) * 1e3)
+    low, median, high = np.percentile(passes[config.warmup :], [25, 50, 75])
+    return Latency(batch_size, float(median), float(low), float(high))
+
+
+def _labels(model: Any) -> int:
+    return int(model.config.num_labels)
+
+
+def _sentences(model: Any, batch_size: int, tokens: int, device: torch.device) -> dict[str, torch.Tensor]:
+    positions = int(model.config.max_position_embeddings)
+    if tokens > positions:
+        key = "evaluation.efficiency.tokens"
+        raise BadInput(Problem("experiment", key, f"at most {positions}, the model's positions", str(tokens)))
+    ids = torch.arange(batch_size * tokens, device=device) % int(model.config.vocab_size)
+    ids = ids.reshape(batch_size, tokens)
+    return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}

@@ -1,0 +1,51 @@
+"""95 % intervals: Wilson's for shares, Student's t for means."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.stats import t as student_t
+
+from rosearch.records.measurements import Estimate
+
+_Z = 1.959963984540054  # the normal distribution's 97.5 % point
+
+
+def wilson(successes: int, n: int) -> Estimate:
+    """A share of `n` with its score interval (Wilson 1927, equation 1), which stays inside 0..1 at both ends.
+
+    Of no rows at all nothing is known: 0 with the interval 0..1. Raises `ValueError` unless
+    0 <= successes <= n.
+    """
+    if not 0 <= successes <= n:
+        raise ValueError(f"successes must be within 0..{n}, got {successes}")
+    if n == 0:
+        return Estimate(0.0, 0.0, 1.0, 0)
+    share = successes / n
+    widening = 1 + _Z**2 / n
+    centre = (share + _Z**2 / (2 * n)) / widening
+    half = _Z / widening * math.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2))
+    # At 0 and n one end is the share itself, which rounding would miss by 1e-17.
+    return Estimate(share, min(max(centre - half, 0.0), share), max(min(centre + half, 1.0), share), n)
+
+
+def mean_interval(values: Sequence[float], limits: tuple[float, float] = (-math.inf, math.inf)) -> Estimate:
+    """A mean with its t interval (n - 1 degrees of freedom), cut to the `limits` that the values have.
+
+    One value tells nothing of its spread: the interval is the value itself, and `n` says why. No values:
+    zeros.
+    Raises `ValueError` for values that are not finite.
+    """
+    data = np.asarray(values, dtype=np.float64)
+    if not np.isfinite(data).all():
+        raise ValueError("a mean of values that are not finite")
+    n = len(data)
+    if n == 0:
+        return Estimate(0.0, 0.0, 0.0, 0)
+    mean = float(data.mean())
+    if n == 1:
+        return Estimate(mean, mean, mean, 1)
+    half = float(student_t.ppf(0.975, n - 1)) * float(data.std(ddof=1)) / math.sqrt(n)
+    return Estimate(mean, min(max(mean - half, limits[0]), mean), max(min(mean + half, limits[1]), mean), n)

@@ -1,0 +1,135 @@
+"""Measurements become fitness: three terms between 0 and 1, their weighted mean, and the gates missed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from rosearch.config import FitnessConfig
+from rosearch.errors import BadInput, Problem
+from rosearch.records.measurements import Measurements
+
+_ROUNDING = 1e-9  # a gate met exactly must not be missed by the last bit of a product
+
+
+@dataclass(frozen=True)
+class Fitness:
+    """One candidate's terms (each 0..1, larger is better), their scalar, and what keeps it from winning.
+
+    `gates` names the gates that were missed, by their keys in the experiment (`min_quality`,
+    `max_class_share`), or `finite` where a measured value was not a finite number. `violation` says by how
+    much, 0 where no gate was missed.
+    """
+
+    robustness: float | None  # None: the task has no attack; its weight went to the other two
+    accuracy: float
+    efficiency: float
+    scalar: float
+    gates: tuple[str, ...]
+    violation: float
+
+    @property
+    def eligible(self) -> bool:
+        """Whether it may win."""
+        return not self.gates
+
+    @property
+    def finite(self) -> bool:
+        """Whether selection may see it at all: DEAP's prefers NaN."""
+        return "finite" not in self.gates
+
+    @property
+    def objectives(self) -> tuple[float, float, float]:
+        """Robustness, accuracy, efficiency; an unmeasured robustness is 0 for all, and so has no say."""
+        return (self.robustness or 0.0, self.accuracy, self.efficiency)
+
+
+def score(
+    measurements: Measurements,
+    config: FitnessConfig,
+    teacher_quality: float,
+    teacher_latency_ms: float | None = None,
+) -> Fitness:
+    """The fitness of one candidate's measurements (the paper publishes no formula: this one is our own).
+
+    accuracy = the task's metric on clean rows; robustness = accuracy under attack, or mean share of words to
+    break; efficiency = log(compression) / log(full_compression), so that halving the cost is worth the same
+    at every size; all are clipped to 0..1. scalar = weighted mean. `teacher_quality` is the teacher's metric
+    on the same rows, and `teacher_latency_ms` its median at the first batch size that is timed.
+
+    Raises `BadInput` where the weights or the efficiency term ask for something that was not measured.
+    """
+    compression = _compression(measurements, config, teacher_latency_ms)
+    attacked = _attacked(measurements, config)
+    share = measurements.quality.largest_class_share
+    known = [value for value in (measurements.quality.value, compression, attacked, share) if value is not None]
+    if not all(math.isfinite(value) for value in known) or compression <= 0:
+        return Fitness(None, math.nan, math.nan, math.nan, ("finite",), math.inf)
+    accuracy = _clip(measurements.quality.value)
+    efficiency = _clip(math.log(compression) / math.log(config.full_compression))
+    robustness = None if attacked is None else _clip(attacked)
+    gates = _missed_gates(measurements.quality.value, share, config, teacher_quality)
+    scalar = _scalar(robustness, accuracy, efficiency, config)
+    return Fitness(robustness, accuracy, efficiency, scalar, tuple(gates), sum(gates.values()))
+
+
+def _clip(value: float) -> float:
+    return min(max(value, 0.0), 1.0)
+
+
+def _attacked(measurements: Measurements, config: FitnessConfig) -> float | None:
+    if measurements.robustness is None:
+        return None
+    if config.robustness == "accuracy_under_attack":
+        return measurements.robustness.under_attack.value
+    return measurements.robustness.words_to_break.value
+
+
+def _compression(measurements: Measurements, config: FitnessConfig, teacher_latency_ms: float | None) -> float:
+    """How many times cheaper than the teacher, in what the experiment counts."""
+    if config.efficiency == "parameters":
+        return measurements.efficiency.compression
+    if config.efficiency == "flops":
+        return measurements.efficiency.flops_compression
+    if teacher_latency_ms is None or not measurements.efficiency.latency:
+        raise BadInput(
+            Problem(
+                "experiment",
+                "fitness.efficiency",
+                "measured latency of student and teacher",
+                "none measured",
+                "Set evaluation.efficiency.repeats above 0, or fitness.efficiency to parameters or flops.",
+            )
+        )
+    student_ms = measurements.efficiency.latency[0].median_ms
+    return teacher_latency_ms / student_ms if student_ms > 0 else math.nan
+
+
+def _missed_gates(
+    quality: float, share: float | None, config: FitnessConfig, teacher_quality: float
+) -> dict[str, float]:
+    """Each missed gate and how far it was missed: in units of the metric, and of the share of predictions."""
+    missed = {}
+    needed = config.min_quality * max(teacher_quality, 0.0)
+    if quality < needed - _ROUNDING:
+        missed["min_quality"] = needed - quality
+    if share is not None and share > config.max_class_share + _ROUNDING:
+        missed["max_class_share"] = share - config.max_class_share
+    return missed
+
+
+def _scalar(robustness: float | None, accuracy: float, efficiency: float, config: FitnessConfig) -> float:
+    terms = [(config.weights.accuracy, accuracy), (config.weights.efficiency, efficiency)]
+    if robustness is not None:
+        terms.append((config.weights.robustness, robustness))
+    total = sum(weight for weight, _ in terms)
+    if total == 0:
+        raise BadInput(
+            Problem(
+                "experiment",
+                "fitness.weights",
+                "a weight above 0 for accuracy or efficiency",
+                "only robustness, which this task does not measure",
+            )
+        )
+    return sum(weight * term for weight, term in terms) / total

@@ -1,0 +1,46 @@
+"""`rosearch`: evolution of one scalar fitness with an elite, as in the paper (arXiv 2106.03613).
+
+The paper publishes neither operators nor population; these are our own: the elite of all generations and
+the newest generation breed, parents are drawn by tournament.
+"""
+
+from __future__ import annotations
+
+import random
+
+from deap import base, tools
+
+from rosearch.evolution.front import by_scalar
+from rosearch.evolution.strategy import Strategy
+from rosearch.evolution.toolbox import Individual, build_toolbox, on_private_generator, scalar_individual
+from rosearch.records.record import Record
+
+
+class RoSearch(Strategy):
+    """Scalar, elitist, generational."""
+
+    _population: tuple[Individual, ...] = ()
+    _elite: tuple[Individual, ...] = ()
+
+    def best(self) -> list[Record]:
+        """Eligible candidates by their scalar."""
+        return by_scalar(self._scored())
+
+    def _tools(self) -> base.Toolbox:
+        toolbox = build_toolbox(self._space, scalar_individual)
+        toolbox.register("survive", tools.selBest, k=self._config.elite)
+        toolbox.register("select", on_private_generator(tools.selTournament), tournsize=self._config.tournament)
+        return toolbox
+
+    def _size(self) -> int:
+        """The elite needs no second distillation, so later generations are smaller by it."""
+        return self._config.population - (self._config.elite if self.generation else 0)
+
+    def _survive(self, newcomers: list[Individual]) -> None:
+        self._population = (*self._elite, *newcomers)
+        self._elite = tuple(self._toolbox.survive(list(self._population)))
+
+    def _parents(self, count: int, rng: random.Random) -> list[Individual]:
+        pool = self._pool(list(self._population))
+        selected: list[Individual] = self._toolbox.select(pool, 2 * count, rng=rng) if pool else []
+        return selected

@@ -1,0 +1,156 @@
+"""What every search strategy keeps to: ask for a generation, be told what became of it, rank the winners."""
+
+from __future__ import annotations
+
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+
+from deap import base
+
+from rosearch.config import EvolutionConfig, FitnessConfig
+from rosearch.evolution.fitness import Fitness, score
+from rosearch.evolution.front import Scored, by_front
+from rosearch.evolution.toolbox import Individual
+from rosearch.evolution.variation import Novelty, warm_starts
+from rosearch.randomness import generator
+from rosearch.records.record import Proposal, Record
+from rosearch.space.search_space import SearchSpace
+
+
+class Strategy(ABC):
+    """A search by generations. One test suite holds every strategy to the following.
+
+    - `ask` returns the proposals of the current generation, the same ones until `tell` closes it; no
+      architecture is ever proposed twice, and all generations together propose at most `config.candidates`:
+      fewer where the space holds no more, none when the search is finished.
+    - `tell` takes all records of the current generation, done or failed, in any order. What is asked next
+      depends on what was told and on the seed, on nothing else: a search resumes by constructing the strategy
+      and telling every complete generation again. The global `random` is left alone.
+    - A failed or non-finite candidate neither wins nor breeds. One behind a gate never wins; it breeds only
+      where those that may are fewer than half a population (or than two), and then the smallest violation
+      comes first.
+    """
+
+    def __init__(
+        self,
+        config: EvolutionConfig,
+        fitness: FitnessConfig,
+        space: SearchSpace,
+        seed: int,
+        teacher_quality: float,
+        teacher_latency_ms: float | None = None,
+    ) -> None:
+        """Raises `BadInput` where a warm start is unknown or cannot be fitted to the space."""
+        self.generation = 0  # the one that `ask` proposes and `tell` takes
+        self._config = config
+        self._fitness = fitness
+        self._space = space
+        self._seed = seed
+        self._teacher_quality = teacher_quality
+        self._teacher_latency_ms = teacher_latency_ms
+        self._founders = warm_starts(config, space)
+        self._told: dict[str, Record] = {}
+        self._scores: dict[str, Fitness] = {}
+        self._gated: list[Individual] = []
+        self._asked: list[Proposal] | None = None
+        self._toolbox = self._tools()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the budget is spent or the space used up."""
+        return not self.ask()
+
+    @property
+    def fitnesses(self) -> Mapping[str, Fitness]:
+        """The fitness of every told candidate that has measurements, by genotype id."""
+        return dict(self._scores)
+
+    def ask(self) -> list[Proposal]:
+        """The proposals of the current generation."""
+        if self._asked is None:
+            self._asked = self._propose(generator(self._seed, "variation", str(self.generation)))
+        return list(self._asked)
+
+    def tell(self, records: Sequence[Record]) -> None:
+        """Closes the current generation with all its records.
+
+        Raises `ValueError` where one is of another generation, unfinished, or of an architecture told before.
+        """
+        ordered = sorted(records, key=lambda record: record.number)
+        self._check(ordered)
+        newcomers = []
+        for record in ordered:
+            self._told[record.id] = record
+            if record.status == "done" and record.measurements is not None:
+                found = score(record.measurements, self._fitness, self._teacher_quality, self._teacher_latency_ms)
+                self._scores[record.id] = found
+                if found.finite:
+                    newcomers.append(self._toolbox.individual(record, found))
+        self._gated += [newcomer for newcomer in newcomers if not newcomer.score.eligible]
+        self._gated.sort(key=lambda member: (member.score.violation, member.record.number))
+        self._survive([newcomer for newcomer in newcomers if newcomer.score.eligible])
+        self.generation += 1
+        self._asked = None
+
+    @abstractmethod
+    def best(self) -> list[Record]:
+        """All that may win, best first; empty where nobody may."""
+
+    def front(self) -> list[Record]:
+        """Those winners that none dominates in robustness, accuracy and efficiency, by the scalar."""
+        fronts = by_front(self._scored())
+        return fronts[0] if fronts else []
+
+    @abstractmethod
+    def _tools(self) -> base.Toolbox:
+        """The DEAP toolbox of this strategy."""
+
+    @abstractmethod
+    def _size(self) -> int:
+        """How many proposals the current generation has where the budget allows."""
+
+    @abstractmethod
+    def _survive(self, newcomers: list[Individual]) -> None:
+        """Takes the eligible members of a generation, ordered by number, into the population."""
+
+    @abstractmethod
+    def _parents(self, count: int, rng: random.Random) -> list[Individual]:
+        """`2 * count` parents in pairs; empty where nobody breeds."""
+
+    def _propose(self, rng: random.Random) -> list[Proposal]:
+        count = min(self._size(), self._config.candidates - len(self._told))
+        if count <= 0:
+            return []
+        novelty = Novelty(self._space, self._told)
+        proposals = [founder for founder in self._founders[:count] if self.generation == 0 and novelty.admit(founder)]
+        parents = self._parents(count, rng) if self._told else []
+        for pair in zip(parents[::2], parents[1::2]):
+            child = novelty.offspring(pair, self._toolbox, self._config, rng)
+            if child is not None:
+                proposals.append(child)
+        while len(proposals) < count and (fresh := novelty.sample(rng)) is not None:
+            proposals.append(fresh)
+        return proposals
+
+    def _pool(self, eligible: list[Individual]) -> list[Individual]:
+        """Who may breed: the eligible, filled up with the gated of least violation where they are too few."""
+        least = max(2, self._config.population // 2)
+        return eligible + self._gated[: max(0, least - len(eligible))]
+
+    def _scored(self) -> list[Scored]:
+        return [(self._told[identity], found) for identity, found in self._scores.items()]
+
+    def _check(self, records: list[Record]) -> None:
+        if not records:
+            raise ValueError(f"generation {self.generation}: told without records")
+        known = set(self._told)
+        for record in records:
+            place = f"generation {self.generation}, record {record.number}"
+            if record.role != "candidate" or record.generation != self.generation:
+                raise ValueError(f"{place}: is {record.role} of generation {record.generation}")
+            if record.status not in ("done", "failed"):
+                raise ValueError(f"{place}: is still {record.status}")
+            if record.id in known:
+                raise ValueError(f"{place}: its architecture {record.id} was told before")
+            known.add(record.id)

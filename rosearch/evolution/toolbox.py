@@ -1,0 +1,89 @@
+"""The DEAP toolbox: individuals with DEAP fitnesses, our operators, DEAP's selection on a private generator.
+
+DEAP's `creator` writes classes into a module's globals, so plain subclasses of `base.Fitness` are used; its
+selection draws from the global `random`, so all of it that draws is wrapped by `on_private_generator`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from deap import base
+
+from rosearch.evolution.crossover import cross
+from rosearch.evolution.fitness import Fitness
+from rosearch.evolution.mutation import mutate
+from rosearch.records.record import Record
+from rosearch.space.genotype import Genotype
+from rosearch.space.search_space import SearchSpace
+
+
+class ScalarFitness(base.Fitness):  # type: ignore[misc]
+    """One value, larger is better."""
+
+    weights = (1.0,)
+
+
+class ObjectivesFitness(base.Fitness):  # type: ignore[misc]
+    """Robustness, accuracy, efficiency, larger is better."""
+
+    weights = (1.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Individual:
+    """What DEAP selects: a genotype in canonical form, with the fitness that DEAP reads."""
+
+    genotype: Genotype
+    fitness: base.Fitness
+    record: Record
+    score: Fitness
+
+
+def scalar_individual(record: Record, score: Fitness) -> Individual:
+    """An individual of one objective."""
+    return Individual(record.genotype.canonical(), ScalarFitness(_constrained((score.scalar,), score)), record, score)
+
+
+def objectives_individual(record: Record, score: Fitness) -> Individual:
+    """An individual of three objectives."""
+    values = _constrained(score.objectives, score)
+    return Individual(record.genotype.canonical(), ObjectivesFitness(values), record, score)
+
+
+def build_toolbox(space: SearchSpace, individual: Callable[[Record, Fitness], Individual]) -> base.Toolbox:
+    """A toolbox with `individual`, `mate`, `mutate`; a strategy adds its own `select` and `survive`."""
+    toolbox = base.Toolbox()
+    toolbox.register("individual", individual)
+    toolbox.register("mate", cross, space=space)
+    toolbox.register("mutate", mutate, space=space)
+    return toolbox
+
+
+def on_private_generator(select: Callable[..., list[Individual]]) -> Callable[..., list[Individual]]:
+    """A DEAP operator that takes `rng` and leaves the global `random` as it was."""
+
+    def selected(individuals: list[Individual], k: int, *, rng: random.Random, **settings: Any) -> list[Individual]:
+        with _lent(rng):
+            return select(individuals, k, **settings)
+
+    return selected
+
+
+@contextmanager
+def _lent(rng: random.Random) -> Iterator[None]:
+    state = random.getstate()
+    random.seed(rng.getrandbits(64))
+    try:
+        yield
+    finally:
+        random.setstate(state)
+
+
+def _constrained(values: tuple[float, ...], score: Fitness) -> tuple[float, ...]:
+    """Deb's rule: the gated are below all others, by violation (DEAP's ConstrainedFitness does not order)."""
+    return values if score.eligible else (-1.0 - score.violation,) * len(values)

@@ -1,0 +1,96 @@
+"""New proposals: founders, offspring, samples; none whose architecture was proposed before."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator
+
+from deap import base
+
+from rosearch.config import EvolutionConfig
+from rosearch.errors import BadInput, Problem
+from rosearch.evolution.toolbox import Individual
+from rosearch.records.record import Proposal
+from rosearch.space.known import KNOWN, fit_to_space, known_architecture
+from rosearch.space.search_space import SearchSpace, enumerate_genotypes, sample_genotype
+
+BREEDING_TRIES = 12  # further mutations of a child whose architecture was met before
+SAMPLING_TRIES = 100  # samples all met before: then the space is nearly used up and is gone through in order
+
+
+def warm_starts(config: EvolutionConfig, space: SearchSpace) -> list[Proposal]:
+    """The named architectures, fitted to the space; of two that become the same the first stays.
+
+    Raises `BadInput` with every name that is unknown or cannot be fitted, and where they outnumber a
+    generation.
+    """
+    problems: list[Problem] = []
+    room = min(config.population, config.candidates)
+    if len(config.warm_start) > room:
+        expected = f"at most {room} names, the size of the first generation"
+        problems.append(Problem("experiment", "evolution.warm_start", expected, str(len(config.warm_start))))
+    founders: dict[str, Proposal] = {}
+    for index, name in enumerate(config.warm_start):
+        key = f"evolution.warm_start.{index}"
+        if name not in KNOWN:
+            problems.append(Problem("experiment", key, f"one of {', '.join(sorted(KNOWN))}", repr(name)))
+            continue
+        try:
+            genotype = fit_to_space(known_architecture(name).genotype, space).canonical()
+        except ValueError as error:
+            got = f"{name}, which {error}"
+            problems.append(Problem("experiment", key, "an architecture that fits the search space", got))
+            continue
+        founders.setdefault(genotype.id, Proposal(genotype, f"warm_start:{name}"))
+    if problems:
+        raise BadInput(problems)
+    return list(founders.values())
+
+
+class Novelty:
+    """Hands out proposals, each architecture once. `seen` are the ids that were proposed before."""
+
+    def __init__(self, space: SearchSpace, seen: Iterable[str]) -> None:
+        self._space = space
+        self._seen = set(seen)
+        self._in_order: Iterator[Proposal] | None = None
+
+    def admit(self, proposal: Proposal) -> bool:
+        """Whether its architecture is new; from now on it is not."""
+        new = proposal.genotype.id not in self._seen
+        self._seen.add(proposal.genotype.id)
+        return new
+
+    def offspring(
+        self,
+        parents: tuple[Individual, Individual],
+        toolbox: base.Toolbox,
+        config: EvolutionConfig,
+        rng: random.Random,
+    ) -> Proposal | None:
+        """A child by crossover or mutation; one met before is mutated on, None after some tries of that."""
+        first, second = parents
+        ids: tuple[str, ...] = (first.record.id,)
+        if first.record.id != second.record.id and rng.random() < config.crossover_probability:
+            genotype = toolbox.mate(first.genotype, second.genotype, rng=rng)
+            steps, ids = ["crossover"], (first.record.id, second.record.id)
+        else:
+            genotype, names = toolbox.mutate(first.genotype, rng=rng, count=rng.randint(1, config.mutations))
+            steps = [f"mutation:{names}"]
+        for _ in range(BREEDING_TRIES):
+            proposal = Proposal(genotype.canonical(), "+".join(steps), ids)
+            if self.admit(proposal):
+                return proposal
+            genotype, names = toolbox.mutate(genotype, rng=rng)
+            steps.append(f"mutation:{names}")
+        return None
+
+    def sample(self, rng: random.Random) -> Proposal | None:
+        """A fresh sample; None only where the space holds nothing that was not proposed."""
+        for _ in range(SAMPLING_TRIES):
+            proposal = Proposal(sample_genotype(self._space, rng).canonical(), "sample")
+            if self.admit(proposal):
+                return proposal
+        if self._in_order is None:
+            self._in_order = (Proposal(g.canonical(), "sample") for g in enumerate_genotypes(self._space))
+        return next((proposal for proposal in self._in_order if self.admit(proposal)), None)

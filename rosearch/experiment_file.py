@@ -1,0 +1,111 @@
+"""From an experiment file and overrides to an `Experiment`; all problems of both at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from rosearch.config import Experiment
+from rosearch.errors import BadInput, Problem
+
+
+def load_experiment(path: Path, overrides: tuple[str, ...] = (), data_root: Path | None = None) -> Experiment:
+    """The experiment in a YAML file, with `key.path=value` overrides; values are read as YAML.
+
+    With `data_root`, a task with a local layout is read from `data_root/task.local.folder` in place of its hub.
+    Raises `BadInput` with every problem of the file and the overrides.
+    """
+    data = read_yaml(path)
+    problems = [problem for text in overrides if (problem := _override(data, text)) is not None]
+    if data_root is not None and isinstance(task := data.get("task"), dict) and not task.get("path"):
+        local = task.get("local")
+        if isinstance(local, dict) and local.get("folder"):
+            task["path"] = str(data_root / str(local["folder"]))
+        elif task.get("generated") is None:
+            problems.append(Problem(str(path), "task.local.folder", "a folder below --data-root", "none"))
+    try:
+        experiment = Experiment.model_validate(data)
+    except ValidationError as error:
+        raise BadInput([*problems, *problems_of(error, str(path))]) from None
+    if problems:
+        raise BadInput(problems)
+    return _with_absolute_paths(experiment, path.parent)
+
+
+def _with_absolute_paths(experiment: Experiment, folder: Path) -> Experiment:
+    """The space is relative to its experiment, data and teacher to where the user stands; a resumed run to neither."""
+    update: dict[str, Any] = {"search_space": (folder / experiment.search_space).resolve()}
+    if experiment.task.path is not None:
+        update["task"] = experiment.task.model_copy(update={"path": experiment.task.path.resolve()})
+    if (model := Path(experiment.teacher.model)).is_dir():
+        update["teacher"] = experiment.teacher.model_copy(update={"model": str(model.resolve())})
+    return experiment.model_copy(update=update)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file. Raises `BadInput` where it is absent, no YAML or no mapping."""
+    try:
+        data = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)
+    except FileNotFoundError:
+        raise BadInput(Problem(str(path), "", "a YAML file", "no such file")) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(Problem(str(path), "", "a readable YAML file", str(error))) from None
+    except yaml.YAMLError as error:
+        raise BadInput(Problem(str(path), "", "valid YAML", " ".join(str(error).split()))) from None
+    if not isinstance(data, dict):
+        raise BadInput(Problem(str(path), "", "a mapping of keys", type(data).__name__))
+    return data
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML takes the last of two equal keys in silence; half of an edit would be lost."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} stands twice", key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def problems_of(error: ValidationError, where: str) -> list[Problem]:
+    """Pydantic's errors as ours: dotted key, what was expected, what was got."""
+    problems = []
+    for item in error.errors(include_url=False):
+        key = ".".join(str(part) for part in item["loc"])
+        expected, got = item["msg"].removeprefix("Value error, ").removeprefix("Input should be "), repr(item["input"])
+        match item["type"]:
+            case "extra_forbidden":
+                expected, got = "only known keys", f"unknown key {key.rsplit('.', 1)[-1]!r}"
+            case "missing":
+                expected, got = "a value", "nothing"
+            case "rule":
+                key = ".".join(filter(None, (key, item["ctx"]["key"])))
+                got = item["ctx"]["got"]
+        problems.append(Problem(where, key, expected, got))
+    return problems
+
+
+def _override(data: dict[str, Any], text: str) -> Problem | None:
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        return Problem("command line", f"-o {text}", "key.path=value", repr(text))
+    *parents, last = key.strip().split(".")
+    at = data
+    for parent in parents:
+        if at.get(parent) is None:
+            at[parent] = {}
+        if not isinstance(at[parent], dict):
+            return Problem("command line", f"-o {key}", "a section", f"{parent} holds {at[parent]!r}")
+        at = at[parent]
+    try:
+        at[last] = yaml.safe_load(value)
+    except yaml.YAMLError:
+        return Problem("command line", f"-o {key}", "a YAML value", repr(value))
+    return None

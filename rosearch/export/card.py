@@ -1,0 +1,211 @@
+"""The model card of an exported student: what it is, how to use it, what was measured, and its limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from string import Template
+from typing import Literal
+
+import yaml
+
+from rosearch.records.measurements import Efficiency, Estimate, Measurements, Quality, Robustness
+from rosearch.space.genotype import Genotype
+
+Row = Sequence[object]
+
+
+@dataclass(frozen=True)
+class CardFacts:
+    """What the card tells. `measurements` are of `split`; `max_length` is in tokens, longer texts are cut."""
+
+    name: str
+    task: str
+    problem: Literal["classification", "regression"]
+    labels: tuple[str, ...]  # in the order of the logits; empty for regression
+    texts: Literal[1, 2]  # 2: the task is about pairs
+    max_length: int
+    genotype: Genotype
+    measurements: Measurements
+    teacher: str
+    run: str
+    date: str
+    split: str = "validation"
+    candidates: int = 0  # that it was chosen from by these measurements; 0: it was not chosen by them
+
+
+def render_card(facts: CardFacts, folder: str, code: Iterable[str]) -> str:
+    """The README.md of the export `folder`: Markdown with the hub's YAML header. `code` names its code."""
+    template = Template(files("rosearch.export").joinpath("model_card.md").read_text(encoding="utf-8"))
+    measurements, genotype = facts.measurements, facts.genotype
+    return template.substitute(
+        metadata=_metadata(facts),
+        name=facts.name,
+        teacher=facts.teacher,
+        task=facts.task,
+        run=facts.run,
+        date=facts.date,
+        split=facts.split,
+        snippet=usage_snippet(facts, folder),
+        code=", ".join(f"`{name}`" for name in code),
+        quality_n=measurements.quality.n,
+        measured=_table(
+            ("measure", "value"), [*_quality(measurements.quality), *_robustness(measurements.robustness)]
+        ),
+        cost=_table(("cost", "value", "against the teacher"), _efficiency(measurements.efficiency)),
+        width=genotype.width,
+        rank=genotype.rank,
+        pooling=genotype.pooling,
+        nodes=_table(("node", "operation", "settings", "reads", "merge"), _nodes(genotype)),
+        limits="\n".join(f"- {limit}" for limit in _limits(facts)),
+    )
+
+
+def usage_snippet(facts: CardFacts, folder: str) -> str:
+    """Python that loads the folder and labels one text; it runs where the folder lies."""
+    texts = '["a first text"], ["a second text"]' if facts.texts == 2 else '["a text"]'
+    answer = (
+        "score = logits[0, 0].item()"
+        if facts.problem == "regression"
+        else "label = model.config.id2label[int(logits[0].argmax())]"
+    )
+    return "\n".join(
+        (
+            "from transformers import AutoModelForSequenceClassification, AutoTokenizer",
+            "",
+            f"folder = {folder!r}  # the path of this folder",
+            "tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=True)",
+            "model = AutoModelForSequenceClassification.from_pretrained(folder, trust_remote_code=True)",
+            "model.eval()",
+            f'inputs = tokenizer({texts}, truncation=True, padding=True, return_tensors="pt")',
+            "logits = model(**inputs).logits",
+            answer,
+        )
+    )
+
+
+def _metadata(facts: CardFacts) -> str:
+    header = {
+        "library_name": "transformers",
+        "pipeline_tag": "text-classification",
+        "tags": ["rosearch", "distillation", "neural-architecture-search", facts.task],
+    }
+    return yaml.safe_dump(header, sort_keys=False, allow_unicode=True)
+
+
+def _quality(quality: Quality) -> list[Row]:
+    name = f"{quality.metric.replace('_', ' ')} (the task's metric)"
+    if quality.accuracy is None:
+        rows: list[Row] = [(name, f"{quality.value:.3f}")]
+    elif quality.metric == "accuracy":
+        rows = [(name, _share(quality.accuracy))]
+    else:
+        rows = [(name, f"{quality.value:.3f}"), ("accuracy", _share(quality.accuracy))]
+    others = {
+        "macro F1": quality.macro_f1,
+        "Matthews correlation": quality.matthews,
+        "Pearson": quality.pearson,
+        "Spearman": quality.spearman,
+        "largest share of one class in the predictions": quality.largest_class_share,
+    }
+    return rows + [(name, f"{value:.3f}") for name, value in others.items() if value is not None]
+
+
+def _robustness(robustness: Robustness | None) -> list[Row]:
+    if robustness is None:
+        return []
+    attack = robustness.attack
+    return [
+        (f"accuracy before {attack}", _share(robustness.clean)),
+        (f"accuracy under {attack}", _share(robustness.under_attack)),
+        (f"attack success rate of {attack}", _share(robustness.success_rate)),
+        ("queries per attacked row", _mean(robustness.queries, "{:.1f}")),
+        ("share of words changed where it broke", _mean(robustness.perturbed_words, "{:.3f}")),
+        (
+            "share of words to break it (0 wrong from the start, 1 survived)",
+            _mean(robustness.words_to_break, "{:.3f}"),
+        ),
+        ("rows whose attack failed to run, counted as broken", robustness.errors),
+    ]
+
+
+def _efficiency(efficiency: Efficiency) -> list[Row]:
+    rows: list[Row] = [
+        ("parameters", f"{efficiency.parameters:,}", f"{efficiency.compression:.1f}x fewer"),
+        (
+            "parameters without embeddings",
+            f"{efficiency.encoder_parameters:,}",
+            f"{efficiency.encoder_compression:.1f}x fewer",
+        ),
+        (
+            f"FLOPs, one text of {efficiency.tokens} tokens",
+            f"{efficiency.flops:,}",
+            f"{efficiency.flops_compression:.1f}x fewer",
+        ),
+        ("weights on disk", f"{efficiency.size_mb:.1f} MB", ""),
+    ]
+    where = f"{efficiency.tokens} tokens, {efficiency.device}, threads: {efficiency.threads}"
+    for latency in efficiency.latency:
+        value = f"{latency.median_ms:.1f} ms ({latency.low_ms:.1f} to {latency.high_ms:.1f})"
+        rows.append((f"median latency (quartiles), batch {latency.batch_size}, {where}", value, ""))
+    return rows
+
+
+def _nodes(genotype: Genotype) -> list[Row]:
+    return [
+        (
+            position,
+            node.op,
+            ", ".join(f"{name} {value}" for name, value in node.settings),
+            ", ".join(map(str, node.inputs)),
+            node.merge if len(node.inputs) > 1 else "",
+        )
+        for position, node in enumerate(genotype.nodes, start=1)
+    ]
+
+
+def _limits(facts: CardFacts) -> list[str]:
+    robustness = facts.measurements.robustness
+    limits = []
+    if facts.candidates:
+        limits.append(
+            f"Chosen as the best of {facts.candidates} candidates by the very measurements above, which are "
+            "therefore too good on average. A fair figure needs rows that the search never saw."
+        )
+    if robustness is None:
+        limits.append("No attack was run: nothing is known of its robustness.")
+    else:
+        limits.append(
+            f"Robustness was measured with one attack, {robustness.attack}, on {robustness.n} rows: mind the "
+            "interval. Other attacks, and attackers who know the weights, may break it more easily."
+        )
+    if facts.problem == "classification":
+        labels = ", ".join(f"`{label}`" for label in facts.labels)
+        limits.append(
+            f"It knows the labels {labels} and gives one of them to any text, also to one that fits none."
+        )
+    limits += [
+        f"Texts are cut after {facts.max_length} tokens. It was trained on the texts of `{facts.task}` only; "
+        "other domains, genres and languages were not measured.",
+        f"Errors and biases of its teacher and of the data of `{facts.task}` are learnt with the rest.",
+        "The licences of teacher and data apply to these weights; check them before you pass the model on.",
+    ]
+    return limits
+
+
+def _share(estimate: Estimate) -> str:
+    value, low, high = (100 * number for number in (estimate.value, estimate.low, estimate.high))
+    return f"{value:.1f} % [{low:.1f}, {high:.1f}; n = {estimate.n}]"
+
+
+def _mean(estimate: Estimate, pattern: str) -> str:
+    value, low, high = (pattern.format(number) for number in (estimate.value, estimate.low, estimate.high))
+    return f"{value} [{low}, {high}; n = {estimate.n}]"
+
+
+def _table(head: Row, rows: Iterable[Row]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(
+        "| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines
+    )

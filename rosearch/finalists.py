@@ -1,0 +1,55 @@
+"""The best candidates, trained again on fresh seeds and measured on rows that the search never saw.
+
+The only code that touches the test split: a search picks the best of many on its validation rows, so their figures
+there flatter the winner. Replicates on other seeds, other rows and other attack letters do not.
+"""
+
+from __future__ import annotations
+
+from rosearch.candidate import CandidateTask
+from rosearch.driver import Driver
+from rosearch.materials import attack_seed
+from rosearch.records.record import Proposal, Record
+from rosearch.results import load_results
+
+
+def retrain_finalists(driver: Driver) -> list[Record]:
+    """Retrain the best of the search and the baselines, `finalists.replicates` times each; measure on the test rows."""
+    config = driver.experiment.finalists
+    if config.count == 0:
+        return []
+    records = driver.recorded("finalist", -1)
+    if not records:
+        results = load_results(driver.run)
+        chosen = [*results.ranking[: config.count], *results.of("baseline")]
+        proposals = [
+            (
+                Proposal(record.genotype, f"{record.role}:{record.name or record.number}", (record.id,)),
+                replicate,
+                record.name,
+            )
+            for record in {record.id: record for record in chosen if record.status == "done"}.values()
+            for replicate in range(config.replicates)
+        ]
+        records = driver.propose("finalist", -1, proposals)
+    driver.work("finalists on the test split", records, finalist_task)
+    return driver.recorded("finalist", -1)
+
+
+def finalist_task(driver: Driver, record: Record) -> CandidateTask:
+    """As a candidate's task, with the finalists' budget, the test split, and another attack seed."""
+    experiment = driver.experiment
+    config = experiment.finalists
+    longer = {} if config.epochs is None else {"epochs": config.epochs, "max_steps": None}
+    return CandidateTask(
+        experiment=experiment,
+        cache=driver.cache,
+        teacher=driver.teacher,
+        genotype=record.genotype,
+        seed=record.seed,
+        student_folder=driver.run.student_folder(record),
+        distillation=experiment.distillation.model_copy(update=longer),
+        robustness=experiment.evaluation.robustness.model_copy(update={"rows": config.rows}),
+        attack_seed=attack_seed(experiment, "attack:finalists"),
+        split="test",
+    )

@@ -1,0 +1,190 @@
+"""The folder of one run.
+
+Its layout::
+
+    runs/NAME-0001/
+    ├── records.sqlite       every candidate, and the facts of the run
+    ├── experiment.yaml      the experiment with its overrides, as it was started: it can be run again
+    ├── search_space.yaml    the space it searches
+    ├── students/            trained weights: ID/ of a candidate, baseline-ID-0/, finalist-ID-REPLICATE/
+    ├── tokenizer/           the teacher's, which all students share
+    ├── tables/              what `stats` writes
+    └── lock, driver         whose process works on it
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import yaml
+from filelock import FileLock, Timeout
+
+from rosearch.config import Experiment
+from rosearch.errors import RunError
+from rosearch.experiment_file import load_experiment
+from rosearch.records.record import Record
+from rosearch.records.store import Store
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """Where everything of a run lies. Made by `create` or `open`."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, root: Path, experiment: Experiment) -> Self:
+        """A new folder below `root`, numbered after its name, with snapshots and an empty store.
+
+        It is filled aside and renamed, so that a kill leaves a whole run or none. Raises `RunError` where
+        `root` cannot be written or the search space cannot be read.
+        """
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            draft = root / f".{experiment.name}.{secrets.token_hex(4)}.draft"
+            try:
+                draft.mkdir()
+                _fill(cls(draft), experiment)
+                return cls(_rename_to_next(draft, root, experiment.name))
+            finally:
+                shutil.rmtree(draft, ignore_errors=True)
+        except OSError as error:
+            raise RunError(f"{root}: a run cannot be made there: {error}") from error
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """The run in a folder. Raises `RunError` where it holds none."""
+        run = cls(path)
+        if not run.store.is_file():
+            found = "no such folder" if not path.is_dir() else f"a folder without {run.store.name}"
+            raise RunError(f"{path}: expected the folder of a run, such as runs/quickstart-0001, got {found}")
+        return run
+
+    @property
+    def store(self) -> Path:
+        """The records (SQLite)."""
+        return self.path / "records.sqlite"
+
+    @property
+    def experiment_file(self) -> Path:
+        """The snapshot of the experiment."""
+        return self.path / "experiment.yaml"
+
+    @property
+    def search_space(self) -> Path:
+        """The snapshot of the search space."""
+        return self.path / "search_space.yaml"
+
+    @property
+    def students(self) -> Path:
+        """The folder of all trained weights."""
+        return self.path / "students"
+
+    @property
+    def tables(self) -> Path:
+        """The folder of the tables of `stats`."""
+        return self.path / "tables"
+
+    @property
+    def tokenizer(self) -> Path:
+        """The folder of the teacher's tokenizer, which every student shares: an export needs no teacher."""
+        return self.path / "tokenizer"
+
+    def student_folder(self, record: Record) -> Path:
+        """Where a record's weights lie, if they are kept; no two records share a folder."""
+        if record.role == "candidate":
+            return self.students / record.id
+        return self.students / f"{record.role}-{record.id}-{record.replicate}"
+
+    def remove_student(self, record: Record) -> None:
+        """Deletes a record's weights, whole or not at all; nothing happens where there are none."""
+        folder = self.student_folder(record)
+        if folder.is_dir():
+            draft = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
+            folder.rename(draft)
+            shutil.rmtree(draft, ignore_errors=True)
+
+    def experiment(self) -> Experiment:
+        """The experiment as it was started. Raises `BadInput` where the snapshot was damaged."""
+        return load_experiment(self.experiment_file)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keeps other drivers out for as long as it is held; the system releases it when its process dies.
+
+        Raises `RunError` where another process holds it.
+        """
+        lock = FileLock(self.path / "lock", thread_local=False)
+        driver = self.path / "driver"
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            raise RunError(f"{self.path}: another process is working on it ({_who(driver)})") from None
+        except OSError as error:
+            raise RunError(f"{self.path}: it cannot be locked: {error}") from error
+        try:
+            write_whole(driver, f"pid {os.getpid()} on {socket.gethostname()}")
+            self._remove_drafts()
+            yield
+        finally:
+            driver.unlink(missing_ok=True)
+            lock.release()
+
+    def _remove_drafts(self) -> None:
+        """Removes the hidden folders that a process killed while writing or deleting weights has left."""
+        for draft in self.students.glob(".*"):
+            shutil.rmtree(draft, ignore_errors=True)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a text file that is there as a whole or not at all, also after a kill or a power cut."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with draft.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _fill(run: RunDirectory, experiment: Experiment) -> None:
+    write_whole(run.search_space, experiment.search_space.read_text(encoding="utf-8"))
+    snapshot = experiment.model_dump(mode="json") | {"search_space": run.search_space.name}
+    write_whole(run.experiment_file, yaml.safe_dump(snapshot, sort_keys=False, allow_unicode=True))
+    run.students.mkdir()
+    run.tables.mkdir()
+    Store.create(run.store).close()
+
+
+def _rename_to_next(draft: Path, root: Path, name: str) -> Path:
+    """Renames to the first number after all that are taken (meanwhile, perhaps: then to the one after it)."""
+    pattern = re.compile(re.escape(name) + r"-(\d{4,})")
+    number = max(
+        (int(match[1]) for path in root.iterdir() if (match := pattern.fullmatch(path.name))), default=0
+    )
+    while True:
+        number += 1
+        path = root / f"{name}-{number:04d}"
+        try:
+            return draft.rename(path)
+        except OSError:
+            if not path.exists():
+                raise
+
+
+def _who(driver: Path) -> str:
+    try:
+        return driver.read_text(encoding="utf-8")
+    except OSError:
+        return "it has only just begun"

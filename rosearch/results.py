@@ -1,0 +1,97 @@
+"""A run read back from its records: fitness, front and ranking. What inspects, exports or prunes starts here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from pydantic import TypeAdapter
+
+from rosearch.config import Experiment
+from rosearch.errors import RunError
+from rosearch.evolution.fitness import Fitness, score
+from rosearch.evolution.front import Scored, by_front, by_scalar
+from rosearch.records.measurements import TeacherFacts
+from rosearch.records.record import Record, Role
+from rosearch.records.run_directory import RunDirectory
+from rosearch.records.store import Store
+
+_FACTS: TypeAdapter[TeacherFacts] = TypeAdapter(TeacherFacts)
+
+
+@dataclass(frozen=True)
+class Results:
+    """The records of a run and what follows from them."""
+
+    run: RunDirectory
+    experiment: Experiment
+    teacher: TeacherFacts | None  # None until the driver has measured it
+    records: tuple[Record, ...]
+    finished: bool  # the whole budget is spent and the finalists are measured
+
+    @cached_property
+    def fitness(self) -> dict[int, Fitness]:
+        """By record number; records that are not done have none."""
+        if self.teacher is None:
+            return {}
+        teacher = self.teacher
+        return {
+            record.number: score(
+                record.measurements, self.experiment.fitness, teacher.quality.value, teacher.latency_ms
+            )
+            for record in self.records
+            if record.measurements is not None
+        }
+
+    def of(self, role: Role) -> list[Record]:
+        """The records of one role, in the order in which they were proposed."""
+        return [record for record in self.records if record.role == role]
+
+    def measured(self, role: Role) -> list[Record]:
+        """Those of one role that have measurements."""
+        return [record for record in self.of(role) if record.measurements is not None]
+
+    @cached_property
+    def ranking(self) -> list[Record]:
+        """Candidates that passed every gate, best scalar fitness first."""
+        return by_scalar(self._scored)
+
+    @cached_property
+    def front(self) -> list[Record]:
+        """The candidates that no other beats in robustness, accuracy and efficiency at once, best scalar first."""
+        fronts = by_front(self._scored)
+        return fronts[0] if fronts else []
+
+    @property
+    def _scored(self) -> list[Scored]:
+        return [(r, self.fitness[r.number]) for r in self.of("candidate") if r.number in self.fitness]
+
+    def find(self, prefix: str) -> Record:
+        """The record that a user names by the first letters of its id, or by a baseline's name.
+
+        A finalist's id is that of the candidate it retrains; the candidate is meant. Raises `RunError`.
+        """
+        named = [r for r in self.records if r.role != "finalist" and (r.name == prefix or r.id.startswith(prefix))]
+        ids = {record.id for record in named}
+        if len(ids) == 1:
+            return named[0]
+        what = (
+            f"{len(ids)} records begin with {prefix!r}: give more letters"
+            if ids
+            else f"no record begins with {prefix!r}"
+        )
+        raise RunError(f"{self.run.path}: {what}. `rosearch status {self.run.path}` lists them")
+
+    def best(self) -> Record:
+        """The candidate of highest fitness. Raises `RunError` where none passed the gates."""
+        if not self.ranking:
+            raise RunError(f"{self.run.path}: no candidate has passed the gates yet: nothing is best")
+        return self.ranking[0]
+
+
+def load_results(run: RunDirectory) -> Results:
+    """The results so far; works while a search writes. Raises `RunError` where the folder is no run."""
+    with Store.open(run.store, read_only=True) as store:
+        facts = store.get_meta("teacher")
+        teacher = None if facts is None else _FACTS.validate_python(facts)
+        return Results(run, run.experiment(), teacher, tuple(store.records()), bool(store.get_meta("finished")))

@@ -1,0 +1,105 @@
+"""The outer loop: ask a strategy for a generation, run its candidates, record what became of them, tell the strategy.
+
+The same loop serves a new run and a resumed one: what is recorded is told again, what was cut short runs again.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from rosearch.backends import make_backend
+from rosearch.candidate import save_whole
+from rosearch.config import Experiment
+from rosearch.driver import Driver, Observer
+from rosearch.evolution.strategies import make_strategy
+from rosearch.evolution.strategy import Strategy
+from rosearch.finalists import retrain_finalists
+from rosearch.materials import measure_teacher, prepare_materials
+from rosearch.records.measurements import TeacherFacts
+from rosearch.records.record import Proposal, Record
+from rosearch.records.run_directory import RunDirectory
+from rosearch.records.store import Store
+from rosearch.results import Results, load_results
+from rosearch.space.known import known_architecture
+from rosearch.space.search_space import load_space
+
+_FACTS: TypeAdapter[TeacherFacts] = TypeAdapter(TeacherFacts)
+
+
+def cache_folder(run: RunDirectory) -> Path:
+    """Teachers, tokens and teacher outputs, shared by all runs beside this one; keyed by content, safe to delete."""
+    return run.path.parent / ".cache"
+
+
+def run_search(run: RunDirectory, observer: Observer) -> Results:
+    """Begin or go on with a run until its budget is spent, then retrain the finalists.
+
+    Raises `BadInput` and `MissingResource` before any candidate runs, `RunError` where another process works on the
+    run, `SearchAborted` where candidates all fail alike. Whatever happens, what is recorded stays recorded.
+    """
+    with run.lock(), Store.open(run.store) as store:
+        store.reset_running()
+        experiment = run.experiment()
+        space = load_space(run.search_space)
+        cache = cache_folder(run)
+        teacher = _teacher(run, store, experiment, cache, observer)
+        strategy = make_strategy(
+            experiment.evolution,
+            experiment.fitness,
+            space,
+            experiment.seed,
+            teacher.quality.value,
+            teacher.latency_ms,
+        )
+        with make_backend(experiment.execution) as backend:
+            driver = Driver(run, store, experiment, cache, teacher, backend, observer)
+            driver.work("baselines", _baselines(driver))
+            while not strategy.finished:
+                records = driver.recorded("candidate", strategy.generation) or _propose(driver, strategy)
+                driver.work(f"generation {strategy.generation}", records)
+                strategy.tell(driver.recorded("candidate", strategy.generation))
+                prune_students(driver)
+            retrain_finalists(driver)
+        store.set_meta("finished", True)
+    return load_results(run)
+
+
+def _teacher(run: RunDirectory, store: Store, experiment: Experiment, cache: Path, observer: Observer) -> TeacherFacts:
+    """The teacher's facts: measured once, then read from the run: a resumed run judges by the same yardstick."""
+    materials = prepare_materials(experiment, cache, observer.progress)
+    save_whole(materials.tokenizer, run.tokenizer)  # an export must not need the teacher
+    facts = store.get_meta("teacher")
+    if facts is not None:
+        return _FACTS.validate_python(facts)
+    teacher = measure_teacher(materials, experiment, observer.progress)
+    store.set_meta("teacher", _FACTS.dump_python(teacher, mode="json"))
+    return teacher
+
+
+def _baselines(driver: Driver) -> list[Record]:
+    """The named architectures of the experiment, distilled and measured as every candidate is."""
+    records = driver.recorded("baseline", -1)
+    if records or not driver.experiment.baselines:
+        return records
+    proposals = [
+        (Proposal(known_architecture(name).genotype, f"known:{name}"), 0, name)
+        for name in dict.fromkeys(driver.experiment.baselines)
+    ]
+    return driver.propose("baseline", -1, proposals)
+
+
+def _propose(driver: Driver, strategy: Strategy) -> list[Record]:
+    return driver.propose("candidate", strategy.generation, [(proposal, 0, "") for proposal in strategy.ask()])
+
+
+def prune_students(driver: Driver) -> None:
+    """Delete the weights of candidates that are neither on the front nor among the best, unless all are to be kept."""
+    if driver.experiment.execution.keep_students == "all":
+        return
+    results = load_results(driver.run)
+    kept = {r.id for r in (*results.front, *results.ranking[: max(1, driver.experiment.finalists.count)])}
+    for record in results.of("candidate"):
+        if record.id not in kept:
+            driver.run.remove_student(record)

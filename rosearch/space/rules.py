@@ -1,0 +1,106 @@
+"""What can be built at all: operations with their settings, merges, poolings, and the structural rules.
+
+Which operations a search may use, and with which values, is the search space's choice; these are the limits
+of that. The operations come from the spaces of NAS-BERT (Xu et al. 2021), the Evolved Transformer (So et al.
+2019), Primer (So et al. 2021), AdaBERT (Chen et al. 2020) and lightweight convolutions (Wu et al. 2019);
+their common shape (pre-norm, one width, own residual) is ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from rosearch.space.genotype import Genotype, Node
+
+ACTIVATIONS = ("gelu", "relu", "silu", "relu2")  # relu2 is the squared ReLU of Primer
+MERGES = ("add", "gate", "concat")  # mean of the inputs; learned share per channel; concatenate and project
+POOLINGS = ("first", "mean", "attention")
+MAX_INPUTS = 3
+WIDTH_STEP = 8  # lightweight convolutions share one kernel among an eighth of the channels
+MAX_KERNEL = 31
+MIN_RATIO, MAX_RATIO = 0.125, 8  # at the smallest width the inner width is still 1
+
+
+@dataclass(frozen=True)
+class SettingRule:
+    """The values that a setting may take: a type that all of them have, and a test."""
+
+    kind: type[bool] | type[int] | type[float] | type[str]
+    expected: str  # in words, for error messages
+    accepts: Callable[[object], bool]
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_kernel(value: object) -> bool:
+    return isinstance(value, int) and _is_whole(value) and 1 <= value <= MAX_KERNEL and value % 2 == 1
+
+
+def _is_heads(value: object) -> bool:
+    return isinstance(value, int) and _is_whole(value) and value >= 1
+
+
+def _is_ratio(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and MIN_RATIO <= value <= MAX_RATIO
+
+
+HEADS = SettingRule(int, "a whole number of at least 1 that divides the width", _is_heads)
+KERNEL = SettingRule(int, f"an odd whole number from 1 to {MAX_KERNEL}", _is_kernel)
+RATIO = SettingRule(float, f"a number from {MIN_RATIO} to {MAX_RATIO}", _is_ratio)
+FLAG = SettingRule(bool, "true or false", lambda value: isinstance(value, bool))
+ACTIVATION = SettingRule(str, f"one of {', '.join(ACTIVATIONS)}", lambda value: value in ACTIVATIONS)
+
+# Each operation maps (batch, tokens, width) to itself; all of its settings are required.
+OPERATIONS: dict[str, Mapping[str, SettingRule]] = {
+    "attention": {"heads": HEADS, "conv": FLAG},  # conv: depthwise convolution of 3 after Q, K and V (Primer)
+    "ffn": {"ratio": RATIO, "activation": ACTIVATION},  # inner width = ratio x width
+    "conv": {"kernel": KERNEL},
+    "separable_conv": {"kernel": KERNEL},
+    "dilated_conv": {"kernel": KERNEL},  # separable, dilation 2
+    "glu": {},
+    "light_conv": {"kernel": KERNEL},
+    "max_pool": {"kernel": KERNEL},
+    "avg_pool": {"kernel": KERNEL},
+    "identity": {},
+}
+
+
+def structural_problems(genotype: Genotype) -> list[str]:
+    """Everything that keeps a genotype from being built, one line each; empty where it can be built."""
+    width, rank = genotype.width, genotype.rank
+    problems = []
+    if not _is_whole(width) or width < WIDTH_STEP or width % WIDTH_STEP:
+        problems.append(f"width must be a positive multiple of {WIDTH_STEP}, got {width!r}")
+    if not _is_whole(rank) or not 1 <= rank <= width:
+        problems.append(f"rank must be a whole number from 1 to the width ({width}), got {rank!r}")
+    if genotype.pooling not in POOLINGS:
+        problems.append(f"pooling must be one of {', '.join(POOLINGS)}, got {genotype.pooling!r}")
+    for position, node in enumerate(genotype.nodes, start=1):
+        problems.extend(f"node {position}: {problem}" for problem in _node_problems(node, width))
+    return problems
+
+
+def _node_problems(node: Node, width: int) -> list[str]:
+    problems = []
+    if len(node.inputs) > MAX_INPUTS:
+        problems.append(f"{node.op} reads {len(node.inputs)} inputs, at most {MAX_INPUTS} are possible")
+    if node.merge not in MERGES:
+        problems.append(f"merge must be one of {', '.join(MERGES)}, got {node.merge!r}")
+    rules = OPERATIONS.get(node.op)
+    if rules is None:
+        return [*problems, f"unknown operation {node.op!r}, known are {', '.join(OPERATIONS)}"]
+    for name, value in node.settings:
+        rule = rules.get(name)
+        if rule is None:
+            problems.append(f"{node.op} has no setting {name!r}, it has {', '.join(rules) or 'none'}")
+        elif not rule.accepts(value):
+            problems.append(f"{node.op}.{name} must be {rule.expected}, got {value!r}")
+        elif rule is HEADS and isinstance(value, int) and width % value:
+            problems.append(f"{node.op}.heads must divide the width ({width}), got {value}")
+    given = [name for name, _ in node.settings]
+    problems.extend(f"{node.op} lacks its setting {name!r}" for name in rules if name not in given)
+    problems.extend(f"{node.op}.{name} is given twice" for name in rules if given.count(name) > 1)
+    return problems

@@ -1,0 +1,252 @@
+"""A search space: which genotypes a search may visit. Loading, checking, sampling and enumerating it.
+
+The law of sampling is ours: width, rank, pooling, number of nodes, operations and settings are uniform; a
+node reads the one before it with probability 0.6 (so that depth is not rare), and one input half of the time.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations, permutations, product
+from pathlib import Path
+
+from rosearch.errors import BadInput, Problem
+from rosearch.experiment_file import read_yaml
+from rosearch.space.cost import (
+    count_parameters,
+    embedding_parameters,
+    frame_parameters,
+    merge_parameters,
+    operation_parameters,
+)
+from rosearch.space.genotype import SOURCE, Genotype, Node, Setting
+from rosearch.space.identity import working_nodes
+from rosearch.space.rules import structural_problems
+from rosearch.space.space_file import read_space_file
+
+TRIES = 2000  # genotypes drawn before sampling gives up
+TRIES_PER_SHAPE = 6  # in a row with one width and rank, so that those with few legal genotypes do not vanish
+_READS_PREVIOUS = 0.6
+_READS_ONE = 0.5
+
+Settings = Mapping[str, tuple[Setting, ...]]
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """Bounds on genotypes. `operations` maps each operation to the values that each of its settings may take.
+
+    `min_nodes` counts the nodes that do something (an identity of one input does not), `max_nodes` all of
+    them. The window on parameters counts all of the student, embeddings of `vocabulary` words included, for
+    two labels.
+    """
+
+    name: str
+    min_nodes: int
+    max_nodes: int
+    max_inputs: int
+    merges: tuple[str, ...]
+    widths: tuple[int, ...]
+    ranks: tuple[int, ...]
+    poolings: tuple[str, ...]
+    operations: Mapping[str, Settings]
+    vocabulary: int
+    min_parameters: int
+    max_parameters: int
+
+    def operations_at(self, width: int) -> Mapping[str, Settings]:
+        """The operations possible at a width, with the values that suit it (heads divide the width)."""
+        known = self._operations_at.get(width)
+        return _suited(self.operations, width) if known is None else known
+
+    @cached_property
+    def shapes(self) -> tuple[tuple[int, int], ...]:
+        """The pairs of width and rank that can meet the window on parameters, as far as bounds tell."""
+        widths = [width for width in self.widths if set(self.operations_at(width)) - {"identity"}]
+        pairs = [(width, rank) for width in widths for rank in self.ranks if rank <= width]
+        ranges = {pair: self.parameter_range(*pair) for pair in pairs}
+        return tuple(
+            pair
+            for pair, (low, high) in ranges.items()
+            if low <= self.max_parameters and high >= self.min_parameters
+        )
+
+    def parameter_range(self, width: int, rank: int) -> tuple[int, int]:
+        """Bounds on the parameters of all genotypes of a width and rank (cheapest and dearest nodes)."""
+        tables = embedding_parameters(rank, self.vocabulary)
+        frames = [tables + frame_parameters(width, rank, pooling) for pooling in self.poolings]
+        nodes = [
+            operation_parameters(op, settings, width)
+            for op, choices in self.operations_at(width).items()
+            for settings in _combinations(choices)
+        ]
+        arities = range(2, self.max_inputs + 1)
+        merges = [merge_parameters(merge, inputs, width) for merge in self.merges for inputs in arities]
+        dearest = max(nodes, default=0) + max(merges, default=0)
+        return min(frames) + self.min_nodes * min(nodes, default=0), max(frames) + self.max_nodes * dearest
+
+    @cached_property
+    def _operations_at(self) -> dict[int, Mapping[str, Settings]]:
+        return {width: _suited(self.operations, width) for width in self.widths}
+
+
+def _suited(operations: Mapping[str, Settings], width: int) -> dict[str, Settings]:
+    suited = {
+        op: {
+            name: tuple(value for value in values if name != "heads" or width % int(value) == 0)
+            for name, values in choices.items()
+        }
+        for op, choices in operations.items()
+    }
+    return {op: choices for op, choices in suited.items() if all(choices.values())}
+
+
+def _combinations(choices: Settings) -> Iterator[tuple[tuple[str, Setting], ...]]:
+    """Every combination of values as a node carries it: pairs sorted by name."""
+    names = sorted(choices)
+    for values in product(*(choices[name] for name in names)):
+        yield tuple(zip(names, values, strict=True))
+
+
+def load_space(path: Path) -> SearchSpace:
+    """The space in a YAML file. Raises `BadInput` with all that is wrong with it, impossible spaces too."""
+    space = SearchSpace(**read_space_file(read_yaml(path), str(path)))
+    problems = [
+        Problem(str(path), "widths", "widths that suit some operation and rank", str(width))
+        for width in space.widths
+        if min(space.ranks) > width or set(space.operations_at(width)) <= {"identity"}
+    ]
+    if not space.shapes and not problems:
+        pairs = [(width, rank) for width in space.widths for rank in space.ranks if rank <= width]
+        lows, highs = zip(*(space.parameter_range(*pair) for pair in pairs), strict=True)
+        expected = f"a window that meets what the space can build, {min(lows):,} to {max(highs):,} at most"
+        got = f"{space.min_parameters:,} to {space.max_parameters:,}"
+        problems.append(Problem(str(path), "min_parameters, max_parameters", expected, got))
+    if problems:
+        raise BadInput(problems)
+    return space
+
+
+def violations(genotype: Genotype, space: SearchSpace) -> list[str]:
+    """Every rule of the space that a genotype breaks, one line each; empty where it is legal.
+
+    A genotype that cannot be built at all gets its structural problems only.
+    """
+    if problems := structural_problems(genotype):
+        return problems
+    total = len(genotype.nodes)
+    if total > space.max_nodes:
+        problems.append(f"at most {space.max_nodes} nodes are allowed, got {total}")
+    working = working_nodes(genotype)
+    if working < space.min_nodes:
+        problems.append(f"at least {space.min_nodes} nodes that do something are needed, got {working}")
+    for name, value, allowed in (
+        ("width", genotype.width, space.widths),
+        ("rank", genotype.rank, space.ranks),
+        ("pooling", genotype.pooling, space.poolings),
+    ):
+        if value not in allowed:
+            problems.append(f"{name} must be one of {', '.join(map(str, allowed))}, got {value}")
+    for position, node in enumerate(genotype.nodes, start=1):
+        problems.extend(f"node {position}: {problem}" for problem in _node_violations(node, space))
+    parameters = count_parameters(genotype, vocabulary=space.vocabulary).total
+    if not space.min_parameters <= parameters <= space.max_parameters:
+        window = f"{space.min_parameters:,} to {space.max_parameters:,}"
+        problems.append(f"parameters must be {window}, got {parameters:,}")
+    return problems
+
+
+def _node_violations(node: Node, space: SearchSpace) -> list[str]:
+    problems = []
+    if len(node.inputs) > space.max_inputs:
+        problems.append(f"at most {space.max_inputs} inputs are allowed, got {len(node.inputs)}")
+    if len(node.inputs) > 1 and node.merge not in space.merges:
+        problems.append(f"merge must be one of {', '.join(space.merges)}, got {node.merge}")
+    choices = space.operations.get(node.op)
+    if choices is None:
+        return [*problems, f"operation must be one of {', '.join(space.operations)}, got {node.op}"]
+    for name, value in node.settings:
+        if value not in choices[name]:
+            allowed = ", ".join(map(str, choices[name]))
+            problems.append(f"{node.op}.{name} must be one of {allowed}, got {value}")
+    return problems
+
+
+def is_legal(genotype: Genotype, space: SearchSpace) -> bool:
+    """Whether a genotype can be built and keeps every rule of the space."""
+    return not violations(genotype, space)
+
+
+def sample_genotype(space: SearchSpace, rng: random.Random) -> Genotype:
+    """A random legal genotype; the same state of `rng` gives the same one.
+
+    Raises `BadInput` where thousands of draws broke a rule (a window on parameters that is too narrow).
+    """
+    broken: Counter[str] = Counter()
+    for attempt in range(TRIES):
+        if attempt % TRIES_PER_SHAPE == 0:
+            width, rank = rng.choice(space.shapes) if space.shapes else (space.widths[0], space.ranks[0])
+            pooling = rng.choice(space.poolings)
+        count = rng.randint(space.min_nodes, space.max_nodes)
+        nodes = tuple(sample_node(space, width, position, rng) for position in range(1, count + 1))
+        genotype = Genotype(width, rank, pooling, nodes)
+        if not (problems := violations(genotype, space)):
+            return genotype
+        broken.update(problem.split(", got ")[0] for problem in problems)
+    rule, times = broken.most_common(1)[0]
+    got = f"{times} of {TRIES} random genotypes that break one rule: {rule}"
+    raise BadInput(Problem(f"search space {space.name}", "", "legal genotypes", got, "Widen the space."))
+
+
+def sample_node(space: SearchSpace, width: int, position: int, rng: random.Random) -> Node:
+    """A random node for a position (1 the first): it reads distinct earlier ones, in their order."""
+    op = rng.choice(tuple(space.operations_at(width)))
+    settings = sample_settings(space, op, width, rng)
+    most = min(space.max_inputs, position)
+    count = 1 if most == 1 or rng.random() < _READS_ONE else rng.randint(2, most)
+    inputs = {position - 1} if rng.random() < _READS_PREVIOUS else set()
+    while len(inputs) < count:
+        inputs.add(rng.randrange(position))
+    merge = rng.choice(space.merges) if count > 1 else "add"
+    return Node(op, tuple(sorted(settings.items())), tuple(sorted(inputs)), merge)
+
+
+def sample_settings(space: SearchSpace, op: str, width: int, rng: random.Random) -> dict[str, Setting]:
+    """Random settings of an operation, each a value of the space that suits the width.
+
+    Raises `KeyError` where the space has no such operation at this width.
+    """
+    return {name: rng.choice(values) for name, values in space.operations_at(width)[op].items()}
+
+
+def enumerate_genotypes(space: SearchSpace) -> Iterator[Genotype]:
+    """Every legal genotype of a (small!) space, once by id, small ones first.
+
+    A node reads distinct inputs. Time and memory grow with the space: a few nodes and operations are meant.
+    """
+    seen: set[str] = set()
+    for count in range(space.min_nodes, space.max_nodes + 1):
+        for (width, rank), pooling in product(space.shapes, space.poolings):
+            choices = [list(_possible_nodes(space, width, position)) for position in range(1, count + 1)]
+            for nodes in product(*choices):
+                genotype = Genotype(width, rank, pooling, nodes)
+                if is_legal(genotype, space) and genotype.id not in seen:
+                    seen.add(genotype.id)
+                    yield genotype
+
+
+def _possible_nodes(space: SearchSpace, width: int, position: int) -> Iterator[Node]:
+    wirings: list[tuple[tuple[int, ...], str]] = [((read,), "add") for read in range(SOURCE, position)]
+    for merge in space.merges:
+        arrange = (
+            combinations if merge == "add" else permutations
+        )  # the ports of the others tell inputs apart
+        for count in range(2, min(space.max_inputs, position) + 1):
+            wirings.extend((inputs, merge) for inputs in arrange(range(SOURCE, position), count))
+    for op, choices in space.operations_at(width).items():
+        for settings, (inputs, merge) in product(list(_combinations(choices)), wirings):
+            yield Node(op, settings, inputs, merge)

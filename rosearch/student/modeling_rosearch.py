@@ -1,0 +1,273 @@
+"""The student as a Hugging Face model: embeddings, the graph of operations, pooling, classifier.
+
+B is the batch, T the tokens, W the width, R the rank of the embeddings.
+This file travels with every exported student: it imports nothing of rosearch but its two neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import PreTrainedModel
+from transformers.modeling_outputs import BaseModelOutputWithPooling, SequenceClassifierOutput
+
+from .configuration_rosearch import StudentConfig
+from .operations import MERGES, Gate, LightConvolution, Mean, build_operation, zero_pads
+
+
+class Embeddings(nn.Module):
+    """Word, position and token-type embeddings of rank R, summed, projected to W, normed."""
+
+    def __init__(self, config: StudentConfig) -> None:
+        super().__init__()
+        width, rank = config.genotype["width"], config.genotype["rank"]
+        self.word = nn.Embedding(config.vocab_size, rank)
+        self.position = nn.Embedding(config.max_position_embeddings, rank)
+        self.token_type = nn.Embedding(config.type_vocab_size, rank)
+        self.project = nn.Linear(rank, width)
+        self.norm = nn.LayerNorm(width, eps=config.layer_norm_eps)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, words: Tensor, token_type_ids: Tensor | None, position_ids: Tensor | None) -> Tensor:
+        """Word embeddings (B, T, R) -> (B, T, W). Positions default to 0, 1, ..., token types to 0."""
+        tokens, positions = words.shape[1], self.position.num_embeddings
+        if position_ids is None and tokens > positions:
+            raise ValueError(
+                f"an input of {tokens} tokens is too long: the student has {positions} positions"
+            )
+        # A slice of the table in place of a look-up: its gradient is a sum, not a scatter.
+        position = self.position.weight[:tokens] if position_ids is None else self.position(position_ids)
+        kind = self.token_type.weight[0] if token_type_ids is None else self.token_type(token_type_ids)
+        y: Tensor = self.dropout(self.norm(self.project(words + position + kind)))
+        return y
+
+
+class GraphNode(nn.Module):
+    """One node of the genotype: merge what it reads, then operate on it."""
+
+    def __init__(self, node: Mapping[str, Any], config: StudentConfig) -> None:
+        super().__init__()
+        width, merge = config.genotype["width"], node.get("merge", "add")
+        if merge not in MERGES:
+            raise ValueError(f"unknown merge {merge!r}: known are {', '.join(MERGES)}")
+        self.reads: tuple[int, ...] = tuple(node["inputs"])
+        self.merge = MERGES[merge](width, len(self.reads)) if len(self.reads) > 1 else None
+        settings = node.get("settings", {})
+        self.operation = build_operation(node["op"], settings, width, config.dropout, config.layer_norm_eps)
+
+    def forward(self, states: list[Tensor], keep: Tensor | None) -> Tensor:
+        """All earlier outputs, each (B, T, W) -> (B, T, W)."""
+        inputs = [states[read] for read in self.reads]
+        y: Tensor = self.operation(inputs[0] if self.merge is None else self.merge(inputs), keep)
+        return y
+
+
+class FirstPooling(nn.Module):
+    """The first token."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+
+    def forward(self, x: Tensor, keep: Tensor | None) -> Tensor:
+        """(B, T, W) -> (B, W)."""
+        return x[:, 0]
+
+
+class MeanPooling(nn.Module):
+    """The mean of the real tokens."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+
+    def forward(self, x: Tensor, keep: Tensor | None) -> Tensor:
+        """(B, T, W) -> (B, W)."""
+        if keep is None:
+            return x.mean(1)
+        return zero_pads(x, keep).sum(1) / keep.sum(1, keepdim=True).clamp(min=1)
+
+
+class AttentionPooling(nn.Module):
+    """A mean of the real tokens, weighted by a learned score of each."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.score = nn.Linear(width, 1)
+
+    def forward(self, x: Tensor, keep: Tensor | None) -> Tensor:
+        """(B, T, W) -> (B, W)."""
+        scores = self.score(x).squeeze(-1)
+        if keep is not None:
+            # Not -inf: a text without any real token would become NaN.
+            scores = scores.masked_fill(~keep, torch.finfo(scores.dtype).min)
+        y: Tensor = (scores.softmax(-1).unsqueeze(1) @ x).squeeze(1)
+        return y
+
+
+POOLINGS: dict[str, Callable[[int], nn.Module]] = {
+    "first": FirstPooling,
+    "mean": MeanPooling,
+    "attention": AttentionPooling,
+}
+
+
+class StudentPreTrainedModel(PreTrainedModel):  # type: ignore[misc]
+    """What both models share: configuration, initial weights, access to the word table."""
+
+    config_class = StudentConfig
+    base_model_prefix = "student"
+    _supports_sdpa = True
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        # Fan-in scaling in place of transformers' fixed 0.02: widths and kernels differ from node to node,
+        # and a depthwise kernel of 0.02 would all but mute its branch.
+        if isinstance(module, nn.Linear | nn.Conv1d):
+            nn.init.normal_(module.weight, std=module.weight[0].numel() ** -0.5)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.Embedding):
+            nn.init.normal_(module.weight, std=self.config.initializer_range)
+        elif isinstance(module, nn.LayerNorm):
+            nn.init.ones_(module.weight)
+            nn.init.zeros_(module.bias)
+        elif isinstance(module, Gate):
+            nn.init.zeros_(module.weight)
+        elif isinstance(module, LightConvolution):
+            nn.init.normal_(module.taps, std=module.taps.shape[-1] ** -0.5)
+
+
+class StudentModel(StudentPreTrainedModel):
+    """The student without a classifier. Raises `ValueError` where its genotype cannot be built."""
+
+    def __init__(self, config: StudentConfig) -> None:
+        super().__init__(config)
+        genotype = config.genotype
+        if genotype["pooling"] not in POOLINGS:
+            raise ValueError(f"unknown pooling {genotype['pooling']!r}: known are {', '.join(POOLINGS)}")
+        self.embeddings = Embeddings(config)
+        self.nodes = nn.ModuleList([GraphNode(node, config) for node in genotype["nodes"]])
+        read = {source for node in genotype["nodes"] for source in node["inputs"]}
+        self.sinks = [position for position in range(1, len(self.nodes) + 1) if position not in read]
+        self.merge = Mean(genotype["width"], len(self.sinks))
+        self.norm = nn.LayerNorm(genotype["width"], eps=config.layer_norm_eps)
+        self.pooling = POOLINGS[genotype["pooling"]](genotype["width"])
+        self.post_init()
+
+    def get_input_embeddings(self) -> nn.Embedding:
+        """The word table, (vocabulary, R)."""
+        return self.embeddings.word
+
+    def set_input_embeddings(self, value: nn.Embedding) -> None:
+        """Replaces the word table."""
+        self.embeddings.word = value
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
+    ) -> BaseModelOutputWithPooling | tuple[Any, ...]:
+        """Tokens to features.
+
+        Args:
+            input_ids: (B, T) integers; either these or `inputs_embeds`.
+            attention_mask: (B, T), 0 at padding; missing, nothing is padding (as in BERT).
+            token_type_ids: (B, T); missing, all 0.
+            position_ids: (B, T) or (1, T); missing, 0, 1, ...
+            inputs_embeds: (B, T, R), in place of the rows of the word table.
+            output_hidden_states: also give the outputs of source, nodes and final norm, each (B, T, W).
+            return_dict: an output object (default) or a tuple.
+
+        Raises `ValueError` where both or neither of the inputs are given, or the input is too long.
+        """
+        return_dict = self.config.return_dict if return_dict is None else return_dict
+        if output_hidden_states is None:
+            output_hidden_states = self.config.output_hidden_states
+        if (input_ids is None) == (inputs_embeds is None):
+            raise ValueError("exactly one of input_ids and inputs_embeds is needed")
+        if input_ids is not None:
+            self.warn_if_padding_and_no_attention_mask(input_ids, attention_mask)
+            inputs_embeds = self.embeddings.word(input_ids)
+        keep = None if attention_mask is None else attention_mask.bool()
+
+        states = [self.embeddings(inputs_embeds, token_type_ids, position_ids)]
+        for node in self.nodes:
+            states.append(node(states, keep))
+        last = self.norm(self.merge([states[sink] for sink in self.sinks]))
+        pooled = self.pooling(last, keep)
+        hidden_states = (*states, last) if output_hidden_states else None
+        if not return_dict:
+            return (last, pooled) if hidden_states is None else (last, pooled, hidden_states)
+        return BaseModelOutputWithPooling(
+            last_hidden_state=last, pooler_output=pooled, hidden_states=hidden_states
+        )
+
+
+class StudentForSequenceClassification(StudentPreTrainedModel):
+    """A student that classifies texts or pairs of texts, or predicts numbers."""
+
+    def __init__(self, config: StudentConfig) -> None:
+        super().__init__(config)
+        self.num_labels = config.num_labels
+        self.student = StudentModel(config)
+        self.dropout = nn.Dropout(config.dropout)
+        self.classifier = nn.Linear(config.genotype["width"], config.num_labels)
+        self.post_init()
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        labels: Tensor | None = None,
+        output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
+    ) -> SequenceClassifierOutput | tuple[Any, ...]:
+        """Tokens to logits (B, labels), and with `labels` the loss of the configuration's `problem_type`.
+
+        The other arguments are those of `StudentModel.forward`; loss and outputs are those of transformers'
+        BERT.
+        """
+        return_dict = self.config.return_dict if return_dict is None else return_dict
+        outputs = self.student(
+            input_ids,
+            attention_mask=attention_mask,
+            token_type_ids=token_type_ids,
+            position_ids=position_ids,
+            inputs_embeds=inputs_embeds,
+            output_hidden_states=output_hidden_states,
+            return_dict=True,
+        )
+        logits = self.classifier(self.dropout(outputs.pooler_output))
+        loss = None if labels is None else self._loss(logits, labels)
+        if not return_dict:
+            return tuple(value for value in (loss, logits, outputs.hidden_states) if value is not None)
+        return SequenceClassifierOutput(loss=loss, logits=logits, hidden_states=outputs.hidden_states)
+
+    def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        if self.config.problem_type is None:
+            if self.num_labels == 1:
+                self.config.problem_type = "regression"
+            elif labels.dtype in (torch.long, torch.int):
+                self.config.problem_type = "single_label_classification"
+            else:
+                self.config.problem_type = "multi_label_classification"
+        match self.config.problem_type:
+            case "regression" if self.num_labels == 1:
+                return F.mse_loss(logits.squeeze(), labels.squeeze())
+            case "regression":
+                return F.mse_loss(logits, labels)
+            case "single_label_classification":
+                return F.cross_entropy(logits.view(-1, self.num_labels), labels.view(-1))
+            case _:
+                return F.binary_cross_entropy_with_logits(logits, labels)

@@ -1,0 +1,330 @@
+"""The operations of the search space in torch. Each maps (batch, tokens, width) to itself.
+
+B is the batch, T the tokens, W the width. `keep` is a boolean (B, T), true at real tokens, or None where
+nothing is padded. Whatever looks at neighbours first zeroes the pads, so that a sentence's output does not
+depend on how much padding its batch has; what a padded position itself holds is never read, but always
+finite.
+
+This file travels with every exported student: it imports nothing of rosearch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+LIGHT_HEADS = 8
+
+
+def zero_pads(x: Tensor, keep: Tensor | None) -> Tensor:
+    """x (B, T, W) with zeros at the padded tokens."""
+    return x if keep is None else x.masked_fill(~keep.unsqueeze(-1), 0.0)
+
+
+def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, dilation: int = 1, groups: int = 1) -> Tensor:
+    """Convolution along the tokens, (B, T, W) to itself, with a weight (W, W / groups, kernel); kernel odd.
+
+    It runs as conv2d over the view (B, W, 1, T): tokens by features in memory is channels-last there, so
+    nothing is transposed, and on CPU a depthwise kernel is 2 to 20 times faster so than by conv1d.
+    """
+    reach = dilation * (weight.shape[-1] - 1) // 2
+
+    def along_tokens(x: Tensor) -> Tensor:
+        image = x.transpose(1, 2).unsqueeze(2)
+        y = F.conv2d(
+            image, weight.unsqueeze(2), bias, padding=(0, reach), dilation=(1, dilation), groups=groups
+        )
+        return y.squeeze(2).transpose(1, 2)
+
+    if groups > 1 and x.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
+        # A depthwise kernel does little but move memory, and the CPU's float32 one is faster than its
+        # bfloat16 one.
+        with torch.autocast("cpu", enabled=False):
+            return along_tokens(x.to(weight.dtype))
+    return along_tokens(x)
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, keep: Tensor | None) -> Tensor:
+    """Scaled dot-product attention to the real tokens: three times (B, heads, T, D) -> (B, heads, T, D)."""
+    mask = None if keep is None else keep[:, None, None, :]
+    if query.device.type == "cpu" and torch.is_autocast_enabled("cpu") and torch.is_grad_enabled():
+        # In bfloat16 the backward pass of the CPU's fused kernel takes 2 to 6 times as long as these plain
+        # products.
+        scores = (query / math.sqrt(query.shape[-1])) @ key.transpose(-1, -2)
+        if mask is not None:
+            scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
+        return scores.softmax(-1) @ value
+    return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+
+
+class Attention(nn.Module):
+    """Multi-head attention (Vaswani 2017, arXiv 1706.03762).
+
+    With `conv`, a depthwise convolution over 3 tokens follows each of queries, keys and values (Primer: So
+    2021, arXiv 2109.08668).
+    """
+
+    def __init__(self, width: int, heads: int, conv: bool = False) -> None:
+        super().__init__()
+        if width % heads:
+            raise ValueError(f"attention: heads must divide the width {width}, got {heads}")
+        self.heads = heads
+        self.project = nn.Linear(width, 3 * width)  # queries, keys and values in one product
+        self.mix = nn.Conv1d(3 * width, 3 * width, 3, groups=3 * width) if conv else None
+        self.out = nn.Linear(width, width)
+
+    def forward(self, x: Tensor, keep: Tensor | None) -> Tensor:
+        """(B, T, W) -> (B, T, W)."""
+        batch, tokens, width = x.shape
+        y: Tensor = self.project(x)
+        if self.mix is not None:
+            y = convolve(zero_pads(y, keep), self.mix.weight, self.mix.bias, groups=self.mix.groups)
+        # Each (B, heads, T, W / heads).
+        query, key, value = y.reshape(batch, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        y = self.out(attend(query, key, value, keep).transpose(1, 2).reshape(batch, tokens, width))
+        return y
+
+
+def squared_relu(x: Tensor) -> Tensor:
+    """relu(x)^2 (Primer: So 2021, arXiv 2109.08668)."""
+    return F.relu(x).square()
+
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "gelu": F.gelu,
+    "relu": F.relu,
+    "silu": F.silu,
+    "relu2": squared_relu,
+}
+
+
+class FeedForward(nn.Module):
+    """Two linear maps around an activation; the inner width is `ratio` times W."""
+
+    def __init__(self, width: int, ratio: float, activation: str) -> None:
+        super().__init__()
+        if activation not in ACTIVATIONS:
+            raise ValueError(f"ffn: activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}")
+        inner = round(ratio * width)
+        self.activation = activation
+        self.up = nn.Linear(width, inner)
+        self.down = nn.Linear(inner, width)
+
+    def forward(self, x: Tensor, keep: Tensor | None) -> Tensor:
+        """(B, T, W) -> (B, T, W)."""
+        y: Tensor = self.down(ACTIVATIONS[self.activation](self.up(x)))
+        return y
+
+
+class Convolution(nn.Module):
+    """A full convolution along the tokens, gelu, and a linear map."""
+
+    def __init__(self, width: int, kernel: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(width, width, _odd(kernel))
+        self.out = nn.Linear(width, width)
+
+    def forward(self, x: Tensor, keep: Tensor | None) -> Tensor:
+        """(B, T, W) -> (B, T, W)."""
+        y: Tensor = self.out(F.gelu(convolve(zero_pads(x, keep), self.conv.weight, self.conv.bias)))
+        return y
+
+
+class SeparableConvolution(nn.Module):
+    """A depthwise convolution along the tokens, a linear map over the features, gelu, and a linear map."""
+
+    def __init__(self, width: int, kernel: int, dilation: int = 1) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv1d(width, width, _odd(kernel), dilation=dilation, groups=width)
+        self.pointwise = nn.Linear(width, width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, x: Tensor, keep: Tensor | None) -> Tensor:
+        """(B, T, W) -> (B, T, W)."""
+        conv = self.depthwise
+        y: Tensor = convolve(zero_pads(x, keep), conv.weight, conv.bias, conv.dilation[0], conv.groups)
+        y = self.out(F.gelu(self.pointwise(y)))
+        return y
+
+
+class GatedLinearUnit(nn.Module):
+    """A linear map, half of whose outputs gate the rest (Dauphin 2017, arXiv 1612.08083), and another."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.up = nn.Linear(width, 2 * width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, x: Tensor, keep: Tensor | None) -> Tensor:
+        """(B, T, W) -> (B, T, W)."""
+        y: Tensor = self.out(F.glu(self.up(x), dim=-1))
+        return y
+
+
+class LightConvolution(nn.Module):
+    """Lightweight convolution (Wu 2019, arXiv 1901.10430), between a gated linear unit and a linear map.
+
+    Eight kernels, each softmaxed over its taps and shared by an eighth of the features.
+    """
+
+    def __init__(self, width: int, kernel: int) -> None:
+        super().__init__()
+        if width % LIGHT_HEADS:
+            raise ValueError(f"light_conv: the width must be a multiple of {LIGHT_HEADS}, got {width}")
+        self.up = nn.Linear(width, 2 * width)
+        self.taps = nn.Parameter(torch.empty(LIGHT_HEADS, _odd(kernel)))
+        self.out = nn.Linear(width, width)
+
+    def forward(self, x: Tensor, keep: Tensor | None) -> Tensor:
+        """(B, T, W) -> (B, T, W)."""
+        width = x.shape[-1]
+        weight = self.taps.softmax(-1).repeat_interleave(width // LIGHT_HEADS, dim=0)  # (W, kernel)
+        y: Tensor = zero_pads(F.glu(self.up(x), dim=-1), keep)
+        y = self.out(convolve(y, weight.unsqueeze(1), None, groups=width))
+        return y
+
+
+class MaxPool(nn.Module):
+    """The largest value of each feature over the real tokens of the window."""
+
+    def __init__(self, width: int, kernel: int) -> None:
+        super().__init__()
+        self.kernel = _odd(kernel)
+
+    def forward(self, x: Tensor, keep: Tensor | None) -> Tensor:
+        """(B, T, W) -> (B, T, W)."""
+        if keep is not None:
+            x = x.masked_fill(~keep.unsqueeze(-1), float("-inf"))
+        image = x.transpose(1, 2).unsqueeze(2)  # channels-last, as in `convolve`
+        y = F.max_pool2d(image, (1, self.kernel), stride=1, padding=(0, self.kernel // 2))
+        return zero_pads(y.squeeze(2).transpose(1, 2), keep)  # a pad among pads holds -inf
+
+
+class AveragePool(nn.Module):
+    """The mean of each feature over the real tokens of the window."""
+
+    def __init__(self, width: int, kernel: int) -> None:
+        super().__init__()
+        self.kernel = _odd(kernel)
+
+    def forward(self, x: Tensor, keep: Tensor | None) -> Tensor:
+        """(B, T, W) -> (B, T, W)."""
+        real = x.new_ones(1, x.shape[1], 1) if keep is None else keep.unsqueeze(-1).to(x.dtype)
+        # Both are divided by the kernel, so it drops out; a window of pads alone is 0 / (1 / kernel).
+        return self._average(zero_pads(x, keep)) / self._average(real).clamp(min=1 / self.kernel)
+
+    def _average(self, x: Tensor) -> Tensor:
+        image = x.transpose(1, 2).unsqueeze(2)  # channels-last, as in `convolve`
+        y = F.avg_pool2d(image, (1, self.kernel), stride=1, padding=(0, self.kernel // 2))
+        return y.squeeze(2).transpose(1, 2)
+
+
+OPERATIONS: dict[str, Callable[..., nn.Module]] = {
+    "attention": Attention,
+    "ffn": FeedForward,
+    "conv": Convolution,
+    "separable_conv": SeparableConvolution,
+    "dilated_conv": partial(SeparableConvolution, dilation=2),
+    "glu": GatedLinearUnit,
+    "light_conv": LightConvolution,
+    "max_pool": MaxPool,
+    "avg_pool": AveragePool,
+}
+
+
+class Residual(nn.Module):
+    """y = x + dropout(f(LN(x))): every operation but identity."""
+
+    def __init__(self, operation: nn.Module, width: int, dropout: float, eps: float) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width, eps=eps)
+        self.operation = operation
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, keep: Tensor | None) -> Tensor:
+        """(B, T, W) -> (B, T, W)."""
+        y: Tensor = x + self.dropout(self.operation(self.norm(x), keep))
+        return y
+
+
+class Identity(nn.Module):
+    """y = x, without parameters."""
+
+    def forward(self, x: Tensor, keep: Tensor | None) -> Tensor:
+        """(B, T, W) -> (B, T, W)."""
+        return x
+
+
+def build_operation(
+    op: str, settings: Mapping[str, Any], width: int, dropout: float, eps: float
+) -> nn.Module:
+    """The module of one node, called as module(x, keep). Raises `ValueError` on what it does not know."""
+    if op == "identity":
+        return Identity()
+    if op not in OPERATIONS:
+        raise ValueError(f"unknown operation {op!r}: known are {', '.join([*OPERATIONS, 'identity'])}")
+    try:
+        operation = OPERATIONS[op](width, **settings)
+    except TypeError as error:
+        raise ValueError(f"{op} cannot be built with {dict(settings)}: {error}") from None
+    return Residual(operation, width, dropout, eps)
+
+
+class Mean(nn.Module):
+    """The mean of the inputs: their sum, at the scale of one of them."""
+
+    def __init__(self, width: int, inputs: int) -> None:
+        super().__init__()
+
+    def forward(self, inputs: Sequence[Tensor]) -> Tensor:
+        """k tensors (B, T, W) -> (B, T, W)."""
+        total = inputs[0]
+        for x in inputs[1:]:
+            total = total + x
+        return total / len(inputs) if len(inputs) > 1 else total
+
+
+class Gate(nn.Module):
+    """A weighted mean of the inputs with weights of its own for each feature; it starts as the plain mean."""
+
+    def __init__(self, width: int, inputs: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(inputs, width))
+
+    def forward(self, inputs: Sequence[Tensor]) -> Tensor:
+        """k tensors (B, T, W) -> (B, T, W)."""
+        weights = self.weight.softmax(0)  # (k, W)
+        total = inputs[0] * weights[0]
+        for x, weight in zip(inputs[1:], weights[1:]):
+            total = torch.addcmul(total, x, weight)
+        return total
+
+
+class Concat(nn.Module):
+    """The inputs side by side, projected back to the width."""
+
+    def __init__(self, width: int, inputs: int) -> None:
+        super().__init__()
+        self.project = nn.Linear(inputs * width, width)
+
+    def forward(self, inputs: Sequence[Tensor]) -> Tensor:
+        """k tensors (B, T, W) -> (B, T, W)."""
+        y: Tensor = self.project(torch.cat(tuple(inputs), dim=-1))
+        return y
+
+
+MERGES: dict[str, Callable[[int, int], nn.Module]] = {"add": Mean, "gate": Gate, "concat": Concat}
+
+
+def _odd(kernel: int) -> int:
+    if kernel < 1 or kernel % 2 == 0:
+        raise ValueError(
+            f"a kernel must be odd, so that each token stands in the middle of its window, got {kernel}"
+        )
+    return kernel

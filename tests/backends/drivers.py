@@ -1,0 +1,36 @@
+"""A driver that tests start as a process of its own, to kill or interrupt it.
+
+Called as: python drivers.py WAY FOLDER
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import chores
+
+from rosearch.backends.backend import Task
+from rosearch.backends.local import LocalBackend
+
+
+def hold_workers(folder: Path, way: str) -> None:
+    """Two workers that never finish; says `held` when both have begun."""
+    held = set()
+
+    def report(key: int, stage: str, done: int, total: int) -> None:
+        held.add(key)
+        if len(held) == 2:
+            print("held", flush=True)
+
+    tasks = [Task(key, chores.hold, (folder / f"{key}.lock", way)) for key in (1, 2)]
+    try:
+        with LocalBackend(2) as backend:
+            list(backend.run(tasks, on_progress=report))
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    hold_workers(Path(sys.argv[2]), sys.argv[1])

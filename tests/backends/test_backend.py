@@ -1,0 +1,127 @@
+"""The contract that every backend keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import chores
+import pytest
+
+from rosearch.backends import BACKENDS, make_backend
+from rosearch.backends.backend import Backend, Result, Task
+from rosearch.backends.inline import InlineBackend
+from rosearch.backends.local import LocalBackend
+from rosearch.config import ExecutionConfig
+
+
+@pytest.fixture(scope="module", params=sorted(BACKENDS))
+def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
+    with BACKENDS[request.param](ExecutionConfig(workers=2)) as backend:
+        yield backend
+
+
+def only(results: Iterator[Result]) -> Result:
+    (result,) = results
+    return result
+
+
+def test_the_registry_is_what_the_configuration_chooses_from():
+    assert sorted(BACKENDS) == ["inline", "local"]
+    assert isinstance(make_backend(ExecutionConfig(workers=0)), InlineBackend)
+    local = make_backend(ExecutionConfig(workers=3, threads=2, timeout_minutes=0.5))
+    assert isinstance(local, LocalBackend)
+    assert (local.workers, local.threads, local.timeout_s) == (3, 2, 30.0)
+
+
+def test_every_task_gives_one_result_under_its_key(backend):
+    tasks = [Task(100 - number, chores.square, number) for number in range(20)]
+    results = list(backend.run(tasks))
+    assert sorted(result.key for result in results) == sorted(task.key for task in tasks)
+    assert {result.key: result.value for result in results} == {100 - n: n * n for n in range(20)}
+    assert all(result.lost is None for result in results)
+
+
+def test_no_tasks_give_no_results(backend):
+    assert list(backend.run([])) == []
+
+
+def test_start_comes_before_progress_and_progress_before_the_result(backend):
+    seen = []
+    tasks = [Task(key, chores.count, 300) for key in (1, 2, 3)]
+
+    def start(key: int) -> None:
+        seen.append((key, "start"))
+
+    for result in backend.run(tasks, start, lambda *step: seen.append(step)):
+        seen.append((result.key, "result"))
+    for key in (1, 2, 3):
+        of_key = [event[1:] for event in seen if event[0] == key]
+        assert of_key[0] == ("start",)
+        assert of_key[-1] == ("result",)
+        steps = of_key[1:-1]
+        assert ("first", 300, 300) in steps
+        assert steps[-1] == ("second", 300, 300)
+        assert steps == sorted(steps)
+
+
+def test_an_exception_is_a_lost_task_that_says_what_where_and_in_which_stage(backend):
+    result = only(backend.run([Task(1, chores.fail, "two\nlines \ud800")]))
+    assert result.value is None
+    assert result.lost.kind == "exception"
+    assert result.lost.message.startswith("ValueError: two lines ? (chores.py:")
+    assert result.lost.stage == "distil"
+
+
+def test_an_enormous_message_is_cut(backend):
+    assert len(only(backend.run([Task(1, chores.fail, "x" * 10**6)])).lost.message) < 3000
+
+
+@pytest.mark.parametrize(
+    ("function", "argument", "words"),
+    [
+        (chores.leave, 2, "SystemExit: 2"),
+        (chores.fail_shyly, None, "ShyError"),
+        (chores.return_unpicklable, None, "this cannot travel"),
+        (chores.return_unreadable, None, "it breaks on arrival"),
+        (chores.square, chores.Unpicklable(), "this cannot travel"),
+        (chores.square, chores.Unreadable(), "it breaks on arrival"),
+        (lambda argument, progress: None, None, "<lambda>"),
+    ],
+    ids=["exit", "unprintable", "value_out", "value_in", "argument_out", "argument_in", "lambda"],
+)
+def test_what_cannot_be_run_or_sent_is_lost_alone(backend, function, argument, words):
+    results = {r.key: r for r in backend.run([Task(1, function, argument), Task(2, chores.square, 3)])}
+    assert results[1].lost.kind == "exception"
+    assert words in results[1].lost.message
+    assert "\n" not in results[1].lost.message
+    assert results[2] == Result(2, 9)
+
+
+def test_a_task_does_not_share_memory_with_the_driver(backend):
+    numbers = [1, 2]
+    assert only(backend.run([Task(1, chores.extend, numbers)])).value == [1, 2, 0]
+    assert numbers == [1, 2]
+
+
+def test_leaving_the_iteration_early_does_not_disturb_the_next_batch(backend):
+    results = backend.run([Task(key, chores.count, 50) for key in range(8)])
+    next(results)
+    results.close()
+    assert {r.key: r.value for r in backend.run([Task(key, chores.square, key) for key in (50, 51)])} == {
+        50: 2500,
+        51: 2601,
+    }
+
+
+@pytest.mark.parametrize("callback", ["on_start", "on_progress"])
+def test_an_error_in_a_callback_reaches_the_driver_and_does_not_disturb_the_next_batch(backend, callback):
+    with pytest.raises(ZeroDivisionError):
+        list(backend.run([Task(1, chores.count, 10)], **{callback: lambda *_: 1 // 0}))
+    assert only(backend.run([Task(9, chores.square, 9)])).value == 81
+
+
+@pytest.mark.parametrize("name", sorted(BACKENDS))
+def test_closing_twice_or_unused_is_harmless(name):
+    backend = BACKENDS[name](ExecutionConfig(workers=1))
+    backend.close()
+    backend.close()

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from rosearch.data.files import read_file
+from rosearch.errors import BadInput
+
+ROWS = [("It 's \"good", "1"), ("none, NA and null", "0"), ("Füße ☃", "1")]
+TEXT = {
+    "tsv": "text\tlabel\n" + "".join(f"{text}\t{label}\n" for text, label in ROWS),
+    "csv": 'label,text\n1,"It \'s ""good"\n0,"none, NA and null"\n1,Füße ☃\n',
+    "jsonl": '{"text": "It \'s \\"good", "label": 1}\n\n{"text": "none, NA and null", "label": 0}\n'
+    '{"text": "Füße ☃", "label": 1}\n',
+}
+COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    ".gz": gzip.compress,
+    ".bz2": bz2.compress,
+    ".xz": lzma.compress,
+}
+
+
+def problem_of(path: Path, columns: list[str] | None = None) -> str:
+    with pytest.raises(BadInput) as caught:
+        read_file(path, columns)
+    assert len(caught.value.problems) == 1
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith(str(path))
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+@pytest.mark.parametrize("form", TEXT)
+def test_every_text_format_and_compression_gives_the_same_rows(
+    form: str, compression: str, tmp_path: Path
+) -> None:
+    path = tmp_path / f"train.{form}{compression}"
+    path.write_bytes(COMPRESSIONS[compression](TEXT[form].encode()))
+    frame = read_file(path)
+    assert list(frame["text"]) == [text for text, _ in ROWS]
+    assert [str(label) for label in frame["label"]] == [label for _, label in ROWS]
+
+
+def test_parquet_is_read(tmp_path: Path) -> None:
+    pd.DataFrame(ROWS, columns=["text", "label"]).to_parquet(tmp_path / "train.parquet")
+    assert list(read_file(tmp_path / "train.parquet")["text"]) == [text for text, _ in ROWS]
+
+
+def test_a_csv_cell_may_hold_line_breaks_and_a_byte_order_mark_is_no_part_of_a_name(tmp_path: Path) -> None:
+    path = tmp_path / "train.csv"
+    path.write_bytes(b'\xef\xbb\xbftext,label\r\n"two\r\nlines",1\r\n')
+    frame = read_file(path)
+    assert list(frame.columns) == ["text", "label"]
+    assert list(frame["text"]) == ["two\r\nlines"]
+
+
+def test_a_file_without_a_header_takes_the_names_given(tmp_path: Path) -> None:
+    path = tmp_path / "train.tsv"
+    path.write_text("gj04\t1\tfirst row\ngj04\t0\tsecond row\n")
+    frame = read_file(path, ["source", "label", "text"])
+    assert list(frame["text"]) == ["first row", "second row"]
+    assert list(frame["label"]) == ["1", "0"]
+
+
+def test_a_missing_file_is_answered_with_what_the_folder_holds(tmp_path: Path) -> None:
+    (tmp_path / "dev.tsv").touch()
+    assert "no such file; the folder holds dev.tsv" in problem_of(tmp_path / "train.tsv")
+
+
+def test_a_file_of_no_known_format_is_answered_with_the_formats(tmp_path: Path) -> None:
+    (tmp_path / "train.xlsx").touch()
+    (tmp_path / "train.parquet.gz").touch()
+    assert ".tsv, .csv, .jsonl, .parquet" in problem_of(tmp_path / "train.xlsx")
+    assert ".tsv, .csv, .jsonl, .parquet" in problem_of(tmp_path / "train.parquet.gz")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("bytes.tsv", b"text\tlabel\n\xff\xfe\t1\n"),
+        ("long_row.tsv", b"text\tlabel\na\t1\textra\n"),
+        ("long_rows.csv", b"text,label\na,1,extra\nb,1,extra\n"),
+        ("one_long_row.tsv", b"text\tlabel\na\t1\nb\t1\textra\n"),
+        ("torn.csv", b'text,label\n"never closed,1\n'),
+        ("torn.jsonl", b'{"text": "a", "label": 1}\n{"text": "b"'),
+        ("list.jsonl", b"[1, 2]\n"),
+        ("torn.parquet", b"PAR1 and no more"),
+        ("plain.tsv.xz", b"text\tlabel\na\t1\n"),
+        ("torn.tsv.gz", gzip.compress(b"text\tlabel\na\t1\n")[:-9]),
+        ("torn.tsv.xz", lzma.compress(b"text\tlabel\na\t1\n")[:-9]),
+    ],
+)
+def test_a_damaged_file_is_one_clear_problem(name: str, content: bytes, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert "expected a readable ." in problem_of(tmp_path / name)
+
+
+def test_a_row_longer_than_the_names_given_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "train.tsv").write_text("a\tb\tc\n")
+    assert "readable" in problem_of(tmp_path / "train.tsv", ["text", "label"])
+
+
+def test_an_empty_file_has_no_rows(tmp_path: Path) -> None:
+    for name in ("train.tsv", "train.csv", "train.jsonl"):
+        (tmp_path / name).touch()
+        assert read_file(tmp_path / name).empty
+
+
+def test_a_folder_by_the_name_of_a_file_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "train.tsv").mkdir()
+    assert "no such file" in problem_of(tmp_path / "train.tsv")

@@ -1,0 +1,88 @@
+"""Opens and runs an attack in a process that has no network and a strange home, and prints what it did to it.
+
+Arguments: the cache folder, and `without-flair` to hide flair.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import random
+import socket
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+connections: list[str] = []
+
+
+def refuse(*arguments: Any, **_: Any) -> None:
+    connections.append(repr(arguments[1:]))
+    raise OSError("no network here")
+
+
+socket.socket.connect = refuse  # type: ignore[method-assign,assignment]
+socket.getaddrinfo = refuse  # type: ignore[assignment]
+
+
+def state(handler: logging.Handler) -> dict[str, Any]:
+    """All that TextAttack's import would change."""
+    mine = logging.getLogger("mine")
+    return {
+        "environment": dict(os.environ),
+        "random": repr(random.getstate()),
+        "numpy": repr(np.random.get_state()),
+        "filters": repr(warnings.filters),
+        "logging": [
+            mine.disabled,
+            mine.handlers == [handler],
+            handler in [r() for r in logging._handlerList],
+        ],
+        "root": repr(logging.root.handlers),
+    }
+
+
+def main(cache: Path) -> None:
+    from rosearch.evaluation import efficiency, quality, robustness  # noqa: F401
+    from rosearch.evaluation.attacks import recipes
+
+    imported = sorted(name for name in ("textattack", "flair", "nltk") if name in sys.modules)
+    import datasets
+    import huggingface_hub.constants as hub
+    import torch
+
+    warnings.simplefilter("error")
+    handler = logging.NullHandler()
+    logging.getLogger("mine").addHandler(handler)
+    before = state(handler)
+
+    class Victim:
+        model = torch.nn.Linear(1, 1)
+
+        def __call__(self, texts: Any) -> torch.Tensor:
+            return torch.tensor([[float(text.count("o")), 1.5] for text in texts])
+
+    attack = recipes.open_attack("deepwordbug", Victim(), cache)
+    rows = [attack.run((text,), 0, 3) for text in ("A good book of songs", "Food too good to go 中文也好 on")]
+    after = state(handler)
+    json.dump(
+        {
+            "imported": imported,
+            "changed": [key for key in before if before[key] != after[key]],
+            "connections": connections,
+            "flair": "flair" in sys.modules,
+            "hub": [hub.HF_HOME, str(datasets.config.HF_CACHE_HOME)],
+            "rows": [[row.outcome, row.texts, row.queries] for row in rows],
+        },
+        sys.stdout,
+    )
+
+
+if __name__ == "__main__":
+    if "without-flair" in sys.argv:
+        sys.modules["flair"] = None  # type: ignore[assignment]
+    main(Path(sys.argv[1]))

@@ -1,0 +1,101 @@
+"""A tiny random BERT and a WordPiece tokenizer: attacks, logits and counts are real and take milliseconds."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
+
+from rosearch.evaluation.robustness import TextVictim
+
+CPU = torch.device("cpu")
+WORDS = ["the", "a", "of", "and", "this", "isn't", "very", "never", "film", "plot", "actor", "scene", "story"]
+WORDS += ["good", "bad", "slow", "bright", "dull", "well-made"]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Any:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for the whole session: TextAttack reads its place once."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> PreTrainedTokenizerFast:
+    """Lower-cased WordPiece: whole words where it knows them, single letters otherwise."""
+    letters = [*map(chr, range(ord("a"), ord("z") + 1)), *"0123456789'-.,!"]
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *letters, *(f"##{letter}" for letter in letters), *WORDS]
+    vocabulary = {piece: index for index, piece in enumerate(dict.fromkeys(pieces))}
+    backend = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    backend.normalizer = normalizers.BertNormalizer(lowercase=True)
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    backend.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    special = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+    return PreTrainedTokenizerFast(tokenizer_object=backend, model_max_length=48, **special)
+
+
+def make_model(vocabulary: int, labels: int = 2) -> BertForSequenceClassification:
+    """Large random weights, so that a changed letter moves the logits."""
+    config = BertConfig(
+        vocab_size=vocabulary,
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=24,
+        max_position_embeddings=64,
+        initializer_range=0.4,
+        num_labels=labels,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        return BertForSequenceClassification(config).eval()
+
+
+@pytest.fixture(scope="session")
+def sentences() -> list[tuple[str, ...]]:
+    rng = random.Random(5)
+    return [(" ".join(rng.choices(WORDS, k=rng.randint(4, 9))).capitalize() + " .",) for _ in range(16)]
+
+
+@pytest.fixture(scope="session")
+def pairs(sentences: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    return [(first, second) for (first,), (second,) in zip(sentences[:6], sentences[6:12], strict=True)]
+
+
+@pytest.fixture
+def model(
+    tokenizer: PreTrainedTokenizerFast, sentences: list[tuple[str, ...]]
+) -> BertForSequenceClassification:
+    """Its classes are about equally frequent on the sentences."""
+    made = make_model(len(tokenizer))
+    with torch.inference_mode():
+        logits = TextVictim(made, tokenizer, 48, CPU)([text for (text,) in sentences])
+    with torch.no_grad():
+        made.classifier.bias[0] -= float(np.median((logits[:, 0] - logits[:, 1]).numpy()))
+    return made
+
+
+@pytest.fixture
+def victim(model: BertForSequenceClassification, tokenizer: PreTrainedTokenizerFast) -> TextVictim:
+    return TextVictim(model, tokenizer, 48, CPU)
+
+
+@pytest.fixture
+def labels(victim: TextVictim, sentences: list[tuple[str, ...]]) -> np.ndarray:
+    """What the model says, but for every fourth row."""
+    with torch.inference_mode():
+        right = victim([text for (text,) in sentences]).argmax(dim=1).numpy()
+    return np.where(np.arange(len(right)) % 4 == 3, 1 - right, right).astype(np.int64)

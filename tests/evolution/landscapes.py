@@ -1,0 +1,143 @@
+"""Measurements without training: a synthetic landscape over genotypes, and runs of strategies on it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rosearch.config import EvolutionConfig, FitnessConfig
+from rosearch.evolution import Strategy, make_strategy
+from rosearch.records.measurements import Efficiency, Estimate, Measurements, Quality, Robustness, Training
+from rosearch.records.record import Failure, Proposal, Record
+from rosearch.space.cost import count_parameters
+from rosearch.space.genotype import Genotype
+from rosearch.space.search_space import SearchSpace, load_space
+
+TEACHER_PARAMETERS = 109_482_240
+SPACES = Path(__file__).parents[2] / "search_spaces"
+DAG = load_space(SPACES / "robust_dag.yaml")
+SMALL = SearchSpace(  # 9 architectures: one node, or two in a chain or side by side, of two operations
+    name="small",
+    min_nodes=1,
+    max_nodes=2,
+    max_inputs=1,
+    merges=("add",),
+    widths=(64,),
+    ranks=(32,),
+    poolings=("mean",),
+    operations={"glu": {}, "conv": {"kernel": (3,)}},
+    vocabulary=30522,
+    min_parameters=1,
+    max_parameters=10_000_000,
+)
+
+Outcome = Measurements | Failure
+Landscape = Callable[[Genotype], Outcome]
+
+
+def measurements(
+    quality: float = 0.85,
+    under_attack: float = 0.2,
+    words: float = 0.3,
+    compression: float = 5.0,
+    share: float | None = 0.5,
+    attacked: bool = True,
+) -> Measurements:
+    def estimate(value: float) -> Estimate:
+        return Estimate(value, max(value - 0.1, 0.0), min(value + 0.1, 1.0), 100)
+
+    robustness = Robustness(
+        "deepwordbug",
+        1,
+        100,
+        estimate(quality),
+        estimate(under_attack),
+        estimate(1 - under_attack),
+        estimate(30.0),
+        estimate(words),
+        estimate(words),
+        0,
+        1.0,
+    )
+    parameters = round(TEACHER_PARAMETERS / compression)
+    return Measurements(
+        Quality("accuracy", quality, 300, estimate(quality), largest_class_share=share),
+        Efficiency(parameters, parameters // 2, compression, compression, 10**9, compression / 2, 32, 50.0),
+        Training(10, 320, 0.5, "float32"),
+        robustness if attacked else None,
+    )
+
+
+def hilly(genotype: Genotype) -> Measurements:
+    """Quality from depth and mixed operations, robustness from attention after convolution and merged inputs.
+
+    A little of both hangs on the id, as luck in training does.
+    """
+    luck = random.Random(genotype.id).gauss(0.0, 0.01)
+    ops = [node.op for node in genotype.nodes]
+    kinds = {op for op in ops if not op.endswith("pool") and op != "identity"}
+    edges = [(ops[read - 1] if read else "source", op) for op, node in zip(ops, genotype.nodes) for read in node.inputs]
+    mixed = sum(first.endswith("conv") and second == "attention" for first, second in edges) / len(ops)
+    merged = sum(len(node.inputs) > 1 and node.merge == "gate" for node in genotype.nodes) / len(ops)
+    quality = 0.6 + 0.03 * len(kinds) + 0.08 * ("attention" in kinds) + 0.0001 * genotype.width + luck
+    words = 0.1 + 0.5 * min(mixed, 0.6) + 0.4 * merged + 0.1 * (genotype.pooling == "mean") + luck
+    parameters = count_parameters(genotype, vocabulary=30522).total
+    return measurements(
+        quality=min(quality, 1.0),
+        words=min(max(words, 0.0), 1.0),
+        compression=TEACHER_PARAMETERS / parameters,
+    )
+
+
+def evolution(strategy: str, **changes: object) -> EvolutionConfig:
+    return EvolutionConfig.model_validate({"strategy": strategy, "candidates": 24, "population": 8} | changes)
+
+
+def build(
+    strategy: str | EvolutionConfig,
+    space: SearchSpace = DAG,
+    seed: int = 1,
+    fitness: FitnessConfig | None = None,
+    teacher_quality: float = 0.9,
+) -> Strategy:
+    config = evolution(strategy) if isinstance(strategy, str) else strategy
+    return make_strategy(config, fitness or FitnessConfig(), space, seed, teacher_quality)
+
+
+def answer(proposals: Sequence[Proposal], generation: int, first: int, landscape: Landscape) -> list[Record]:
+    """The records of a generation whose numbers start at `first`."""
+    records = []
+    for number, proposal in enumerate(proposals, start=first):
+        outcome = landscape(proposal.genotype)
+        done = isinstance(outcome, Measurements)
+        records.append(
+            Record(
+                number,
+                "candidate",
+                generation,
+                0,
+                proposal.genotype,
+                proposal.origin,
+                proposal.parents,
+                number,
+                "done" if done else "failed",
+                outcome if isinstance(outcome, Measurements) else None,
+                outcome if isinstance(outcome, Failure) else None,
+            )
+        )
+    return records
+
+
+def run(strategy: Strategy, landscape: Landscape = hilly, generations: int = 1000) -> list[list[Record]]:
+    """Asks and tells until the strategy is finished; the records of each generation."""
+    told: list[list[Record]] = []
+    while not strategy.finished and len(told) < generations:
+        first = sum(map(len, told)) + 1
+        told.append(answer(strategy.ask(), strategy.generation, first, landscape))
+        strategy.tell(told[-1])
+    return told
+
+
+def failing(genotype: Genotype) -> Failure:
+    return Failure("nan", "distil", "the loss is not finite")

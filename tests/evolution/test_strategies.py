@@ -1,0 +1,284 @@
+"""The contract of `Strategy`, for every strategy that is listed."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from landscapes import (
+    DAG,
+    SMALL,
+    SPACES,
+    Landscape,
+    Outcome,
+    answer,
+    build,
+    evolution,
+    failing,
+    hilly,
+    measurements,
+    run,
+)
+
+from rosearch.config import FitnessConfig
+from rosearch.errors import BadInput
+from rosearch.evolution import STRATEGIES
+from rosearch.records.measurements import Measurements
+from rosearch.records.record import Record
+from rosearch.space.genotype import Genotype
+from rosearch.space.search_space import enumerate_genotypes, load_space, violations
+
+pytestmark = pytest.mark.parametrize("name", STRATEGIES)
+
+
+def luck(genotype: Genotype) -> float:
+    return random.Random(genotype.id).random()
+
+
+def patchy(genotype: Genotype) -> Outcome:
+    """A third fails, a third is better than all but not finite in one value, a third is sound."""
+    if luck(genotype) < 1 / 3:
+        return failing(genotype)
+    sound = hilly(genotype)
+    if luck(genotype) > 2 / 3:
+        return sound
+    spoilt = measurements(quality=1.0, words=1.0, compression=20.0)
+    return replace(spoilt, quality=replace(spoilt.quality, value=math.nan))
+
+
+def gated(genotype: Genotype) -> Measurements:
+    """All too weak or one-sided, by more or less; otherwise perfect."""
+    return measurements(quality=0.5 * luck(genotype), words=1.0, compression=20.0, share=1.0)
+
+
+def half_gated(genotype: Genotype) -> Measurements:
+    """Half predict one class only, and have the best values of all."""
+    return (
+        measurements(quality=1.0, words=1.0, compression=20.0, share=1.0) if luck(genotype) < 0.5 else hilly(genotype)
+    )
+
+
+LANDSCAPES: dict[str, Landscape] = {
+    "hilly": hilly,
+    "patchy": patchy,
+    "gated": gated,
+    "half_gated": half_gated,
+    "failing": failing,
+}
+
+
+@pytest.fixture(params=LANDSCAPES)
+def landscape(request: pytest.FixtureRequest) -> Iterator[Landscape]:
+    yield LANDSCAPES[request.param]
+
+
+def asked(told: list[list[Record]]) -> list[list[tuple[str, str, tuple[str, ...]]]]:
+    return [[(record.id, record.origin, record.parents) for record in records] for records in told]
+
+
+def test_it_asks_for_its_budget_and_never_for_an_architecture_twice(name: str, landscape: Landscape) -> None:
+    strategy = build(evolution(name, candidates=37))
+    told = run(strategy, landscape)
+    ids = [record.id for records in told for record in records]
+    assert len(ids) == len(set(ids)) == 37
+    assert strategy.finished and strategy.ask() == []
+    assert strategy.generation == len(told)
+
+
+def test_every_proposal_is_legal_and_canonical(name: str) -> None:
+    for records in run(build(name)):
+        for record in records:
+            assert violations(record.genotype, DAG) == []
+            assert record.genotype.to_json() == record.genotype.canonical().to_json()
+
+
+def test_the_first_generation_is_a_population_and_the_budget_cuts_the_last(name: str) -> None:
+    assert [len(records) for records in run(build(evolution(name, candidates=5)))] == [5]
+    sizes = [len(records) for records in run(build(evolution(name, candidates=21)))]
+    assert sizes[0] == 8
+    assert sizes[-1] < sizes[1]
+
+
+def test_asking_twice_gives_the_same_and_changes_nothing(name: str) -> None:
+    strategy = build(name)
+    first = strategy.ask()
+    first_again = strategy.ask()
+    first.clear()  # the caller's own list
+    assert len(first_again) == 8 and strategy.ask() == first_again
+
+
+def test_the_order_of_telling_does_not_matter(name: str, landscape: Landscape) -> None:
+    straight, shuffled = build(name), build(name)
+    rng = random.Random(1)
+    first = 1
+    while not straight.finished:
+        proposals = straight.ask()
+        assert shuffled.ask() == proposals
+        records = answer(proposals, straight.generation, first, landscape)
+        straight.tell(records)
+        shuffled.tell(rng.sample(records, len(records)))
+        first += len(records)
+    assert [record.number for record in straight.best()] == [record.number for record in shuffled.best()]
+
+
+def test_one_that_was_killed_goes_on_as_if_it_had_not_been(name: str, landscape: Landscape) -> None:
+    whole = build(name, seed=9)
+    told = run(whole, landscape)
+    for complete in range(len(told)):
+        resumed = build(name, seed=9)
+        for records in told[:complete]:
+            # What a store gives back: equal values, other objects.
+            resumed.tell([replace(r, genotype=Genotype.from_json(r.genotype.to_json())) for r in records])
+        assert resumed.generation == complete
+        proposals = resumed.ask()
+        assert [(p.genotype.id, p.origin, p.parents) for p in proposals] == asked(told)[complete]
+
+
+def test_equal_seeds_give_equal_runs_and_others_do_not(name: str) -> None:
+    assert asked(run(build(name, seed=4))) == asked(run(build(name, seed=4)))
+    assert asked(run(build(name, seed=4))) != asked(run(build(name, seed=5)))
+
+
+def test_the_global_generator_neither_matters_nor_moves(name: str) -> None:
+    random.seed(1)
+    first = asked(run(build(name)))
+    random.seed(2)
+    state = random.getstate()
+    second = asked(run(build(name)))
+    assert random.getstate() == state
+    assert first == second
+
+
+def test_what_failed_or_is_not_finite_neither_wins_nor_breeds(name: str) -> None:
+    strategy = build(evolution(name, candidates=60))
+    records = [record for records in run(strategy, patchy) for record in records]
+    sound = {record.id for record in records if luck(record.genotype) > 2 / 3}
+    assert 5 < len(sound) < 55
+    assert {record.id for record in strategy.best()} <= sound
+    assert {record.id for record in strategy.front()} <= sound
+    assert {parent for record in records for parent in record.parents} <= sound
+
+
+def test_what_is_gated_never_wins(name: str) -> None:
+    strategy = build(evolution(name, candidates=60))
+    run(strategy, half_gated)
+    assert strategy.best()
+    for record in (*strategy.best(), *strategy.front()):
+        assert strategy.fitnesses[record.id].eligible
+
+
+def test_where_all_are_gated_nobody_wins_and_the_nearest_to_the_gate_breed(name: str) -> None:
+    strategy = build(evolution(name, candidates=60))
+    told = run(strategy, gated)
+    assert strategy.best() == [] and strategy.front() == []
+    parents = {parent for record in told[-1] for parent in record.parents}
+    before = [record for records in told[:-1] for record in records]
+    nearest = sorted(before, key=lambda record: strategy.fitnesses[record.id].violation)[:4]
+    assert parents <= {record.id for record in nearest}
+    assert bool(parents) == (name != "random")
+
+
+def test_a_generation_that_fails_entirely_is_survived(name: str) -> None:
+    strategy = build(name)
+    strategy.tell(answer(strategy.ask(), 0, 1, failing))
+    assert strategy.best() == [] and strategy.front() == [] and strategy.fitnesses == {}
+    second = strategy.ask()
+    assert second and {proposal.origin for proposal in second} == {"sample"}
+    strategy.tell(answer(second, 1, 9, hilly))
+    assert strategy.best() and not strategy.finished
+
+
+def test_only_failures_to_the_end_is_a_clean_end_too(name: str) -> None:
+    strategy = build(name)
+    assert sum(map(len, run(strategy, failing))) == 24
+    assert strategy.finished and strategy.best() == []
+
+
+def test_a_space_smaller_than_the_budget_is_used_up_and_then_it_is_finished(name: str, landscape: Landscape) -> None:
+    strategy = build(evolution(name, candidates=100), space=SMALL)
+    told = run(strategy, landscape)
+    ids = [record.id for records in told for record in records]
+    assert sorted(ids) == sorted(genotype.id for genotype in enumerate_genotypes(SMALL))
+    assert strategy.finished and strategy.ask() == []
+
+
+def test_a_space_of_some_hundreds_is_used_up_to_the_last(name: str) -> None:
+    tiny = load_space(SPACES / "tiny.yaml")
+    strategy = build(evolution(name, candidates=1000, population=100), space=tiny)
+    ids = [record.id for records in run(strategy) for record in records]
+    assert sorted(ids) == sorted(genotype.id for genotype in enumerate_genotypes(tiny))
+
+
+def test_winners_are_ranked_and_the_front_is_dominated_by_nobody(name: str) -> None:
+    strategy = build(evolution(name, candidates=40))
+    records = [record for records in run(strategy) for record in records]
+    fitness = strategy.fitnesses
+    eligible = {record.id for record in records if fitness[record.id].eligible}
+    best = strategy.best()
+    assert {record.id for record in best} == eligible
+    assert best[0].id == max(eligible, key=lambda key: fitness[key].scalar)
+
+    def dominated(key: str) -> bool:
+        mine = fitness[key].objectives
+        others = (fitness[other].objectives for other in eligible)
+        return any(all(a >= b for a, b in zip(o, mine)) and o != mine for o in others)
+
+    assert {record.id for record in strategy.front()} == {key for key in eligible if not dominated(key)}
+    scalars = [fitness[record.id].scalar for record in strategy.front()]
+    assert scalars == sorted(scalars, reverse=True)
+
+
+def test_named_architectures_come_first_fitted_to_the_space(name: str) -> None:
+    config = evolution(name, warm_start=["tinybert4", "nas_bert_10m"])
+    first, second, *others = build(config).ask()
+    assert (first.origin, second.origin) == ("warm_start:tinybert4", "warm_start:nas_bert_10m")
+    assert violations(first.genotype, DAG) == [] and violations(second.genotype, DAG) == []
+    assert [proposal.origin for proposal in others] == ["sample"] * 6
+    told = run(build(config))
+    assert sum(record.origin.startswith("warm_start") for records in told for record in records) == 2
+
+
+def test_names_that_cannot_start_are_reported_all_at_once(name: str) -> None:
+    config = evolution(name, warm_start=["tinybert4", "nobody", "autodistil"])
+    with pytest.raises(BadInput) as caught:
+        build(config, space=SMALL)
+    keys = [problem.key for problem in caught.value.problems]
+    assert keys == ["evolution.warm_start.0", "evolution.warm_start.1", "evolution.warm_start.2"]
+    assert "tinybert4, which does not fit the search space small: " in caught.value.problems[0].got
+    assert "bert_mini" in caught.value.problems[1].expected
+
+
+def test_more_names_than_a_generation_holds_are_refused(name: str) -> None:
+    config = evolution(name, candidates=1, warm_start=["tinybert4", "bert_mini"])
+    with pytest.raises(BadInput, match="at most 1 names"):
+        build(config)
+
+
+def test_records_that_do_not_close_the_generation_are_refused(name: str) -> None:
+    strategy = build(name)
+    records = answer(strategy.ask(), 0, 1, hilly)
+    for wrong, message in (
+        ([], "without records"),
+        ([replace(records[0], status="running"), *records[1:]], "still running"),
+        ([replace(records[0], generation=1)], "of generation 1"),
+        ([replace(records[0], role="baseline", generation=-1)], "is baseline"),
+        ([records[0], records[0]], "told before"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            strategy.tell(wrong)
+    strategy.tell(records)
+    with pytest.raises(ValueError, match="of generation 0"):
+        strategy.tell(records)
+    with pytest.raises(ValueError, match="told before"):
+        strategy.tell([replace(record, generation=1) for record in records])
+
+
+def test_fitnesses_are_those_of_the_experiment(name: str) -> None:
+    strict = build(name, fitness=FitnessConfig(min_quality=1.0), teacher_quality=1.0)
+    records = answer(strict.ask(), 0, 1, hilly)
+    strict.tell(records)
+    assert set(strict.fitnesses) == {record.id for record in records}
+    assert all(fitness.gates == ("min_quality",) for fitness in strict.fitnesses.values())

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import typing
+from dataclasses import asdict, replace
+
+import pytest
+import sample_records as samples
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rosearch.records import measurements
+from rosearch.records.measurements import (
+    Efficiency,
+    Estimate,
+    Latency,
+    Measurements,
+    Quality,
+    Robustness,
+    Training,
+)
+
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+COUNT = st.integers(0, 2**62)
+MAYBE = st.none() | FINITE
+
+estimates = st.builds(Estimate, FINITE, FINITE, FINITE, COUNT)
+qualities = st.builds(
+    Quality, st.text(), FINITE, COUNT, st.none() | estimates, MAYBE, MAYBE, MAYBE, MAYBE, MAYBE
+)
+robustnesses = st.builds(Robustness, st.text(), COUNT, COUNT, *[estimates] * 6, errors=COUNT, seconds=FINITE)
+latencies = st.lists(st.builds(Latency, COUNT, FINITE, FINITE, FINITE), max_size=3).map(tuple)
+efficiencies = st.builds(
+    Efficiency,
+    parameters=COUNT,
+    encoder_parameters=COUNT,
+    compression=FINITE,
+    encoder_compression=FINITE,
+    flops=COUNT,
+    flops_compression=FINITE,
+    tokens=COUNT,
+    size_mb=FINITE,
+    latency=latencies,
+    device=st.text(),
+    threads=COUNT,
+)
+trainings = st.builds(Training, COUNT, COUNT, FINITE, st.text())
+all_measurements = st.builds(Measurements, qualities, efficiencies, trainings, st.none() | robustnesses)
+
+
+def float_paths(value: object, path: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
+    """Where the floats of nested dataclasses and tuples are."""
+    if isinstance(value, float):
+        return [path]
+    if dataclasses.is_dataclass(value):
+        children = [(field.name, getattr(value, field.name)) for field in dataclasses.fields(value)]
+    else:
+        children = list(enumerate(value)) if isinstance(value, tuple) else []
+    return [found for name, child in children for found in float_paths(child, (*path, name))]
+
+
+def with_value(value: typing.Any, path: tuple[object, ...], new: float) -> typing.Any:
+    """A copy in which the float at a path is another."""
+    if not path:
+        return new
+    name, *rest = path
+    if isinstance(value, tuple):
+        return tuple(with_value(v, tuple(rest), new) if i == name else v for i, v in enumerate(value))
+    return replace(value, **{name: with_value(getattr(value, name), tuple(rest), new)})
+
+
+FULL = Measurements(
+    Quality("accuracy", 0.5, 4, Estimate(0.5, 0.1, 0.9, 4), 0.1, 0.2, 0.3, 0.4, 0.5),
+    Efficiency(1, 1, 1.0, 1.0, 1, 1.0, 8, 1.0, (Latency(1, 1.0, 0.5, 2.0), Latency(32, 1.0, 0.5, 2.0))),
+    Training(1, 8, 0.5, "float32"),
+    Robustness("deepwordbug", 1, 4, *[Estimate(0.5, 0.1, 0.9, 4)] * 6, errors=0, seconds=1.5),
+)
+
+
+@given(all_measurements)
+def test_measurements_survive_their_json_bit_for_bit(measured):
+    text = measurements.to_json(measured)
+    assert "\n" not in text
+    assert asdict(measurements.from_json(text)) == asdict(measured)
+    assert measurements.from_json(text) == measured
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("path", float_paths(FULL), ids=lambda path: ".".join(map(str, path)))
+def test_a_float_that_is_not_finite_is_refused_wherever_it_stands(path, bad):
+    with pytest.raises(ValueError, match="must be finite") as caught:
+        measurements.to_json(with_value(FULL, path, bad))
+    name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    assert f"{name.removeprefix('.')} = {bad}" in str(caught.value)
+
+
+def test_json_without_a_needed_value_or_with_null_for_it_is_refused():
+    data = json.loads(measurements.to_json(samples.measured().measurements))
+    for broken in (data | {"quality": None}, {"quality": data["quality"]}, []):
+        with pytest.raises(ValueError, match="validation error"):
+            measurements.from_json(json.dumps(broken))

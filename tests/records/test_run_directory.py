@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import sample_records as samples
+
+from rosearch.config import Experiment
+from rosearch.errors import BadInput, RunError
+from rosearch.records.run_directory import RunDirectory, write_whole
+from rosearch.records.store import Store
+
+LOCKER = """
+import sys, time
+from pathlib import Path
+from rosearch.records.run_directory import RunDirectory
+with RunDirectory.open(Path(sys.argv[1])).lock():
+    print("locked", flush=True)
+    time.sleep(1000)
+"""
+
+
+@pytest.fixture
+def experiment(tmp_path: Path) -> Experiment:
+    space = tmp_path / "space é.yaml"
+    space.write_text("name: tiny # é\n", encoding="utf-8")
+    return Experiment(
+        name="quick.start",
+        seed=7,
+        search_space=space,
+        task={"name": "grammar", "text": ["sentence"], "labels": ["né", "pos"], "generated": {}},
+        teacher={"model": "somewhere"},
+        evolution={"candidates": 9},
+    )
+
+
+@pytest.fixture
+def run(tmp_path: Path, experiment: Experiment) -> RunDirectory:
+    return RunDirectory.create(tmp_path / "runs", experiment)
+
+
+def test_a_new_run_has_snapshots_an_empty_store_and_nothing_hidden(run, experiment, tmp_path):
+    assert run.path == tmp_path / "runs" / "quick.start-0001"
+    assert RunDirectory.open(run.path) == run
+    assert run.search_space.read_text(encoding="utf-8") == "name: tiny # é\n"
+    assert sorted(path.name for path in run.path.iterdir()) == [
+        "experiment.yaml",
+        "records.sqlite",
+        "search_space.yaml",
+        "students",
+        "tables",
+    ]
+    assert [path.name for path in run.path.parent.iterdir()] == ["quick.start-0001"]
+    with Store.open(run.store) as store:
+        assert store.records() == []
+
+
+def test_the_snapshot_is_the_experiment_but_for_the_space_that_lies_beside_it(run, experiment):
+    assert run.experiment() == experiment.model_copy(update={"search_space": run.search_space.resolve()})
+
+
+def test_a_run_does_not_depend_on_the_files_it_was_started_from(run, experiment):
+    experiment.search_space.unlink()
+    assert run.experiment().search_space.read_text(encoding="utf-8") == "name: tiny # é\n"
+
+
+def test_runs_are_numbered_after_the_highest_of_their_name(tmp_path, experiment):
+    root = tmp_path / "runs"
+    for taken in (
+        "quick.start-0003",
+        "quick.start-12",
+        "quickXstart-0009",
+        "quick.start-0007x",
+        "other-0008",
+    ):
+        (root / taken).mkdir(parents=True)
+    assert RunDirectory.create(root, experiment).path.name == "quick.start-0004"
+    (root / "quick.start-9999").mkdir()
+    assert RunDirectory.create(root, experiment).path.name == "quick.start-10000"
+    assert RunDirectory.create(root, experiment).path.name == "quick.start-10001"
+
+
+def test_a_number_that_another_process_takes_meanwhile_is_left_to_it(tmp_path, experiment, monkeypatch):
+    root = tmp_path / "runs"
+    rename = Path.rename
+
+    def overtaken(self: Path, target: Path) -> Path:
+        if target.name == "quick.start-0001":
+            (target / "records.sqlite").parent.mkdir(exist_ok=True)
+            (target / "records.sqlite").touch()
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", overtaken)
+    assert RunDirectory.create(root, experiment).path.name == "quick.start-0002"
+    assert sorted(path.name for path in root.iterdir()) == ["quick.start-0001", "quick.start-0002"]
+
+
+def test_a_run_that_cannot_be_made_leaves_nothing(tmp_path, experiment):
+    missing = experiment.model_copy(update={"search_space": tmp_path / "gone.yaml"})
+    with pytest.raises(RunError, match=r"gone\.yaml"):
+        RunDirectory.create(tmp_path / "runs", missing)
+    assert list((tmp_path / "runs").iterdir()) == []
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError, match="cannot be made there"):
+        RunDirectory.create(tmp_path / "file", experiment)
+
+
+def test_a_folder_without_records_is_no_run(tmp_path):
+    with pytest.raises(RunError, match=r"got a folder without records\.sqlite"):
+        RunDirectory.open(tmp_path)
+    with pytest.raises(RunError, match="got no such folder"):
+        RunDirectory.open(tmp_path / "gone")
+
+
+def test_a_damaged_snapshot_is_bad_input(run):
+    run.experiment_file.write_text("name: [", encoding="utf-8")
+    with pytest.raises(BadInput):
+        run.experiment()
+
+
+def test_a_run_is_locked_against_another_process_that_is_named_until_it_is_killed(run):
+    command = [sys.executable, "-c", LOCKER, str(run.path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "locked\n"
+        with (
+            pytest.raises(RunError, match=rf"another process is working on it \(pid {other.pid} on "),
+            run.lock(),
+        ):
+            pass
+        with Store.open(run.store, read_only=True) as store:  # looking is always allowed
+            assert store.records() == []
+        os.kill(other.pid, signal.SIGKILL)
+        other.wait()
+    with run.lock():
+        pass
+
+
+def test_a_lock_is_not_held_twice_in_one_process_and_is_free_after_an_error(run):
+    with pytest.raises(ZeroDivisionError), run.lock():
+        with pytest.raises(RunError, match=f"pid {os.getpid()} on"), run.lock():
+            pass
+        raise ZeroDivisionError
+    with run.lock():
+        assert (run.path / "driver").is_file()
+    assert not (run.path / "driver").exists()
+
+
+def test_taking_the_lock_clears_what_a_killed_worker_left_half_written(run):
+    kept = run.students / "abc"
+    for folder in (kept, run.students / ".draft-1x"):
+        folder.mkdir()
+        (folder / "model.safetensors").touch()
+    with run.lock():
+        assert list(run.students.iterdir()) == [kept]
+
+
+def test_no_two_records_share_the_folder_of_their_weights(run):
+    record = samples.pending(1)
+    records = [
+        record,
+        samples.pending(2),
+        replace(record, role="baseline"),
+        replace(record, role="finalist"),
+        replace(record, role="finalist", replicate=1),
+    ]
+    folders = [run.student_folder(record) for record in records]
+    assert len(set(folders)) == len(folders)
+    assert {folder.parent for folder in folders} == {run.students}
+    assert folders[0].name == record.id
+
+
+def test_a_student_is_removed_with_all_its_files_and_removing_it_twice_is_harmless(run):
+    record, other = samples.pending(1), samples.pending(2)
+    for one in (record, other):
+        run.student_folder(one).mkdir()
+        (run.student_folder(one) / "config.json").touch()
+    run.remove_student(record)
+    run.remove_student(record)
+    assert list(run.students.iterdir()) == [run.student_folder(other)]
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "table.csv"
+    write_whole(path, "old é")
+    with pytest.raises(UnicodeEncodeError):
+        write_whole(path, "new" * 100_000 + "\ud800")
+    assert path.read_text(encoding="utf-8") == "old é"
+    assert list(tmp_path.iterdir()) == [path]

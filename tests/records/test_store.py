@@ -1,0 +1,440 @@
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import sample_records as samples
+from sqlalchemy import event
+
+from rosearch.errors import RunError
+from rosearch.records.record import Failure, Outcome, Record
+from rosearch.records.store import Store
+from rosearch.space.genotype import Genotype, Node
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "records.sqlite"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[Store]:
+    with Store.create(path) as store:
+        yield store
+
+
+def fields(record: Record) -> dict[str, object]:
+    """All of a record, the genotype as it is written (genotypes are equal as soon as their ids are)."""
+    return {**vars(record), "genotype": record.genotype.to_dict()}
+
+
+def numbers(store: Store, **where: object) -> list[int]:
+    return [record.number for record in store.records(**where)]
+
+
+def test_every_field_of_a_record_survives(store, path):
+    genotype = Genotype(
+        128,
+        64,
+        "attention",
+        (
+            Node.of("attention", heads=4, conv=True),
+            Node.of("ffn", (1, 0), "concat", ratio=0.5, activation="relu2"),
+            Node.of("identity", (2, 1, 0), "gate"),
+        ),
+    )
+    failure = Failure("oom", "attack", "no memory\nleft: \0 \ud800 é")
+    common = {"genotype": genotype, "origin": "mutation:x é", "parents": ("a", "b"), "seed": 2**63 - 1}
+    written = [
+        samples.pending(1, **common),
+        samples.pending(2, status="running", name="bert é", role="baseline", generation=-1),
+        samples.pending(3, role="finalist", replicate=7, **common)
+        | Changed(status="done", measurements=samples.measured(1 / 3).measurements, seconds={"a": 0.1}),
+        samples.pending(4) | Changed(status="failed", failure=failure, seconds={"b": 1e-300}),
+    ]
+    store.propose(written)
+    with Store.open(path, read_only=True) as reader:
+        assert [fields(record) for record in reader.records()] == [fields(record) for record in written]
+
+
+class Changed(dict):
+    """`record | Changed(...)` is a changed copy."""
+
+    def __ror__(self, record: Record) -> Record:
+        return replace(record, **self)
+
+
+def test_records_are_sorted_by_number_and_chosen_by_role_and_generation(store):
+    records = [
+        samples.pending(5, 1),
+        samples.pending(3, 0),
+        samples.pending(1, -1, role="baseline"),
+        samples.pending(4, 0, role="finalist"),
+        samples.pending(2, 0),
+    ]
+    store.propose(records)
+    assert numbers(store) == [1, 2, 3, 4, 5]
+    assert numbers(store, role="candidate") == [2, 3, 5]
+    assert numbers(store, generation=0) == [2, 3, 4]
+    assert numbers(store, role="candidate", generation=0) == [2, 3]
+    assert numbers(store, role="baseline", generation=0) == []
+
+
+def test_a_record_goes_from_pending_over_running_to_done_or_failed(store):
+    store.propose(samples.generation_of(0))
+    store.start(1)
+    store.start(2)
+    assert [record.status for record in store.records()] == ["running", "running", "pending", "pending"]
+    store.finish(1, samples.measured(0.75))
+    store.finish(2, samples.FAILED)
+    store.finish(3, samples.FAILED)  # lost before it began: never started
+    first, second, third, fourth = store.records()
+    assert (first.status, first.measurements, first.failure) == (
+        "done",
+        samples.measured(0.75).measurements,
+        None,
+    )
+    assert first.seconds == {"build": 0.25}
+    assert (second.status, second.measurements, second.failure) == ("failed", None, samples.FAILED.failure)
+    assert (third.status, fourth.status) == ("failed", "pending")
+
+
+def test_an_outcome_is_counted_once(store):
+    store.propose(samples.generation_of(0))
+    store.start(1)
+    store.finish(1, samples.measured(0.5))
+    for again in (lambda: store.finish(1, samples.measured(0.9)), lambda: store.start(1)):
+        with pytest.raises(RunError, match=r"expected record 1 to be pending.*, got done"):
+            again()
+    with pytest.raises(RunError, match="got no such record"):
+        store.start(99)
+    assert store.records()[0].measurements.quality.value == 0.5
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        Outcome(None, None),
+        Outcome(samples.measured().measurements, samples.FAILED.failure),
+        samples.measured(math.nan),
+        Outcome(None, samples.FAILED.failure, {"distil": math.inf}),
+    ],
+    ids=["neither", "both", "nan", "infinite_seconds"],
+)
+def test_an_outcome_that_is_no_outcome_is_refused_and_changes_nothing(store, outcome):
+    store.propose(samples.generation_of(0))
+    store.start(1)
+    with pytest.raises(ValueError):
+        store.finish(1, outcome)
+    assert [record.status for record in store.records()] == ["running", "pending", "pending", "pending"]
+
+
+def test_what_was_running_is_pending_again_after_a_reset(store):
+    store.propose(samples.generation_of(0, 5))
+    for number in (4, 2, 1):
+        store.start(number)
+    store.finish(2, samples.FAILED)
+    assert store.reset_running() == (1, 4)
+    assert store.reset_running() == ()
+    assert [record.status for record in store.records()] == ["pending", "failed"] + ["pending"] * 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "refused"),
+    [
+        ({"number": 2}, True),
+        ({"genotype": samples.chain(2)}, True),
+        ({"genotype": samples.chain(2), "role": "baseline"}, False),
+        ({"genotype": samples.chain(2), "replicate": 1}, False),
+    ],
+    ids=["same_number", "same_genotype", "other_role", "other_replicate"],
+)
+def test_a_genotype_is_proposed_once_for_a_role_and_replicate(store, changes, refused):
+    store.propose([samples.pending(2)])
+    newcomer = replace(samples.pending(9), **changes)
+    if refused:
+        with pytest.raises(RunError, match="refused"):
+            store.propose([newcomer])
+        assert numbers(store) == [2]
+    else:
+        store.propose([newcomer])
+        assert numbers(store) == [2, 9]
+
+
+def test_a_generation_with_one_refused_record_is_not_proposed_at_all(store):
+    store.propose(samples.generation_of(0))
+    generation = samples.generation_of(1)
+    generation[2] = replace(generation[2], genotype=samples.chain(1))
+    with pytest.raises(RunError, match="refused"):
+        store.propose(generation)
+    assert numbers(store) == [1, 2, 3, 4]
+
+
+def test_a_crash_between_writing_a_generation_and_its_commit_leaves_none_of_it(store):
+    store.propose(samples.generation_of(0))
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    event.listen(store._engine, "after_cursor_execute", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        store.propose(samples.generation_of(1))
+    event.remove(store._engine, "after_cursor_execute", interrupt)
+    assert numbers(store) == [1, 2, 3, 4]
+    store.propose(samples.generation_of(1))
+    assert numbers(store) == list(range(1, 9))
+
+
+def test_a_full_disk_is_a_clear_line_and_loses_nothing_that_was_recorded(store):
+    store.propose(samples.generation_of(0))
+    with store._engine.connect() as connection:  # of the one connection that the store keeps
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(RunError, match=r"disk is full\. Free some space"):
+        store.propose(samples.generation_of(1, 500))
+    assert numbers(store) == [1, 2, 3, 4]
+
+
+def test_nothing_proposed_is_nothing_done(store):
+    store.propose([])
+    assert store.records() == []
+
+
+@pytest.mark.parametrize(
+    ("moment", "statuses"),
+    [
+        ("inserted", ["done", "running", "pending", "pending"]),
+        ("finishing", ["done", "running", "pending", "pending"]),
+        ("proposed", ["done", "running"] + ["pending"] * 6),
+    ],
+)
+def test_a_killed_driver_leaves_whole_generations_and_whole_outcomes(path, moment, statuses):
+    assert run_killed(moment, path) == -signal.SIGKILL
+    with Store.open(path, read_only=True) as reader:  # inspected before anybody resumes it
+        assert [record.status for record in reader.records()] == statuses
+    with Store.open(path) as store:
+        assert store.reset_running() == (2,)
+        if len(store.records()) == 4:
+            store.propose(samples.generation_of(1))
+        assert numbers(store) == list(range(1, 9))
+        assert store.records()[0].measurements == samples.measured(0.5).measurements
+
+
+def test_a_driver_killed_while_it_makes_a_store_leaves_none(path):
+    assert run_killed("create", path) == -signal.SIGKILL
+    assert not path.exists()
+    Store.create(path).close()
+
+
+def run_killed(moment: str, path: Path) -> int:
+    command = [sys.executable, str(HERE / "killed_driver.py"), moment, str(path)]
+    return subprocess.run(command, timeout=60).returncode
+
+
+def test_a_log_torn_at_any_byte_gives_back_whole_generations(tmp_path, path):
+    with Store.create(path) as store:
+        for index in range(3):
+            store.propose(samples.generation_of(index))
+        log = path.with_name("records.sqlite-wal").read_bytes()
+        seen = set()
+        for cut in (*range(0, len(log), len(log) // 40), len(log)):
+            copy = tmp_path / str(cut) / "records.sqlite"
+            copy.parent.mkdir()
+            shutil.copy(path, copy)
+            copy.with_name("records.sqlite-wal").write_bytes(log[:cut])
+            with Store.open(copy) as torn:
+                count = len(torn.records())
+                assert numbers(torn) == list(range(1, count + 1))
+                seen.add(count)
+    assert seen == {0, 4, 8, 12}
+
+
+def test_readers_see_each_commit_while_the_driver_writes_and_can_change_nothing(store, path):
+    with Store.open(path, read_only=True) as reader:
+        for index in range(3):
+            store.propose(samples.generation_of(index))
+            assert len(reader.records()) == 4 * (index + 1)
+        for change in (
+            lambda: reader.propose(samples.generation_of(9)),
+            lambda: reader.start(1),
+            lambda: reader.set_meta("x", 1),
+            reader.reset_running,
+        ):
+            with pytest.raises(RunError, match="readonly"):
+                change()
+    assert len(store.records()) == 12
+
+
+def test_a_reader_in_the_middle_of_a_long_look_does_not_hold_up_the_driver(store, path):
+    store.propose(samples.generation_of(0))
+    with sqlite3.connect(path) as look:
+        look.execute("BEGIN")
+        assert look.execute("SELECT count(*) FROM records").fetchone() == (4,)
+        store.propose(samples.generation_of(1))
+        assert look.execute("SELECT count(*) FROM records").fetchone() == (4,)
+    look.close()
+    assert len(store.records()) == 8
+
+
+@pytest.fixture
+def protected(path: Path) -> Iterator[Path]:
+    """A store with one generation, in a folder where this process may read and not write."""
+    with tempfile.TemporaryDirectory() as name:  # not tmp_path: nobody but its owner gets into that
+        folder, user = Path(name), os.geteuid()
+        with Store.create(folder / path.name) as store:
+            store.propose(samples.generation_of(0))
+        folder.chmod(0o555)
+        if user == 0:
+            os.seteuid(65534)  # nothing is write-protected for root
+        try:
+            yield folder / path.name
+        finally:
+            os.seteuid(user)
+            folder.chmod(0o755)
+
+
+def test_a_finished_run_is_read_in_a_folder_that_is_write_protected(protected):
+    with Store.open(protected, read_only=True) as reader:
+        assert numbers(reader) == [1, 2, 3, 4]
+    with pytest.raises(RunError, match="Check that the file and its folder may be"), Store.open(protected):
+        pass
+    assert [file.name for file in protected.parent.iterdir()] == [protected.name]
+
+
+@pytest.mark.parametrize("value", [None, True, 3, 0.1, "é", [1, [2]], {"a": {"b": [None]}}])
+def test_facts_are_kept_as_json_and_replaced(store, path, value):
+    assert store.get_meta("fact") is None
+    store.set_meta("fact", "old")
+    store.set_meta("fact", value)
+    store.close()
+    with Store.open(path, read_only=True) as reader:
+        assert reader.get_meta("fact") == value
+
+
+@pytest.mark.parametrize("value", [math.nan, {"a": math.inf}])
+def test_a_fact_that_json_cannot_hold_is_refused(store, value):
+    with pytest.raises(ValueError):
+        store.set_meta("fact", value)
+
+
+def test_a_store_is_never_overwritten(store, path):
+    store.propose(samples.generation_of(0))
+    with pytest.raises(RunError, match="never overwritten"):
+        Store.create(path)
+    assert len(store.records()) == 4
+
+
+def test_what_is_committed_is_in_a_write_ahead_log_with_full_synchronisation(store, path):
+    with store._engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+
+
+def refusal(path: Path, read_only: bool) -> str:
+    """The one line that opening and reading a store ends with."""
+    with pytest.raises(RunError) as caught, Store.open(path, read_only=read_only) as store:
+        store.records()
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith(f"{path}: ")
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_missing_store_is_refused_and_not_made(path, read_only):
+    assert "no such file" in refusal(path, read_only)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+@pytest.mark.parametrize("content", [b"", b"name: quickstart\n" * 100, b"SQLite format 3\0" + b"\xff" * 4096])
+def test_a_file_that_is_no_store_is_refused(path, content, read_only):
+    path.write_bytes(content)
+    refusal(path, read_only)
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.5, 0.7, 0.9, 0.99])
+def test_a_truncated_store_is_refused(path, share, read_only):
+    with Store.create(path) as store:
+        store.propose(samples.generation_of(0, 60))
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+    assert "damaged" in refusal(path, read_only) or read_only  # a reader looks no further than at the records
+
+
+@pytest.mark.parametrize("page", [0, 1, 4, 6])
+def test_a_store_with_a_torn_page_is_refused_when_a_search_would_go_on(path, page):
+    with Store.create(path) as store:
+        store.propose(samples.generation_of(0, 60))
+    content = bytearray(path.read_bytes())
+    content[page * 4096 : (page + 1) * 4096] = b"\xa5" * 4096
+    path.write_bytes(content)
+    assert "damaged" in refusal(path, read_only=False)
+
+
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        ("genotype", '{"width": 64'),
+        ("genotype", "[]"),
+        ("genotype", '{"width": 64, "rank": 8, "pooling": "mean", "nodes": []}'),
+        ("genotype", '{"width": 64, "rank": 8, "pooling": "mean", "nodes": [1]}'),
+        ("parents", "4"),
+        ("measurements", '{"quality": null}'),
+        ("failure", '{"why": "x"}'),
+        ("failure", "[]"),
+        ("seconds", ""),
+    ],
+)
+def test_a_record_that_cannot_be_read_is_named(path, column, text):
+    with Store.create(path) as store:
+        store.propose(samples.generation_of(0))
+        store.finish(1, samples.measured())
+        store.finish(2, samples.FAILED)
+    number = 2 if column == "failure" else 1
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"UPDATE records SET {column} = ? WHERE number = ?", (text, number))
+    connection.close()
+    assert f"record {number} cannot be read" in refusal(path, read_only=True)
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("2", "A newer rosearch wrote it"),
+        ('"x"', "without a format number"),
+        ("{", "cannot be read"),
+        (None, "without a format number"),
+    ],
+)
+def test_a_store_of_another_format_is_refused(path, text, words, read_only):
+    Store.create(path).close()
+    with sqlite3.connect(path) as connection:
+        if text is None:
+            connection.execute("DELETE FROM meta")
+        else:
+            connection.execute("UPDATE meta SET value = ? WHERE key = 'format'", (text,))
+    connection.close()
+    assert words in refusal(path, read_only)
+
+
+def test_a_path_with_odd_characters_is_no_trouble(tmp_path):
+    path = tmp_path / "50% of a? #run é.sqlite"
+    Store.create(path).close()
+    with Store.open(path, read_only=True) as reader:
+        assert reader.records() == []
+    assert [file.name for file in tmp_path.iterdir() if file.suffix == ".sqlite"] == [path.name]

@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+from copy import deepcopy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from rosearch.errors import BadInput
+from rosearch.space.rules import OPERATIONS
+from rosearch.space.search_space import SearchSpace, load_space
+
+GOOD = {
+    "name": "example",
+    "min_nodes": 2,
+    "max_nodes": 5,
+    "max_inputs": 2,
+    "merges": ["add", "gate"],
+    "widths": [64, 96],
+    "ranks": [32, 64],
+    "poolings": ["mean"],
+    "operations": {
+        "attention": {"heads": [2, 6], "conv": [False]},
+        "ffn": {"ratio": [1, 2.5], "activation": ["gelu"]},
+        "glu": {},
+        "identity": None,
+    },
+    "min_parameters": 1_000_000,
+    "max_parameters": 3_000_000,
+}
+
+
+def changed(**changes) -> dict:
+    """A good space with values at dotted keys; None takes the key away."""
+    data = deepcopy(GOOD)
+    for key, value in changes.items():
+        *parents, last = key.split("__")
+        at = data
+        for parent in parents:
+            at = at[parent]
+        if value is None:
+            del at[last]
+        else:
+            at[last] = value
+    return data
+
+
+def written(data: object, folder: Path) -> Path:
+    path = folder / "space.yaml"
+    path.write_text(data if isinstance(data, str) else yaml.safe_dump(data))
+    return path
+
+
+def problems(data: object, folder: Path) -> list[str]:
+    with pytest.raises(BadInput) as caught:
+        load_space(written(data, folder))
+    assert all(problem.where == str(folder / "space.yaml") for problem in caught.value.problems)
+    return [str(problem).partition("space.yaml: ")[2] for problem in caught.value.problems]
+
+
+def test_a_good_file_becomes_a_space_with_tuples_and_settings_of_their_own_type(tmp_path):
+    space = load_space(written(GOOD, tmp_path))
+    assert isinstance(space, SearchSpace)
+    assert (space.name, space.widths, space.ranks, space.vocabulary) == ("example", (64, 96), (32, 64), 30522)
+    assert space.operations["identity"] == {}
+    assert space.operations["attention"] == {"heads": (2, 6), "conv": (False,)}
+    assert [type(ratio) for ratio in space.operations["ffn"]["ratio"]] == [float, float]
+    assert space.shapes == ((64, 32), (64, 64), (96, 32), (96, 64))
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        (
+            {"vocabluary": 100},
+            "vocabluary: expected only known keys, got unknown key 'vocabluary'. Did you mean vocabulary?",
+        ),
+        ({"max_nodes": None}, "max_nodes: expected a value, got nothing"),
+        ({"min_nodes": "two"}, "min_nodes: expected a valid integer, got 'two'"),
+        ({"min_nodes": True}, "min_nodes: expected a valid integer, got True"),
+        ({"min_nodes": 0}, "min_nodes: expected greater than or equal to 1, got 0"),
+        ({"min_nodes": 6}, "min_nodes: expected at most max_nodes (5), got 6"),
+        ({"max_nodes": 65}, "max_nodes: expected less than or equal to 64, got 65"),
+        ({"max_inputs": 4}, "max_inputs: expected less than or equal to 3, got 4"),
+        ({"merges": ["ad"]}, "merges: expected only add, gate, concat, got 'ad'. Did you mean add?"),
+        ({"poolings": ["max"]}, "poolings: expected only first, mean, attention, got 'max'"),
+        ({"widths": []}, "widths: expected List should have at least 1 item"),
+        ({"widths": [64, 96, 100]}, "widths.2: expected a multiple of 8, got 100"),
+        ({"widths": [64, 96, 64]}, "widths: expected each value once, got 64 twice"),
+        ({"widths": [24, 64, 96]}, "widths: expected widths that suit some operation and rank, got 24"),
+        (
+            {"operations": {"attention": {"heads": [6], "conv": [True]}, "identity": {}}},
+            "widths: expected widths that suit some operation and rank, got 64",
+        ),
+        ({"ranks": [32, 128]}, "ranks: expected at most the largest width (96), got 128. A rank may not"),
+        ({"operations": {}}, "operations: expected Dictionary should have at least 1 item"),
+        ({"operations": ["glu"]}, "operations: expected a valid dictionary, got ['glu']"),
+        (
+            {"operations": {"identity": {}}},
+            "operations: expected at least one operation that is not identity, got identity alone",
+        ),
+        (
+            {"operations__atention": {"heads": [2]}},
+            f"operations.atention: expected an operation: {', '.join(OPERATIONS)}, got 'atention'. "
+            "Did you mean attention?",
+        ),
+        ({"operations__glu": [3]}, "operations.glu: expected a mapping of nothing, got [3]"),
+        (
+            {"operations__glu": {"kernel": [3]}},
+            "operations.glu.kernel: expected no settings (glu has none), got 'kernel'",
+        ),
+        (
+            {"operations__conv": {}},
+            "operations.conv.kernel: expected a list, each an odd whole number from 1 to 31, got nothing",
+        ),
+        (
+            {"operations__conv": {"kernel": [3], "kernle": [5]}},
+            "operations.conv.kernle: expected a setting of conv: kernel, got 'kernle'. Did you mean kernel?",
+        ),
+        ({"operations__conv": {"kernel": 3}}, "operations.conv.kernel: expected a list"),
+        (
+            {"operations__conv": {"kernel": [4]}},
+            "operations.conv.kernel: expected an odd whole number from 1",
+        ),
+        (
+            {"operations__conv": {"kernel": [3, 3]}},
+            "operations.conv.kernel: expected each value once, got 3 twice",
+        ),
+        ({"operations__attention__conv": [0]}, "operations.attention.conv: expected true or false, got 0"),
+        (
+            {"operations__attention__heads": [2, 5]},
+            "operations.attention.heads: expected a divisor of some width (64, 96), got 5",
+        ),
+        (
+            {"operations__ffn__ratio": ["2"]},
+            "operations.ffn.ratio: expected a number from 0.125 to 8, got '2'",
+        ),
+        (
+            {"operations__ffn__activation": ["tanh"]},
+            "operations.ffn.activation: expected one of gelu, relu, silu, relu2, got 'tanh'",
+        ),
+        (
+            {"min_parameters": 4_000_000},
+            "min_parameters: expected at most max_parameters (3,000,000), got 4,000,000",
+        ),
+        ({"min_parameters": "1e6"}, "min_parameters: expected a valid integer, got '1e6'"),
+        (
+            {"max_parameters": 90_000_000, "min_parameters": 80_000_000},
+            "min_parameters, max_parameters: expected a window that meets what the space can build, 995,650",
+        ),
+        (
+            {"max_parameters": 20, "min_parameters": 10},
+            "min_parameters, max_parameters: expected a window that meets what the space can build, 995,650",
+        ),
+    ],
+)
+def test_one_fault_gives_one_line_with_key_expected_and_got(changes, line, tmp_path):
+    first, *more = problems(changed(**changes), tmp_path)
+    assert first.startswith(line)
+    assert more == []
+
+
+def test_all_faults_of_a_file_are_reported_at_once(tmp_path):
+    data = changed(
+        min_nodes=9,
+        widths=[64, 100],
+        merges=["add", "sum"],
+        operations__attention__heads=[0],
+        operations__swish={},
+        operations__ffn__activation=None,
+        pooling="mean",
+        min_parameters=5_000_000,
+    )
+    found = problems(data, tmp_path)
+    keys = {line.partition(":")[0] for line in found}
+    assert keys == {
+        "widths.1",
+        "pooling",
+        "min_nodes",
+        "merges",
+        "operations.attention.heads",
+        "operations.swish",
+        "operations.ffn.activation",
+        "min_parameters",
+    }
+    assert len(found) == 8
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("- a\n- b\n", "expected a mapping of keys, got list"),
+        ("a: [", "expected valid YAML, got"),
+        ("", "expected a mapping"),
+    ],
+)
+def test_a_file_that_holds_no_mapping_is_one_problem(text, line, tmp_path):
+    with pytest.raises(BadInput, match=line):
+        load_space(written(text, tmp_path))
+
+
+def test_a_missing_file_is_one_problem(tmp_path):
+    with pytest.raises(BadInput, match=r"nowhere\.yaml: expected a YAML file, got no such file"):
+        load_space(tmp_path / "nowhere.yaml")

@@ -1,0 +1,83 @@
+"""Small genotypes and students of several shapes, and batches for them."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rosearch.space.genotype import Genotype, Node, Setting
+from rosearch.space.rules import ACTIVATIONS, OPERATIONS
+from rosearch.student.build import build_student
+from rosearch.student.modeling_rosearch import StudentForSequenceClassification
+
+WIDTH, RANK, VOCABULARY, POSITIONS = 32, 16, 60, 24
+PAD = 0
+
+_VALUES: dict[str, tuple[Setting, ...]] = {
+    "heads": (1, 4),
+    "conv": (False, True),
+    "ratio": (0.5, 1.0, 2.0, 4.0),
+    "activation": ACTIVATIONS,
+    "kernel": (3, 5, 7, 15),
+}
+
+# Every operation of the registry with every combination of these values.
+OPERATION_CASES: list[tuple[str, dict[str, Setting]]] = [
+    (op, dict(zip(rules, values)))
+    for op, rules in OPERATIONS.items()
+    for values in product(*(_VALUES[name] for name in rules))
+]
+
+
+def case_name(case: tuple[str, dict[str, Setting]]) -> str:
+    op, settings = case
+    return "-".join([op, *map(str, settings.values())])
+
+
+def single(op: str, settings: dict[str, Setting], pooling: str = "mean") -> Genotype:
+    """A genotype of one node."""
+    return Genotype(WIDTH, RANK, pooling, (Node.of(op, **settings),))
+
+
+# All merges, all poolings' worth of structure: a node read twice, a shared source, three sinks, a pure merge.
+BRANCHING = Genotype(
+    WIDTH,
+    RANK,
+    "attention",
+    (
+        Node.of("attention", (0,), heads=4, conv=True),
+        Node.of("separable_conv", (0, 1), "gate", kernel=5),
+        Node.of("light_conv", (1, 1), "concat", kernel=3),
+        Node.of("ffn", (0, 2, 3), "add", ratio=2.0, activation="relu2"),
+        Node.of("identity", (1, 4), "gate"),
+        Node.of("max_pool", (2,), kernel=3),
+        Node.of("avg_pool", (4, 3), "concat", kernel=3),
+    ),
+)
+
+
+def small_student(genotype: Genotype = BRANCHING, **changes: Any) -> StudentForSequenceClassification:
+    """The student of a genotype with tiny tables, in evaluation mode."""
+    arguments: dict[str, Any] = {
+        "labels": ("no", "yes"),
+        "problem": "classification",
+        "vocabulary": VOCABULARY,
+        "positions": POSITIONS,
+        "token_types": 2,
+        "pad_token_id": PAD,
+        "dropout": 0.1,
+        "seed": 7,
+    }
+    return build_student(genotype, **(arguments | changes)).eval()
+
+
+def padded_batch(lengths: tuple[int, ...] = (9, 4, 7), tokens: int = 11) -> dict[str, Tensor]:
+    """Rows of those lengths, padded; the first three tokens of each are of type 0, the others of type 1."""
+    generator = torch.Generator().manual_seed(5)
+    ids = torch.randint(1, VOCABULARY, (len(lengths), tokens), generator=generator)
+    mask = (torch.arange(tokens) < torch.tensor(lengths).unsqueeze(1)).long()
+    types = (torch.arange(tokens) >= 3).long().expand(len(lengths), -1)
+    return {"input_ids": ids * mask, "attention_mask": mask, "token_type_ids": types * mask}

@@ -1,0 +1,258 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from rosearch.config import Experiment
+from rosearch.experiment_file import load_experiment
+from rosearch.errors import BadInput
+from rosearch.space.known import known_architecture
+from rosearch.space.search_space import load_space
+
+ROOT = Path(__file__).resolve().parent.parent
+# A file that no test sees is a file that breaks unseen: whoever adds one changes the number.
+EXPERIMENT_FILES = 5
+SEARCH_SPACE_FILES = 3
+LABELS = {
+    "sst2": ["negative", "positive"],
+    "agnews": ["World", "Sports", "Business", "Sci/Tech"],
+    "mrpc": ["not_equivalent", "equivalent"],
+    "rte": ["entailment", "not_entailment"],
+}
+
+
+def yaml_files(folder: str) -> list[Path]:
+    return sorted(path for path in (ROOT / folder).rglob("*") if path.suffix in (".yaml", ".yml"))
+
+
+def write(folder: Path, **changes: Any) -> Path:
+    """A minimal experiment file; a change to None leaves the key out."""
+    data: dict[str, Any] = {
+        "name": "small",
+        "search_space": "space.yaml",
+        "task": {"name": "t", "text": ["text"], "labels": ["no", "yes"], "generated": {"train": 100}},
+        "teacher": {"model": "somewhere"},
+        **changes,
+    }
+    path = folder / "small.yaml"
+    path.write_text(yaml.safe_dump({key: value for key, value in data.items() if value is not None}))
+    return path
+
+
+def problems_of(path: Path, *overrides: str, data_root: Path | None = None) -> list[str]:
+    with pytest.raises(BadInput) as caught:
+        load_experiment(path, overrides, data_root)
+    assert str(caught.value).splitlines() == [str(problem) for problem in caught.value.problems]
+    return str(caught.value).splitlines()
+
+
+def test_every_experiment_file_loads_with_its_space_and_its_architectures() -> None:
+    files = yaml_files("experiments")
+    assert len(files) == EXPERIMENT_FILES
+    for path in files:
+        experiment = load_experiment(path)
+        assert experiment.name == path.stem
+        load_space(experiment.search_space)
+        for name in (*experiment.baselines, *experiment.evolution.warm_start):
+            known_architecture(name)
+
+
+def test_every_search_space_file_loads() -> None:
+    files = yaml_files("search_spaces")
+    assert len(files) == SEARCH_SPACE_FILES
+    assert all(load_space(path).name == path.stem for path in files)
+
+
+@pytest.mark.parametrize("name", LABELS)
+def test_the_main_experiments_name_a_hub_and_a_layout_of_files(name: str, tmp_path: Path) -> None:
+    path = ROOT / "experiments" / f"{name}.yaml"
+    task = load_experiment(path).task
+    assert task.labels == LABELS[name]
+    assert task.hub is not None and task.path is None
+    assert load_experiment(path, data_root=tmp_path).task.path == tmp_path / task.local.folder
+
+
+def test_a_search_space_is_found_beside_its_experiment_wherever_one_stands(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    path = write(tmp_path / "deep", search_space="../space.yaml")
+    assert load_experiment(path).search_space == tmp_path / "space.yaml"
+    absolute = write(tmp_path, search_space="/elsewhere/space.yaml")
+    assert load_experiment(absolute).search_space == Path("/elsewhere/space.yaml")
+
+
+def test_an_experiment_survives_json(tmp_path: Path) -> None:
+    experiment = load_experiment(write(tmp_path))
+    assert Experiment.model_validate_json(experiment.model_dump_json()) == experiment
+
+
+def test_all_problems_of_a_file_are_reported_at_once(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        name="no/slash",
+        teacher=None,
+        evolution={"populaton": 8, "candidates": "many"},
+        distillation={"epochs": -1, "method": "magic"},
+        fitness={"weights": {"robustness": 0, "accuracy": 0, "efficiency": 0}},
+    )
+    found = problems_of(path)
+    assert all(line.startswith(f"{path}: ") for line in found)
+    keys = {line.removeprefix(f"{path}: ").split(": expected")[0] for line in found}
+    assert keys == {
+        "name",
+        "teacher",
+        "evolution.populaton",
+        "evolution.candidates",
+        "distillation.epochs",
+        "distillation.method",
+        "fitness.weights",
+    }
+    assert f"{path}: teacher: expected a value, got nothing" in found
+    assert f"{path}: evolution.populaton: expected only known keys, got unknown key 'populaton'" in found
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"generated": None}, "exactly one of hub and generated"),
+        ({"hub": {"dataset": "d"}}, "exactly one of hub and generated"),
+        ({"labels": ["one"]}, "at least two names"),
+        ({"labels": ["a", "a"]}, "names that differ"),
+        ({"labels": [True, False]}, "valid string"),
+        ({"problem": "regression", "metric": "pearson"}, "expected none for regression"),
+        ({"problem": "regression", "labels": []}, "task.metric: expected a metric of regression, got accuracy"),
+        ({"metric": "spearman"}, "task.metric: expected a metric of classification, got spearman"),
+        ({"text": []}, "at least 1 item"),
+        ({"text": ["a", "b", "c"]}, "at most 2 items"),
+        ({"text": ["a", "b"], "phrases": True}, "task.phrases: expected false for a task of two texts"),
+        ({"local": {"text": ["a", "b"]}}, "as many columns as text (1)"),
+        ({"local": {"label_values": ["1"]}}, "one spelling for each of 2 labels"),
+        ({"local": {"label_values": ["1", "1"]}}, "one spelling for each of 2 labels"),
+    ],
+)
+def test_a_task_that_contradicts_itself_is_refused(
+    changes: dict[str, Any], expected: str, tmp_path: Path
+) -> None:
+    task = {"name": "t", "text": ["text"], "labels": ["no", "yes"], "generated": {"train": 100}}
+    task = {key: value for key, value in {**task, **changes}.items() if value is not None}
+    found = problems_of(write(tmp_path, task=task))
+    assert any(expected in line for line in found)
+    assert all(line.startswith(f"{tmp_path}/small.yaml: task") for line in found)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", "expected a mapping of keys, got NoneType"),
+        (b"[1, 2]", "expected a mapping of keys, got list"),
+        (b"name: [", "expected valid YAML, got "),
+        (b"name: \xff\xfe", "expected a readable YAML file, got "),
+    ],
+)
+def test_a_file_that_is_no_mapping_is_one_clear_line(content: bytes, expected: str, tmp_path: Path) -> None:
+    path = tmp_path / "broken.yaml"
+    path.write_bytes(content)
+    (found,) = problems_of(path)
+    assert found.startswith(f"{path}: {expected}")
+
+
+def test_a_missing_file_and_a_folder_are_one_clear_line(tmp_path: Path) -> None:
+    assert problems_of(tmp_path / "gone.yaml") == [
+        f"{tmp_path}/gone.yaml: expected a YAML file, got no such file"
+    ]
+    assert len(problems_of(tmp_path)) == 1
+
+
+def test_overrides_are_read_as_yaml_and_the_last_one_counts(tmp_path: Path) -> None:
+    overrides = (
+        "seed=7",
+        "evolution.candidates=10",
+        "evolution.candidates=12",
+        "evolution.warm_start=[tinybert4, bert_mini]",
+        "distillation.learning_rate=1e-4",
+        "distillation.inherit_embeddings=false",
+        "task.generated.train=64",
+        "task.max_length= 32",
+        "teacher.model=package:a=b",
+        "distillation.max_steps=null",
+    )
+    experiment = load_experiment(write(tmp_path, seed=3), overrides)
+    assert experiment.seed == 7
+    assert experiment.evolution.candidates == 12
+    assert experiment.evolution.warm_start == ["tinybert4", "bert_mini"]
+    assert experiment.distillation.learning_rate == pytest.approx(1e-4)
+    assert experiment.distillation.inherit_embeddings is False
+    assert experiment.task.generated is not None and experiment.task.generated.train == 64
+    assert experiment.task.max_length == 32
+    assert experiment.teacher.model == "package:a=b"
+
+
+def test_all_bad_overrides_are_reported_with_the_problems_of_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path, seed=-1)
+    found = problems_of(
+        path,
+        "seed",
+        "=3",
+        "evolution.candidates=[",
+        "teacher.model.name=x",
+        "evolution.nonsense=1",
+        "task.max_length=x",
+    )
+    assert found[:4] == [
+        "command line: -o seed: expected key.path=value, got 'seed'",
+        "command line: -o =3: expected key.path=value, got '=3'",
+        "command line: -o evolution.candidates: expected a YAML value, got '['",
+        "command line: -o teacher.model.name: expected a section, got model holds 'somewhere'",
+    ]
+    keys = {line.removeprefix(f"{path}: ").split(": expected")[0] for line in found[4:]}
+    assert keys == {"seed", "evolution.nonsense", "task.max_length"}
+
+
+def test_a_path_turns_a_hub_task_into_a_local_one(tmp_path: Path) -> None:
+    task = {
+        "name": "t",
+        "text": ["a"],
+        "labels": ["no", "yes"],
+        "hub": {"dataset": "d"},
+        "local": {"folder": "below"},
+    }
+    path = write(tmp_path, task=task)
+    assert load_experiment(path).task.path is None
+    assert load_experiment(path, ("task.path=here",)).task.path == Path("here").resolve()
+    assert load_experiment(path, data_root=Path("/data")).task.path == Path("/data/below")
+    assert load_experiment(path, ("task.local.folder=other",), Path("/data")).task.path == Path("/data/other")
+    assert load_experiment(path, ("task.path=here",), Path("/data")).task.path == Path("here").resolve()
+
+
+def test_a_data_root_does_not_touch_a_generated_task(tmp_path: Path) -> None:
+    assert load_experiment(write(tmp_path), data_root=Path("/data")).task.path is None
+
+
+def test_a_data_root_without_a_layout_says_which_key_is_missing(tmp_path: Path) -> None:
+    task = {"name": "t", "text": ["a"], "labels": ["no", "yes"], "hub": {"dataset": "d"}}
+    path = write(tmp_path, task=task)
+    assert problems_of(path, data_root=Path("/data")) == [
+        f"{path}: task.local.folder: expected a folder below --data-root, got none"
+    ]
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "twice.yaml"
+    path.write_text("name: one\nseed: 1\nname: two\n")
+    (found,) = problems_of(path)
+    assert "the key 'name' stands twice" in found
+
+
+def test_a_data_root_leaves_a_malformed_layout_to_the_checks(tmp_path: Path) -> None:
+    task = {"name": "t", "text": ["a"], "labels": ["no", "yes"], "hub": {"dataset": "d"}, "local": 3}
+    found = problems_of(write(tmp_path, task=task), data_root=Path("/data"))
+    assert any("task.local: expected" in line for line in found)
+    generated = write(tmp_path, task={"name": "t", "text": ["a"], "labels": ["no", "yes"], "generated": {}})
+    assert load_experiment(generated, data_root=Path("/data")).task.path is None
+
+
+def test_a_rule_between_keys_names_the_key_and_what_it_holds(tmp_path: Path) -> None:
+    path = write(tmp_path, evolution={"strategy": "nsga2", "population": 10})
+    assert problems_of(path) == [f"{path}: evolution.population: expected a multiple of 4 for nsga2, got 10"]
