@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,12 +22,13 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from rosearch.records.measurements import Estimate, Measurements, Robustness
+from rosearch.records.measurements import Estimate, Measurements, Quality, Robustness
 from rosearch.records.record import Record
 from rosearch.results import Results
 
-out = Console()
-err = Console(stderr=True)
+_LOG_WIDTH = 120  # of a pipe or a file, which have no width of their own
+out = Console(width=None if sys.stdout.isatty() else _LOG_WIDTH)
+err = Console(stderr=True, width=None if sys.stderr.isatty() else _LOG_WIDTH)
 
 
 class SearchDisplay:
@@ -122,63 +124,52 @@ def _verdict(record: Record) -> str:
 
 
 def records_table(title: str, results: Results, records: Sequence[Record], *, teacher: bool = False) -> Table:
-    """Records side by side; the teacher, where asked, is the first row."""
-    table = Table(title=title, title_justify="left", caption=_caption(results), caption_justify="left")
-    columns = (
-        "id",
-        "origin",
-        "fitness",
-        results.experiment.task.metric,
-        "under attack (95 %)",
-        "words to break",
-    )
-    for column in (*columns, "parameters", "smaller", "gates missed"):
-        table.add_column(column, justify="left" if column in ("id", "origin", "gates missed") else "right")
+    """Records side by side; the teacher, where asked, is the first row. Intervals are Wilson's, 95 %."""
+    table = Table(title=title, title_justify="left")
+    metric = results.experiment.task.metric
+    for column in ("id", "fitness", metric, "under attack", "words to break", "parameters", "smaller"):
+        table.add_column(column, justify="left" if column == "id" else "right", no_wrap=column == "id")
     if teacher and (facts := results.teacher) is not None:
-        table.add_row(
-            "teacher",
-            "",
-            "",
-            f"{facts.quality.value:.3f}",
-            *_robust_cells(facts.robustness),
-            f"{facts.cost.parameters / 1e6:.2f} M",
-            "1.0x",
-            "",
-        )
+        cost = facts.cost.parameters
+        table.add_row("teacher", "", *_result_cells(facts.quality, facts.robustness), _millions(cost), "1.0x")
     for record in records:
         found, fitness = record.measurements, results.fitness.get(record.number)
         if found is None or fitness is None:
             continue
+        size = found.efficiency
         table.add_row(
             record.name or record.id[:8],
-            record.origin,
-            f"{fitness.scalar:.4f}",
-            f"{found.quality.value:.3f}",
-            *_robust_cells(found.robustness),
-            f"{found.efficiency.parameters / 1e6:.2f} M",
-            f"{found.efficiency.compression:.1f}x",
-            " ".join(fitness.gates),
+            f"{fitness.scalar:.3f}" if fitness.eligible else "[yellow]gated[/]",
+            *_result_cells(found.quality, found.robustness),
+            _millions(size.parameters),
+            f"{size.compression:.1f}x",
         )
     return table
 
 
-def _robust_cells(robustness: Robustness | None) -> tuple[str, str]:
+def _result_cells(quality: Quality, robustness: Robustness | None) -> tuple[str, str, str]:
     if robustness is None:
-        return "-", "-"
-    return percent(robustness.under_attack), f"{robustness.words_to_break.value:.3f}"
+        return f"{quality.value:.3f}", "-", "-"
+    return f"{quality.value:.3f}", percent(robustness.under_attack), f"{robustness.words_to_break.value:.3f}"
+
+
+def _millions(count: int) -> str:
+    return f"{count / 1e6:.2f} M"
 
 
 def percent(estimate: Estimate) -> str:
-    """`12.0 % [8.2, 17.1]`."""
-    return f"{estimate.value:.1%} [{estimate.low * 100:.1f}, {estimate.high * 100:.1f}]"
+    """`12.0% [8, 17]`."""
+    return f"{estimate.value:.1%} [{estimate.low * 100:.0f}, {estimate.high * 100:.0f}]"
 
 
-def _caption(results: Results) -> str:
-    weights = results.experiment.fitness.weights
+def _explanation(results: Results) -> str:
+    weights, fitness = results.experiment.fitness.weights, results.experiment.fitness
+    attack = results.experiment.evaluation.robustness
     return (
-        f"fitness = {weights.robustness:g} robustness ({results.experiment.fitness.robustness}) + "
-        f"{weights.accuracy:g} accuracy + {weights.efficiency:g} efficiency ({results.experiment.fitness.efficiency}), "
-        "weights divided by their sum"
+        f"fitness: {weights.robustness:g} x {fitness.robustness} + {weights.accuracy:g} x accuracy + "
+        f"{weights.efficiency:g} x efficiency ({fitness.efficiency}), over the weights' sum. "
+        f"Attack: {attack.attack} on {attack.rows} rows. Gated: below {fitness.min_quality:g} of the teacher's quality "
+        f"or above {fitness.max_class_share:g} of predictions in one class"
     )
 
 
@@ -193,6 +184,7 @@ def print_results(results: Results) -> None:
         out.print(records_table("Finalists (fresh seeds, test split)", results, finalists))
     if not front:
         out.print("[yellow]No candidate passed the gates[/]: `rosearch status` names those that were missed")
+    out.print(f"[dim]{_explanation(results)}[/]", highlight=False)
     failed = sum(record.status == "failed" for record in results.records)
     out.print(
         f"{len(results.of('candidate'))} candidates, {failed} failed. The run: [bold]{path}[/]",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Literal
@@ -21,11 +22,11 @@ def resolve_device(name: str) -> torch.device:
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    kind, _, index = name.partition(":")
-    if kind not in ("cpu", "cuda") or (index and (kind == "cpu" or not index.isdecimal())):
+    match = re.fullmatch(r"cpu|cuda(?::(\d+))?", name)
+    if match is None:
         raise BadInput(Problem("experiment", "execution.device", "auto, cpu, cuda or cuda:N", repr(name)))
-    count = torch.cuda.device_count() if kind == "cuda" and torch.cuda.is_available() else 0
-    if kind == "cuda" and int(index or 0) >= count:
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name != "cpu" and int(match.group(1) or 0) >= count:
         seen = f"torch sees {count} CUDA device{'s' if count != 1 else ''}"
         fix = "use -o execution.device=auto (or cpu), or install a torch built for your GPU"
         raise MissingResource(f"execution.device: {name} is not there ({seen}); {fix}")
@@ -43,9 +44,9 @@ def resolve_precision(device: torch.device, precision: str) -> Precision:
 def autocast(device: torch.device, precision: Precision, *, training: bool = False) -> Iterator[None]:
     """Forward passes inside run in `precision`; weights, losses and optimiser states stay float32.
 
-    `training` says that a backward pass follows. On CPU in bfloat16 it then keeps torch off its fused attention,
-    whose backward is 2 to 9 times slower there than the plain products (measured: torch 2.13, AMX, 13 to 128
-    tokens). Without a backward pass the fused one is the faster.
+    `training` says that a backward pass follows. On CPU in bfloat16 it then keeps torch off its fused
+    attention, whose backward is 2 to 9 times slower there than the plain products (measured: torch 2.13, AMX,
+    13 to 128 tokens). Without a backward pass the fused one is the faster.
     """
     with ExitStack() as stack:
         if precision == "bfloat16":
@@ -59,7 +60,7 @@ def autocast(device: torch.device, precision: Precision, *, training: bool = Fal
 def _plain_attention() -> Iterator[None]:
     """Attention as two products and a softmax, in bfloat16 (unless told, torch upcasts them: half the speed)."""
     cuda = torch.backends.cuda  # the switch is named so, but the CPU reads it too
-    allowed = cuda.fp16_bf16_reduction_math_sdp_allowed()
+    allowed = bool(cuda.fp16_bf16_reduction_math_sdp_allowed())  # type: ignore[no-untyped-call]
     cuda.allow_fp16_bf16_reduction_math_sdp(True)
     try:
         with sdpa_kernel(SDPBackend.MATH):
@@ -70,7 +71,7 @@ def _plain_attention() -> Iterator[None]:
 
 def _has_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type != "cpu":
         return False
     # x86 only: torch has no public question for it, and the private ones differ by version.

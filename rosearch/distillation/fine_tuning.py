@@ -39,7 +39,8 @@ def fine_tune(
     seed: int,
     progress: Progress = silent,
 ) -> tuple[PreTrainedModel, Any, Training]:
-    """A classifier (or regressor) on the pretrained weights, trained on the task's training split; its tokenizer.
+    """A classifier (or regressor) on the pretrained weights, trained on the task's training split; its
+    tokenizer.
 
     Raises `BadInput` where the training diverges: the learning rate is the user's.
     """
@@ -72,9 +73,7 @@ def fine_tune(
         precision="auto",
     )
     try:
-        training = fit(
-            model, loss, encoded, schedule, device=device, seed=seed, stage="teacher", progress=progress
-        )
+        training = fit(model, loss, encoded, schedule, device=device, seed=seed, stage="teacher", progress=progress)
     except CandidateFailed as error:
         expected, got = "a rate at which the teacher learns", f"{config.learning_rate:g} ({error})"
         raise BadInput(Problem("experiment", "teacher.fine_tune.learning_rate", expected, got)) from None

@@ -1,8 +1,9 @@
 """The training loop: of students that are distilled, and of teachers that are fine-tuned.
 
-Two optimisers share a step. The word table is by far the largest tensor of a small student, yet a batch touches
-a hundredth of its rows: its gradient is kept sparse and only those rows are updated (`torch.optim.SparseAdam`: Adam,
-but the moments of rows that a batch does not show stay as they are). Everything else is updated by fused AdamW.
+Two optimisers share a step. The word table is by far the largest tensor of a small student, yet a batch
+touches a hundredth of its rows: its gradient is kept sparse and only those rows are updated
+(`torch.optim.SparseAdam`: Adam, but the moments of rows that a batch does not show stay as they are).
+Everything else is updated by fused AdamW.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from transformers import PreTrainedModel
 from rosearch.data.batches import Batch, batch_count, training_batches
 from rosearch.data.encoding import EncodedSplit
 from rosearch.distillation.device import autocast, resolve_precision
+from rosearch.distillation.dropout import byte_dropout
 from rosearch.errors import CandidateFailed
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
@@ -77,7 +79,8 @@ def fit(
     model.to(device).train()
     watch = _Watch(stage)
     rows = 0
-    with private_generator(device, derive_seed(seed, "dropout")), _sparse_word_table(model):
+    generator = private_generator(device, derive_seed(seed, "dropout"))
+    with generator, _sparse_word_table(model), byte_dropout(model, device):
         optimisers = _Optimisers(model, extra, schedule)
         batches = _batches(encoded, schedule.batch_size, seed)
         progress(stage, 0, steps)
@@ -85,7 +88,7 @@ def fit(
             batch = next(batches).to(device)
             with autocast(device, precision, training=True):
                 value = loss(batch)
-            value.backward()
+            value.backward()  # type: ignore[no-untyped-call]
             norm = optimisers.step(schedule.rate(step, steps))
             watch.note(value.detach(), norm)
             rows += len(batch)
@@ -107,13 +110,13 @@ class _Optimisers:
     def __init__(self, model: PreTrainedModel, extra: tuple[nn.Parameter, ...], schedule: Schedule) -> None:
         word = model.get_input_embeddings()
         self.sparse: list[nn.Parameter] = [word.weight] if getattr(word, "sparse", False) else []
-        decayed, plain = _decay_groups(model)
-        taken = {id(parameter) for parameter in self.sparse}
+        decayed, plain = _decay_groups(model, extra)
+        plain = [parameter for parameter in plain if not any(parameter is table for table in self.sparse)]
+        self.dense = [*decayed, *plain]
         groups = [
-            {"params": [*decayed, *extra], "weight_decay": schedule.weight_decay},
-            {"params": [parameter for parameter in plain if id(parameter) not in taken], "weight_decay": 0.0},
+            {"params": decayed, "weight_decay": schedule.weight_decay},
+            {"params": plain, "weight_decay": 0.0},
         ]
-        self.dense = [parameter for group in groups for parameter in group["params"]]
         self.clip_norm = schedule.clip_norm
         self.optimisers: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, fused=True)]
         if self.sparse:
@@ -139,13 +142,16 @@ class _Optimisers:
         return norm
 
 
-def _decay_groups(model: PreTrainedModel) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """What decays (matrices) and what does not: norms and biases as in BERT; and tables, because a row that the task
-    never shows would lose what it inherited.
+def _decay_groups(
+    model: PreTrainedModel, extra: tuple[nn.Parameter, ...]
+) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """What decays (matrices) and what does not: norms and biases as in BERT; and tables, because a row that
+    the task never shows would lose what it inherited.
     """
     tables = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
-    decayed, plain = [], []
-    for parameter in model.parameters():
+    decayed: list[nn.Parameter] = []
+    plain: list[nn.Parameter] = []
+    for parameter in (*model.parameters(), *extra):
         if parameter.requires_grad:
             (plain if parameter.ndim < 2 or id(parameter) in tables else decayed).append(parameter)
     return decayed, plain

@@ -21,7 +21,9 @@ from rosearch.distillation.outputs import TeacherOutputs, TeacherRows
 
 
 class HiddenStateDistillation(Method):
-    """loss = that of `kd` + hidden_weight x mean over layers l of MSE(W_l h_node(l), teacher's h_l) on real tokens."""
+    """loss = that of `kd` + hidden_weight x mean over layers l of MSE(W_l h_node(l), teacher's h_l) on real
+    tokens.
+    """
 
     needs_hidden = True
 
@@ -41,9 +43,7 @@ class HiddenStateDistillation(Method):
         self.probes = nn.ModuleList(nn.Linear(student_width, teacher_width) for _ in self.positions)
 
     @classmethod
-    def make(
-        cls, config: DistillationConfig, problem: str, student: PreTrainedModel, outputs: TeacherOutputs
-    ) -> Self:
+    def make(cls, config: DistillationConfig, problem: str, student: PreTrainedModel, outputs: TeacherOutputs) -> Self:
         """The method with fresh probes for the layers in `outputs`. Raises `ValueError` where there are none."""
         if outputs.hidden is None:
             raise ValueError("hidden_states needs teacher outputs that were made with hidden_layers")
@@ -66,8 +66,8 @@ class HiddenStateDistillation(Method):
 def probe_position(genotype: Mapping[str, Any], layer: int, layers: int) -> int:
     """Where in the student's hidden states (source, nodes 1..n, final norm) a layer of the teacher's is read.
 
-    The last of `layers` belongs to the final norm, the embeddings (0) to the source, and any other to the node whose
-    depth, as a share of the student's, is nearest to the layer's; among equals the last.
+    The last of `layers` belongs to the final norm, the embeddings (0) to the source, and any other to the
+    node whose depth, as a share of the student's, is nearest to the layer's; among equals the last.
     """
     nodes = genotype["nodes"]
     if layer == layers:

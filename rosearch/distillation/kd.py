@@ -25,9 +25,7 @@ class KnowledgeDistillation(Method):
         self.problem = problem
 
     @classmethod
-    def make(
-        cls, config: DistillationConfig, problem: str, student: PreTrainedModel, outputs: TeacherOutputs
-    ) -> Self:
+    def make(cls, config: DistillationConfig, problem: str, student: PreTrainedModel, outputs: TeacherOutputs) -> Self:
         """The method; it has no parameters of its own."""
         return cls(config, problem)
 
@@ -36,10 +34,10 @@ class KnowledgeDistillation(Method):
         return label_loss(student(**batch.inputs).logits, batch, teacher, self.config, self.problem)
 
 
-def label_loss(
-    logits: Tensor, batch: Batch, teacher: TeacherRows, config: DistillationConfig, problem: str
-) -> Tensor:
-    """The weighted sum of soft and hard label losses of (B, labels) logits; a weight of 0 leaves its loss out."""
+def label_loss(logits: Tensor, batch: Batch, teacher: TeacherRows, config: DistillationConfig, problem: str) -> Tensor:
+    """The weighted sum of soft and hard label losses of (B, labels) logits; a weight of 0 leaves its loss
+    out.
+    """
     parts = []
     if config.soft_weight:
         soft = soft_label_loss(logits, teacher.logits, problem, config.temperature)

@@ -20,9 +20,7 @@ class Method(nn.Module, ABC):
 
     @classmethod
     @abstractmethod
-    def make(
-        cls, config: DistillationConfig, problem: str, student: PreTrainedModel, outputs: TeacherOutputs
-    ) -> Self:
+    def make(cls, config: DistillationConfig, problem: str, student: PreTrainedModel, outputs: TeacherOutputs) -> Self:
         """The method for one student; draws its own parameters from torch's generator."""
 
     @abstractmethod

@@ -42,9 +42,7 @@ class TeacherOutputs:
 
     key: str  # 32 hex digits of weights, rows, tokenizer, layers and number format
     logits: np.ndarray[Any, np.dtype[np.float32]]  # (rows, labels) memory-mapped
-    hidden: (
-        np.ndarray[Any, np.dtype[np.float16]] | None
-    )  # (tokens, layers, H) memory-mapped, as `encoded.ids`
+    hidden: np.ndarray[Any, np.dtype[np.float16]] | None  # (tokens, layers, H) memory-mapped, as `encoded.ids`
     layers: tuple[int, ...]  # which, 0 (embeddings) to teacher_layers
     teacher_layers: int
 
@@ -54,9 +52,7 @@ class TeacherOutputs:
         logits = torch.from_numpy(np.asarray(self.logits[batch.rows])).to(device)
         if self.hidden is None:
             return TeacherRows(logits, None)
-        tokens = np.concatenate(
-            [np.arange(encoded.offsets[row], encoded.offsets[row + 1]) for row in batch.rows]
-        )
+        tokens = np.concatenate([np.arange(encoded.offsets[row], encoded.offsets[row + 1]) for row in batch.rows])
         hidden = torch.from_numpy(np.asarray(self.hidden[tokens])).to(device).float()
         return TeacherRows(logits, hidden)
 
@@ -72,9 +68,9 @@ def teacher_outputs(
     """The teacher's outputs for a split; from `cache/outputs/KEY` where they were computed before.
 
     `hidden_layers` counts from 0 (embeddings) or, negative, from the last layer (-1); empty for none. Runs in
-    bfloat16 where the device has it. Safe against other processes that compute the same and against being killed
-    half-way; what is damaged on disk is computed again. Raises `BadInput` for a layer that the teacher does not have,
-    or for a teacher whose logits are not finite.
+    bfloat16 where the device has it. Safe against other processes that compute the same and against being
+    killed half-way; what is damaged on disk is computed again. Raises `BadInput` for a layer that the teacher
+    does not have, or for a teacher whose logits are not finite.
     """
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     teacher_layers = _layer_count(config)
@@ -161,7 +157,7 @@ def _compute(
 
 
 def _create(path: Path, shape: tuple[int, ...], kind: type[np.generic]) -> np.memmap[Any, Any]:
-    made: np.memmap[Any, Any] = np.lib.format.open_memmap(path, mode="w+", dtype=kind, shape=shape)  # type: ignore[no-untyped-call]
+    made: np.memmap[Any, Any] = np.lib.format.open_memmap(path, mode="w+", dtype=kind, shape=shape)
     return made
 
 

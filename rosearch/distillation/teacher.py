@@ -1,4 +1,6 @@
-"""The teacher: a folder with a classifier for the task; given, fine-tuned, or with its labels put in our order."""
+"""The teacher: a folder with a classifier for the task; given, fine-tuned, or with its labels put in our
+order.
+"""
 
 from __future__ import annotations
 
@@ -42,9 +44,10 @@ def prepare_teacher(
 ) -> Path:
     """A folder with a sequence classifier whose outputs are in the order of `task.labels`, and its tokenizer.
 
-    A model that has a classification head is used as it is (a copy in the cache where its labels stand in another
-    order); pretrained weights are fine-tuned once and kept under a key of weights, training split, settings.
-    Raises `MissingResource` where the weights are not there and `BadInput` where they do not fit the task.
+    A model that has a classification head is used as it is (a copy in the cache where its labels stand in
+    another order); pretrained weights are fine-tuned once and kept under a key of weights, training split,
+    settings. Raises `MissingResource` where the weights are not there and `BadInput` where they do not fit
+    the task.
     """
     weights = locate_weights(config.model)
     teacher = AutoConfig.from_pretrained(weights, local_files_only=True)
@@ -115,7 +118,9 @@ def _has_head(teacher: Any) -> bool:
 
 
 def _label_order(teacher: Any, task: Task, where: str) -> tuple[int, ...] | None:
-    """Which of the teacher's outputs is our i-th label; None where the order is ours or the teacher names none."""
+    """Which of the teacher's outputs is our i-th label; None where the order is ours or the teacher names
+    none.
+    """
     theirs = [str(teacher.id2label[index]) for index in range(teacher.num_labels)]
     advice = "weights without a classification head are fine-tuned for the task"
     if len(theirs) != task.num_labels:
@@ -141,7 +146,9 @@ def _save_reordered(weights: Path, order: tuple[int, ...], task: Task, folder: P
 
 
 def _reorder_head(model: PreTrainedModel, order: tuple[int, ...], where: str) -> None:
-    """Permutes the rows of the layer that gives the logits, whatever it is called, and makes sure by a forward."""
+    """Permutes the rows of the layer that gives the logits, whatever it is called, and makes sure by a
+    forward.
+    """
     probe = torch.arange(8).unsqueeze(0) % model.config.vocab_size
     with torch.inference_mode():
         before = model(input_ids=probe, attention_mask=torch.ones_like(probe)).logits
@@ -153,9 +160,7 @@ def _reorder_head(model: PreTrainedModel, order: tuple[int, ...], where: str) ->
         after = model(input_ids=probe, attention_mask=torch.ones_like(probe)).logits
     if not torch.allclose(after, before[:, list(order)], rtol=1e-4, atol=1e-5):
         fix = "name the labels of the task in the teacher's order"
-        raise BadInput(
-            Problem(where, "id2label", "a linear layer that gives the logits", "another head", fix)
-        )
+        raise BadInput(Problem(where, "id2label", "a linear layer that gives the logits", "another head", fix))
 
 
 def _key(*parts: str) -> str:
@@ -163,7 +168,9 @@ def _key(*parts: str) -> str:
 
 
 def _kept(cache: Path, key: str, make: Callable[[Path], dict[str, Any]]) -> Path:
-    """The folder `cache/teachers/KEY`; where it is absent or torn, `make` fills it and gives the facts about it."""
+    """The folder `cache/teachers/KEY`; where it is absent or torn, `make` fills it and gives the facts about
+    it.
+    """
     target = cache / "teachers" / key
     target.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(target.parent / f"{key}.lock"):

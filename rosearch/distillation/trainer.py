@@ -28,7 +28,8 @@ def distil(
     seed: int,
     progress: Progress = silent,
 ) -> Training:
-    """Trains the student in place to match the teacher's outputs for `encoded`; it ends on `device`, in eval mode.
+    """Trains the student in place to match the teacher's outputs for `encoded`; it ends on `device`, in eval
+    mode.
 
     Equal seeds give equal students on one CPU. The global torch generator is left as it was.
     Raises `CandidateFailed("nan")` where the loss becomes non-finite or runs away.

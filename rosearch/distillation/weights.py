@@ -27,8 +27,9 @@ _TOKENIZER_FILES = (
 def locate_weights(model: str) -> Path:
     """The folder with `config.json` and safetensors weights that `teacher.model` names.
 
-    `package:NAME` is found without importing the package; a hub name in the hub's cache, else it is downloaded.
-    Raises `MissingResource` where it is not there, `BadInput` for a folder that holds no readable model.
+    `package:NAME` is found without importing the package; a hub name in the hub's cache, else it is
+    downloaded. Raises `MissingResource` where it is not there, `BadInput` for a folder that holds no readable
+    model.
     """
     if model.startswith(_PACKAGE):
         return _package_folder(model.removeprefix(_PACKAGE))
@@ -103,9 +104,7 @@ def _hub_folder(name: str) -> Path:
         raise
     except RepositoryNotFoundError:
         reason = f"{name!r} is neither a local folder nor a model that the hub shows you"
-    except (
-        Exception
-    ) as error:  # the hub's client raises requests' errors in one version and httpx's in the next
+    except Exception as error:  # the hub's client raises requests' errors in one version and httpx's in the next
         reason = f"{name!r} is not in the hub's cache and the hub cannot be reached ({type(error).__name__})"
     raise MissingResource(f"teacher.model: {reason}; {_advice()}")
 

@@ -56,8 +56,8 @@ def measure_efficiency(
 ) -> Efficiency:
     """The efficiency of a student on `device`; compression is the teacher's count over the student's.
 
-    FLOPs come from the genotype, parameters from the model itself. Latency is left out where `config.repeats`
-    is 0. Raises `BadInput` where `config.tokens` is more than the model's positions.
+    FLOPs come from the genotype, parameters from the model itself. Latency is left out where `config.repeats` is 0;
+    else `BadInput` is raised where `config.tokens` is more than the model's positions.
     """
     parameters, encoder_parameters = count_model_parameters(model)
     flops = count_flops(genotype, config.tokens, _labels(model))
@@ -85,9 +85,7 @@ def measure_size_mb(model: torch.nn.Module) -> float:
         return path.stat().st_size / 1e6
 
 
-def measure_latency(
-    model: torch.nn.Module, batch_size: int, config: EfficiencyConfig, device: torch.device
-) -> Latency:
+def measure_latency(model: torch.nn.Module, batch_size: int, config: EfficiencyConfig, device: torch.device) -> Latency:
     """Milliseconds of a float32 forward pass over full sentences: median and quartiles of the repeats.
 
     The tokens are already on the device; passes before the first measured one warm caches and kernels up.

@@ -124,7 +124,7 @@ class Strategy(ABC):
             return []
         novelty = Novelty(self._space, self._told)
         proposals = [founder for founder in self._founders[:count] if self.generation == 0 and novelty.admit(founder)]
-        parents = self._parents(count, rng) if self._told else []
+        parents = self._parents(count, rng)
         for pair in zip(parents[::2], parents[1::2]):
             child = novelty.offspring(pair, self._toolbox, self._config, rng)
             if child is not None:

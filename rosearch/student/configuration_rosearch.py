@@ -32,7 +32,7 @@ class StudentConfig(PretrainedConfig):  # type: ignore[misc]
         max_position_embeddings: rows of the position table, the longest input; positions start at 0.
         type_vocab_size: rows of the token-type table; at least 1.
         dropout: share of features dropped after the embeddings, every operation and the pooling.
-        initializer_range: standard deviation of fresh embeddings.
+        initializer_range: standard deviation of fresh embeddings and of a fresh classifier.
         layer_norm_eps: added to the variance in every layer norm.
         pad_token_id, bos_token_id, eos_token_id: special tokens, as the tokenizer has them.
     """

@@ -36,9 +36,7 @@ class Embeddings(nn.Module):
         """Word embeddings (B, T, R) -> (B, T, W). Positions default to 0, 1, ..., token types to 0."""
         tokens, positions = words.shape[1], self.position.num_embeddings
         if position_ids is None and tokens > positions:
-            raise ValueError(
-                f"an input of {tokens} tokens is too long: the student has {positions} positions"
-            )
+            raise ValueError(f"an input of {tokens} tokens is too long: the student has {positions} positions")
         # A slice of the table in place of a look-up: its gradient is a sum, not a scatter.
         position = self.position.weight[:tokens] if position_ids is None else self.position(position_ids)
         kind = self.token_type.weight[0] if token_type_ids is None else self.token_type(token_type_ids)
@@ -123,10 +121,13 @@ class StudentPreTrainedModel(PreTrainedModel):  # type: ignore[misc]
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
-        # Fan-in scaling in place of transformers' fixed 0.02: widths and kernels differ from node to node,
-        # and a depthwise kernel of 0.02 would all but mute its branch.
+        # Fan-in scaling in place of transformers' fixed 0.02: widths and kernels differ from node to node, and
+        # a depthwise kernel of 0.02 would all but mute its branch. The classifier starts small, so that the
+        # first loss is that of a guess; at full scale the first hundred steps go into undoing it.
         if isinstance(module, nn.Linear | nn.Conv1d):
-            nn.init.normal_(module.weight, std=module.weight[0].numel() ** -0.5)
+            fan_in = module.weight[0].numel()
+            is_classifier = module is getattr(self, "classifier", None)
+            nn.init.normal_(module.weight, std=self.config.initializer_range if is_classifier else fan_in**-0.5)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.Embedding):
@@ -206,9 +207,7 @@ class StudentModel(StudentPreTrainedModel):
         hidden_states = (*states, last) if output_hidden_states else None
         if not return_dict:
             return (last, pooled) if hidden_states is None else (last, pooled, hidden_states)
-        return BaseModelOutputWithPooling(
-            last_hidden_state=last, pooler_output=pooled, hidden_states=hidden_states
-        )
+        return BaseModelOutputWithPooling(last_hidden_state=last, pooler_output=pooled, hidden_states=hidden_states)
 
 
 class StudentForSequenceClassification(StudentPreTrainedModel):

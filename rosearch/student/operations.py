@@ -37,9 +37,7 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, dilation: int = 1, 
 
     def along_tokens(x: Tensor) -> Tensor:
         image = x.transpose(1, 2).unsqueeze(2)
-        y = F.conv2d(
-            image, weight.unsqueeze(2), bias, padding=(0, reach), dilation=(1, dilation), groups=groups
-        )
+        y = F.conv2d(image, weight.unsqueeze(2), bias, padding=(0, reach), dilation=(1, dilation), groups=groups)
         return y.squeeze(2).transpose(1, 2)
 
     if groups > 1 and x.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
@@ -261,9 +259,7 @@ class Identity(nn.Module):
         return x
 
 
-def build_operation(
-    op: str, settings: Mapping[str, Any], width: int, dropout: float, eps: float
-) -> nn.Module:
+def build_operation(op: str, settings: Mapping[str, Any], width: int, dropout: float, eps: float) -> nn.Module:
     """The module of one node, called as module(x, keep). Raises `ValueError` on what it does not know."""
     if op == "identity":
         return Identity()
@@ -324,7 +320,5 @@ MERGES: dict[str, Callable[[int, int], nn.Module]] = {"add": Mean, "gate": Gate,
 
 def _odd(kernel: int) -> int:
     if kernel < 1 or kernel % 2 == 0:
-        raise ValueError(
-            f"a kernel must be odd, so that each token stands in the middle of its window, got {kernel}"
-        )
+        raise ValueError(f"a kernel must be odd, so that each token stands in the middle of its window, got {kernel}")
     return kernel

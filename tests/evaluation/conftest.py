@@ -9,14 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tiny_model import CPU, WORDS, make_model
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
+from transformers import BertForSequenceClassification, PreTrainedTokenizerFast
 
 from rosearch.evaluation.robustness import TextVictim
-
-CPU = torch.device("cpu")
-WORDS = ["the", "a", "of", "and", "this", "isn't", "very", "never", "film", "plot", "actor", "scene", "story"]
-WORDS += ["good", "bad", "slow", "bright", "dull", "well-made"]
 
 
 @pytest.fixture(autouse=True)
@@ -47,23 +44,6 @@ def tokenizer() -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=backend, model_max_length=48, **special)
 
 
-def make_model(vocabulary: int, labels: int = 2) -> BertForSequenceClassification:
-    """Large random weights, so that a changed letter moves the logits."""
-    config = BertConfig(
-        vocab_size=vocabulary,
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=24,
-        max_position_embeddings=64,
-        initializer_range=0.4,
-        num_labels=labels,
-    )
-    with torch.random.fork_rng():
-        torch.manual_seed(5)
-        return BertForSequenceClassification(config).eval()
-
-
 @pytest.fixture(scope="session")
 def sentences() -> list[tuple[str, ...]]:
     rng = random.Random(5)
@@ -76,9 +56,7 @@ def pairs(sentences: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
 
 
 @pytest.fixture
-def model(
-    tokenizer: PreTrainedTokenizerFast, sentences: list[tuple[str, ...]]
-) -> BertForSequenceClassification:
+def model(tokenizer: PreTrainedTokenizerFast, sentences: list[tuple[str, ...]]) -> BertForSequenceClassification:
     """Its classes are about equally frequent on the sentences."""
     made = make_model(len(tokenizer))
     with torch.inference_mode():

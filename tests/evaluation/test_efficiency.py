@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import CPU, make_model
 from safetensors.torch import save_file
+from tiny_model import CPU, make_model
 from torch.utils.flop_counter import FlopCounterMode
 
 from rosearch.config import EfficiencyConfig
@@ -125,9 +125,7 @@ def test_timing_leaves_the_model_and_the_generators_as_they_were() -> None:
 
 
 def test_the_size_is_that_of_the_safetensors_file(student: Any, tmp_path: Any) -> None:
-    save_file(
-        {name: tensor.contiguous() for name, tensor in student.state_dict().items()}, tmp_path / "weights"
-    )
+    save_file({name: tensor.contiguous() for name, tensor in student.state_dict().items()}, tmp_path / "weights")
     assert measure_size_mb(student) == pytest.approx((tmp_path / "weights").stat().st_size / 1e6, rel=0.01)
 
 

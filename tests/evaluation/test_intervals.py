@@ -9,9 +9,7 @@ from scipy import stats
 from rosearch.evaluation.intervals import mean_interval, wilson
 
 
-@pytest.mark.parametrize(
-    ("successes", "n"), [(0, 1), (1, 1), (0, 50), (50, 50), (23, 50), (5, 100), (460, 1000)]
-)
+@pytest.mark.parametrize(("successes", "n"), [(0, 1), (1, 1), (0, 50), (50, 50), (23, 50), (5, 100), (460, 1000)])
 def test_a_share_has_scipys_wilson_interval(successes: int, n: int) -> None:
     reference = stats.binomtest(successes, n).proportion_ci(confidence_level=0.95, method="wilson")
     estimate = wilson(successes, n)

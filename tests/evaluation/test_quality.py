@@ -3,9 +3,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import CPU
 from scipy import stats
 from sklearn import metrics
+from tiny_model import CPU
 
 from rosearch.data.encoding import EncodedSplit
 from rosearch.errors import CandidateFailed
@@ -73,9 +73,7 @@ def test_classification_agrees_with_scikit_learn(classes: int) -> None:
     assert quality.accuracy.value == metrics.accuracy_score(labels, predicted)
     assert quality.macro_f1 == pytest.approx(metrics.f1_score(labels, predicted, average="macro"))
     assert quality.matthews == pytest.approx(metrics.matthews_corrcoef(labels, predicted))
-    assert quality.largest_class_share == pytest.approx(
-        np.unique(predicted, return_counts=True)[1].max() / 200
-    )
+    assert quality.largest_class_share == pytest.approx(np.unique(predicted, return_counts=True)[1].max() / 200)
     assert (quality.pearson, quality.spearman, quality.n) == (None, None, 200)
 
 
@@ -119,9 +117,7 @@ def test_regression_agrees_with_scipy(metric: Any) -> None:
 
 
 def test_a_correlation_with_a_constant_counts_as_nothing() -> None:
-    quality = measure_quality(
-        np.full((4, 1), 2.5, np.float32), np.float32([1, 2, 3, 4]), "regression", "pearson"
-    )
+    quality = measure_quality(np.full((4, 1), 2.5, np.float32), np.float32([1, 2, 3, 4]), "regression", "pearson")
     assert (quality.pearson, quality.spearman, quality.value) == (0.0, 0.0, 0.0)
 
 

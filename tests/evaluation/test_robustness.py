@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import CPU
+from tiny_model import CPU
 
 from rosearch.errors import CandidateFailed
 from rosearch.evaluation.attacks.recipes import ATTACKS, AttackedRow
@@ -30,9 +30,7 @@ class Measure:
         self.model, self.tokenizer = model, tokenizer
 
     def __call__(self, texts: Texts, labels: Any, **changes: Any) -> Robustness:
-        return measure_robustness(
-            self.model, self.tokenizer, texts, np.asarray(labels), **(self.settings | changes)
-        )
+        return measure_robustness(self.model, self.tokenizer, texts, np.asarray(labels), **(self.settings | changes))
 
 
 @pytest.fixture
@@ -45,9 +43,7 @@ def without_time(robustness: Robustness) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", ["sentences", "pairs"])
-def test_the_victim_says_what_the_model_says(
-    kind: str, request: Any, victim: Any, model: Any, tokenizer: Any
-) -> None:
+def test_the_victim_says_what_the_model_says(kind: str, request: Any, victim: Any, model: Any, tokenizer: Any) -> None:
     texts: Texts = request.getfixturevalue(kind)
     with torch.inference_mode():
         logits = victim([row[0] if len(row) == 1 else row for row in texts])
@@ -72,9 +68,7 @@ def test_the_victim_pads_to_the_longest_and_cuts_at_the_models_length(model: Any
     hook.remove()
 
 
-def test_counts_add_up_and_intervals_contain_their_values(
-    measure: Measure, sentences: Texts, labels: Any
-) -> None:
+def test_counts_add_up_and_intervals_contain_their_values(measure: Measure, sentences: Texts, labels: Any) -> None:
     result = measure(sentences, labels)
     n, attacked = result.n, round(result.clean.value * result.n)
     assert (n, result.clean.n, result.under_attack.n, result.words_to_break.n) == (16, 16, 16, 16)
@@ -174,9 +168,7 @@ def test_an_attack_that_raises_on_every_row_fails_the_candidate(
 ) -> None:
     rows = [index for index, (text,) in enumerate(sentences) if "plot" in text]
     texts, chosen = [sentences[row] for row in rows], labels[rows]
-    with pytest.raises(
-        CandidateFailed, match=r"brittle raised on all .* RuntimeError: cannot attack plot"
-    ) as caught:
+    with pytest.raises(CandidateFailed, match=r"brittle raised on all .* RuntimeError: cannot attack plot") as caught:
         measure(texts, chosen, attack=brittle)
     assert (caught.value.kind, caught.value.stage) == ("attack_error", "robustness")
 
@@ -197,9 +189,7 @@ def test_a_model_that_raises_is_no_failing_attack(
         measure(sentences, labels)
 
 
-def test_logits_that_are_not_finite_fail_the_candidate(
-    measure: Measure, sentences: Texts, labels: Any
-) -> None:
+def test_logits_that_are_not_finite_fail_the_candidate(measure: Measure, sentences: Texts, labels: Any) -> None:
     with torch.no_grad():
         measure.model.classifier.bias[0] = torch.inf
     with pytest.raises(CandidateFailed, match="not finite") as caught:

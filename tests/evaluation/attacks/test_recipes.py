@@ -44,14 +44,10 @@ def test_equal_seeds_give_equal_results_and_other_seeds_other_letters(
     assert attack_all(attack, sentences, labels) == first
     other = attack_all(attack, sentences, labels, seed=2)
     assert [row.texts for row in other] != [row.texts for row in first]
-    assert [row.outcome == "misclassified" for row in other] == [
-        row.outcome == "misclassified" for row in first
-    ]
+    assert [row.outcome == "misclassified" for row in other] == [row.outcome == "misclassified" for row in first]
 
 
-def test_a_row_does_not_depend_on_the_rows_before_it(
-    attack: StockAttack, sentences: Texts, labels: Any
-) -> None:
+def test_a_row_does_not_depend_on_the_rows_before_it(attack: StockAttack, sentences: Texts, labels: Any) -> None:
     forwards = attack_all(attack, sentences, labels)
     backwards = attack_all(attack, sentences[::-1], labels[::-1])
     assert backwards[::-1] == forwards
@@ -87,9 +83,7 @@ def test_stop_words_stay(attack: StockAttack, sentences: Texts, labels: Any) -> 
     assert not changed & {"the", "a", "of", "and", "this", "isn't", "very"}
 
 
-def test_words_of_both_texts_of_a_pair_are_attacked(
-    attack: StockAttack, victim: TextVictim, pairs: Texts
-) -> None:
+def test_words_of_both_texts_of_a_pair_are_attacked(attack: StockAttack, victim: TextVictim, pairs: Texts) -> None:
     with torch.inference_mode():
         labels = victim(pairs).argmax(dim=1).tolist()
     rows = attack_all(attack, pairs, labels)
@@ -203,9 +197,7 @@ def test_results_equal_those_of_the_stock_attacker_with_the_stock_wrapper(
         assert result.outcome == kinds[type(reference).__name__.removesuffix("AttackResult")]
         assert "\n".join(result.texts) == reference.perturbed_result.attacked_text.text
         assert result.queries == reference.num_queries
-    assert {"Skipped", "Successful"} <= {
-        type(result).__name__.removesuffix("AttackResult") for result in expected
-    }
+    assert {"Skipped", "Successful"} <= {type(result).__name__.removesuffix("AttackResult") for result in expected}
 
 
 @pytest.fixture(scope="module")
