@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from small_run import Quiet, finished_count, outcomes, write_experiment
+
+import rosearch.driver
+from rosearch.candidate import CandidateTask
+from rosearch.errors import RunError, SearchAborted
+from rosearch.experiment_file import load_experiment
+from rosearch.progress import Progress
+from rosearch.records.record import Failure, Outcome
+from rosearch.records.run_directory import RunDirectory
+from rosearch.results import Results, load_results
+from rosearch.search import run_search
+
+FULL = {"baselines": ["bert_mini"], "finalists": {"count": 1, "replicates": 2, "rows": 4}}
+
+
+def run_whole(folder: Path, runs: str = "runs", **changes: object) -> Results:
+    folder.mkdir(exist_ok=True)
+    path = folder / "experiment.yaml"
+    if not path.exists():
+        path = write_experiment(folder, **changes)  # type: ignore[arg-type]
+    return run_search(RunDirectory.create(folder / runs, load_experiment(path)), Quiet())
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    """The run that disturbed ones must equal."""
+    return run_whole(tmp_path_factory.mktemp("undisturbed"), **FULL)
+
+
+def test_a_search_spends_its_budget_and_measures_baselines_and_finalists(undisturbed: Results) -> None:
+    assert undisturbed.finished
+    assert [record.status for record in undisturbed.records] == ["done"] * len(undisturbed.records)
+    assert len(undisturbed.of("candidate")) == 7
+    assert [record.name for record in undisturbed.of("baseline")] == ["bert_mini"]
+    assert len({record.id for record in undisturbed.of("candidate")}) == 7
+    finalists = undisturbed.of("finalist")
+    assert [(r.id, r.replicate) for r in finalists] == [
+        (chosen.id, replicate)
+        for chosen in (undisturbed.ranking[0], undisturbed.of("baseline")[0])
+        for replicate in (0, 1)
+    ]
+    assert len({record.seed for record in undisturbed.records}) == len(undisturbed.records)
+
+
+def test_a_finished_run_is_left_as_it_is_by_another_resume(undisturbed: Results) -> None:
+    watcher = Quiet()
+    again = run_search(undisturbed.run, watcher)
+    assert outcomes(again.records) == outcomes(undisturbed.records)
+    assert watcher.done == []
+
+
+def test_equal_seeds_give_equal_records_with_one_and_two_workers(undisturbed: Results, tmp_path: Path) -> None:
+    for workers in (1, 2):
+        folder = tmp_path / str(workers)
+        found = run_whole(folder, execution={"workers": workers}, **FULL)
+        assert outcomes(found.records) == outcomes(undisturbed.records)
+
+
+def test_another_seed_gives_other_records(undisturbed: Results, tmp_path: Path) -> None:
+    other = run_whole(tmp_path, seed=4)
+    assert {r.id for r in other.of("candidate")} != {r.id for r in undisturbed.of("candidate")}
+
+
+@pytest.mark.parametrize("moment", [0, 1, 3, 6, 9])
+def test_a_killed_search_resumes_to_the_same_records(moment: int, undisturbed: Results, tmp_path: Path) -> None:
+    """SIGKILL once `moment` records are finished: in the baselines, two generations, and the finalists."""
+    path = write_experiment(tmp_path, execution={"workers": 2}, **FULL)
+    run = RunDirectory.create(tmp_path / "runs", load_experiment(path))
+    driver = subprocess.Popen(
+        [sys.executable, "-m", "rosearch.cli", "resume", str(run.path)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while finished_count(run.store) < moment and time.monotonic() < deadline and driver.poll() is None:
+        time.sleep(0.005)
+    os.kill(driver.pid, signal.SIGKILL)
+    driver.wait()
+    before = outcomes([r for r in load_results(run).records if r.status == "done"])
+    found = run_search(run, Quiet())
+    assert found.finished
+    after = outcomes(found.records)
+    assert after == outcomes(undisturbed.records)
+    assert all(record in after for record in before)
+
+
+def test_two_drivers_cannot_work_on_one_run(undisturbed: Results) -> None:
+    with undisturbed.run.lock(), pytest.raises(RunError, match="another process is working on it"):
+        run_search(undisturbed.run, Quiet())
+
+
+def fail_out_of_memory(task: CandidateTask, progress: Progress) -> Outcome:
+    return Outcome(None, Failure("oom", "distil", "out of memory"), {"distil": 0.1})
+
+
+def test_candidates_that_all_fail_alike_stop_the_search_and_say_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rosearch.driver, "run_candidate", fail_out_of_memory)
+    path = write_experiment(tmp_path, execution={"stop_after_failures": 2})
+    run = RunDirectory.create(tmp_path / "runs", load_experiment(path))
+    with pytest.raises(SearchAborted, match=r"last 2 candidates all failed alike: oom while in distil: out of memory"):
+        run_search(run, Quiet())
+    assert [record.status for record in load_results(run).records] == ["failed", "failed", "pending"]
+
+
+def test_a_diverging_candidate_is_a_recorded_failure_and_the_search_goes_on(tmp_path: Path) -> None:
+    found = run_whole(
+        tmp_path,
+        distillation={"learning_rate": 1e9, "clip_norm": 1e9, "max_steps": 60},
+        execution={"stop_after_failures": 100},
+    )
+    failures = [record.failure for record in found.records]
+    assert len(failures) == 7 and found.finished
+    assert all(failure is not None and (failure.kind, failure.stage) == ("nan", "distil") for failure in failures)
+    assert found.ranking == [] and found.front == []
+    with pytest.raises(RunError, match="nothing is best"):
+        found.best()
+
+
+def test_weights_are_kept_for_the_front_and_deleted_for_the_rest(tmp_path: Path) -> None:
+    found = run_whole(tmp_path, execution={"keep_students": "front"}, baselines=["bert_mini"])
+    kept = {record.number for record in found.records if found.run.student_folder(record).is_dir()}
+    expected = {record.number for record in (*found.front, found.best(), *found.of("baseline"))}
+    assert kept == expected
+    assert not [path for path in found.run.students.iterdir() if path.name.startswith(".")]
