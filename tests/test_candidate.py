@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+import torch
+from small_run import write_experiment
+
+import rosearch.candidate
+from rosearch.candidate import CandidateTask, run_candidate, save_whole
+from rosearch.errors import CandidateFailed
+from rosearch.experiment_file import load_experiment
+from rosearch.materials import attack_seed, measure_teacher, prepare_materials
+from rosearch.progress import silent
+from rosearch.records.measurements import to_json
+from rosearch.space.known import known_architecture
+
+
+def make_task(folder: Path, problem: str = "regression", **changes: Any) -> CandidateTask:
+    experiment = load_experiment(write_experiment(folder, problem, **changes))
+    materials = prepare_materials(experiment, folder / "cache")
+    return CandidateTask(
+        experiment=experiment,
+        cache=folder / "cache",
+        teacher=measure_teacher(materials, experiment),
+        genotype=known_architecture("bert_mini").genotype,
+        seed=11,
+        student_folder=folder / "students" / "one",
+        distillation=experiment.distillation,
+        robustness=experiment.evaluation.robustness,
+        attack_seed=attack_seed(experiment),
+    )
+
+
+def test_a_candidate_is_built_distilled_measured_and_saved(tmp_path: Path) -> None:
+    task = make_task(tmp_path, "classification")
+    stages: list[str] = []
+    outcome = run_candidate(task, lambda stage, done, total: stages.append(stage))
+    assert outcome.failure is None and outcome.measurements is not None
+    found = outcome.measurements
+    assert found.robustness is not None and found.robustness.n == 4
+    assert found.quality.n == 24 and found.training.steps == 4
+    assert found.efficiency.compression == task.teacher.cost.parameters / found.efficiency.parameters
+    assert list(outcome.seconds) == ["open", "build", "distil", "quality", "attack", "efficiency", "save"]
+    assert {"distil", "attack"} <= set(stages)
+    assert {path.name for path in task.student_folder.iterdir()} >= {"config.json", "model.safetensors"}
+
+
+def test_a_candidate_gives_the_same_measurements_again(tmp_path: Path) -> None:
+    task = make_task(tmp_path)
+    first, second = run_candidate(task, silent), run_candidate(task, silent)
+    assert first.measurements is not None and second.measurements is not None
+    assert to_json(first.measurements) == to_json(second.measurements)
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind", "message"),
+    [
+        (CandidateFailed("nan", "the loss is nan", "distil"), "nan", "the loss is nan"),
+        (torch.OutOfMemoryError("CUDA out of memory"), "oom", "OutOfMemoryError: CUDA out of memory"),
+        (MemoryError(), "oom", "MemoryError"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory\nmore"), "oom", "can't allocate memory"),
+        (ValueError("odd shape\nsecond line"), "exception", "ValueError: odd shape"),
+    ],
+)
+def test_whatever_goes_wrong_is_a_typed_failure_of_its_stage(
+    raised: Exception, kind: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: Any, **named: Any) -> NoReturn:
+        raise raised
+
+    task = make_task(tmp_path)
+    monkeypatch.setattr(rosearch.candidate, "distil", fail)
+    outcome = run_candidate(task, silent)
+    assert outcome.measurements is None and outcome.failure is not None
+    assert (outcome.failure.kind, outcome.failure.stage) == (kind, "distil")
+    assert message in outcome.failure.message and "\n" not in outcome.failure.message
+    assert not task.student_folder.exists()
+
+
+def test_measurements_that_are_not_finite_are_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = make_task(tmp_path)
+    original = rosearch.candidate.distil
+
+    def poisoned(*arguments: Any, **named: Any) -> Any:
+        from dataclasses import replace
+
+        return replace(original(*arguments, **named), final_loss=float("nan"))
+
+    monkeypatch.setattr(rosearch.candidate, "distil", poisoned)
+    outcome = run_candidate(task, silent)
+    assert outcome.failure is not None
+    assert (outcome.failure.kind, outcome.failure.stage) == ("nan", "save")
+    assert "training.final_loss" in outcome.failure.message
+
+
+def test_a_failed_save_leaves_neither_folder_nor_draft(tmp_path: Path) -> None:
+    class Torn:
+        def save_pretrained(self, folder: Path) -> None:
+            folder.mkdir()
+            (folder / "half").touch()
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        save_whole(Torn(), tmp_path / "students" / "one")
+    assert list((tmp_path / "students").iterdir()) == []

@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from small_run import finished_count, write_experiment
+
+from rosearch.results import Results
+
+ROOT = Path(__file__).parents[1]
+
+
+def rosearch(*arguments: str | Path, cwd: Path, expect: int = 0) -> subprocess.CompletedProcess[str]:
+    """The installed program, as a user runs it."""
+    done = subprocess.run(
+        [sys.executable, "-m", "rosearch.cli", *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=280
+    )
+    assert done.returncode == expect, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A finished run of the small classification experiment, made by the program, and what it printed."""
+    folder = tmp_path_factory.mktemp("searched")
+    write_experiment(folder, "classification", baselines=["bert_mini"], finalists={"count": 1, "rows": 4})
+    return folder, rosearch("search", "experiment.yaml", cwd=folder).stdout
+
+
+def test_a_search_prints_the_front_the_run_and_what_to_type_next(searched: tuple[Path, str]) -> None:
+    folder, printed = searched
+    assert "Front (validation rows)" in printed and "Baselines" in printed and "Finalists" in printed
+    assert (folder / "runs/small-0001").is_dir() and "runs/small-0001" in printed
+    for command in ("rosearch stats", "rosearch show", "rosearch export"):
+        assert f"{command} runs/small-0001" in printed
+
+
+def test_the_next_commands_that_a_search_prints_work(searched: tuple[Path, str]) -> None:
+    folder, printed = searched
+    commands = [line.split()[1:] for line in printed.splitlines() if line.startswith("  rosearch ")]
+    assert len(commands) == 3
+    for command in commands:
+        rosearch(*command, cwd=folder)
+    assert (folder / "runs/small-0001/tables/statistics.parquet").is_file()
+    assert (folder / "runs/small-0001/tables/front.png").stat().st_size > 1000
+
+
+def test_everything_that_inspects_speaks_json(searched: tuple[Path, str]) -> None:
+    folder, _ = searched
+    run = "runs/small-0001"
+
+    def ask(*arguments: str) -> Any:
+        return json.loads(rosearch(*arguments, "--json", cwd=folder).stdout)
+
+    status = ask("status", run)
+    assert status["finished"] and status["counts"] == {"done": 7, "failed": 0, "running": 0, "pending": 0}
+    best = status["front"][0]["id"]
+    shown = ask("show", run, best)
+    assert shown["id"] == best and shown["measurements"]["robustness"]["n"] == 4
+    assert ask("show", run, "bert_mini")["role"] == "baseline"
+    statistics = ask("stats", run)["statistics"]
+    assert {row["outcome"] for row in statistics} >= {"quality", "under_attack"}
+    assert ask("check", "experiment.yaml")["ok"] is True
+    exported = ask("export", run, "--id", "bert_mini", "--to", "student")
+    assert (folder / "student/config.json").is_file() and Path(exported["folder"]).name == "student"
+
+
+def test_an_export_is_not_overwritten_unless_told(searched: tuple[Path, str]) -> None:
+    folder, _ = searched
+    export = ("export", "runs/small-0001", "--best", "--to", "twice")
+    rosearch(*export, cwd=folder)
+    refused = rosearch(*export, cwd=folder, expect=5)
+    assert "twice" in refused.stderr and "overwrite" in refused.stderr
+    rosearch(*export, "--overwrite", cwd=folder)
+
+
+@pytest.mark.parametrize("arguments", [(), ("--best", "--id", "a")])
+def test_an_export_wants_exactly_one_choice(arguments: tuple[str, ...], searched: tuple[Path, str]) -> None:
+    folder, _ = searched
+    assert "either --best or --id" in rosearch("export", "runs/small-0001", *arguments, cwd=folder, expect=2).stderr
+
+
+def test_all_errors_of_a_file_are_printed_at_once_and_no_run_is_made(tmp_path: Path) -> None:
+    path = write_experiment(tmp_path)
+    data = yaml.safe_load(path.read_text())
+    data["evolution"]["populaton"] = 4
+    data["task"]["max_length"] = "long"
+    path.write_text(yaml.safe_dump(data))
+    failed = rosearch("search", path, "-o", "seed=-1", cwd=tmp_path, expect=3)
+    for key in ("evolution.populaton", "task.max_length", "seed"):
+        assert f"{path}: {key}: expected" in failed.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_names_that_do_not_exist_are_refused_together_before_a_run_is_made(tmp_path: Path) -> None:
+    path = write_experiment(tmp_path, baselines=["bert_mini", "bert_maxi"])
+    space = yaml.safe_load((tmp_path / "space.yaml").read_text())
+    space["operations"]["warp"] = {}
+    (tmp_path / "space.yaml").write_text(yaml.safe_dump(space))
+    failed = rosearch("search", path, cwd=tmp_path, expect=3)
+    assert "warp" in failed.stderr and "bert_maxi" in failed.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("override", "code", "expected"),
+    [
+        ("task.path=nowhere", 4, "nowhere is not there"),
+        ("teacher.model=some/hub-model", 4, "some/hub-model"),
+        ("teacher.model=package:no-such-package", 4, "pip install"),
+        ("task.text=[sentence]", 3, "sentence"),
+        ("task.label=mark", 3, "mark"),
+        ("task.labels=[bad, good]", 3, "positive"),
+        ("task.max_length=500", 3, "at most 32"),
+        ("execution.device=cuda", 4, "GPU"),
+        ("execution.device=tpu", 3, "tpu"),
+    ],
+)
+def test_what_is_missing_or_does_not_fit_is_one_clear_line(
+    override: str, code: int, expected: str, tmp_path: Path
+) -> None:
+    path = write_experiment(tmp_path, "classification")
+    failed = rosearch("search", path, "-o", override, cwd=tmp_path, expect=code)
+    assert expected in failed.stderr
+    assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").glob("small-*"))
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
+    for command in (("resume", "gone"), ("status", "gone"), ("stats", "gone"), ("show", "gone", "x")):
+        assert "gone: expected the folder of a run" in rosearch(*command, cwd=tmp_path, expect=5).stderr
+
+
+def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(tmp_path: Path) -> None:
+    write_experiment(tmp_path, execution={"workers": 1})
+    searching = subprocess.Popen(
+        [sys.executable, "-m", "rosearch.cli", "search", "experiment.yaml"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    store = tmp_path / "runs/small-0001/records.sqlite"
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and not (store.is_file() and finished_count(store)):
+        time.sleep(0.005)
+    searching.send_signal(signal.SIGINT)
+    _, errors = searching.communicate(timeout=60)
+    assert searching.returncode == 130
+    assert "rosearch resume runs/small-0001" in errors and "Traceback" not in errors
+    assert json.loads(rosearch("resume", "runs/small-0001", "--json", cwd=tmp_path).stdout)["counts"]["done"] == 7
+
+
+def test_help_names_every_command_and_the_exit_codes() -> None:
+    printed = rosearch("--help", cwd=ROOT).stdout
+    for command in ("search", "resume", "status", "stats", "show", "export", "check"):
+        assert command in printed
+    assert "130 Ctrl-C" in " ".join(printed.split())
+
+
+def test_looking_at_a_run_loads_no_torch(searched: tuple[Path, str]) -> None:
+    folder, _ = searched
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from rosearch.results import load_results\n"
+        "from rosearch.records.run_directory import RunDirectory\n"
+        "import rosearch.cli, rosearch.evidence\n"
+        "results = load_results(RunDirectory.open(Path('runs/small-0001')))\n"
+        "rosearch.evidence.write_statistics(results)\n"
+        "assert results.front\n"
+        "print(sorted({'torch', 'transformers', 'textattack'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_quickstart_runs_from_one_command(tmp_path: Path) -> None:
+    """The real teacher out of its package and the real file, cut short; the whole of it is a slow test's."""
+    short = "task.generated.train=160 teacher.fine_tune.max_steps=3 distillation.max_steps=2 baselines=[]"
+    fewer = "evolution.candidates=2 evolution.population=2 evolution.elite=1 evaluation.robustness.rows=3 finalists.rows=3"
+    more = "execution.workers=1 evaluation.efficiency.repeats=1 fitness.min_quality=0 fitness.max_class_share=1"
+    overrides = [part for text in f"{short} {fewer} {more}".split() for part in ("-o", text)]
+    found = rosearch("search", ROOT / "experiments/quickstart.yaml", *overrides, "--json", cwd=tmp_path)
+    summary = json.loads(found.stdout)
+    assert summary["finished"] and summary["counts"]["done"] == 2 and len(summary["finalists"]) == 1
+    exported = rosearch("export", summary["run"], "--best", "--json", cwd=tmp_path)
+    assert (Path(json.loads(exported.stdout)["folder"]) / "model.safetensors").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_whole_quickstart_ends_with_a_front(tmp_path: Path) -> None:
+    summary = json.loads(rosearch("search", ROOT / "experiments/quickstart.yaml", "--json", cwd=tmp_path).stdout)
+    assert summary["finished"] and summary["counts"] == {"done": 16, "failed": 0, "running": 0, "pending": 0}
+    assert summary["front"]
+
+
+def test_results_are_read_while_another_process_writes(searched: tuple[Path, str]) -> None:
+    from rosearch.records.run_directory import RunDirectory
+    from rosearch.records.store import Store
+    from rosearch.results import load_results
+
+    run = RunDirectory.open(searched[0] / "runs/small-0001")
+    with run.lock(), Store.open(run.store) as store:
+        store.set_meta("note", "a driver at work")
+        found = load_results(run)
+    assert isinstance(found, Results) and len(found.of("candidate")) == 7
+    assert os.path.samefile(found.run.path, run.path)
