@@ -31,17 +31,23 @@ def check_experiment(experiment: Experiment, where: str) -> None:
 
 
 def check_resources(experiment: Experiment) -> dict[str, str]:
-    """What an experiment needs from outside, in words. Raises `MissingResource` or `BadInput` where it is not there."""
+    """What an experiment needs from outside, in words: data, teacher, device, space. Nothing is written.
+
+    Raises `BadInput` with all that does not fit, `MissingResource` for the first thing that is not there.
+    """
     from rosearch.data.loading import load_task
     from rosearch.distillation.device import resolve_device
-    from rosearch.distillation.weights import locate_weights
+    from rosearch.distillation.teacher import find_teacher
 
+    device = resolve_device(experiment.execution.device)
     task = load_task(experiment.task, experiment.seed)
-    rows = ", ".join(f"{len(getattr(task, split).labels)} {split}" for split in ("train", "validation", "test"))
+    teacher = find_teacher(experiment.teacher, task, experiment.task.max_length)
+    rows = ", ".join(f"{len(getattr(task, split))} {split}" for split in ("train", "validation", "test"))
     space = load_space(experiment.search_space)
+    kind = "fine-tuned" if teacher.has_head else "only pretrained: the first run fine-tunes it"
     return {
         "task": f"{task.name}: {rows} rows",
-        "teacher": str(locate_weights(experiment.teacher.model)),
-        "device": str(resolve_device(experiment.execution.device)),
+        "teacher": f"{teacher.weights}, {kind}",
+        "device": str(device),
         "space": f"{space.name}: {space.min_nodes} to {space.max_nodes} nodes, {len(space.operations)} operations",
     }

@@ -62,10 +62,11 @@ def search(
     as_json: Json = False,
 ) -> None:
     """Launch a search and print its front. Everything is recorded; Ctrl-C or a crash loses nothing."""
-    from rosearch.check import check_experiment
+    from rosearch.check import check_experiment, check_resources
 
     loaded = load_experiment(experiment, tuple(override or ()), data_root)
     check_experiment(loaded, str(experiment))
+    check_resources(loaded)
     _drive(RunDirectory.create(runs, loaded), as_json)
 
 

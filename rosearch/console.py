@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -284,10 +285,11 @@ def print_statistics(statistics: pd.DataFrame, paths: Sequence[Path]) -> None:
         table = Table(title=f"What goes with {outcome} (Spearman)", title_justify="left")
         for column in ("feature", "rho", "p", "p (Holm)", "rho given parameters", "p", "n", "note"):
             table.add_column(column, justify="left" if column in ("feature", "note") else "right")
-        for row in rows.sort_values("rho", key=abs, ascending=False, na_position="last").itertuples():
-            numbers = (row.rho, row.p, row.p_holm, row.partial_rho, row.partial_p)
-            cells = ["" if pd.isna(number) else f"{number:.3f}" for number in numbers]
-            table.add_row(str(row.feature), *cells, str(row.n), str(row.note))
+        ordered = rows.sort_values("rho", key=abs, ascending=False, na_position="last")
+        for row in ordered.to_dict(orient="records"):
+            numbers = (row[name] for name in ("rho", "p", "p_holm", "partial_rho", "partial_p"))
+            cells = ["" if math.isnan(value) else f"{value:.3f}" for value in map(float, numbers)]
+            table.add_row(str(row["feature"]), *cells, str(row["n"]), str(row["note"]))
         out.print(table)
     out.print(
         "Many features are compared at once: trust Holm's p, and repeat on another seed.\nWritten:",

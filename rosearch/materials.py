@@ -18,6 +18,7 @@ from rosearch.data.encoding import EncodedSplit, encode
 from rosearch.data.loading import load_task
 from rosearch.data.tasks import Split, Task
 from rosearch.distillation.device import resolve_device
+from rosearch.distillation.methods import required_layers
 from rosearch.distillation.outputs import TeacherOutputs, teacher_outputs
 from rosearch.distillation.teacher import load_teacher, prepare_teacher
 from rosearch.evaluation.efficiency import measure_latency, teacher_cost
@@ -73,9 +74,7 @@ def prepare_materials(experiment: Experiment, cache: Path, progress: Progress = 
     folder = prepare_teacher(experiment.teacher, task, max_length, cache, device, seed, progress)
     tokenizer = load_tokenizer(folder)
     train = encode(task.train, tokenizer, max_length, cache)
-    distillation = experiment.distillation
-    layers = distillation.hidden_layers if distillation.method == "hidden_states" else ()
-    outputs = teacher_outputs(folder, train, layers, cache, device, progress)
+    outputs = teacher_outputs(folder, train, required_layers(experiment.distillation), cache, device, progress)
     return Materials(task, folder, tokenizer, train, outputs, device, cache, max_length)
 
 

@@ -18,7 +18,8 @@ from rosearch.driver import Observer
 from rosearch.records.measurements import to_json
 from rosearch.records.record import Record
 
-WORDS = "the a film plot actor scene was very never quite good bad slow bright dull clever and but story music".split()
+WORDS = ["the", "a", "film", "plot", "actor", "scene", "was", "very", "never", "quite", "and", "but", "story", "music"]
+WORDS += ["good", "bad", "slow", "bright", "dull", "clever"]
 SPACE = {
     "name": "small",
     "min_nodes": 1,
@@ -28,7 +29,11 @@ SPACE = {
     "widths": [16, 24],
     "ranks": [8],
     "poolings": ["first", "mean"],
-    "operations": {"attention": {"heads": [2, 4], "conv": [False]}, "ffn": {"ratio": [1, 2], "activation": ["gelu"]}, "glu": {}},
+    "operations": {
+        "attention": {"heads": [2, 4], "conv": [False]},
+        "ffn": {"ratio": [1, 2], "activation": ["gelu"]},
+        "glu": {},
+    },
     "vocabulary": 100,
     "min_parameters": 1000,
     "max_parameters": 1_000_000,
@@ -101,18 +106,20 @@ def write_experiment(folder: Path, problem: str = "regression", **changes: Any) 
 
 def outcomes(records: Sequence[Record]) -> list[tuple[Any, ...]]:
     """All of the records but what a clock says."""
-    return [
-        (r.number, r.role, r.generation, r.replicate, r.id, r.genotype.to_json(), r.origin, r.parents, r.seed, r.status, r.name)
-        + ((None if r.measurements is None else _untimed(to_json(r.measurements))), str(r.failure))
-        for r in records
-    ]
+    rows = []
+    for r in records:
+        what = (r.number, r.role, r.generation, r.replicate, r.id, r.genotype.to_json(), r.name)
+        measured = None if r.measurements is None else _untimed(to_json(r.measurements))
+        rows.append((*what, r.origin, r.parents, r.seed, r.status, measured, str(r.failure)))
+    return rows
 
 
 def finished_count(store: Path) -> int:
     """How many records of a run are done or failed, read as any onlooker would; 0 before there is a table."""
     try:
         with sqlite3.connect(f"file:{store}?mode=ro", uri=True, timeout=5) as connection:
-            return int(connection.execute("SELECT count(*) FROM records WHERE status IN ('done', 'failed')").fetchone()[0])
+            query = "SELECT count(*) FROM records WHERE status IN ('done', 'failed')"
+            return int(connection.execute(query).fetchone()[0])
     except sqlite3.OperationalError:
         return 0
 

@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from rosearch.config import Experiment
-from rosearch.experiment_file import load_experiment
 from rosearch.errors import BadInput
+from rosearch.experiment_file import load_experiment
 from rosearch.space.known import known_architecture
 from rosearch.space.search_space import load_space
 
@@ -132,9 +132,7 @@ def test_all_problems_of_a_file_are_reported_at_once(tmp_path: Path) -> None:
         ({"local": {"label_values": ["1", "1"]}}, "one spelling for each of 2 labels"),
     ],
 )
-def test_a_task_that_contradicts_itself_is_refused(
-    changes: dict[str, Any], expected: str, tmp_path: Path
-) -> None:
+def test_a_task_that_contradicts_itself_is_refused(changes: dict[str, Any], expected: str, tmp_path: Path) -> None:
     task = {"name": "t", "text": ["text"], "labels": ["no", "yes"], "generated": {"train": 100}}
     task = {key: value for key, value in {**task, **changes}.items() if value is not None}
     found = problems_of(write(tmp_path, task=task))
@@ -159,9 +157,7 @@ def test_a_file_that_is_no_mapping_is_one_clear_line(content: bytes, expected: s
 
 
 def test_a_missing_file_and_a_folder_are_one_clear_line(tmp_path: Path) -> None:
-    assert problems_of(tmp_path / "gone.yaml") == [
-        f"{tmp_path}/gone.yaml: expected a YAML file, got no such file"
-    ]
+    assert problems_of(tmp_path / "gone.yaml") == [f"{tmp_path}/gone.yaml: expected a YAML file, got no such file"]
     assert len(problems_of(tmp_path)) == 1
 
 

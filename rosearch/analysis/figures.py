@@ -46,9 +46,7 @@ def draw_front(table: pd.DataFrame, path: Path, *, robustness: str = "under_atta
         _intervals(axes, ringed, height)
     dots = _dots(axes, candidates, height, marker="o", s=46, label="candidate", **limits)
     ring: dict[str, Any] = {"facecolors": "none", "edgecolors": "#c0392b", "linewidths": 1.6}
-    label = (
-        "front (robustness, accuracy, efficiency)" if height == robustness else "front (accuracy, efficiency)"
-    )
+    label = "front (robustness, accuracy, efficiency)" if height == robustness else "front (accuracy, efficiency)"
     axes.scatter(ringed["quality"], ringed[height], s=120, label=label, zorder=3, **ring)
     if not baselines.empty:
         _dots(axes, baselines, height, marker="D", s=52, label="baseline", **limits)
@@ -80,9 +78,7 @@ def draw_correlations(statistics: pd.DataFrame, path: Path, *, title: str = "") 
     for axes, outcome in zip(panels, outcomes):
         rows = statistics[statistics["outcome"] == outcome].set_index("feature").reindex(features)
         _bars(axes, rows)
-        axes.set(
-            xlim=(-1.1, 1.1), xlabel="Spearman's rho", title=f"{OUTCOMES[outcome]}\n(n = {rows['n'].max()})"
-        )
+        axes.set(xlim=(-1.1, 1.1), xlabel="Spearman's rho", title=f"{OUTCOMES[outcome]}\n(n = {rows['n'].max()})")
     panels[0].set_yticks(np.arange(len(features)), [name.replace("_", " ") for name in features])
     panels[0].invert_yaxis()
     figure.legend(
@@ -109,9 +105,7 @@ def _dots(axes: Axes, rows: pd.DataFrame, robustness: str, **style: Any) -> Any:
 def _intervals(axes: Axes, rows: pd.DataFrame, robustness: str) -> None:
     value = rows[robustness]
     reach = np.stack([value - rows[f"{robustness}_low"], rows[f"{robustness}_high"] - value])
-    axes.errorbar(
-        rows["quality"], value, yerr=reach, fmt="none", ecolor="#bbbbbb", elinewidth=1, capsize=2, zorder=1
-    )
+    axes.errorbar(rows["quality"], value, yerr=reach, fmt="none", ecolor="#bbbbbb", elinewidth=1, capsize=2, zorder=1)
 
 
 def _bars(axes: Axes, rows: pd.DataFrame) -> None:
@@ -139,7 +133,5 @@ def _figure(width: float, height: float) -> Figure:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise MissingResource(
-            "figures need matplotlib, which is not installed: pip install matplotlib"
-        ) from None
+        raise MissingResource("figures need matplotlib, which is not installed: pip install matplotlib") from None
     return Figure(figsize=(width, height), dpi=_DOTS_PER_INCH, layout="constrained")

@@ -37,9 +37,7 @@ def front(table: pd.DataFrame, objectives: Sequence[str] | None = None) -> pd.Se
     to find. `objectives` defaults to the three terms of fitness, in a table without fitness to words to
     break, quality and compression; one that no candidate has (robustness in a regression task) is left out.
     """
-    eligible = (
-        (table["role"] == "candidate") & (table["status"] == "done") & (table["gates"].fillna("") == "")
-    )
+    eligible = (table["role"] == "candidate") & (table["status"] == "done") & (table["gates"].fillna("") == "")
     names = list(objectives) if objectives is not None else default_objectives(table)
     values = table.loc[eligible, names].astype("float64").dropna(axis="columns", how="all")
     mask = pd.Series(False, index=table.index, dtype=bool)

@@ -58,9 +58,7 @@ class Sample:
     rows: pd.DataFrame
     failed: int
     unfinished: int
-    constant: (
-        int  # predictors of one class for nearly every text: what survives an attack there is no robustness
-    )
+    constant: int  # predictors of one class for nearly every text: what survives an attack there is no robustness
     baselines: int
     finalists: int
 
@@ -84,9 +82,7 @@ class _Correlation:
     note: str = ""
 
 
-def usable_rows(
-    table: pd.DataFrame, *, include_baselines: bool = False, max_class_share: float = 0.9
-) -> Sample:
+def usable_rows(table: pd.DataFrame, *, include_baselines: bool = False, max_class_share: float = 0.9) -> Sample:
     """The rows of `tables.records_table` that say how a feature goes with an outcome.
 
     Finalists are repetitions on other data and never among them; baselines were chosen, not sampled, and are
@@ -191,9 +187,7 @@ def _partial(values: npt.NDArray[np.float64], plain: _Correlation, feature: str)
     )  # what the control's ranks leave; the formula above, in steps
     left = float(x @ x), float(y @ y)
     if min(left) < _COLLINEAR:
-        return _Correlation(
-            note=f"{'feature' if left[0] < _COLLINEAR else 'outcome'} is ordered exactly as {CONTROL}"
-        )
+        return _Correlation(note=f"{'feature' if left[0] < _COLLINEAR else 'outcome'} is ordered exactly as {CONTROL}")
     x, y = x / math.sqrt(left[0]), y / math.sqrt(left[1])
     rho = _product(x, y)
     return _Correlation(rho, _p_value(x, y, rho, controlled=1))
@@ -218,8 +212,6 @@ def _p_value(x: Ranks, y: Ranks, rho: float, controlled: int) -> float:
         return float((1 + as_far.sum()) / (1 + _PERMUTATIONS))
     freedom = n - 2 - controlled
     if abs(rho) == 1.0:
-        return math.exp(
-            math.log(2.0) - math.lgamma(n + 1)
-        )  # 2/n!, the share of orders as perfect: t is infinite here
+        return math.exp(math.log(2.0) - math.lgamma(n + 1))  # 2/n!, the share of orders as perfect: t is infinite here
     t = abs(rho) * math.sqrt(freedom / ((1.0 - rho) * (1.0 + rho)))
     return float(2.0 * stats.t.sf(t, freedom))

@@ -14,9 +14,7 @@ if TYPE_CHECKING:
 
 BACKENDS: dict[str, Callable[[ExecutionConfig], Backend]] = {
     "inline": lambda execution: InlineBackend(),
-    "local": lambda execution: LocalBackend(
-        execution.workers, execution.threads, execution.timeout_minutes * 60
-    ),
+    "local": lambda execution: LocalBackend(execution.workers, execution.threads, execution.timeout_minutes * 60),
 }
 
 

@@ -131,6 +131,4 @@ def describe(error: BaseException) -> str:
     text = " ".join("".join(traceback.format_exception_only(error)).split())[:_LONGEST_MESSAGE]
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({PurePath(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
-    return (
-        (text + place).encode(errors="replace").decode()
-    )  # half a surrogate pair could not be printed or stored
+    return (text + place).encode(errors="replace").decode()  # half a surrogate pair could not be printed or stored

@@ -78,9 +78,7 @@ class _Worker:
     def receive(self) -> tuple[Any, ...] | None:
         """The next message, or None where there is none now (or never again: `gone`)."""
         try:
-            message: tuple[Any, ...] | None = (
-                pickle.loads(self.pipe.recv_bytes()) if self.pipe.poll() else None
-            )
+            message: tuple[Any, ...] | None = pickle.loads(self.pipe.recv_bytes()) if self.pipe.poll() else None
         except (EOFError, OSError):
             self.gone = True
             return None
@@ -244,8 +242,7 @@ class LocalBackend(Backend):
         self._failed_starts += 1
         if self._failed_starts >= _FAILED_STARTS * self.workers:
             raise RunError(
-                f"workers cannot start: {self._failed_starts} in a row ended before their first task; "
-                f"the last: {words}"
+                f"workers cannot start: {self._failed_starts} in a row ended before their first task; the last: {words}"
             )
 
     def _dismiss(self, workers: Sequence[_Worker]) -> None:

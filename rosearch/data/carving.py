@@ -63,9 +63,7 @@ def _stratified(labels: Labels, eligible: Rows, rows: int, rng: np.random.Genera
 def _parts_of_others(texts: Sequence[str]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """(rows,) whether a text's words stand, in a row, inside another text."""
     rows = [tuple(text.split()) for text in texts]
-    lengths: dict[tuple[str, ...], set[int]] = defaultdict(
-        set
-    )  # of the texts that begin with these one or two words
+    lengths: dict[tuple[str, ...], set[int]] = defaultdict(set)  # of the texts that begin with these one or two words
     for words in rows:
         lengths[words[:2]].add(len(words))
     parts = set()

@@ -30,9 +30,7 @@ class EncodedSplit:
 
     key: str  # 32 hex digits of tokenizer, texts and max_length; labels are no part of it
     ids: np.ndarray[tuple[int], np.dtype[np.int32]]  # (tokens,) memory-mapped
-    token_types: (
-        np.ndarray[tuple[int], np.dtype[np.int8]] | None
-    )  # (tokens,); None where the tokenizer has none
+    token_types: np.ndarray[tuple[int], np.dtype[np.int8]] | None  # (tokens,); None where the tokenizer has none
     offsets: Rows  # (rows + 1,) int64
     labels: Labels  # (rows,) int64 classes or float32 scores, in memory
     truncated: int  # rows that were cut to max_length
@@ -51,9 +49,7 @@ class EncodedSplit:
         return self.ids[self.offsets[index] : self.offsets[index + 1]]
 
 
-def encode(
-    split: Split, tokenizer: Any, max_length: int, cache: Path, progress: Progress = silent
-) -> EncodedSplit:
+def encode(split: Split, tokenizer: Any, max_length: int, cache: Path, progress: Progress = silent) -> EncodedSplit:
     """The split as token ids, at most `max_length` a row; from `cache/encoded/KEY` where it was done before.
 
     `tokenizer` is a transformers tokenizer with a padding token, otherwise `BadInput`. Safe against other
@@ -61,9 +57,7 @@ def encode(
     """
     if tokenizer.pad_token_id is None:
         name = str(getattr(tokenizer, "name_or_path", "")) or type(tokenizer).__name__
-        raise BadInput(
-            Problem(name, "tokenizer", "a padding token", "none", "set pad_token in tokenizer_config.json")
-        )
+        raise BadInput(Problem(name, "tokenizer", "a padding token", "none", "set pad_token in tokenizer_config.json"))
     key = _key(split, tokenizer, max_length)
     folder = cache / "encoded" / key
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -110,9 +104,7 @@ def _open(folder: Path, rows: int) -> _Stored | None:
         truncated = int(meta["truncated"])
     except (OSError, ValueError, KeyError, EOFError, TypeError):
         return None
-    whole = (
-        offsets.shape == (rows + 1,) and offsets[-1] == len(ids) and (types is None or len(types) == len(ids))
-    )
+    whole = offsets.shape == (rows + 1,) and offsets[-1] == len(ids) and (types is None or len(types) == len(ids))
     return (ids, types, offsets, truncated) if whole else None
 
 
@@ -132,9 +124,7 @@ def _write(folder: Path, split: Split, tokenizer: Any, max_length: int, progress
         np.save(unfinished / "offsets.npy", offsets)
         has_types = types[0] is not None
         if has_types:
-            np.save(
-                unfinished / "token_types.npy", np.concatenate([part for part in types if part is not None])
-            )
+            np.save(unfinished / "token_types.npy", np.concatenate([part for part in types if part is not None]))
         meta = {
             "token_types": has_types,
             "truncated": truncated,
@@ -160,9 +150,7 @@ def _tokenise(
     with_types = "token_type_ids" in tokenizer.model_input_names
     for start in range(0, len(texts), _CHUNK):
         rows = texts[start : start + _CHUNK]
-        made = _call(
-            tokenizer, rows, truncation=True, max_length=max_length, return_token_type_ids=with_types
-        )
+        made = _call(tokenizer, rows, truncation=True, max_length=max_length, return_token_type_ids=with_types)
         lengths = np.fromiter(map(len, made["input_ids"]), np.int64, len(rows))
         full = [rows[index] for index in np.flatnonzero(lengths >= max_length).tolist()]
         # Only rows that reach the limit can have been cut: those few are tokenised again, whole.

@@ -29,9 +29,7 @@ def read_file(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
     reader = _READERS.get(suffixes[-1] if suffixes else "")
     if reader is None or (compression and reader is _read_parquet):
         formats = ", ".join(_READERS)
-        raise BadInput(
-            Problem(str(path), "", f"a file of {formats} (all but Parquet also .gz, .bz2, .xz)", path.name)
-        )
+        raise BadInput(Problem(str(path), "", f"a file of {formats} (all but Parquet also .gz, .bz2, .xz)", path.name))
     if not path.is_file():
         there = sorted(entry.name for entry in path.parent.iterdir()) if path.parent.is_dir() else []
         got = f"no such file; the folder holds {', '.join(there) or 'nothing'}"

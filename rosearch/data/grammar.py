@@ -65,9 +65,7 @@ NOUNS = _listed(
 INTENSIFIERS = _listed("very, really, truly, utterly, quite, rather, thoroughly, absolutely")
 NEGATIONS = _listed("not, not, never, hardly, by no means, not at all, far from, anything but")
 NEGATED_VERBS = _listed("did not {infinitive}, did not really {infinitive}, never {past}")
-SPEAKERS = _listed(
-    "my brother, my sister, a friend, one critic, the reviewer, my neighbour, everyone at work"
-)
+SPEAKERS = _listed("my brother, my sister, a friend, one critic, the reviewer, my neighbour, everyone at work")
 REPORTS = _listed("said that, told me that, insisted that, claimed that")
 OPENERS = _listed(
     "honestly, in my view, as far as I can tell, all things considered, in the end, on a second viewing, "

@@ -47,9 +47,7 @@ def _read_split(source: HubSource, split: str, label: str, offline: bool) -> Tab
     where = f"{source.dataset}{f' ({source.config})' if source.config else ''}"
     try:
         rows = datasets.load_dataset(source.dataset, source.config, revision=source.revision, split=split)
-    except (
-        Exception
-    ) as error:  # the client and its parts raise some twenty kinds, none of them ours to tell apart
+    except Exception as error:  # the client and its parts raise some twenty kinds, none of them ours to tell apart
         reason = "it is not in the local cache and the hub cannot be reached" if offline else _one_line(error)
         raise MissingResource(
             f"dataset {where}, split {split}: {reason}. Check the name and the network, "

@@ -41,17 +41,13 @@ class Reading:
         if missing:
             has = ", ".join(map(repr, table.frame.columns))
             fix = f"name the columns in {self.section}.text and {self.section}.label"
-            return None, [
-                Problem(table.where, "", f"a column {column!r}", f"only {has}", fix) for column in missing
-            ]
+            return None, [Problem(table.where, "", f"a column {column!r}", f"only {has}", fix) for column in missing]
         if table.frame.empty:
             return None, [Problem(table.where, "", "at least one row", "none")]
         problems: list[Problem] = []
         columns = [_texts(table, column, problems) for column in self.text]
         raw = list(table.frame[self.label])
-        labels = (
-            self._classes(table, raw, problems) if self.labels else _scores(table, self.label, raw, problems)
-        )
+        labels = self._classes(table, raw, problems) if self.labels else _scores(table, self.label, raw, problems)
         if problems or labels is None:
             return None, problems
         return Split(tuple(zip(*columns, strict=True)), labels), []
@@ -64,34 +60,24 @@ class Reading:
         if unknown and expected:
             count = sum(value not in index_of for value in values)
             got = f"{_some([repr(value) for value in unknown])} in {count} of {len(values)} rows"
-            fix = (
-                f"give {self.section}.label_values"
-                if self.section == "task.local"
-                else "name a labelled split"
-            )
+            fix = f"give {self.section}.label_values" if self.section == "task.local" else "name a labelled split"
             problems.append(Problem(table.where, f"column {self.label!r}", expected, got, fix))
         if unknown:
             return None
         return np.fromiter((index_of[value] for value in values), np.int64, len(values))
 
-    def _index(
-        self, table: Table, seen: Iterable[str], problems: list[Problem]
-    ) -> tuple[dict[str, int], str]:
+    def _index(self, table: Table, seen: Iterable[str], problems: list[Problem]) -> tuple[dict[str, int], str]:
         """From a spelling to its class, and what is expected in words ("" where that is reported already)."""
         integers = {str(index): index for index in range(len(self.labels))}
         names = {name: index for index, name in enumerate(self.labels)}
         if self.spellings:
-            return {
-                name: index for index, name in enumerate(self.spellings)
-            }, f"one of {_some(list(self.spellings))}"
+            return {name: index for index, name in enumerate(self.spellings)}, f"one of {_some(list(self.spellings))}"
         if table.class_names:
             return self._by_class_names(table, problems)
         seen = list(seen)
         by_name = {value: names[match] for value in seen if (match := _match(value, self.labels)) is not None}
         # A column is read by name or by integer, never by a mixture: names may themselves be digits.
-        index_of = (
-            by_name if by_name and len(by_name) >= sum(value in integers for value in seen) else integers
-        )
+        index_of = by_name if by_name and len(by_name) >= sum(value in integers for value in seen) else integers
         return index_of, f"{_some(list(self.labels))}, or their integers 0 to {len(self.labels) - 1}"
 
     def _by_class_names(self, table: Table, problems: list[Problem]) -> tuple[dict[str, int], str]:
@@ -100,14 +86,10 @@ class Reading:
         if sorted(name or "" for name in matched) != sorted(self.labels):
             got = _some(list(table.class_names))
             problems.append(
-                Problem(
-                    table.where, "task.labels", f"the names of the dataset: {got}", _some(list(self.labels))
-                )
+                Problem(table.where, "task.labels", f"the names of the dataset: {got}", _some(list(self.labels)))
             )
             return {}, ""
-        index_of = {
-            str(index): self.labels.index(name) for index, name in enumerate(matched) if name is not None
-        }
+        index_of = {str(index): self.labels.index(name) for index, name in enumerate(matched) if name is not None}
         return index_of, f"0 to {len(index_of) - 1}"
 
 
@@ -120,9 +102,7 @@ def class_problems(split: Split, labels: Sequence[str], where: str) -> list[Prob
 
 def _texts(table: Table, column: str, problems: list[Problem]) -> list[str]:
     values = list(table.frame[column])
-    strange = [
-        row for row, value in enumerate(values, start=1) if not isinstance(value, str) and not _absent(value)
-    ]
+    strange = [row for row, value in enumerate(values, start=1) if not isinstance(value, str) and not _absent(value)]
     if strange:
         kind = type(values[strange[0] - 1]).__name__
         problems.append(_rows_problem(table, column, "text", f"{kind} in", strange))
@@ -148,9 +128,7 @@ def _scores(table: Table, column: str, raw: Sequence[Any], problems: list[Proble
 
 def _rows_problem(table: Table, column: str, expected: str, got: str, rows: list[int]) -> Problem:
     noun = "row" if len(rows) == 1 else "rows"
-    return Problem(
-        table.where, f"column {column!r}", expected, f"{got} {noun} {_some([str(row) for row in rows])}"
-    )
+    return Problem(table.where, f"column {column!r}", expected, f"{got} {noun} {_some([str(row) for row in rows])}")
 
 
 def _spelled(value: Any) -> str:

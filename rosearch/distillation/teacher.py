@@ -12,6 +12,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -49,16 +50,36 @@ def prepare_teacher(
     settings. Raises `MissingResource` where the weights are not there and `BadInput` where they do not fit
     the task.
     """
+    found = find_teacher(config, task, max_length)
+    if not found.has_head:
+        return _fine_tuned(found.weights, config, task, max_length, cache, device, seed, progress)
+    order = found.label_order
+    if order is None:
+        return found.weights
+    key = _key(folder_fingerprint(found.weights), *task.labels)
+    return _kept(cache, key, lambda folder: _save_reordered(found.weights, order, task, folder))
+
+
+@dataclass(frozen=True)
+class FoundTeacher:
+    """What lies at the place that the experiment names; `label_order` is None where the outputs stand in our order."""
+
+    weights: Path
+    has_head: bool  # otherwise it is fine-tuned at the first run
+    label_order: tuple[int, ...] | None = None
+
+
+def find_teacher(config: TeacherConfig, task: Task, max_length: int) -> FoundTeacher:
+    """Locate a teacher and hold its configuration against the task, without loading its weights.
+
+    Raises `MissingResource` where it is not there and `BadInput` where its positions or labels do not fit.
+    """
     weights = locate_weights(config.model)
     teacher = AutoConfig.from_pretrained(weights, local_files_only=True)
     _check_positions(teacher, weights, max_length)
-    if _has_head(teacher):
-        order = _label_order(teacher, task, config.model)
-        if order is None:
-            return weights
-        key = _key(folder_fingerprint(weights), *task.labels)
-        return _kept(cache, key, lambda folder: _save_reordered(weights, order, task, folder))
-    return _fine_tuned(weights, config, task, max_length, cache, device, seed, progress)
+    if not _has_head(teacher):
+        return FoundTeacher(weights, has_head=False)
+    return FoundTeacher(weights, has_head=True, label_order=_label_order(teacher, task, config.model))
 
 
 def load_teacher(folder: Path) -> tuple[PreTrainedModel, Any]:
@@ -132,9 +153,7 @@ def _has_head(teacher: Any) -> bool:
 
 
 def _label_order(teacher: Any, task: Task, where: str) -> tuple[int, ...] | None:
-    """Which of the teacher's outputs is our i-th label; None where the order is ours or the teacher names
-    none.
-    """
+    """Which of the teacher's outputs is our i-th label; None where the order is ours or the teacher names none."""
     theirs = [str(teacher.id2label[index]) for index in range(teacher.num_labels)]
     advice = "weights without a classification head are fine-tuned for the task"
     if len(theirs) != task.num_labels:

@@ -39,9 +39,7 @@ def export_student(
     destination = destination.resolve()
     _check_destination(destination, overwrite)
     config = _read_config(student, facts)
-    half = destination.with_name(
-        f".{destination.name}.{uuid.uuid4().hex}"
-    )  # not mkdtemp: its mode ignores the umask
+    half = destination.with_name(f".{destination.name}.{uuid.uuid4().hex}")  # not mkdtemp: its mode ignores the umask
     try:
         half.mkdir(parents=True)
         shutil.copyfile(student / _WEIGHTS, half / _WEIGHTS)  # without the mode: safetensors writes 0600
@@ -64,9 +62,7 @@ def _check_destination(destination: Path, overwrite: bool) -> None:
     if not overwrite:
         raise RunError(f"{destination}: exists already; name another folder or ask to overwrite it")
     if not all((destination / name).is_file() for name in ("config.json", _WEIGHTS, *CODE)):
-        raise RunError(
-            f"{destination}: is no earlier export and will not be overwritten; name another folder"
-        )
+        raise RunError(f"{destination}: is no earlier export and will not be overwritten; name another folder")
 
 
 def _read_config(student: Path, facts: CardFacts) -> dict[str, Any]:
@@ -86,9 +82,7 @@ def _read_config(student: Path, facts: CardFacts) -> dict[str, Any]:
     names = config.get("id2label", {})
     labels = tuple(names[index] for index in sorted(names, key=int))
     if facts.problem == "classification" and labels != facts.labels:
-        raise RunError(
-            f"{path}: expected the labels {', '.join(facts.labels)}, got {', '.join(labels) or 'none'}"
-        )
+        raise RunError(f"{path}: expected the labels {', '.join(facts.labels)}, got {', '.join(labels) or 'none'}")
     return config
 
 
@@ -110,9 +104,7 @@ def _write_tokenizer(source: Path, folder: Path, max_length: int, vocabulary: in
         reason = str(error).strip().partition("\n")[0]
         raise RunError(f"{source}: expected a saved tokenizer, got: {reason}") from None
     if len(tokenizer) > vocabulary:
-        raise RunError(
-            f"{source}: the student has {vocabulary} words, this tokenizer {len(tokenizer)}: not its own"
-        )
+        raise RunError(f"{source}: the student has {vocabulary} words, this tokenizer {len(tokenizer)}: not its own")
     tokenizer.model_max_length = max_length
     tokenizer.save_pretrained(folder)
 

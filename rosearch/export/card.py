@@ -50,9 +50,7 @@ def render_card(facts: CardFacts, folder: str, code: Iterable[str]) -> str:
         snippet=usage_snippet(facts, folder),
         code=", ".join(f"`{name}`" for name in code),
         quality_n=measurements.quality.n,
-        measured=_table(
-            ("measure", "value"), [*_quality(measurements.quality), *_robustness(measurements.robustness)]
-        ),
+        measured=_table(("measure", "value"), [*_quality(measurements.quality), *_robustness(measurements.robustness)]),
         cost=_table(("cost", "value", "against the teacher"), _efficiency(measurements.efficiency)),
         width=genotype.width,
         rank=genotype.rank,
@@ -182,9 +180,7 @@ def _limits(facts: CardFacts) -> list[str]:
         )
     if facts.problem == "classification":
         labels = ", ".join(f"`{label}`" for label in facts.labels)
-        limits.append(
-            f"It knows the labels {labels} and gives one of them to any text, also to one that fits none."
-        )
+        limits.append(f"It knows the labels {labels} and gives one of them to any text, also to one that fits none.")
     limits += [
         f"Texts are cut after {facts.max_length} tokens. It was trained on the texts of `{facts.task}` only; "
         "other domains, genres and languages were not measured.",
@@ -206,6 +202,4 @@ def _mean(estimate: Estimate, pattern: str) -> str:
 
 def _table(head: Row, rows: Iterable[Row]) -> str:
     lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(
-        "| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines
-    )
+    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)

@@ -170,9 +170,7 @@ def _fill(run: RunDirectory, experiment: Experiment) -> None:
 def _rename_to_next(draft: Path, root: Path, name: str) -> Path:
     """Renames to the first number after all that are taken (meanwhile, perhaps: then to the one after it)."""
     pattern = re.compile(re.escape(name) + r"-(\d{4,})")
-    number = max(
-        (int(match[1]) for path in root.iterdir() if (match := pattern.fullmatch(path.name))), default=0
-    )
+    number = max((int(match[1]) for path in root.iterdir() if (match := pattern.fullmatch(path.name))), default=0)
     while True:
         number += 1
         path = root / f"{name}-{number:04d}"

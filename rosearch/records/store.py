@@ -106,9 +106,7 @@ class Store:
         Raises `ValueError` where the outcome is neither measured nor failed, is both, or is not finite.
         """
         if (outcome.measurements is None) == (outcome.failure is None):
-            raise ValueError(
-                f"record {number}: an outcome is either measurements or a failure, got {outcome}"
-            )
+            raise ValueError(f"record {number}: an outcome is either measurements or a failure, got {outcome}")
         status = "done" if outcome.failure is None else "failed"
         self._change(number, ("pending", "running"), status=status, **outcome_columns(outcome))
 
@@ -147,17 +145,13 @@ class Store:
             raise RunError(f"{self.path}: the fact {key!r} cannot be read: {error}") from error
 
     def _change(self, number: int, states: tuple[str, ...], **columns: Any) -> None:
-        query = (
-            RECORDS.update().where(RECORDS.c.number == number, RECORDS.c.status.in_(states)).values(**columns)
-        )
+        query = RECORDS.update().where(RECORDS.c.number == number, RECORDS.c.status.in_(states)).values(**columns)
         with self._transaction() as connection:
             if connection.execute(query).rowcount == 1:
                 return
             status = connection.scalar(sql.select(RECORDS.c.status).where(RECORDS.c.number == number))
         expected = " or ".join(states)
-        raise RunError(
-            f"{self.path}: expected record {number} to be {expected}, got {status or 'no such record'}"
-        )
+        raise RunError(f"{self.path}: expected record {number} to be {expected}, got {status or 'no such record'}")
 
     def _read(self, row: sql.RowMapping) -> Record:
         try:
@@ -171,13 +165,10 @@ class Store:
             known = sql.inspect(connection).get_table_names()
         found = self.get_meta("format") if META.name in known else None
         if not isinstance(found, int):
-            raise RunError(
-                f"{self.path}: expected the records of a run, got a database without a format number"
-            )
+            raise RunError(f"{self.path}: expected the records of a run, got a database without a format number")
         if found > FORMAT:
             raise RunError(
-                f"{self.path}: expected format {FORMAT} or older, got {found}. A newer rosearch wrote it: "
-                "upgrade"
+                f"{self.path}: expected format {FORMAT} or older, got {found}. A newer rosearch wrote it: upgrade"
             )
 
     def _check_pages(self) -> None:
@@ -185,9 +176,7 @@ class Store:
             verdict = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
         if verdict != "ok":
             reason = " ".join(str(verdict).split())
-            raise RunError(
-                f"{self.path}: database disk image is malformed ({reason}). {_ADVICE['malformed']}"
-            )
+            raise RunError(f"{self.path}: database disk image is malformed ({reason}). {_ADVICE['malformed']}")
 
     @contextmanager
     def _transaction(self) -> Iterator[sql.Connection]:

@@ -66,9 +66,7 @@ class Genotype:
                 raise ValueError(f"node {position} ({node.op}) reads nothing")
             for read in node.inputs:
                 if not 0 <= read < position:
-                    raise ValueError(
-                        f"node {position} ({node.op}) reads {read}: only 0..{position - 1} come before it"
-                    )
+                    raise ValueError(f"node {position} ({node.op}) reads {read}: only 0..{position - 1} come before it")
 
     @cached_property
     def graph(self) -> nx.DiGraph:
@@ -93,9 +91,7 @@ class Genotype:
         """
         sources = [name for name, op in graph.nodes(data="op") if op == "source"]
         if len(sources) != 1 or not nx.is_directed_acyclic_graph(graph):
-            raise ValueError(
-                f"expected an acyclic graph with one source, got {len(sources)} sources or a cycle"
-            )
+            raise ValueError(f"expected an acyclic graph with one source, got {len(sources)} sources or a cycle")
         names = [name for name in nx.topological_sort(graph) if name != sources[0]]
         position = {name: index for index, name in enumerate(names, start=1)} | {sources[0]: SOURCE}
         nodes = []
@@ -103,9 +99,7 @@ class Genotype:
             edges = graph.in_edges(name, data="ports")
             reads = sorted((port, position[read]) for read, _, ports in edges for port in ports)
             data = graph.nodes[name]
-            nodes.append(
-                Node(data["op"], tuple(data["settings"]), tuple(read for _, read in reads), data["merge"])
-            )
+            nodes.append(Node(data["op"], tuple(data["settings"]), tuple(read for _, read in reads), data["merge"]))
         return cls(graph.graph["width"], graph.graph["rank"], graph.graph["pooling"], tuple(nodes))
 
     @cached_property
@@ -127,9 +121,7 @@ class Genotype:
             nodes.append(Node(node.op, tuple(sorted(node.settings)), reads, merge))
         read = {source for node in nodes for source in node.inputs} | {SOURCE}
         twice = {position for position in form.output if form.output.count(position) > 1}
-        nodes.extend(
-            Node("identity", (), (position,)) for position in form.output if position in read | twice
-        )
+        nodes.extend(Node("identity", (), (position,)) for position in form.output if position in read | twice)
         return Genotype(self.width, self.rank, self.pooling, tuple(nodes))
 
     @cached_property

@@ -33,10 +33,7 @@ class CanonicalForm:
 def genotype_id(genotype: Genotype) -> str:
     """16 hex digits that isomorphic genotypes share and others do not (up to collisions of 64 bits)."""
     form = canonical_form(genotype)
-    nodes = [
-        [_label(genotype.nodes[old - 1], reads), reads]
-        for old, reads in zip(form.kept, form.reads, strict=True)
-    ]
+    nodes = [[_label(genotype.nodes[old - 1], reads), reads] for old, reads in zip(form.kept, form.reads, strict=True)]
     text = json.dumps([genotype.width, genotype.rank, genotype.pooling, nodes, form.output])
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
@@ -62,9 +59,7 @@ def working_nodes(genotype: Genotype) -> int:
 
 
 def _label(node: Node, inputs: Sequence[int]) -> str:
-    settings = sorted(
-        (name, value if isinstance(value, bool | str) else float(value)) for name, value in node.settings
-    )
+    settings = sorted((name, value if isinstance(value, bool | str) else float(value)) for name, value in node.settings)
     return json.dumps([node.op, node.merge if len(inputs) > 1 else "", settings])
 
 
@@ -103,9 +98,7 @@ def _renamed(inputs: Iterable[int], position: dict[int, int], is_set: bool) -> t
 class _Ordering:
     """The search for the order of nodes (0 the source, first) whose code is smallest."""
 
-    def __init__(
-        self, labels: list[str], reads: list[tuple[int, ...]], adds: list[bool], output: tuple[int, ...]
-    ):
+    def __init__(self, labels: list[str], reads: list[tuple[int, ...]], adds: list[bool], output: tuple[int, ...]):
         self.reads, self.adds, self.output = reads, adds, output
         self.readers: list[list[tuple[int, int]]] = [[] for _ in labels]
         depth = [0] * len(labels)

@@ -71,9 +71,7 @@ def _adabert() -> Genotype:
     return Genotype(128, 128, "mean", nodes)
 
 
-_NAS_BERT = (
-    "Xu et al., NAS-BERT: Task-Agnostic and Adaptive-Size BERT Compression, KDD 2021 (arXiv 2105.14444)"
-)
+_NAS_BERT = "Xu et al., NAS-BERT: Task-Agnostic and Adaptive-Size BERT Compression, KDD 2021 (arXiv 2105.14444)"
 _NAS_BERT_NOTE = (
     "Published: slots, width and rank. Ours: heads of 64 features, a lighter separable convolution "
     "(so that there are fewer parameters than the name says)."
@@ -109,8 +107,7 @@ KNOWN: dict[str, KnownArchitecture] = {
     ),
     "adabert": KnownArchitecture(
         _adabert(),
-        "Chen et al., AdaBERT: Task-Adaptive BERT Compression with Differentiable NAS, IJCAI 2020 "
-        "(arXiv 2001.04246)",
+        "Chen et al., AdaBERT: Task-Adaptive BERT Compression with Differentiable NAS, IJCAI 2020 (arXiv 2001.04246)",
         "The paper finds a cell per task. This one, of its operations and its three inner nodes of two "
         "inputs, is ours, as are the stack of two, operations on nodes (the paper's are on edges) and means "
         "in place of the attentive sum.",

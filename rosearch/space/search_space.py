@@ -70,9 +70,7 @@ class SearchSpace:
         pairs = [(width, rank) for width in widths for rank in self.ranks if rank <= width]
         ranges = {pair: self.parameter_range(*pair) for pair in pairs}
         return tuple(
-            pair
-            for pair, (low, high) in ranges.items()
-            if low <= self.max_parameters and high >= self.min_parameters
+            pair for pair, (low, high) in ranges.items() if low <= self.max_parameters and high >= self.min_parameters
         )
 
     def parameter_range(self, width: int, rank: int) -> tuple[int, int]:
@@ -242,9 +240,7 @@ def enumerate_genotypes(space: SearchSpace) -> Iterator[Genotype]:
 def _possible_nodes(space: SearchSpace, width: int, position: int) -> Iterator[Node]:
     wirings: list[tuple[tuple[int, ...], str]] = [((read,), "add") for read in range(SOURCE, position)]
     for merge in space.merges:
-        arrange = (
-            combinations if merge == "add" else permutations
-        )  # the ports of the others tell inputs apart
+        arrange = combinations if merge == "add" else permutations  # the ports of the others tell inputs apart
         for count in range(2, min(space.max_inputs, position) + 1):
             wirings.extend((inputs, merge) for inputs in arrange(range(SOURCE, position), count))
     for op, choices in space.operations_at(width).items():

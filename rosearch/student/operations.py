@@ -10,7 +10,6 @@ This file travels with every exported student: it imports nothing of rosearch.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -51,13 +50,6 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, dilation: int = 1, 
 def attend(query: Tensor, key: Tensor, value: Tensor, keep: Tensor | None) -> Tensor:
     """Scaled dot-product attention to the real tokens: three times (B, heads, T, D) -> (B, heads, T, D)."""
     mask = None if keep is None else keep[:, None, None, :]
-    if query.device.type == "cpu" and torch.is_autocast_enabled("cpu") and torch.is_grad_enabled():
-        # In bfloat16 the backward pass of the CPU's fused kernel takes 2 to 6 times as long as these plain
-        # products.
-        scores = (query / math.sqrt(query.shape[-1])) @ key.transpose(-1, -2)
-        if mask is not None:
-            scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
-        return scores.softmax(-1) @ value
     return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
 
 

@@ -70,9 +70,7 @@ def make_measurements(
     )  # fmt: skip
 
 
-def make_record(
-    number: int, genotype: Genotype, measurements: Measurements | None, **changes: object
-) -> Record:
+def make_record(number: int, genotype: Genotype, measurements: Measurements | None, **changes: object) -> Record:
     """A done candidate; `changes` replace its fields."""
     record = Record(
         number=number,

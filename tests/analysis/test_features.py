@@ -51,12 +51,7 @@ def test_a_diamond_with_a_long_edge_has_its_skips_counted() -> None:
     assert features["edges"] == 9  # seven inputs and two sinks
     assert features["skips"] == 2  # source to 4, and 5 to the output
     assert features["inputs_per_node"] == pytest.approx(7 / 5)
-    assert (
-        features["attention_share"]
-        == features["convolution_share"]
-        == features["glu_share"]
-        == pytest.approx(0.2)
-    )
+    assert features["attention_share"] == features["convolution_share"] == features["glu_share"] == pytest.approx(0.2)
     assert features["pooling_share"] == pytest.approx(0.4)
     assert features["feed_forward_share"] == 0
     assert features["mean_kernel"] == pytest.approx(11 / 3)
@@ -75,9 +70,7 @@ def test_parameters_are_those_of_the_cost_of_the_space() -> None:
 
 def test_no_ops_leave_the_features_as_they_are() -> None:
     plain = genotype(FFN, FFN.with_(inputs=(1, 0)))
-    padded = genotype(
-        Node.of("identity"), FFN.with_(inputs=(1,)), FFN.with_(inputs=(2, 1)), Node.of("identity", (3,))
-    )
+    padded = genotype(Node.of("identity"), FFN.with_(inputs=(1,)), FFN.with_(inputs=(2, 1)), Node.of("identity", (3,)))
     assert plain.id == padded.id
     assert equal(architecture_features(plain), architecture_features(padded))
 

@@ -28,12 +28,8 @@ def is_picture(path: Path) -> bool:
 
 
 @pytest.mark.parametrize("robustness", ["under_attack", "words_to_break"])
-def test_the_front_of_a_run_becomes_a_picture(
-    search_records: Search, tmp_path: Path, robustness: str
-) -> None:
-    path = draw_front(
-        records_table(search_records(12), JUDGE), tmp_path / "new" / "front.png", robustness=robustness
-    )
+def test_the_front_of_a_run_becomes_a_picture(search_records: Search, tmp_path: Path, robustness: str) -> None:
+    path = draw_front(records_table(search_records(12), JUDGE), tmp_path / "new" / "front.png", robustness=robustness)
     assert is_picture(path)
     assert list(path.parent.iterdir()) == [path]
 
@@ -43,18 +39,12 @@ def test_the_correlations_of_a_run_become_a_picture(search_records: Search, tmp_
     assert is_picture(draw_correlations(statistics, tmp_path / "correlations.png", title="a run"))
 
 
-def test_a_single_outcome_of_nothing_but_constants_can_be_drawn(
-    search_records: Search, tmp_path: Path
-) -> None:
-    table = records_table(search_records(6)).assign(
-        quality=0.5, under_attack=math.nan, words_to_break=math.nan
-    )
+def test_a_single_outcome_of_nothing_but_constants_can_be_drawn(search_records: Search, tmp_path: Path) -> None:
+    table = records_table(search_records(6)).assign(quality=0.5, under_attack=math.nan, words_to_break=math.nan)
     assert is_picture(draw_correlations(feature_statistics(table), tmp_path / "correlations.png"))
 
 
-def test_a_run_without_robustness_shows_compression_in_its_place(
-    search_records: Search, tmp_path: Path
-) -> None:
+def test_a_run_without_robustness_shows_compression_in_its_place(search_records: Search, tmp_path: Path) -> None:
     table = records_table(search_records(3)).assign(under_attack=math.nan, words_to_break=math.nan)
     assert is_picture(draw_front(table, tmp_path / "front.png"))
 

@@ -12,9 +12,7 @@ from hypothesis.extra.numpy import arrays
 
 from rosearch.analysis.pareto import front, non_dominated
 
-POINTS = arrays(
-    np.float64, st.tuples(st.integers(0, 12), st.integers(1, 4)), elements=st.integers(0, 4).map(float)
-)
+POINTS = arrays(np.float64, st.tuples(st.integers(0, 12), st.integers(1, 4)), elements=st.integers(0, 4).map(float))
 
 
 class Maximised(base.Fitness):  # type: ignore[misc]
@@ -48,9 +46,7 @@ def test_a_row_that_is_not_finite_is_never_on_the_front_and_changes_nothing(
     points: np.ndarray, data: st.DataObject
 ) -> None:
     bad = np.full((1, points.shape[1]), 9.0)
-    bad[0, data.draw(st.integers(0, points.shape[1] - 1))] = data.draw(
-        st.sampled_from([math.nan, math.inf, -math.inf])
-    )
+    bad[0, data.draw(st.integers(0, points.shape[1] - 1))] = data.draw(st.sampled_from([math.nan, math.inf, -math.inf]))
     with_bad = non_dominated(np.concatenate([points, bad]))
     assert with_bad.tolist() == [*non_dominated(points).tolist(), False]
 

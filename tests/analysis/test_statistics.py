@@ -33,9 +33,7 @@ def row(statistics: pd.DataFrame, feature: str, outcome: str = "quality") -> pd.
 
 def test_there_is_a_row_for_every_outcome_and_feature() -> None:
     statistics = feature_statistics(table(20))
-    assert list(zip(statistics["outcome"], statistics["feature"])) == [
-        (o, f) for o in OUTCOMES for f in FEATURES
-    ]
+    assert list(zip(statistics["outcome"], statistics["feature"])) == [(o, f) for o in OUTCOMES for f in FEATURES]
     assert {name: str(dtype) for name, dtype in statistics.dtypes.items()} == COLUMNS
 
 
@@ -79,9 +77,7 @@ def test_a_relation_through_parameters_alone_vanishes_when_they_are_controlled_f
 
 @pytest.mark.parametrize("rows", [6, 7])
 def test_with_few_rows_p_is_the_share_of_orders_as_extreme(rows: int) -> None:
-    made = table(
-        rows, depth=np.arange(rows), quality=[*range(1, rows), 0], parameters=[0, 1] * 3 + [2] * (rows - 6)
-    )
+    made = table(rows, depth=np.arange(rows), quality=[*range(1, rows), 0], parameters=[0, 1] * 3 + [2] * (rows - 6))
     rho = stats.spearmanr(made["depth"], made["quality"]).statistic
     orders = [stats.spearmanr(made["depth"], list(order)).statistic for order in permutations(range(rows))]
     exact = np.mean(np.abs(orders) >= abs(rho) - 1e-9)
@@ -186,9 +182,7 @@ def test_the_same_table_gives_the_same_statistics() -> None:
 
 
 def test_holm_adjusts_as_in_the_worked_example() -> None:
-    assert holm([0.01, 0.04, math.nan, 0.03, 0.005]) == pytest.approx(
-        [0.03, 0.06, math.nan, 0.06, 0.02], nan_ok=True
-    )
+    assert holm([0.01, 0.04, math.nan, 0.03, 0.005]) == pytest.approx([0.03, 0.06, math.nan, 0.06, 0.02], nan_ok=True)
 
 
 @given(st.lists(st.floats(0, 1) | st.just(math.nan), max_size=20))

@@ -34,10 +34,7 @@ def check_against_rows(batch: Batch, encoded: EncodedSplit) -> None:
         assert batch.input_ids[index, :length].tolist() == encoded.row(row).tolist()
         assert batch.input_ids[index, length:].eq(encoded.pad_id).all()
         assert batch.attention_mask[index].tolist() == [1] * length + [0] * (len(batch.input_ids[0]) - length)
-        assert (
-            batch.token_type_ids[index, :length].tolist()
-            == encoded.token_types[start : start + length].tolist()
-        )
+        assert batch.token_type_ids[index, :length].tolist() == encoded.token_types[start : start + length].tolist()
         assert not batch.token_type_ids[index, length:].any()
         assert batch.labels[index] == row
 
@@ -65,14 +62,10 @@ def test_training_batches_depend_on_seed_and_epoch_alone(encoded: EncodedSplit) 
 
     assert all(map(same, epoch(1, 0), epoch(1, 0)))
     assert not all(
-        (one.rows == other.rows).all()
-        for one, other in zip(epoch(1, 0), epoch(1, 1))
-        if len(one) == len(other)
+        (one.rows == other.rows).all() for one, other in zip(epoch(1, 0), epoch(1, 1)) if len(one) == len(other)
     )
     assert not all(
-        (one.rows == other.rows).all()
-        for one, other in zip(epoch(1, 0), epoch(2, 0))
-        if len(one) == len(other)
+        (one.rows == other.rows).all() for one, other in zip(epoch(1, 0), epoch(2, 0)) if len(one) == len(other)
     )
 
 

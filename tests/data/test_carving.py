@@ -81,9 +81,7 @@ def test_phrases_of_a_carved_sentence_leave_training() -> None:
         assert set(held) < set(sentences)
         kept = {text for (text,) in train.texts}
         assert {"gentle film", "film", "and on", "on"} < kept
-        expected = {
-            text for text in phrases if len(text.split()) > 2 and not any(text in one for one in held)
-        }
+        expected = {text for text in phrases if len(text.split()) > 2 and not any(text in one for one in held)}
         assert {text for text in kept if text in phrases and len(text.split()) > 2} == expected
         assert kept.isdisjoint(held) and set(sentences) - set(held) < kept
 

@@ -43,9 +43,7 @@ def test_pairs_carry_token_types(tokenizer: Any, tmp_path: Path) -> None:
     assert encoded.token_types.tolist() == [kind for row in expected["token_type_ids"] for kind in row]
 
 
-def test_rows_that_are_cut_are_counted_and_those_that_just_fit_are_not(
-    tokenizer: Any, tmp_path: Path
-) -> None:
+def test_rows_that_are_cut_are_counted_and_those_that_just_fit_are_not(tokenizer: Any, tmp_path: Path) -> None:
     encoded = encode(make_split(TEXTS), tokenizer, 6, tmp_path)  # row 1 has six tokens, row 3 ten
     assert encoded.lengths.tolist() == [4, 6, 3, 6, 3]
     assert encoded.truncated == 1
@@ -120,9 +118,7 @@ def test_a_tokenizer_without_token_types_gives_none(tokenizer: Any, tmp_path: Pa
 
 @pytest.mark.parametrize("name", ["meta.json", "ids.npy", "offsets.npy", "token_types.npy"])
 @pytest.mark.parametrize("damage", ["absent", "empty", "torn"])
-def test_what_is_damaged_on_disk_is_made_again(
-    name: str, damage: str, tokenizer: Any, tmp_path: Path
-) -> None:
+def test_what_is_damaged_on_disk_is_made_again(name: str, damage: str, tokenizer: Any, tmp_path: Path) -> None:
     whole = rows(first := encode(make_split(TEXTS), tokenizer, 64, tmp_path))
     path = tmp_path / "encoded" / first.key / name
     content = path.read_bytes()

@@ -38,9 +38,7 @@ def problem_of(path: Path, columns: list[str] | None = None) -> str:
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)
 @pytest.mark.parametrize("form", TEXT)
-def test_every_text_format_and_compression_gives_the_same_rows(
-    form: str, compression: str, tmp_path: Path
-) -> None:
+def test_every_text_format_and_compression_gives_the_same_rows(form: str, compression: str, tmp_path: Path) -> None:
     path = tmp_path / f"train.{form}{compression}"
     path.write_bytes(COMPRESSIONS[compression](TEXT[form].encode()))
     frame = read_file(path)

@@ -122,9 +122,7 @@ def test_words_alone_do_not_solve_the_task() -> None:
     splits = generate_splits(make_config(generated={"train": 6000, "test": 1500}), seed=1)
     texts = {name: [text for (text,) in split.texts] for name, split in splits.items()}
     counter = CountVectorizer()
-    model = LogisticRegression(max_iter=1000).fit(
-        counter.fit_transform(texts["train"]), splits["train"].labels
-    )
+    model = LogisticRegression(max_iter=1000).fit(counter.fit_transform(texts["train"]), splits["train"].labels)
     accuracy = model.score(counter.transform(texts["test"]), splits["test"].labels)
     assert 0.6 < accuracy < 0.8
 

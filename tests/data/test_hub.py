@@ -65,17 +65,13 @@ def test_class_names_that_are_not_ours_are_refused(dataset: Path) -> None:
 
 def test_an_unlabelled_split_is_refused(dataset: Path) -> None:
     changed = make_config(hub={"dataset": str(dataset), "test": "test"})
-    with pytest.raises(
-        BadInput, match="split test: column 'label': expected 0 to 1, got '-1' in 10 of 10 rows"
-    ):
+    with pytest.raises(BadInput, match="split test: column 'label': expected 0 to 1, got '-1' in 10 of 10 rows"):
         load_task(changed, seed=1)
 
 
 def test_a_split_that_is_not_there_is_one_clear_line(dataset: Path) -> None:
     changed = make_config(hub={"dataset": str(dataset), "test": "dev"})
-    with pytest.raises(
-        MissingResource, match=r"split dev: .*--data-root FOLDER or -o task\.path=FOLDER"
-    ) as caught:
+    with pytest.raises(MissingResource, match=r"split dev: .*--data-root FOLDER or -o task\.path=FOLDER") as caught:
         load_task(changed, seed=1)
     assert "\n" not in str(caught.value)
 

@@ -20,10 +20,7 @@ def write_tsv(path: Path, header: list[str], rows: list[list[str]]) -> None:
 
 
 def reviews(count: int, start: int = 0) -> list[list[str]]:
-    return [
-        [f'film "{row} is {"good" if row % 2 else "bad"}', str(row % 2)]
-        for row in range(start, start + count)
-    ]
+    return [[f'film "{row} is {"good" if row % 2 else "bad"}', str(row % 2)] for row in range(start, start + count)]
 
 
 @pytest.fixture
@@ -99,9 +96,7 @@ def test_files_may_name_and_spell_everything_otherwise(tmp_path: Path) -> None:
     assert task.test.texts == (("a, premise", "claim"),)
     assert task.test.labels.tolist() == [1]
     assert all(first.split()[1] == second.split()[1] for first, second in task.train.texts)
-    assert all(
-        int(first.split()[1]) % 2 == label for (first, _), label in zip(task.train.texts, task.train.labels)
-    )
+    assert all(int(first.split()[1]) % 2 == label for (first, _), label in zip(task.train.texts, task.train.labels))
 
 
 def test_every_format_gives_the_same_task(folder: Path) -> None:

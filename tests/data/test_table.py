@@ -18,9 +18,7 @@ def read(
     spellings: tuple[str, ...] = (),
     class_names: tuple[str, ...] = (),
 ) -> tuple[Split | None, str]:
-    frame = pd.DataFrame(
-        {"text": [f"row {row}" for row in range(len(labels))], "y": pd.Series(labels, dtype=object)}
-    )
+    frame = pd.DataFrame({"text": [f"row {row}" for row in range(len(labels))], "y": pd.Series(labels, dtype=object)})
     split, problems = Reading(("text",), "y", names, spellings).split(Table("a.tsv", frame, class_names))
     return split, "\n".join(map(str, problems))
 
@@ -100,9 +98,7 @@ def test_unlabelled_rows_of_the_hub_are_refused_with_what_to_do() -> None:
 def test_unknown_labels_are_named_and_counted(labels: list[Any], unknown: str) -> None:
     split, problems = read(labels)
     assert split is None
-    assert (
-        f"a.tsv: column 'y': expected negative, positive, or their integers 0 to 1, got {unknown}" in problems
-    )
+    assert f"a.tsv: column 'y': expected negative, positive, or their integers 0 to 1, got {unknown}" in problems
 
 
 def test_scores_are_numbers_of_single_precision() -> None:
@@ -120,9 +116,7 @@ def test_scores_that_are_no_finite_number_are_named_by_row(bad: Any) -> None:
 
 
 def test_all_problems_of_a_table_are_found_at_once() -> None:
-    frame = pd.DataFrame(
-        {"a": ["x", " ", None, ""], "b": ["x", 3, "y", "z"], "y": [0, 1, 7, 1]}, dtype=object
-    )
+    frame = pd.DataFrame({"a": ["x", " ", None, ""], "b": ["x", 3, "y", "z"], "y": [0, 1, 7, 1]}, dtype=object)
     split, problems = Reading(("a", "b"), "y", NAMES).split(Table("a.tsv", frame))
     assert split is None
     lines = [str(problem) for problem in problems]
@@ -134,9 +128,7 @@ def test_all_problems_of_a_table_are_found_at_once() -> None:
 
 def test_missing_columns_are_named_beside_those_that_are_there() -> None:
     frame = pd.DataFrame({"sentence": ["x"], "Quality": ["1"]})
-    split, problems = Reading(("text", "sentence"), "label", NAMES, section="task.local").split(
-        Table("a.tsv", frame)
-    )
+    split, problems = Reading(("text", "sentence"), "label", NAMES, section="task.local").split(Table("a.tsv", frame))
     assert split is None
     assert [str(problem) for problem in problems] == [
         f"a.tsv: expected a column '{name}', got only 'sentence', 'Quality'. "
@@ -146,9 +138,7 @@ def test_missing_columns_are_named_beside_those_that_are_there() -> None:
 
 
 def test_a_table_without_rows_is_a_problem() -> None:
-    split, problems = Reading(("text",), "y", NAMES).split(
-        Table("a.tsv", pd.DataFrame(columns=["text", "y"]))
-    )
+    split, problems = Reading(("text",), "y", NAMES).split(Table("a.tsv", pd.DataFrame(columns=["text", "y"])))
     assert split is None
     assert [str(problem) for problem in problems] == ["a.tsv: expected at least one row, got none"]
 

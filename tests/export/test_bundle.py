@@ -231,9 +231,7 @@ def test_the_code_that_travels_imports_nothing_of_rosearch(export: Callable[...,
         assert not [line for line in lines if line.strip().startswith(("from rosearch", "import rosearch"))]
 
 
-def test_an_existing_destination_is_refused_and_left_as_it_is(
-    export: Callable[..., Path], tmp_path: Path
-) -> None:
+def test_an_existing_destination_is_refused_and_left_as_it_is(export: Callable[..., Path], tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").write_text("mine")
     with pytest.raises(RunError, match="exists already"):
@@ -244,9 +242,7 @@ def test_an_existing_destination_is_refused_and_left_as_it_is(
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def test_an_earlier_export_is_replaced_as_a_whole_when_asked_to(
-    export: Callable[..., Path], tmp_path: Path
-) -> None:
+def test_an_earlier_export_is_replaced_as_a_whole_when_asked_to(export: Callable[..., Path], tmp_path: Path) -> None:
     (export() / "old.txt").write_text("of the first export")
     with pytest.raises(RunError, match="exists already"):
         export()
@@ -289,9 +285,7 @@ def test_a_folder_that_holds_another_model_is_refused(export: Callable[..., Path
         export(student=other)
 
 
-def test_a_damaged_tokenizer_is_one_clear_line(
-    export: Callable[..., Path], tokenizer: Path, tmp_path: Path
-) -> None:
+def test_a_damaged_tokenizer_is_one_clear_line(export: Callable[..., Path], tokenizer: Path, tmp_path: Path) -> None:
     damaged = shutil.copytree(tokenizer, tmp_path / "damaged")
     (damaged / "tokenizer.json").write_text("{torn")
     with pytest.raises(RunError, match="damaged: expected a saved tokenizer, got: ") as caught:
@@ -300,18 +294,14 @@ def test_a_damaged_tokenizer_is_one_clear_line(
     assert [path.name for path in tmp_path.iterdir()] == ["damaged"]
 
 
-def test_a_tokenizer_with_more_words_than_the_student_is_refused(
-    export: Callable[..., Path], tmp_path: Path
-) -> None:
+def test_a_tokenizer_with_more_words_than_the_student_is_refused(export: Callable[..., Path], tmp_path: Path) -> None:
     make_tokenizer([*WORDS, "more"]).save_pretrained(tmp_path / "larger")
     with pytest.raises(RunError, match="the student has 10 words, this tokenizer 11"):
         export(tokenizer=tmp_path / "larger")
     assert not (tmp_path / "out").exists()
 
 
-def test_a_destination_that_cannot_be_written_is_one_clear_line(
-    export: Callable[..., Path], tmp_path: Path
-) -> None:
+def test_a_destination_that_cannot_be_written_is_one_clear_line(export: Callable[..., Path], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="out: cannot be written: Not a directory"):
         export(destination=tmp_path / "file" / "out")
@@ -337,9 +327,7 @@ def test_a_card_states_measurements_with_intervals_and_the_limits() -> None:
 
 
 def test_a_card_of_what_was_not_attacked_says_so() -> None:
-    measured = replace(
-        MEASUREMENTS, robustness=None, quality=Quality("pearson", 0.8, 500, pearson=0.8, spearman=0.79)
-    )
+    measured = replace(MEASUREMENTS, robustness=None, quality=Quality("pearson", 0.8, 500, pearson=0.8, spearman=0.79))
     facts = replace(FACTS, problem="regression", labels=(), texts=2, measurements=measured, candidates=0)
     card = render_card(facts, "out", CODE)
     assert "nothing is known of its robustness" in card

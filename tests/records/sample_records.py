@@ -12,9 +12,7 @@ FAILED = Outcome(None, Failure("nan", "distil", "loss is nan"), {"distil": 0.5})
 def measured(value: float = 0.9) -> Outcome:
     quality = Quality("accuracy", value, 100, Estimate(value, value - 0.1, value + 0.1, 100))
     efficiency = Efficiency(1000, 800, 9.5, 10.5, 4000, 11.5, 32, 0.25)
-    return Outcome(
-        Measurements(quality, efficiency, Training(10, 320, 0.7, "float32")), None, {"build": 0.25}
-    )
+    return Outcome(Measurements(quality, efficiency, Training(10, 320, 0.7, "float32")), None, {"build": 0.25})
 
 
 def pending(number: int, generation: int = 0, **changes: object) -> Record:

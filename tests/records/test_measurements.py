@@ -27,9 +27,7 @@ COUNT = st.integers(0, 2**62)
 MAYBE = st.none() | FINITE
 
 estimates = st.builds(Estimate, FINITE, FINITE, FINITE, COUNT)
-qualities = st.builds(
-    Quality, st.text(), FINITE, COUNT, st.none() | estimates, MAYBE, MAYBE, MAYBE, MAYBE, MAYBE
-)
+qualities = st.builds(Quality, st.text(), FINITE, COUNT, st.none() | estimates, MAYBE, MAYBE, MAYBE, MAYBE, MAYBE)
 robustnesses = st.builds(Robustness, st.text(), COUNT, COUNT, *[estimates] * 6, errors=COUNT, seconds=FINITE)
 latencies = st.lists(st.builds(Latency, COUNT, FINITE, FINITE, FINITE), max_size=3).map(tuple)
 efficiencies = st.builds(

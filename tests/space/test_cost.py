@@ -30,9 +30,7 @@ def test_every_operation_is_worked_out_by_hand():
     assert {node.op for node, _, _ in BY_HAND} == set(OPERATIONS)
 
 
-@pytest.mark.parametrize(
-    ("node", "parameters", "flops"), BY_HAND, ids=lambda value: getattr(value, "op", None)
-)
+@pytest.mark.parametrize(("node", "parameters", "flops"), BY_HAND, ids=lambda value: getattr(value, "op", None))
 def test_an_operation_costs_what_it_costs_by_hand(node, parameters, flops):
     genotype = Genotype(16, 8, "mean", (node,))
     count = count_parameters(genotype, vocabulary=100, positions=20, token_types=3, labels=3)

@@ -50,18 +50,13 @@ def renumbered(genotype: Genotype, rng: random.Random) -> Genotype:
         inputs = [position[read] for read in node.inputs]
         if node.merge == "add":
             rng.shuffle(inputs)
-        nodes.append(
-            Node(node.op, tuple(rng.sample(node.settings, len(node.settings))), tuple(inputs), node.merge)
-        )
+        nodes.append(Node(node.op, tuple(rng.sample(node.settings, len(node.settings))), tuple(inputs), node.merge))
     return Genotype(genotype.width, genotype.rank, genotype.pooling, tuple(nodes))
 
 
 def shuffled_graph(genotype: Genotype, rng: random.Random) -> nx.DiGraph:
     """Its graph with random node names, and nodes and edges inserted in a random order."""
-    names = {
-        name: f"n{number}"
-        for name, number in zip(genotype.graph, rng.sample(range(1000), len(genotype.graph)))
-    }
+    names = {name: f"n{number}" for name, number in zip(genotype.graph, rng.sample(range(1000), len(genotype.graph)))}
     nodes = [(names[name], dict(data)) for name, data in genotype.graph.nodes(data=True)]
     edges = [(names[a], names[b], dict(data)) for a, b, data in genotype.graph.edges(data=True)]
     graph = nx.DiGraph(**genotype.graph.graph)
@@ -135,9 +130,7 @@ def smallest_code(genotype: Genotype) -> tuple:
         for position, node in enumerate(genotype.nodes, start=1):
             inputs = [rename[read] for read in node.inputs]
             merge = node.merge if len(inputs) > 1 else ""
-            code.append(
-                (rename[position], node.op, merge, tuple(sorted(inputs) if merge == "add" else inputs))
-            )
+            code.append((rename[position], node.op, merge, tuple(sorted(inputs) if merge == "add" else inputs)))
         codes.append(tuple(sorted(code)))
     return min(codes)
 
@@ -172,9 +165,7 @@ def test_ids_agree_with_brute_force_on_all_dags_of_two_operations(nodes, seen):
 def test_ids_agree_with_brute_force_on_all_dags_of_five_nodes():
     wirings = list(product(*(subsets(position) for position in range(1, 6))))
     assert len(wirings) == 9765
-    ids = [
-        Genotype(64, 32, "mean", tuple(Node("glu", (), reads) for reads in wiring)).id for wiring in wirings
-    ]
+    ids = [Genotype(64, 32, "mean", tuple(Node("glu", (), reads) for reads in wiring)).id for wiring in wirings]
     edges = np.zeros((len(wirings), 6, 6), dtype=np.int64)
     for row, wiring in enumerate(wirings):
         for position, reads in enumerate(wiring, start=1):
@@ -194,9 +185,7 @@ def test_ids_agree_with_brute_force_where_merges_and_ports_differ():
     pairs = []
     for wiring in product(*(inputs(position) for position in (1, 2, 3))):
         for kinds in product((("glu", "add"), ("glu", "concat"), ("ffn", "add")), repeat=3):
-            genotype = Genotype(
-                64, 32, "mean", tuple(Node(op, (), r, m) for (op, m), r in zip(kinds, wiring))
-            )
+            genotype = Genotype(64, 32, "mean", tuple(Node(op, (), r, m) for (op, m), r in zip(kinds, wiring)))
             pairs.append((genotype.id, smallest_code(genotype)))
     assert len(pairs) == 4 * 9 * 27
     assert assert_ids_agree(pairs) > 100
@@ -206,9 +195,7 @@ def test_ids_agree_with_brute_force_where_merges_and_ports_differ():
 @given(genotypes(most=5, operations=(Node("glu"), Node("ffn"))), genotypes(most=5, operations=(Node("glu"),)))
 def test_ids_of_two_drawn_genotypes_agree_with_networkx(a, b):
     def plain(genotype):
-        nodes = tuple(
-            node.with_(inputs=tuple(dict.fromkeys(node.inputs)), merge="add") for node in genotype.nodes
-        )
+        nodes = tuple(node.with_(inputs=tuple(dict.fromkeys(node.inputs)), merge="add") for node in genotype.nodes)
         return Genotype(64, 32, "mean", nodes)
 
     def same(left, right):
@@ -264,9 +251,7 @@ def of(*nodes: Node) -> Genotype:
 
 def test_an_identity_that_passes_on_one_input_changes_nothing():
     plain = of(ATTENTION, FFN.with_(inputs=(1,)))
-    through = of(
-        Node("identity"), ATTENTION.with_(inputs=(1,)), Node("identity", (), (2,)), FFN.with_(inputs=(3,))
-    )
+    through = of(Node("identity"), ATTENTION.with_(inputs=(1,)), Node("identity", (), (2,)), FFN.with_(inputs=(3,)))
     assert through.id == plain.id
     assert through.canonical().to_dict() == plain.canonical().to_dict()
 

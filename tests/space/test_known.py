@@ -40,9 +40,7 @@ def test_a_known_architecture_can_be_built_and_says_where_it_is_from(name):
     assert "ours" in known.note.lower()
 
 
-@pytest.mark.parametrize(
-    ("name", "published"), [("tinybert4", 14.4e6), ("bert_mini", 11.2e6), ("autodistil", 26.8e6)]
-)
+@pytest.mark.parametrize(("name", "published"), [("tinybert4", 14.4e6), ("bert_mini", 11.2e6), ("autodistil", 26.8e6)])
 def test_transformers_have_their_published_size(name, published):
     assert count_parameters(KNOWN[name].genotype).total == pytest.approx(published, rel=0.03)
 
@@ -135,9 +133,7 @@ def test_fitting_snaps_merges_poolings_kernels_and_unknown_settings():
 
 
 def test_what_cannot_be_fitted_says_why():
-    with pytest.raises(
-        ValueError, match="does not fit the search space tiny: 0 of its nodes can stay, 1 are needed"
-    ):
+    with pytest.raises(ValueError, match="does not fit the search space tiny: 0 of its nodes can stay, 1 are needed"):
         fit_to_space(KNOWN["adabert"].genotype, TINY)
     heavy = dataclasses.replace(ROBUST_DAG, min_parameters=23_000_000)
     with pytest.raises(ValueError, match=r"parameters must be 23,000,000 to 24,000,000, got"):

@@ -29,12 +29,8 @@ def test_a_missing_a_foreign_and_a_repeated_setting_are_all_named(op):
     bare = Genotype(64, 32, "mean", (Node(op),))
     assert [problem for problem in structural_problems(bare) if f"{op} lacks its setting {name!r}" in problem]
     foreign = Genotype(64, 32, "mean", (example(op).with_(settings=(*example(op).settings, ("colour", 1))),))
-    assert structural_problems(foreign) == [
-        f"node 1: {op} has no setting 'colour', it has {', '.join(OPERATIONS[op])}"
-    ]
-    twice = Genotype(
-        64, 32, "mean", (example(op).with_(settings=(*example(op).settings, (name, EXAMPLES[name]))),)
-    )
+    assert structural_problems(foreign) == [f"node 1: {op} has no setting 'colour', it has {', '.join(OPERATIONS[op])}"]
+    twice = Genotype(64, 32, "mean", (example(op).with_(settings=(*example(op).settings, (name, EXAMPLES[name]))),))
     assert structural_problems(twice) == [f"node 1: {op}.{name} is given twice"]
 
 

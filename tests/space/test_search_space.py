@@ -114,9 +114,7 @@ def test_heads_that_do_not_divide_the_width_are_never_sampled():
 
 
 def test_an_operation_that_suits_no_width_is_not_offered_there():
-    space = dataclasses.replace(
-        TINY, widths=(64, 88), operations={**TINY.operations, "attention": {"heads": (16,)}}
-    )
+    space = dataclasses.replace(TINY, widths=(64, 88), operations={**TINY.operations, "attention": {"heads": (16,)}})
     assert set(space.operations_at(64)) == {"attention", "separable_conv"}
     assert set(space.operations_at(88)) == {"separable_conv"}
     with pytest.raises(KeyError):
@@ -187,9 +185,7 @@ def test_all_violations_are_reported_at_once_and_structural_ones_alone():
 
 
 def test_identities_that_pass_on_do_not_count_as_nodes_that_do_something():
-    skips = Genotype(
-        384, 256, "mean", (*LEGAL.nodes[:3], Node("identity", (), (1,)), Node("identity", (), (2,)))
-    )
+    skips = Genotype(384, 256, "mean", (*LEGAL.nodes[:3], Node("identity", (), (1,)), Node("identity", (), (2,))))
     assert working_nodes(skips) == 3
     assert violations(skips, ROBUST_DAG) == ["at least 4 nodes that do something are needed, got 3"]
     assert is_legal(Genotype(384, 256, "mean", (*LEGAL.nodes[:4], Node("identity", (), (1,)))), ROBUST_DAG)
@@ -214,9 +210,7 @@ def test_enumeration_tells_ports_apart_and_counts_what_can_be_counted_by_hand():
 
 def test_a_window_that_hardly_anything_meets_ends_sampling_with_the_rule_that_was_broken():
     narrow = dataclasses.replace(ROBUST_DAG, min_parameters=7_000_001, max_parameters=7_000_002)
-    with pytest.raises(
-        BadInput, match=r"robust_dag: expected legal genotypes, got \d+ of \d+ .* parameters must be"
-    ):
+    with pytest.raises(BadInput, match=r"robust_dag: expected legal genotypes, got \d+ of \d+ .* parameters must be"):
         sample_genotype(narrow, random.Random(1))
 
 
@@ -232,6 +226,4 @@ def test_the_space_loads_no_torch():
         "loaded = {'torch', 'transformers', 'textattack', 'pandas'} & set(sys.modules)\n"
         "sys.exit(f'loaded: {loaded}' if loaded else 0)"
     )
-    assert (
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False).stderr == ""
-    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False).stderr == ""
