@@ -13,18 +13,12 @@ from typing import Annotated, Any
 
 import typer
 
-from rosearch.console import (
-    SearchDisplay,
-    err,
-    out,
-    print_record,
-    print_results,
-    print_statistics,
-    records_table,
-)
+from rosearch.console import err, out, print_record, print_results, print_statistics, records_table, seconds_line
 from rosearch.description import describe_record, describe_run
+from rosearch.display import SearchDisplay
 from rosearch.errors import BadInput, RosearchError
 from rosearch.experiment_file import load_experiment
+from rosearch.records.record import Role
 from rosearch.records.run_directory import RunDirectory
 from rosearch.results import load_results
 
@@ -96,6 +90,14 @@ def status(run: RunFolder, as_json: Json = False) -> None:
         key=lambda r: -results.fitness[r.number].scalar,
     )
     out.print(records_table("Candidates so far, by fitness", results, done, teacher=True))
+    roles: tuple[tuple[str, Role], ...] = (
+        ("Baselines", "baseline"),
+        ("Finalists (fresh seeds, test split)", "finalist"),
+    )
+    for title, role in roles:
+        if found := results.measured(role):
+            out.print(records_table(title, results, found))
+    out.print(f"Time: {seconds_line(results)}", highlight=False)
 
 
 @app.command()
@@ -207,6 +209,8 @@ def main() -> None:
     """The program `rosearch`: every error of ours becomes one clear line and its exit code."""
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    # Threads that spin while they wait make a busy machine many times slower; must be set before torch loads.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         app()
     except BadInput as error:

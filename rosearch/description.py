@@ -6,11 +6,12 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from rosearch.records.measurements import Measurements
+from rosearch.records.measurements import Estimate, Measurements, TeacherFacts
 from rosearch.records.record import Record
 from rosearch.results import Results
 
 _MEASUREMENTS: TypeAdapter[Measurements] = TypeAdapter(Measurements)
+_TEACHER: TypeAdapter[TeacherFacts] = TypeAdapter(TeacherFacts)
 _STATES = ("done", "failed", "running", "pending")
 
 
@@ -25,7 +26,10 @@ def describe_run(results: Results) -> dict[str, Any]:
         "budget": results.experiment.evolution.candidates,
         "generations": max((record.generation for record in candidates), default=-1) + 1,
         "counts": {state: sum(record.status == state for record in candidates) for state in _STATES},
+        "teacher": None if results.teacher is None else _TEACHER.dump_python(results.teacher, mode="json"),
+        "seconds": results.seconds,
         "front": [_brief(results, record) for record in results.front],
+        "candidates": [_brief(results, record) for record in results.measured("candidate")],
         "baselines": [_brief(results, record) for record in results.measured("baseline")],
         "finalists": [_brief(results, record) for record in results.measured("finalist")],
         "failures": [
@@ -82,16 +86,22 @@ def describe_record(results: Results, record: Record) -> dict[str, Any]:
 def _brief(results: Results, record: Record) -> dict[str, Any]:
     found = record.measurements
     assert found is not None
+    robust = found.robustness
     return {
         "id": record.id,
         "name": record.name,
         "number": record.number,
         "replicate": record.replicate,
         "fitness": results.fitness[record.number].scalar,
+        "gates_missed": list(results.fitness[record.number].gates),
         "quality": found.quality.value,
-        "under_attack": None if found.robustness is None else found.robustness.under_attack.value,
-        "words_to_break": None if found.robustness is None else found.robustness.words_to_break.value,
+        "under_attack": None if robust is None else _interval(robust.under_attack),
+        "words_to_break": None if robust is None else _interval(robust.words_to_break),
         "parameters": found.efficiency.parameters,
         "compression": found.efficiency.compression,
         "architecture": str(record.genotype),
     }
+
+
+def _interval(estimate: Estimate) -> dict[str, float]:
+    return {"value": estimate.value, "low": estimate.low, "high": estimate.high, "n": estimate.n}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -65,6 +66,14 @@ class Results:
     @property
     def _scored(self) -> list[Scored]:
         return [(r, self.fitness[r.number]) for r in self.of("candidate") if r.number in self.fitness]
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Workers' seconds per stage, summed over all records, longest first."""
+        totals: Counter[str] = Counter()
+        for record in self.records:
+            totals.update(record.seconds)
+        return dict(totals.most_common())
 
     def find(self, prefix: str) -> Record:
         """The record that a user names by the first letters of its id, or by a baseline's name.
