@@ -65,6 +65,7 @@ class Stopwatch:
 def run_candidate(task: CandidateTask, progress: Progress) -> Outcome:
     """Build, distil, measure and save one student. Never raises for a candidate's own fault: it returns a failure."""
     watch = Stopwatch()
+    torch.set_num_threads(task.experiment.execution.threads)  # part of the result: sums depend on how they are split
     try:
         with watch.stage("open"):
             materials = open_materials(task.experiment, task.cache)
@@ -82,6 +83,8 @@ def run_candidate(task: CandidateTask, progress: Progress) -> Outcome:
         return Outcome(None, Failure(failure.kind, failure.stage or watch.current, str(failure)), watch.seconds)
     except Exception as error:
         kind: Literal["oom", "exception"] = "oom" if _is_out_of_memory(error) else "exception"
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()  # the next candidate of this worker must not inherit the shortage
         message = f"{type(error).__name__}: {error}".splitlines()[0]
         return Outcome(None, Failure(kind, watch.current, message), watch.seconds)
 

@@ -38,9 +38,10 @@ def check_resources(experiment: Experiment) -> dict[str, str]:
     from rosearch.data.loading import load_task
     from rosearch.distillation.device import resolve_device
     from rosearch.distillation.teacher import find_teacher
+    from rosearch.materials import task_seed
 
     device = resolve_device(experiment.execution.device)
-    task = load_task(experiment.task, experiment.seed)
+    task = load_task(experiment.task, task_seed(experiment))
     teacher = find_teacher(experiment.teacher, task, experiment.task.max_length)
     rows = ", ".join(f"{len(getattr(task, split))} {split}" for split in ("train", "validation", "test"))
     space = load_space(experiment.search_space)

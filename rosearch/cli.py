@@ -1,13 +1,15 @@
 """The command line: parse, call, print. No logic of its own.
 
-Exit codes: 0 done, 2 a misused command, 3 bad input (every problem is listed), 4 a missing hub, dataset, teacher,
-package or GPU, 5 a run that cannot be used as asked, 6 a search stopped by its circuit breaker, 130 Ctrl-C.
+Exit codes: 0 done, 1 anything else, 2 a misused command, 3 bad input (every problem is listed), 4 a missing hub,
+dataset, teacher, package or GPU, 5 a run that cannot be used as asked, 6 a search stopped by its circuit
+breaker, 130 Ctrl-C.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -106,7 +108,7 @@ def show(
     record: Annotated[str, typer.Argument(help="The first letters of an id, or a baseline's name.")],
     as_json: Json = False,
 ) -> None:
-    """Everything about one candidate: architecture, measurements with intervals, ancestors, seconds per stage."""
+    """Everything about one candidate: architecture, measurements with intervals, parents, seconds per stage."""
     results = load_results(RunDirectory.open(run))
     found = results.find(record)
     if as_json:
@@ -144,13 +146,17 @@ def export(
     overwrite: Annotated[bool, typer.Option(help="Replace the folder if it exists.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Write a student as a Hugging Face folder that plain transformers loads, without rosearch."""
+    """Write a student as a Hugging Face folder that plain transformers loads, without rosearch.
+
+    Where finalists were retrained, the weights are those of the first retraining.
+    """
     from rosearch.evidence import export_record
 
     if best == (record is not None):
         raise typer.BadParameter("give either --best or --id ID")
     results = load_results(RunDirectory.open(run))
     chosen = results.best() if record is None else results.find(record)
+    chosen = results.retrained(chosen)
     folder = export_record(results, chosen, to or run / "export" / chosen.id, overwrite)
     if as_json:
         _print_json({"id": chosen.id, "folder": str(folder)})
@@ -179,7 +185,9 @@ def check(
         return
     for name, what in found.items():
         out.print(f"{name}: {what}", highlight=False, markup=False, soft_wrap=True)
-    out.print(f"{experiment}: all well. Next:\n  rosearch search {experiment}", highlight=False, soft_wrap=True)
+    again = ["rosearch", "search", str(experiment), *(["--data-root", str(data_root)] if data_root else [])]
+    again += [part for text in override or () for part in ("-o", text)]
+    out.print(f"{experiment}: all well. Next:\n  {shlex.join(again)}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _drive(run: RunDirectory, as_json: bool) -> None:
@@ -220,6 +228,9 @@ def main() -> None:
     except RosearchError as error:
         err.print(f"[red]error[/] {_escaped(str(error))}", highlight=False, soft_wrap=True)
         raise SystemExit(error.exit_code) from None
+    except OSError as error:  # a full disk, a folder that may not be written
+        err.print(f"[red]error[/] {_escaped(str(error))}", highlight=False, soft_wrap=True)
+        raise SystemExit(RosearchError.exit_code) from None
 
 
 def _escaped(text: str) -> str:

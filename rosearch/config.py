@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -22,7 +22,7 @@ def broken_rule(key: str, expected: str, got: object) -> PydanticCustomError:
 class Section(BaseModel):
     """Strict and frozen: a misspelt key is an error, never ignored."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class HubSource(Section):
@@ -138,6 +138,8 @@ class DistillationConfig(Section):
     def _some_loss(self) -> Self:
         if self.soft_weight + self.hard_weight == 0:
             raise broken_rule("", "soft_weight or hard_weight above 0 (else the classifier learns nothing)", "both 0")
+        if self.method == "hidden_states" and not self.hidden_layers:
+            raise broken_rule("hidden_layers", "at least one layer for hidden_states", "none")
         return self
 
 
@@ -151,7 +153,7 @@ class RobustnessConfig(Section):
 class EfficiencyConfig(Section):
     """What is timed; 0 repeats leave latency out."""
 
-    batch_sizes: list[int] = [1, 32]
+    batch_sizes: list[Annotated[int, Field(ge=1)]] = [1, 32]
     tokens: int = Field(32, ge=4)  # tokens per sentence of FLOPs and latency
     warmup: int = Field(3, ge=0)
     repeats: int = Field(10, ge=0)
@@ -211,7 +213,7 @@ class EvolutionConfig(Section):
 
 
 class FinalistsConfig(Section):
-    """The best of the front, trained again on fresh seeds and measured on the test split with other attack rows."""
+    """The best by fitness, trained again on fresh seeds and measured on the test split with other attack rows."""
 
     count: int = Field(0, ge=0)
     replicates: int = Field(1, ge=1)
@@ -245,3 +247,13 @@ class Experiment(Section):
     baselines: list[str] = []  # named architectures, distilled and measured as every candidate is
     finalists: FinalistsConfig = FinalistsConfig()
     execution: ExecutionConfig = ExecutionConfig()
+
+    @model_validator(mode="after")
+    def _measured(self) -> Self:
+        weights, timed = self.fitness.weights, self.evaluation.efficiency
+        if self.fitness.efficiency == "latency" and not (timed.repeats and timed.batch_sizes):
+            key = "evaluation.efficiency.repeats"
+            raise broken_rule(key, "above 0, with a batch size, for fitness.efficiency latency", timed.repeats)
+        if self.task.problem == "regression" and weights.accuracy + weights.efficiency == 0:
+            raise broken_rule("fitness.weights", "accuracy or efficiency above 0: regression is not attacked", "both 0")
+        return self

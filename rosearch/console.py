@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from rosearch.records.measurements import Estimate, Measurements, Quality, Robustness
@@ -62,6 +63,8 @@ def percent(estimate: Estimate) -> str:
 def _explanation(results: Results) -> str:
     weights, fitness = results.experiment.fitness.weights, results.experiment.fitness
     attack = results.experiment.evaluation.robustness
+    if results.experiment.task.problem == "regression":
+        return f"fitness: {weights.accuracy:g} x accuracy + {weights.efficiency:g} x efficiency ({fitness.efficiency})"
     return (
         f"fitness: {weights.robustness:g} x {fitness.robustness} + {weights.accuracy:g} x accuracy + "
         f"{weights.efficiency:g} x efficiency ({fitness.efficiency}), over the weights' sum. "
@@ -111,7 +114,7 @@ def print_record(results: Results, record: Record) -> None:
     title = f"#{record.number} {record.id} {record.name}".rstrip()
     table = Table(title=title, title_justify="left", show_header=False)
     for name, value in _facts(results, record):
-        table.add_row(name, value)
+        table.add_row(name, escape(value))  # a failure's message may hold brackets
     out.print(table)
     nodes = Table(title="Architecture", title_justify="left")
     for column in ("node", "operation", "settings", "reads", "merge"):

@@ -1,4 +1,4 @@
-"""Runs and records as plain data: what `--json` prints, and what a model card states."""
+"""Runs and records as plain data: what `--json` prints."""
 
 from __future__ import annotations
 

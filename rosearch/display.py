@@ -88,7 +88,7 @@ class SearchDisplay:
             self._bars.remove_task(bar)
         if self._batch is not None:
             self._bars.advance(self._batch)
-        self._console.print(f"  {_label(record)} {_verdict(record)}", highlight=False, soft_wrap=True)
+        self._console.print(f"  {_label(record)} {_verdict(record)}", highlight=False, markup=False, soft_wrap=True)
 
     def _line(self, text: str) -> None:
         if not self._console.is_terminal:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -50,7 +49,7 @@ class Driver:
     teacher: TeacherFacts
     backend: Backend
     observer: Observer
-    _failures: deque[Failure] = field(default_factory=deque)
+    _alike: tuple[tuple[str, str] | None, int] = (None, 0)  # kind and stage of the last failure, how many in a row
 
     def recorded(self, role: Role, generation: int) -> list[Record]:
         """The records of a role and generation, in the order of their proposals."""
@@ -110,16 +109,17 @@ class Driver:
 
     def _break_circuit(self, outcome: Outcome) -> None:
         """Stop where the last few candidates all failed alike: the fault is then not theirs."""
-        if outcome.failure is None:
-            self._failures.clear()
+        failure = outcome.failure
+        if failure is None:
+            self._alike = None, 0
             return
-        self._failures.append(outcome.failure)
-        limit = self.experiment.execution.stop_after_failures
-        alike = [f for f in self._failures if (f.kind, f.stage) == (outcome.failure.kind, outcome.failure.stage)]
-        if len(alike) >= limit:
+        last, count = self._alike
+        count = count + 1 if last == (failure.kind, failure.stage) else 1
+        self._alike = (failure.kind, failure.stage), count
+        if count >= self.experiment.execution.stop_after_failures:
             raise SearchAborted(
-                f"{self.run.path}: stopped: the last {len(alike)} candidates all failed alike: {outcome.failure}. "
-                f"Remove the cause, then `rosearch resume {self.run.path}`"
+                f"{self.run.path}: stopped: the last {count} candidates all failed alike: {failure}. "
+                f"They stay failed. Remove the cause, then go on: `rosearch resume {self.run.path}`"
             )
 
 

@@ -74,7 +74,7 @@ class SearchAborted(RosearchError):  # noqa: N818
 class CandidateFailed(RosearchError):  # noqa: N818
     """One candidate failed; recorded as data, never a stop.
 
-    `stage` is the part of its life that failed: build, distil, quality, robustness, efficiency.
+    `stage` is the part of its life that failed: open, build, distil, quality, attack, efficiency, save.
     """
 
     def __init__(self, kind: FailureKind, message: str, stage: str = "") -> None:

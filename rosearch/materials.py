@@ -21,6 +21,7 @@ from rosearch.distillation.device import resolve_device
 from rosearch.distillation.methods import required_layers
 from rosearch.distillation.outputs import TeacherOutputs, teacher_outputs
 from rosearch.distillation.teacher import load_teacher, prepare_teacher
+from rosearch.errors import BadInput, CandidateFailed, Problem
 from rosearch.evaluation.efficiency import measure_latency, teacher_cost
 from rosearch.evaluation.quality import measure_quality, predict
 from rosearch.evaluation.robustness import measure_robustness
@@ -68,7 +69,7 @@ def prepare_materials(experiment: Experiment, cache: Path, progress: Progress = 
     Raises `BadInput` for data or a teacher that do not fit, `MissingResource` for what is not there.
     """
     device = resolve_device(experiment.execution.device)
-    task = load_task(experiment.task, derive_seed(experiment.seed, "task"))
+    task = load_task(experiment.task, task_seed(experiment))
     max_length = experiment.task.max_length
     seed = derive_seed(experiment.seed, "teacher")
     folder = prepare_teacher(experiment.teacher, task, max_length, cache, device, seed, progress)
@@ -76,6 +77,11 @@ def prepare_materials(experiment: Experiment, cache: Path, progress: Progress = 
     train = encode(task.train, tokenizer, max_length, cache)
     outputs = teacher_outputs(folder, train, required_layers(experiment.distillation), cache, device, progress)
     return Materials(task, folder, tokenizer, train, outputs, device, cache, max_length)
+
+
+def task_seed(experiment: Experiment) -> int:
+    """The seed of what is drawn of the data: the validation rows, a sample of training rows, the generated task."""
+    return derive_seed(experiment.seed, "task")
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -86,14 +92,28 @@ def load_tokenizer(folder: Path) -> Any:
 
 
 def measure_teacher(materials: Materials, experiment: Experiment, progress: Progress = silent) -> TeacherFacts:
-    """The teacher's quality and robustness on the validation split, and its cost; the driver does it once a run."""
+    """The teacher's quality and robustness on the validation split, and its cost; the driver does it once a run.
+
+    Raises `BadInput` where the teacher itself gives no finite outputs or cannot be attacked.
+    """
+    try:
+        return _measure_teacher(materials, experiment, progress)
+    except CandidateFailed as failure:
+        problem = Problem("experiment", "teacher.model", "a teacher that can be measured", str(failure))
+        raise BadInput(problem) from None
+
+
+def _measure_teacher(materials: Materials, experiment: Experiment, progress: Progress) -> TeacherFacts:
     model, _ = load_teacher(materials.teacher)
     model.to(materials.device).eval()
     task, config = materials.task, experiment.evaluation.efficiency
     logits = predict(model, materials.encoded("validation"), materials.device, 64, progress)
+    threads = torch.get_num_threads()
     latency = None
     if config.repeats and config.batch_sizes:
+        torch.set_num_threads(experiment.execution.threads)  # as the students that it is compared with
         latency = measure_latency(model, config.batch_sizes[0], config, materials.device).median_ms
+        torch.set_num_threads(threads)
     return TeacherFacts(
         quality=measure_quality(logits, task.validation.labels, task.problem, task.metric),
         cost=teacher_cost(model, config.tokens),

@@ -76,20 +76,27 @@ class Results:
         return dict(totals.most_common())
 
     def find(self, prefix: str) -> Record:
-        """The record that a user names by the first letters of its id, or by a baseline's name.
+        """The record that a user names: a baseline by its name, any other by the first letters of its id.
 
-        A finalist's id is that of the candidate it retrains; the candidate is meant. Raises `RunError`.
+        Where a baseline and a candidate are the same architecture, the id means the candidate. Raises `RunError`.
         """
-        named = [r for r in self.records if r.role != "finalist" and (r.name == prefix or r.id.startswith(prefix))]
-        ids = {record.id for record in named}
-        if len(ids) == 1:
+        baselines, candidates = self.of("baseline"), self.of("candidate")
+        if named := [record for record in baselines if record.name == prefix]:
             return named[0]
-        what = (
-            f"{len(ids)} records begin with {prefix!r}: give more letters"
-            if ids
-            else f"no record begins with {prefix!r}"
-        )
-        raise RunError(f"{self.run.path}: {what}. `rosearch status {self.run.path}` lists them")
+        found = {r.id: r for r in (*baselines, *candidates) if r.id.startswith(prefix)}
+        if len(found) == 1:
+            return next(iter(found.values()))
+        count = f"{len(found)} records begin" if found else "no record begins"
+        more = "give more letters" if found else f"`rosearch status {self.run.path}` lists them"
+        raise RunError(f"{self.run.path}: {count} with {prefix!r}: {more}")
+
+    def retrained(self, record: Record) -> Record:
+        """The finalist that retrained a record on the finalists' budget, where there is one; else the record itself.
+
+        The first replicate, never the best of them: they were measured on the test split, which must not choose.
+        """
+        finalists = (r for r in self.measured("finalist") if r.id == record.id and r.replicate == 0)
+        return next(finalists, record)
 
     def best(self) -> Record:
         """The candidate of highest fitness. Raises `RunError` where none passed the gates."""

@@ -13,10 +13,11 @@ from rosearch.backends import make_backend
 from rosearch.candidate import save_whole
 from rosearch.config import Experiment
 from rosearch.driver import Driver, Observer
+from rosearch.errors import RunError
 from rosearch.evolution.strategies import make_strategy
 from rosearch.evolution.strategy import Strategy
 from rosearch.finalists import retrain_finalists
-from rosearch.materials import measure_teacher, prepare_materials
+from rosearch.materials import Materials, measure_teacher, prepare_materials
 from rosearch.records.measurements import TeacherFacts
 from rosearch.records.record import Proposal, Record
 from rosearch.records.run_directory import RunDirectory
@@ -41,41 +42,60 @@ def run_search(run: RunDirectory, observer: Observer) -> Results:
     """
     with run.lock(), Store.open(run.store) as store:
         store.reset_running()
-        experiment = run.experiment()
-        space = load_space(run.search_space)
-        cache = cache_folder(run)
-        teacher = _teacher(run, store, experiment, cache, observer)
-        strategy = make_strategy(
-            experiment.evolution,
-            experiment.fitness,
-            space,
-            experiment.seed,
-            teacher.quality.value,
-            teacher.latency_ms,
-        )
-        with make_backend(experiment.execution) as backend:
-            driver = Driver(run, store, experiment, cache, teacher, backend, observer)
-            driver.work("baselines", _baselines(driver))
-            while not strategy.finished:
-                records = driver.recorded("candidate", strategy.generation) or _propose(driver, strategy)
-                driver.work(f"generation {strategy.generation}", records)
-                strategy.tell(driver.recorded("candidate", strategy.generation))
-                prune_students(driver)
-            retrain_finalists(driver)
-        store.set_meta("finished", True)
+        try:
+            _search(run, store, observer)
+        finally:
+            store.reset_running()  # after Ctrl-C nothing runs any more, and `status` should say so
     return load_results(run)
+
+
+def _search(run: RunDirectory, store: Store, observer: Observer) -> None:
+    experiment = run.experiment()
+    space = load_space(run.search_space)
+    cache = cache_folder(run)
+    teacher = _teacher(run, store, experiment, cache, observer)
+    strategy = make_strategy(
+        experiment.evolution,
+        experiment.fitness,
+        space,
+        experiment.seed,
+        teacher.quality.value,
+        teacher.latency_ms,
+    )
+    with make_backend(experiment.execution) as backend:
+        driver = Driver(run, store, experiment, cache, teacher, backend, observer)
+        driver.work("baselines", _baselines(driver))
+        while not strategy.finished:
+            records = driver.recorded("candidate", strategy.generation) or _propose(driver, strategy)
+            driver.work(f"generation {strategy.generation}", records)
+            strategy.tell(driver.recorded("candidate", strategy.generation))
+            prune_students(driver)
+        retrain_finalists(driver)
+    store.set_meta("finished", True)
 
 
 def _teacher(run: RunDirectory, store: Store, experiment: Experiment, cache: Path, observer: Observer) -> TeacherFacts:
     """The teacher's facts: measured once, then read from the run: a resumed run judges by the same yardstick."""
     materials = prepare_materials(experiment, cache, observer.progress)
-    save_whole(materials.tokenizer, run.tokenizer)  # an export must not need the teacher
+    _check_same_materials(run, store, materials)
+    if not run.tokenizer.is_dir():
+        save_whole(materials.tokenizer, run.tokenizer)  # an export must not need the teacher
     facts = store.get_meta("teacher")
     if facts is not None:
         return _FACTS.validate_python(facts)
     teacher = measure_teacher(materials, experiment, observer.progress)
     store.set_meta("teacher", _FACTS.dump_python(teacher, mode="json"))
     return teacher
+
+
+def _check_same_materials(run: RunDirectory, store: Store, materials: Materials) -> None:
+    """A run compares candidates on one yardstick: it cannot go on with other data or another teacher."""
+    found = {"task": materials.task.fingerprint, "teacher outputs": materials.outputs.key}
+    before = store.get_meta("materials")
+    if before is None:
+        store.set_meta("materials", found)
+    elif changed := [name for name in found if before.get(name) != found[name]]:
+        raise RunError(f"{run.path}: the {' and '.join(changed)} changed since the run began: start a new run")
 
 
 def _baselines(driver: Driver) -> list[Record]:

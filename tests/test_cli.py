@@ -158,6 +158,18 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
         assert "gone: expected the folder of a run" in rosearch(*command, cwd=tmp_path, expect=5).stderr
 
 
+def test_a_teacher_that_cannot_be_read_is_one_clear_line(tmp_path: Path) -> None:
+    path = write_experiment(tmp_path, "classification")
+    (tmp_path / "teacher/config.json").write_text("{")
+    assert (
+        "teacher.model: expected a folder with the configuration"
+        in rosearch("check", path, cwd=tmp_path, expect=3).stderr
+    )
+    for file in (tmp_path / "teacher").glob("tokenizer*"):
+        file.unlink()
+    assert "teacher.model: expected" in rosearch("check", path, cwd=tmp_path, expect=3).stderr
+
+
 def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(tmp_path: Path) -> None:
     write_experiment(tmp_path, execution={"workers": 1})
     searching = subprocess.Popen(
@@ -166,6 +178,7 @@ def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
     )
     store = tmp_path / "runs/small-0001/records.sqlite"
     deadline = time.monotonic() + 120

@@ -252,3 +252,13 @@ def test_a_data_root_leaves_a_malformed_layout_to_the_checks(tmp_path: Path) -> 
 def test_a_rule_between_keys_names_the_key_and_what_it_holds(tmp_path: Path) -> None:
     path = write(tmp_path, evolution={"strategy": "nsga2", "population": 10})
     assert problems_of(path) == [f"{path}: evolution.population: expected a multiple of 4 for nsga2, got 10"]
+
+
+def test_a_fitness_must_only_weigh_what_is_measured(tmp_path: Path) -> None:
+    path = write(tmp_path, fitness={"efficiency": "latency"}, evaluation={"efficiency": {"repeats": 0}})
+    (found,) = problems_of(path)
+    assert found.startswith(f"{path}: evaluation.efficiency.repeats: expected above 0")
+    task = {"name": "t", "text": ["text"], "problem": "regression", "metric": "pearson", "generated": {}}
+    only = {"weights": {"robustness": 1, "accuracy": 0, "efficiency": 0}}
+    (found,) = problems_of(write(tmp_path, task=task, fitness=only))
+    assert found.startswith(f"{path}: fitness.weights: expected accuracy or efficiency above 0")

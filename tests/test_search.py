@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -137,3 +139,53 @@ def test_weights_are_kept_for_the_front_and_deleted_for_the_rest(tmp_path: Path)
     expected = {record.number for record in (*found.front, found.best(), *found.of("baseline"))}
     assert kept == expected
     assert not [path for path in found.run.students.iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize("strategy", ["nsga2", "random"])
+def test_every_strategy_searches_to_the_end_of_its_budget(strategy: str, tmp_path: Path) -> None:
+    found = run_whole(tmp_path, evolution={"strategy": strategy, "candidates": 6, "population": 4, "elite": 1})
+    assert found.finished and len(found.of("candidate")) == 6 and found.front
+
+
+def test_attacked_records_are_the_same_in_a_worker(tmp_path: Path) -> None:
+    small = {"evolution": {"candidates": 3, "population": 3, "elite": 1}}
+    inline = run_whole(tmp_path / "inline", problem="classification", **small)
+    worker = run_whole(tmp_path / "worker", problem="classification", execution={"workers": 1}, **small)
+    assert all(r.measurements is not None and r.measurements.robustness is not None for r in inline.records)
+    assert outcomes(worker.records) == outcomes(inline.records)
+
+
+def test_a_run_does_not_go_on_with_other_data(tmp_path: Path) -> None:
+    found = run_whole(tmp_path)
+    with (tmp_path / "data/train.tsv").open("a") as file:
+        file.write("one more story\t0.5\n")
+    with pytest.raises(RunError, match="the task and teacher outputs changed since the run began"):
+        run_search(found.run, Quiet())
+
+
+def test_a_name_or_an_id_finds_what_a_user_means(undisturbed: Results) -> None:
+    baseline = undisturbed.of("baseline")[0]
+    candidate = undisturbed.ranking[0]
+    assert undisturbed.find("bert_mini") is baseline
+    assert undisturbed.find(candidate.id[:8]) is candidate
+    twin = replace(candidate, role="baseline", name="twin", number=0)
+    both = replace(undisturbed, records=(twin, *undisturbed.records))
+    assert both.find(candidate.id).role == "candidate" and both.find("twin") is twin
+    assert undisturbed.retrained(candidate).role == "finalist" and undisturbed.retrained(candidate).replicate == 0
+    with pytest.raises(RunError, match="no record begins with 'zzz'"):
+        undisturbed.find("zzz")
+    with pytest.raises(RunError, match="give more letters"):
+        undisturbed.find("")
+
+
+KINDS = cycle(["oom", "exception"])
+
+
+def fail_in_turn(task: CandidateTask, progress: Progress) -> Outcome:
+    return Outcome(None, Failure(next(KINDS), "distil", "no"), {})  # type: ignore[arg-type]
+
+
+def test_only_failures_in_a_row_stop_a_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rosearch.driver, "run_candidate", fail_in_turn)
+    found = run_whole(tmp_path, execution={"stop_after_failures": 2})
+    assert found.finished and {record.status for record in found.records} == {"failed"}

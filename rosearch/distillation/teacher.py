@@ -75,7 +75,14 @@ def find_teacher(config: TeacherConfig, task: Task, max_length: int) -> FoundTea
     Raises `MissingResource` where it is not there and `BadInput` where its positions or labels do not fit.
     """
     weights = locate_weights(config.model)
-    teacher = AutoConfig.from_pretrained(weights, local_files_only=True)
+    try:
+        teacher = AutoConfig.from_pretrained(weights, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(weights, local_files_only=True)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        expected = "a folder with the configuration, weights and tokenizer of a transformers model"
+        raise BadInput(Problem("experiment", "teacher.model", expected, f"{weights}: {_one_line(error)}")) from None
+    if tokenizer.pad_token_id is None:
+        raise BadInput(Problem("experiment", "teacher.model", "a tokenizer that pads", f"{weights} has no pad token"))
     _check_positions(teacher, weights, max_length)
     if not _has_head(teacher):
         return FoundTeacher(weights, has_head=False)
@@ -137,10 +144,15 @@ def _fine_tuned(
     return _kept(cache, key, make)
 
 
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
+
+
 def _check_positions(teacher: Any, weights: Path, max_length: int) -> None:
     positions = getattr(teacher, "max_position_embeddings", None)
     if positions is None:
-        return  # positions are relative: any length
+        expected = "a model with max_position_embeddings"
+        raise BadInput(Problem("experiment", "teacher.model", expected, f"{weights.name} ({teacher.model_type})"))
     if "roberta" in teacher.model_type or teacher.model_type == "camembert":
         positions -= teacher.pad_token_id + 1  # these count positions from behind the padding token's
     if max_length > positions:

@@ -51,7 +51,7 @@ class TextVictim:
         try:
             logits: torch.Tensor = self.model(**encoded.to(self._device)).logits.float().cpu()
             if not torch.isfinite(logits).all():
-                raise CandidateFailed("nan", "logits under attack are not finite", "robustness")
+                raise CandidateFailed("nan", "logits under attack are not finite", "attack")
         except Exception as error:
             self.failure = error
             raise
@@ -147,7 +147,7 @@ def _require_some_attack(attack: str, results: Sequence[AttackedRow], complaints
     attacked = sum(result.outcome != "misclassified" for result in results)
     if complaints and len(complaints) == attacked:
         message = f"{attack} raised on all {attacked} rows that it attacked, first {complaints[0]}"
-        raise CandidateFailed("attack_error", message, "robustness")
+        raise CandidateFailed("attack_error", message, "attack")
 
 
 def _share_changed(result: AttackedRow) -> float:

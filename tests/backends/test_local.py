@@ -48,7 +48,12 @@ def driver(way: str, folder: Path) -> Iterator[subprocess.Popen]:
     """A driver in a process group of its own, as a shell starts it, with two busy workers."""
     command = [sys.executable, str(HERE / "drivers.py"), way, str(folder)]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
     ) as process:
         try:
             assert process.stdout.readline() == "held\n"

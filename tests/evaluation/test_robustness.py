@@ -170,7 +170,7 @@ def test_an_attack_that_raises_on_every_row_fails_the_candidate(
     texts, chosen = [sentences[row] for row in rows], labels[rows]
     with pytest.raises(CandidateFailed, match=r"brittle raised on all .* RuntimeError: cannot attack plot") as caught:
         measure(texts, chosen, attack=brittle)
-    assert (caught.value.kind, caught.value.stage) == ("attack_error", "robustness")
+    assert (caught.value.kind, caught.value.stage) == ("attack_error", "attack")
 
 
 def test_a_model_that_raises_is_no_failing_attack(
@@ -194,7 +194,7 @@ def test_logits_that_are_not_finite_fail_the_candidate(measure: Measure, sentenc
         measure.model.classifier.bias[0] = torch.inf
     with pytest.raises(CandidateFailed, match="not finite") as caught:
         measure(sentences, labels)
-    assert (caught.value.kind, caught.value.stage) == ("nan", "robustness")
+    assert (caught.value.kind, caught.value.stage) == ("nan", "attack")
 
 
 def test_all_is_left_as_it_was(measure: Measure, sentences: Texts, labels: Any) -> None:
