@@ -233,7 +233,7 @@ def test_the_quickstart_runs_from_one_command(tmp_path: Path) -> None:
 @pytest.mark.timeout(900)
 def test_the_whole_quickstart_ends_with_a_front(tmp_path: Path) -> None:
     summary = json.loads(program("search", ROOT / "experiments/quickstart.yaml", "--json", cwd=tmp_path).stdout)
-    assert summary["finished"] and summary["counts"] == {"done": 12, "failed": 0, "running": 0, "pending": 0}
+    assert summary["finished"] and summary["counts"] == {"done": 16, "failed": 0, "running": 0, "pending": 0}
     assert summary["front"]
 
 
