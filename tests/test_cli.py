@@ -219,7 +219,7 @@ def test_the_quickstart_runs_from_one_command(tmp_path: Path) -> None:
     """The real teacher out of its package and the real file, cut short; the whole of it is a slow test's."""
     short = "task.generated.train=160 teacher.fine_tune.max_steps=3 distillation.max_steps=2"
     fewer = "evolution.candidates=2 evolution.population=2 evolution.elite=1 evaluation.robustness.rows=3"
-    more = "finalists.rows=3 execution.workers=1 evaluation.efficiency.repeats=1"
+    more = "baselines=[] finalists.rows=3 execution.workers=1 evaluation.efficiency.repeats=1"
     gates = "fitness.min_quality=0 fitness.max_class_share=1"
     overrides = [part for text in f"{short} {fewer} {more} {gates}".split() for part in ("-o", text)]
     found = program("search", ROOT / "experiments/quickstart.yaml", *overrides, "--json", cwd=tmp_path)
