@@ -6,8 +6,10 @@ there flatter the winner. Replicates on other seeds, other rows and other attack
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rosearch.candidate import CandidateTask
-from rosearch.driver import Driver
+from rosearch.driver import Driver, candidate_task
 from rosearch.materials import attack_seed
 from rosearch.records.record import Proposal, Record
 from rosearch.results import load_results
@@ -41,13 +43,8 @@ def finalist_task(driver: Driver, record: Record) -> CandidateTask:
     experiment = driver.experiment
     config = experiment.finalists
     longer = {} if config.epochs is None else {"epochs": config.epochs, "max_steps": None}
-    return CandidateTask(
-        experiment=experiment,
-        cache=driver.cache,
-        teacher=driver.teacher,
-        genotype=record.genotype,
-        seed=record.seed,
-        student_folder=driver.run.student_folder(record),
+    return replace(
+        candidate_task(driver, record),
         distillation=experiment.distillation.model_copy(update=longer),
         robustness=experiment.evaluation.robustness.model_copy(update={"rows": config.rows}),
         attack_seed=attack_seed(experiment, "attack:finalists"),
