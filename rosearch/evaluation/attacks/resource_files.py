@@ -1,0 +1,107 @@
+"""Files of a resource folder: read from folders, archives and `.xz`, and hashed. Knows nothing of what is in them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import lzma
+import zipfile
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from rosearch.errors import BadInput, Problem
+
+
+@dataclass(frozen=True)
+class Package:
+    """A folder of files, or a zip archive that holds such a folder, as NLTK distributes its data."""
+
+    path: Path
+    inside: str = ""  # of an archive: the folder in it, with its slash
+
+    def read(self, name: str) -> bytes:
+        """One file's content. Raises `BadInput` where it is not there or the archive is damaged."""
+        try:
+            if self.path.is_dir():
+                return (self.path / name).read_bytes()
+            with zipfile.ZipFile(self.path) as archive:
+                return archive.read(self.inside + name)
+        except (OSError, KeyError, zipfile.BadZipFile) as error:
+            raise damaged(self.path, f"a package with {name}", error) from None
+
+    def json(self, name: str) -> Any:
+        """The value of a JSON file. Raises `BadInput`."""
+        try:
+            return json.loads(self.read(name))
+        except ValueError as error:
+            raise damaged(self.path, f"JSON in {name}", error) from None
+
+    def head(self, name: str, size: int) -> bytes:
+        """The first bytes of a file; b"" where it cannot be read."""
+        try:
+            if self.path.is_dir():
+                with (self.path / name).open("rb") as file:
+                    return file.read(size)
+            with zipfile.ZipFile(self.path) as archive, archive.open(self.inside + name) as member:
+                return member.read(size)
+        except (OSError, KeyError, zipfile.BadZipFile):
+            return b""
+
+    def files(self, names: tuple[str, ...]) -> tuple[Path, ...]:
+        """The paths of these files; that of the archive where it is one."""
+        return tuple(self.path / name for name in names) if self.path.is_dir() else (self.path,)
+
+
+def find_package(places: tuple[Path, ...], name: str, file: str) -> Package | None:
+    """The first of the places that has `name/`, or `name.zip` with `name/`, with `file` in it."""
+    for place in places:
+        for package in (Package(place / name), Package(place / f"{name}.zip", f"{name}/")):
+            if package.head(file, 1):
+                return package
+    return None
+
+
+def first_file(places: tuple[Path, ...], names: tuple[str, ...]) -> Path | None:
+    """The first file of these names, in the order of the places."""
+    return next((place / name for place in places for name in names if (place / name).is_file()), None)
+
+
+def read_json(path: Path, expected: str) -> Any:
+    """The value of a `.json` or `.json.xz` file. Raises `BadInput` naming what was expected of it."""
+    try:
+        return json.loads(lzma.decompress(path.read_bytes()) if path.suffix == ".xz" else path.read_bytes())
+    except (OSError, ValueError, lzma.LZMAError, EOFError) as error:
+        raise damaged(path, expected, error) from None
+
+
+def read_lines(path: Path, expected: str) -> list[str]:
+    """The lines of a UTF-8 text file, with or without a byte order mark. Raises `BadInput`."""
+    try:
+        return path.read_text(encoding="utf-8-sig").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise damaged(path, expected, error) from None
+
+
+def damaged(path: Path, expected: str, got: object) -> BadInput:
+    """The one line for a file that is not what its name says."""
+    told = f"{type(got).__name__}: {got}" if isinstance(got, Exception) else str(got)
+    return BadInput(Problem(str(path), "", expected, " ".join(told.split()), "Put a whole copy of the file there."))
+
+
+def files_fingerprint(paths: tuple[Path, ...]) -> str:
+    """32 hex digits of the names and contents of those of the files that are there."""
+    parts = []
+    for path in paths:
+        if path.is_file():
+            state = path.stat()
+            parts.append(f"{path.name}\x1f{state.st_size}\x1f{_content(path, state.st_size, state.st_mtime_ns)}")
+    return hashlib.blake2b("\x1e".join(parts).encode(), digest_size=16).hexdigest()
+
+
+@lru_cache(maxsize=256)
+def _content(path: Path, size: int, modified_ns: int) -> str:
+    """A file's hash; size and time are there so that a file that changed is read again, and no other."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()

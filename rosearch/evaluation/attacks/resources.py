@@ -1,0 +1,180 @@
+"""Local files in place of what recipes would download: found in one folder, loaded when asked for, once a process.
+
+Nothing is downloaded and nothing is written. Making `Resources` costs nothing; `require` says in one line, before
+a run starts, all that is missing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rosearch.errors import BadInput, MissingResource, Problem
+from rosearch.evaluation.attacks.resource_files import files_fingerprint
+from rosearch.evaluation.attacks.resource_places import RESOURCES, Found, Places
+
+if TYPE_CHECKING:
+    import torch
+
+    from rosearch.evaluation.attacks.neighbours import Neighbours
+    from rosearch.evaluation.attacks.sentence_encoder import SentenceEncoder
+    from rosearch.evaluation.attacks.tagger import Tagger
+    from rosearch.evaluation.attacks.vectors import Vectors
+    from rosearch.evaluation.attacks.wordnet import WordNet
+
+VARIABLE = "ROSEARCH_RESOURCES"
+
+
+@dataclass(frozen=True)
+class ResourceState:
+    """One line of `rosearch attack resources --check`."""
+
+    name: str
+    found: bool
+    place: str  # "" where it was not found
+    edition: str
+    purpose: str
+    hint: str  # how to get it
+
+
+class Resources:
+    """The resources of one folder; None is the folder that `ROSEARCH_RESOURCES` names, if any.
+
+    What is loaded is shared by all `Resources` of the process. Each method that loads raises `MissingResource`
+    where the resource is not there and `BadInput` where it cannot be read.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        named = os.environ.get(VARIABLE, "") if folder is None else ""
+        self.folder = Path(named) if named else folder
+        self._places = Places(None if self.folder is None else self.folder.expanduser().absolute())
+
+    def wordnet(self, edition: str = "wordnet") -> WordNet:
+        """`wordnet-3.0`, `oewn`, or `wordnet`: the first of the two that is there."""
+        return _wordnet(self._found(edition))
+
+    def neighbours(self) -> Neighbours:
+        """Each word's nearest words in the counter-fitted space."""
+        return _neighbours(self._found("neighbours"))
+
+    def sentence_encoder(self, device: str | torch.device = "cpu") -> SentenceEncoder:
+        """The encoder on a device, one for each device."""
+        return _sentence_encoder(self._found("sentence_encoder"), str(device))
+
+    def tagger(self) -> Tagger:
+        """NLTK's English part-of-speech tagger with the universal tagset."""
+        return _tagger(self._found("tagger"))
+
+    def homoglyphs(self) -> dict[str, tuple[str, ...]]:
+        """Each character's look-alikes."""
+        return _homoglyphs(self._found("homoglyphs"))
+
+    def masked_lm(self) -> Path:
+        """The folder of a masked language model, for `from_pretrained`."""
+        return self._found("masked_lm").place
+
+    def vectors(self) -> Vectors:
+        """The counter-fitted vectors."""
+        return _vectors(self._found("vectors"))
+
+    def has(self, name: str) -> bool:
+        """Whether a resource is there. Raises `BadInput` for a name that is none."""
+        return self.find(name) is not None
+
+    def find(self, name: str) -> Found | None:
+        """Where a resource lies, looked up anew each time. Raises `BadInput` for a name that is none."""
+        if name == "wordnet":
+            return self.find("wordnet-3.0") or self.find("oewn")
+        if name not in RESOURCES:
+            known = ", ".join(("wordnet", *RESOURCES))
+            raise BadInput(Problem("attack resources", "name", f"one of {known}", repr(name)))
+        return RESOURCES[name].find(self._places)
+
+    def check(self) -> list[ResourceState]:
+        """The state of every resource, in the order of `RESOURCES`."""
+        states = []
+        for name, kind in RESOURCES.items():
+            found = kind.find(self._places)
+            place, edition = (str(found.place), found.edition) if found is not None else ("", "")
+            states.append(ResourceState(name, found is not None, place, edition, kind.purpose, kind.hint))
+        return states
+
+    def require(self, names: Sequence[str], where: str) -> None:
+        """Raise one `MissingResource` that names all that is missing; `where` says who asks, as `attack pwws`."""
+        missing = [name for name in dict.fromkeys(names) if not self.has(name)]
+        if missing:
+            told = "; ".join(f"{name} ({_hint(name)})" for name in missing)
+            raise MissingResource(
+                f"{where} needs local files that are not there: {told}. {self._looked()}; "
+                "`rosearch attack resources --check` shows all of them"
+            )
+
+    def fingerprint(self, names: Sequence[str]) -> str:
+        """32 hex digits of the contents of these resources. Raises `MissingResource`."""
+        self.require(names, "a fingerprint")
+        parts = sorted(f"{name}\x1f{files_fingerprint(self._found(name).files)}" for name in set(names))
+        return hashlib.blake2b("\x1e".join(parts).encode(), digest_size=16).hexdigest()
+
+    def _found(self, name: str) -> Found:
+        found = self.find(name)
+        if found is None:
+            self.require([name], "this attack")
+        assert found is not None
+        return found
+
+    def _looked(self) -> str:
+        if self.folder is None:
+            return f"Name a folder with them in the environment variable {VARIABLE}"
+        return f"Looked in {self.folder}" + ("" if self._places.within()[0].is_dir() else ", which is no folder")
+
+
+def _hint(name: str) -> str:
+    return "; or ".join(RESOURCES[n].hint for n in (("wordnet-3.0", "oewn") if name == "wordnet" else (name,)))
+
+
+@lru_cache(maxsize=8)
+def _wordnet(found: Found) -> WordNet:
+    from rosearch.evaluation.attacks.wordnet import read_oewn, read_wndb
+
+    return read_oewn(found.place) if found.package is None else read_wndb(found.package, found.edition)
+
+
+@lru_cache(maxsize=8)
+def _neighbours(found: Found) -> Neighbours:
+    from rosearch.evaluation.attacks.neighbours import read_neighbours
+
+    return read_neighbours(found.place)
+
+
+@lru_cache(maxsize=4)
+def _sentence_encoder(found: Found, device: str) -> SentenceEncoder:
+    from rosearch.evaluation.attacks.sentence_encoder import read_sentence_encoder
+
+    return read_sentence_encoder(found.place, device)
+
+
+@lru_cache(maxsize=4)
+def _tagger(found: Found) -> Tagger:
+    from rosearch.evaluation.attacks.tagger import read_tagger
+
+    assert found.universal is not None
+    return read_tagger(found.package or found.place, found.universal)
+
+
+@lru_cache(maxsize=4)
+def _homoglyphs(found: Found) -> dict[str, tuple[str, ...]]:
+    from rosearch.evaluation.attacks.homoglyphs import read_homoglyphs
+
+    return read_homoglyphs(found.place)
+
+
+@lru_cache(maxsize=1)
+def _vectors(found: Found) -> Vectors:
+    from rosearch.evaluation.attacks.vectors import read_vectors
+
+    return read_vectors(found.place)

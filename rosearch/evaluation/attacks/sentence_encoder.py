@@ -1,0 +1,158 @@
+"""Sentences as vectors, for constraints on what an attack may do to the meaning."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from rosearch.evaluation.attacks.resource_files import damaged
+
+_ROWS = 32  # texts a forward pass: a CPU core gains nothing from more
+_ROWS_ELSEWHERE = 256
+_REMEMBERED = 2**15  # texts: 50 MB at a width of 384
+
+Rows = np.ndarray[tuple[int, int], np.dtype[np.float32]]
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """What a sentence-transformers folder says of the steps around its model."""
+
+    width: int
+    longest: int  # tokens, special ones included
+    pooling: str  # mean or cls
+    normalised: bool
+    lower_case: bool
+
+
+class SentenceEncoder:
+    """A transformer whose token vectors are pooled to one vector a text, as sentence-transformers does.
+
+    Texts are encoded in batches of like length, in float32, and remembered: the vector of a text does not depend
+    on the texts beside it beyond rounding (some 1e-7).
+    """
+
+    def __init__(self, model: torch.nn.Module, tokenizer: Any, shape: _Shape, device: torch.device) -> None:
+        self._model = model.to(device).eval().requires_grad_(False)
+        self._tokenizer = tokenizer
+        self._shape = shape
+        self._device = device
+        self._rows = _ROWS if device.type == "cpu" else _ROWS_ELSEWHERE
+        self._memory: OrderedDict[str, Any] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def encode(self, texts: Sequence[str]) -> torch.Tensor:
+        """Vectors (n, width) of n texts, float32 on the CPU; of length 1 where the model says so."""
+        return torch.from_numpy(self.rows(texts))
+
+    def rows(self, texts: Sequence[str]) -> Rows:
+        """`encode` as a NumPy array of the caller's own."""
+        if not texts:
+            return np.zeros((0, self._shape.width), np.float32)
+        with self._lock:
+            known = {text: self._memory[text] for text in dict.fromkeys(texts) if text in self._memory}
+            new = [text for text in dict.fromkeys(texts) if text not in known]
+            for text in known:
+                self._memory.move_to_end(text)
+            if new:
+                made = dict(zip(new, self._computed(new), strict=True))
+                known |= made
+                self._memory |= made
+                while len(self._memory) > _REMEMBERED:
+                    self._memory.popitem(last=False)
+        return np.stack([known[text] for text in texts])
+
+    def _computed(self, texts: list[str]) -> Rows:
+        # Sorted by their ids, too, so that a set of texts is cut into the same batches in whatever order it comes.
+        encoded = [made.ids for made in self._tokenizer.encode_batch([self._cleaned(text) for text in texts])]
+        order = sorted(range(len(texts)), key=lambda row: (len(encoded[row]), encoded[row]))
+        rows = np.empty((len(texts), self._shape.width), np.float32)
+        with torch.inference_mode(), torch.autocast(self._device.type, enabled=False):
+            for start in range(0, len(order), self._rows):
+                batch = order[start : start + self._rows]
+                rows[batch] = self._pooled([encoded[row] for row in batch]).cpu().numpy()
+        return rows
+
+    def _cleaned(self, text: str) -> str:
+        return text.strip().lower() if self._shape.lower_case else text.strip()
+
+    def _pooled(self, ids: list[list[int]]) -> torch.Tensor:
+        longest = max(map(len, ids))
+        tokens = torch.tensor([row + [0] * (longest - len(row)) for row in ids], device=self._device)
+        mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in ids], device=self._device)
+        states = self._model(input_ids=tokens, attention_mask=mask).last_hidden_state  # (batch, longest, width)
+        if self._shape.pooling == "cls":
+            pooled = states[:, 0]
+        else:
+            real = mask.unsqueeze(-1).to(states.dtype)
+            pooled = (states * real).sum(1) / real.sum(1).clamp(min=1e-9)
+        return torch.nn.functional.normalize(pooled, dim=1) if self._shape.normalised else pooled
+
+
+def read_sentence_encoder(folder: Path, device: str = "cpu") -> SentenceEncoder:
+    """Open a folder with config.json, tokenizer.json and safetensors weights; nothing is asked of a hub.
+
+    The files of sentence-transformers beside them say how to pool, cut and normalise; without them token vectors
+    are averaged over at most the model's positions and brought to length 1. Raises `BadInput`.
+    """
+    from tokenizers import Tokenizer  # type: ignore[import-untyped,unused-ignore]
+    from transformers import AutoModel
+
+    expected = "a sentence encoder: config.json, tokenizer.json and *.safetensors of one transformer"
+    try:
+        # Weights that the file lacks (a pooler) are drawn at random, and not used.
+        with torch.random.fork_rng(devices=[]), _no_progress_bar():
+            model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=torch.float32)
+        shape = _shape(folder, model.config)
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    except Exception as error:  # transformers and tokenizers raise whatever they met
+        raise damaged(folder, expected, error) from None
+    tokenizer.no_padding()  # what tokenizer.json says of both was for another use of the model
+    tokenizer.enable_truncation(shape.longest)
+    return SentenceEncoder(model, tokenizer, shape, torch.device(device))
+
+
+@contextmanager
+def _no_progress_bar() -> Iterator[None]:
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+def _shape(folder: Path, config: Any) -> _Shape:
+    positions = int(getattr(config, "max_position_embeddings", 512))
+    settings = _settings(folder / "sentence_bert_config.json")
+    pooling = _settings(folder / "1_Pooling" / "config.json")
+    modes = [name.removeprefix("pooling_mode_") for name, on in pooling.items() if name.startswith("pooling_") and on]
+    modes = [str(pooling["pooling_mode"])] if "pooling_mode" in pooling else modes or ["mean_tokens"]
+    mode = modes[0].removesuffix("_tokens").removesuffix("_token")
+    modules = json.loads((folder / "modules.json").read_text()) if (folder / "modules.json").is_file() else None
+    kinds = [str(module["type"]).rpartition(".")[2] for module in modules or []]
+    if len(modes) != 1 or mode not in ("mean", "cls") or set(kinds) - {"Transformer", "Pooling", "Normalize"}:
+        raise ValueError(f"pooled by {'+'.join(modes)} in the steps {kinds}; only mean and cls pooling are known")
+    return _Shape(
+        width=int(config.hidden_size),
+        longest=min(int(settings.get("max_seq_length") or positions), positions),
+        pooling=mode,
+        normalised=modules is None or "Normalize" in kinds,
+        lower_case=bool(settings.get("do_lower_case", False)),
+    )
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
