@@ -1,0 +1,275 @@
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rosearch.errors import BadInput
+from rosearch.evaluation.heldout import ADVGLUE, HeldOut, read_held_out, score
+from rosearch.evaluation.intervals import wilson
+
+SENTIMENT = ("negative", "positive")
+NLI = ("entailment", "neutral", "contradiction")
+
+
+def written(path: Path, content: str) -> Path:
+    path.write_text(content, encoding="utf-8")
+    return path
+
+
+def lines(path: Path, *rows: dict[str, Any]) -> Path:
+    return written(path, "".join(json.dumps(row) + "\n" for row in rows))
+
+
+def problems(path: Path, labels: tuple[str, ...] = SENTIMENT, task: str = "") -> list[str]:
+    with pytest.raises(BadInput) as caught:
+        read_held_out(path, labels, task)
+    assert all(problem.where == str(path) for problem in caught.value.problems)
+    return [str(problem).removeprefix(f"{path}: ") for problem in caught.value.problems]
+
+
+def held(labels: list[int | None], groups: list[str], pairs: list[str] | None = None) -> HeldOut:
+    texts = tuple((f"row {row}",) for row in range(len(labels)))
+    return HeldOut("made", "", texts, tuple(labels), tuple(groups), tuple(groups if pairs is None else pairs))
+
+
+ADVERSARIAL = {
+    "sst2": [{"idx": 0, "label": 1, "sentence": "an exhilaratting film"}, {"idx": 1, "label": 0, "sentence": "dul"}],
+    "qqp": [{"idx": 0, "label": 1, "question1": "Why ?", "question2": "How come ?"}],
+    "mnli": [
+        {"idx": 0, "label": 0, "premise": "p", "hypothesis": "h"},
+        {"idx": 1, "label": 2, "premise": "q", "hypothesis": "i"},
+    ],
+    "mnli-mm": [{"idx": 0, "label": 1, "premise": "p", "hypothesis": "h"}],
+    "qnli": [{"idx": 0, "label": 1, "question": "Who ?", "sentence": "He ."}],
+    "rte": [{"idx": 0, "label": 0, "sentence1": "a", "sentence2": "b"}],
+}
+
+
+@pytest.fixture
+def dev(tmp_path: Path) -> Path:
+    return written(tmp_path / "dev.json", json.dumps(ADVERSARIAL))
+
+
+@pytest.mark.parametrize("task", ADVGLUE)
+def test_every_task_of_advglue_is_read(dev: Path, task: str) -> None:
+    columns, names = ADVGLUE[task]
+    found = read_held_out(dev, names, task)
+    rows: list[dict[str, Any]] = ADVERSARIAL[task]  # type: ignore[assignment]
+    assert (found.name, found.task, len(found)) == ("dev", task, len(rows))
+    assert found.texts == tuple(tuple(row[column] for column in columns) for row in rows)
+    assert found.labels == tuple(row["label"] for row in rows)
+    assert set(found.groups) == set(found.pairs) == {""}
+
+
+@pytest.mark.parametrize(
+    ("task", "meant"), [("SST-2", "sst2"), ("adv_sst2", "sst2"), ("adv_mnli_mismatched", "mnli-mm"), ("MNLI", "mnli")]
+)
+def test_a_task_is_known_by_its_other_spellings(dev: Path, task: str, meant: str) -> None:
+    assert read_held_out(dev, ADVGLUE[meant][1], task).task == meant
+
+
+def test_a_file_of_one_task_needs_no_name_and_one_of_several_does(dev: Path, tmp_path: Path) -> None:
+    one = written(tmp_path / "rte.json", json.dumps({"rte": ADVERSARIAL["rte"]}))
+    assert read_held_out(one, ("entailment", "not_entailment")).task == "rte"
+    assert problems(dev) == [
+        "expected one task, or the name of the one that is meant, got sst2, qqp, mnli, mnli-mm, qnli and 1 more"
+    ]
+    assert problems(one, task="sst2") == ["expected the task 'sst2', got rte"]
+
+
+def test_advglues_integers_are_taken_by_name_where_the_classifier_orders_its_classes_otherwise(dev: Path) -> None:
+    assert read_held_out(dev, ("Contradiction", "ENTAILMENT", "neutral"), "mnli").labels == (1, 0)
+    assert read_held_out(dev, ("LABEL_0", "LABEL_1", "LABEL_2"), "mnli").labels == (0, 2)
+
+
+def test_a_classifier_of_other_classes_is_refused(dev: Path) -> None:
+    for labels in (("entailment", "other", "neither"), ("entailment", "contradiction"), ("a", "b")):
+        (problem,) = problems(dev, labels, "mnli")
+        assert problem.startswith("mnli: expected a classifier of entailment, neutral, contradiction, got")
+
+
+def test_the_method_of_an_annotated_row_is_its_group(tmp_path: Path) -> None:
+    rows = [{"label": 1, "sentence": "good", "method": "textbugger"}, {"label": 0, "sentence": "bad", "method": "glue"}]
+    path = written(tmp_path / "test_ann.json", json.dumps({"sst2": rows}))
+    assert read_held_out(path, SENTIMENT).groups == ("textbugger", "glue")
+
+
+def test_all_that_is_wrong_with_the_rows_of_advglue_is_said_at_once(tmp_path: Path) -> None:
+    rows = [{"label": 1, "sentence": "good"}, {"label": -1, "sentence": ""}, {"label": 0}, {"sentence": 3}, 7]
+    found = problems(written(tmp_path / "dev.json", json.dumps({"sst2": rows})))
+    assert found == [
+        "sst2 column 'label': expected negative, positive, or their integers, got -1, nothing in rows 2, 4, 5",
+        "sst2 column 'sentence': expected text in every row, got nothing, 3 in rows 2, 3, 4, 5",
+    ]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"sst2": 3}', '{"sst2": {"0": {}}}'])
+def test_json_of_another_shape_is_refused(tmp_path: Path, content: str) -> None:
+    (problem,) = problems(written(tmp_path / "dev.json", content))
+    assert problem.startswith("expected an object of lists of rows by task, as AdvGLUE's dev.json, got ")
+
+
+def test_an_empty_task_and_an_unknown_one_are_refused(tmp_path: Path) -> None:
+    assert problems(written(tmp_path / "a.json", '{"sst2": []}')) == ["sst2: expected at least one row, got none"]
+    (problem,) = problems(written(tmp_path / "b.json", '{"cola": [{"label": 1}]}'))
+    assert problem.startswith("cola: expected a task of AdvGLUE (sst2, qqp")
+    assert problems(written(tmp_path / "c.json", "{}"))[0].endswith("got none")
+
+
+@pytest.mark.parametrize("spelling", [("0", "1"), ("negative", "positive"), ("Negative", " POSITIVE"), ("0.0", "1.0")])
+def test_a_contrast_set_is_read_from_csv(tmp_path: Path, spelling: tuple[str, str]) -> None:
+    no, yes = spelling
+    content = f'text,label,group,pair\n"Good, really",{yes},original,1\nBad,{no},contrast,1\nFine,{yes},original,2\n'
+    found = read_held_out(written(tmp_path / "contrast.csv", content), SENTIMENT)
+    assert found.name == "contrast" and found.task == ""
+    assert found.texts == (("Good, really",), ("Bad",), ("Fine",))
+    assert found.labels == (1, 0, 1)
+    assert found.groups == ("original", "contrast", "original")
+    assert found.pairs == ("1", "1", "2")
+
+
+def test_json_lines_with_two_texts_and_no_groups_are_read(tmp_path: Path) -> None:
+    path = lines(
+        tmp_path / "a.jsonl", {"text": "p", "text2": "h", "label": 2}, {"text": "q", "text2": "i", "label": 0.0}
+    )
+    found = read_held_out(path, NLI)
+    assert found.texts == (("p", "h"), ("q", "i"))
+    assert (found.labels, found.groups, found.pairs) == ((2, 0), ("", ""), ("", ""))
+
+
+def test_a_compressed_file_and_names_that_are_digits_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "suite.csv.gz"
+    path.write_bytes(gzip.compress(b"text,label\na,1\nb,0\n"))
+    found = read_held_out(path, ("1", "0"))
+    assert (found.name, found.labels) == ("suite", (0, 1))
+
+
+def test_the_rows_of_a_group_belong_together_where_no_pairs_are_given(tmp_path: Path) -> None:
+    path = lines(
+        tmp_path / "a.jsonl",
+        {"text": "good", "label": "positive", "group": "vocabulary"},
+        {"text": "Ann is here", "label": None, "group": "names"},
+        {"text": "Eve is here", "group": "names"},
+    )
+    found = read_held_out(path, SENTIMENT)
+    assert found.labels == (1, None, None)
+    assert found.pairs == found.groups == ("vocabulary", "names", "names")
+
+
+def test_expected_invariance_goes_before_a_label(tmp_path: Path) -> None:
+    content = "text,label,group,pair,expect\na,1,typos,7,INV\nb,,typos,7,inv\nc,0,typos,,mft\n"
+    found = read_held_out(written(tmp_path / "a.csv", content), SENTIMENT)
+    assert found.labels == (None, None, 0)
+
+
+def test_a_tests_expectations_must_be_clear_and_all_problems_are_said_at_once(tmp_path: Path) -> None:
+    content = (
+        "text,label,group,expect\n"
+        "a,great,one,\n"  # no such class
+        ",positive,one,dir\n"  # no text, an expectation that predictions cannot answer
+        "b,,two,mft\n"  # no label where one is needed
+        "c,,three,\n"  # alone
+        "d,,four,\n"
+        "e,positive,four,\n"  # half labelled
+    )
+    assert problems(written(tmp_path / "a.csv", content)) == [
+        "column 'expect': expected mft or inv, got 'dir' in row 2",
+        "column 'label': expected negative, positive, or their integers 0 to 1, got 'great', nothing in rows 1, 3",
+        "column 'group': expected the same value in another row where there is no label, got 'three' in row 4. "
+        "Give a label or its pair",
+        "column 'group': expected labels in all rows of a value or in none, got both in four. "
+        "Tell them apart in a column 'pair'",
+        "column 'text': expected text in every row, got nothing in row 2",
+    ]
+
+
+def test_missing_columns_are_all_named(tmp_path: Path) -> None:
+    assert problems(written(tmp_path / "a.csv", "sentence,gold\na,1\n")) == [
+        "expected a column 'text', got only 'sentence', 'gold'",
+        "expected a column 'label', got only 'sentence', 'gold'. "
+        "Leave its cells empty where only invariance is expected",
+    ]
+
+
+def test_files_without_rows_or_that_are_not_there_are_refused(tmp_path: Path) -> None:
+    assert problems(written(tmp_path / "a.csv", "text,label\n")) == ["expected at least one row, got none"]
+    assert problems(written(tmp_path / "b.csv", ""))[0] == "expected a column 'text', got none"
+    assert problems(tmp_path / "absent.jsonl") == ["expected a file, got no such file"]
+    assert problems(written(tmp_path / "a.txt", "x"))[0].startswith("expected a file of .tsv, .csv, .jsonl")
+
+
+def test_long_lists_of_wrong_rows_and_long_values_are_cut(tmp_path: Path) -> None:
+    path = lines(tmp_path / "a.jsonl", *({"text": "a", "label": "x" * 100} for _ in range(9)))
+    (problem,) = problems(path)
+    assert problem.endswith("xxx ... in rows 1, 2, 3, 4, 5 and 4 more") and len(problem) < 200
+
+
+def test_a_contrast_set_is_scored_by_row_and_by_pair() -> None:
+    found = score(
+        held([1, 0, 1, 0, 1], ["a", "b", "a", "b", "a"], ["1", "1", "2", "2", "3"]), np.array([1, 0, 1, 1, 0])
+    )
+    assert found.overall.accuracy == wilson(3, 5)
+    assert found.overall.consistency == wilson(1, 2)  # a pair of one row is none
+    assert found.overall.invariance is None
+    assert {name: group.accuracy for name, group in found.groups.items()} == {"a": wilson(2, 3), "b": wilson(1, 2)}
+    assert found.worst_group == "b"
+
+
+def test_rows_without_labels_are_scored_by_invariance_alone() -> None:
+    found = score(held([None] * 5, ["names", "names", "typos", "typos", "typos"]), np.array([1, 1, 0, 0, 1]))
+    assert (found.overall.accuracy, found.overall.consistency) == (None, None)
+    assert found.overall.invariance == wilson(1, 2)
+    assert found.groups["names"].invariance == wilson(1, 1)
+    assert found.worst_group == "typos"
+
+
+def test_both_kinds_of_test_may_stand_in_one_suite() -> None:
+    found = score(held([1, 1, None, None], ["v", "v", "v", "v"], ["", "", "1", "1"]), np.array([1, 0, 0, 0]))
+    assert (found.overall.accuracy, found.overall.invariance) == (wilson(1, 2), wilson(1, 1))
+    assert found.overall.consistency is None
+    assert found.groups["v"] == found.overall
+
+
+def test_a_set_without_groups_has_no_worst_one() -> None:
+    found = score(held([1, 0], ["", ""]), np.array([1, 1]))
+    assert (found.groups, found.worst_group, found.overall.consistency) == ({}, "", None)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.sampled_from("abc"), st.integers(0, 2)), min_size=1, max_size=30))
+def test_groups_add_up_to_the_whole_and_none_is_worse_than_the_worst(rows: list[tuple[int, str, int]]) -> None:
+    labels, groups, predicted = zip(*rows, strict=True)
+    found = score(held(list(labels), list(groups)), np.array(predicted))
+    accuracies = {name: group.accuracy for name, group in found.groups.items()}
+    assert found.overall.accuracy is not None
+    right = sum(accuracy.value * accuracy.n for accuracy in accuracies.values() if accuracy)
+    assert right == pytest.approx(found.overall.accuracy.value * found.overall.n)
+    assert sum(group.n for group in found.groups.values()) == found.overall.n == len(rows)
+    worst = accuracies[found.worst_group]
+    assert worst is not None and all(worst.value <= accuracy.value for accuracy in accuracies.values() if accuracy)
+
+
+def test_a_score_is_one_line_of_json() -> None:
+    found = score(held([1, 0, None, None], ["a", "a", "b", "b"]), np.array([1, 0, 0, 1]))
+    line = found.to_json()
+    data = json.loads(line)
+    assert "\n" not in line
+    assert (data["name"], data["worst_group"], data["overall"]["n"]) == ("made", "a", 4)
+    assert data["overall"]["accuracy"]["value"] == 1.0
+    assert data["groups"]["b"]["invariance"]["n"] == 1 and data["groups"]["b"]["accuracy"] is None
+
+
+@pytest.mark.parametrize("predictions", [[1], [0.2, 0.8], [[0, 1], [1, 0]]])
+def test_predictions_that_are_not_one_class_a_row_are_refused(predictions: list[Any]) -> None:
+    with pytest.raises(ValueError, match="predicted classes"):
+        score(held([1, 0], ["", ""]), np.array(predictions))
+
+
+def test_a_column_of_integers_is_not_read_by_names_of_which_one_is_a_digit(tmp_path: Path) -> None:
+    assert read_held_out(written(tmp_path / "a.csv", "text,label\na,0\nb,1\nc,0\n"), ("1", "many")).labels == (0, 1, 0)
