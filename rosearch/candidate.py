@@ -13,16 +13,16 @@ from typing import Any, Literal
 
 import torch
 
-from rosearch.config import DistillationConfig, Experiment, RobustnessConfig
+from rosearch.config import DistillationConfig, Experiment, SuiteConfig
 from rosearch.distillation.teacher import load_teacher
 from rosearch.distillation.trainer import distil
 from rosearch.errors import CandidateFailed
 from rosearch.evaluation.efficiency import measure_efficiency
-from rosearch.evaluation.quality import measure_quality, predict
-from rosearch.materials import Materials, attack, open_materials
+from rosearch.evaluation.quality import predict
+from rosearch.materials import Materials, attack, open_materials, quality_of
 from rosearch.progress import Progress
 from rosearch.randomness import derive_seed
-from rosearch.records.measurements import Measurements, Quality, TeacherFacts, Training, to_json
+from rosearch.records.measurements import Measurements, TeacherFacts, Training, to_json
 from rosearch.records.record import Failure, Outcome
 from rosearch.space.genotype import Genotype
 from rosearch.student.build import build_student, inherit_embeddings
@@ -40,7 +40,7 @@ class CandidateTask:
     seed: int
     student_folder: Path  # where the trained weights go
     distillation: DistillationConfig
-    robustness: RobustnessConfig
+    suite: SuiteConfig
     attack_seed: int
     split: Literal["validation", "test"] = "validation"
 
@@ -131,21 +131,14 @@ def _measure(
     progress: Progress,
 ) -> Measurements:
     with watch.stage("quality"):
-        quality = _quality(task, materials, student, progress)
+        logits = predict(student, materials.encoded(task.split), materials.device, 64, progress)
+        quality = quality_of(logits, materials, task.split)
     with watch.stage("attack"):
-        robustness = attack(student, materials, task.split, task.robustness, task.attack_seed, progress)
+        under = attack(student, materials, task.split, task.suite, task.attack_seed, progress)
     with watch.stage("efficiency"):
         config = task.experiment.evaluation.efficiency
         efficiency = measure_efficiency(student, task.genotype, task.teacher.cost, config, materials.device)
-    return Measurements(quality, efficiency, training, robustness)
-
-
-def _quality(
-    task: CandidateTask, materials: Materials, student: StudentForSequenceClassification, progress: Progress
-) -> Quality:
-    logits = predict(student, materials.encoded(task.split), materials.device, 64, progress)
-    labels = materials.split(task.split).labels
-    return measure_quality(logits, labels, materials.task.problem, materials.task.metric)
+    return Measurements(quality, efficiency, training, under.robustness, under.attacks, under.single_swaps)
 
 
 def save_whole(saveable: Any, folder: Path) -> None:

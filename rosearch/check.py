@@ -10,7 +10,7 @@ from rosearch.space.search_space import load_space
 
 
 def check_experiment(experiment: Experiment, where: str) -> None:
-    """Raise `BadInput` with every problem of what an experiment names: its space, baselines and warm starts."""
+    """Raise `BadInput` with every problem of what an experiment names: space, baselines, warm starts, attacks."""
     problems: list[Problem] = []
     try:
         space = load_space(experiment.search_space)
@@ -21,6 +21,7 @@ def check_experiment(experiment: Experiment, where: str) -> None:
             known_architecture(name)
         except (BadInput, KeyError) as error:
             problems.append(Problem(where, f"baselines.{position}", "a named architecture", f"{name!r} ({error})"))
+    problems += _unknown_attacks(experiment, where)
     if not problems:
         try:
             make_strategy(experiment.evolution, experiment.fitness, space, experiment.seed, 1.0, 1.0)
@@ -30,16 +31,31 @@ def check_experiment(experiment: Experiment, where: str) -> None:
         raise BadInput(problems)
 
 
+def _unknown_attacks(experiment: Experiment, where: str) -> list[Problem]:
+    from rosearch.evaluation.attacks.recipes import RECIPES
+
+    robustness = experiment.evaluation.robustness
+    named = [
+        (f"evaluation.robustness.{suite}.{key}.{position}", name)
+        for suite, config in (("search", robustness.search), ("report", robustness.report))
+        for key, names in (("attacks", config.attacks), ("single_swaps", config.single_swaps))
+        for position, name in enumerate(names)
+    ]
+    known = f"one of {', '.join(recipe.name for recipe in RECIPES.values() if not recipe.asks)}"
+    return [Problem(where, key, known, repr(name)) for key, name in named if name not in RECIPES]
+
+
 def check_resources(experiment: Experiment) -> dict[str, str]:
-    """What an experiment needs from outside, in words: data, teacher, device, space. Nothing is written.
+    """What an experiment needs from outside, in words: data, teacher, device, space, attacks. Nothing is written.
 
     Raises `BadInput` with all that does not fit, `MissingResource` for the first thing that is not there.
     """
     from rosearch.data.loading import load_task
     from rosearch.distillation.device import resolve_device
     from rosearch.distillation.teacher import find_teacher
-    from rosearch.materials import task_seed
+    from rosearch.materials import attack_resources, find_recipes, task_seed
 
+    recipes = find_recipes(experiment, attack_resources(experiment))
     device = resolve_device(experiment.execution.device)
     task = load_task(experiment.task, task_seed(experiment))
     teacher = find_teacher(experiment.teacher, task, experiment.task.max_length)
@@ -51,4 +67,16 @@ def check_resources(experiment: Experiment) -> dict[str, str]:
         "teacher": f"{teacher.weights}, {kind}",
         "device": str(device),
         "space": f"{space.name}: {space.min_nodes} to {space.max_nodes} nodes, {len(space.operations)} operations",
+        **_attacks_in_words(experiment, {name: recipe.name for name, recipe in recipes.items()}),
     }
+
+
+def _attacks_in_words(experiment: Experiment, resolved: dict[str, str]) -> dict[str, str]:
+    if not resolved:
+        return {}
+    robustness = experiment.evaluation.robustness
+    search, report = (
+        f"{', '.join(resolved[name] for name in suite.attacks)} on {suite.rows} rows"
+        for suite in (robustness.search, robustness.report)
+    )
+    return {"attacks": f"search: {search}; finalists: {report}"}

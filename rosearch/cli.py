@@ -14,8 +14,19 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from rosearch.console import err, out, print_record, print_results, print_statistics, records_table, seconds_line
+from rosearch.attack_command import ATTACK_EXAMPLES, attack, attack_resources
+from rosearch.console import (
+    err,
+    out,
+    print_comparisons,
+    print_record,
+    print_results,
+    print_statistics,
+    records_table,
+    seconds_line,
+)
 from rosearch.description import describe_record, describe_run
 from rosearch.display import SearchDisplay
 from rosearch.errors import BadInput, RosearchError
@@ -24,7 +35,17 @@ from rosearch.records.record import Role
 from rosearch.records.run_directory import RunDirectory
 from rosearch.results import load_results
 
+
+class _Commands(TyperGroup):
+    """`attack resources` is a command of its own beside `attack MODEL`."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        first = " ".join(args[:2])
+        return super().resolve_command(ctx, [first, *args[2:]] if first == "attack resources" else args)
+
+
 app = typer.Typer(
+    cls=_Commands,
     help="Search for small students of BERT that are robust, accurate and cheap. Start with: "
     "`rosearch search experiments/quickstart.yaml`.",
     epilog="Exit codes: 0 done, 2 misused command, 3 bad input, 4 something missing (hub, data, teacher, GPU), "
@@ -119,19 +140,23 @@ def show(
 
 @app.command()
 def stats(run: RunFolder, as_json: Json = False) -> None:
-    """Which architecture features go with robustness and accuracy; writes tables and figures into the run."""
-    from rosearch.evidence import write_statistics
+    """Which features go with robustness and accuracy, who beats the best; writes tables and figures into the run."""
+    from rosearch.evidence import write_comparisons, write_statistics
 
     results = load_results(RunDirectory.open(run))
     statistics, paths = write_statistics(results)
+    comparisons, more = write_comparisons(results)
+    paths += more
     if as_json:
         _print_json(
             {
                 "statistics": json.loads(statistics.to_json(orient="records")),
+                "comparisons": json.loads(comparisons.to_json(orient="records")),
                 "files": [str(path) for path in paths],
             }
         )
     else:
+        print_comparisons(comparisons)
         print_statistics(statistics, paths)
 
 
@@ -188,6 +213,10 @@ def check(
     again = ["rosearch", "search", str(experiment), *(["--data-root", str(data_root)] if data_root else [])]
     again += [part for text in override or () for part in ("-o", text)]
     out.print(f"{experiment}: all well. Next:\n  {shlex.join(again)}", highlight=False, markup=False, soft_wrap=True)
+
+
+app.command("attack", epilog=ATTACK_EXAMPLES)(attack)
+app.command("attack resources")(attack_resources)
 
 
 def _drive(run: RunDirectory, as_json: bool) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 Metric = Literal["accuracy", "macro_f1", "matthews", "pearson", "spearman"]
@@ -17,6 +17,15 @@ Metric = Literal["accuracy", "macro_f1", "matthews", "pearson", "spearman"]
 def broken_rule(key: str, expected: str, got: object) -> PydanticCustomError:
     """A rule between keys that does not hold; `experiment_file` turns it into a `Problem` of `key`."""
     return PydanticCustomError("rule", "{expected}", {"key": key, "expected": expected, "got": str(got)})
+
+
+def moved(to: str) -> BeforeValidator:
+    """For a key of older files: whoever still uses it is told the new one."""
+
+    def refuse(value: object) -> None:
+        raise broken_rule("", f"{to} in its place", value)
+
+    return BeforeValidator(refuse)
 
 
 class Section(BaseModel):
@@ -143,11 +152,56 @@ class DistillationConfig(Section):
         return self
 
 
-class RobustnessConfig(Section):
-    """TextAttack's stock recipe on a seeded sample of rows."""
+class HopelessConfig(Section):
+    """When the attack of a student ends early: its accuracy under attack is surely below `below`; it never wins."""
 
-    attack: Literal["deepwordbug"] = "deepwordbug"
+    below: float = Field(gt=0, lt=1)
+    error_rate: float = Field(0.05, gt=0, lt=0.5)  # chance, over all looks, to stop one that is not below
+    looks: int = Field(4, ge=1)  # how often it is looked at, evenly over the rows
+
+
+class SuiteConfig(Section):
+    """Attacks on the same seeded sample of rows; what counts is the worst case of each row."""
+
+    attacks: list[str] = Field(["deepwordbug"], min_length=1)  # recipes, by name
     rows: int = Field(100, ge=1)
+    queries: int | None = Field(None, ge=1)  # TextAttack's query budget of a row; none: no limit
+    single_swaps: list[str] = []  # recipes whose single swaps, frozen, are all scored: one batch, the same for all
+    hopeless: HopelessConfig | None = None
+    similarity: bool = False  # of what broke a row to its original, where there is a sentence encoder
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for key, names in (("attacks", self.attacks), ("single_swaps", self.single_swaps)):
+            if len(set(names)) < len(names):
+                raise broken_rule(key, "each attack once", names)
+        if self.hopeless is not None and self.hopeless.looks > self.rows:
+            raise broken_rule("hopeless.looks", f"at most rows ({self.rows})", self.hopeless.looks)
+        return self
+
+
+class ReportSuiteConfig(SuiteConfig):
+    """The suite of finalists. Where it names no single swaps, those of search are scored."""
+
+    attacks: list[str] = Field(["deepwordbug", "pruthi"], min_length=1)
+    rows: int = Field(200, ge=1)
+    similarity: bool = True
+
+
+class RobustnessConfig(Section):
+    """TextAttack's recipes: a cheap suite for candidates, and one for finalists, on other rows with other seeds."""
+
+    search: SuiteConfig = SuiteConfig()
+    report: ReportSuiteConfig = ReportSuiteConfig()
+    resources: Path | None = None  # word lists and models that recipes need; none: $ROSEARCH_RESOURCES
+    attack: Annotated[None, moved("evaluation.robustness.search.attacks")] = Field(None, exclude=True, repr=False)
+    rows: Annotated[None, moved("evaluation.robustness.search.rows")] = Field(None, exclude=True, repr=False)
+
+    @model_validator(mode="after")
+    def _unseen(self) -> Self:
+        if set(self.report.attacks) <= set(self.search.attacks):
+            raise broken_rule("report.attacks", "at least one attack that search has not", self.report.attacks)
+        return self
 
 
 class EfficiencyConfig(Section):
@@ -160,7 +214,7 @@ class EfficiencyConfig(Section):
 
 
 class EvaluationConfig(Section):
-    """The measurements of a candidate, on the validation split."""
+    """What is measured of a student: of candidates on the validation split, of finalists on the test split."""
 
     robustness: RobustnessConfig = RobustnessConfig()
     efficiency: EfficiencyConfig = EfficiencyConfig()
@@ -184,7 +238,9 @@ class FitnessConfig(Section):
     """How measurements become fitness. A candidate behind a gate never wins, whatever its other values."""
 
     weights: WeightsConfig = WeightsConfig()
-    robustness: Literal["accuracy_under_attack", "words_to_break"] = "words_to_break"
+    robustness: Literal["accuracy_under_attack", "words_to_break", "single_swap_worst", "single_swap_margin"] = (
+        "words_to_break"
+    )
     efficiency: Literal["parameters", "flops", "latency"] = "parameters"  # the first two are deterministic
     full_compression: float = Field(20.0, gt=1)  # times cheaper than the teacher that counts as efficiency 1
     min_quality: float = Field(0.8, ge=0)  # gate: share of the teacher's quality on the same rows
@@ -218,7 +274,7 @@ class FinalistsConfig(Section):
     count: int = Field(0, ge=0)
     replicates: int = Field(1, ge=1)
     epochs: float | None = Field(None, gt=0)  # none: as the candidates
-    rows: int = Field(200, ge=1)  # test rows that are attacked
+    rows: Annotated[None, moved("evaluation.robustness.report.rows")] = Field(None, exclude=True, repr=False)
 
 
 class ExecutionConfig(Section):
@@ -256,4 +312,7 @@ class Experiment(Section):
             raise broken_rule(key, "above 0, with a batch size, for fitness.efficiency latency", timed.repeats)
         if self.task.problem == "regression" and weights.accuracy + weights.efficiency == 0:
             raise broken_rule("fitness.weights", "accuracy or efficiency above 0: regression is not attacked", "both 0")
+        if self.fitness.robustness.startswith("single_swap") and not self.evaluation.robustness.search.single_swaps:
+            key = "evaluation.robustness.search.single_swaps"
+            raise broken_rule(key, f"at least one attack, for fitness.robustness {self.fitness.robustness}", "none")
         return self

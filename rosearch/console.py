@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -12,43 +12,78 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from rosearch.records.measurements import Estimate, Measurements, Quality, Robustness
+from rosearch.records.measurements import Estimate, Measurements, Robustness, TeacherFacts
 from rosearch.records.record import Record
 from rosearch.results import Results
 
+Measured = Measurements | TeacherFacts
 _LOG_WIDTH = 120  # of a pipe or a file, which have no width of their own
 out = Console(width=None if sys.stdout.isatty() else _LOG_WIDTH)
 err = Console(stderr=True, width=None if sys.stderr.isatty() else _LOG_WIDTH)
 
 
 def records_table(title: str, results: Results, records: Sequence[Record], *, teacher: bool = False) -> Table:
-    """Records side by side; the teacher, where asked, is the first row. Intervals are Wilson's, 95 %."""
-    table = Table(title=title, title_justify="left")
+    """Records side by side; the teacher, where asked, is the first row. Intervals are Wilson's, 95 %.
+
+    Under several attacks, the worst case of each row comes first, then each attack alone.
+    """
+    shown = [(r, r.measurements, results.fitness[r.number]) for r in records if r.number in results.fitness]
+    facts = results.teacher if teacher else None
+    measured: list[Measured] = [*([facts] if facts else []), *(found for _, found, _ in shown if found)]
+    names = list(dict.fromkeys(attack.attack for found in measured for attack in found.attacks))
+    alone = names if len(names) > 1 else []
+    table = Table(title=title, title_justify="left", caption_justify="left")
+    attacked = "worst case" if alone else "under attack"
     metric = results.experiment.task.metric
-    for column in ("id", "fitness", metric, "under attack", "words to break", "parameters", "smaller"):
+    for column in ("id", "fitness", metric, attacked, *alone, "words to break", "parameters", "smaller"):
         table.add_column(column, justify="left" if column == "id" else "right", no_wrap=column == "id")
-    if teacher and (facts := results.teacher) is not None:
-        cost = facts.cost.parameters
-        table.add_row("teacher", "", *_result_cells(facts.quality, facts.robustness), _millions(cost), "1.0x")
-    for record in records:
-        found, fitness = record.measurements, results.fitness.get(record.number)
-        if found is None or fitness is None:
+    if facts is not None:
+        table.add_row("teacher", "", *_result_cells(facts, alone), _millions(facts.cost.parameters), "1.0x")
+    for record, found, fitness in shown:
+        if found is None:
             continue
         size = found.efficiency
         table.add_row(
             record.name or record.id[:8],
             f"{fitness.scalar:.3f}" if fitness.eligible else "[yellow]gated[/]",
-            *_result_cells(found.quality, found.robustness),
+            *_result_cells(found, alone),
             _millions(size.parameters),
             f"{size.compression:.1f}x",
         )
+    table.caption = escape("\n".join(_footnotes(measured))) or None
     return table
 
 
-def _result_cells(quality: Quality, robustness: Robustness | None) -> tuple[str, str, str]:
+def _result_cells(found: Measured, alone: Sequence[str]) -> list[str]:
+    """Quality, accuracy under attack (worst, then each alone) and words to break; `!` has a footnote."""
+    robustness = found.robustness
+    quality = f"{found.quality.value:.3f}{'!' if found.quality.collapse else ''}"
     if robustness is None:
-        return f"{quality.value:.3f}", "-", "-"
-    return f"{quality.value:.3f}", percent(robustness.under_attack), f"{robustness.words_to_break.value:.3f}"
+        return [quality, *["-"] * (2 + len(alone))]
+    rates = {attack.attack: f"{attack.under_attack.value:.1%}" for attack in found.attacks}
+    worst = percent(robustness.under_attack)
+    if robustness.stopped is not None:
+        worst += f" ({robustness.stopped.rows} of {robustness.stopped.planned} rows)"
+    return [quality, worst, *(rates.get(name, "-") for name in alone), f"{robustness.words_to_break.value:.3f}"]
+
+
+def _footnotes(measured: Sequence[Measured]) -> list[str]:
+    """What the figures of a table leave out: variants of recipes, collapse, early stops, rows that went wrong."""
+    attacks = [attack for found in measured for attack in found.attacks]
+    notes = [f"{attack.attack}: {attack.differs}" for attack in attacks if attack.differs]
+    if flags := [found.quality.collapse for found in measured if found.quality.collapse]:
+        notes.append(f"! collapsed: {'; '.join(dict.fromkeys(flags))}")
+    stopped = [found.robustness.stopped for found in measured if found.robustness and found.robustness.stopped]
+    notes += [f"not all rows: surely below {stop.below:.0%}, with error rate {stop.error_rate:.0%}" for stop in stopped]
+    for name in dict.fromkeys(attack.attack for attack in attacks):
+        same = [attack for attack in attacks if attack.attack == name]
+        counts = {
+            "rows whose attack raised": sum(attack.errors for attack in same),
+            "rows out of time": sum(attack.out_of_time for attack in same),
+            "rows out of queries": sum(attack.out_of_queries for attack in same),
+        }
+        notes += [f"{name}: {what}, over all shown here: {count}" for what, count in counts.items() if count]
+    return list(dict.fromkeys(notes))
 
 
 def _millions(count: int) -> str:
@@ -62,14 +97,14 @@ def percent(estimate: Estimate) -> str:
 
 def _explanation(results: Results) -> str:
     weights, fitness = results.experiment.fitness.weights, results.experiment.fitness
-    attack = results.experiment.evaluation.robustness
+    suite = results.experiment.evaluation.robustness.search
     if results.experiment.task.problem == "regression":
         return f"fitness: {weights.accuracy:g} x accuracy + {weights.efficiency:g} x efficiency ({fitness.efficiency})"
     return (
         f"fitness: {weights.robustness:g} x {fitness.robustness} + {weights.accuracy:g} x accuracy + "
         f"{weights.efficiency:g} x efficiency ({fitness.efficiency}), over the weights' sum. "
-        f"Attack: {attack.attack} on {attack.rows} rows. Gated: below {fitness.min_quality:g} of the teacher's quality "
-        f"or above {fitness.max_class_share:g} of predictions in one class"
+        f"Attack: {', '.join(suite.attacks)} on {suite.rows} rows. Gated: below {fitness.min_quality:g} of the "
+        f"teacher's quality, above {fitness.max_class_share:g} of predictions in one class, or hopeless under attack"
     )
 
 
@@ -116,6 +151,10 @@ def print_record(results: Results, record: Record) -> None:
     for name, value in _facts(results, record):
         table.add_row(name, escape(value))  # a failure's message may hold brackets
     out.print(table)
+    if (found := record.measurements) is not None and found.robustness is not None:
+        out.print(_attacks_table(found, found.robustness))
+        if found.robustness.per_class:
+            out.print(_classes_table(found.robustness, results.experiment.task.labels))
     nodes = Table(title="Architecture", title_justify="left")
     for column in ("node", "operation", "settings", "reads", "merge"):
         nodes.add_column(column)
@@ -150,19 +189,12 @@ def _facts(results: Results, record: Record) -> list[tuple[str, str]]:
 
 
 def _measured_facts(found: Measurements) -> list[tuple[str, str]]:
-    quality, efficiency, robust = found.quality, found.efficiency, found.robustness
+    quality, efficiency = found.quality, found.efficiency
     facts = [(f"clean {quality.metric}", f"{quality.value:.4f} on {quality.n} rows")]
-    if robust is not None:
-        facts += [
-            (
-                f"under {robust.attack}",
-                f"{percent(robust.under_attack)} of {robust.n} rows (clean {percent(robust.clean)})",
-            ),
-            ("attack success rate", f"{percent(robust.success_rate)} of {robust.success_rate.n} attacked"),
-            ("words to break", interval(robust.words_to_break)),
-            ("perturbed words", f"{interval(robust.perturbed_words)} of {robust.perturbed_words.n} broken"),
-            ("queries", interval(robust.queries)),
-        ]
+    facts += [("collapsed", quality.collapse)] if quality.collapse else []
+    for swaps in found.single_swaps:
+        worst = f"right on all of {swaps.texts} texts: {percent(swaps.worst)} of {swaps.n} rows"
+        facts.append((f"single swaps of {swaps.attack}", f"{worst}, margin {interval(swaps.margin)}"))
     facts += [
         ("parameters", f"{efficiency.parameters:,} ({efficiency.compression:.2f}x smaller than the teacher)"),
         ("without embeddings", f"{efficiency.encoder_parameters:,} ({efficiency.encoder_compression:.2f}x)"),
@@ -183,9 +215,72 @@ def _measured_facts(found: Measurements) -> list[tuple[str, str]]:
     return facts
 
 
+def _attacks_table(found: Measurements, worst: Robustness) -> Table:
+    """The worst case and each attack alone, a column each; one attack alone is the worst case."""
+    columns = {"worst case": worst} | {attack.attack: attack for attack in found.attacks}
+    if len(found.attacks) < 2:
+        columns = {worst.attack: worst}
+    table = Table(title="Under attack", title_justify="left", caption_justify="left")
+    table.add_column("")
+    for name in columns:
+        table.add_column(name)
+    shown: dict[str, Callable[[Robustness], str]] = {
+        "clean": lambda r: f"{percent(r.clean)} of {r.n} rows",
+        "under attack": lambda r: percent(r.under_attack),
+        "attack success rate": lambda r: f"{percent(r.success_rate)} of {r.success_rate.n}",
+        "words to break": lambda r: interval(r.words_to_break),
+        "perturbed words": lambda r: f"{interval(r.perturbed_words)} of {r.perturbed_words.n} broken",
+        "queries": lambda r: interval(r.queries),
+        "distinct queries": lambda r: interval(r.distinct_queries) if r.distinct_queries else "",
+        "similarity": lambda r: interval(r.similarity) if r.similarity else "",
+        "seconds": lambda r: f"{r.seconds:.1f}",
+    }
+    for name, show in shown.items():
+        cells = [show(attack) for attack in columns.values()]
+        if any(cells):
+            table.add_row(name, *cells)
+    notes = [f"{name}: {attack.differs}" for name, attack in columns.items() if attack.differs]
+    notes += [f"{name}: {note}" for name, attack in columns.items() for note in attack.notes]
+    table.caption = escape("\n".join(notes)) or None
+    return table
+
+
+def _classes_table(robustness: Robustness, labels: Sequence[str]) -> Table:
+    table = Table(title="By class", title_justify="left")
+    for column in ("class", "rows", "clean", "under attack"):
+        table.add_column(column, justify="left" if column == "class" else "right")
+    for one in robustness.per_class:
+        name = labels[one.label] if one.label < len(labels) else str(one.label)
+        table.add_row(escape(name), str(one.n), percent(one.clean), percent(one.under_attack))
+    return table
+
+
 def interval(estimate: Estimate) -> str:
     """`0.212 [0.180, 0.244]`."""
     return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+
+
+def print_comparisons(comparisons: pd.DataFrame) -> None:
+    """Each student against the best, row by row; nothing where no two were attacked on the same rows."""
+    for role, rows in comparisons.groupby("role", sort=False):
+        table = Table(title=f"Against the best: {role}s, paired by row", title_justify="left", caption_justify="left")
+        columns = ("student", "against", "rows", "under attack", "p (Holm)", "words to break", "p (Holm)", "verdict")
+        for column in columns:
+            table.add_column(column, justify="left" if column in ("student", "against", "verdict") else "right")
+        for row in rows.to_dict(orient="records"):
+            cells = []
+            for name in ("survival", "words_to_break"):
+                value, low, high = (100 * float(row[f"{name}{end}"]) for end in ("", "_low", "_high"))
+                cells += [f"{value:+.1f} [{low:.1f}, {high:.1f}]", f"{row[f'{name}_p_holm']:.3f}"]
+            verdict = "separated" if row["separated"] else "[yellow]not separated[/]"
+            if not row["separated"] and not pd.isna(row["rows_needed"]):
+                verdict += f": about {int(row['rows_needed']):,} rows would"
+            table.add_row(str(row["student"]), str(row["against"]), str(row["n"]), *cells, verdict)
+        caption = "in points; McNemar's test and sign flips, 95 % intervals of one comparison each"
+        if role == "candidate":
+            caption += "\nthe best was chosen on these very rows: the finalists' comparison is the fair one"
+        table.caption = caption
+        out.print(table)
 
 
 def print_statistics(statistics: pd.DataFrame, paths: Sequence[Path]) -> None:

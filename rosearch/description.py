@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from rosearch.records.measurements import Estimate, Measurements, TeacherFacts
+from rosearch.records.measurements import Estimate, Measurements, Robustness, TeacherFacts
 from rosearch.records.record import Record
 from rosearch.results import Results
 
@@ -97,9 +97,22 @@ def _brief(results: Results, record: Record) -> dict[str, Any]:
         "quality": found.quality.value,
         "under_attack": None if robust is None else _interval(robust.under_attack),
         "words_to_break": None if robust is None else _interval(robust.words_to_break),
+        "attacks": [_alone(attack) for attack in found.attacks],
+        "notes": list(robust.notes) if robust is not None else [],
+        "collapse": found.quality.collapse,
         "parameters": found.efficiency.parameters,
         "compression": found.efficiency.compression,
         "architecture": str(record.genotype),
+    }
+
+
+def _alone(robust: Robustness) -> dict[str, Any]:
+    return {
+        "attack": robust.attack,
+        "differs": robust.differs,
+        "under_attack": _interval(robust.under_attack),
+        "words_to_break": _interval(robust.words_to_break),
+        "notes": list(robust.notes),
     }
 
 

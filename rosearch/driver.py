@@ -134,7 +134,7 @@ def candidate_task(driver: Driver, record: Record) -> CandidateTask:
         seed=record.seed,
         student_folder=driver.run.student_folder(record),
         distillation=experiment.distillation,
-        robustness=experiment.evaluation.robustness,
+        suite=experiment.evaluation.robustness.search,
         attack_seed=attack_seed(experiment),
     )
 

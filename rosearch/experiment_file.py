@@ -36,13 +36,38 @@ def load_experiment(path: Path, overrides: tuple[str, ...] = (), data_root: Path
 
 
 def _with_absolute_paths(experiment: Experiment, folder: Path) -> Experiment:
-    """The space is relative to its experiment, data and teacher to where the user stands; a resumed run to neither."""
+    """The space is relative to its experiment, all else to where the user stands; a resumed run to neither."""
     update: dict[str, Any] = {"search_space": (folder / experiment.search_space).resolve()}
     if experiment.task.path is not None:
         update["task"] = experiment.task.model_copy(update={"path": experiment.task.path.resolve()})
     if (model := Path(experiment.teacher.model)).is_dir():
         update["teacher"] = experiment.teacher.model_copy(update={"model": str(model.resolve())})
+    robustness = experiment.evaluation.robustness
+    if robustness.resources is not None:
+        absolute = robustness.model_copy(update={"resources": robustness.resources.resolve()})
+        update["evaluation"] = experiment.evaluation.model_copy(update={"robustness": absolute})
     return experiment.model_copy(update=update)
+
+
+def load_snapshot(path: Path) -> Experiment:
+    """The experiment of a run folder, also one that an older version wrote: its keys are then moved to the new ones.
+
+    What its finalists were attacked with stands in their records. Raises `BadInput` as `load_experiment` does.
+    """
+    data = read_yaml(path)
+    try:
+        experiment = Experiment.model_validate(_in_new_keys(data))
+    except ValidationError as error:
+        raise BadInput(problems_of(error, str(path))) from None
+    return _with_absolute_paths(experiment, path.parent)
+
+
+def _in_new_keys(data: dict[str, Any]) -> dict[str, Any]:
+    robustness, finalists = data.get("evaluation", {}).get("robustness", {}), data.get("finalists", {})
+    if "attack" in robustness:
+        robustness["search"] = {"attacks": [robustness.pop("attack")], "rows": robustness.pop("rows")}
+        robustness["report"] = {"rows": finalists.pop("rows")}
+    return data
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

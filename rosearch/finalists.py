@@ -1,7 +1,8 @@
 """The best candidates, trained again on fresh seeds and measured on rows that the search never saw.
 
 The only code that touches the test split: a search picks the best of many on its validation rows, so their figures
-there flatter the winner. Replicates on other seeds, other rows and other attack letters do not.
+there flatter the winner. Replicates on other seeds, other rows, other attack letters, and at least one attack that
+the search never saw, do not.
 """
 
 from __future__ import annotations
@@ -39,14 +40,16 @@ def retrain_finalists(driver: Driver) -> list[Record]:
 
 
 def finalist_task(driver: Driver, record: Record) -> CandidateTask:
-    """As a candidate's task, with the finalists' budget, the test split, and another attack seed."""
+    """As a candidate's task, with the finalists' budget, the test split, the report's suite and another attack seed."""
     experiment = driver.experiment
-    config = experiment.finalists
+    config, suites = experiment.finalists, experiment.evaluation.robustness
     longer = {} if config.epochs is None else {"epochs": config.epochs, "max_steps": None}
+    # A fitness of single swaps is one of finalists too.
+    swaps = {"single_swaps": suites.report.single_swaps or suites.search.single_swaps}
     return replace(
         candidate_task(driver, record),
         distillation=experiment.distillation.model_copy(update=longer),
-        robustness=experiment.evaluation.robustness.model_copy(update={"rows": config.rows}),
+        suite=suites.report.model_copy(update=swaps),
         attack_seed=attack_seed(experiment, "attack:finalists"),
         split="test",
     )

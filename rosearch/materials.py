@@ -6,14 +6,14 @@ content; a worker's call finds it there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from rosearch.config import Experiment, RobustnessConfig
+from rosearch.config import Experiment, SuiteConfig
 from rosearch.data.encoding import EncodedSplit, encode
 from rosearch.data.loading import load_task
 from rosearch.data.tasks import Split, Task
@@ -21,13 +21,19 @@ from rosearch.distillation.device import resolve_device
 from rosearch.distillation.methods import required_layers
 from rosearch.distillation.outputs import TeacherOutputs, teacher_outputs
 from rosearch.distillation.teacher import load_teacher, prepare_teacher
-from rosearch.errors import BadInput, CandidateFailed, Problem
+from rosearch.errors import BadInput, CandidateFailed, MissingResource, Problem
+from rosearch.evaluation.attacks.recipes import Recipe, resolve
+from rosearch.evaluation.attacks.resources import Resources
+from rosearch.evaluation.attacks.result import Limits
+from rosearch.evaluation.attacks.victim import Victim
+from rosearch.evaluation.comparison import collapse
 from rosearch.evaluation.efficiency import measure_latency, teacher_cost
-from rosearch.evaluation.quality import measure_quality, predict
-from rosearch.evaluation.robustness import measure_robustness
+from rosearch.evaluation.quality import Logits, measure_quality, predict
+from rosearch.evaluation.robustness import Suite, measure_robustness
+from rosearch.evaluation.sequential import Hopeless
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
-from rosearch.records.measurements import Robustness, TeacherFacts
+from rosearch.records.measurements import Quality, Robustness, SingleSwaps, TeacherFacts
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,8 @@ class Materials:
     device: torch.device
     cache: Path
     max_length: int
+    resources: Resources
+    attacks: tuple[str, ...]  # the recipes behind the names in both suites: `pwws` may stand for another
 
     def split(self, name: str) -> Split:
         """The texts and labels of `train`, `validation` or `test`."""
@@ -51,6 +59,15 @@ class Materials:
     def encoded(self, name: str) -> EncodedSplit:
         """The tokens of a split (tokenised at the first call, then opened)."""
         return encode(self.split(name), self.tokenizer, self.max_length, self.cache)
+
+
+@dataclass(frozen=True)
+class UnderAttack:
+    """What a suite measured: the worst case of each row, each attack alone, single swaps. Regression has none."""
+
+    robustness: Robustness | None = None
+    attacks: tuple[Robustness, ...] = ()
+    single_swaps: tuple[SingleSwaps, ...] = ()
 
 
 @lru_cache(maxsize=1)  # a worker's candidates are all of one run
@@ -66,8 +83,11 @@ def open_materials(experiment: Experiment, cache: Path) -> Materials:
 def prepare_materials(experiment: Experiment, cache: Path, progress: Progress = silent) -> Materials:
     """Load the task, fine-tune the teacher where needed, tokenise, and compute the teacher's outputs.
 
-    Raises `BadInput` for data or a teacher that do not fit, `MissingResource` for what is not there.
+    Raises `BadInput` for data or a teacher that do not fit, `MissingResource` for what is not there, that of the
+    attacks first of all.
     """
+    resources = attack_resources(experiment)
+    attacks = tuple(recipe.name for recipe in find_recipes(experiment, resources).values())
     device = resolve_device(experiment.execution.device)
     task = load_task(experiment.task, task_seed(experiment))
     max_length = experiment.task.max_length
@@ -76,7 +96,56 @@ def prepare_materials(experiment: Experiment, cache: Path, progress: Progress = 
     tokenizer = load_tokenizer(folder)
     train = encode(task.train, tokenizer, max_length, cache)
     outputs = teacher_outputs(folder, train, required_layers(experiment.distillation), cache, device, progress)
-    return Materials(task, folder, tokenizer, train, outputs, device, cache, max_length)
+    return Materials(task, folder, tokenizer, train, outputs, device, cache, max_length, resources, attacks)
+
+
+def attack_resources(experiment: Experiment) -> Resources:
+    """Where the word lists and models of the attacks are looked for; nothing is loaded yet."""
+    return Resources(experiment.evaluation.robustness.resources)
+
+
+def find_recipes(experiment: Experiment, resources: Resources) -> dict[str, Recipe]:
+    """The recipe behind each name in both suites; none for regression, which is not attacked.
+
+    Raises `BadInput` for a name that is not known, or two names of one recipe where they must differ;
+    `MissingResource` with all that is not there, in one line.
+    """
+    found: dict[str, Recipe] = {}
+    missing: dict[str, None] = {}
+    for name in attack_names(experiment):
+        try:
+            found[name] = resolve(name, resources)
+        except MissingResource as error:
+            missing[str(error)] = None
+    if missing:
+        raise MissingResource("; ".join(missing))
+    if found:
+        _check_differ(experiment, {name: recipe.name for name, recipe in found.items()})
+    return found
+
+
+def _check_differ(experiment: Experiment, resolved: dict[str, str]) -> None:
+    """`pwws` may stand for another recipe, which may be named as well: the rules of config hold of what is run."""
+    key, suites = "evaluation.robustness", experiment.evaluation.robustness
+    search, report = ([resolved[name] for name in suite.attacks] for suite in (suites.search, suites.report))
+    problems = [
+        Problem("experiment", f"{key}.{name}.attacks", "each attack once", ", ".join(attacks))
+        for name, attacks in (("search", search), ("report", report))
+        if len(set(attacks)) < len(attacks)
+    ]
+    if set(report) <= set(search):
+        expected = "at least one attack that search has not"
+        problems.append(Problem("experiment", f"{key}.report.attacks", expected, ", ".join(report)))
+    if problems:
+        raise BadInput(problems)
+
+
+def attack_names(experiment: Experiment) -> tuple[str, ...]:
+    """Each attack that an experiment names, once, in its order there."""
+    if experiment.task.problem == "regression":
+        return ()
+    suites = (experiment.evaluation.robustness.search, experiment.evaluation.robustness.report)
+    return tuple(dict.fromkeys(name for suite in suites for name in (*suite.attacks, *suite.single_swaps)))
 
 
 def task_seed(experiment: Experiment) -> int:
@@ -106,7 +175,7 @@ def measure_teacher(materials: Materials, experiment: Experiment, progress: Prog
 def _measure_teacher(materials: Materials, experiment: Experiment, progress: Progress) -> TeacherFacts:
     model, _ = load_teacher(materials.teacher)
     model.to(materials.device).eval()
-    task, config = materials.task, experiment.evaluation.efficiency
+    config = experiment.evaluation.efficiency
     logits = predict(model, materials.encoded("validation"), materials.device, 64, progress)
     threads = torch.get_num_threads()
     latency = None
@@ -114,21 +183,28 @@ def _measure_teacher(materials: Materials, experiment: Experiment, progress: Pro
         torch.set_num_threads(experiment.execution.threads)  # as the students that it is compared with
         latency = measure_latency(model, config.batch_sizes[0], config, materials.device).median_ms
         torch.set_num_threads(threads)
+    # The yardstick is measured on all rows, however hopeless.
+    suite = experiment.evaluation.robustness.search.model_copy(update={"hopeless": None})
+    under = attack(model, materials, "validation", suite, attack_seed(experiment), progress)
     return TeacherFacts(
-        quality=measure_quality(logits, task.validation.labels, task.problem, task.metric),
+        quality=quality_of(logits, materials, "validation"),
         cost=teacher_cost(model, config.tokens),
         positions=int(model.config.max_position_embeddings),
         token_types=max(1, int(getattr(model.config, "type_vocab_size", 1))),
         latency_ms=latency,
-        robustness=attack(
-            model,
-            materials,
-            "validation",
-            experiment.evaluation.robustness,
-            attack_seed(experiment),
-            progress,
-        ),
+        robustness=under.robustness,
+        attacks=under.attacks,
+        single_swaps=under.single_swaps,
     )
+
+
+def quality_of(logits: Logits, materials: Materials, split: str) -> Quality:
+    """Quality from the logits of a split, with a word on constant predictors and classes that are given up."""
+    task, labels = materials.task, materials.split(split).labels
+    quality = measure_quality(logits, labels, task.problem, task.metric)
+    if task.problem == "regression":
+        return quality
+    return replace(quality, collapse=collapse(logits.argmax(axis=1), labels, task.labels).warning)
 
 
 def attack_seed(experiment: Experiment, purpose: str = "attack") -> int:
@@ -137,22 +213,32 @@ def attack_seed(experiment: Experiment, purpose: str = "attack") -> int:
 
 
 def attack(
-    model: Any, materials: Materials, split: str, config: RobustnessConfig, seed: int, progress: Progress
-) -> Robustness | None:
-    """The robustness of a teacher or student on a split; None for regression, which has no class to flip."""
+    model: Any, materials: Materials, split: str, config: SuiteConfig, seed: int, progress: Progress
+) -> UnderAttack:
+    """A teacher or student under a suite of attacks on a split; nothing for regression, which has no class to flip."""
     if materials.task.problem == "regression":
-        return None
+        return UnderAttack()
     rows = materials.split(split)
-    return measure_robustness(
-        model,
-        materials.tokenizer,
+    found = measure_robustness(
+        Victim(model, materials.tokenizer, materials.max_length, materials.device),
         rows.texts,
         rows.labels,
-        attack=config.attack,
-        rows=config.rows,
-        max_length=materials.max_length,
+        _suite(config),
         seed=seed,
-        device=materials.device,
+        resources=materials.resources,
         cache=materials.cache,
         progress=progress,
+    )
+    return UnderAttack(found.worst, found.attacks, found.single_swaps)
+
+
+def _suite(config: SuiteConfig) -> Suite:
+    stop = config.hopeless
+    return Suite(
+        attacks=tuple(config.attacks),
+        rows=config.rows,
+        limits=Limits(queries=config.queries),
+        single_swaps=tuple(config.single_swaps),
+        hopeless=None if stop is None else Hopeless(stop.below, stop.error_rate, stop.looks),
+        similarity=config.similarity,
     )

@@ -90,7 +90,11 @@ def _teacher(run: RunDirectory, store: Store, experiment: Experiment, cache: Pat
 
 def _check_same_materials(run: RunDirectory, store: Store, materials: Materials) -> None:
     """A run compares candidates on one yardstick: it cannot go on with other data or another teacher."""
-    found = {"task": materials.task.fingerprint, "teacher outputs": materials.outputs.key}
+    found = {
+        "task": materials.task.fingerprint,
+        "teacher outputs": materials.outputs.key,
+        "attacks": " ".join(materials.attacks),
+    }
     before = store.get_meta("materials")
     if before is None:
         store.set_meta("materials", found)

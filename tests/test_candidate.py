@@ -28,7 +28,7 @@ def make_task(folder: Path, problem: str = "regression", **changes: Any) -> Cand
         seed=11,
         student_folder=folder / "students" / "one",
         distillation=experiment.distillation,
-        robustness=experiment.evaluation.robustness,
+        suite=experiment.evaluation.robustness.search,
         attack_seed=attack_seed(experiment),
     )
 
@@ -40,6 +40,7 @@ def test_a_candidate_is_built_distilled_measured_and_saved(tmp_path: Path) -> No
     assert outcome.failure is None and outcome.measurements is not None
     found = outcome.measurements
     assert found.robustness is not None and found.robustness.n == 4
+    assert [attack.attack for attack in found.attacks] == ["deepwordbug"] and found.single_swaps == ()
     assert found.quality.n == 24 and found.training.steps == 4
     assert found.efficiency.compression == task.teacher.cost.parameters / found.efficiency.parameters
     assert list(outcome.seconds) == ["open", "build", "distil", "quality", "attack", "efficiency", "save"]

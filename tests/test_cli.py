@@ -51,7 +51,7 @@ def program(*arguments: str | Path, cwd: Path) -> Printed:
 def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A finished run of the small classification experiment, made by the program, and what it printed."""
     folder = tmp_path_factory.mktemp("searched")
-    write_experiment(folder, "classification", baselines=["bert_mini"], finalists={"count": 1, "rows": 4})
+    write_experiment(folder, "classification", baselines=["bert_mini"], finalists={"count": 1})
     return folder, rosearch("search", "experiment.yaml", cwd=folder).stdout
 
 
@@ -86,7 +86,10 @@ def test_everything_that_inspects_speaks_json(searched: tuple[Path, str]) -> Non
     shown = ask("show", run, best)
     assert shown["id"] == best and shown["measurements"]["robustness"]["n"] == 4
     assert ask("show", run, "bert_mini")["role"] == "baseline"
-    statistics = ask("stats", run)["statistics"]
+    told = ask("stats", run)
+    statistics = told["statistics"]
+    assert {row["role"] for row in told["comparisons"]} <= {"candidate", "finalist"}
+    assert "comparisons.csv" in {Path(path).name for path in told["files"]}
     assert {row["outcome"] for row in statistics} >= {"quality", "under_attack"}
     assert ask("check", "experiment.yaml")["ok"] is True
     exported = ask("export", run, "--id", "bert_mini", "--to", "student")
@@ -142,6 +145,9 @@ def test_names_that_do_not_exist_are_refused_together_before_a_run_is_made(tmp_p
         ("task.max_length=500", 3, "at most 32"),
         ("execution.device=cuda", 4, "GPU"),
         ("execution.device=tpu", 3, "tpu"),
+        ("evaluation.robustness.search.attacks=[deepwordbux]", 3, "search.attacks.0: expected one of deepwordbug,"),
+        ("evaluation.robustness.report.single_swaps=[nothing]", 3, "report.single_swaps.0: expected one of"),
+        ("evaluation.robustness={report: {attacks: [synonym-swap]}, resources: nowhere}", 4, "needs local files"),
     ],
 )
 def test_what_is_missing_or_does_not_fit_is_one_clear_line(
@@ -218,8 +224,8 @@ def test_looking_at_a_run_loads_no_torch(searched: tuple[Path, str]) -> None:
 def test_the_quickstart_runs_from_one_command(tmp_path: Path) -> None:
     """The real teacher out of its package and the real file, cut short; the whole of it is a slow test's."""
     short = "task.generated.train=160 teacher.fine_tune.max_steps=3 distillation.max_steps=2"
-    fewer = "evolution.candidates=2 evolution.population=2 evolution.elite=1 evaluation.robustness.rows=3"
-    more = "baselines=[] finalists.rows=3 execution.workers=1 evaluation.efficiency.repeats=1"
+    fewer = "evolution.candidates=2 evolution.population=2 evolution.elite=1 evaluation.robustness.search.rows=3"
+    more = "baselines=[] evaluation.robustness.report.rows=3 execution.workers=1 evaluation.efficiency.repeats=1"
     gates = "fitness.min_quality=0 fitness.max_class_share=1"
     overrides = [part for text in f"{short} {fewer} {more} {gates}".split() for part in ("-o", text)]
     found = program("search", ROOT / "experiments/quickstart.yaml", *overrides, "--json", cwd=tmp_path)

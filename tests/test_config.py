@@ -8,7 +8,7 @@ import yaml
 
 from rosearch.config import Experiment
 from rosearch.errors import BadInput
-from rosearch.experiment_file import load_experiment
+from rosearch.experiment_file import load_experiment, load_snapshot
 from rosearch.space.known import known_architecture
 from rosearch.space.search_space import load_space
 
@@ -262,3 +262,75 @@ def test_a_fitness_must_only_weigh_what_is_measured(tmp_path: Path) -> None:
     only = {"weights": {"robustness": 1, "accuracy": 0, "efficiency": 0}}
     (found,) = problems_of(write(tmp_path, task=task, fitness=only))
     assert found.startswith(f"{path}: fitness.weights: expected accuracy or efficiency above 0")
+
+
+ATTACKED = "evaluation.robustness"
+
+
+def test_suites_have_defaults_that_need_no_resources_and_can_be_changed_key_by_key(tmp_path: Path) -> None:
+    robustness = load_experiment(write(tmp_path)).evaluation.robustness
+    assert (robustness.search.attacks, robustness.search.rows) == (["deepwordbug"], 100)
+    assert (robustness.report.attacks, robustness.report.rows) == (["deepwordbug", "pruthi"], 200)
+    overrides = (f"{ATTACKED}.search.rows=7", f"{ATTACKED}.report.rows=9", f"{ATTACKED}.search.hopeless.below=0.1")
+    changed = load_experiment(write(tmp_path), overrides).evaluation.robustness
+    assert (changed.search.rows, changed.report.rows) == (7, 9)
+    assert changed.search.attacks == ["deepwordbug"] and changed.report.attacks == ["deepwordbug", "pruthi"]
+    assert changed.search.hopeless is not None and changed.search.hopeless.error_rate == 0.05
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("search.attacks=[a, a]", "search.attacks: expected each attack once, got ['a', 'a']"),
+        ("search.single_swaps=[a, a]", "search.single_swaps: expected each attack once"),
+        ("search.attacks=[]", "search.attacks: expected"),
+        ("search.attacks=[pruthi, deepwordbug]", "report.attacks: expected at least one attack that search has not"),
+        ("report.attacks=[deepwordbug]", "report.attacks: expected at least one attack that search has not"),
+        ("search.hopeless={below: 0.1, looks: 101}", "search.hopeless.looks: expected at most rows (100), got 101"),
+        ("search.hopeless={below: 1}", "search.hopeless.below: expected"),
+        ("search.hopeless={}", "search.hopeless.below: expected a value, got nothing"),
+        ("search.queries=0", "search.queries: expected"),
+    ],
+)
+def test_suites_that_contradict_themselves_are_refused(override: str, expected: str, tmp_path: Path) -> None:
+    path = write(tmp_path)
+    (found,) = problems_of(path, f"{ATTACKED}.{override}")
+    assert found.startswith(f"{path}: {ATTACKED}.{expected}")
+
+
+def test_keys_of_older_files_name_the_new_ones_all_at_once(tmp_path: Path) -> None:
+    old = {"robustness": {"attack": "deepwordbug", "rows": 50}}
+    path = write(tmp_path, evaluation=old, finalists={"count": 1, "rows": 80})
+    assert problems_of(path) == [
+        f"{path}: {ATTACKED}.attack: expected {ATTACKED}.search.attacks in its place, got deepwordbug",
+        f"{path}: {ATTACKED}.rows: expected {ATTACKED}.search.rows in its place, got 50",
+        f"{path}: finalists.rows: expected {ATTACKED}.report.rows in its place, got 80",
+    ]
+    kept = load_experiment(write(tmp_path)).model_dump(mode="json")
+    assert set(kept["evaluation"]["robustness"]) == {"search", "report", "resources"}
+    assert "rows" not in kept["finalists"]
+
+
+@pytest.mark.parametrize("measure", ["single_swap_worst", "single_swap_margin"])
+def test_a_fitness_of_single_swaps_needs_a_recipe_whose_swaps_are_scored(measure: str, tmp_path: Path) -> None:
+    path = write(tmp_path, fitness={"robustness": measure})
+    (found,) = problems_of(path)
+    assert found.startswith(f"{path}: {ATTACKED}.search.single_swaps: expected at least one attack")
+    assert load_experiment(path, (f"{ATTACKED}.search.single_swaps=[deepwordbug]",)).fitness.robustness == measure
+
+
+def test_the_snapshot_of_an_older_version_is_read(tmp_path: Path) -> None:
+    old = {"robustness": {"attack": "deepwordbug", "rows": 50}}
+    path = write(tmp_path, evaluation=old, finalists={"count": 1, "rows": 80})
+    robustness = load_snapshot(path).evaluation.robustness
+    assert (robustness.search.attacks, robustness.search.rows, robustness.report.rows) == (["deepwordbug"], 50, 80)
+    assert load_snapshot(write(tmp_path)) == load_experiment(write(tmp_path))
+    damaged = write(tmp_path, seed=-1)
+    with pytest.raises(BadInput, match="seed"):
+        load_snapshot(damaged)
+
+
+def test_resources_are_found_wherever_a_run_is_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = load_experiment(write(tmp_path), (f"{ATTACKED}.resources=lists",)).evaluation.robustness.resources
+    assert found == tmp_path / "lists"

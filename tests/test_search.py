@@ -22,7 +22,7 @@ from rosearch.records.run_directory import RunDirectory
 from rosearch.results import Results, load_results
 from rosearch.search import run_search
 
-FULL = {"baselines": ["bert_mini"], "finalists": {"count": 1, "replicates": 2, "rows": 4}}
+FULL = {"baselines": ["bert_mini"], "finalists": {"count": 1, "replicates": 2}}
 
 
 def run_whole(folder: Path, runs: str = "runs", **changes: object) -> Results:

@@ -34,14 +34,19 @@ class Scored(Protocol):
 
 Score = Callable[[Measurements], Scored]
 
-_ESTIMATES = ("clean", "under_attack", "success_rate", "queries", "perturbed_words", "words_to_break")
+_ESTIMATES = (
+    "clean", "under_attack", "success_rate", "queries", "perturbed_words", "words_to_break", "distinct_queries",
+    "similarity",
+)  # fmt: skip
 
 
 def _interval(name: str) -> dict[str, str]:
     return {name: "float64", f"{name}_low": "float64", f"{name}_high": "float64", f"{name}_n": "Int64"}
 
 
-# Every column and its pandas type, the same for every run; latency_ms_B and seconds_STAGE may follow.
+# Every column and its pandas type, the same for every run. Robustness is the worst case over the suite; for each
+# attack under_attack_NAME and words_to_break_NAME follow, for each recipe whose single swaps were scored
+# single_swap_worst_NAME and single_swap_margin_NAME; then latency_ms_B and seconds_STAGE.
 COLUMNS: dict[str, str] = {
     "number": "Int64",
     "role": "string",
@@ -70,9 +75,14 @@ COLUMNS: dict[str, str] = {
     "pearson": "float64",
     "spearman": "float64",
     "largest_class_share": "float64",
+    "collapse": "string",
     "attack": "string",
     **{column: dtype for name in _ESTIMATES for column, dtype in _interval(name).items()},
+    "attack_rows": "Int64",
+    "attack_rows_planned": "Int64",  # more than attack_rows where the attack was stopped early
     "attack_errors": "Int64",
+    "out_of_queries": "Int64",
+    "out_of_time": "Int64",
     **dict.fromkeys(FEATURES, "float64"),
     "compression": "float64",
     "encoder_compression": "float64",
@@ -127,10 +137,11 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> Path:
 
 def _occurring(rows: list[dict[str, Cell]]) -> list[str]:
     extra = {name for row in rows for name in row} - COLUMNS.keys()
+    attacks = sorted(name for name in extra if not name.startswith(("latency_ms_", "seconds_")))
     latency = sorted(
-        (name for name in extra if name.startswith("latency")), key=lambda name: int(name.rsplit("_", 1)[1])
+        (name for name in extra if name.startswith("latency_ms_")), key=lambda name: int(name.rsplit("_", 1)[1])
     )
-    return [*latency, *sorted(extra - set(latency))]
+    return [*attacks, *latency, *sorted(extra - {*attacks, *latency})]
 
 
 def _row(record: Record, score: Score | None) -> dict[str, Cell]:
@@ -168,6 +179,16 @@ def _measured(measurements: Measurements) -> dict[str, Cell]:
     cells = _quality(measurements.quality) | _efficiency(measurements.efficiency)
     if measurements.robustness is not None:
         cells |= _robustness(measurements.robustness)
+    for alone in measurements.attacks:
+        cells |= {
+            f"under_attack_{alone.attack}": alone.under_attack.value,
+            f"words_to_break_{alone.attack}": alone.words_to_break.value,
+        }
+    for swaps in measurements.single_swaps:
+        cells |= {
+            f"single_swap_worst_{swaps.attack}": swaps.worst.value,
+            f"single_swap_margin_{swaps.attack}": swaps.margin.value,
+        }
     return cells | {
         "steps": training.steps,
         "rows_seen": training.rows_seen,
@@ -187,11 +208,19 @@ def _quality(quality: Quality) -> dict[str, Cell]:
         "pearson": quality.pearson,
         "spearman": quality.spearman,
         "largest_class_share": quality.largest_class_share,
+        "collapse": quality.collapse,
     }
 
 
 def _robustness(robustness: Robustness) -> dict[str, Cell]:
-    cells: dict[str, Cell] = {"attack": robustness.attack, "attack_errors": robustness.errors}
+    cells: dict[str, Cell] = {
+        "attack": robustness.attack,
+        "attack_rows": robustness.n,
+        "attack_rows_planned": robustness.n if robustness.stopped is None else robustness.stopped.planned,
+        "attack_errors": robustness.errors,
+        "out_of_queries": robustness.out_of_queries,
+        "out_of_time": robustness.out_of_time,
+    }
     for name in _ESTIMATES:
         cells |= _cells(name, getattr(robustness, name))
     return cells

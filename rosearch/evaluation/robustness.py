@@ -1,10 +1,11 @@
-"""Robustness under one attack: a seeded sample of rows, a seed for each, and what their results add up to."""
+"""Robustness under a suite of attacks: a seeded sample of rows, each attack alone, and the worst case of each row."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,89 +13,115 @@ import numpy as np
 import torch
 
 from rosearch.errors import CandidateFailed
-from rosearch.evaluation.attacks.recipes import AttackedRow, StockAttack, open_attack
+from rosearch.evaluation.attacks.attack import PreparedAttack, prepare_attack
+from rosearch.evaluation.attacks.resources import Resources
+from rosearch.evaluation.attacks.result import NO_LIMITS, AttackedRow, Limits
+from rosearch.evaluation.attacks.victim import Victim
 from rosearch.evaluation.intervals import mean_interval, wilson
 from rosearch.evaluation.quality import inference
+from rosearch.evaluation.sequential import Hopeless, is_hopeless, looks_at
+from rosearch.evaluation.single_swaps import measure_single_swaps
 from rosearch.progress import Progress, silent
-from rosearch.randomness import derive_seed, generator
-from rosearch.records.measurements import Robustness
+from rosearch.randomness import generator
+from rosearch.records.measurements import ClassRobustness, Robustness, SingleSwaps, Stopped
 
 _SHARE, _COUNT = (0.0, 1.0), (0.0, math.inf)  # the limits of what is averaged
+_LETTERS = {
+    "misclassified": "m",
+    "broken": "b",
+    "survived": "s",
+    "error": "e",
+    "out_of_queries": "q",
+    "out_of_time": "t",
+}
+_SURVIVING = ("survived", "out_of_queries")
+
+Labels = np.ndarray[tuple[int], np.dtype[Any]]
 
 
-class TextVictim:
-    """A model with its tokenizer, as an attack queries it: texts in, float32 logits (n, labels) on the CPU.
+@dataclass(frozen=True)
+class Suite:
+    """Attacks on the same rows. `single_swaps` names recipes whose single swaps are scored besides."""
 
-    Texts are cut to `max_length` tokens and padded to the longest of the call (TextAttack's own wrapper pads
-    to 512). `failure` is what the model itself raised, so that nobody takes it for the attack's.
-    """
+    attacks: tuple[str, ...]
+    rows: int
+    limits: Limits = NO_LIMITS
+    single_swaps: tuple[str, ...] = ()
+    hopeless: Hopeless | None = None
+    similarity: bool = False  # of what broke a row, by the sentence encoder of the resources
 
-    def __init__(self, model: torch.nn.Module, tokenizer: Any, max_length: int, device: torch.device) -> None:
-        self.model = model
-        self.failure: Exception | None = None
-        self._tokenizer = tokenizer
-        self._max_length = max_length
-        self._device = device
 
-    def __call__(self, texts: list[str] | list[tuple[str, ...]]) -> torch.Tensor:
-        """Logits of n texts, or of n pairs. Raises `CandidateFailed` (nan) where one is not finite."""
-        firsts = [text if isinstance(text, str) else text[0] for text in texts]
-        seconds = [text[1] for text in texts if not isinstance(text, str)] or None
-        encoded = self._tokenizer(
-            firsts,
-            seconds,
-            truncation=True,
-            max_length=self._max_length,
-            padding="longest",
-            return_tensors="pt",
-        )
-        try:
-            logits: torch.Tensor = self.model(**encoded.to(self._device)).logits.float().cpu()
-            if not torch.isfinite(logits).all():
-                raise CandidateFailed("nan", "logits under attack are not finite", "attack")
-        except Exception as error:
-            self.failure = error
-            raise
-        return logits
+@dataclass(frozen=True)
+class SuiteResult:
+    """`rows` are the places of the attacked rows among all; `details` has what became of each, by attack."""
+
+    worst: Robustness
+    attacks: tuple[Robustness, ...]
+    single_swaps: tuple[SingleSwaps, ...]
+    rows: tuple[int, ...]
+    details: dict[str, tuple[AttackedRow, ...]]
+
+
+@dataclass
+class _Under:
+    """One attack and what it has done so far, by place in the sample."""
+
+    attack: PreparedAttack
+    done: dict[int, AttackedRow] = field(default_factory=dict)
+    seconds: float = 0.0
 
 
 def measure_robustness(
-    model: torch.nn.Module,
-    tokenizer: Any,
+    victim: Victim,
     texts: Sequence[tuple[str, ...]],
-    labels: np.ndarray[tuple[int], np.dtype[Any]],
+    labels: Labels,
+    suite: Suite,
     *,
-    attack: str,
-    rows: int,
-    max_length: int,
     seed: int,
-    device: torch.device,
+    resources: Resources,
     cache: Path,
     progress: Progress = silent,
-) -> Robustness:
-    """Attack a classifier on a sample of `rows` rows (all, where there are fewer), single sentences or pairs.
+) -> SuiteResult:
+    """Attack a classifier on a sample of `suite.rows` rows (all, where there are fewer), sentences or pairs.
 
     The sample depends on the seed and the rows there are, and a smaller one is part of a larger one. What is
-    drawn for a row depends on the seed and its text, never on other rows. The model is on `device`.
+    drawn for a row depends on the seed and its text, never on other rows. Attacks that name the same recipe count
+    once. Plans are kept below `cache`; compiling one is no part of the seconds.
 
-    Raises `CandidateFailed`: nan where a logit is not finite, attack_error where the attack raised on every
-    row that it attacked. What the model itself raises goes through.
+    Raises `CandidateFailed`: nan where a logit is not finite, attack_error where an attack raised on every row
+    that it attacked. What the model itself raises goes through.
     """
     if not np.issubdtype(labels.dtype, np.integer):
         raise ValueError(f"an attack needs classes to flip, the labels are {labels.dtype}")
-    victim = TextVictim(model, tokenizer, max_length, device)
-    chosen = sample_rows(len(texts), rows, seed)
-    opened = open_attack(attack, victim, cache)
-    results, complaints, start = [], [], time.perf_counter()
-    with inference(model, device):
-        for done, row in enumerate(chosen, start=1):
-            row_seed = derive_seed(seed, "\x1e".join(("attacked row", attack, *texts[row])))
-            result, complaint = _attack_row(opened, victim, texts[row], int(labels[row]), row_seed)
-            results.append(result)
-            complaints += [complaint] if complaint else []
-            progress("attack", done, len(chosen))
-    _require_some_attack(attack, results, complaints)
-    return summarise(attack, seed, results, time.perf_counter() - start)
+    chosen = sample_rows(len(texts), suite.rows, seed)
+    rows = [tuple(texts[row]) for row in chosen]
+    truth = [int(labels[row]) for row in chosen]
+
+    def prepared(names: Sequence[str]) -> list[PreparedAttack]:
+        made = [prepare_attack(name, rows, seed, victim, resources, cache, progress) for name in names]
+        return list({attack.key: attack for attack in made}.values())
+
+    under = [_Under(attack) for attack in prepared(suite.attacks)]
+    with inference(victim.model, victim.device):
+        stopped = _attack(under, victim, truth, suite, seed, progress)
+        swaps = tuple(measure_single_swaps(attack, victim, truth) for attack in prepared(suite.single_swaps))
+    places = sorted(under[0].done)
+    details = {one.attack.recipe.name: tuple(one.done[place] for place in places) for one in under}
+    for name, results in details.items():
+        _require_some_attack(name, results)
+    seen = [truth[place] for place in places]
+    alone = tuple(
+        replace(
+            summarise(one.attack.recipe.name, seed, details[one.attack.recipe.name], seen, one.seconds),
+            differs=one.attack.recipe.differs,
+            plan=one.attack.key,
+            stopped=stopped,
+            similarity=_similarity(details[one.attack.recipe.name], rows, places, suite, resources, victim),
+        )
+        for one in under
+    )
+    worst = alone[0] if len(alone) == 1 else _worst_of(alone, details, seed, seen, stopped)
+    return SuiteResult(worst, alone, swaps, tuple(chosen[place] for place in places), details)
 
 
 def sample_rows(available: int, rows: int, seed: int) -> list[int]:
@@ -106,11 +133,24 @@ def sample_rows(available: int, rows: int, seed: int) -> list[int]:
     return sorted(order[:rows])
 
 
-def summarise(attack: str, seed: int, results: Sequence[AttackedRow], seconds: float) -> Robustness:
-    """What the rows of one attack add up to; rows whose attack raised count as broken by no change at all."""
+def worst_case(rows: Sequence[AttackedRow]) -> AttackedRow:
+    """Of one row under several attacks: broken by any is broken, by the one that changed least."""
+    return min(rows, key=lambda row: (row.outcome in _SURVIVING, words_to_break(row)))
+
+
+def words_to_break(row: AttackedRow) -> float:
+    """The share of words that had to change: 0 where it was misclassified before, 1 where it survived."""
+    return 1.0 if row.outcome in _SURVIVING else _share_changed(row)
+
+
+def summarise(
+    attack: str, seed: int, results: Sequence[AttackedRow], labels: Sequence[int], seconds: float
+) -> Robustness:
+    """What the rows of one attack add up to; a row whose attack raised counts as broken by no change at all."""
     clean = [result for result in results if result.outcome != "misclassified"]
-    survived = sum(result.outcome == "survived" for result in clean)
-    broken = [result for result in clean if result.outcome == "broken"]
+    survived = sum(result.outcome in _SURVIVING for result in clean)
+    counted = [result for result in clean if result.outcome != "error"]
+    shares = [words_to_break(result) for result in results]
     return Robustness(
         attack=attack,
         seed=seed,
@@ -118,41 +158,110 @@ def summarise(attack: str, seed: int, results: Sequence[AttackedRow], seconds: f
         clean=wilson(len(clean), len(results)),
         under_attack=wilson(survived, len(results)),
         success_rate=wilson(len(clean) - survived, len(clean)),
-        queries=mean_interval([result.queries for result in clean if result.outcome != "error"], _COUNT),
-        perturbed_words=mean_interval([_share_changed(result) for result in broken], _SHARE),
-        words_to_break=mean_interval([_share_to_break(result) for result in results], _SHARE),
-        errors=sum(result.outcome == "error" for result in results),
+        queries=mean_interval([result.queries for result in counted], _COUNT),
+        perturbed_words=mean_interval([_share_changed(row) for row in clean if row.outcome == "broken"], _SHARE),
+        words_to_break=mean_interval(shares, _SHARE),
+        errors=_count(results, "error"),
         seconds=seconds,
+        distinct_queries=mean_interval([result.distinct for result in counted], _COUNT),
+        per_class=_per_class(results, labels),
+        out_of_queries=_count(results, "out_of_queries"),
+        out_of_time=_count(results, "out_of_time"),
+        outcomes="".join(_LETTERS[result.outcome] for result in results),
+        shares=tuple(round(share, 4) for share in shares),
     )
 
 
-def _attack_row(
-    attack: StockAttack, victim: TextVictim, texts: tuple[str, ...], label: int, seed: int
-) -> tuple[AttackedRow, str]:
-    """The row's result, and what the attack raised on it, or "". What the model raises is raised again."""
-    try:
-        return attack.run(texts, label, seed), ""
-    except MemoryError:
-        raise
-    except Exception as error:
-        if error is victim.failure:
-            raise
-        clean = victim([texts[0]]) if len(texts) == 1 else victim([texts])
-        right = int(clean.argmax()) == label
-        complaint = f"{type(error).__name__}: {error}"
-        return AttackedRow("error" if right else "misclassified", texts, 0, 0, 0), complaint if right else ""
+def _attack(
+    under: Sequence[_Under], victim: Victim, labels: Sequence[int], suite: Suite, seed: int, progress: Progress
+) -> Stopped | None:
+    """Run all attacks; with `hopeless`, on more and more rows in random order, until it is clear."""
+    order = list(range(len(labels)))
+    ends = [len(labels)]
+    if suite.hopeless is not None:
+        generator(seed, "order of attack").shuffle(order)
+        ends = [*(look for look in looks_at(len(labels), suite.hopeless.looks) if look < len(labels)), *ends]
+    total, start = len(labels) * len(under), 0
+    for end in ends:
+        for number, one in enumerate(under):
+            before = start * len(under) + number * (end - start)
+            begun = time.perf_counter()
+            results = one.attack.run(
+                victim,
+                labels,
+                order[start:end],
+                suite.limits,
+                lambda stage, done, _, before=before: progress(stage, before + done, total),  # type: ignore[misc]
+            )
+            one.seconds += time.perf_counter() - begun
+            one.done |= dict(zip(order[start:end], results, strict=True))
+        start = end
+        survived = sum(worst_case([one.done[place] for one in under]).outcome in _SURVIVING for place in order[:end])
+        if suite.hopeless is not None and end < len(labels) and is_hopeless(survived, end, suite.hopeless):
+            return Stopped(end, len(labels), suite.hopeless.below, suite.hopeless.error_rate)
+    return None
 
 
-def _require_some_attack(attack: str, results: Sequence[AttackedRow], complaints: Sequence[str]) -> None:
-    attacked = sum(result.outcome != "misclassified" for result in results)
-    if complaints and len(complaints) == attacked:
-        message = f"{attack} raised on all {attacked} rows that it attacked, first {complaints[0]}"
+def _worst_of(
+    alone: Sequence[Robustness],
+    details: dict[str, tuple[AttackedRow, ...]],
+    seed: int,
+    labels: Sequence[int],
+    stopped: Stopped | None,
+) -> Robustness:
+    """The suite as one attack that tries all of them: it breaks what any breaks, and pays for every query."""
+    worst = []
+    for results in zip(*details.values(), strict=True):
+        queries, distinct = sum(row.queries for row in results), sum(row.distinct for row in results)
+        worst.append(replace(worst_case(results), queries=queries, distinct=distinct))
+    summary = summarise(f"worst of {', '.join(details)}", seed, worst, labels, sum(one.seconds for one in alone))
+    return replace(summary, plan="+".join(one.plan for one in alone), stopped=stopped)
+
+
+def _similarity(
+    results: Sequence[AttackedRow],
+    rows: Sequence[tuple[str, ...]],
+    places: Sequence[int],
+    suite: Suite,
+    resources: Resources,
+    victim: Victim,
+) -> Any:
+    """Mean cosine between the embeddings of what broke a row and its original; None where nothing can tell."""
+    if not suite.similarity or not resources.has("sentence_encoder"):
+        return None
+    pairs = [
+        ("\n".join(rows[place]), "\n".join(result.texts))
+        for place, result in zip(places, results, strict=True)
+        if result.outcome == "broken"
+    ]
+    if not pairs:
+        return None
+    encode = resources.sentence_encoder(victim.device).encode
+    originals, broken = (encode(list(texts)) for texts in zip(*pairs, strict=True))
+    return mean_interval(torch.nn.functional.cosine_similarity(originals, broken).tolist(), (-1.0, 1.0))
+
+
+def _require_some_attack(attack: str, results: Sequence[AttackedRow]) -> None:
+    attacked = [result for result in results if result.outcome != "misclassified"]
+    raised = [result for result in attacked if result.outcome == "error"]
+    if raised and len(raised) == len(attacked):
+        message = f"{attack} raised on all {len(attacked)} rows that it attacked, first {raised[0].complaint}"
         raise CandidateFailed("attack_error", message, "attack")
+
+
+def _per_class(results: Sequence[AttackedRow], labels: Sequence[int]) -> tuple[ClassRobustness, ...]:
+    found = []
+    for label in sorted(set(labels)):
+        rows = [row for row, its_label in zip(results, labels, strict=True) if its_label == label]
+        clean = sum(row.outcome != "misclassified" for row in rows)
+        survived = sum(row.outcome in _SURVIVING for row in rows)
+        found.append(ClassRobustness(label, len(rows), wilson(clean, len(rows)), wilson(survived, len(rows))))
+    return tuple(found)
+
+
+def _count(results: Sequence[AttackedRow], outcome: str) -> int:
+    return sum(result.outcome == outcome for result in results)
 
 
 def _share_changed(result: AttackedRow) -> float:
     return result.changed / result.words if result.words else 0.0
-
-
-def _share_to_break(result: AttackedRow) -> float:
-    return 1.0 if result.outcome == "survived" else _share_changed(result)

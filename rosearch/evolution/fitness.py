@@ -9,6 +9,7 @@ from rosearch.config import FitnessConfig
 from rosearch.errors import BadInput, Problem
 from rosearch.records.measurements import Measurements
 
+_MARGIN = 4.0  # margins of single swaps are cut to -4..4
 _ROUNDING = 1e-9  # a gate met exactly must not be missed by the last bit of a product
 
 
@@ -17,8 +18,8 @@ class Fitness:
     """One candidate's terms (each 0..1, larger is better), their scalar, and what keeps it from winning.
 
     `gates` names the gates that were missed, by their keys in the experiment (`min_quality`,
-    `max_class_share`), or `finite` where a measured value was not a finite number. `violation` says by how
-    much, 0 where no gate was missed.
+    `max_class_share`, `hopeless` where the attack was stopped early), or `finite` where a measured value was
+    not a finite number. `violation` says by how much, 0 where no gate was missed.
     """
 
     robustness: float | None  # None: the task has no attack; its weight went to the other two
@@ -53,11 +54,13 @@ def score(
     """The fitness of one candidate's measurements (the paper publishes no formula: this one is our own).
 
     accuracy = the task's metric on clean rows; robustness = accuracy under attack, or mean share of words to
-    break; efficiency = log(compression) / log(full_compression), so that halving the cost is worth the same
-    at every size; all are clipped to 0..1. scalar = weighted mean. `teacher_quality` is the teacher's metric
-    on the same rows, and `teacher_latency_ms` its median at the first batch size that is timed.
+    break, both in the worst case over the suite; or the share of rows right on every single swap, or the mean
+    margin over them, (margin + 4) / 8, both of the worst recipe; efficiency = log(compression) /
+    log(full_compression), so that halving the cost is worth the same at every size; all are clipped to 0..1.
+    scalar = weighted mean. `teacher_quality` is the teacher's metric on the same rows, and
+    `teacher_latency_ms` its median at the first batch size that is timed.
 
-    Raises `BadInput` where the weights or the efficiency term ask for something that was not measured.
+    Raises `BadInput` where the weights, the robustness or the efficiency ask for what was not measured.
     """
     compression = _compression(measurements, config, teacher_latency_ms)
     attacked = _attacked(measurements, config)
@@ -68,7 +71,7 @@ def score(
     accuracy = _clip(measurements.quality.value)
     efficiency = _clip(math.log(compression) / math.log(config.full_compression))
     robustness = None if attacked is None else _clip(attacked)
-    gates = _missed_gates(measurements.quality.value, share, config, teacher_quality)
+    gates = _missed_gates(measurements.quality.value, share, config, teacher_quality) | _hopeless(measurements)
     scalar = _scalar(robustness, accuracy, efficiency, config)
     return Fitness(robustness, accuracy, efficiency, scalar, tuple(gates), sum(gates.values()))
 
@@ -82,7 +85,14 @@ def _attacked(measurements: Measurements, config: FitnessConfig) -> float | None
         return None
     if config.robustness == "accuracy_under_attack":
         return measurements.robustness.under_attack.value
-    return measurements.robustness.words_to_break.value
+    if config.robustness == "words_to_break":
+        return measurements.robustness.words_to_break.value
+    if not measurements.single_swaps:
+        expected = f"an attack whose single swaps were scored, for fitness.robustness {config.robustness}"
+        raise BadInput(Problem("experiment", "evaluation.robustness.search.single_swaps", expected, "none measured"))
+    if config.robustness == "single_swap_worst":
+        return min(swaps.worst.value for swaps in measurements.single_swaps)
+    return min((swaps.margin.value + _MARGIN) / (2 * _MARGIN) for swaps in measurements.single_swaps)
 
 
 def _compression(measurements: Measurements, config: FitnessConfig, teacher_latency_ms: float | None) -> float:
@@ -116,6 +126,14 @@ def _missed_gates(
     if share is not None and share > config.max_class_share + _ROUNDING:
         missed["max_class_share"] = share - config.max_class_share
     return missed
+
+
+def _hopeless(measurements: Measurements) -> dict[str, float]:
+    """Stopped early: surely below what was asked, and its figures, of fewer rows, are too low on average."""
+    robustness = measurements.robustness
+    if robustness is None or robustness.stopped is None:
+        return {}
+    return {"hopeless": max(robustness.stopped.below - robustness.under_attack.value, _ROUNDING)}
 
 
 def _scalar(robustness: float | None, accuracy: float, efficiency: float, config: FitnessConfig) -> float:

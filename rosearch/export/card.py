@@ -50,7 +50,7 @@ def render_card(facts: CardFacts, folder: str, code: Iterable[str]) -> str:
         snippet=usage_snippet(facts, folder),
         code=", ".join(f"`{name}`" for name in code),
         quality_n=measurements.quality.n,
-        measured=_table(("measure", "value"), [*_quality(measurements.quality), *_robustness(measurements.robustness)]),
+        measured=_table(("measure", "value"), [*_quality(measurements.quality), *_attacked(measurements)]),
         cost=_table(("cost", "value", "against the teacher"), _efficiency(measurements.efficiency)),
         width=genotype.width,
         rank=genotype.rank,
@@ -110,11 +110,30 @@ def _quality(quality: Quality) -> list[Row]:
     return rows + [(name, f"{value:.3f}") for name, value in others.items() if value is not None]
 
 
-def _robustness(robustness: Robustness | None) -> list[Row]:
-    if robustness is None:
+def _attacked(measurements: Measurements) -> list[Row]:
+    """One attack in full; of several the worst case in full, and what each does alone."""
+    worst, attacks = measurements.robustness, measurements.attacks
+    if worst is None:
         return []
-    attack = robustness.attack
+    if len(attacks) < 2:
+        return _robustness(worst, worst.attack) + _single_swaps(measurements)
+    alone = [(f"accuracy under {attack.attack} alone", _share(attack.under_attack)) for attack in attacks]
+    return [*_robustness(worst, f"the worst of {_names(attacks)}"), *alone, *_single_swaps(measurements)]
+
+
+def _names(attacks: Sequence[Robustness]) -> str:
+    return ", ".join(attack.attack for attack in attacks)
+
+
+def _single_swaps(measurements: Measurements) -> list[Row]:
     return [
+        (f"accuracy under every single swap of {swaps.attack}", _share(swaps.worst))
+        for swaps in measurements.single_swaps
+    ]
+
+
+def _robustness(robustness: Robustness, attack: str) -> list[Row]:
+    rows: list[Row] = [
         (f"accuracy before {attack}", _share(robustness.clean)),
         (f"accuracy under {attack}", _share(robustness.under_attack)),
         (f"attack success rate of {attack}", _share(robustness.success_rate)),
@@ -124,8 +143,10 @@ def _robustness(robustness: Robustness | None) -> list[Row]:
             "share of words to break it (0 wrong from the start, 1 survived)",
             _mean(robustness.words_to_break, "{:.3f}"),
         ),
-        ("rows whose attack failed to run, counted as broken", robustness.errors),
     ]
+    if robustness.similarity is not None and robustness.similarity.n:
+        rows.append(("similarity to the original of what broke it", _mean(robustness.similarity, "{:.3f}")))
+    return rows
 
 
 def _efficiency(efficiency: Efficiency) -> list[Row]:
@@ -164,8 +185,9 @@ def _nodes(genotype: Genotype) -> list[Row]:
 
 
 def _limits(facts: CardFacts) -> list[str]:
-    robustness = facts.measurements.robustness
-    limits = []
+    robustness, attacks = facts.measurements.robustness, facts.measurements.attacks
+    collapse = facts.measurements.quality.collapse
+    limits = [f"Collapsed: it {collapse}."] if collapse else []
     if facts.candidates:
         limits.append(
             f"Chosen as the best of {facts.candidates} candidates by the very measurements above, which are "
@@ -174,10 +196,14 @@ def _limits(facts: CardFacts) -> list[str]:
     if robustness is None:
         limits.append("No attack was run: nothing is known of its robustness.")
     else:
+        several = len(attacks) > 1
+        named = f"{len(attacks)} attacks, {_names(attacks)}" if several else f"one attack, {robustness.attack}"
         limits.append(
-            f"Robustness was measured with one attack, {robustness.attack}, on {robustness.n} rows: mind the "
+            f"Robustness was measured with {named}, on {robustness.n} rows: mind the "
             "interval. Other attacks, and attackers who know the weights, may break it more easily."
         )
+        limits += [f"{attack.attack} is no stock recipe: {attack.differs}" for attack in attacks if attack.differs]
+        limits += [f"Of {alone.attack}: {note}." for alone in attacks or (robustness,) for note in alone.notes]
     if facts.problem == "classification":
         labels = ", ".join(f"`{label}`" for label in facts.labels)
         limits.append(f"It knows the labels {labels} and gives one of them to any text, also to one that fits none.")

@@ -35,22 +35,89 @@ class Quality:
     pearson: float | None = None
     spearman: float | None = None
     largest_class_share: float | None = None  # of the predictions; 1.0 is a constant predictor
+    collapse: str = ""  # a constant predictor, or classes that are given up, in words; empty: neither
+
+
+@dataclass(frozen=True)
+class ClassRobustness:
+    """The rows of one class, by their true label (its position among the task's labels)."""
+
+    label: int
+    n: int
+    clean: Estimate
+    under_attack: Estimate
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """Why an attack ended before its last row: the model was shown to be below what is asked of it.
+
+    The chance to stop a model that is not below it is at most `error_rate`.
+    """
+
+    rows: int  # attacked until then
+    planned: int
+    below: float  # accuracy under attack
+    error_rate: float
+
+    def __str__(self) -> str:
+        """E.g. `stopped after 50 of 200 rows: below 20 %, error rate 5 %`."""
+        surely = f"below {self.below * 100:g} %, error rate {self.error_rate * 100:g} %"
+        return f"stopped after {self.rows} of {self.planned} rows: {surely}"
 
 
 @dataclass(frozen=True)
 class Robustness:
-    """Under one attack. Misclassified rows are not attacked and count as broken in `under_attack`."""
+    """Under one attack, or in the worst case of several. Misclassified rows are not attacked and count as broken.
+
+    `outcomes` and `shares` tell each row, in the order of the attacked rows, which is the same for all models
+    that were attacked with one `plan`: comparisons pair them. The letters of `outcomes` are m(isclassified),
+    b(roken), s(urvived), e(rror), q (out of queries), t (out of time).
+    """
 
     attack: str
     seed: int
     n: int
     clean: Estimate  # share of rows right before the attack
-    under_attack: Estimate  # share of all rows right after it
+    under_attack: Estimate  # share of all rows right after it, those out of queries among them
     success_rate: Estimate  # share of attacked rows that were broken
     queries: Estimate  # mean per attacked row, as TextAttack counts
     perturbed_words: Estimate  # mean share of words changed in rows that were broken
     words_to_break: Estimate  # mean share of words to change: 0 where misclassified, 1 where it survived
     errors: int  # rows whose attack raised; counted as broken
+    seconds: float
+    differs: str = ""  # what differs from the stock recipe; empty: nothing
+    plan: str = ""  # the key of the frozen rows and candidates
+    distinct_queries: Estimate | None = None  # as `queries`, without the repeats
+    similarity: Estimate | None = None  # mean of what broke a row to its original, by the recipe's sentence encoder
+    per_class: tuple[ClassRobustness, ...] = ()
+    out_of_queries: int = 0  # rows that survived until their query budget was spent
+    out_of_time: int = 0  # rows whose time was up; counted as broken
+    outcomes: str = ""
+    shares: tuple[float, ...] = ()  # share of words to break of each row, 4 decimals
+    stopped: Stopped | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What must be known beside the figures: where it stopped, and rows that were not attacked to their end."""
+        counted = (
+            (self.errors, "rows whose attack raised, counted as broken"),
+            (self.out_of_time, "rows out of time, counted as broken"),
+            (self.out_of_queries, "rows out of queries, counted as survived"),
+        )
+        stopped = () if self.stopped is None else (str(self.stopped),)
+        return (*stopped, *(f"{what}: {count}" for count, what in counted if count))
+
+
+@dataclass(frozen=True)
+class SingleSwaps:
+    """Against every single swap of a recipe, the same texts for all models: how near to breaking they are."""
+
+    attack: str
+    n: int
+    texts: int  # originals and swaps that were scored
+    worst: Estimate  # share of rows right on the original and on every swap
+    margin: Estimate  # mean over rows of the smallest logit(true) - largest other one, each clipped to -4..4
     seconds: float
 
 
@@ -93,12 +160,17 @@ class Training:
 
 @dataclass(frozen=True)
 class Measurements:
-    """All of one candidate. Robustness is None for tasks that an attack does not fit (regression)."""
+    """All of one candidate. `robustness` is the worst case, row by row, over the suite that `attacks` tells apart.
+
+    None for tasks that an attack does not fit (regression). Records of older versions have no `attacks`.
+    """
 
     quality: Quality
     efficiency: Efficiency
     training: Training
     robustness: Robustness | None = None
+    attacks: tuple[Robustness, ...] = ()
+    single_swaps: tuple[SingleSwaps, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -119,7 +191,9 @@ class TeacherFacts:
     positions: int  # longest text in tokens
     token_types: int
     latency_ms: float | None = None  # median at the first batch size that is timed
-    robustness: Robustness | None = None  # under the candidates' own attack
+    robustness: Robustness | None = None  # under the candidates' own suite
+    attacks: tuple[Robustness, ...] = ()
+    single_swaps: tuple[SingleSwaps, ...] = ()
 
 
 _ADAPTER: TypeAdapter[Measurements] = TypeAdapter(Measurements)

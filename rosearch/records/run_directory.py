@@ -30,7 +30,7 @@ from filelock import FileLock, Timeout
 
 from rosearch.config import Experiment
 from rosearch.errors import RunError
-from rosearch.experiment_file import load_experiment
+from rosearch.experiment_file import load_snapshot
 from rosearch.records.record import Record
 from rosearch.records.store import Store
 
@@ -115,7 +115,7 @@ class RunDirectory:
 
     def experiment(self) -> Experiment:
         """The experiment as it was started. Raises `BadInput` where the snapshot was damaged."""
-        return load_experiment(self.experiment_file)
+        return load_snapshot(self.experiment_file)
 
     @contextmanager
     def lock(self) -> Iterator[None]:

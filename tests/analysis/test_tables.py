@@ -16,6 +16,7 @@ from rosearch.analysis.statistics import feature_statistics
 from rosearch.analysis.tables import COLUMNS, records_table, replace_file, write_tables
 from rosearch.config import FitnessConfig
 from rosearch.evolution.fitness import score
+from rosearch.records.measurements import SingleSwaps, Stopped
 from rosearch.records.record import Record
 
 Search = Callable[[int], Sequence[Record]]
@@ -69,6 +70,26 @@ def test_a_record_without_an_attack_has_no_robustness() -> None:
     row = records_table([make_record(1, genotype, measured)]).iloc[0]
     assert row[["attack", "under_attack", "words_to_break"]].isna().all()
     assert row["quality"] == 0.8
+
+
+def test_each_attack_alone_has_columns_after_those_of_the_worst_case(search_records: Search) -> None:
+    record = search_records(1)[0]
+    assert record.measurements is not None and record.measurements.robustness is not None
+    worst = record.measurements.robustness
+    stopped = replace(worst, attack="pwws-oewn", stopped=Stopped(100, 400, 0.2, 0.05), out_of_queries=3)
+    swaps = SingleSwaps("deepwordbug", 100, 900, worst.clean, worst.under_attack, 0.1)
+    measured = replace(record.measurements, robustness=stopped, attacks=(worst, stopped), single_swaps=(swaps,))
+    table = records_table([replace(record, measurements=measured)])
+    row = table.iloc[0]
+    assert (row["attack_rows"], row["attack_rows_planned"], row["out_of_queries"]) == (100, 400, 3)
+    assert row["under_attack_deepwordbug"] == row["under_attack_pwws-oewn"] == worst.under_attack.value
+    assert row["words_to_break_pwws-oewn"] == worst.words_to_break.value
+    assert row["single_swap_worst_deepwordbug"] == worst.clean.value
+    assert list(table.columns[len(COLUMNS) :]) == [
+        "single_swap_margin_deepwordbug", "single_swap_worst_deepwordbug", "under_attack_deepwordbug",
+        "under_attack_pwws-oewn", "words_to_break_deepwordbug", "words_to_break_pwws-oewn", "latency_ms_1",
+        "latency_ms_32", "seconds_distil",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("count", [0, 1, 6])

@@ -13,7 +13,7 @@ from tiny_model import CPU, WORDS, make_model
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertForSequenceClassification, PreTrainedTokenizerFast
 
-from rosearch.evaluation.robustness import TextVictim
+from rosearch.evaluation.attacks.victim import Victim
 
 
 @pytest.fixture(autouse=True)
@@ -60,19 +60,19 @@ def model(tokenizer: PreTrainedTokenizerFast, sentences: list[tuple[str, ...]]) 
     """Its classes are about equally frequent on the sentences."""
     made = make_model(len(tokenizer))
     with torch.inference_mode():
-        logits = TextVictim(made, tokenizer, 48, CPU)([text for (text,) in sentences])
+        logits = Victim(made, tokenizer, 48, CPU)([text for (text,) in sentences])
     with torch.no_grad():
         made.classifier.bias[0] -= float(np.median((logits[:, 0] - logits[:, 1]).numpy()))
     return made
 
 
 @pytest.fixture
-def victim(model: BertForSequenceClassification, tokenizer: PreTrainedTokenizerFast) -> TextVictim:
-    return TextVictim(model, tokenizer, 48, CPU)
+def victim(model: BertForSequenceClassification, tokenizer: PreTrainedTokenizerFast) -> Victim:
+    return Victim(model, tokenizer, 48, CPU)
 
 
 @pytest.fixture
-def labels(victim: TextVictim, sentences: list[tuple[str, ...]]) -> np.ndarray:
+def labels(victim: Victim, sentences: list[tuple[str, ...]]) -> np.ndarray:
     """What the model says, but for every fourth row."""
     with torch.inference_mode():
         right = victim([text for (text,) in sentences]).argmax(dim=1).numpy()

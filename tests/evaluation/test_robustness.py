@@ -8,8 +8,12 @@ import torch
 from tiny_model import CPU
 
 from rosearch.errors import CandidateFailed
-from rosearch.evaluation.attacks.recipes import ATTACKS, AttackedRow
-from rosearch.evaluation.robustness import TextVictim, measure_robustness, sample_rows, summarise
+from rosearch.evaluation.attacks.recipes import RECIPES, Recipe
+from rosearch.evaluation.attacks.resources import Resources
+from rosearch.evaluation.attacks.result import AttackedRow, Limits
+from rosearch.evaluation.attacks.victim import Victim
+from rosearch.evaluation.robustness import Suite, SuiteResult, measure_robustness, sample_rows, summarise, worst_case
+from rosearch.evaluation.sequential import Hopeless
 from rosearch.records.measurements import Robustness
 
 Texts = list[tuple[str, ...]]
@@ -19,18 +23,27 @@ class Measure:
     """`measure_robustness` with everything filled in."""
 
     def __init__(self, model: Any, tokenizer: Any, cache: Path) -> None:
-        self.settings = {
-            "attack": "deepwordbug",
-            "rows": 100,
-            "max_length": 48,
-            "seed": 1,
-            "device": CPU,
-            "cache": cache,
-        }
-        self.model, self.tokenizer = model, tokenizer
+        self.model, self.tokenizer, self.cache = model, tokenizer, cache
 
-    def __call__(self, texts: Texts, labels: Any, **changes: Any) -> Robustness:
-        return measure_robustness(self.model, self.tokenizer, texts, np.asarray(labels), **(self.settings | changes))
+    def suite(
+        self, texts: Texts, labels: Any, *attacks: str, seed: int = 1, rows: int = 100, **more: Any
+    ) -> SuiteResult:
+        progress = {"progress": more.pop("progress")} if "progress" in more else {}
+        return measure_robustness(
+            Victim(self.model, self.tokenizer, 48, CPU),
+            texts,
+            np.asarray(labels),
+            Suite(attacks, rows, **more),
+            seed=seed,
+            resources=Resources(),
+            cache=self.cache,
+            **progress,
+        )
+
+    def __call__(self, texts: Texts, labels: Any, attack: str = "deepwordbug", **more: Any) -> Robustness:
+        result = self.suite(texts, labels, attack, **more)
+        assert result.attacks == (result.worst,)
+        return result.worst
 
 
 @pytest.fixture
@@ -58,7 +71,7 @@ def test_the_victim_pads_to_the_longest_and_cuts_at_the_models_length(model: Any
     hook = model.register_forward_pre_hook(
         lambda _, __, named: lengths.append(named["input_ids"].shape[1]), with_kwargs=True
     )
-    victim = TextVictim(model, tokenizer, 12, CPU)
+    victim = Victim(model, tokenizer, 12, CPU)
     with torch.inference_mode():
         victim(["good film", "the plot of this film"])
         victim([("good film", "the plot of this film")])
@@ -121,31 +134,31 @@ def test_a_constant_predictor_is_as_robust_as_it_is_right_by_chance(
     assert (result.perturbed_words.n, result.perturbed_words.value) == (0, 0.0)
 
 
-def test_pairs_are_attacked(measure: Measure, pairs: Texts) -> None:
-    result = measure(pairs, [0, 1] * 3)
-    assert result.n == 6
+def test_pairs_are_attacked(measure: Measure, victim: Victim, pairs: Texts) -> None:
+    with torch.inference_mode():
+        said = victim(pairs).argmax(dim=1).numpy()
+    result = measure(pairs, said)
+    assert (result.n, result.clean.value) == (6, 1.0)
     assert result.perturbed_words.value > 0
-
-
-class Brittle:
-    """The stock attack, but it raises on texts that hold a word."""
-
-    def __init__(self, stock: Any, word: str) -> None:
-        self.stock, self.word = stock, word
-
-    def attack(self, row: Any, label: int) -> Any:
-        if any(self.word in text for text in row.values()):
-            raise RuntimeError(f"cannot attack {self.word}")
-        return self.stock.attack(row, label)
-
-    def clear_cache(self) -> None:
-        self.stock.clear_cache()
 
 
 @pytest.fixture
 def brittle(monkeypatch: pytest.MonkeyPatch) -> str:
-    stock = ATTACKS["deepwordbug"]
-    monkeypatch.setitem(ATTACKS, "brittle", lambda victim: Brittle(stock(victim), "plot"))
+    """The stock attack, but it raises on texts that hold a word."""
+
+    def build(textattack: Any, resources: Any, victim: Any) -> Any:
+        attack = RECIPES["deepwordbug"].build(textattack, resources, victim)
+        stock = attack.get_transformations
+
+        def get_transformations(text: Any, **named: Any) -> Any:
+            if "plot" in text.text.lower():
+                raise RuntimeError("cannot attack plot")
+            return stock(text, **named)
+
+        attack.get_transformations = attack.search_method.get_transformations = get_transformations
+        return attack
+
+    monkeypatch.setitem(RECIPES, "brittle", Recipe("brittle", "", (), build))
     return "brittle"
 
 
@@ -154,7 +167,7 @@ def test_rows_that_the_attack_raises_on_are_counted_and_taken_as_broken(
 ) -> None:
     whole = measure(sentences, labels)
     result = measure(sentences, labels, attack=brittle)
-    hit = sum("plot" in text and index % 4 != 3 for index, (text,) in enumerate(sentences))
+    hit = sum("plot" in text.lower() and index % 4 != 3 for index, (text,) in enumerate(sentences))
     assert result.errors == hit > 0
     assert result.clean == whole.clean
     assert result.queries.n == result.success_rate.n - hit
@@ -166,7 +179,7 @@ def test_rows_that_the_attack_raises_on_are_counted_and_taken_as_broken(
 def test_an_attack_that_raises_on_every_row_fails_the_candidate(
     brittle: str, measure: Measure, sentences: Texts, labels: Any
 ) -> None:
-    rows = [index for index, (text,) in enumerate(sentences) if "plot" in text]
+    rows = [index for index, (text,) in enumerate(sentences) if "plot" in text.lower()]
     texts, chosen = [sentences[row] for row in rows], labels[rows]
     with pytest.raises(CandidateFailed, match=r"brittle raised on all .* RuntimeError: cannot attack plot") as caught:
         measure(texts, chosen, attack=brittle)
@@ -180,7 +193,7 @@ def test_a_model_that_raises_is_no_failing_attack(
     forward = measure.model.forward
 
     def failing(**named: Any) -> Any:
-        if next(calls) > 20:
+        if next(calls) > 2:
             raise RuntimeError("can't allocate memory")
         return forward(**named)
 
@@ -219,10 +232,12 @@ def test_all_is_left_as_it_was(measure: Measure, sentences: Texts, labels: Any) 
     assert torch.is_grad_enabled()
 
 
-def test_progress_is_told_row_by_row(measure: Measure, sentences: Texts, labels: Any) -> None:
+def test_progress_never_goes_back_and_ends_with_all_rows(measure: Measure, sentences: Texts, labels: Any) -> None:
     seen: list[tuple[str, int, int]] = []
     measure(sentences, labels, rows=3, progress=lambda *step: seen.append(step))
-    assert seen == [("attack", 1, 3), ("attack", 2, 3), ("attack", 3, 3)]
+    attacks = [step for step in seen if step[0] == "attack"]
+    assert attacks[-1] == ("attack", 3, 3)
+    assert [done for _, done, _ in attacks] == sorted({done for _, done, _ in attacks})
 
 
 def test_scores_instead_of_classes_are_refused(measure: Measure, sentences: Texts) -> None:
@@ -245,15 +260,19 @@ def test_an_empty_sample_is_refused(available: int, rows: int) -> None:
         sample_rows(available, rows, 1)
 
 
+def attacked(outcome: Any, queries: int, words: int, changed: int) -> AttackedRow:
+    return AttackedRow(outcome, ("a",), queries, queries, words, changed, 0.5)
+
+
 def test_rows_are_summed_up_as_the_record_says() -> None:
     rows = [
-        AttackedRow("misclassified", ("a",), queries=1, words=4, changed=0),
-        AttackedRow("broken", ("b",), queries=10, words=4, changed=1),
-        AttackedRow("broken", ("c",), queries=20, words=2, changed=2),
-        AttackedRow("survived", ("d",), queries=30, words=5, changed=5),
-        AttackedRow("error", ("e",), queries=0, words=0, changed=0),
+        attacked("misclassified", queries=1, words=4, changed=0),
+        attacked("broken", queries=10, words=4, changed=1),
+        attacked("broken", queries=20, words=2, changed=2),
+        attacked("survived", queries=30, words=5, changed=5),
+        attacked("error", queries=0, words=0, changed=0),
     ]
-    result = summarise("deepwordbug", 3, rows, 1.5)
+    result = summarise("deepwordbug", 3, rows, [0, 0, 1, 1, 0], 1.5)
     assert (result.clean.value, result.clean.n) == (4 / 5, 5)
     assert (result.under_attack.value, result.under_attack.n) == (1 / 5, 5)
     assert (result.success_rate.value, result.success_rate.n) == (3 / 4, 4)
@@ -261,10 +280,78 @@ def test_rows_are_summed_up_as_the_record_says() -> None:
     assert (result.perturbed_words.value, result.perturbed_words.n) == ((0.25 + 1.0) / 2, 2)
     assert (result.words_to_break.value, result.words_to_break.n) == ((0 + 0.25 + 1 + 1 + 0) / 5, 5)
     assert (result.n, result.errors, result.seconds) == (5, 1, 1.5)
+    assert (result.outcomes, result.shares) == ("mbbse", (0.0, 0.25, 1.0, 1.0, 0.0))
+    assert [(one.label, one.n, one.clean.value, one.under_attack.value) for one in result.per_class] == [
+        (0, 3, 2 / 3, 0.0),
+        (1, 2, 1.0, 0.5),
+    ]
+
+
+def test_a_budget_that_ran_out_is_survived_and_time_that_ran_out_is_not() -> None:
+    rows = [attacked("out_of_queries", 9, 4, 1), attacked("out_of_time", 9, 4, 0), attacked("survived", 9, 4, 1)]
+    result = summarise("deepwordbug", 3, rows, [0, 0, 0], 1.0)
+    assert (result.under_attack.value, result.success_rate.value) == (2 / 3, 1 / 3)
+    assert (result.out_of_queries, result.out_of_time, result.outcomes) == (1, 1, "qts")
+    assert result.shares == (1.0, 0.0, 1.0)
+
+
+def test_the_worst_case_of_a_row_is_the_attack_that_breaks_it_with_fewest_words() -> None:
+    survived, cheap, dear = attacked("survived", 9, 4, 4), attacked("broken", 9, 4, 1), attacked("broken", 9, 4, 3)
+    assert worst_case([survived, dear, cheap]) is cheap
+    assert worst_case([survived, attacked("error", 0, 0, 0)]).outcome == "error"
+    assert worst_case([survived]) is survived
+
+
+def test_a_suite_breaks_what_any_of_its_attacks_breaks(measure: Measure, sentences: Texts, labels: Any) -> None:
+    result = measure.suite(sentences, labels, "deepwordbug", "pruthi")
+    assert [one.attack for one in result.attacks] == ["deepwordbug", "pruthi"]
+    assert result.worst.attack == "worst of deepwordbug, pruthi"
+    letters = zip(result.worst.outcomes, *(one.outcomes for one in result.attacks), strict=True)
+    assert all(worst == ("s" if set(alone) == {"s"} else "m" if "m" in alone else "b") for worst, *alone in letters)
+    assert all(
+        worst == min(alone)
+        for worst, *alone in zip(result.worst.shares, *(one.shares for one in result.attacks), strict=True)
+    )
+    assert result.worst.queries.value == pytest.approx(sum(one.queries.value for one in result.attacks))
+    assert len({one.plan for one in result.attacks}) == 2
+    assert result.rows == tuple(range(16))
+
+
+def test_an_attack_named_twice_counts_once(measure: Measure, sentences: Texts, labels: Any) -> None:
+    result = measure.suite(sentences, labels, "deepwordbug", "deepwordbug", rows=4)
+    assert result.attacks == (result.worst,)
+
+
+def test_a_hopeless_model_is_left_early_on_rows_in_random_order(measure: Measure, sentences: Texts) -> None:
+    texts = sentences * 6
+    with torch.inference_mode():
+        said = Victim(measure.model, measure.tokenizer, 48, CPU)([text for (text,) in texts]).argmax(dim=1).numpy()
+    wrong = 1 - said
+    result = measure.suite(texts, wrong, "deepwordbug", hopeless=Hopeless(below=0.5))
+    stopped = result.worst.stopped
+    assert stopped is not None
+    assert (stopped.rows, stopped.planned, stopped.below, stopped.error_rate) == (result.worst.n, 96, 0.5, 0.05)
+    assert stopped.rows < 96
+    assert len(result.rows) == stopped.rows
+    assert result.rows != tuple(range(stopped.rows))  # the first rows of a sorted set would say nothing of the others
+    assert measure.suite(texts, said, "deepwordbug", hopeless=Hopeless(below=0.01)).worst.stopped is None
+
+
+def test_a_query_budget_is_kept_row_by_row(measure: Measure, sentences: Texts, labels: Any) -> None:
+    result = measure.suite(sentences, labels, "deepwordbug", limits=Limits(queries=5))
+    assert all(row.queries <= 5 for row in result.details["deepwordbug"])
+    assert result.worst.out_of_queries > 0
+
+
+def test_single_swaps_are_measured_beside_the_attacks(measure: Measure, sentences: Texts, labels: Any) -> None:
+    result = measure.suite(sentences, labels, "pruthi", single_swaps=("deepwordbug", "pruthi"))
+    assert [swaps.attack for swaps in result.single_swaps] == ["deepwordbug", "pruthi"]
+    # Pruthi's attack is one swap: what survives it is right on every single swap.
+    assert result.single_swaps[1].worst == result.worst.under_attack
 
 
 def test_a_model_that_is_always_wrong_has_nothing_to_break() -> None:
-    result = summarise("deepwordbug", 3, [AttackedRow("misclassified", ("a",), 1, 4, 0)] * 6, 1.0)
+    result = summarise("deepwordbug", 3, [attacked("misclassified", 1, 4, 0)] * 6, [0] * 6, 1.0)
     assert (result.clean.value, result.under_attack.value, result.words_to_break.value) == (0, 0, 0)
     assert (result.success_rate.n, result.success_rate.low, result.success_rate.high) == (0, 0.0, 1.0)
     assert (result.queries.n, result.perturbed_words.n) == (0, 0)

@@ -9,7 +9,7 @@ from landscapes import measurements
 from rosearch.config import FitnessConfig, WeightsConfig
 from rosearch.errors import BadInput
 from rosearch.evolution import score
-from rosearch.records.measurements import Latency
+from rosearch.records.measurements import Estimate, Latency, SingleSwaps, Stopped
 
 CONFIG = FitnessConfig(weights=WeightsConfig(robustness=0.5, accuracy=0.3, efficiency=0.2))
 
@@ -33,6 +33,18 @@ def test_robustness_is_what_the_experiment_names() -> None:
     found = measurements(under_attack=0.15, words=0.35)
     assert score(found, CONFIG, 0.9).robustness == 0.35
     assert score(found, FitnessConfig(robustness="accuracy_under_attack"), 0.9).robustness == 0.15
+
+
+def test_robustness_may_be_that_of_single_swaps_in_the_worst_recipe() -> None:
+    def swaps(worst: float, margin: float) -> SingleSwaps:
+        return SingleSwaps("any", 100, 900, Estimate(worst, 0, 1, 100), Estimate(margin, -4, 4, 100), 0.1)
+
+    found = replace(measurements(), single_swaps=(swaps(0.5, -2.0), swaps(0.4, 1.0)))
+    assert score(found, FitnessConfig(robustness="single_swap_worst"), 0.9).robustness == 0.4
+    assert score(found, FitnessConfig(robustness="single_swap_margin"), 0.9).robustness == 0.25
+    with pytest.raises(BadInput, match=r"search\.single_swaps.*none measured"):
+        score(measurements(), FitnessConfig(robustness="single_swap_margin"), 0.9)
+    assert score(measurements(attacked=False), FitnessConfig(robustness="single_swap_worst"), 0.9).robustness is None
 
 
 def test_the_weight_of_an_unmeasured_robustness_goes_to_the_other_terms() -> None:
@@ -81,6 +93,15 @@ def test_a_constant_predictor_is_gated_whatever_its_quality() -> None:
     assert fitness.gates == ("max_class_share",)
     assert fitness.violation == pytest.approx(0.1)
     assert score(measurements(share=0.9), CONFIG, 0.9).eligible
+
+
+def test_a_candidate_whose_attack_was_stopped_as_hopeless_never_wins() -> None:
+    found = measurements(under_attack=0.05)
+    assert found.robustness is not None
+    stopped = replace(found, robustness=replace(found.robustness, stopped=Stopped(40, 200, 0.2, 0.05)))
+    fitness = score(stopped, CONFIG, 0.9)
+    assert fitness.gates == ("hopeless",) and fitness.violation == pytest.approx(0.15)
+    assert fitness.finite and not fitness.eligible
 
 
 def test_both_gates_add_their_violations() -> None:

@@ -26,6 +26,8 @@ from rosearch.records.measurements import (
     Measurements,
     Quality,
     Robustness,
+    SingleSwaps,
+    Stopped,
     Training,
 )
 from rosearch.space.genotype import Genotype, Node
@@ -335,6 +337,29 @@ def test_a_card_of_what_was_not_attacked_says_so() -> None:
     assert 'tokenizer(["a first text"], ["a second text"]' in card
     assert "score = logits[0, 0].item()" in card
     assert "| pearson (the task's metric) | 0.800 |" in card and "| Spearman | 0.790 |" in card
+
+
+def test_a_card_names_every_attack_what_differs_and_what_went_wrong() -> None:
+    worst = MEASUREMENTS.robustness
+    assert worst is not None
+    variant = replace(
+        worst, attack="pwws-oewn", differs="another WordNet than pwws", stopped=Stopped(50, 200, 0.3, 0.05)
+    )
+    swaps = SingleSwaps("deepwordbug", 200, 900, share(0.4), share(0.5), 1.0)
+    quality = replace(MEASUREMENTS.quality, collapse="never predicts negative")
+    measured = replace(MEASUREMENTS, quality=quality, attacks=(worst, variant), single_swaps=(swaps,))
+    card = render_card(replace(FACTS, measurements=measured), "out", CODE)
+    for line in (
+        "| accuracy under the worst of deepwordbug, pwws-oewn | 21.0 % [16.0, 26.0; n = 200] |",
+        "| accuracy under pwws-oewn alone | 21.0 % [16.0, 26.0; n = 200] |",
+        "| accuracy under every single swap of deepwordbug | 40.0 % [35.0, 45.0; n = 200] |",
+        "- Robustness was measured with 2 attacks, deepwordbug, pwws-oewn, on 200 rows",
+        "- pwws-oewn is no stock recipe: another WordNet than pwws",
+        "- Of deepwordbug: rows whose attack raised, counted as broken: 2.",
+        "- Of pwws-oewn: stopped after 50 of 200 rows: below 30 %, error rate 5 %.",
+        "- Collapsed: it never predicts negative.",
+    ):
+        assert line in card
 
 
 def test_a_card_shows_accuracy_beside_another_metric() -> None:

@@ -13,12 +13,15 @@ from hypothesis import strategies as st
 
 from rosearch.records import measurements
 from rosearch.records.measurements import (
+    ClassRobustness,
     Efficiency,
     Estimate,
     Latency,
     Measurements,
     Quality,
     Robustness,
+    SingleSwaps,
+    Stopped,
     Training,
 )
 
@@ -28,7 +31,24 @@ MAYBE = st.none() | FINITE
 
 estimates = st.builds(Estimate, FINITE, FINITE, FINITE, COUNT)
 qualities = st.builds(Quality, st.text(), FINITE, COUNT, st.none() | estimates, MAYBE, MAYBE, MAYBE, MAYBE, MAYBE)
-robustnesses = st.builds(Robustness, st.text(), COUNT, COUNT, *[estimates] * 6, errors=COUNT, seconds=FINITE)
+classes = st.lists(st.builds(ClassRobustness, COUNT, COUNT, estimates, estimates), max_size=2).map(tuple)
+robustnesses = st.builds(
+    Robustness,
+    st.text(),
+    COUNT,
+    COUNT,
+    *[estimates] * 6,
+    errors=COUNT,
+    seconds=FINITE,
+    differs=st.text(),
+    distinct_queries=st.none() | estimates,
+    similarity=st.none() | estimates,
+    per_class=classes,
+    outcomes=st.text("mbseqt"),
+    shares=st.lists(FINITE, max_size=3).map(tuple),
+    stopped=st.none() | st.builds(Stopped, COUNT, COUNT, FINITE, FINITE),
+)
+single_swaps = st.builds(SingleSwaps, st.text(), COUNT, COUNT, estimates, estimates, FINITE)
 latencies = st.lists(st.builds(Latency, COUNT, FINITE, FINITE, FINITE), max_size=3).map(tuple)
 efficiencies = st.builds(
     Efficiency,
@@ -45,7 +65,15 @@ efficiencies = st.builds(
     threads=COUNT,
 )
 trainings = st.builds(Training, COUNT, COUNT, FINITE, st.text())
-all_measurements = st.builds(Measurements, qualities, efficiencies, trainings, st.none() | robustnesses)
+all_measurements = st.builds(
+    Measurements,
+    qualities,
+    efficiencies,
+    trainings,
+    st.none() | robustnesses,
+    st.lists(robustnesses, max_size=2).map(tuple),
+    st.lists(single_swaps, max_size=2).map(tuple),
+)
 
 
 def float_paths(value: object, path: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
@@ -74,7 +102,51 @@ FULL = Measurements(
     Efficiency(1, 1, 1.0, 1.0, 1, 1.0, 8, 1.0, (Latency(1, 1.0, 0.5, 2.0), Latency(32, 1.0, 0.5, 2.0))),
     Training(1, 8, 0.5, "float32"),
     Robustness("deepwordbug", 1, 4, *[Estimate(0.5, 0.1, 0.9, 4)] * 6, errors=0, seconds=1.5),
+    (
+        Robustness(
+            "pruthi",
+            1,
+            4,
+            *[Estimate(0.5, 0.1, 0.9, 4)] * 6,
+            errors=2,
+            seconds=1.5,
+            per_class=(ClassRobustness(1, 4, Estimate(0.5, 0.1, 0.9, 4), Estimate(0.25, 0.1, 0.9, 4)),),
+            out_of_queries=1,
+            outcomes="mbse",
+            shares=(0.0, 0.25, 1.0, 0.0),
+            stopped=Stopped(4, 8, 0.2, 0.05),
+        ),
+    ),
+    (SingleSwaps("deepwordbug", 4, 90, Estimate(0.5, 0.1, 0.9, 4), Estimate(-0.5, -1.0, 0.9, 4), 0.25),),
 )
+OLD = (  # as a version before suites wrote it
+    '{"quality": {"metric": "accuracy", "value": 0.5, "n": 4, "accuracy": {"value": 0.5, "low": 0.1, "high": 0.9, '
+    '"n": 4}, "macro_f1": 0.1, "matthews": 0.2, "pearson": null, "spearman": null, "largest_class_share": 0.5}, '
+    '"efficiency": {"parameters": 1, "encoder_parameters": 1, "compression": 1.0, "encoder_compression": 1.0, '
+    '"flops": 1, "flops_compression": 1.0, "tokens": 8, "size_mb": 1.0, "latency": [], "device": "cpu", '
+    '"threads": 1}, "training": {"steps": 1, "rows_seen": 8, "final_loss": 0.5, "precision": "float32"}, '
+    '"robustness": {"attack": "deepwordbug", "seed": 1, "n": 4, "errors": 0, "seconds": 1.5, '
+    + ", ".join(
+        f'"{name}": {{"value": 0.5, "low": 0.1, "high": 0.9, "n": 4}}'
+        for name in ("clean", "under_attack", "success_rate", "queries", "perturbed_words", "words_to_break")
+    )
+    + "}}"
+)
+
+
+def test_a_record_of_an_older_version_is_read_with_nothing_in_the_new_places():
+    found = measurements.from_json(OLD)
+    assert found.attacks == () and found.single_swaps == () and found.quality.collapse == ""
+    assert found.robustness == FULL.robustness and found.robustness.notes == ()
+    assert found.robustness.outcomes == "" and found.robustness.per_class == ()
+
+
+def test_the_notes_of_an_attack_tell_what_its_figures_hide():
+    assert FULL.attacks[0].notes == (
+        "stopped after 4 of 8 rows: below 20 %, error rate 5 %",
+        "rows whose attack raised, counted as broken: 2",
+        "rows out of queries, counted as survived: 1",
+    )
 
 
 @given(all_measurements)

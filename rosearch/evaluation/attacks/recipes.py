@@ -1,247 +1,333 @@
-"""TextAttack's stock recipes, offline, one row at a time. No other module imports textattack.
+"""The attacks that can be named: TextAttack's own recipes, with local files in place of what they would download.
 
-Its import takes seconds, so it happens when the first attack is opened. Left to itself it would download NLTK
-packages, write below the home folder, redirect the Hugging Face caches, and reset the logging of the whole
-process; here it gets a folder of ours and the stop words that travel with this package, and leaves all else
-as it was.
+Each is built by TextAttack's `build`; parts of it that need a download are swapped for stand-ins with the same
+arguments, so thresholds, metrics and windows stay the stock ones. What gives the same results keeps the stock name;
+a variant has its own and says in `differs` what differs.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import logging
-import logging.config
-import os
-import random
 import sys
-import warnings
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal, Protocol
+from typing import Any
 
-import numpy as np
-import torch
+from rosearch.errors import BadInput, MissingResource, Problem
+from rosearch.evaluation.attacks import library, stand_ins
+from rosearch.evaluation.attacks.resources import Resources
+from rosearch.evaluation.attacks.stand_ins import Part
 
-# What TextAttack's own recipes call the two texts of a pair; DeepWordBug changes words of both.
-_COLUMNS = {1: ("text",), 2: ("premise", "hypothesis")}
-_STOPWORDS = Path(__file__).with_name("stopwords_english.txt")
-_REMEMBERED = 2**16  # strings that `_remembering` keeps: some 20 MB
-_LONGEST_WORD = 32  # characters; whole texts are hardly ever split twice
-
-Outcome = Literal["misclassified", "broken", "survived", "error"]
-
-
-class Victim(Protocol):
-    """The model under attack. TextAttack looks at the class of `model` and calls the victim itself."""
-
-    model: torch.nn.Module
-
-    def __call__(self, texts: list[str] | list[tuple[str, ...]]) -> torch.Tensor:
-        """Float32 logits (n, labels) of n texts, or of n pairs as tuples."""
+Build = Callable[[ModuleType, Resources, Any], Any]
 
 
 @dataclass(frozen=True)
-class AttackedRow:
-    """What became of one row.
+class Recipe:
+    """A named attack.
 
-    A row that was misclassified before is not attacked: 1 query, nothing changed. `queries` are counted as
-    TextAttack does, with repeated texts; `words` are all of the row's, over both texts of a pair, and
-    `changed` those that differ afterwards. `error` is for callers, where the attack raised.
+    `needs` are names of `Resources`. `build(textattack, resources, victim)` gives a `textattack.Attack`; call it
+    through `build` of this module. `differs` is "" for the stock recipe, else what differs from which.
+    `asks` is what it needs that cannot be supplied, "" where it runs; `note` is what its results do not mean.
     """
 
-    outcome: Outcome
-    texts: tuple[str, ...]
-    queries: int
-    words: int
-    changed: int
+    name: str
+    paper: str
+    needs: tuple[str, ...]
+    build: Build
+    differs: str = ""
+    asks: str = ""
+    note: str = ""
 
 
-class StockAttack:
-    """A recipe around a victim. No row depends on those before it: it has its own seed and no cache."""
+def resolve(name: str, resources: Resources) -> Recipe:
+    """The recipe that `name` means with these resources: `pwws` and `leap` are their variants without WordNet 3.0.
 
-    def __init__(self, attack: Any) -> None:
-        from textattack.shared import attacked_text
-
-        self._attack = attack
-        self._module = attacked_text
-        self._words = _remembering(attacked_text.words_from_text)
-
-    def run(self, texts: tuple[str, ...], label: int, seed: int) -> AttackedRow:
-        """Attack one row. The same seed draws the same letters; whatever TextAttack raises, this raises.
-
-        Not for several threads at once: the global generators of `random` and NumPy are borrowed, then
-        restored.
-        """
-        split = self._module.AttackedText.SPLIT_TOKEN
-        if any(split in text for text in texts):
-            raise ValueError(f"TextAttack cuts texts at {split!r}, so it cannot attack one that has it")
-        row = OrderedDict(zip(_COLUMNS[len(texts)], texts, strict=True))
-        with _generators_at(seed), _replaced(self._module, "words_from_text", self._words):
-            try:
-                result = self._attack.attack(row, label)
-            finally:
-                self._attack.clear_cache()  # TextAttack does not after a row that it skips
-            return _row_of(result)
-
-
-def _row_of(result: Any) -> AttackedRow:
-    from textattack.attack_results import FailedAttackResult, SkippedAttackResult
-
-    before, after = result.original_result.attacked_text, result.perturbed_result.attacked_text
-    outcome: Outcome = "broken"
-    if isinstance(result, SkippedAttackResult):
-        outcome = "misclassified"
-    elif isinstance(result, FailedAttackResult):
-        outcome = "survived"
-    texts, changed = after.tokenizer_input, len(before.all_words_diff(after))
-    texts = (texts,) if isinstance(texts, str) else texts
-    return AttackedRow(outcome, texts, result.num_queries, before.num_words, changed)
-
-
-def _deepwordbug(victim: Victim) -> Any:
-    """Gao et al. 2018 (arXiv 1801.04354): letters swapped, replaced, dropped, added, by a word's weight."""
-    from textattack.attack_recipes import DeepWordBugGao2018
-
-    return DeepWordBugGao2018.build(victim)
-
-
-ATTACKS: dict[str, Callable[[Victim], Any]] = {"deepwordbug": _deepwordbug}
-
-
-def open_attack(name: str, victim: Victim, cache: Path) -> StockAttack:
-    """The recipe `name` of `ATTACKS` around a victim.
-
-    TextAttack is imported where it was not yet; what it writes goes below `cache`. Raises `ValueError` for an
-    unknown name.
+    Raises `BadInput` for an unknown name, and `MissingResource` where something is not there.
     """
-    if name not in ATTACKS:
-        raise ValueError(f"unknown attack {name!r}: known are {', '.join(sorted(ATTACKS))}")
-    with _quietly(), _our_stopwords():
-        _import_textattack(cache / "textattack")
-        return StockAttack(ATTACKS[name](victim))
+    if name not in RECIPES:
+        runnable = ", ".join(recipe.name for recipe in RECIPES.values() if not recipe.asks)
+        raise BadInput(Problem("attack", "name", f"one of {runnable}", repr(name)))
+    recipe = RECIPES[name]
+    if recipe.asks:
+        variants = [other.name for other in RECIPES.values() if not other.asks and other.name.startswith(f"{name}-")]
+        instead = f"; there is {', '.join(variants)} instead" if variants else ""
+        raise MissingResource(f"attack {name} needs {recipe.asks}, which cannot be supplied{instead}")
+    if "wordnet-3.0" in recipe.needs and not resources.has("wordnet-3.0"):
+        if not resources.has("oewn"):
+            resources.require(["wordnet", *recipe.needs[1:]], f"attack {name}")
+        recipe = RECIPES[f"{name}-oewn"]
+    resources.require(recipe.needs, f"attack {name}")
+    return recipe
 
 
-def _import_textattack(folder: Path) -> None:
-    if "textattack" in sys.modules:
-        return
-    # TextAttack points HF_HOME elsewhere, and these read it once, at their import: they must come first.
-    import datasets  # noqa: F401
-    import transformers  # noqa: F401
+def build(recipe: Recipe, victim: Any, resources: Resources, cache: Path) -> Any:
+    """The `textattack.Attack` of a recipe around a victim; quiet, offline.
 
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "post_install_check_3").touch()  # its sign that the downloads were done
-    # Matplotlib, which comes along, may keep the folder of its user; TextAttack's may lack the sign.
-    variables = {"MPLCONFIGDIR": str(folder)} | os.environ | {"TA_CACHE_DIR": str(folder)}
-    with _environment(variables), _generators_at(0), _flair():
-        import textattack  # noqa: F401
-    logging.getLogger("jieba").setLevel(logging.WARNING)  # else it tells stderr of its dictionary
-
-
-@contextmanager
-def _flair() -> Iterator[None]:
-    """Lets TextAttack be imported without flair, which caps transformers below 5.
-
-    It names three of flair's classes at its import, and uses them for part-of-speech tags, which no recipe of
-    `ATTACKS` asks for.
+    TextAttack looks at the class of `victim.model` and calls the victim with texts. What it writes goes below
+    `cache`. Raises `MissingResource`, and `BadInput` where a resource cannot be read or the model does not do.
     """
-    if importlib.util.find_spec("flair") is not None:
-        yield
-        return
-    modules = {name: ModuleType(name) for name in ("flair", "flair.data", "flair.models")}
-    for module, name in (("data", "Sentence"), ("data", "Tokenizer"), ("models", "SequenceTagger")):
-        setattr(modules[f"flair.{module}"], name, type(name, (), {}))
-    vars(modules["flair"]).update(data=modules["flair.data"], models=modules["flair.models"])
-    sys.modules.update(modules)
-    try:
-        yield
-    finally:
-        for name in modules:  # others must go on finding that flair is absent
-            del sys.modules[name]
+    textattack = library.load(cache)
+    with library.quietly():
+        return recipe.build(textattack, resources, victim)
 
 
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """No warnings of third-party imports, no logging set-up of theirs, no word on unknown model classes."""
-    logger = logging.getLogger("textattack.shared.utils.install")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        # TextAttack's and flair's dictConfig would disable loggers and close handlers that are not theirs.
-        with warnings.catch_warnings(), _replaced(logging.config, "dictConfig", lambda config: None):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
+def _stock(name: str, **parts: Callable[[ModuleType, Resources, Any], Part]) -> Build:
+    """TextAttack's recipe class `name`, built with `parts` for the names that its module has imported."""
+
+    def made(textattack: ModuleType, resources: Resources, victim: Any) -> Any:
+        recipe = getattr(textattack.attack_recipes, name)
+        module = sys.modules[recipe.__module__]
+        replacements = {part: make(textattack, resources, victim) for part, make in parts.items()}
+        with ExitStack() as stack:
+            for part, replacement in replacements.items():
+                stack.enter_context(library.replaced(module, part, replacement))
+            return recipe.build(victim)
+
+    return made
 
 
-class _Stopwords:
-    """Stands for NLTK's reader of its stop words: no data package is needed, and no version of it matters."""
-
-    def words(self, language: str) -> list[str]:
-        """The English list; `#` lines say where it is from."""
-        if language != "english":
-            raise LookupError(f"no stop words for {language}")
-        lines = _STOPWORDS.read_text(encoding="utf-8").splitlines()
-        return [line for line in lines if line and not line.startswith("#")]
-
-
-@contextmanager
-def _our_stopwords() -> Iterator[None]:
-    import nltk.corpus
-
-    with _replaced(nltk.corpus, "stopwords", _Stopwords()):
-        yield
+def _synonym_swap(textattack: ModuleType, resources: Resources, victim: Any) -> Any:
+    """TextFooler's search and nothing of its constraints on meaning."""
+    before = textattack.constraints.pre_transformation
+    return textattack.Attack(
+        textattack.goal_functions.UntargetedClassification(victim),
+        [before.RepeatModification(), before.StopwordModification()],
+        stand_ins.neighbour_swap(textattack, resources, victim)(max_candidates=8),
+        textattack.search_methods.GreedyWordSwapWIR(wir_method="delete"),
+    )
 
 
-def _remembering(words_from_text: Callable[[str], list[str]]) -> Callable[[str], list[str]]:
-    """The same function with a memory for words: TextAttack splits all of a text's words for each candidate.
-
-    It is a pure function of the string, and each caller gets a list of its own, so results are equal.
-    """
-
-    @lru_cache(maxsize=_REMEMBERED)
-    def remembered(text: str) -> tuple[str, ...]:
-        return tuple(words_from_text(text))
-
-    return lambda text: list(remembered(text)) if len(text) <= _LONGEST_WORD else words_from_text(text)
-
-
-@contextmanager
-def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
-    original = getattr(owner, name)
-    setattr(owner, name, value)
-    try:
-        yield
-    finally:
-        setattr(owner, name, original)
+def _a2t(textattack: ModuleType, resources: Resources, victim: Any) -> Any:
+    if not hasattr(victim.model, "get_input_embeddings"):
+        got = type(victim.model).__name__
+        raise BadInput(Problem("attack a2t-minilm", "model", "one with get_input_embeddings()", got))
+    made = _stock(
+        "A2TYoo2021",
+        WordSwapEmbedding=stand_ins.neighbour_swap,
+        WordEmbeddingDistance=stand_ins.omitted,
+        PartOfSpeech=stand_ins.part_of_speech,
+        SBERT=stand_ins.sbert,
+        Attack=stand_ins.attack,
+    )
+    return made(textattack, resources, victim)
 
 
-@contextmanager
-def _generators_at(seed: int) -> Iterator[None]:
-    """The global generators that TextAttack's letters come from, seeded, and afterwards as they were."""
-    python, numpy = random.getstate(), np.random.get_state()
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    try:
-        yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)
+_USE = "the Universal Sentence Encoder (TensorFlow Hub)"
+_MINILM = "all-MiniLM-L6-v2 in place of the Universal Sentence Encoder"
+_LISTS = "neighbour lists (up to 8 words) in place of the counter-fitted vectors"
 
-
-@contextmanager
-def _environment(variables: dict[str, str]) -> Iterator[None]:
-    """With these variables; afterwards as it was, whatever was written to it meanwhile."""
-    before = dict(os.environ)
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name in set(os.environ) - set(before):
-            del os.environ[name]
-        os.environ.update(before)
+RECIPES: dict[str, Recipe] = {
+    "deepwordbug": Recipe("deepwordbug", "Gao et al. 2018, arXiv 1801.04354", (), _stock("DeepWordBugGao2018")),
+    "pruthi": Recipe("pruthi", "Pruthi et al. 2019, arXiv 1905.11268", (), _stock("Pruthi2019")),
+    "pwws": Recipe(
+        "pwws",
+        "Ren et al. 2019, ACL P19-1103",
+        ("wordnet-3.0",),
+        _stock("PWWSRen2019", WordSwapWordNet=stand_ins.princeton_swap),
+    ),
+    "pwws-oewn": Recipe(
+        "pwws-oewn",
+        "Ren et al. 2019, ACL P19-1103",
+        ("oewn",),
+        _stock("PWWSRen2019", WordSwapWordNet=stand_ins.oewn_swap),
+        differs="PWWS with the Open English WordNet in place of WordNet 3.0",
+    ),
+    "synonym-swap": Recipe(
+        "synonym-swap",
+        "search of Jin et al. 2020, arXiv 1907.11932; words of Jia et al. 2019, arXiv 1909.00986",
+        ("neighbours",),
+        _synonym_swap,
+        differs=f"TextFooler with {_LISTS}, NLTK's stop words, both texts of a pair attacked, and no constraint on "
+        "word distance, part of speech or sentence similarity",
+    ),
+    "textfooler": Recipe(
+        "textfooler",
+        "Jin et al. 2020, arXiv 1907.11932",
+        ("vectors", "tagger"),
+        _stock(
+            "TextFoolerJin2019",
+            WordSwapEmbedding=stand_ins.vector_swap,
+            WordEmbeddingDistance=stand_ins.vector_distance,
+            PartOfSpeech=stand_ins.part_of_speech,
+        ),
+        asks=_USE,
+    ),
+    "textfooler-vectors-minilm": Recipe(
+        "textfooler-vectors-minilm",
+        "Jin et al. 2020, arXiv 1907.11932",
+        ("vectors", "tagger", "sentence_encoder"),
+        _stock(
+            "TextFoolerJin2019",
+            WordSwapEmbedding=stand_ins.vector_swap,
+            WordEmbeddingDistance=stand_ins.vector_distance,
+            PartOfSpeech=stand_ins.part_of_speech,
+            UniversalSentenceEncoder=stand_ins.universal_sentence_encoder,
+        ),
+        differs=f"TextFooler with {_MINILM}",
+    ),
+    "textfooler-minilm": Recipe(
+        "textfooler-minilm",
+        "Jin et al. 2020, arXiv 1907.11932",
+        ("neighbours", "tagger", "sentence_encoder"),
+        _stock(
+            "TextFoolerJin2019",
+            WordSwapEmbedding=stand_ins.neighbour_swap,
+            WordEmbeddingDistance=stand_ins.omitted,
+            PartOfSpeech=stand_ins.part_of_speech,
+            UniversalSentenceEncoder=stand_ins.universal_sentence_encoder,
+            Attack=stand_ins.attack,
+        ),
+        differs=f"TextFooler with {_LISTS}, hence no constraint on word distance, and {_MINILM}",
+    ),
+    "textbugger": Recipe(
+        "textbugger",
+        "Li et al. 2019, arXiv 1812.05271",
+        ("vectors",),
+        _stock(
+            "TextBuggerLi2018",
+            WordSwapHomoglyphSwap=stand_ins.homoglyph_swap,
+            WordSwapEmbedding=stand_ins.vector_swap,
+        ),
+        asks=_USE,
+    ),
+    "textbugger-minilm": Recipe(
+        "textbugger-minilm",
+        "Li et al. 2019, arXiv 1812.05271",
+        ("neighbours", "sentence_encoder"),
+        _stock(
+            "TextBuggerLi2018",
+            WordSwapHomoglyphSwap=stand_ins.homoglyph_swap,
+            WordSwapEmbedding=stand_ins.neighbour_swap,
+            UniversalSentenceEncoder=stand_ins.universal_sentence_encoder,
+        ),
+        differs=f"TextBugger with neighbour lists in place of the counter-fitted vectors and {_MINILM}",
+    ),
+    "textbugger-lite": Recipe(
+        "textbugger-lite",
+        "Li et al. 2019, arXiv 1812.05271",
+        ("neighbours",),
+        _stock(
+            "TextBuggerLi2018",
+            WordSwapHomoglyphSwap=stand_ins.homoglyph_swap,
+            WordSwapEmbedding=stand_ins.neighbour_swap,
+            UniversalSentenceEncoder=stand_ins.omitted,
+            Attack=stand_ins.attack,
+        ),
+        differs="TextBugger with neighbour lists in place of the counter-fitted vectors and no constraint on "
+        "sentence similarity",
+    ),
+    "bae": Recipe(
+        "bae",
+        "Garg and Ramakrishnan 2020, arXiv 2004.01970",
+        ("masked_lm", "tagger"),
+        _stock("BAEGarg2019", WordSwapMaskedLM=stand_ins.masked_lm_swap, PartOfSpeech=stand_ins.part_of_speech),
+        asks=_USE,
+    ),
+    "bae-minilm": Recipe(
+        "bae-minilm",
+        "Garg and Ramakrishnan 2020, arXiv 2004.01970",
+        ("masked_lm", "tagger", "sentence_encoder"),
+        _stock(
+            "BAEGarg2019",
+            WordSwapMaskedLM=stand_ins.masked_lm_swap,
+            PartOfSpeech=stand_ins.part_of_speech,
+            UniversalSentenceEncoder=stand_ins.universal_sentence_encoder,
+        ),
+        differs=f"BAE-R with {_MINILM} and the masked language model of the resource folder",
+    ),
+    "bert-attack": Recipe(
+        "bert-attack",
+        "Li et al. 2020, arXiv 2004.09984",
+        ("masked_lm",),
+        _stock("BERTAttackLi2020", WordSwapMaskedLM=stand_ins.masked_lm_swap),
+        asks=_USE,
+    ),
+    "bert-attack-minilm": Recipe(
+        "bert-attack-minilm",
+        "Li et al. 2020, arXiv 2004.09984",
+        ("masked_lm", "sentence_encoder"),
+        _stock(
+            "BERTAttackLi2020",
+            WordSwapMaskedLM=stand_ins.masked_lm_swap,
+            UniversalSentenceEncoder=stand_ins.universal_sentence_encoder,
+        ),
+        differs=f"BERT-Attack with {_MINILM} and the masked language model of the resource folder",
+    ),
+    "a2t": Recipe(
+        "a2t",
+        "Yoo and Qi 2021, arXiv 2109.00544",
+        ("vectors", "tagger"),
+        _stock("A2TYoo2021", PartOfSpeech=stand_ins.part_of_speech),
+        asks="the sentence encoder stsb-distilbert-base",
+    ),
+    "a2t-minilm": Recipe(
+        "a2t-minilm",
+        "Yoo and Qi 2021, arXiv 2109.00544",
+        ("neighbours", "tagger", "sentence_encoder"),
+        _a2t,
+        differs=f"A2T with {_LISTS}, hence no constraint on word distance, all-MiniLM-L6-v2 in place of "
+        "stsb-distilbert-base, and gradients taken without dropout",
+    ),
+    "checklist": Recipe(
+        "checklist",
+        "Ribeiro et al. 2020, arXiv 2005.04118",
+        (),
+        _stock("CheckList2020"),
+        asks="flair's tagger of named entities",
+    ),
+    "checklist-lite": Recipe(
+        "checklist-lite",
+        "Ribeiro et al. 2020, arXiv 2005.04118",
+        (),
+        _stock(
+            "CheckList2020",
+            WordSwapChangeName=stand_ins.omitted,
+            WordSwapChangeLocation=stand_ins.omitted,
+            CompositeTransformation=stand_ins.composite,
+        ),
+        differs="CheckList without the swaps of names and locations: contractions and numbers only",
+    ),
+    "input-reduction": Recipe(
+        "input-reduction",
+        "Feng et al. 2018, arXiv 1804.07781",
+        (),
+        _stock("InputReductionFeng2018"),
+        note="it deletes words while the prediction stays, so no row breaks: accuracy under attack means nothing, "
+        "`changed` is how many words could go",
+    ),
+    "genetic": Recipe(
+        "genetic",
+        "Alzantot et al. 2018, arXiv 1804.07998",
+        ("vectors",),
+        _stock("GeneticAlgorithmAlzantot2018"),
+        asks="the language model of Google's billion words",
+    ),
+    "genetic-lite": Recipe(
+        "genetic-lite",
+        "Alzantot et al. 2018, arXiv 1804.07998",
+        ("neighbours",),
+        _stock(
+            "GeneticAlgorithmAlzantot2018",
+            WordSwapEmbedding=stand_ins.neighbour_swap,
+            WordEmbeddingDistance=stand_ins.omitted,
+            Google1BillionWordsLanguageModel=stand_ins.omitted,
+            Attack=stand_ins.attack,
+        ),
+        differs=f"Alzantot's genetic attack with {_LISTS}, hence no constraint on word distance, and no language model",
+    ),
+    "leap": Recipe(
+        "leap",
+        "Xiao et al. 2023, arXiv 2308.11284",
+        ("wordnet-3.0",),
+        _stock("LEAP2023", WordSwapWordNet=stand_ins.princeton_swap),
+    ),
+    "leap-oewn": Recipe(
+        "leap-oewn",
+        "Xiao et al. 2023, arXiv 2308.11284",
+        ("oewn",),
+        _stock("LEAP2023", WordSwapWordNet=stand_ins.oewn_swap),
+        differs="LEAP with the Open English WordNet in place of WordNet 3.0",
+    ),
+}

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 connections: list[str] = []
 
@@ -36,6 +37,7 @@ def state(handler: logging.Handler) -> dict[str, Any]:
         "environment": dict(os.environ),
         "random": repr(random.getstate()),
         "numpy": repr(np.random.get_state()),
+        "torch": repr(torch.random.get_rng_state().tolist()),
         "filters": repr(warnings.filters),
         "logging": [
             mine.disabled,
@@ -48,26 +50,25 @@ def state(handler: logging.Handler) -> dict[str, Any]:
 
 def main(cache: Path) -> None:
     from rosearch.evaluation import efficiency, quality, robustness  # noqa: F401
-    from rosearch.evaluation.attacks import recipes
+    from rosearch.evaluation.attacks import library, pool, recipes  # noqa: F401
 
     imported = sorted(name for name in ("textattack", "flair", "nltk") if name in sys.modules)
     import datasets
     import huggingface_hub.constants as hub
-    import torch
+    from letter_victim import LetterVictim
+
+    from rosearch.evaluation.attacks.resources import Resources
 
     warnings.simplefilter("error")
     handler = logging.NullHandler()
     logging.getLogger("mine").addHandler(handler)
+    victim = LetterVictim()  # its module draws weights
     before = state(handler)
 
-    class Victim:
-        model = torch.nn.Linear(1, 1)
-
-        def __call__(self, texts: Any) -> torch.Tensor:
-            return torch.tensor([[float(text.count("o")), 1.5] for text in texts])
-
-    attack = recipes.open_attack("deepwordbug", Victim(), cache)
-    rows = [attack.run((text,), 0, 3) for text in ("A good book of songs", "Food too good to go 中文也好 on")]
+    recipe = recipes.resolve("deepwordbug", Resources())
+    texts = ["A good book of songs", "Food too good to go 中文也好 on"]
+    jobs = [pool.Job((text,), int(victim([text]).argmax()), 3) for text in texts]
+    rows = pool.run_pool(lambda model: recipes.build(recipe, model, Resources(), cache), victim, jobs)
     after = state(handler)
     json.dump(
         {

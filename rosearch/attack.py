@@ -1,0 +1,178 @@
+"""Measure how robust any classifier is, from Python; `rosearch attack` is the same from the command line.
+
+>>> from rosearch.attack import attack
+>>> found = attack(model, tokenizer, [("a fine film", 1), ("a dull film", 0)], ["deepwordbug", "pruthi"])
+>>> found.worst.under_attack.value
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from rosearch.attack_inputs import longest_input
+from rosearch.data.tasks import Labels
+from rosearch.distillation.device import resolve_device
+from rosearch.errors import BadInput, MissingResource, Problem
+from rosearch.evaluation.attacks.recipes import RECIPES, resolve
+from rosearch.evaluation.attacks.resources import Resources
+from rosearch.evaluation.attacks.victim import Victim
+from rosearch.evaluation.robustness import Suite, SuiteResult, measure_robustness
+from rosearch.progress import Progress, silent
+
+CACHE = Path(".rosearch")  # below where the user stands; nothing goes to the home folder
+
+Row = tuple[str | tuple[str, str], int | str]
+
+
+def attack(
+    model: Any,
+    tokenizer: Any,
+    rows: Sequence[Row],
+    suite: Suite | Sequence[str],
+    *,
+    seed: int = 1,
+    max_length: int | None = None,
+    device: str | torch.device | None = None,
+    resources: Resources | Path | None = None,
+    cache: Path | None = None,
+    progress: Progress = silent,
+) -> SuiteResult:
+    """Attack a sequence classifier of transformers on labelled rows: (text, label), or ((text, text), label).
+
+    A label is the integer of a class or its name in `model.config.label2id`. `suite` is a `Suite`, or the names of
+    attacks, which then go over all rows. Texts are cut to `max_length` tokens, by default as many as the model reads.
+    The model is queried on `device` (default: where it is) and put back; weights in half precision are copied to
+    float32, as attacks follow small differences. `resources` are local files or their folder (default: the folder
+    that ROSEARCH_RESOURCES names); compiled plans are kept below `cache` (default: `.rosearch/`).
+
+    Raises `BadInput` for unknown attacks, no rows, rows of one and of two texts, labels that are no classes;
+    `MissingResource` where an attack needs files that are not there; what `measure_robustness` raises.
+    """
+    texts = [(text,) if isinstance(text, str) else tuple(text) for text, _ in rows]
+    labels = _labels(texts, [label for _, label in rows], model.config)
+    found = resources if isinstance(resources, Resources) else Resources(resources)
+    if not isinstance(suite, Suite):
+        suite = Suite(tuple(suite), len(texts), similarity=True)
+    check_attacks((*suite.attacks, *suite.single_swaps), found)
+    where = resolve_device(device) if isinstance(device, str) else device
+    length = max_length or longest_input(model.config, tokenizer)
+    with as_victim(model, tokenizer, length, where) as victim:
+        return measure_robustness(
+            victim, texts, labels, suite, seed=seed, resources=found, cache=open_cache(cache), progress=progress
+        )
+
+
+def check_attacks(names: Sequence[str], resources: Resources) -> None:
+    """Raise `BadInput` with all names that are none, or `MissingResource` for the first that cannot run here."""
+    known = ", ".join(recipe.name for recipe in RECIPES.values() if not recipe.asks)
+    unknown = [name for name in dict.fromkeys(names) if name not in RECIPES]
+    if unknown:
+        raise BadInput([Problem("attack", name, f"one of {known}", repr(name)) for name in unknown])
+    for name in names:
+        resolve(name, resources)
+
+
+def open_cache(cache: Path | None) -> Path:
+    """The folder for plans, made where it is absent; the default one hides itself from git."""
+    folder = (cache or CACHE).absolute()
+    if not folder.is_dir():
+        folder.mkdir(parents=True)
+        if cache is None:
+            (folder / ".gitignore").write_text("*\n", encoding="utf-8")
+    return folder
+
+
+@contextmanager
+def as_victim(model: Any, tokenizer: Any, max_length: int, device: torch.device | None = None) -> Iterator[Victim]:
+    """The model on `device` for a while (None: where it is), as attacks query it; in float32, copied if need be."""
+    kinds = {parameter.dtype for parameter in model.parameters()}
+    if kinds & {torch.float16, torch.bfloat16}:
+        model = copy.deepcopy(model).float()
+    home = next(model.parameters()).device
+    device = device or home
+    try:
+        yield Victim(model.to(device), tokenizer, max_length, device)
+    finally:
+        model.to(home)
+
+
+def _labels(texts: Sequence[tuple[str, ...]], labels: Sequence[int | str], config: Any) -> Labels:
+    """The classes (rows,) as integers. Raises `BadInput` with all that is wrong with the rows."""
+    index = {str(name): int(place) for name, place in (config.label2id or {}).items()}
+    found = [index.get(label, -1) if isinstance(label, str) else int(label) for label in labels]
+    bad = [row for row, label in enumerate(found) if not 0 <= label < config.num_labels]
+    problems = []
+    if not texts:
+        problems.append(Problem("rows", "", "at least one row", "none"))
+    if len({len(row) for row in texts}) > 1 or any(len(row) > 2 for row in texts):
+        problems.append(Problem("rows", "texts", "one text in each row, or two in each", "a mixture"))
+    if bad:
+        expected = f"0 to {config.num_labels - 1}, or one of {', '.join(index)}"
+        got = f"{', '.join(repr(labels[row]) for row in bad[:5])} ({len(bad)} of {len(labels)} rows)"
+        problems.append(Problem("rows", "labels", expected, got))
+    if problems:
+        raise BadInput(problems)
+    return np.asarray(found, np.int64)
+
+
+@dataclass(frozen=True)
+class AttackState:
+    """Whether a recipe runs with the resources at hand: `missing` is what it lacks, in words; "" where it runs."""
+
+    name: str
+    runs_as: str  # the recipe that the name stands for here: a variant where the stock one lacks its WordNet
+    paper: str
+    needs: tuple[str, ...]
+    missing: str
+    differs: str
+    note: str
+
+
+def attack_states(resources: Resources) -> list[AttackState]:
+    """Every recipe, in the order of the registry."""
+    states = []
+    for recipe in RECIPES.values():
+        found, missing = recipe, recipe.asks
+        absent = [name for name in recipe.needs if not resources.has(name)]
+        if not missing:
+            try:
+                found = resolve(recipe.name, resources)
+            except MissingResource:
+                missing = ", ".join(absent)
+        states.append(
+            AttackState(recipe.name, found.name, recipe.paper, recipe.needs, missing, found.differs, recipe.note)
+        )
+    return states
+
+
+# How each resource is loaded, to see whether it can be read; a masked language model is left to transformers.
+_LOADERS: dict[str, Callable[[Resources], object]] = {
+    "wordnet-3.0": lambda resources: resources.wordnet("wordnet-3.0"),
+    "oewn": lambda resources: resources.wordnet("oewn"),
+    "neighbours": lambda resources: resources.neighbours(),
+    "vectors": lambda resources: resources.vectors(),
+    "tagger": lambda resources: resources.tagger(),
+    "sentence_encoder": lambda resources: resources.sentence_encoder(),
+    "masked_lm": lambda resources: resources.masked_lm(),
+    "homoglyphs": lambda resources: resources.homoglyphs(),
+}
+
+
+def unreadable_resources(resources: Resources) -> list[Problem]:
+    """Load all that was found, which takes seconds; what is wrong with it."""
+    problems: list[Problem] = []
+    for name, load in _LOADERS.items():
+        try:
+            if resources.has(name):
+                load(resources)
+        except BadInput as error:
+            problems += error.problems
+    return problems

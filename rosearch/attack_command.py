@@ -1,0 +1,128 @@
+"""`rosearch attack` and `rosearch attack resources`: parse, call, print. What they measure is in `attack_report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rosearch.errors import BadInput
+
+ATTACK_EXAMPLES = """Examples:
+
+`rosearch attack ./model --attack deepwordbug,pruthi --task dev.tsv --n 200`
+
+`rosearch attack ./teacher ./student --attack pwws --task experiments/sst2.yaml --data-root ./data --json`
+
+`rosearch attack ./model --suite advglue/dev.json --suite-task sst2`"""
+
+DataRoot = Annotated[
+    Path | None, typer.Option("--data-root", envvar="ROSEARCH_DATA", help="Read task.local.folder below this.")
+]
+ResourceFolder = Annotated[
+    Path | None, typer.Option("--resources", help="Local files for attacks; default: $ROSEARCH_RESOURCES.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object in place of tables.")]
+
+
+def attack(
+    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Folders of classifiers, or hub names.")],
+    attacks: Annotated[str, typer.Option("--attack", help="Names with commas; see `rosearch attack resources`.")] = "",
+    task: Annotated[Path | None, typer.Option(help="Experiment, or TSV, CSV, JSON lines, Parquet (.gz, .xz).")] = None,
+    split: Annotated[str, typer.Option(help="Of an experiment's task: train, validation or test.")] = "test",
+    text: Annotated[str | None, typer.Option(help="Column of a file; default: text, sentence, premise ...")] = None,
+    text_pair: Annotated[str | None, typer.Option(help="Column of the second text of pairs.")] = None,
+    label: Annotated[str, typer.Option(help="Column of the label, a name in label2id or an integer.")] = "label",
+    n: Annotated[int, typer.Option("--n", min=1, help="Rows to attack, a seeded sample.")] = 500,
+    seed: Annotated[int, typer.Option(min=0, help="Of the sample and of what attacks draw.")] = 1,
+    data_root: DataRoot = None,
+    resources: ResourceFolder = None,
+    queries: Annotated[int | None, typer.Option(min=1, help="Query budget of a row.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0, help="Time budget of a row; depends on the machine.")] = None,
+    single_swaps: Annotated[str, typer.Option(help="Attacks whose every single swap is scored besides.")] = "",
+    suite: Annotated[
+        list[Path] | None, typer.Option(help="Held-out set: AdvGLUE's JSON; CSV or JSONL of text, label, group.")
+    ] = None,
+    suite_task: Annotated[str, typer.Option(help="Which of AdvGLUE's tasks, where the file has several.")] = "",
+    examples: Annotated[int, typer.Option(min=0, help="How many of what fooled it are shown.")] = 5,
+    per_class: Annotated[bool, typer.Option("--per-class", help="Tables by class as well.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    max_length: Annotated[int | None, typer.Option(help="Tokens; default: the task's, else what it reads.")] = None,
+    trust_remote_code: Annotated[
+        bool, typer.Option("--trust-remote-code", help="Run code that lies beside a model; read it first.")
+    ] = False,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder of compiled plans; default: .rosearch here. Nothing goes to your home.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Attack any Hugging Face classifier, or several on the same rows, and score held-out sets.
+
+    `rosearch attack resources` lists the attacks, and what each needs.
+    """
+    named = _names(attacks)
+    if not (named or suite) or bool(named) != (task is not None):
+        raise typer.BadParameter("give --attack NAMES with --task, or --suite FILE, or both")
+    from rosearch.attack_console import print_json, print_report, report_json, watched
+    from rosearch.attack_inputs import Columns
+    from rosearch.attack_report import AttackRequest, run_attack
+    from rosearch.evaluation.attacks.result import Limits
+
+    request = AttackRequest(
+        models=tuple(models),
+        attacks=named,
+        task=task,
+        split=split,
+        columns=Columns(text, text_pair, label),
+        rows=n,
+        seed=seed,
+        data_root=data_root,
+        resources=resources,
+        limits=Limits(queries, seconds),
+        single_swaps=_names(single_swaps),
+        held_out=tuple(suite or ()),
+        held_out_task=suite_task,
+        examples=examples,
+        device=device,
+        max_length=max_length,
+        trust_remote_code=trust_remote_code,
+        cache=cache,
+    )
+    with watched() as progress:
+        report = run_attack(request, progress)
+    if as_json:
+        print_json(report_json(report))
+    else:
+        print_report(report, per_class)
+    if any(model.failure for model in report.models):
+        raise typer.Exit(1)
+
+
+def attack_resources(
+    check: Annotated[
+        bool, typer.Option("--check", help="Load all that is found; exit 3 if it cannot be read.")
+    ] = False,
+    resources: ResourceFolder = None,
+    as_json: Json = False,
+) -> None:
+    """Local files that attacks need: what is there, how to get the rest, and which attacks run here.
+
+    What is missing is listed and is no error: the exit code is 0.
+    """
+    from rosearch.attack import attack_states, unreadable_resources
+    from rosearch.attack_console import print_json, print_resources, resources_json
+    from rosearch.evaluation.attacks.resources import Resources
+
+    found = Resources(resources)
+    states = attack_states(found)
+    if as_json:
+        print_json(resources_json(found, states))
+    else:
+        print_resources(found, states)
+    if check and (problems := unreadable_resources(found)):
+        raise BadInput(problems)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name for part in text.split(",") if (name := part.strip()))

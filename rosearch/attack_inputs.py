@@ -1,0 +1,253 @@
+"""What is attacked: any Hugging Face classifier, and labelled rows of an experiment's task or of a file.
+
+Everything is located and held against each other before a weight is loaded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, PretrainedConfig
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+from rosearch.data.files import read_file
+from rosearch.data.loading import load_task
+from rosearch.data.table import Reading, Table
+from rosearch.data.tasks import Labels
+from rosearch.distillation.weights import locate_weights
+from rosearch.errors import BadInput, MissingResource, Problem
+from rosearch.experiment_file import load_experiment
+from rosearch.materials import task_seed
+from rosearch.student.configuration_rosearch import (
+    StudentConfig,
+)  # by its import the Auto classes know our students without remote code
+
+# Where no column is named: those of GLUE and its relatives; the first line of which a file has all.
+USUAL_COLUMNS: tuple[tuple[str, ...], ...] = (
+    ("sentence1", "sentence2"),
+    ("premise", "hypothesis"),
+    ("question1", "question2"),
+    ("question", "sentence"),
+    ("text", "text2"),
+    ("text",),
+    ("sentence",),
+)
+_UNNAMED = re.compile(r"LABEL_\d+")  # what transformers calls a class that nobody named
+_LONGEST = 512  # tokens, of models and tokenizers that name no limit
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, ImportError, SafetensorError)
+
+
+@dataclass(frozen=True, eq=False)
+class FoundClassifier:
+    """A classifier whose configuration is read and whose weights are not. `labels` are in the order of its outputs."""
+
+    name: str  # as the user wrote it
+    folder: Path
+    labels: tuple[str, ...]
+    config: Any
+    tokenizer: Any
+    trust_remote_code: bool
+
+    @property
+    def named(self) -> bool:
+        """Whether somebody named its classes."""
+        return _named(self.labels)
+
+    def load(self) -> Any:
+        """The model in eval mode, in float32 on the CPU. Raises `BadInput` where its weights are no classifier's."""
+        try:
+            model, found = AutoModelForSequenceClassification.from_pretrained(
+                self.folder,
+                config=self.config,
+                local_files_only=True,
+                use_safetensors=True,
+                dtype=torch.float32,
+                trust_remote_code=self.trust_remote_code,
+                output_loading_info=True,
+            )
+        except _UNREADABLE as error:
+            raise _unfit(self.name, "the weights of a sequence classifier", _one_line(error)) from None
+        if found["missing_keys"]:
+            absent = ", ".join(sorted(found["missing_keys"])[:3])
+            fix = "It would be random: fine-tune the model first"
+            raise _unfit(self.name, "the weights of a sequence classifier", f"none for {absent}", fix)
+        model.eval().requires_grad_(False)
+        return model
+
+
+def longest_input(config: Any, tokenizer: Any) -> int:
+    """Tokens that a classifier reads at most, as its configuration and its tokenizer say; 512 where neither does."""
+    positions, kind = getattr(config, "max_position_embeddings", None), str(config.model_type)
+    if isinstance(positions, int) and ("roberta" in kind or kind == "camembert"):
+        positions -= config.pad_token_id + 1  # these count positions from behind the padding token's
+    stated = [limit for limit in (positions, tokenizer.model_max_length) if isinstance(limit, int)]
+    return min((limit for limit in stated if 0 < limit < 10**6), default=_LONGEST)
+
+
+def find_classifier(name: str, *, trust_remote_code: bool = False) -> FoundClassifier:
+    """The classifier in a folder or of a name on the hub (its cache, else downloaded).
+
+    Raises `MissingResource` where it is not there, `BadInput` where it is no classifier that can be attacked:
+    pickled weights, code of its own that is not trusted, one output, a tokenizer that does not pad.
+    """
+    folder = _locate(name, trust_remote_code)
+    try:
+        settings = PretrainedConfig.get_config_dict(folder)[0]
+        kind = settings.get("model_type")
+        if kind == StudentConfig.model_type:
+            trust_remote_code = False  # the code beside an exported student is for those without rosearch
+        elif kind not in CONFIG_MAPPING and "auto_map" in settings and not trust_remote_code:
+            fix = "Read its code, then give --trust-remote-code"
+            raise _unfit(name, "a model that transformers knows", f"{kind}, which brings its own code", fix)
+        options = {"local_files_only": True, "trust_remote_code": trust_remote_code}
+        config = AutoConfig.from_pretrained(folder, **options)
+        tokenizer = AutoTokenizer.from_pretrained(folder, **options)
+    except _UNREADABLE as error:
+        raise _unfit(name, "the configuration and the tokenizer of a transformers model", _one_line(error)) from None
+    if config.num_labels < 2:
+        raise _unfit(name, "a classifier: an attack flips its class", "one output")
+    if tokenizer.pad_token_id is None:
+        raise _unfit(name, "a tokenizer that pads", "none with a padding token", "Set its pad_token and save it again")
+    labels = tuple(str(config.id2label[index]) for index in range(config.num_labels))
+    return FoundClassifier(name, folder, labels, config, tokenizer, trust_remote_code)
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledRows:
+    """Rows of one or two texts. `labels` (rows,) are positions in `names`: the task's, or the first classifier's."""
+
+    where: str
+    task: str  # the name of the experiment's task; "" of a file
+    texts: tuple[tuple[str, ...], ...]
+    labels: Labels
+    names: tuple[str, ...]
+    max_length: int | None = None  # of the experiment's task
+
+    def labels_of(self, classifier: FoundClassifier) -> Labels:
+        """The labels (rows,) as positions among a classifier's outputs: by name where both have names.
+
+        A classifier may have more classes than the rows. Raises `BadInput` where it has not all of theirs.
+        """
+        if len(self.names) == len(classifier.labels) and not (_named(self.names) and classifier.named):
+            return self.labels
+        position = {_key(label): index for index, label in enumerate(classifier.labels)}
+        known = [position.get(_key(name)) for name in self.names]
+        if None in known:
+            expected = f"the classes of {self.where}: {', '.join(self.names)}"
+            fix = "Put their names into id2label and label2id of its config.json"
+            raise _unfit(classifier.name, expected, ", ".join(classifier.labels), fix)
+        return np.asarray(known, np.int64)[self.labels]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns of a file hold the texts and the label; without `text`, the first of `USUAL_COLUMNS` it has."""
+
+    text: str | None = None
+    text_pair: str | None = None
+    label: str = "label"
+
+
+COLUMNS_BY_NAME = Columns()
+
+
+def read_rows(
+    source: Path, split: str, columns: Columns, data_root: Path | None, classifier: FoundClassifier
+) -> LabelledRows:
+    """The rows of an experiment's task (a YAML file), or of a TSV, CSV, JSON lines or Parquet file.
+
+    Labels of a file are names of the classifier's classes, or their integers. Raises `BadInput` with all that is
+    wrong, `MissingResource` where the task's data is not there.
+    """
+    if source.suffix.lower() in (".yaml", ".yml"):
+        if columns != COLUMNS_BY_NAME:
+            fix = "An experiment names its own columns"
+            raise BadInput(Problem("command line", "--text, --text-pair, --label", "a file of rows", source.name, fix))
+        return _rows_of_task(source, split, data_root)
+    table = Table(str(source), read_file(source))
+    has = list(table.frame.columns)
+    text = _text_columns(str(source), columns, has)
+    problems = [
+        Problem(
+            str(source), "", f"a column {column!r}", f"only {', '.join(map(repr, has)) or 'none'}", f"Give {option}"
+        )
+        for column, option in zip((*text, columns.label), (*_TEXT_OPTIONS[: len(text)], "--label"), strict=True)
+        if column not in has
+    ]
+    if problems:
+        raise BadInput(problems)
+    read, problems = Reading(text, columns.label, classifier.labels).split(table)
+    if read is None:
+        fix = f"Labels are the names in label2id of {classifier.name}, or its integers"
+        labels = f"column {columns.label!r}"
+        raise BadInput([replace(one, fix=fix) if one.key == labels else one for one in problems])
+    return LabelledRows(str(source), "", read.texts, read.labels, classifier.labels)
+
+
+_TEXT_OPTIONS = ("--text", "--text-pair")
+
+
+def _text_columns(where: str, columns: Columns, has: Sequence[str]) -> tuple[str, ...]:
+    if columns.text is not None:
+        return (columns.text,) if columns.text_pair is None else (columns.text, columns.text_pair)
+    if columns.text_pair is not None:
+        raise BadInput(Problem("command line", "--text-pair", "--text besides", "--text-pair alone"))
+    for usual in USUAL_COLUMNS:
+        if all(column in has for column in usual):
+            return usual
+    known = "; ".join(" and ".join(map(repr, usual)) for usual in USUAL_COLUMNS)
+    got = ", ".join(map(repr, has)) or "none"
+    raise BadInput(Problem(where, "", f"columns of texts ({known})", got, "Give --text, and --text-pair for pairs"))
+
+
+def _rows_of_task(path: Path, split: str, data_root: Path | None) -> LabelledRows:
+    if split not in (splits := ("train", "validation", "test")):
+        raise BadInput(Problem("command line", "--split", f"one of {', '.join(splits)}", repr(split)))
+    experiment = load_experiment(path, (), data_root)
+    config = experiment.task
+    if config.problem == "regression":
+        raise BadInput(Problem(str(path), "task.problem", "classification: an attack flips a class", "regression"))
+    rows = getattr(load_task(config, task_seed(experiment)), split)
+    where = f"{config.name} ({split})"
+    return LabelledRows(where, config.name, rows.texts, rows.labels, tuple(config.labels), config.max_length)
+
+
+def _locate(name: str, with_code: bool) -> Path:
+    try:
+        folder = locate_weights(name)
+    except BadInput as error:
+        raise BadInput([replace(one, where="model", key=name) for one in error.problems]) from None
+    except MissingResource as error:  # its advice is for experiments
+        reason = str(error).removeprefix("teacher.model: ").partition("; give a local folder")[0]
+        raise MissingResource(f"model: {reason}; give the folder of a classifier, or its name on the hub") from None
+    if with_code and folder != Path(name).expanduser() and not name.startswith("package:"):
+        from huggingface_hub import snapshot_download
+
+        try:
+            return Path(snapshot_download(name, allow_patterns=["*.py"]))
+        except Exception as error:  # the hub's client raises requests' errors in one version and httpx's in the next
+            raise MissingResource(f"model: the code of {name!r} cannot be had ({_one_line(error)})") from None
+    return folder
+
+
+def _named(labels: Sequence[str]) -> bool:
+    return not all(_UNNAMED.fullmatch(label) for label in labels)
+
+
+def _unfit(name: str, expected: str, got: str, fix: str = "") -> BadInput:
+    return BadInput(Problem("model", name, expected, got, fix))
+
+
+def _key(label: str) -> str:
+    return re.sub(r"[\s_-]+", "_", label.strip().casefold())
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -1,0 +1,147 @@
+"""An attack that is ready for any number of models: a recipe, its rows, and the plan where it has one.
+
+Rows of a plan go to the engine; rows that it cannot follow exactly, and recipes without a plan, go to the pool of
+unmodified TextAttack attacks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from rosearch.evaluation.attacks import library
+from rosearch.evaluation.attacks.engine import run_engine
+from rosearch.evaluation.attacks.forms import Form, form_of
+from rosearch.evaluation.attacks.plan import Plan, compile_plan, plan_key
+from rosearch.evaluation.attacks.pool import Job, run_pool
+from rosearch.evaluation.attacks.recipes import Recipe, build, resolve
+from rosearch.evaluation.attacks.resources import Resources
+from rosearch.evaluation.attacks.result import NO_LIMITS, AttackedRow, Limits
+from rosearch.evaluation.attacks.tokens import Tokens, tokens_of
+from rosearch.evaluation.attacks.victim import Victim
+from rosearch.evaluation.attacks.walk import Walk
+from rosearch.progress import Progress, silent
+from rosearch.randomness import derive_seed
+
+
+@dataclass(frozen=True)
+class PreparedAttack:
+    """A recipe on fixed rows with a fixed seed. `key` is the same wherever the same candidates would be tried."""
+
+    recipe: Recipe
+    texts: tuple[tuple[str, ...], ...]
+    seed: int
+    key: str
+    plan: Plan | None  # none: the recipe runs in the pool
+    form: Form | None
+    resources: Resources
+    cache: Path
+
+    def run(
+        self,
+        victim: Victim,
+        labels: Sequence[int],
+        places: Sequence[int] | None = None,
+        limits: Limits = NO_LIMITS,
+        progress: Progress = silent,
+    ) -> list[AttackedRow]:
+        """Attack the rows at `places` (all of them) and give what became of them, in that order.
+
+        `labels` are those of all rows. Call it inside `evaluation.quality.inference`. What an attack raises is its
+        row's outcome; what the model raises goes through.
+        """
+        places = range(len(self.texts)) if places is None else places
+        walked = [place for place in places if self.plan is not None and not self.plan.rows[place].odd]
+        left = sorted(set(places) - set(walked))
+        done = {}
+        if walked and self.plan is not None and self.form is not None:
+            rows = [self.plan.rows[place] for place in walked]
+            tokens = tokens_of(victim)
+            learn_plan(tokens, self.plan)
+            walked_labels = [int(labels[place]) for place in walked]
+            results = run_engine(rows, self.form, tokens, victim, walked_labels, limits, progress=progress)
+            done = dict(zip(walked, results, strict=True))
+        if left:
+            jobs = [Job(self.texts[place], int(labels[place]), self._row_seed(place)) for place in left]
+            pooled = run_pool(
+                lambda model: build(self.recipe, model, self.resources, self.cache),
+                victim,
+                jobs,
+                limits,
+                progress=lambda stage, count, total: progress(stage, len(walked) + count, len(places)),
+            )
+            done |= dict(zip(left, pooled, strict=True))
+        return [done[place] for place in places]
+
+    def _row_seed(self, place: int) -> int:
+        return derive_seed(self.seed, "\x1e".join(("attacked row", self.recipe.name, *self.texts[place])))
+
+
+def prepare_attack(
+    name: str,
+    texts: Sequence[tuple[str, ...]],
+    seed: int,
+    victim: Victim,
+    resources: Resources,
+    cache: Path,
+    progress: Progress = silent,
+) -> PreparedAttack:
+    """The attack that `name` stands for, on these rows; its plan is compiled where it is in no cache.
+
+    Of `victim`, TextAttack looks at the class of the model only. Raises `BadInput` for an unknown name,
+    `MissingResource` for what is not there.
+    """
+    recipe = resolve(name, resources)
+    rows = tuple(tuple(row) for row in texts)
+    fingerprint = _fingerprint(recipe, resources)
+    key = plan_key(recipe.name, rows, seed, fingerprint)
+    prepared = _PREPARED.get(key)
+    if prepared is None:
+        textattack = library.load(cache)
+        attack = build(recipe, victim, resources, cache)
+        form, plan = form_of(attack), None
+        if form is not None:
+            plan = compile_plan(
+                textattack,
+                attack,
+                form,
+                recipe.name,
+                rows,
+                seed,
+                fingerprint=fingerprint,
+                cache=cache,
+                progress=progress,
+            )
+        prepared = PreparedAttack(recipe, rows, seed, key, plan, form, resources, cache)
+        while len(_PREPARED) >= _KEPT:
+            _PREPARED.pop(next(iter(_PREPARED)))
+        _PREPARED[key] = prepared
+    return prepared
+
+
+_PREPARED: dict[str, PreparedAttack] = {}
+_KEPT = 8  # a suite is attacked again and again by the same worker
+
+
+def _fingerprint(recipe: Recipe, resources: Resources) -> str:
+    """What decides a recipe's candidates besides its name: the files behind it, and the code of TextAttack."""
+    files = resources.fingerprint(recipe.needs) if recipe.needs else ""
+    return f"{files}\x1f{recipe.differs}\x1ftextattack {version('textattack')}\x1fnltk {version('nltk')}"
+
+
+def learn_plan(tokens: Tokens, plan: Plan) -> None:
+    """Tokenise all that the plan's first swaps are made of in one go, and try on all rows whether that is exact."""
+    if plan.key in tokens.plans:
+        return
+    tokens.plans.add(plan.key)
+    rows = [row for row in plan.rows if not row.odd]
+    for row in rows if tokens.exact else ():
+        walk = Walk(row, tokens)
+        swapped = [(word, words[0]) for word, words in enumerate(row.candidates) if words]
+        for word, candidate in reversed(swapped):  # from the end, where no swap moves the words to come
+            walk.take(word, candidate)
+        tokens.agree([row.texts, walk.columns])
+    if tokens.exact:
+        tokens.learn(piece for row in rows for piece in Walk(row, tokens).pieces_of_swaps())

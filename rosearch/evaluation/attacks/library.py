@@ -1,0 +1,222 @@
+"""TextAttack's library, offline and quiet. No other module imports textattack.
+
+Its import takes seconds, so it happens when the first attack is opened. Left to itself it would download NLTK
+packages, write below the home folder, redirect the Hugging Face caches, and reset the logging of the whole
+process; here it gets a folder of ours and the stop words that travel with this package, and leaves all else
+as it was. Other modules take the package from `load` and reach its classes as attributes.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import logging.config
+import os
+import random
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache, lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+
+_STOPWORDS = Path(__file__).with_name("stopwords_english.txt")
+_REMEMBERED = 2**16  # strings that `remembered_words` keeps: some 20 MB
+_LONGEST_WORD = 32  # characters; whole texts are hardly ever split twice
+
+
+def load(folder: Path) -> ModuleType:
+    """The package `textattack`, imported where it was not yet; what it writes goes below `folder`.
+
+    The process is left as it was: environment, logging, warnings, random generators. Idempotent; the first
+    call takes seconds, and its folder counts.
+    """
+    with quietly():
+        return _imported(folder / "textattack")
+
+
+def stop_words() -> list[str]:
+    """NLTK's English stop words, as TextAttack's `StopwordModification` takes them."""
+    lines = _STOPWORDS.read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """What builds attacks runs in this: no downloads, no warnings and logging set-up of third parties.
+
+    TextAttack says nothing on model classes that it does not know, and finds our stop words where it asks NLTK.
+    """
+    import nltk
+    import nltk.corpus
+
+    logger = logging.getLogger("textattack.shared.utils.install")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        # TextAttack's and flair's dictConfig would disable loggers and close handlers that are not theirs.
+        with (
+            warnings.catch_warnings(),
+            replaced(logging.config, "dictConfig", lambda config: None),
+            replaced(nltk.corpus, "stopwords", _Stopwords()),
+            replaced(nltk, "download", lambda *_, **__: False),
+        ):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def loaded() -> ModuleType:
+    """The package, which `load` has imported before. Raises `RuntimeError` where it has not."""
+    if "textattack" not in sys.modules:
+        raise RuntimeError("TextAttack is used before it is loaded")
+    return sys.modules["textattack"]
+
+
+@contextmanager
+def kept_histories() -> Iterator[None]:
+    """In this, a result keeps the chain of texts that led to it; TextAttack cuts it to save memory."""
+    with replaced(loaded().shared.AttackedText, "free_memory", lambda text: None):
+        yield
+
+
+@contextmanager
+def remembered_words() -> Iterator[None]:
+    """TextAttack splits all of a text's words for each candidate; in this it remembers words. Results are equal."""
+    module = loaded().shared.attacked_text
+    current = module.words_from_text
+    if getattr(current, "remembers", False):
+        yield
+        return
+    with replaced(module, "words_from_text", remembering(current)):
+        yield
+
+
+@cache
+def remembering(words_from_text: Callable[[str], list[str]]) -> Callable[[str], list[str]]:
+    """The same function with a memory for words.
+
+    It is a pure function of the string, and each caller gets a list of its own.
+    """
+
+    @lru_cache(maxsize=_REMEMBERED)
+    def remembered(text: str) -> tuple[str, ...]:
+        return tuple(words_from_text(text))
+
+    def words(text: str) -> list[str]:
+        return list(remembered(text)) if len(text) <= _LONGEST_WORD else words_from_text(text)
+
+    vars(words)["remembers"] = True
+    return words
+
+
+@contextmanager
+def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+    """With `value` as the attribute `name` of `owner`, which has one."""
+    original = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, original)
+
+
+Generators = tuple[Any, Any, torch.Tensor]
+
+
+def generators() -> Generators:
+    """The states of the global generators that attacks draw from: `random`, NumPy, torch on the CPU."""
+    return random.getstate(), np.random.get_state(), torch.random.get_rng_state()
+
+
+def set_generators(states: Generators) -> None:
+    """Puts the generators at what `generators` gave."""
+    random.setstate(states[0])
+    np.random.set_state(states[1])
+    torch.random.set_rng_state(states[2])
+
+
+def seed_generators(seed: int) -> None:
+    """Seeds all three; NumPy takes the lowest 32 bits."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.default_generator.manual_seed(seed % 2**63)
+
+
+@contextmanager
+def generators_at(seed: int) -> Iterator[None]:
+    """The global generators that attacks draw from, seeded, and afterwards as they were."""
+    before = generators()
+    seed_generators(seed)
+    try:
+        yield
+    finally:
+        set_generators(before)
+
+
+def _imported(folder: Path) -> ModuleType:
+    if "textattack" in sys.modules:
+        return sys.modules["textattack"]
+    # TextAttack points HF_HOME elsewhere, and these read it once, at their import: they must come first.
+    import datasets  # noqa: F401
+    import transformers  # noqa: F401
+
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "post_install_check_3").touch()  # its sign that the downloads were done
+    # Matplotlib, which comes along, may keep the folder of its user; TextAttack's may lack the sign.
+    variables = {"MPLCONFIGDIR": str(folder)} | os.environ | {"TA_CACHE_DIR": str(folder)}
+    with _environment(variables), generators_at(0), _flair():
+        import textattack
+    logging.getLogger("jieba").setLevel(logging.WARNING)  # else it tells stderr of its dictionary
+    module: ModuleType = textattack
+    return module
+
+
+@contextmanager
+def _flair() -> Iterator[None]:
+    """Lets TextAttack be imported without flair, which caps transformers below 5.
+
+    It names three of flair's classes at its import, and uses them for tags that no recipe of ours asks for.
+    """
+    if importlib.util.find_spec("flair") is not None:
+        yield
+        return
+    modules = {name: ModuleType(name) for name in ("flair", "flair.data", "flair.models")}
+    for module, name in (("data", "Sentence"), ("data", "Tokenizer"), ("models", "SequenceTagger")):
+        setattr(modules[f"flair.{module}"], name, type(name, (), {}))
+    vars(modules["flair"]).update(data=modules["flair.data"], models=modules["flair.models"])
+    sys.modules.update(modules)
+    try:
+        yield
+    finally:
+        for name in modules:  # others must go on finding that flair is absent
+            del sys.modules[name]
+
+
+class _Stopwords:
+    """Stands for NLTK's reader of its stop words: no data package is needed, and no version of it matters."""
+
+    def words(self, language: str) -> list[str]:
+        """The English list."""
+        if language != "english":
+            raise LookupError(f"no stop words for {language}")
+        return stop_words()
+
+
+@contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    """With these variables; afterwards as it was, whatever was written to it meanwhile."""
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name in set(os.environ) - set(before):
+            del os.environ[name]
+        os.environ.update(before)

@@ -1,0 +1,146 @@
+"""Token ids of texts that are put together from pieces: a space and what follows it.
+
+WordPiece, byte-level BPE and SentencePiece all cut texts at spaces before anything else, so that a text's ids are
+those of its pieces, one after the other, and only the piece that a swap changes is new. Whether that holds is asked
+of the tokenizer itself; where it does not, texts are tokenised whole.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from rosearch.evaluation.attacks.victim import Victim
+
+Ids = np.ndarray[tuple[int], np.dtype[np.int64]]
+
+# Before a space that ends a word. Other white space is a space to some tokenizers, and nothing or a character like
+# any to others; and some make one space of several: such a run stays in one piece.
+_CUT = re.compile(r"(?<=\S)(?= )")
+_REMEMBERED = 2**20  # pieces; with their ids some 200 MB, more than any plan has
+_REMEMBERED_ROWS = 2**17  # rows, whole and with a word left out
+
+
+def pieces_of(text: str) -> list[str]:
+    """The text in pieces; joined they are the text again."""
+    return _CUT.split(text) if text else []
+
+
+class Tokens:
+    """A tokenizer with a memory for pieces. One for all students of a vocabulary.
+
+    `exact` is whether ids put together from pieces are the tokenizer's own, token types included, as far as
+    `agree` has seen.
+    """
+
+    def __init__(self, tokenizer: Any, max_length: int) -> None:
+        self.tokenizer = tokenizer
+        self.max_length = max_length
+        self.takes_types = "token_type_ids" in tokenizer.model_input_names
+        self.exact = getattr(tokenizer, "truncation_side", "right") == "right"  # else `cut` would be wrong
+        self.plans: set[str] = set()  # those whose pieces were learnt and compared
+        self._rows: dict[tuple[str, ...], tuple[Ids, int]] = {}
+        self._memory: dict[str, Ids] = {}
+        # What stands around one text, and before, between and after two.
+        self.single = _frame(tokenizer, 1)
+        self.pair = _frame(tokenizer, 2)
+
+    def of(self, piece: str) -> Ids:
+        """The ids (tokens,) of one piece."""
+        found = self._memory.get(piece)
+        if found is None:
+            self.learn([piece])
+            found = self._memory[piece]
+        return found
+
+    def learn(self, pieces: Iterable[str]) -> None:
+        """Tokenise all pieces that are not known yet in one call."""
+        if len(self._memory) > _REMEMBERED:
+            self._memory.clear()
+        unknown = [piece for piece in dict.fromkeys(pieces) if piece not in self._memory]
+        if not unknown:
+            return
+        made = self.tokenizer(unknown, add_special_tokens=False, return_attention_mask=False, verbose=False)
+        for piece, ids in zip(unknown, made["input_ids"], strict=True):
+            self._memory[piece] = np.array(ids, np.int64)
+
+    def cut(self, ids: Ids, frame: Sequence[Ids]) -> Ids:
+        """A single text's ids (tokens,) with frame, cut to `max_length` as the tokenizer cuts: from the end."""
+        if len(ids) <= self.max_length:
+            return ids
+        return np.concatenate([ids[: self.max_length - len(frame[-1])], frame[-1]])
+
+    def whole(self, texts: tuple[str, ...]) -> tuple[Ids, int]:
+        """The ids of a row as the tokenizer itself makes them, and how many of them at the end have type 1."""
+        made = self.tokenizer(
+            *([text] for text in texts),  # as lists: given alone, an empty second text is taken for none
+            truncation=True,
+            max_length=self.max_length,
+            return_attention_mask=False,
+            return_token_type_ids=self.takes_types,
+            verbose=False,
+        )
+        types = made["token_type_ids"][0] if self.takes_types else []
+        return np.array(made["input_ids"][0], np.int64), sum(types)
+
+    def assembled(self, texts: tuple[str, ...]) -> tuple[Ids, int]:
+        """The same, put together from pieces; a pair that is too long is left to the tokenizer.
+
+        Remembered: every student is asked about the same rows, whole and with a word left out.
+        """
+        found = self._rows.get(texts)
+        if found is None:
+            found = self._assemble(texts)
+            if len(self._rows) < _REMEMBERED_ROWS:
+                self._rows[texts] = found
+        return found
+
+    def _assemble(self, texts: tuple[str, ...]) -> tuple[Ids, int]:
+        frame = self.single if len(texts) == 1 else self.pair
+        columns = [[self.of(piece) for piece in pieces_of(text)] for text in texts]
+        parts = [frame[0], *columns[0], frame[1]]
+        tail = 0
+        if len(texts) > 1:
+            parts += [*columns[1], frame[2]]
+            tail = sum(map(len, columns[1])) + len(frame[2])
+        ids = np.concatenate(parts)
+        if len(texts) > 1 and len(ids) > self.max_length:
+            return self.whole(texts)
+        return self.cut(ids, frame), tail
+
+    def agree(self, sample: Iterable[tuple[str, ...]]) -> bool:
+        """Compare assembled ids with the tokenizer's own on sample rows; False, for good, where one differs."""
+        for texts in sample:
+            if not self.exact:
+                break
+            whole, own_tail = self.whole(texts)
+            ids, tail = self.assembled(texts)
+            self.exact = bool(np.array_equal(ids, whole)) and (not self.takes_types or tail == own_tail)
+        return self.exact
+
+
+def _frame(tokenizer: Any, columns: int) -> tuple[Ids, ...]:
+    """The special tokens before, between and after `columns` texts."""
+    made = tokenizer(*["a"] * columns, return_special_tokens_mask=True, verbose=False)
+    ids, special = np.array(made["input_ids"], np.int64), np.array(made["special_tokens_mask"], np.bool_)
+    texts = np.flatnonzero(~special)
+    if not len(texts):
+        return (ids,) * (columns + 1)  # `agree` will find that this is a guess
+    first, end = int(texts[0]), int(texts[-1]) + 1
+    between = ids[first:end][special[first:end]]
+    return (ids[:first], ids[end:]) if columns == 1 else (ids[:first], between, ids[end:])
+
+
+_SHARED: dict[tuple[str, int], Tokens] = {}
+
+
+def tokens_of(victim: Victim) -> Tokens:
+    """The memory of a model's tokenizer, one for all of the same ids: whoever attacks many students fills it once."""
+    key = (victim.vocabulary, victim.max_length)
+    if key not in _SHARED:
+        _SHARED.clear()  # one vocabulary at a time is what a run has
+        _SHARED[key] = Tokens(victim.tokenizer, victim.max_length)
+    return _SHARED[key]

@@ -1,0 +1,114 @@
+"""The model under attack: texts or token ids in, float32 logits out, in batches of rows of like length."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+
+from rosearch.data.encoding import tokenizer_fingerprint
+from rosearch.errors import CandidateFailed
+
+Logits = np.ndarray[tuple[int, int], np.dtype[np.float32]]
+Ints = np.ndarray[tuple[int], np.dtype[Any]]
+
+# Rows a forward pass. A CPU core is bound by arithmetic from 8 rows on, and slower again where the rows leave its
+# cache; a GPU is bound by launches until it is full.
+_ROWS = {"cpu": 32}
+_ROWS_ELSEWHERE = 512
+
+
+class Victim:
+    """A classifier with its tokenizer, as attacks query it. Call it inside `evaluation.quality.inference`.
+
+    Texts are cut to `max_length` tokens. `failure` is what the model itself raised, so that nobody takes it
+    for the attack's; `calls` counts forward passes, `rows` the rows in them.
+    """
+
+    def __init__(self, model: torch.nn.Module, tokenizer: Any, max_length: int, device: torch.device) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.max_length = max_length
+        self.device = device
+        self.failure: Exception | None = None
+        self.calls = 0
+        self.rows = 0
+        self.takes_types = "token_type_ids" in tokenizer.model_input_names
+        self._rows_a_batch = _ROWS.get(device.type, _ROWS_ELSEWHERE)
+
+    @cached_property
+    def vocabulary(self) -> str:
+        """32 hex digits of all that decides the tokenizer's ids."""
+        return tokenizer_fingerprint(self.tokenizer)
+
+    def __call__(self, texts: Sequence[str] | Sequence[tuple[str, ...]]) -> torch.Tensor:
+        """Logits (n, labels) of n texts, or of n pairs as tuples. Raises as `score` does."""
+        ids, types, lengths = self.encode(texts)
+        return torch.from_numpy(self.score(ids, types, lengths))
+
+    def encode(self, texts: Sequence[str] | Sequence[tuple[str, ...]]) -> tuple[Ints, Ints | None, Ints]:
+        """Token ids (tokens,) of all texts one after the other, their token types or None, and lengths (n,)."""
+        firsts = [text if isinstance(text, str) else text[0] for text in texts]
+        seconds = [text[1] for text in texts if not isinstance(text, str) and len(text) > 1] or None
+        made = self.tokenizer(
+            firsts,
+            seconds,
+            truncation=True,
+            max_length=self.max_length,
+            padding=False,
+            return_attention_mask=False,
+            return_token_type_ids=self.takes_types,
+            verbose=False,
+        )
+        lengths = np.fromiter(map(len, made["input_ids"]), np.int64, len(firsts))
+        ids = np.fromiter((token for row in made["input_ids"] for token in row), np.int64, int(lengths.sum()))
+        if not self.takes_types:
+            return ids, None, lengths
+        types = np.fromiter((kind for row in made["token_type_ids"] for kind in row), np.int64, len(ids))
+        return ids, types, lengths
+
+    def score(self, ids: Ints, types: Ints | None, lengths: Ints) -> Logits:
+        """Logits (n, labels) of n rows of token ids that stand one after the other in `ids` (tokens,).
+
+        Raises `CandidateFailed` (nan) where a logit is not finite.
+        """
+        starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)[:-1]])
+        order = np.argsort(lengths, kind="stable")
+        logits: Logits | None = None
+        for start in range(0, len(order), self._rows_a_batch):
+            rows = order[start : start + self._rows_a_batch]
+            output = self._forward(ids, types, starts[rows], lengths[rows])
+            if logits is None:
+                logits = np.empty((len(order), output.shape[1]), np.float32)
+            logits[rows] = output
+        if logits is None:
+            raise ValueError("no rows to score")
+        return logits
+
+    def _forward(self, ids: Ints, types: Ints | None, starts: Ints, lengths: Ints) -> Logits:
+        longest = int(lengths.max())
+        columns = np.arange(longest)
+        padding = (longest - lengths)[:, None]
+        before = padding if self.tokenizer.padding_side == "left" else 0
+        real = (columns >= before) & (columns < before + lengths[:, None])
+        places = np.where(real, starts[:, None] + columns - before, 0)
+        inputs = {
+            "input_ids": np.where(real, ids[places], self.tokenizer.pad_token_id),
+            "attention_mask": real.astype(np.int64),
+        }
+        if types is not None:
+            inputs["token_type_ids"] = np.where(real, types[places], 0)
+        tensors = {name: torch.from_numpy(value).to(self.device) for name, value in inputs.items()}
+        self.calls += 1
+        self.rows += len(lengths)
+        try:
+            logits: Logits = self.model(**tensors).logits.float().cpu().numpy()
+            if not np.isfinite(logits).all():
+                raise CandidateFailed("nan", "logits under attack are not finite", "attack")
+        except Exception as error:
+            self.failure = error
+            raise
+        return logits

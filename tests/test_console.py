@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from attacked_results import attacked, measured, record, results_of
+from rich.console import Console
+from rich.table import Table
+
+from rosearch.console import print_record, records_table
+from rosearch.description import describe_record, describe_run
+from rosearch.records.measurements import Quality, Stopped
+
+WORST = attacked("worst case of 2", "mbbs", plan="")
+ALONE = attacked("deepwordbug", "mbss")
+VARIANT = attacked("pwws-oewn", "mbbs", differs="Open English WordNet in place of WordNet 3.0", errors=2)
+SEVERAL = measured(WORST, attacks=(ALONE, VARIANT))
+
+
+def printed(table: Table) -> str:
+    console = Console(width=200, file=io.StringIO())
+    with console.capture() as captured:
+        console.print(table)
+    return captured.get()
+
+
+def test_several_attacks_have_a_column_each_beside_the_worst_case(tmp_path: Path) -> None:
+    results = results_of(tmp_path, record(1, SEVERAL))
+    lines = printed(records_table("All", results, results.records)).splitlines()
+    for column in ("worst case", "deepwordbug", "pwws-oewn", "words to break"):
+        assert column in lines[2]
+    assert "25.0% [15, 35]" in lines[4] and " 50.0% " in lines[4]
+    footnotes = [line.strip() for line in lines[6:]]
+    assert "pwws-oewn: Open English WordNet in place of WordNet 3.0" in footnotes
+    assert "pwws-oewn: rows whose attack raised, over all shown here: 2" in footnotes
+
+
+def test_one_attack_is_the_worst_case_and_needs_no_column_of_its_own(tmp_path: Path) -> None:
+    results = results_of(tmp_path, record(1, measured(ALONE)))
+    text = printed(records_table("All", results, results.records, teacher=True))
+    assert "under attack" in text and "worst case" not in text and "deepwordbug" not in text
+
+
+def test_a_stopped_and_a_collapsed_candidate_are_marked(tmp_path: Path) -> None:
+    stopped = attacked("deepwordbug", "mbbb", stopped=Stopped(4, 200, 0.3, 0.05))
+    quality = Quality("accuracy", 0.5, 100, largest_class_share=1.0, collapse="predicts no for all 100 rows")
+    results = results_of(tmp_path, record(1, replace(measured(stopped), quality=quality)))
+    text = printed(records_table("All", results, results.records))
+    assert "(4 of 200 rows)" in text and "0.500!" in text
+    assert "! collapsed: predicts no for all 100 rows" in text
+    assert "not all rows: surely below 30%, with error rate 5%" in text
+
+
+def test_a_record_shows_each_attack_each_class_and_what_went_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = results_of(tmp_path, record(1, SEVERAL))
+    print_record(results, results.records[0])
+    text = capsys.readouterr().out
+    for expected in (
+        "single swaps of worst case of 2",
+        "Under attack",
+        "pwws-oewn: rows whose attack raised, counted as broken: 2",
+        "By class",
+    ):
+        assert expected in text
+    rows = [line for line in text.splitlines() if line.startswith(("│ no ", "│ yes "))]
+    assert "90.0%" in rows[0] and "10.0%" in rows[1]
+
+
+def test_the_description_carries_every_attack_and_its_notes(tmp_path: Path) -> None:
+    results = results_of(tmp_path, record(1, SEVERAL))
+    (brief,) = describe_run(results)["candidates"]
+    assert [attack["attack"] for attack in brief["attacks"]] == ["deepwordbug", "pwws-oewn"]
+    assert brief["attacks"][1]["notes"] == ["rows whose attack raised, counted as broken: 2"]
+    whole = describe_record(results, results.records[0])["measurements"]
+    assert whole["attacks"][1]["outcomes"] == "mbbs" and whole["robustness"]["shares"] == [0.0, 0.5, 0.5, 1.0]
+    assert whole["single_swaps"][0]["margin"]["value"] == 0.5
