@@ -9,8 +9,9 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Generator, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -31,10 +32,12 @@ _IN_FLIGHT = 512  # rows at once: bounds memory; results do not depend on it
 class _Lane:
     """One row in flight. `known` and `known_ids` are what it has been told already, by text and by ids."""
 
-    place: int
+    row: PlanRow
     label: int
     asking: Generator[Question, Any, Found]
     question: Question | None = None
+    result: AttackedRow | None = None
+    queries: int = 0
     known: dict[str, tuple[float, bool]] = field(default_factory=dict)
     known_ids: dict[bytes, tuple[float, bool]] = field(default_factory=dict)
     seconds: float = 0.0
@@ -54,101 +57,116 @@ def run_engine(
 
     What the search of a row raises is that row's `error`; what the model raises goes through.
     """
-    waiting = deque(
-        _Lane(place, label, search(row, form, tokens, limits.queries))
-        for place, (row, label) in enumerate(zip(rows, labels, strict=True))
-    )
-    results: list[AttackedRow | None] = [None] * len(rows)
-    live: list[_Lane] = []
-    done = 0
+    lanes = [
+        _Lane(row, label, search(row, form, tokens, limits.queries)) for row, label in zip(rows, labels, strict=True)
+    ]
+    waiting, live, done = deque(lanes), list[_Lane](), 0
     while live or waiting:
         while waiting and len(live) < in_flight:
-            lane = waiting.popleft()
-            live.append(lane)
-            results[lane.place] = _advance(lane, None, rows[lane.place], limits)
+            live.append(waiting.popleft())
+            _advance(live[-1], None, limits)
         start = time.perf_counter()
-        _encode(live, form, rows, results, limits)
-        asked = [lane for lane in live if results[lane.place] is None]
+        _encode(live, form, limits)
+        asked = [lane for lane in live if lane.result is None]
         fresh = _score(asked, tokens, victim)
         share = (time.perf_counter() - start) / max(1, sum(fresh))
         for lane, count in zip(asked, fresh, strict=True):
             lane.seconds += share * count
-            answers = _answers(lane)
-            results[lane.place] = _advance(lane, answers, rows[lane.place], limits)
-        live = [lane for lane in live if results[lane.place] is None]
+            if lane.result is None:
+                _advance(lane, _answers(lane), limits)
+        live = [lane for lane in live if lane.result is None]
         if len(rows) - len(live) - len(waiting) > done:
             done = len(rows) - len(live) - len(waiting)
             progress("attack", done, len(rows))
-    return [result for result in results if result is not None]
+    return [lane.result for lane in lanes if lane.result is not None]
 
 
-def _advance(lane: _Lane, answer: Any, row: PlanRow, limits: Limits) -> AttackedRow | None:
-    """Let a search go on to its next question; its result where that was its last."""
+def _advance(lane: _Lane, answer: Any, limits: Limits) -> None:
+    """Let a search go on to its next question, or to its end."""
     if limits.seconds is not None and lane.seconds > limits.seconds:
         lane.asking.close()
-        return _unfinished(lane, row, "out_of_time", "")
+        lane.result = _unfinished(lane, "out_of_time", "")
+        return
     try:
         lane.question = lane.asking.send(answer)
     except StopIteration as end:
-        return _result(lane, row, end.value)
+        lane.result = _result(lane, end.value)
     except MemoryError:
         raise
     except Exception as error:
-        return _unfinished(lane, row, "error", f"{type(error).__name__}: {error}")
-    return None
+        _fail(lane, error)
 
 
-def _encode(
-    live: Iterable[_Lane],
-    form: Form,
-    rows: Sequence[PlanRow],
-    results: list[AttackedRow | None],
-    limits: Limits,
-) -> None:
+def _fail(lane: _Lane, error: Exception) -> None:
+    lane.result = _unfinished(lane, "error", f"{type(error).__name__}: {error}")
+
+
+def _encode(live: Iterable[_Lane], form: Form, limits: Limits) -> None:
     """Answer questions for embeddings, jointly, until every search asks the model or has ended."""
-    while lanes := [lane for lane in live if results[lane.place] is None and isinstance(lane.question, Encode)]:
-        texts = [text for lane in lanes for text in lane.question.texts]  # type: ignore[union-attr]
-        embeddings = form.encoder.encode(texts)
-        if not isinstance(embeddings, torch.Tensor):
-            embeddings = torch.tensor(embeddings)
-        at = 0
-        for lane in lanes:
-            count = len(lane.question.texts)  # type: ignore[union-attr]
-            results[lane.place] = _advance(lane, embeddings[at : at + count], rows[lane.place], limits)
-            at += count
+    while lanes := [lane for lane in live if lane.result is None and isinstance(lane.question, Encode)]:
+        questions = [lane.question.texts for lane in lanes if isinstance(lane.question, Encode)]
+        with suppress(Exception):  # whose text raises shows below, one row at a time
+            form.encoder.encode([text for texts in questions for text in texts])  # it remembers them
+        for lane, texts in zip(lanes, questions, strict=True):
+            try:
+                embeddings = torch.as_tensor(form.encoder.encode(texts))
+            except MemoryError:
+                raise
+            except Exception as error:
+                _fail(lane, error)
+            else:
+                _advance(lane, embeddings, limits)
 
 
 def _score(lanes: Sequence[_Lane], tokens: Tokens, victim: Victim) -> list[int]:
     """Put to the model what no lane knows yet, all in one go; how many texts were new, by lane."""
-    asked: list[tuple[_Lane, str, bytes]] = []  # in the order of `ids`
-    ids: list[Ids] = []
-    tails: list[int] = []
-    again: list[tuple[_Lane, str, bytes]] = []  # other texts of the same ids
+    new = _New([], [], [], [])
     fresh = []
     for lane in lanes:
-        before, pending = len(ids), set()
-        for query in lane.question or ():
-            assert isinstance(query, Query)
-            if query.text in lane.known:
-                continue
-            lane.known[query.text] = (0.0, False)  # its place is kept: a question may hold a text twice
-            row, tail = query.token_ids(tokens)
-            key = row.tobytes()
-            if key in lane.known_ids:
-                lane.known[query.text] = lane.known_ids[key]
-            elif key in pending:
-                again.append((lane, query.text, key))
-            else:
-                pending.add(key)
-                asked.append((lane, query.text, key))
-                ids.append(row)
-                tails.append(tail)
-        fresh.append(len(ids) - before)
-    if ids:
-        _ask(asked, ids, tails, victim)
-    for lane, text, key in again:
+        before = len(new.ids)
+        try:
+            _collect(lane, tokens, new)
+        except MemoryError:
+            raise
+        except Exception as error:  # of the tokenizer
+            _fail(lane, error)
+        fresh.append(len(new.ids) - before)
+    if new.ids:
+        _ask(new, victim)
+    for lane, text, key in new.again:
         lane.known[text] = lane.known_ids[key]
     return fresh
+
+
+class _New(NamedTuple):
+    """Texts to score, in one order: whose, which, and their ids; `again` are other texts of the same ids."""
+
+    asked: list[tuple[_Lane, str, bytes]]
+    ids: list[Ids]
+    tails: list[int]
+    again: list[tuple[_Lane, str, bytes]]
+
+
+def _collect(lane: _Lane, tokens: Tokens, new: _New) -> None:
+    """What a lane asks and does not know, text by text and then ids by ids."""
+    pending: set[bytes] = set()
+    for query in lane.question or ():
+        assert isinstance(query, Query)
+        lane.queries += 1
+        if query.text in lane.known:
+            continue
+        ids, tail = query.token_ids(tokens)
+        lane.known[query.text] = (0.0, False)  # its place is kept: a question may hold a text twice
+        key = ids.tobytes()
+        if key in lane.known_ids:
+            lane.known[query.text] = lane.known_ids[key]
+        elif key in pending:
+            new.again.append((lane, query.text, key))
+        else:
+            pending.add(key)
+            new.asked.append((lane, query.text, key))
+            new.ids.append(ids)
+            new.tails.append(tail)
 
 
 def token_types(lengths: Ints, tails: Sequence[int]) -> Ints:
@@ -158,16 +176,16 @@ def token_types(lengths: Ints, tails: Sequence[int]) -> Ints:
     return types
 
 
-def _ask(asked: Sequence[tuple[_Lane, str, bytes]], ids: list[Ids], tails: list[int], victim: Victim) -> None:
-    lengths = np.fromiter(map(len, ids), np.int64, len(ids))
-    types = token_types(lengths, tails) if victim.takes_types else None
-    logits = torch.from_numpy(victim.score(np.concatenate(ids), types, lengths))
+def _ask(new: _New, victim: Victim) -> None:
+    lengths = np.fromiter(map(len, new.ids), np.int64, len(new.ids))
+    types = token_types(lengths, new.tails) if victim.takes_types else None
+    logits = torch.from_numpy(victim.score(np.concatenate(new.ids), types, lengths))
     # In torch and in float32, as TextAttack: its comparisons are of these very numbers.
     probabilities = torch.softmax(logits, dim=1)
-    labels = torch.tensor([lane.label for lane, _, _ in asked])
+    labels = torch.tensor([lane.label for lane, _, _ in new.asked])
     scores = (1 - probabilities[torch.arange(len(labels)), labels]).tolist()
     flipped = (probabilities.argmax(dim=1) != labels).tolist()
-    for (lane, text, key), score, flip in zip(asked, scores, flipped, strict=True):
+    for (lane, text, key), score, flip in zip(new.asked, scores, flipped, strict=True):
         lane.known[text] = lane.known_ids[key] = (score, flip)
 
 
@@ -177,7 +195,7 @@ def _answers(lane: _Lane) -> Answers:
     return Answers(np.array(scores, np.float32), np.array(flipped, np.bool_))
 
 
-def _result(lane: _Lane, row: PlanRow, found: Found) -> AttackedRow:
+def _result(lane: _Lane, found: Found) -> AttackedRow:
     outcome: Outcome = "broken" if found.flipped else "out_of_queries" if found.exhausted else "survived"
     if found.flipped and found.queries == 1:
         outcome = "misclassified"
@@ -187,22 +205,22 @@ def _result(lane: _Lane, row: PlanRow, found: Found) -> AttackedRow:
         walk.columns,
         found.queries,
         len(lane.known),
-        len(row.words),
-        _changed(row, walk),
+        len(walk.row.words),
+        _changed(walk),
         found.score,
         tuple(walk.swaps),
         found.similarity,
     )
 
 
-def _changed(row: PlanRow, walk: Walk) -> int:
+def _changed(walk: Walk) -> int:
     """AttackedText.all_words_diff: words that differ, place by place."""
-    return sum(new != old for new, old in zip(walk.words, row.words, strict=False))
+    return sum(new != old for new, old in zip(walk.words, walk.row.words, strict=False))
 
 
-def _unfinished(lane: _Lane, row: PlanRow, outcome: Outcome, complaint: str) -> AttackedRow:
-    first = lane.known.get("\n".join(row.texts), (0.0, False))
-    kind: Outcome = "misclassified" if first[1] else outcome
-    return AttackedRow(
-        kind, row.texts, len(lane.known), len(lane.known), len(row.words), 0, first[0], (), None, complaint
-    )
+def _unfinished(lane: _Lane, outcome: Outcome, complaint: str) -> AttackedRow:
+    """The row as it was; one that the model had wrong to begin with is that, whatever came after."""
+    row, distinct = lane.row, len(lane.known)
+    score, flipped = lane.known.get("\n".join(row.texts), (0.0, False))
+    kind: Outcome = "misclassified" if flipped else outcome
+    return AttackedRow(kind, row.texts, lane.queries, distinct, len(row.words), 0, score, complaint=complaint)

@@ -27,7 +27,7 @@ from rosearch.evaluation.attacks.library import generators_at, remembered_words
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
 
-_FORMAT = "1"  # part of every key: raise it when what is compiled changes
+_FORMAT = "2"  # part of every key: raise it when what is compiled changes
 _COLUMNS = {1: ("text",), 2: ("premise", "hypothesis")}  # what TextAttack's own recipes call the texts of a row
 
 
@@ -214,8 +214,8 @@ class _Compiler:
         if _CHINESE.search(candidate):
             raise _Odd(f"the candidate {candidate!r} makes TextAttack split words by what stands around them")
         parts = tuple(self.words_of(candidate))
-        if not parts or parts == (word,):
-            raise _Odd(f"the candidate {candidate!r} is no other word")
+        if not parts:
+            raise _Odd(f"the candidate {candidate!r} is no word")
         words = [*self.words[:index], *parts, *self.words[index + 1 :]]
         if swapped.words != words:
             raise _Odd(f"the candidate {candidate!r} changes how other words are split")

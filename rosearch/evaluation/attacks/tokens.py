@@ -73,12 +73,12 @@ class Tokens:
             return ids
         return np.concatenate([ids[: self.max_length - len(frame[-1])], frame[-1]])
 
-    def whole(self, texts: tuple[str, ...]) -> tuple[Ids, int]:
+    def whole(self, texts: tuple[str, ...], cut: bool = True) -> tuple[Ids, int]:
         """The ids of a row as the tokenizer itself makes them, and how many of them at the end have type 1."""
         made = self.tokenizer(
             *([text] for text in texts),  # as lists: given alone, an empty second text is taken for none
-            truncation=True,
-            max_length=self.max_length,
+            truncation=cut,
+            max_length=self.max_length if cut else None,
             return_attention_mask=False,
             return_token_type_ids=self.takes_types,
             verbose=False,
@@ -99,6 +99,13 @@ class Tokens:
         return found
 
     def _assemble(self, texts: tuple[str, ...]) -> tuple[Ids, int]:
+        ids, tail = self._joined(texts)
+        if len(ids) <= self.max_length:
+            return ids, tail
+        return (self.cut(ids, self.single), tail) if len(texts) == 1 else self.whole(texts)
+
+    def _joined(self, texts: tuple[str, ...]) -> tuple[Ids, int]:
+        """Without a limit to their length."""
         frame = self.single if len(texts) == 1 else self.pair
         columns = [[self.of(piece) for piece in pieces_of(text)] for text in texts]
         parts = [frame[0], *columns[0], frame[1]]
@@ -106,19 +113,18 @@ class Tokens:
         if len(texts) > 1:
             parts += [*columns[1], frame[2]]
             tail = sum(map(len, columns[1])) + len(frame[2])
-        ids = np.concatenate(parts)
-        if len(texts) > 1 and len(ids) > self.max_length:
-            return self.whole(texts)
-        return self.cut(ids, frame), tail
+        return np.concatenate(parts), tail
 
-    def agree(self, sample: Iterable[tuple[str, ...]]) -> bool:
-        """Compare assembled ids with the tokenizer's own on sample rows; False, for good, where one differs."""
-        for texts in sample:
+    def agree(self, rows: Iterable[tuple[str, ...]]) -> bool:
+        """Compare assembled ids, whole and cut, with the tokenizer's own; False, for good, where one differs."""
+        for texts in rows:
             if not self.exact:
                 break
-            whole, own_tail = self.whole(texts)
-            ids, tail = self.assembled(texts)
-            self.exact = bool(np.array_equal(ids, whole)) and (not self.takes_types or tail == own_tail)
+            pairs = [(self._joined(texts), self.whole(texts, cut=False)), (self.assembled(texts), self.whole(texts))]
+            self.exact = all(
+                np.array_equal(ids, whole) and (tail == own or not self.takes_types)
+                for (ids, tail), (whole, own) in pairs
+            )
         return self.exact
 
 

@@ -36,7 +36,7 @@ NASTY = [
     "non\u00a0breaking\u3000space\u200bfilm good\u2028plot\x1cbad\x85dull",
     "good-bad-ugly- -plot -- film's' ''plot''",
     "x" * 70 + " good " + "film" * 30,
-    "ﬁlm ½ plot ² good ＦＵＬＬ bad",
+    "ﬁlm ½ plot ² good \uff26\uff35\uff2c\uff2c bad",
     "e\u0301clair good\u0301 film \u0301",
     "don't can't won't shouldn't've y'all good",
     "good.bad.plot...film,plot,plot;good",

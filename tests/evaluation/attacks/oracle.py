@@ -112,9 +112,7 @@ def _run(
     return done
 
 
-def _attacked(
-    textattack: Any, attack: Any, row: PlanRow, label: int, asked: _Asked, limits: Limits
-) -> AttackedRow:
+def _attacked(textattack: Any, attack: Any, row: PlanRow, label: int, asked: _Asked, limits: Limits) -> AttackedRow:
     try:
         result = attack.attack(attacked_text(textattack, row.texts), label)
     except ValueError as error:

@@ -28,9 +28,9 @@ def write_resources(folder: Path) -> Resources:
     rng = random.Random(1)
     lists = {word: rng.sample([other for other in words if other != word], 8) for word in words}
     lists["story"][2:2] = ["story line", "plot-line", "plots", "plot s", "plot,line"]
-    lists["film"][:0] = ["films", "fil m", "movie", "film-ish"]
+    lists["film"][:0] = ["films", "fil m", "film.", "movie", "film-ish", "'film'"]
     (folder / "counterfitted_neighbors.json").write_text(json.dumps(lists))
-    vectors = "".join(f"{word} {rng.random():.3f} {rng.random():.3f} {rng.random():.3f}\n" for word in words)
+    vectors = "".join(f"{word} {rng.random():.3f} {rng.random():.3f} {rng.random():.3f}\n" for word in words[::4])
     (folder / "counter-fitted-vectors.txt").write_text(vectors)
     return Resources(folder)
 
