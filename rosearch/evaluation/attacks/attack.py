@@ -19,7 +19,7 @@ from rosearch.evaluation.attacks.pool import Job, run_pool
 from rosearch.evaluation.attacks.recipes import Recipe, build, resolve
 from rosearch.evaluation.attacks.resources import Resources
 from rosearch.evaluation.attacks.result import NO_LIMITS, AttackedRow, Limits
-from rosearch.evaluation.attacks.tokens import Tokens, tokens_of
+from rosearch.evaluation.attacks.tokens import Tokens, pieces_of, tokens_of
 from rosearch.evaluation.attacks.victim import Victim
 from rosearch.evaluation.attacks.walk import Walk
 from rosearch.progress import Progress, silent
@@ -137,11 +137,15 @@ def learn_plan(tokens: Tokens, plan: Plan) -> None:
         return
     tokens.plans.add(plan.key)
     rows = [row for row in plan.rows if not row.odd]
-    for row in rows if tokens.exact else ():
-        walk = Walk(row, tokens)
-        swapped = [(word, words[0]) for word, words in enumerate(row.candidates) if words]
+    if tokens.exact:
+        texts = (text for row in rows for columns in (row.texts, *row.left_out) for text in columns)
+        tokens.learn(piece for text in texts for piece in pieces_of(text))
+    walks = [Walk(row, tokens) for row in rows]
+    if tokens.exact:
+        tokens.learn(piece for walk in walks for piece in walk.pieces_of_swaps())
+        tokens.agree([walk.row.texts for walk in walks])
+    for walk in walks if tokens.exact else ():
+        swapped = [(word, words[0]) for word, words in enumerate(walk.row.candidates) if words]
         for word, candidate in reversed(swapped):  # from the end, where no swap moves the words to come
             walk.take(word, candidate)
-        tokens.agree([row.texts, walk.columns])
-    if tokens.exact:
-        tokens.learn(piece for row in rows for piece in Walk(row, tokens).pieces_of_swaps())
+    tokens.agree([walk.columns for walk in walks])

@@ -73,18 +73,22 @@ class Tokens:
             return ids
         return np.concatenate([ids[: self.max_length - len(frame[-1])], frame[-1]])
 
-    def whole(self, texts: tuple[str, ...], cut: bool = True) -> tuple[Ids, int]:
+    def whole(self, texts: tuple[str, ...]) -> tuple[Ids, int]:
         """The ids of a row as the tokenizer itself makes them, and how many of them at the end have type 1."""
+        return self.wholes([texts])[0]
+
+    def wholes(self, rows: Sequence[tuple[str, ...]], cut: bool = True) -> list[tuple[Ids, int]]:
+        """The same of rows of equally many texts, in one call; uncut, they may be longer than the model reads."""
         made = self.tokenizer(
-            *([text] for text in texts),  # as lists: given alone, an empty second text is taken for none
+            *map(list, zip(*rows, strict=True)),  # as lists: given alone, an empty second text is taken for none
             truncation=cut,
             max_length=self.max_length if cut else None,
             return_attention_mask=False,
             return_token_type_ids=self.takes_types,
             verbose=False,
         )
-        types = made["token_type_ids"][0] if self.takes_types else []
-        return np.array(made["input_ids"][0], np.int64), sum(types)
+        tails = map(sum, made["token_type_ids"]) if self.takes_types else [0] * len(rows)
+        return [(np.array(ids, np.int64), tail) for ids, tail in zip(made["input_ids"], tails, strict=True)]
 
     def assembled(self, texts: tuple[str, ...]) -> tuple[Ids, int]:
         """The same, put together from pieces; a pair that is too long is left to the tokenizer.
@@ -115,15 +119,17 @@ class Tokens:
             tail = sum(map(len, columns[1])) + len(frame[2])
         return np.concatenate(parts), tail
 
-    def agree(self, rows: Iterable[tuple[str, ...]]) -> bool:
-        """Compare assembled ids, whole and cut, with the tokenizer's own; False, for good, where one differs."""
-        for texts in rows:
-            if not self.exact:
-                break
-            pairs = [(self._joined(texts), self.whole(texts, cut=False)), (self.assembled(texts), self.whole(texts))]
+    def agree(self, rows: Sequence[tuple[str, ...]]) -> bool:
+        """Compare assembled ids, whole and cut, with the tokenizer's own; False, for good, where one differs.
+
+        The rows have equally many texts.
+        """
+        if rows and self.exact:
+            ours = [made(texts) for made in (self._joined, self.assembled) for texts in rows]
+            theirs = [*self.wholes(rows, cut=False), *self.wholes(rows)]
             self.exact = all(
-                np.array_equal(ids, whole) and (tail == own or not self.takes_types)
-                for (ids, tail), (whole, own) in pairs
+                np.array_equal(ids, own) and (tail == own_tail or not self.takes_types)
+                for (ids, tail), (own, own_tail) in zip(ours, theirs, strict=True)
             )
         return self.exact
 

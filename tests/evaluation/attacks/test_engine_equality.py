@@ -72,7 +72,7 @@ def test_pairs_are_attacked_as_textattack_attacks_them(name: str, case: Cases) -
 def test_hundreds_of_rows_are_attacked_as_textattack_attacks_them(
     name: str, rows: Callable[[int], Rows], case: Cases
 ) -> None:
-    made = case(name, rows(600))
+    made = case(name, rows(680))
     assert len(made.rows) >= 500
     assert not made.unequal()
 

@@ -75,8 +75,8 @@ def test_other_tokens_around_a_text_than_were_seen_are_found_out(tokenizers: Cal
 
 def test_other_token_types_are_found_out(tokenizers: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) -> None:
     tokens = Tokens(tokenizers("wordpiece"), 64)
-    whole = tokens.whole
-    monkeypatch.setattr(tokens, "whole", lambda texts, cut=True: (whole(texts, cut)[0], 0))
+    wholes = tokens.wholes
+    monkeypatch.setattr(tokens, "wholes", lambda rows, cut=True: [(ids, 0) for ids, _ in wholes(rows, cut)])
     assert tokens.agree([("good film",)])
     assert not tokens.agree([("good film", "bad plot")])
 
