@@ -102,8 +102,7 @@ class BatchVictim(Victim):
     """A victim of as many rows a forward pass as it is told, whatever its device."""
 
     def __init__(self, model: torch.nn.Module, like: Victim, device: torch.device, rows_a_batch: int) -> None:
-        super().__init__(model, like.tokenizer, like.max_length, device)
-        self._rows_a_batch = rows_a_batch
+        super().__init__(model, like.tokenizer, like.max_length, device, rows_a_batch)
 
 
 class Engine:

@@ -8,13 +8,13 @@ SST-2's validation rows (DATA/glue/SST-2/dev.tsv), one thread, and in one proces
   against the engine on those very rows;
 - tuned: sequential TextAttack with padding to the longest row of a batch, inference mode and a memory for words,
   driven by the engine's plan, so that both ask the model the same; each row's result is compared with the engine's;
-- a simulated device: recorded logits come back after `--wait-ms` a batch, 32 texts of TextAttack or 512 of the engine;
+- a simulated device: recorded logits come back after `--wait-ms` a batch, 32 texts of TextAttack or 1024 of the engine;
 - the engine without a model: recorded logits come back at once, so all that is left is Python and tokenisation.
 
 The plan is compiled before (`compile_seconds`), and its words are tokenised, both once for all students of a
 vocabulary. Whatever ends in `_cold` is of an engine that starts with nothing tokenised, as it does for the first
 student. `python_us_per_query` is of queries as TextAttack counts them, the largest over the attacks and over batches
-of 32 and 512.
+of 32 and 1024.
 
 Ratios are of the clock's seconds within a repeat, medians over the repeats with quartiles. `stock_min`, `tuned_min` and
 `device_2ms_min` are the smallest ratio over the attacks for the student `headline`; every student's stand under
@@ -76,7 +76,7 @@ from tests.benchmarks.throughput_report import line, of_results, of_timings, sho
 ATTACKS = ("deepwordbug", "synonym-swap", "pwws")
 STUDENTS = ("bert_mini", "nas_bert_10m", "tinybert4")  # 5 to 15 million parameters with BERT's vocabulary
 CPU = torch.device("cpu")
-CPU_ROWS, DEVICE_ROWS = 32, 512  # texts a batch; TextAttack's are 32 everywhere
+CPU_ROWS, DEVICE_ROWS = 32, 1024  # texts a batch; TextAttack's are 32 everywhere
 
 Logits = list[torch.Tensor]  # of each batch, in the order of the calls
 # What readies a run, and gives the run itself: only that is timed.
@@ -178,7 +178,7 @@ def _runs(engine: Engine, victim: Victim, setting: Setting, recorded: tuple[Logi
     some = Engine(engine.attack, engine.places[: setting.stock_rows], engine.labels)
 
     def real() -> Victim:
-        return BatchVictim(victim.model, victim, victim.device, victim._rows_a_batch)
+        return BatchVictim(victim.model, victim, victim.device, victim.rows_a_batch)
 
     def device(logits: Logits, wait_ms: float, rows_a_batch: int) -> Victim:
         return BatchVictim(SimulatedDevice(logits, wait_ms), victim, CPU, rows_a_batch)
@@ -199,7 +199,7 @@ def _runs(engine: Engine, victim: Victim, setting: Setting, recorded: tuple[Logi
     engines: dict[str, Callable[[], Victim]] = {
         "engine": real,
         "python_32": partial(device, small, 0.0, CPU_ROWS),
-        "python_512": partial(device, large, 0.0, DEVICE_ROWS),
+        "python_1024": partial(device, large, 0.0, DEVICE_ROWS),
         "engine_device": partial(device, large, setting.wait_ms, DEVICE_ROWS),
     }
     for state, cold in (("", False), ("_cold", True)):

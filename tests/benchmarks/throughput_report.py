@@ -38,7 +38,7 @@ def of_timings(seconds: dict[str, list[Timing]], queries: int, texts: int) -> di
             found["cpu_ratios"][name + state] = _quartiles(of_processor)
     median = {name: float(np.median([timing.wall for timing in timings])) for name, timings in seconds.items()}
     for state in _STATES:
-        slowest = 1e6 * max(median[f"python_32{state}"], median[f"python_512{state}"])
+        slowest = 1e6 * max(median[f"python_32{state}"], median[f"python_1024{state}"])
         found[f"python_us_per_query{state}"] = slowest / queries
         found[f"python_us_per_text{state}"] = slowest / texts
     found["tuned_python_us_per_query"] = 1e6 * median["tuned_python"] / queries

@@ -18,17 +18,20 @@ Ints = np.ndarray[tuple[int], np.dtype[Any]]
 # Rows a forward pass. A CPU core is bound by arithmetic from 8 rows on, and slower again where the rows leave its
 # cache; a GPU is bound by launches until it is full.
 _ROWS = {"cpu": 32}
-_ROWS_ELSEWHERE = 512
+_ROWS_ELSEWHERE = 1024
 
 
 class Victim:
     """A classifier with its tokenizer, as attacks query it. Call it inside `evaluation.quality.inference`.
 
-    Texts are cut to `max_length` tokens. `failure` is what the model itself raised, so that nobody takes it
-    for the attack's; `calls` counts forward passes, `rows` the rows in them.
+    Texts are cut to `max_length` tokens; `rows_a_batch` is by default what suits the device. `failure` is what the
+    model itself raised, so that nobody takes it for the attack's; `calls` counts forward passes, `rows` the rows in
+    them.
     """
 
-    def __init__(self, model: torch.nn.Module, tokenizer: Any, max_length: int, device: torch.device) -> None:
+    def __init__(
+        self, model: torch.nn.Module, tokenizer: Any, max_length: int, device: torch.device, rows_a_batch: int = 0
+    ) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.max_length = max_length
@@ -37,7 +40,7 @@ class Victim:
         self.calls = 0
         self.rows = 0
         self.takes_types = "token_type_ids" in tokenizer.model_input_names
-        self._rows_a_batch = _ROWS.get(device.type, _ROWS_ELSEWHERE)
+        self.rows_a_batch = rows_a_batch or _ROWS.get(device.type, _ROWS_ELSEWHERE)
 
     @cached_property
     def vocabulary(self) -> str:
@@ -78,8 +81,8 @@ class Victim:
         starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)[:-1]])
         order = np.argsort(lengths, kind="stable")
         logits: Logits | None = None
-        for start in range(0, len(order), self._rows_a_batch):
-            rows = order[start : start + self._rows_a_batch]
+        for start in range(0, len(order), self.rows_a_batch):
+            rows = order[start : start + self.rows_a_batch]
             output = self._forward(ids, types, starts[rows], lengths[rows])
             if logits is None:
                 logits = np.empty((len(order), output.shape[1]), np.float32)

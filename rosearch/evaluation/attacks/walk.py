@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -27,6 +28,35 @@ class Query(NamedTuple):
         return (self.ids[0] if len(self.ids) == 1 else np.concatenate(self.ids)), self.tail
 
 
+class _Layout(NamedTuple):
+    """The pieces of a row, and where they start in the joined text; of each word its piece, and where in that."""
+
+    pieces: list[str]
+    of_first: int  # pieces of the first text
+    starts: list[int]
+    piece_of: list[int]
+    offset_of: list[int]
+
+
+@lru_cache(maxsize=2**14)  # the same for every student that walks the row
+def _laid_out(texts: tuple[str, ...], words: tuple[int, ...]) -> _Layout:
+    """`words` are where they start."""
+    columns = [pieces_of(text) for text in texts]
+    pieces = [piece for column in columns for piece in column]
+    of_first = len(columns[0])
+    starts = list(accumulate(map(len, pieces), initial=0))[:-1]
+    gap = len(texts) - 1  # the line break between two texts belongs to no piece
+    starts = starts[:of_first] + [start + gap for start in starts[of_first:]]
+    piece_of, offset_of = [], []
+    piece = 0
+    for start in words:
+        while start >= starts[piece] + len(pieces[piece]):
+            piece += 1
+        piece_of.append(piece)
+        offset_of.append(start - starts[piece])
+    return _Layout(pieces, of_first, starts, piece_of, offset_of)
+
+
 class Walk:
     """The row's text as it stands after the swaps taken so far."""
 
@@ -39,37 +69,22 @@ class Walk:
         self._tokens = tokens
         self._first_length = len(row.texts[0])
         self._frame = tokens.single if len(row.texts) == 1 else tokens.pair
-        columns = [pieces_of(text) for text in row.texts]
-        self._pieces = [piece for column in columns for piece in column]
-        self._of_first = len(columns[0])
-        # Where each piece starts in the joined text, whose line break belongs to none.
-        gap = len(row.texts) - 1
-        starts = list(accumulate(map(len, self._pieces), initial=0))[:-1]
-        self._starts = starts[: self._of_first] + [start + gap for start in starts[self._of_first :]]
-        self._place_words()
-        if tokens.exact:
-            self._ids = [tokens.of(piece) for piece in self._pieces]
-            self._flatten()
+        layout = _laid_out(row.texts, row.starts)
+        self._pieces, self._starts, self._offset_of = layout.pieces[:], layout.starts[:], layout.offset_of[:]
+        self._piece_of, self._of_first = layout.piece_of, layout.of_first
+        self._ids = [tokens.of(piece) for piece in self._pieces] if tokens.exact else []
+        self._flat: Ids | None = None
 
-    def _place_words(self) -> None:
-        """The piece of each original word, and where it starts in it."""
-        self._piece_of, self._offset_of = [], []
-        piece = 0
-        for start in self.row.starts:
-            while start >= self._starts[piece] + len(self._pieces[piece]):
-                piece += 1
-            self._piece_of.append(piece)
-            self._offset_of.append(start - self._starts[piece])
-
-    def _flatten(self) -> None:
-        """All ids in one array, with the frame, and where each piece's begin and end in it."""
+    def _flatten(self) -> Ids:
+        """All ids in one array, with the frame; where each part ends in it, and how many tokens have type 1."""
         parts = [self._frame[0], *self._ids[: self._of_first], self._frame[1]]
         self._tail = 0
         if len(self._frame) == 3:
             parts += [*self._ids[self._of_first :], self._frame[2]]
             self._tail = sum(map(len, self._ids[self._of_first :])) + len(self._frame[2])
-        self._flat: Ids = np.concatenate(parts)
         self._ends = list(accumulate(map(len, parts)))
+        flat: Ids = np.concatenate(parts)
+        return flat
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -98,6 +113,8 @@ class Walk:
         old = self._pieces[piece]
         ids = self._tokens.of(old[:offset] + candidate + old[offset + length :])
         part = piece + 1 if piece < self._of_first else piece + 2  # the frame stands before and between
+        if self._flat is None:
+            self._flat = self._flatten()
         left, right = self._flat[: self._ends[part - 1]], self._flat[self._ends[part] :]
         total = len(left) + len(ids) + len(right)
         if total > self._tokens.max_length:
@@ -142,7 +159,7 @@ class Walk:
                 self._offset_of[other] += growth
         if self._tokens.exact:
             self._ids[piece] = self._tokens.of(self._pieces[piece])
-            self._flatten()
+            self._flat = None
         parts = self.parts(candidate)
         self.words[slot : slot + 1] = parts
         self.slots[slot : slot + 1] = [-1] * len(parts)
