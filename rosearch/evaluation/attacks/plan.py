@@ -27,7 +27,7 @@ from rosearch.evaluation.attacks.library import generators_at, remembered_words
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
 
-_FORMAT = "2"  # part of every key: raise it when what is compiled changes
+_FORMAT = "3"  # part of every key: raise it when what is compiled changes
 _COLUMNS = {1: ("text",), 2: ("premise", "hypothesis")}  # what TextAttack's own recipes call the texts of a row
 
 
@@ -221,6 +221,8 @@ class _Compiler:
             raise _Odd(f"the candidate {candidate!r} changes how other words are split")
         if swapped.attack_attrs["modified_indices"] != set(range(index, index + len(parts))):
             raise _Odd(f"TextAttack takes other words than {candidate!r} for changed")
+        if parts == (word,) and self.form.search == "single":
+            raise _Odd(f"{candidate!r} counts as no change, so a second swap would follow")
         if len(parts) != 1 and (self.form.by_index or self.form.search == "single"):
             raise _Odd(f"constraints would compare other words once {candidate!r} has moved them")
         if parts != (candidate,):
