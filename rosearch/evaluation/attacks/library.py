@@ -14,6 +14,7 @@ import logging.config
 import os
 import random
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -116,15 +117,19 @@ def remembering(words_from_text: Callable[[str], list[str]]) -> Callable[[str], 
     return words
 
 
+_REPLACING = threading.RLock()  # two threads that overlapped would leave the one's replacement behind
+
+
 @contextmanager
 def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
-    """With `value` as the attribute `name` of `owner`, which has one."""
-    original = getattr(owner, name)
-    setattr(owner, name, value)
-    try:
-        yield
-    finally:
-        setattr(owner, name, original)
+    """With `value` as the attribute `name` of `owner`, which has one; one thread at a time."""
+    with _REPLACING:
+        original = getattr(owner, name)
+        setattr(owner, name, value)
+        try:
+            yield
+        finally:
+            setattr(owner, name, original)
 
 
 Generators = tuple[Any, Any, torch.Tensor]

@@ -113,14 +113,13 @@ def _greedy(walk: Walk, form: Form, spent: _Budget, start: Found) -> Generator[Q
             continue
         word = walk.slots[slot]
         answers = yield from spent.ask([walk.query(word, candidate) for candidate in candidates.words])
-        ranking = np.argsort(-answers.scores, kind="stable")
-        best = int(ranking[0])
+        best = int(answers.scores.argmax())
         if not answers.scores[best] > score:
             continue
         score = float(answers.scores[best])
         flipped = bool(answers.flipped[best])
         if flipped:
-            best = _most_similar(ranking, answers, candidates.similarities)
+            best = _most_similar(answers, candidates.similarities)
             score = float(answers.scores[best])
         limits.take(slot, candidates.words[best])
         if flipped:
@@ -128,13 +127,13 @@ def _greedy(walk: Walk, form: Form, spent: _Budget, start: Found) -> Generator[Q
     return Found(walk, score, False, spent.used, spent.over())
 
 
-def _most_similar(ranking: np.ndarray[Any, Any], answers: Answers, similarities: np.ndarray[Any, Any] | None) -> int:
+def _most_similar(answers: Answers, similarities: np.ndarray[Any, Any] | None) -> int:
     """Of the swaps that flip the class, down to the first that does not, the one nearest in meaning."""
-    best = int(ranking[0])
+    best = int(answers.scores.argmax())
     if similarities is None:
         return best
     highest = -math.inf
-    for place in ranking:
+    for place in np.argsort(-answers.scores, kind="stable"):
         if not answers.flipped[place]:
             break
         if similarities[place] > highest:
@@ -196,6 +195,7 @@ class _Limits:
         self.walk = walk
         self.form = form
         self.original = "\n".join(walk.row.texts)
+        self.limited = any(limit is not None for limit in (form.most_words, form.most_share, form.edits))
         self.edits = 0  # at most so many: the sum over the swaps
 
     def allowed(self, slot: int) -> Generator[Question, Any, _Candidates]:
@@ -206,7 +206,8 @@ class _Limits:
         words = walk.row.candidates[word]
         if word in walk.row.unsorted:
             words = tuple(sorted(words, key=lambda candidate: walk.swapped(word, candidate)))
-        words = tuple(new for new in words if self._few_words(slot, new) and self._few_edits(slot, new))
+        if self.limited:
+            words = tuple(new for new in words if self._few_words(slot, new) and self._few_edits(slot, new))
         if self.form.encoder is None or not words:
             return _Candidates(words)
         similarities = yield from self._similarities(slot, words)

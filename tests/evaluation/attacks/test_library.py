@@ -4,8 +4,11 @@ import random
 import string
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -80,6 +83,26 @@ def test_stop_words_are_those_of_textattack_where_it_asks_nltk(cache: Path) -> N
     assert {"the", "isn't", "very"} <= constraint.stopwords
     with library.quietly(), pytest.raises(LookupError, match="no stop words for klingon"):
         textattack.constraints.pre_transformation.StopwordModification(language="klingon")
+
+
+def test_two_threads_that_overlap_leave_nothing_replaced() -> None:
+    owner = SimpleNamespace(name="original")
+    entered, seen = threading.Event(), []
+
+    def first() -> None:
+        with library.replaced(owner, "name", "first"):
+            entered.set()
+            time.sleep(0.05)  # the second one waits meanwhile
+            seen.append(owner.name)
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    entered.wait()
+    with library.replaced(owner, "name", "second"):
+        thread.join(0.1)
+        seen.append(owner.name)
+    thread.join()
+    assert (seen, owner.name) == (["first", "second"], "original")
 
 
 @pytest.fixture(scope="module")
