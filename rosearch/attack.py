@@ -22,10 +22,10 @@ from rosearch.data.tasks import Labels
 from rosearch.distillation.device import resolve_device
 from rosearch.errors import BadInput, MissingResource, Problem
 from rosearch.evaluation.attacks.recipes import RECIPES, resolve
-from rosearch.evaluation.attacks.resources import Resources
 from rosearch.evaluation.attacks.victim import Victim
 from rosearch.evaluation.robustness import Suite, SuiteResult, measure_robustness
 from rosearch.progress import Progress, silent
+from rosearch.resources.resources import Resources
 
 CACHE = Path(".rosearch")  # below where the user stands; nothing goes to the home folder
 

@@ -112,7 +112,7 @@ def attack_resources(
     """
     from rosearch.attack import attack_states, unreadable_resources
     from rosearch.attack_console import print_json, print_resources, resources_json
-    from rosearch.evaluation.attacks.resources import Resources
+    from rosearch.resources.resources import Resources
 
     found = Resources(resources)
     states = attack_states(found)

@@ -23,8 +23,8 @@ from rosearch.records.measurements import Estimate, Robustness
 if TYPE_CHECKING:
     from rosearch.attack import AttackState
     from rosearch.attack_report import AttackedModel, AttackReport, Compared
-    from rosearch.evaluation.attacks.resources import Resources
     from rosearch.evaluation.heldout import HeldOutScore, Score
+    from rosearch.resources.resources import Resources
 
 _LONGEST_NAME = 24
 

@@ -25,7 +25,6 @@ from rosearch.attack_inputs import (
 from rosearch.data.tasks import Labels
 from rosearch.distillation.device import resolve_device
 from rosearch.errors import BadInput, CandidateFailed, Problem, RosearchError
-from rosearch.evaluation.attacks.resources import Resources
 from rosearch.evaluation.attacks.result import NO_LIMITS, Limits
 from rosearch.evaluation.attacks.victim import Victim
 from rosearch.evaluation.comparison import ALPHA, Comparison, collapse, compare
@@ -34,6 +33,7 @@ from rosearch.evaluation.quality import inference
 from rosearch.evaluation.robustness import Suite, SuiteResult, measure_robustness, sample_rows
 from rosearch.progress import Progress, silent
 from rosearch.records.measurements import Robustness
+from rosearch.resources.resources import Resources
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,11 @@ from typing import Any, Literal
 
 import torch
 
-from rosearch.config import DistillationConfig, Experiment, SuiteConfig
+from rosearch.config import Experiment, SuiteConfig
+from rosearch.distillation.method import Lesson
 from rosearch.distillation.teacher import load_teacher
 from rosearch.distillation.trainer import distil
+from rosearch.distillation_config import DistillationConfig
 from rosearch.errors import CandidateFailed
 from rosearch.evaluation.efficiency import measure_efficiency
 from rosearch.evaluation.quality import predict
@@ -110,16 +112,23 @@ def _build(task: CandidateTask, materials: Materials) -> StudentForSequenceClass
 def _distil(
     task: CandidateTask, materials: Materials, student: StudentForSequenceClassification, progress: Progress
 ) -> Training:
-    return distil(
-        student,
-        materials.train,
-        materials.outputs,
-        task.distillation,
+    lesson = Lesson(
+        config=task.distillation,
         problem=materials.task.problem,
+        encoded=materials.train,
+        outputs=materials.outputs,
+        texts=materials.task.train.texts,
+        labels=materials.task.train.labels,
+        tokenizer=materials.tokenizer,
+        max_length=materials.max_length,
+        teacher=materials.teacher,
+        cache=materials.cache,
         device=materials.device,
         seed=derive_seed(task.seed, "training"),
+        resources=task.experiment.evaluation.robustness.resources,
         progress=progress,
     )
+    return distil(student, lesson)
 
 
 def _measure(

@@ -8,30 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, model_validator
+
+from rosearch.distillation_config import DistillationConfig
+from rosearch.section import Section, broken_rule, moved
 
 Metric = Literal["accuracy", "macro_f1", "matthews", "pearson", "spearman"]
-
-
-def broken_rule(key: str, expected: str, got: object) -> PydanticCustomError:
-    """A rule between keys that does not hold; `experiment_file` turns it into a `Problem` of `key`."""
-    return PydanticCustomError("rule", "{expected}", {"key": key, "expected": expected, "got": str(got)})
-
-
-def moved(to: str) -> BeforeValidator:
-    """For a key of older files: whoever still uses it is told the new one."""
-
-    def refuse(value: object) -> None:
-        raise broken_rule("", f"{to} in its place", value)
-
-    return BeforeValidator(refuse)
-
-
-class Section(BaseModel):
-    """Strict and frozen: a misspelt key is an error, never ignored."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class HubSource(Section):
@@ -121,35 +103,6 @@ class TeacherConfig(Section):
 
     model: str
     fine_tune: FineTuneConfig = FineTuneConfig()
-
-
-class DistillationConfig(Section):
-    """Losses and schedule. Weights are of: tau^2 KL to the teacher, cross-entropy to the label, hidden-state probes."""
-
-    method: Literal["kd", "hidden_states"] = "kd"
-    temperature: float = Field(2.0, gt=0)
-    soft_weight: float = Field(1.0, ge=0)
-    hard_weight: float = Field(0.5, ge=0)
-    hidden_weight: float = Field(1.0, ge=0)  # only read by hidden_states
-    hidden_layers: list[int] = [-1]  # teacher layers that are probed; a student node at the same depth learns each
-    inherit_embeddings: bool = True  # by SVD of the teacher's, to the student's rank
-    epochs: float = Field(3, gt=0)
-    max_steps: int | None = Field(None, ge=1)
-    batch_size: int = Field(32, ge=1)
-    learning_rate: float = Field(5e-4, gt=0)
-    warmup_share: float = Field(0.1, ge=0, lt=1)
-    weight_decay: float = Field(0.01, ge=0)
-    clip_norm: float = Field(1.0, gt=0)
-    dropout: float = Field(0.1, ge=0, lt=1)
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bf16 autocast where the machine has it
-
-    @model_validator(mode="after")
-    def _some_loss(self) -> Self:
-        if self.soft_weight + self.hard_weight == 0:
-            raise broken_rule("", "soft_weight or hard_weight above 0 (else the classifier learns nothing)", "both 0")
-        if self.method == "hidden_states" and not self.hidden_layers:
-            raise broken_rule("hidden_layers", "at least one layer for hidden_states", "none")
-        return self
 
 
 class HopelessConfig(Section):

@@ -23,7 +23,6 @@ from rosearch.distillation.outputs import TeacherOutputs, teacher_outputs
 from rosearch.distillation.teacher import load_teacher, prepare_teacher
 from rosearch.errors import BadInput, CandidateFailed, MissingResource, Problem
 from rosearch.evaluation.attacks.recipes import Recipe, resolve
-from rosearch.evaluation.attacks.resources import Resources
 from rosearch.evaluation.attacks.result import Limits
 from rosearch.evaluation.attacks.victim import Victim
 from rosearch.evaluation.comparison import collapse
@@ -34,6 +33,7 @@ from rosearch.evaluation.sequential import Hopeless
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
 from rosearch.records.measurements import Quality, Robustness, SingleSwaps, TeacherFacts
+from rosearch.resources.resources import Resources
 
 
 @dataclass(frozen=True)

@@ -59,8 +59,8 @@ def fine_tune(
             **label_names(task),
         )
 
-    def loss(batch: Batch) -> Tensor:
-        return hard_label_loss(model(**batch.inputs).logits, batch.labels, task.problem)
+    def losses(batch: Batch) -> tuple[Tensor]:
+        return (hard_label_loss(model(**batch.inputs).logits, batch.labels, task.problem),)
 
     schedule = Schedule(
         epochs=config.epochs,
@@ -73,7 +73,7 @@ def fine_tune(
         precision="auto",
     )
     try:
-        training = fit(model, loss, encoded, schedule, device=device, seed=seed, stage="teacher", progress=progress)
+        training = fit(model, losses, encoded, schedule, device=device, seed=seed, stage="teacher", progress=progress)
     except CandidateFailed as error:
         expected, got = "a rate at which the teacher learns", f"{config.learning_rate:g} ({error})"
         raise BadInput(Problem("experiment", "teacher.fine_tune.learning_rate", expected, got)) from None

@@ -9,7 +9,7 @@ Everything else is updated by fused AdamW.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -20,7 +20,7 @@ from transformers import PreTrainedModel
 
 from rosearch.data.batches import Batch, batch_count, training_batches
 from rosearch.data.encoding import EncodedSplit
-from rosearch.distillation.device import autocast, resolve_precision
+from rosearch.distillation.device import Precision, autocast, resolve_precision
 from rosearch.distillation.dropout import byte_dropout
 from rosearch.errors import CandidateFailed
 from rosearch.progress import Progress, silent
@@ -60,7 +60,7 @@ class Schedule:
 
 def fit(
     model: PreTrainedModel,
-    loss: Callable[[Batch], Tensor],
+    losses: Callable[[Batch], Iterable[Tensor]],
     encoded: EncodedSplit,
     schedule: Schedule,
     *,
@@ -69,8 +69,12 @@ def fit(
     stage: str,
     progress: Progress = silent,
     extra: tuple[nn.Parameter, ...] = (),
+    before_step: Callable[[int], None] | None = None,
 ) -> Training:
-    """Minimises `loss` of the batches of `encoded` over the model's parameters and the `extra` ones.
+    """Minimises the sum of `losses` of the batches of `encoded` over the model's parameters and the `extra` ones.
+
+    Each part is propagated back before the next is asked for. `before_step` is called before each step with its
+    number, and what it draws are the training's random numbers.
 
     Raises `CandidateFailed("nan", stage=stage)` where the loss becomes non-finite or runs away.
     """
@@ -85,18 +89,31 @@ def fit(
         batches = _batches(encoded, schedule.batch_size, seed)
         progress(stage, 0, steps)
         for step in range(steps):
+            if before_step is not None:
+                before_step(step)
             batch = next(batches).to(device)
-            with autocast(device, precision, training=True):
-                value = loss(batch)
-            value.backward()  # type: ignore[no-untyped-call]
+            value = _propagate(losses(batch), device, precision)
             norm = optimisers.step(schedule.rate(step, steps))
-            watch.note(value.detach(), norm)
+            watch.note(value, norm)
             rows += len(batch)
             if (step + 1) % _CHECK_EVERY == 0 or step + 1 == steps:
                 watch.look()
                 progress(stage, step + 1, steps)
     model.eval()
     return Training(steps, rows, watch.final_loss(), precision)
+
+
+def _propagate(parts: Iterable[Tensor], device: torch.device, precision: Precision) -> Tensor:
+    """The sum of all parts, each propagated back and freed before the next is computed."""
+    total = torch.zeros((), device=device)
+    waiting = iter(parts)
+    while True:
+        with autocast(device, precision, training=True):
+            part = next(waiting, None)
+        if part is None:
+            return total
+        part.backward()  # type: ignore[no-untyped-call]
+        total += part.detach()
 
 
 def _batches(encoded: EncodedSplit, batch_size: int, seed: int) -> Iterator[Batch]:

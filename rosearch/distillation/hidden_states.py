@@ -6,18 +6,18 @@ Each probed layer has its own linear map from the student's width to the teacher
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
 
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from rosearch.config import DistillationConfig
 from rosearch.data.batches import Batch
 from rosearch.distillation.kd import label_loss
 from rosearch.distillation.losses import hidden_state_loss
-from rosearch.distillation.method import Method
-from rosearch.distillation.outputs import TeacherOutputs, TeacherRows
+from rosearch.distillation.method import Lesson, Method
+from rosearch.distillation.outputs import TeacherRows
+from rosearch.distillation_config import DistillationConfig
 
 
 class HiddenStateDistillation(Method):
@@ -43,15 +43,16 @@ class HiddenStateDistillation(Method):
         self.probes = nn.ModuleList(nn.Linear(student_width, teacher_width) for _ in self.positions)
 
     @classmethod
-    def make(cls, config: DistillationConfig, problem: str, student: PreTrainedModel, outputs: TeacherOutputs) -> Self:
-        """The method with fresh probes for the layers in `outputs`. Raises `ValueError` where there are none."""
+    def make(cls, lesson: Lesson, student: PreTrainedModel) -> Self:
+        """The method with fresh probes for the layers in the outputs. Raises `ValueError` where there are none."""
+        outputs = lesson.outputs
         if outputs.hidden is None:
             raise ValueError("hidden_states needs teacher outputs that were made with hidden_layers")
         genotype = student.config.genotype
         positions = [probe_position(genotype, layer, outputs.teacher_layers) for layer in outputs.layers]
-        return cls(config, problem, positions, int(genotype["width"]), outputs.hidden.shape[2])
+        return cls(lesson.config, lesson.problem, positions, int(genotype["width"]), outputs.hidden.shape[2])
 
-    def loss(self, student: PreTrainedModel, batch: Batch, teacher: TeacherRows) -> Tensor:
+    def losses(self, student: PreTrainedModel, batch: Batch, teacher: TeacherRows) -> Iterator[Tensor]:
         """See the class; the student runs once, on the clean rows."""
         output = student(**batch.inputs, output_hidden_states=True)
         total = label_loss(output.logits, batch, teacher, self.config, self.problem)
@@ -60,7 +61,7 @@ class HiddenStateDistillation(Method):
             states, target = output.hidden_states[position], teacher.hidden[:, index]
             probed = hidden_state_loss(states, target, batch.attention_mask, probe)
             total = total + self.config.hidden_weight / len(self.positions) * probed
-        return total
+        yield total
 
 
 def probe_position(genotype: Mapping[str, Any], layer: int, layers: int) -> int:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Self
 
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from rosearch.config import DistillationConfig
 from rosearch.data.batches import Batch
 from rosearch.distillation.losses import hard_label_loss, soft_label_loss
-from rosearch.distillation.method import Method
-from rosearch.distillation.outputs import TeacherOutputs, TeacherRows
+from rosearch.distillation.method import Lesson, Method
+from rosearch.distillation.outputs import TeacherRows
+from rosearch.distillation_config import DistillationConfig
 
 
 class KnowledgeDistillation(Method):
     """loss = soft_weight tau^2 KL(teacher || student) + hard_weight CE(label, student); squares for scores."""
-
-    needs_hidden = False
 
     def __init__(self, config: DistillationConfig, problem: str) -> None:
         super().__init__()
@@ -25,13 +24,13 @@ class KnowledgeDistillation(Method):
         self.problem = problem
 
     @classmethod
-    def make(cls, config: DistillationConfig, problem: str, student: PreTrainedModel, outputs: TeacherOutputs) -> Self:
+    def make(cls, lesson: Lesson, student: PreTrainedModel) -> Self:
         """The method; it has no parameters of its own."""
-        return cls(config, problem)
+        return cls(lesson.config, lesson.problem)
 
-    def loss(self, student: PreTrainedModel, batch: Batch, teacher: TeacherRows) -> Tensor:
+    def losses(self, student: PreTrainedModel, batch: Batch, teacher: TeacherRows) -> Iterator[Tensor]:
         """See the class; the student runs once, on the clean rows."""
-        return label_loss(student(**batch.inputs).logits, batch, teacher, self.config, self.problem)
+        yield label_loss(student(**batch.inputs).logits, batch, teacher, self.config, self.problem)
 
 
 def label_loss(logits: Tensor, batch: Batch, teacher: TeacherRows, config: DistillationConfig, problem: str) -> Tensor:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from rosearch.config import DistillationConfig
 from rosearch.distillation.hidden_states import HiddenStateDistillation
 from rosearch.distillation.kd import KnowledgeDistillation
 from rosearch.distillation.method import Method
+from rosearch.distillation_config import DistillationConfig
 
 METHODS: dict[str, type[Method]] = {
     "kd": KnowledgeDistillation,

@@ -1,63 +1,44 @@
-"""The training of a student from a teacher's cached outputs."""
+"""The training of a student by a method of distillation."""
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Iterator
+
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from rosearch.config import DistillationConfig
 from rosearch.data.batches import Batch
-from rosearch.data.encoding import EncodedSplit
-from rosearch.distillation.fitting import Schedule, fit, private_generator
+from rosearch.distillation.fitting import fit, private_generator
+from rosearch.distillation.method import Lesson
 from rosearch.distillation.methods import METHODS
-from rosearch.distillation.outputs import TeacherOutputs
-from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
 from rosearch.records.measurements import Training
 
 
-def distil(
-    student: PreTrainedModel,
-    encoded: EncodedSplit,
-    outputs: TeacherOutputs,
-    config: DistillationConfig,
-    *,
-    problem: str,
-    device: torch.device,
-    seed: int,
-    progress: Progress = silent,
-) -> Training:
-    """Trains the student in place to match the teacher's outputs for `encoded`; it ends on `device`, in eval
-    mode.
+def distil(student: PreTrainedModel, lesson: Lesson) -> Training:
+    """Trains the student in place; it ends on the lesson's device, in eval mode.
 
     Equal seeds give equal students on one CPU. The global torch generator is left as it was.
     Raises `CandidateFailed("nan")` where the loss becomes non-finite or runs away.
     """
-    schedule = Schedule(
-        config.epochs,
-        config.max_steps,
-        config.batch_size,
-        config.learning_rate,
-        config.warmup_share,
-        config.weight_decay,
-        config.clip_norm,
-        config.precision,
-    )
-    with private_generator(device, derive_seed(seed, "method")):
-        method = METHODS[config.method].make(config, problem, student, outputs).to(device)
+    device = lesson.device
+    with private_generator(device, derive_seed(lesson.seed, "method")):
+        method = METHODS[lesson.config.method].make(lesson, student).to(device)
 
-    def loss(batch: Batch) -> Tensor:
-        return method.loss(student, batch, outputs.rows(encoded, batch))
+    def losses(batch: Batch) -> Iterator[Tensor]:
+        return method.losses(student, batch, lesson.outputs.rows(lesson.encoded, batch))
 
-    return fit(
+    training = fit(
         student,
-        loss,
-        encoded,
-        schedule,
+        losses,
+        lesson.encoded,
+        lesson.schedule,
         device=device,
-        seed=seed,
+        seed=lesson.seed,
         stage="distil",
-        progress=progress,
-        extra=tuple(method.parameters()),
+        progress=lesson.progress,
+        extra=method.trained(),
+        before_step=lambda step: method.before_step(student, step),
     )
+    method.finish(student)
+    return training

@@ -14,7 +14,6 @@ import torch
 
 from rosearch.errors import CandidateFailed
 from rosearch.evaluation.attacks.attack import PreparedAttack, prepare_attack
-from rosearch.evaluation.attacks.resources import Resources
 from rosearch.evaluation.attacks.result import NO_LIMITS, AttackedRow, Limits
 from rosearch.evaluation.attacks.victim import Victim
 from rosearch.evaluation.intervals import mean_interval, wilson
@@ -24,6 +23,7 @@ from rosearch.evaluation.single_swaps import measure_single_swaps
 from rosearch.progress import Progress, silent
 from rosearch.randomness import generator
 from rosearch.records.measurements import ClassRobustness, Robustness, SingleSwaps, Stopped
+from rosearch.resources.resources import Resources
 
 _SHARE, _COUNT = (0.0, 1.0), (0.0, math.inf)  # the limits of what is averaged
 _LETTERS = {

@@ -45,11 +45,11 @@ from rosearch.distillation.device import resolve_device
 from rosearch.errors import RosearchError
 from rosearch.evaluation.attacks.attack import PreparedAttack, prepare_attack
 from rosearch.evaluation.attacks.recipes import resolve
-from rosearch.evaluation.attacks.resources import Resources
 from rosearch.evaluation.attacks.result import AttackedRow
 from rosearch.evaluation.attacks.victim import Victim
 from rosearch.evaluation.quality import inference
 from rosearch.evaluation.robustness import sample_rows
+from rosearch.resources.resources import Resources
 from tests.benchmarks.attack_rivals import (
     BatchVictim,
     Engine,

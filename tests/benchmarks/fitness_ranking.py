@@ -29,7 +29,6 @@ from rosearch.config import Experiment
 from rosearch.data.loading import load_task
 from rosearch.data.tasks import Split
 from rosearch.evaluation.attacks.attack import prepare_attack
-from rosearch.evaluation.attacks.resources import Resources
 from rosearch.evaluation.attacks.victim import Victim
 from rosearch.evaluation.quality import inference
 from rosearch.evaluation.robustness import Suite, measure_robustness, sample_rows, words_to_break
@@ -38,6 +37,7 @@ from rosearch.experiment_file import load_experiment
 from rosearch.materials import task_seed
 from rosearch.randomness import generator
 from rosearch.records.run_directory import RunDirectory
+from rosearch.resources.resources import Resources
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification
 
 Values = np.ndarray[tuple[int, ...], np.dtype[np.float64]]

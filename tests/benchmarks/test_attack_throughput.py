@@ -14,7 +14,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
 
 from rosearch.data.tasks import Split
-from rosearch.evaluation.attacks.resources import Resources
+from rosearch.resources.resources import Resources
 from tests.benchmarks.attack_throughput import Setting, measure
 from tests.benchmarks.benchmark_students import BenchmarkStudent
 from tests.benchmarks.throughput_report import show

@@ -12,12 +12,12 @@ import torch
 import torch.nn.functional as F
 from tiny_models import CPU, make_student, make_task, save_model
 
-from rosearch.config import DistillationConfig
 from rosearch.data.batches import Batch, collate
 from rosearch.data.encoding import EncodedSplit, encode
 from rosearch.distillation.device import autocast
 from rosearch.distillation.methods import METHODS, required_layers
 from rosearch.distillation.outputs import TeacherOutputs, teacher_outputs
+from rosearch.distillation_config import DistillationConfig
 
 SETTINGS = {"epochs": 1, "learning_rate": 1e-3, "precision": "float32"}
 

@@ -9,7 +9,6 @@ import pytest
 import torch
 from tiny_models import CPU, make_student, make_task, same_weights, save_model
 
-from rosearch.config import DistillationConfig
 from rosearch.data.batches import evaluation_batches
 from rosearch.data.encoding import EncodedSplit, encode
 from rosearch.data.tasks import Task
@@ -17,6 +16,7 @@ from rosearch.distillation import fitting
 from rosearch.distillation.methods import METHODS
 from rosearch.distillation.outputs import TeacherOutputs, teacher_outputs
 from rosearch.distillation.trainer import distil
+from rosearch.distillation_config import DistillationConfig
 from rosearch.errors import CandidateFailed
 from rosearch.records.measurements import Training
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification

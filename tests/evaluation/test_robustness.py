@@ -9,12 +9,12 @@ from tiny_model import CPU
 
 from rosearch.errors import CandidateFailed
 from rosearch.evaluation.attacks.recipes import RECIPES, Recipe
-from rosearch.evaluation.attacks.resources import Resources
 from rosearch.evaluation.attacks.result import AttackedRow, Limits
 from rosearch.evaluation.attacks.victim import Victim
 from rosearch.evaluation.robustness import Suite, SuiteResult, measure_robustness, sample_rows, summarise, worst_case
 from rosearch.evaluation.sequential import Hopeless
 from rosearch.records.measurements import Robustness
+from rosearch.resources.resources import Resources
 
 Texts = list[tuple[str, ...]]
 

@@ -17,13 +17,13 @@ from rosearch.evaluation.attacks.forms import Form, form_of
 from rosearch.evaluation.attacks.plan import Plan, compile_plan, plan_key
 from rosearch.evaluation.attacks.pool import Job, run_pool
 from rosearch.evaluation.attacks.recipes import Recipe, build, resolve
-from rosearch.evaluation.attacks.resources import Resources
 from rosearch.evaluation.attacks.result import NO_LIMITS, AttackedRow, Limits
 from rosearch.evaluation.attacks.tokens import Tokens, pieces_of, tokens_of
 from rosearch.evaluation.attacks.victim import Victim
 from rosearch.evaluation.attacks.walk import Walk
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
+from rosearch.resources.resources import Resources
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from typing import Any
 
 from rosearch.errors import BadInput, MissingResource, Problem
 from rosearch.evaluation.attacks import library, stand_ins
-from rosearch.evaluation.attacks.resources import Resources
 from rosearch.evaluation.attacks.stand_ins import Part
+from rosearch.resources.resources import Resources
 
 Build = Callable[[ModuleType, Resources, Any], Any]
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 if TYPE_CHECKING:
-    from rosearch.evaluation.attacks.resources import Resources
-    from rosearch.evaluation.attacks.vectors import Vectors
+    from rosearch.resources.resources import Resources
+    from rosearch.resources.vectors import Vectors
 
 Part = Callable[..., Any]
 

@@ -18,7 +18,7 @@ from tiny_tokenizers import TOKENIZERS
 
 from rosearch.evaluation.attacks import library
 from rosearch.evaluation.attacks.recipes import RECIPES, build
-from rosearch.evaluation.attacks.resources import Resources
+from rosearch.resources.resources import Resources
 
 MAX_LENGTH = 40  # tokens: some rows have more
 

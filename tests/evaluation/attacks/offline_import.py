@@ -57,7 +57,7 @@ def main(cache: Path) -> None:
     import huggingface_hub.constants as hub
     from letter_victim import LetterVictim
 
-    from rosearch.evaluation.attacks.resources import Resources
+    from rosearch.resources.resources import Resources
 
     warnings.simplefilter("error")
     handler = logging.NullHandler()

@@ -12,9 +12,9 @@ from rosearch.evaluation.attacks import attack as attacks
 from rosearch.evaluation.attacks.attack import PreparedAttack, prepare_attack
 from rosearch.evaluation.attacks.pool import Job, run_pool
 from rosearch.evaluation.attacks.recipes import build
-from rosearch.evaluation.attacks.resources import Resources
 from rosearch.evaluation.attacks.result import AttackedRow, Limits
 from rosearch.evaluation.attacks.tokens import Tokens
+from rosearch.resources.resources import Resources
 
 Texts = list[tuple[str, ...]]
 ODD: Texts = [("İstanbul is a good film",), ("电影 is a good film",), ("good <SPLIT> film",)]

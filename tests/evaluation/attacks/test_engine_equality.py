@@ -15,8 +15,8 @@ from tiny_tokenizers import TOKENIZERS
 
 from rosearch.evaluation.attacks.forms import form_of
 from rosearch.evaluation.attacks.recipes import RECIPES, build
-from rosearch.evaluation.attacks.resources import Resources
 from rosearch.evaluation.attacks.result import AttackedRow, Limits
+from rosearch.resources.resources import Resources
 
 RUNNABLE = [name for name, recipe in RECIPES.items() if not recipe.asks]
 # Those that no plan can hold: their candidates depend on the context, or their search is another.

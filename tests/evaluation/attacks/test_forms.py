@@ -8,7 +8,7 @@ from attacked_case import Victims
 
 from rosearch.evaluation.attacks.forms import Form, form_of, frozen_constraints
 from rosearch.evaluation.attacks.recipes import RECIPES, build
-from rosearch.evaluation.attacks.resources import Resources
+from rosearch.resources.resources import Resources
 
 Make = Callable[[str], Any]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rosearch.errors import BadInput
-from rosearch.evaluation.attacks.homoglyphs import read_homoglyphs
+from rosearch.resources.homoglyphs import read_homoglyphs
 
 
 def test_unicodes_table_is_read_as_textattack_reads_it(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rosearch.errors import BadInput
-from rosearch.evaluation.attacks.neighbours import read_neighbours
+from rosearch.resources.neighbours import read_neighbours
 
 LISTS = {"movie": ["film", "films", "cinema"], "the": []}
 

@@ -17,7 +17,7 @@ from rosearch.evaluation.attacks.attack import prepare_attack
 from rosearch.evaluation.attacks.forms import form_of
 from rosearch.evaluation.attacks.plan import Plan, compile_plan, plan_key
 from rosearch.evaluation.attacks.recipes import RECIPES, build
-from rosearch.evaluation.attacks.resources import Resources
+from rosearch.resources.resources import Resources
 
 Texts = list[tuple[str, ...]]
 TEXTS = single_rows(44)[32:]
@@ -222,7 +222,7 @@ import sys
 from pathlib import Path
 from letter_victim import LetterVictim
 from rosearch.evaluation.attacks.attack import prepare_attack
-from rosearch.evaluation.attacks.resources import Resources
+from rosearch.resources.resources import Resources
 for name in {COMPILED_AT_ONCE}:
     prepared = prepare_attack(name, {SOME}, 3, LetterVictim(), Resources(Path(sys.argv[2])), Path(sys.argv[1]))
     print(prepared.key, prepared.plan.rows)

@@ -12,11 +12,11 @@ from tiny_model import CPU
 
 from rosearch.errors import CandidateFailed
 from rosearch.evaluation.attacks import library, recipes
-from rosearch.evaluation.attacks.neighbours import Neighbours
 from rosearch.evaluation.attacks.pool import Job, run_pool
-from rosearch.evaluation.attacks.resources import Resources
 from rosearch.evaluation.attacks.result import AttackedRow, Limits
 from rosearch.evaluation.attacks.victim import Victim
+from rosearch.resources.neighbours import Neighbours
+from rosearch.resources.resources import Resources
 
 Texts = list[tuple[str, ...]]
 Build = Callable[[Any], Any]

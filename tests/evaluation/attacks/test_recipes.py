@@ -15,13 +15,13 @@ from transformers import BertConfig, BertForMaskedLM, BertTokenizerFast
 
 from rosearch.errors import BadInput, MissingResource
 from rosearch.evaluation.attacks import gradient, library, stand_ins
-from rosearch.evaluation.attacks.neighbours import Neighbours
 from rosearch.evaluation.attacks.pool import Job, run_pool
 from rosearch.evaluation.attacks.recipes import RECIPES, Recipe, build, resolve
-from rosearch.evaluation.attacks.resources import Resources
 from rosearch.evaluation.attacks.result import AttackedRow
-from rosearch.evaluation.attacks.vectors import Vectors
 from rosearch.evaluation.attacks.victim import Victim
+from rosearch.resources.neighbours import Neighbours
+from rosearch.resources.resources import Resources
+from rosearch.resources.vectors import Vectors
 
 Texts = list[tuple[str, ...]]
 

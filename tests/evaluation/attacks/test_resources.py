@@ -12,8 +12,8 @@ from tiny_tagger import write_nltk_tagger, write_tagger
 from tiny_wordnet import write_oewn, write_wndb
 
 from rosearch.errors import BadInput, MissingResource
-from rosearch.evaluation.attacks import resource_places
-from rosearch.evaluation.attacks.resources import RESOURCES, VARIABLE, Resources
+from rosearch.resources import resource_places
+from rosearch.resources.resources import RESOURCES, VARIABLE, Resources
 
 
 @pytest.fixture(autouse=True)
@@ -175,7 +175,7 @@ def test_importing_and_checking_loads_nothing_heavy(tmp_path: Path) -> None:
     write_all(tmp_path / "r")
     code = (
         "import sys; from pathlib import Path\n"
-        "from rosearch.evaluation.attacks.resources import Resources\n"
+        "from rosearch.resources.resources import Resources\n"
         f"assert all(state.found for state in Resources(Path({str(tmp_path / 'r')!r})).check())\n"
         "heavy = {'torch', 'nltk', 'transformers', 'textattack', 'tokenizers'} & set(sys.modules)\n"
         "assert not heavy, heavy"

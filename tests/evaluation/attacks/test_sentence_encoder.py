@@ -10,8 +10,8 @@ from tiny_encoder import WIDTH, WORDS, write_encoder
 from transformers import BertModel
 
 from rosearch.errors import BadInput
-from rosearch.evaluation.attacks import sentence_encoder
-from rosearch.evaluation.attacks.sentence_encoder import SentenceEncoder, read_sentence_encoder
+from rosearch.resources import sentence_encoder
+from rosearch.resources.sentence_encoder import SentenceEncoder, read_sentence_encoder
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 from tiny_tagger import trained, write_nltk_tagger, write_tagger
 
 from rosearch.errors import BadInput
-from rosearch.evaluation.attacks.resources import Resources
-from rosearch.evaluation.attacks.tagger import Tagger
+from rosearch.resources.resources import Resources
+from rosearch.resources.tagger import Tagger
 
 WORDS = ["the", "film", "good", "Actor", "moves", "1999", "25", "well-made", "-x", "in", ".", "", "story", "ünder"]
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rosearch.errors import BadInput
-from rosearch.evaluation.attacks.vectors import read_vectors
+from rosearch.resources.vectors import read_vectors
 
 LINES = "film 0.5 -1.25 3\nmovie 0.25 1 2e-1\n"
 

@@ -9,8 +9,8 @@ import pytest
 from tiny_wordnet import WORDS, write_oewn, write_wndb
 
 from rosearch.errors import BadInput
-from rosearch.evaluation.attacks.resource_files import Package
-from rosearch.evaluation.attacks.wordnet import edition_of, read_oewn, read_wndb
+from rosearch.resources.resource_files import Package
+from rosearch.resources.wordnet import edition_of, read_oewn, read_wndb
 
 
 def test_every_word_has_the_synsets_that_nltks_own_reader_gives(

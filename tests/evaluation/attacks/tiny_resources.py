@@ -11,7 +11,7 @@ from tiny_encoder import write_encoder
 from tiny_tagger import write_tagger
 
 from rosearch.data.grammar import ADJECTIVES, NOUNS, VERBS
-from rosearch.evaluation.attacks.resources import Resources
+from rosearch.resources.resources import Resources
 
 _CONTENT = [word for words in ADJECTIVES.values() for word in words]
 _OTHERS = ["good", "bad", "ugly", "film", "actor", "rainy", "train", "late", "long", "very", "well", "best", "hours"]

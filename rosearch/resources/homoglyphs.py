@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from rosearch.evaluation.attacks.resource_files import damaged, read_lines
+from rosearch.resources.resource_files import damaged, read_lines
 
 _POINTS = re.compile(r"[0-9A-F]{4,6}\s*;")  # how a line of Unicode's tables begins
 
