@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import secrets
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 
 from rosearch.config import Experiment, SuiteConfig
 from rosearch.distillation.method import Lesson
-from rosearch.distillation.teacher import load_teacher
 from rosearch.distillation.trainer import distil
 from rosearch.distillation_config import DistillationConfig
 from rosearch.errors import CandidateFailed
 from rosearch.evaluation.efficiency import measure_efficiency
 from rosearch.evaluation.quality import predict
+from rosearch.lessons import fresh_student, lesson_of, save_whole
 from rosearch.materials import Materials, attack, open_materials, quality_of
 from rosearch.progress import Progress
-from rosearch.randomness import derive_seed
 from rosearch.records.measurements import Measurements, TeacherFacts, Training, to_json
 from rosearch.records.record import Failure, Outcome
 from rosearch.space.genotype import Genotype
-from rosearch.student.build import build_student, inherit_embeddings
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification
 
 
@@ -71,15 +67,18 @@ def run_candidate(task: CandidateTask, progress: Progress) -> Outcome:
     try:
         with watch.stage("open"):
             materials = open_materials(task.experiment, task.cache)
+            materials = materials.read_as(str(task.genotype.source_setting["encoding"]))
         with watch.stage("build"):
             student = _build(task, materials)
         with watch.stage("distil"):
-            training = _distil(task, materials, student, progress)
+            training = distil(student, _lesson(task, materials, progress))
         student.eval()
         measurements = _measure(task, materials, student, training, watch, progress)
         with watch.stage("save"):
             _check_finite(measurements)
-            save_whole(student, task.student_folder)
+            # A tokenizer of its own goes with the student; the teacher's is kept once a run.
+            own = [materials.tokenizer] if task.genotype.source_setting["encoding"] != "wordpiece" else []
+            save_whole(task.student_folder, student, *own)
         return Outcome(measurements, None, watch.seconds)
     except CandidateFailed as failure:
         return Outcome(None, Failure(failure.kind, failure.stage or watch.current, str(failure)), watch.seconds)
@@ -92,43 +91,19 @@ def run_candidate(task: CandidateTask, progress: Progress) -> Outcome:
 
 
 def _build(task: CandidateTask, materials: Materials) -> StudentForSequenceClassification:
-    student = build_student(
+    return fresh_student(
         task.genotype,
-        labels=materials.task.labels,
-        problem=materials.task.problem,
-        vocabulary=len(materials.tokenizer),
+        materials,
+        task.distillation,
+        seed=task.seed,
         positions=task.teacher.positions,
         token_types=task.teacher.token_types,
-        pad_token_id=materials.tokenizer.pad_token_id,
-        dropout=task.distillation.dropout,
-        seed=derive_seed(task.seed, "weights"),
     )
-    if task.distillation.inherit_embeddings:
-        inherit_embeddings(student, load_teacher(materials.teacher)[0])
-    student.to(materials.device)
-    return student
 
 
-def _distil(
-    task: CandidateTask, materials: Materials, student: StudentForSequenceClassification, progress: Progress
-) -> Training:
-    lesson = Lesson(
-        config=task.distillation,
-        problem=materials.task.problem,
-        encoded=materials.train,
-        outputs=materials.outputs,
-        texts=materials.task.train.texts,
-        labels=materials.task.train.labels,
-        tokenizer=materials.tokenizer,
-        max_length=materials.max_length,
-        teacher=materials.teacher,
-        cache=materials.cache,
-        device=materials.device,
-        seed=derive_seed(task.seed, "training"),
-        resources=task.experiment.evaluation.robustness.resources,
-        progress=progress,
-    )
-    return distil(student, lesson)
+def _lesson(task: CandidateTask, materials: Materials, progress: Progress) -> Lesson:
+    resources = task.experiment.evaluation.robustness.resources
+    return lesson_of(materials, task.distillation, seed=task.seed, resources=resources, progress=progress)
 
 
 def _measure(
@@ -148,18 +123,6 @@ def _measure(
         config = task.experiment.evaluation.efficiency
         efficiency = measure_efficiency(student, task.genotype, task.teacher.cost, config, materials.device)
     return Measurements(quality, efficiency, training, under.robustness, under.attacks, under.single_swaps)
-
-
-def save_whole(saveable: Any, folder: Path) -> None:
-    """`save_pretrained` a model or tokenizer as a whole or not at all: a kill leaves no half-written folder."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")  # not mkdtemp, whose mode ignores the umask
-    try:
-        saveable.save_pretrained(draft)
-        shutil.rmtree(folder, ignore_errors=True)
-        draft.replace(folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _check_finite(measurements: Measurements) -> None:

@@ -6,7 +6,7 @@ from rosearch.config import Experiment
 from rosearch.errors import BadInput, Problem
 from rosearch.evolution.strategies import make_strategy
 from rosearch.space.known import known_architecture
-from rosearch.space.search_space import load_space
+from rosearch.space.search_space import SearchSpace, load_space
 
 
 def check_experiment(experiment: Experiment, where: str) -> None:
@@ -23,12 +23,26 @@ def check_experiment(experiment: Experiment, where: str) -> None:
             problems.append(Problem(where, f"baselines.{position}", "a named architecture", f"{name!r} ({error})"))
     problems += _unknown_attacks(experiment, where)
     if not problems:
+        problems += _other_tokens(experiment, space, where)
+    if not problems:
         try:
             make_strategy(experiment.evolution, experiment.fitness, space, experiment.seed, 1.0, 1.0)
         except BadInput as error:
             problems += error.problems
     if problems:
         raise BadInput(problems)
+
+
+def _other_tokens(experiment: Experiment, space: SearchSpace, where: str) -> list[Problem]:
+    """Methods that compare student and teacher token by token need students that read the teacher's tokens."""
+    from rosearch.distillation.methods import METHODS
+
+    method = experiment.distillation.method
+    others = [name for name in space.source["encoding"] if name != "wordpiece"]
+    if not (METHODS[method].one_tokenizer and others):
+        return []
+    expected = "a method that reads outputs alone (kd, ad2, robust_kd): the space has encodings other than wordpiece"
+    return [Problem(where, "distillation.method", expected, method)]
 
 
 def _unknown_attacks(experiment: Experiment, where: str) -> list[Problem]:

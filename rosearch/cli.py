@@ -30,6 +30,7 @@ from rosearch.console import (
 )
 from rosearch.description import describe_record, describe_run
 from rosearch.display import SearchDisplay
+from rosearch.distil_command import DISTIL_EXAMPLES, distil
 from rosearch.errors import BadInput, RosearchError
 from rosearch.experiment_file import load_experiment
 from rosearch.records.record import Role
@@ -216,6 +217,7 @@ def check(
     out.print(f"{experiment}: all well. Next:\n  {shlex.join(again)}", highlight=False, markup=False, soft_wrap=True)
 
 
+app.command("distil", epilog=DISTIL_EXAMPLES)(distil)
 app.command("attack", epilog=ATTACK_EXAMPLES)(attack)
 app.command("attack resources")(attack_resources)
 

@@ -174,6 +174,8 @@ def _facts(results: Results, record: Record) -> list[tuple[str, str]]:
         ("generation", str(record.generation)),
         ("width, rank, pooling", f"{genotype.width}, {genotype.rank}, {genotype.pooling}"),
     ]
+    if genotype.source:
+        facts.append(("source", ", ".join(f"{name} {value}" for name, value in genotype.source)))
     if record.failure is not None:
         facts.append(("failure", str(record.failure)))
     if found is not None:

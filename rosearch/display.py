@@ -65,6 +65,12 @@ class SearchDisplay:
             self._line(f"{stage}: done in {time.perf_counter() - self._began.pop(stage):.0f} s")
             self._bars.remove_task(self._own.pop(stage))
 
+    def detail(self, stage: str, text: str) -> bool:
+        """A word beside the bar of a stage; False where there is no terminal to show it on."""
+        if self._console.is_terminal and stage in self._own:
+            self._bars.update(self._own[stage], description=f"{stage}, {text}")
+        return self._console.is_terminal
+
     def batch(self, title: str, records: Sequence[Record]) -> None:
         """A generation is about to run."""
         if self._batch is not None:

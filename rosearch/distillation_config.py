@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from rosearch.perturbation_presets import DEFAULT, PRESETS, PerturbationSizes
 from rosearch.section import Section, broken_rule
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -33,16 +35,30 @@ class MateKdConfig(Section):
 class Ad2Config(Section):
     """AD^2 (AAAI 2022): the input embeddings are moved to where the student leaves the teacher's clean outputs.
 
-    The clean losses are those of the section. `preset` fills what is not given: sizes that FreeLB and SMART publish.
+    The clean losses are those of the section. `preset` fills what is not given: sizes that FreeLB and SMART publish;
+    without one, sizes of ours (`perturbation_presets`).
     """
 
     preset: str | None = None  # smart, or freelb-TASK: freelb-sst2, freelb-mrpc, ...
     steps: int | None = Field(None, ge=1)  # K
     step_size: float | None = Field(None, gt=0)  # eta
     start: float | None = Field(None, ge=0)  # the size of the first, random perturbation
-    bound: float | None = Field(None, gt=0)  # epsilon, L2 norm of a row's perturbation; none: no projection
+    bound: float | None = Field(None, gt=0)  # epsilon: of a row's L2 norm, with smart of a token's largest component
     weight: float = Field(1.0, gt=0)  # lambda, of the loss on perturbed embeddings
     perturb_special: bool = False  # also [CLS], [SEP] and their like
+
+    @model_validator(mode="after")
+    def _known_preset(self) -> Self:
+        if self.preset is not None and self.preset not in PRESETS:
+            raise broken_rule("preset", f"one of {', '.join(PRESETS)}", self.preset)
+        return self
+
+    @property
+    def sizes(self) -> PerturbationSizes:
+        """Those given, else those of the preset, else ours."""
+        preset = DEFAULT if self.preset is None else PRESETS[self.preset]
+        given = {name: getattr(self, name) for name in ("steps", "step_size", "start", "bound")}
+        return replace(preset, **{name: value for name, value in given.items() if value is not None})
 
 
 class RobustKdConfig(Section):
@@ -51,14 +67,16 @@ class RobustKdConfig(Section):
     Each row of a batch is perturbed by one of `sources`, drawn at random. The clean losses are those of the section.
     """
 
-    sources: list[str] = Field(["characters", "synonyms"], min_length=1)
+    sources: list[Literal["characters", "synonyms", "wordnet", "embeddings", "hull"]] = Field(
+        ["characters", "synonyms"], min_length=1
+    )
     attacks: list[str] = []  # recipes run against the current student; what breaks it joins the sources as `attacks`
     attack_every: int = Field(500, ge=1)  # steps between two attacks on the current student
     attack_rows: int = Field(256, ge=1)  # training rows attacked each time
     attack_share: Share = 0.25  # of a batch's rows are found examples, once there are any
     words: Share = 0.3  # of a row's words that are changed at full strength
     ramp: Share = 0.2  # share of the training over which strength rises to full
-    draws: int = Field(1, ge=1)  # perturbed texts drawn for each row, of which the student's worst is learnt
+    guided: Share = 0.75  # of the rows get the words that a gradient says are worst; the others get random ones
     weight: float = Field(1.0, gt=0)  # of the loss on perturbed text
     consistency: float = Field(
         0.0, ge=0

@@ -184,4 +184,6 @@ def export_record(results: Results, record: Record, destination: Path, overwrite
         split="test" if record.role == "finalist" else "validation",
         candidates=len(results.measured("candidate")) if record.role == "candidate" else 0,
     )
-    return export_student(weights, results.run.tokenizer, destination, facts, overwrite=overwrite)
+    own = (weights / "tokenizer_config.json").is_file()  # of a student with a robust encoding
+    tokenizer = weights if own else results.run.tokenizer
+    return export_student(weights, tokenizer, destination, facts, overwrite=overwrite)

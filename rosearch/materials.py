@@ -21,6 +21,7 @@ from rosearch.distillation.device import resolve_device
 from rosearch.distillation.methods import required_layers
 from rosearch.distillation.outputs import TeacherOutputs, teacher_outputs
 from rosearch.distillation.teacher import load_teacher, prepare_teacher
+from rosearch.encodings.tokenizer import student_tokenizer
 from rosearch.errors import BadInput, CandidateFailed, MissingResource, Problem
 from rosearch.evaluation.attacks.recipes import Recipe, resolve
 from rosearch.evaluation.attacks.result import Limits
@@ -60,6 +61,14 @@ class Materials:
         """The tokens of a split (tokenised at the first call, then opened)."""
         return encode(self.split(name), self.tokenizer, self.max_length, self.cache)
 
+    def read_as(self, encoding: str) -> Materials:
+        """The same for students whose source has this encoding: another tokenizer, and the rows as it reads them."""
+        tokenizer = student_tokenizer(self.tokenizer, encoding, self.task.train.texts, self.resources, self.cache)
+        if tokenizer is self.tokenizer:
+            return self
+        train = encode(self.task.train, tokenizer, self.max_length, self.cache)
+        return replace(self, tokenizer=tokenizer, train=train)
+
 
 @dataclass(frozen=True)
 class UnderAttack:
@@ -88,15 +97,35 @@ def prepare_materials(experiment: Experiment, cache: Path, progress: Progress = 
     """
     resources = attack_resources(experiment)
     attacks = tuple(recipe.name for recipe in find_recipes(experiment, resources).values())
+    return gather_materials(experiment, cache, progress, attacks=attacks)
+
+
+def gather_materials(
+    experiment: Experiment,
+    cache: Path,
+    progress: Progress = silent,
+    *,
+    attacks: tuple[str, ...] = (),
+    task: Task | None = None,
+    tokenizer: Any = None,
+) -> Materials:
+    """As `prepare_materials`, for whoever has resolved the attacks or runs none.
+
+    `task` is the experiment's, where it is loaded already. `tokenizer` is the student's where it is not the teacher's:
+    rows are then encoded by both, and the teacher's outputs are those of its own encoding, row by row.
+    """
     device = resolve_device(experiment.execution.device)
-    task = load_task(experiment.task, task_seed(experiment))
+    task = task or load_task(experiment.task, task_seed(experiment))
     max_length = experiment.task.max_length
     seed = derive_seed(experiment.seed, "teacher")
     folder = prepare_teacher(experiment.teacher, task, max_length, cache, device, seed, progress)
-    tokenizer = load_tokenizer(folder)
-    train = encode(task.train, tokenizer, max_length, cache)
+    theirs = load_tokenizer(folder)
+    train = encode(task.train, theirs, max_length, cache)
     outputs = teacher_outputs(folder, train, required_layers(experiment.distillation), cache, device, progress)
-    return Materials(task, folder, tokenizer, train, outputs, device, cache, max_length, resources, attacks)
+    if tokenizer is not None:
+        train = encode(task.train, tokenizer, max_length, cache)
+    resources = attack_resources(experiment)
+    return Materials(task, folder, tokenizer or theirs, train, outputs, device, cache, max_length, resources, attacks)
 
 
 def attack_resources(experiment: Experiment) -> Resources:
@@ -186,16 +215,22 @@ def _measure_teacher(materials: Materials, experiment: Experiment, progress: Pro
     # The yardstick is measured on all rows, however hopeless.
     suite = experiment.evaluation.robustness.search.model_copy(update={"hopeless": None})
     under = attack(model, materials, "validation", suite, attack_seed(experiment), progress)
+    positions, token_types = table_rows(model.config)
     return TeacherFacts(
         quality=quality_of(logits, materials, "validation"),
         cost=teacher_cost(model, config.tokens),
-        positions=int(model.config.max_position_embeddings),
-        token_types=max(1, int(getattr(model.config, "type_vocab_size", 1))),
+        positions=positions,
+        token_types=token_types,
         latency_ms=latency,
         robustness=under.robustness,
         attacks=under.attacks,
         single_swaps=under.single_swaps,
     )
+
+
+def table_rows(config: Any) -> tuple[int, int]:
+    """Positions and token types of a teacher, as many as its students get."""
+    return int(config.max_position_embeddings), max(1, int(getattr(config, "type_vocab_size", 1)))
 
 
 def quality_of(logits: Logits, materials: Materials, split: str) -> Quality:

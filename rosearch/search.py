@@ -10,13 +10,13 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from rosearch.backends import make_backend
-from rosearch.candidate import save_whole
 from rosearch.config import Experiment
 from rosearch.driver import Driver, Observer
 from rosearch.errors import RunError
 from rosearch.evolution.strategies import make_strategy
 from rosearch.evolution.strategy import Strategy
 from rosearch.finalists import retrain_finalists
+from rosearch.lessons import save_whole
 from rosearch.materials import Materials, measure_teacher, prepare_materials
 from rosearch.records.measurements import TeacherFacts
 from rosearch.records.record import Proposal, Record
@@ -79,7 +79,7 @@ def _teacher(run: RunDirectory, store: Store, experiment: Experiment, cache: Pat
     materials = prepare_materials(experiment, cache, observer.progress)
     _check_same_materials(run, store, materials)
     if not run.tokenizer.is_dir():
-        save_whole(materials.tokenizer, run.tokenizer)  # an export must not need the teacher
+        save_whole(run.tokenizer, materials.tokenizer)  # an export must not need the teacher
     facts = store.get_meta("teacher")
     if facts is not None:
         return _FACTS.validate_python(facts)

@@ -1,12 +1,9 @@
 from __future__ import annotations
 
-import io
 import json
 import shutil
 import sys
 from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,41 +11,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from command_line import rosearch
 from small_run import write_experiment
 from transformers import AutoTokenizer, BertForSequenceClassification, BertModel
 
 from rosearch.attack import attack
 from rosearch.attack_console import marked, short_names
-from rosearch.cli import main
 from rosearch.errors import BadInput
 from rosearch.evaluation.robustness import Suite
 from rosearch.space.genotype import Genotype, Node
 from rosearch.student.build import build_student
 
 SMALL = ("--attack", "deepwordbug", "--task", "data/test.tsv", "--n", "8")
-
-
-@dataclass(frozen=True)
-class Printed:
-    stdout: str
-    stderr: str
-
-    @property
-    def data(self) -> Any:
-        return json.loads(self.stdout)
-
-
-def rosearch(*arguments: str | Path, cwd: Path, expect: int = 0) -> Printed:
-    """The program, in this process: torch is imported once for all tests."""
-    out, err = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-        patch.chdir(cwd)
-        patch.delenv("ROSEARCH_RESOURCES", raising=False)
-        patch.setattr(sys, "argv", ["rosearch", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-    assert (ended.value.code or 0) == expect, out.getvalue() + err.getvalue()
-    return Printed(out.getvalue(), err.getvalue())
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -1,20 +1,24 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 import torch
 from small_run import write_experiment
+from transformers import AutoTokenizer
 
 import rosearch.candidate
-from rosearch.candidate import CandidateTask, run_candidate, save_whole
+from rosearch.candidate import CandidateTask, run_candidate
 from rosearch.errors import CandidateFailed
 from rosearch.experiment_file import load_experiment
+from rosearch.lessons import save_whole
 from rosearch.materials import attack_seed, measure_teacher, prepare_materials
 from rosearch.progress import silent
 from rosearch.records.measurements import to_json
 from rosearch.space.known import known_architecture
+from rosearch.student.tokenization_rosearch import EncodedTokenizer
 
 
 def make_task(folder: Path, problem: str = "regression", **changes: Any) -> CandidateTask:
@@ -46,6 +50,17 @@ def test_a_candidate_is_built_distilled_measured_and_saved(tmp_path: Path) -> No
     assert list(outcome.seconds) == ["open", "build", "distil", "quality", "attack", "efficiency", "save"]
     assert {"distil", "attack"} <= set(stages)
     assert {path.name for path in task.student_folder.iterdir()} >= {"config.json", "model.safetensors"}
+
+
+@pytest.mark.parametrize("method", ["kd", "robust_kd"])
+def test_a_candidate_with_a_robust_encoding_reads_by_a_tokenizer_of_its_own(method: str, tmp_path: Path) -> None:
+    changes = {"distillation": {"method": method, "robust_kd": {"sources": ["characters"]}}}
+    task = make_task(tmp_path, "classification", **changes)
+    outcome = run_candidate(replace(task, genotype=task.genotype.with_(source=(("encoding", "typos"),))), silent)
+    assert outcome.failure is None
+    tokenizer = AutoTokenizer.from_pretrained(task.student_folder)
+    assert isinstance(tokenizer, EncodedTokenizer) and tokenizer.encoding is not None
+    assert tokenizer.encoding.data["encoding"] == "typos"
 
 
 def test_a_candidate_gives_the_same_measurements_again(tmp_path: Path) -> None:
@@ -85,8 +100,6 @@ def test_measurements_that_are_not_finite_are_a_failure(tmp_path: Path, monkeypa
     original = rosearch.candidate.distil
 
     def poisoned(*arguments: Any, **named: Any) -> Any:
-        from dataclasses import replace
-
         return replace(original(*arguments, **named), final_loss=float("nan"))
 
     monkeypatch.setattr(rosearch.candidate, "distil", poisoned)
@@ -104,5 +117,5 @@ def test_a_failed_save_leaves_neither_folder_nor_draft(tmp_path: Path) -> None:
             raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        save_whole(Torn(), tmp_path / "students" / "one")
+        save_whole(tmp_path / "students" / "one", Torn())
     assert list((tmp_path / "students").iterdir()) == []

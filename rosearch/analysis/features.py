@@ -36,6 +36,11 @@ FEATURES: dict[str, str] = {
     "mean_kernel": "mean kernel of the operators that have one; missing where none has",
     "width": "features per token",
     "rank": "rank of the factorised embedding",
+    "typo_encoding": "1 where the tokenizer reads typos as words, else 0",
+    "synonym_encoding": "1 where the tokenizer reads synonyms as one, else 0",
+    "character_cnn": "1 where a network over characters adds to the word table, else 0",
+    "character_ngrams": "1 where character n-grams take the place of the word table, else 0",
+    "token_dropout": "share of tokens without a lexical vector in training",
     "encoder_parameters": "parameters without the embedding tables",
     "parameters": "parameters in all",
 }
@@ -55,6 +60,7 @@ def architecture_features(genotype: Genotype) -> dict[str, float]:
     level = {name: depth for depth, names in enumerate(nx.topological_generations(graph)) for name in names}
     kernels = [float(data["settings"]["kernel"]) for data in operators if "kernel" in data["settings"]]
     count = count_parameters(genotype)
+    source = genotype.source_setting
     return {
         "depth": float(level[_OUTPUT] - 1),
         "nodes": float(len(operators)),
@@ -66,6 +72,12 @@ def architecture_features(genotype: Genotype) -> dict[str, float]:
         "mean_kernel": fmean(kernels) if kernels else math.nan,
         "width": float(genotype.width),
         "rank": float(genotype.rank),
+        # Indicators: rank correlations need an order, which kinds do not have.
+        "typo_encoding": float("typos" in str(source["encoding"])),
+        "synonym_encoding": float("synonyms" in str(source["encoding"])),
+        "character_cnn": float(source["characters"] == "cnn"),
+        "character_ngrams": float(source["characters"] == "ngrams"),
+        "token_dropout": float(source["token_dropout"]),
         "encoder_parameters": float(count.encoder),
         "parameters": float(count.total),
     }

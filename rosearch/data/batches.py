@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 
 from rosearch.data.encoding import EncodedSplit
-from rosearch.data.tasks import Rows
+from rosearch.data.tasks import Labels, Rows
 from rosearch.randomness import derive_seed
 
 # So many batches at a time are cut from rows sorted by length: hardly any padding, and still well mixed.
@@ -56,10 +57,11 @@ def batch_count(rows: int, batch_size: int) -> int:
     return -(-rows // batch_size)
 
 
-def training_batches(encoded: EncodedSplit, batch_size: int, seed: int, epoch: int) -> Iterator[Batch]:
+def training_batches(encoded: EncodedSplit, batch_size: int, seed: int, epoch: int, first: int = 0) -> Iterator[Batch]:
     """One epoch: every row once, rows of like length together, batches in random order.
 
-    The order depends on the seed and the epoch alone. Every batch is full but one, which holds what is left.
+    The order depends on the seed and the epoch alone. Every batch is full but one, which holds what is left. The
+    batches before `first` are passed over without being made.
     """
     rng = np.random.default_rng(derive_seed(seed, "batches", replicate=epoch))
     shuffled = rng.permutation(len(encoded))
@@ -67,7 +69,7 @@ def training_batches(encoded: EncodedSplit, batch_size: int, seed: int, epoch: i
     batches: list[Rows] = []
     for window in _cut(shuffled, batch_size * _WINDOW):
         batches += _cut(window[np.argsort(lengths[window], kind="stable")], batch_size)
-    for index in rng.permutation(len(batches)):
+    for index in rng.permutation(len(batches))[first:]:
         yield collate(encoded, batches[index])
 
 
@@ -96,6 +98,25 @@ def collate(encoded: EncodedSplit, rows: Rows) -> Batch:
         types,
         torch.from_numpy(encoded.labels[rows]),
     )
+
+
+def batch_of_texts(
+    texts: Sequence[tuple[str, ...]], rows: Rows, labels: Labels, tokenizer: Any, max_length: int
+) -> Batch:
+    """Texts that stand in no split, tokenised now; `rows` (B,) and `labels` (B,) are those of what they stand for."""
+    with_types = "token_type_ids" in tokenizer.model_input_names
+    made = tokenizer(
+        *map(list, zip(*texts, strict=True)),
+        truncation=True,
+        max_length=max_length,
+        padding=True,
+        padding_side="right",
+        return_token_type_ids=with_types,
+        return_tensors="pt",
+        verbose=False,
+    )
+    types = made["token_type_ids"] if with_types else None
+    return Batch(rows, made["input_ids"], made["attention_mask"], types, torch.from_numpy(labels))
 
 
 def _cut(rows: Rows, size: int) -> list[Rows]:

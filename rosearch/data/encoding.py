@@ -71,8 +71,11 @@ def encode(split: Split, tokenizer: Any, max_length: int, cache: Path, progress:
     return EncodedSplit(key, ids, token_types, offsets, split.labels, truncated, int(tokenizer.pad_token_id))
 
 
-def tokenizer_fingerprint(tokenizer: Any) -> str:
-    """32 hex digits of all that decides a tokenizer's ids, but truncation and padding, which calls change."""
+def tokenizer_fingerprint(tokenizer: Any, *, inputs: bool = True) -> str:
+    """32 hex digits of all that decides a tokenizer's ids, but truncation and padding, which calls change.
+
+    With `inputs` also of what else it gives, such as token types.
+    """
     if getattr(tokenizer, "is_fast", False):
         state = json.loads(tokenizer.backend_tokenizer.to_str())
         state.pop("truncation", None)
@@ -80,7 +83,10 @@ def tokenizer_fingerprint(tokenizer: Any) -> str:
     else:
         init = {name: str(value) for name, value in tokenizer.init_kwargs.items() if "path" not in name}
         state = {"class": type(tokenizer).__name__, "vocabulary": tokenizer.get_vocab(), "init": init}
-    state["inputs"] = list(tokenizer.model_input_names)
+    if hasattr(tokenizer, "encoding_fingerprint"):  # words are replaced before they are cut
+        state["encoding"] = tokenizer.encoding_fingerprint
+    if inputs:
+        state["inputs"] = list(tokenizer.model_input_names)
     return hashlib.blake2b(json.dumps(state, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 

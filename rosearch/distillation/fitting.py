@@ -8,11 +8,13 @@ Everything else is updated by fused AdamW.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import count
+from dataclasses import asdict, dataclass
+from itertools import chain, count, islice
 
 import torch
 from torch import Tensor, nn
@@ -20,16 +22,19 @@ from transformers import PreTrainedModel
 
 from rosearch.data.batches import Batch, batch_count, training_batches
 from rosearch.data.encoding import EncodedSplit
+from rosearch.distillation.checkpoint import Checkpoint, State, saved
 from rosearch.distillation.device import Precision, autocast, resolve_precision
 from rosearch.distillation.dropout import byte_dropout
-from rosearch.errors import CandidateFailed
+from rosearch.distillation.watch import Watch
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
 from rosearch.records.measurements import Training
 
 _CHECK_EVERY = 20  # steps between looks at the losses: each look makes a GPU wait
-_RUNAWAY = 1000.0  # a loss so many times its first value (at least 1) will not come back
 _SPARSE_ROWS = 4096  # smaller tables are not worth a second optimiser
+_PASSING = ("_name_or_path", "transformers_version")  # keys of a configuration that no result follows from
+
+OnLoss = Callable[[int, int, float], None]  # steps done, steps in all, mean loss of the last ones
 
 
 @dataclass(frozen=True)
@@ -68,39 +73,43 @@ def fit(
     seed: int,
     stage: str,
     progress: Progress = silent,
+    method: nn.Module | None = None,
     extra: tuple[nn.Parameter, ...] = (),
     before_step: Callable[[int], None] | None = None,
+    checkpoint: Checkpoint | None = None,
+    on_loss: OnLoss | None = None,
 ) -> Training:
     """Minimises the sum of `losses` of the batches of `encoded` over the model's parameters and the `extra` ones.
 
     Each part is propagated back before the next is asked for. `before_step` is called before each step with its
-    number, and what it draws are the training's random numbers.
+    number, and what it draws are the training's random numbers. With a `checkpoint` it goes on where an equal
+    training was stopped, to the same bits; the state of `method` is kept with the model's. `on_loss` is told the
+    mean loss since it was told last, every few steps.
 
-    Raises `CandidateFailed("nan", stage=stage)` where the loss becomes non-finite or runs away.
+    Raises `CandidateFailed("nan", stage=stage)` where the loss becomes non-finite or runs away, `RunError` where
+    the checkpoint is of another training.
     """
     precision = resolve_precision(device, schedule.precision)
     steps = schedule.steps(len(encoded))
     model.to(device).train()
-    watch = _Watch(stage)
-    rows = 0
     generator = private_generator(device, derive_seed(seed, "dropout"))
     with generator, _sparse_word_table(model), byte_dropout(model, device):
-        optimisers = _Optimisers(model, extra, schedule)
-        batches = _batches(encoded, schedule.batch_size, seed)
-        progress(stage, 0, steps)
-        for step in range(steps):
-            if before_step is not None:
-                before_step(step)
-            batch = next(batches).to(device)
-            value = _propagate(losses(batch), device, precision)
-            norm = optimisers.step(schedule.rate(step, steps))
-            watch.note(value, norm)
-            rows += len(batch)
-            if (step + 1) % _CHECK_EVERY == 0 or step + 1 == steps:
-                watch.look()
-                progress(stage, step + 1, steps)
+        run = _Run(model, method, _Optimisers(model, extra, schedule), Watch(stage), device)
+        if checkpoint is not None:
+            checkpoint = checkpoint.of(_content(model, encoded, schedule, seed, device, precision))
+            run.go_on(checkpoint, steps)
+        progress(stage, run.step, steps)
+        with saved(checkpoint, run.state) as after_step:
+            for batch in _batches(encoded, schedule.batch_size, seed, run.step, steps):
+                if before_step is not None:
+                    before_step(run.step)
+                value = _propagate(losses(batch.to(device)), device, precision)
+                run.advance(value, schedule.rate(run.step, steps), len(batch))
+                if run.step % _CHECK_EVERY == 0 or run.step == steps:
+                    run.tell(steps, progress, on_loss)
+                after_step(run.step == steps)
     model.eval()
-    return Training(steps, rows, watch.final_loss(), precision)
+    return Training(steps, run.rows, run.watch.final_loss(), precision)
 
 
 def _propagate(parts: Iterable[Tensor], device: torch.device, precision: Precision) -> Tensor:
@@ -116,9 +125,98 @@ def _propagate(parts: Iterable[Tensor], device: torch.device, precision: Precisi
         total += part.detach()
 
 
-def _batches(encoded: EncodedSplit, batch_size: int, seed: int) -> Iterator[Batch]:
-    for epoch in count():
-        yield from training_batches(encoded, batch_size, seed, epoch)
+def _batches(encoded: EncodedSplit, batch_size: int, seed: int, first: int, steps: int) -> Iterator[Batch]:
+    """The batches of the steps from `first` on; those before are not made."""
+    epoch, skipped = divmod(first, batch_count(len(encoded), batch_size))
+    batches = training_batches(encoded, batch_size, seed, epoch, skipped)
+    later = (training_batches(encoded, batch_size, seed, after) for after in count(epoch + 1))
+    return islice(chain(batches, chain.from_iterable(later)), steps - first)
+
+
+def _content(
+    model: PreTrainedModel,
+    encoded: EncodedSplit,
+    schedule: Schedule,
+    seed: int,
+    device: torch.device,
+    precision: Precision,
+) -> dict[str, str]:
+    """What the bits of a training's result follow from, beside its method and what the weights start from."""
+    config = {name: value for name, value in model.config.to_dict().items() if name not in _PASSING}
+    shapes = [(name, tuple(tensor.shape), str(tensor.dtype)) for name, tensor in model.state_dict().items()]
+    return {
+        **{name: str(value) for name, value in asdict(schedule).items()},
+        "seed": str(seed),
+        "data": f"{encoded.key}-{_digest(encoded.labels.tobytes())}",
+        "model": _digest(json.dumps([config, shapes], sort_keys=True, default=str).encode()),
+        "device": device.type,
+        "precision": precision,
+    }
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+class _Run:
+    """A training between two steps."""
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        method: nn.Module | None,
+        optimisers: _Optimisers,
+        watch: Watch,
+        device: torch.device,
+    ) -> None:
+        self.modules: dict[str, nn.Module] = {"model": model} if method is None else {"model": model, "method": method}
+        self.optimisers = optimisers
+        self.watch = watch
+        self.device = device
+        self.step = 0
+        self.rows = 0
+
+    def advance(self, value: Tensor, rate: float, rows: int) -> None:
+        """Ends a step whose loss was propagated back."""
+        self.watch.note(value, self.optimisers.step(rate))
+        self.step += 1
+        self.rows += rows
+
+    def tell(self, steps: int, progress: Progress, on_loss: OnLoss | None) -> None:
+        """Looks at the losses, and says how far it is. Raises `CandidateFailed` as the watch does."""
+        self.watch.look()
+        if on_loss is not None:
+            last = self.watch.losses[-_CHECK_EVERY:]
+            on_loss(self.step, steps, sum(last) / len(last))
+        progress(self.watch.stage, self.step, steps)
+
+    def go_on(self, checkpoint: Checkpoint, steps: int) -> None:
+        """Takes the state of a checkpoint, where there is one."""
+        state = checkpoint.load(self.device)
+        if state is None:
+            return
+        for name, module in self.modules.items():
+            module.load_state_dict(state[name])
+        for optimiser, kept in zip(self.optimisers.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(kept)
+        self.step, self.rows, self.watch.losses = state["step"], state["rows"], state["losses"]
+        torch.set_rng_state(state["random"].cpu())
+        if self.device.type == "cuda":
+            torch.cuda.set_rng_state(state["random_cuda"].cpu(), self.device)
+        checkpoint.note(f"goes on at step {self.step} of {steps}")
+
+    def state(self) -> State:
+        """What `go_on` takes. Raises `CandidateFailed` in place of a state whose losses are no good."""
+        self.watch.look()
+        return {
+            **{name: module.state_dict() for name, module in self.modules.items()},
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers.optimisers],
+            "step": self.step,
+            "rows": self.rows,
+            "losses": self.watch.losses,
+            "random": torch.get_rng_state(),
+            "random_cuda": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
+        }
 
 
 class _Optimisers:
@@ -199,30 +297,3 @@ def private_generator(device: torch.device, seed: int) -> Iterator[None]:
         if devices:
             torch.cuda.manual_seed(seed)
         yield
-
-
-class _Watch:
-    """Collects losses without making the device wait, and stops a training that diverges."""
-
-    def __init__(self, stage: str) -> None:
-        self.stage = stage
-        self.losses: list[float] = []
-        self._pending: list[Tensor] = []
-
-    def note(self, loss: Tensor, norm: Tensor) -> None:
-        """A finite loss with a gradient that is not finite counts as not finite: the weights are lost."""
-        self._pending.append(torch.where(norm.isfinite(), loss, norm))
-
-    def look(self) -> None:
-        """Raises `CandidateFailed` where one of the losses since the last look was no good."""
-        for value in torch.stack(self._pending).tolist():
-            self.losses.append(value)
-            if not math.isfinite(value) or abs(value) > _RUNAWAY * max(1.0, abs(self.losses[0])):
-                message = f"the loss is {value:.4g} at step {len(self.losses)} (first {self.losses[0]:.4g})"
-                raise CandidateFailed("nan", f"{message}: try a lower learning rate", self.stage)
-        self._pending.clear()
-
-    def final_loss(self) -> float:
-        """The mean over the last tenth of the steps."""
-        last = self.losses[-max(1, len(self.losses) // 10) :]
-        return sum(last) / len(last)

@@ -1,4 +1,4 @@
-"""Distillation of hidden states besides labels: teacher layers are read off student nodes of the same depth.
+"""Distillation of hidden states besides labels: teacher layers are read off what lies as deep in the student.
 
 Each probed layer has its own linear map from the student's width to the teacher's, thrown away afterwards
 (FitNets, arXiv 1412.6550; TinyBERT, arXiv 1909.10351). Which node learns which layer is our own choice.
@@ -26,6 +26,7 @@ class HiddenStateDistillation(Method):
     """
 
     needs_hidden = True
+    one_tokenizer = True
 
     def __init__(
         self,
@@ -48,9 +49,12 @@ class HiddenStateDistillation(Method):
         outputs = lesson.outputs
         if outputs.hidden is None:
             raise ValueError("hidden_states needs teacher outputs that were made with hidden_layers")
-        genotype = student.config.genotype
-        positions = [probe_position(genotype, layer, outputs.teacher_layers) for layer in outputs.layers]
-        return cls(lesson.config, lesson.problem, positions, int(genotype["width"]), outputs.hidden.shape[2])
+        config, layers = student.config, outputs.teacher_layers
+        if (genotype := getattr(config, "genotype", None)) is not None:
+            positions = [probe_position(genotype, layer, layers) for layer in outputs.layers]
+        else:
+            positions = [layer_position(int(config.num_hidden_layers), layer, layers) for layer in outputs.layers]
+        return cls(lesson.config, lesson.problem, positions, int(config.hidden_size), outputs.hidden.shape[2])
 
     def losses(self, student: PreTrainedModel, batch: Batch, teacher: TeacherRows) -> Iterator[Tensor]:
         """See the class; the student runs once, on the clean rows."""
@@ -80,3 +84,8 @@ def probe_position(genotype: Mapping[str, Any], layer: int, layers: int) -> int:
         depths.append(1 + max(depths[read] for read in node["inputs"]))
     share = layer / layers
     return min(range(1, len(depths)), key=lambda node: (abs(depths[node] / max(depths) - share), -node))
+
+
+def layer_position(own: int, layer: int, layers: int) -> int:
+    """The same for a student of `own` layers in a row: the layer of the nearest depth, embeddings (0) to embeddings."""
+    return 0 if layer == 0 else max(1, round(layer * own / layers))

@@ -78,6 +78,7 @@ class Method(nn.Module, ABC):
     """Losses to minimise. What it must keep over a kill is in its `state_dict` (`get_extra_state` for the rest)."""
 
     needs_hidden: ClassVar[bool] = False  # whether the teacher's outputs must hold hidden states
+    one_tokenizer: ClassVar[bool] = False  # whether student and teacher must read the same tokens
 
     @classmethod
     @abstractmethod

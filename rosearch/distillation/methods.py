@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from rosearch.distillation.ad2 import AdversarialDistillation
 from rosearch.distillation.hidden_states import HiddenStateDistillation
 from rosearch.distillation.kd import KnowledgeDistillation
+from rosearch.distillation.mate_kd import MateKd
 from rosearch.distillation.method import Method
+from rosearch.distillation.robust_kd import RobustKd
 from rosearch.distillation_config import DistillationConfig
 
 METHODS: dict[str, type[Method]] = {
     "kd": KnowledgeDistillation,
     "hidden_states": HiddenStateDistillation,
+    "ad2": AdversarialDistillation,
+    "mate_kd": MateKd,
+    "robust_kd": RobustKd,
 }
 
 
 def required_layers(config: DistillationConfig) -> tuple[int, ...]:
     """The teacher layers whose hidden states the configured method reads; none for most."""
     return tuple(config.hidden_layers) if METHODS[config.method].needs_hidden else ()
+
+
+def own_settings(config: DistillationConfig) -> dict[str, Any]:
+    """The configuration as plain data, without the sections of other methods: what a result can follow from."""
+    return config.model_dump(mode="json", exclude=set(METHODS) - {config.method})

@@ -84,9 +84,10 @@ def find_teacher(config: TeacherConfig, task: Task, max_length: int) -> FoundTea
     if tokenizer.pad_token_id is None:
         raise BadInput(Problem("experiment", "teacher.model", "a tokenizer that pads", f"{weights} has no pad token"))
     _check_positions(teacher, weights, max_length)
-    if not _has_head(teacher):
+    if not has_head(teacher):
         return FoundTeacher(weights, has_head=False)
-    return FoundTeacher(weights, has_head=True, label_order=_label_order(teacher, task, config.model))
+    advice = "weights without a classification head are fine-tuned for the task"
+    return FoundTeacher(weights, has_head=True, label_order=label_order(teacher, task, config.model, advice))
 
 
 def load_teacher(folder: Path) -> tuple[PreTrainedModel, Any]:
@@ -125,7 +126,7 @@ def _fine_tuned(
         model, tokenizer, training = fine_tune(
             weights, config.fine_tune, task, max_length, cache, device, seed, progress
         )
-        _save(model, tokenizer, folder)
+        save_whole(model, tokenizer, folder)
         return {
             "model": config.model,
             "task": task.name,
@@ -160,14 +161,17 @@ def _check_positions(teacher: Any, weights: Path, max_length: int) -> None:
         raise BadInput(Problem("experiment", "task.max_length", expected, str(max_length)))
 
 
-def _has_head(teacher: Any) -> bool:
-    return any(name.endswith("ForSequenceClassification") for name in teacher.architectures or [])
+def has_head(config: Any) -> bool:
+    """Whether a model's configuration says that it was saved with a classification head."""
+    return any(name.endswith("ForSequenceClassification") for name in config.architectures or [])
 
 
-def _label_order(teacher: Any, task: Task, where: str) -> tuple[int, ...] | None:
-    """Which of the teacher's outputs is our i-th label; None where the order is ours or the teacher names none."""
-    theirs = [str(teacher.id2label[index]) for index in range(teacher.num_labels)]
-    advice = "weights without a classification head are fine-tuned for the task"
+def label_order(config: Any, task: Task, where: str, advice: str) -> tuple[int, ...] | None:
+    """Which of a classifier's outputs is the task's i-th label; None where the order is the same or it names none.
+
+    Raises `BadInput` with `advice` where its labels are others.
+    """
+    theirs = [str(config.id2label[index]) for index in range(config.num_labels)]
     if len(theirs) != task.num_labels:
         expected = f"{task.num_labels} outputs ({', '.join(task.labels) or 'a score'})"
         raise BadInput(Problem(where, "id2label", expected, f"{len(theirs)} ({', '.join(theirs)})", advice))
@@ -184,14 +188,16 @@ def _label_order(teacher: Any, task: Task, where: str) -> tuple[int, ...] | None
 
 def _save_reordered(weights: Path, order: tuple[int, ...], task: Task, folder: Path) -> dict[str, Any]:
     model, tokenizer = load_teacher(weights)
-    _reorder_head(model, order, weights.name)
+    reorder_head(model, order, weights.name)
     model.config.update(label_names(task))
-    _save(model, tokenizer, folder)
+    save_whole(model, tokenizer, folder)
     return {"model": str(weights), "label_order": list(order)}
 
 
-def _reorder_head(model: PreTrainedModel, order: tuple[int, ...], where: str) -> None:
-    """Permutes the rows of the layer that gives the logits, whatever it is called, and makes sure by a
+def reorder_head(model: PreTrainedModel, order: tuple[int, ...], where: str) -> None:
+    """Makes the i-th output of a classifier what `order[i]` was.
+
+    Permutes the rows of the layer that gives the logits, whatever it is called, and makes sure by a
     forward.
     """
     probe = torch.arange(8).unsqueeze(0) % model.config.vocab_size
@@ -239,7 +245,8 @@ def _is_whole(folder: Path) -> bool:
         return False
 
 
-def _save(model: PreTrainedModel, tokenizer: Any, folder: Path) -> None:
+def save_whole(model: PreTrainedModel, tokenizer: Any, folder: Path) -> None:
+    """The model as safetensors and its tokenizer, readable by all whom the umask lets."""
     if getattr(tokenizer, "is_fast", False):  # some are published with truncation or padding switched on
         tokenizer.backend_tokenizer.no_truncation()
         tokenizer.backend_tokenizer.no_padding()

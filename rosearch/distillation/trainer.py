@@ -8,18 +8,24 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from rosearch.data.batches import Batch
-from rosearch.distillation.fitting import fit, private_generator
+from rosearch.distillation.checkpoint import Checkpoint
+from rosearch.distillation.fitting import OnLoss, fit, private_generator
 from rosearch.distillation.method import Lesson
-from rosearch.distillation.methods import METHODS
+from rosearch.distillation.methods import METHODS, own_settings
 from rosearch.randomness import derive_seed
 from rosearch.records.measurements import Training
 
 
-def distil(student: PreTrainedModel, lesson: Lesson) -> Training:
+def distil(
+    student: PreTrainedModel, lesson: Lesson, checkpoint: Checkpoint | None = None, on_loss: OnLoss | None = None
+) -> Training:
     """Trains the student in place; it ends on the lesson's device, in eval mode.
 
-    Equal seeds give equal students on one CPU. The global torch generator is left as it was.
-    Raises `CandidateFailed("nan")` where the loss becomes non-finite or runs away.
+    Equal seeds give equal students on one CPU, also where a `checkpoint` was gone on from; what the student's weights
+    start from must be named in the checkpoint's `content`, since it is not read off them. The global torch generator
+    is left as it was. `on_loss` is told the loss every few steps.
+    Raises `CandidateFailed("nan")` where the loss becomes non-finite or runs away, `RunError` where the checkpoint is
+    of another training.
     """
     device = lesson.device
     with private_generator(device, derive_seed(lesson.seed, "method")):
@@ -37,8 +43,17 @@ def distil(student: PreTrainedModel, lesson: Lesson) -> Training:
         seed=lesson.seed,
         stage="distil",
         progress=lesson.progress,
+        method=method,
         extra=method.trained(),
         before_step=lambda step: method.before_step(student, step),
+        checkpoint=None if checkpoint is None else checkpoint.of(_content(lesson)),
+        on_loss=on_loss,
     )
     method.finish(student)
     return training
+
+
+def _content(lesson: Lesson) -> dict[str, str]:
+    """The settings of the method, and the teacher's answers."""
+    settings = {name: str(value) for name, value in own_settings(lesson.config).items()}
+    return {**settings, "teacher": lesson.outputs.key}

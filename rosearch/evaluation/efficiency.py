@@ -21,6 +21,10 @@ from rosearch.records.measurements import Efficiency, Latency, TeacherCost
 from rosearch.space.cost import count_flops
 from rosearch.space.genotype import Genotype
 
+# BERT-base, which the literature compares with: its weights, and those of its 12 layers alone (arXiv 1810.04805).
+BERT_BASE_PARAMETERS = 109_482_240
+BERT_BASE_ENCODER_PARAMETERS = 85_054_464
+
 
 def teacher_cost(model: torch.nn.Module, tokens: int) -> TeacherCost:
     """Count a teacher. Raises `BadInput` where `tokens` is more than its positions."""
@@ -49,18 +53,21 @@ def count_model_flops(model: torch.nn.Module, tokens: int) -> int:
 
 def measure_efficiency(
     model: torch.nn.Module,
-    genotype: Genotype,
+    genotype: Genotype | None,
     teacher: TeacherCost,
     config: EfficiencyConfig,
     device: torch.device,
 ) -> Efficiency:
     """The efficiency of a student on `device`; compression is the teacher's count over the student's.
 
-    FLOPs come from the genotype, parameters from the model itself. Latency is left out where `config.repeats` is 0;
-    else `BadInput` is raised where `config.tokens` is more than the model's positions.
+    FLOPs come from the genotype, where there is one, parameters from the model itself. Latency is left out where
+    `config.repeats` is 0; else `BadInput` is raised where `config.tokens` is more than the model's positions.
     """
     parameters, encoder_parameters = count_model_parameters(model)
-    flops = count_flops(genotype, config.tokens, _labels(model))
+    if genotype is None:
+        flops = count_model_flops(model, config.tokens)
+    else:
+        flops = count_flops(genotype, config.tokens, _labels(model))
     batch_sizes = config.batch_sizes if config.repeats else []
     return Efficiency(
         parameters=parameters,

@@ -18,16 +18,17 @@ def cross(a: Genotype, b: Genotype, space: SearchSpace, rng: random.Random) -> G
 
     Both are ordered by depth (the longest path from the source). A run of that order is convex: no path
     leaves it and comes back, so it can be cut out without a cycle. An edge that dangles is tied to the node
-    at the same relative place. Width and rank come from one parent, pooling from either. `a` itself where no
-    legal other child was drawn.
+    at the same relative place. Width and rank come from one parent, pooling and the source's settings each from
+    either. `a` itself where no legal other child was drawn.
     """
     first, second = _by_depth(a), _by_depth(b)
     for _ in range(TRIES):
         nodes = _exchanged(first.nodes, second.nodes, rng)
         shape, pooled = rng.choice((a, b)), rng.choice((a, b))
+        source = rng.choice((a, b)).source if a.source != b.source else a.source
         nodes = [settled(node, space, shape.width, rng) for node in nodes]
         rank = fitting_rank(shape.rank, shape.width, space)
-        child = Genotype(shape.width, rank, pooled.pooling, tuple(nodes))
+        child = Genotype(shape.width, rank, pooled.pooling, tuple(nodes), source)
         if is_legal(child, space) and child.id not in (a.id, b.id):
             return child
     return a
@@ -40,7 +41,7 @@ def _by_depth(genotype: Genotype) -> Genotype:
     order = [name for layer in layers for name in sorted(layer) if name != SOURCE]
     position = {SOURCE: SOURCE} | {old: new for new, old in enumerate(order, start=1)}
     nodes = tuple(_renumbered(canonical.nodes[old - 1], position) for old in order)
-    return Genotype(canonical.width, canonical.rank, canonical.pooling, nodes)
+    return canonical.with_(nodes=nodes)
 
 
 def _renumbered(node: Node, position: dict[int, int]) -> Node:

@@ -157,21 +157,32 @@ def change_width(genotype: Genotype, space: SearchSpace, rng: random.Random) -> 
         return None
     width = rng.choice(others)
     nodes = tuple(settled(node, space, width, rng) for node in genotype.nodes)
-    return Genotype(width, fitting_rank(genotype.rank, width, space), genotype.pooling, nodes)
+    return genotype.with_(width=width, rank=fitting_rank(genotype.rank, width, space), nodes=nodes)
 
 
 @_always_legal
 def change_rank(genotype: Genotype, space: SearchSpace, rng: random.Random) -> Genotype | None:
     """Another rank of the factorised embedding, no larger than the width."""
     others = [rank for rank in space.ranks if rank != genotype.rank and rank <= genotype.width]
-    return Genotype(genotype.width, rng.choice(others), genotype.pooling, genotype.nodes) if others else None
+    return genotype.with_(rank=rng.choice(others)) if others else None
 
 
 @_always_legal
 def change_pooling(genotype: Genotype, space: SearchSpace, rng: random.Random) -> Genotype | None:
     """Another pooling."""
     others = [pooling for pooling in space.poolings if pooling != genotype.pooling]
-    return Genotype(genotype.width, genotype.rank, rng.choice(others), genotype.nodes) if others else None
+    return genotype.with_(pooling=rng.choice(others)) if others else None
+
+
+@_always_legal
+def change_source(genotype: Genotype, space: SearchSpace, rng: random.Random) -> Genotype | None:
+    """One setting of the source takes another of its values."""
+    names = sorted(name for name, values in space.source.items() if len(values) > 1)
+    if not names:
+        return None
+    name, now = rng.choice(names), genotype.source_setting
+    value = rng.choice([value for value in space.source[name] if value != now[name]])
+    return genotype.with_(source=tuple({**now, name: value}.items()))
 
 
 MUTATIONS: dict[str, Mutation] = {
@@ -184,7 +195,14 @@ MUTATIONS: dict[str, Mutation] = {
     "change_width": change_width,
     "change_rank": change_rank,
     "change_pooling": change_pooling,
+    "change_source": change_source,
 }
+
+
+def mutations_of(space: SearchSpace) -> list[str]:
+    """The names of the mutations to draw from: the source's only where the space has a choice of sources."""
+    has_sources = any(len(values) > 1 for values in space.source.values())
+    return sorted(name for name in MUTATIONS if has_sources or name != "change_source")
 
 
 def mutate(genotype: Genotype, space: SearchSpace, rng: random.Random, count: int = 1) -> tuple[Genotype, str]:
@@ -194,8 +212,9 @@ def mutate(genotype: Genotype, space: SearchSpace, rng: random.Random, count: in
     genotype itself comes back with an empty name.
     """
     done = []
+    names = mutations_of(space)
     for _ in range(count):
-        for name in rng.sample(sorted(MUTATIONS), len(MUTATIONS)):
+        for name in rng.sample(names, len(names)):
             child = MUTATIONS[name](genotype, space, rng)
             if child is not None:
                 genotype = child
@@ -209,4 +228,4 @@ def _with_node(genotype: Genotype, index: int, node: Node) -> Genotype:
 
 
 def _with_nodes(genotype: Genotype, nodes: list[Node]) -> Genotype:
-    return Genotype(genotype.width, genotype.rank, genotype.pooling, tuple(nodes))
+    return genotype.with_(nodes=tuple(nodes))

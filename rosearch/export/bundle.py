@@ -9,60 +9,111 @@ from __future__ import annotations
 import json
 import shutil
 import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
+from rosearch.distillation.teacher import save_whole as save_model
 from rosearch.errors import RunError
 from rosearch.export.card import CardFacts, render_card
+from rosearch.student.tokenization_rosearch import ENCODING_FILE
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 # The files of rosearch.student that travel: they import each other, torch and transformers, and nothing else.
-CODE = ("configuration_rosearch.py", "operations.py", "modeling_rosearch.py")
+CODE = ("configuration_rosearch.py", "lexicon.py", "operations.py", "modeling_rosearch.py")
 MODEL_TYPE = "rosearch_student"
 ARCHITECTURE = "StudentForSequenceClassification"
 AUTO_MAP = {
     "AutoConfig": "configuration_rosearch.StudentConfig",
     "AutoModelForSequenceClassification": f"modeling_rosearch.{ARCHITECTURE}",
 }
+TOKENIZER_CODE = "tokenization_rosearch.py"  # travels where a student has a robust encoding
+_TOKENIZER_CLASSES = [None, "tokenization_rosearch.EncodedTokenizer"]  # slow and fast
 _WEIGHTS = "model.safetensors"
+RECORD = "distillation.json"  # what `rosearch distil` writes beside the weights
 
 
 def export_student(
-    student: Path, tokenizer: Path, destination: Path, facts: CardFacts, *, overwrite: bool = False
+    student: Path,
+    tokenizer: Path,
+    destination: Path,
+    facts: CardFacts,
+    *,
+    overwrite: bool = False,
+    more: Mapping[str, str] = MappingProxyType({}),
 ) -> Path:
     """Write the bundle of a saved student and a saved tokenizer (folders) to `destination`; returns its path.
 
-    It appears in one step or not at all. With `overwrite` it takes the place of an earlier export, of nothing
-    else. Raises `RunError` where the destination exists, where student or tokenizer are not there or do not
-    fit each other or the facts, and where nothing can be written.
+    `more` are further text files by name. It appears in one step or not at all. With `overwrite` it takes the place
+    of an earlier export, of nothing else. Raises `RunError` where the destination exists, where student or tokenizer
+    are not there or do not fit each other or the facts, and where nothing can be written.
     """
     destination = destination.resolve()
-    _check_destination(destination, overwrite)
+    check_destination(destination, overwrite)
     config = _read_config(student, facts)
-    half = destination.with_name(f".{destination.name}.{uuid.uuid4().hex}")  # not mkdtemp: its mode ignores the umask
-    try:
-        half.mkdir(parents=True)
+    with _in_one_step(destination) as half:
         shutil.copyfile(student / _WEIGHTS, half / _WEIGHTS)  # without the mode: safetensors writes 0600
         _write_config(config, half)
         _write_tokenizer(tokenizer, half, facts.max_length, config["vocab_size"])
         for name in CODE:
             (half / name).write_bytes(files("rosearch.student").joinpath(name).read_bytes())
-        (half / "README.md").write_text(render_card(facts, destination.name, CODE), encoding="utf-8")
+        _write_texts(half, {"README.md": render_card(facts, destination.name, CODE), **more})
+    return destination
+
+
+def export_model(
+    model: PreTrainedModel,
+    tokenizer: Any,
+    destination: Path,
+    facts: CardFacts,
+    *,
+    overwrite: bool = False,
+    more: Mapping[str, str] = MappingProxyType({}),
+) -> Path:
+    """Write a model of transformers' own, which needs no code beside it, as `export_student` does one of ours."""
+    destination = destination.resolve()
+    check_destination(destination, overwrite)
+    tokenizer.model_max_length = facts.max_length
+    with _in_one_step(destination) as half:
+        save_model(model, tokenizer, half)
+        _write_texts(half, {"README.md": render_card(facts, destination.name, ()), **more})
+    return destination
+
+
+def check_destination(destination: Path, overwrite: bool) -> None:
+    """Raise `RunError` where there is something at the destination that an export may not replace."""
+    if not destination.exists():
+        return
+    if not overwrite:
+        raise RunError(f"{destination}: exists already; name another folder or ask to overwrite it")
+    model = all((destination / name).is_file() for name in ("config.json", _WEIGHTS))
+    ours = (destination / RECORD).is_file() or all((destination / name).is_file() for name in CODE)
+    if not (model and ours):
+        raise RunError(f"{destination}: is no earlier export and will not be overwritten; name another folder")
+
+
+@contextmanager
+def _in_one_step(destination: Path) -> Iterator[Path]:
+    """A folder to fill, which then takes its place."""
+    half = destination.with_name(f".{destination.name}.{uuid.uuid4().hex}")  # not mkdtemp: its mode ignores the umask
+    try:
+        half.mkdir(parents=True)
+        yield half
         _put_in_place(half, destination)
     except OSError as error:
         raise RunError(f"{destination}: cannot be written: {error.strerror or error}") from None
     finally:
         shutil.rmtree(half, ignore_errors=True)
-    return destination
 
 
-def _check_destination(destination: Path, overwrite: bool) -> None:
-    if not destination.exists():
-        return
-    if not overwrite:
-        raise RunError(f"{destination}: exists already; name another folder or ask to overwrite it")
-    if not all((destination / name).is_file() for name in ("config.json", _WEIGHTS, *CODE)):
-        raise RunError(f"{destination}: is no earlier export and will not be overwritten; name another folder")
+def _write_texts(folder: Path, texts: Mapping[str, str]) -> None:
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 def _read_config(student: Path, facts: CardFacts) -> dict[str, Any]:
@@ -107,6 +158,11 @@ def _write_tokenizer(source: Path, folder: Path, max_length: int, vocabulary: in
         raise RunError(f"{source}: the student has {vocabulary} words, this tokenizer {len(tokenizer)}: not its own")
     tokenizer.model_max_length = max_length
     tokenizer.save_pretrained(folder)
+    if (folder / ENCODING_FILE).is_file():  # words are encoded before they are cut: that code travels too
+        (folder / TOKENIZER_CODE).write_bytes(files("rosearch.student").joinpath(TOKENIZER_CODE).read_bytes())
+        path = folder / "tokenizer_config.json"
+        config = json.loads(path.read_text(encoding="utf-8")) | {"auto_map": {"AutoTokenizer": _TOKENIZER_CLASSES}}
+        path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def _put_in_place(half: Path, destination: Path) -> None:

@@ -15,6 +15,17 @@ from rosearch.space.genotype import Genotype
 
 Row = Sequence[object]
 
+_FOUND = "its architecture was found by evolution and its weights by distillation (rosearch, run `{run}`)"
+_NEEDS = (
+    "It needs torch and transformers, not rosearch. `trust_remote_code=True` runs the Python files of this folder "
+    "({code}): read them first."
+)
+_NEEDS_NO_CODE = "It needs torch and transformers, not rosearch, and no code beside it."
+_FRAME = (
+    "Node 0 is the embedded text; each operation is pre-norm with a residual; the mean of the nodes that nobody reads "
+    "is normed and pooled."
+)
+
 
 @dataclass(frozen=True)
 class CardFacts:
@@ -26,43 +37,51 @@ class CardFacts:
     labels: tuple[str, ...]  # in the order of the logits; empty for regression
     texts: Literal[1, 2]  # 2: the task is about pairs
     max_length: int
-    genotype: Genotype
+    genotype: Genotype | None  # None: a model of transformers' own, see `architecture`
     measurements: Measurements
     teacher: str
     run: str
     date: str
     split: str = "validation"
     candidates: int = 0  # that it was chosen from by these measurements; 0: it was not chosen by them
+    origin: str = ""  # how it was made, in words; "": found by evolution in `run`
+    architecture: str = ""  # in words, where there is no genotype
+    teacher_quality: Quality | None = None  # on the same rows
 
 
 def render_card(facts: CardFacts, folder: str, code: Iterable[str]) -> str:
     """The README.md of the export `folder`: Markdown with the hub's YAML header. `code` names its code."""
     template = Template(files("rosearch.export").joinpath("model_card.md").read_text(encoding="utf-8"))
-    measurements, genotype = facts.measurements, facts.genotype
+    measurements, code = facts.measurements, tuple(code)
     return template.substitute(
         metadata=_metadata(facts),
         name=facts.name,
         teacher=facts.teacher,
         task=facts.task,
-        run=facts.run,
+        origin=facts.origin or _FOUND.format(run=facts.run),
         date=facts.date,
         split=facts.split,
         snippet=usage_snippet(facts, folder),
-        code=", ".join(f"`{name}`" for name in code),
+        needs=_NEEDS.format(code=", ".join(f"`{name}`" for name in code)) if code else _NEEDS_NO_CODE,
         quality_n=measurements.quality.n,
-        measured=_table(("measure", "value"), [*_quality(measurements.quality), *_attacked(measurements)]),
+        measured=_table(
+            ("measure", "value"), [*_quality(measurements.quality), *_taught(facts), *_attacked(measurements)]
+        ),
         cost=_table(("cost", "value", "against the teacher"), _efficiency(measurements.efficiency)),
-        width=genotype.width,
-        rank=genotype.rank,
-        pooling=genotype.pooling,
-        nodes=_table(("node", "operation", "settings", "reads", "merge"), _nodes(genotype)),
+        architecture=facts.architecture if facts.genotype is None else _graph(facts.genotype),
         limits="\n".join(f"- {limit}" for limit in _limits(facts)),
     )
+
+
+def _graph(genotype: Genotype) -> str:
+    frame = f"Width {genotype.width}, embedding rank {genotype.rank}, pooling: {genotype.pooling}. {_FRAME}"
+    return f"{frame}\n\n{_table(('node', 'operation', 'settings', 'reads', 'merge'), _nodes(genotype))}"
 
 
 def usage_snippet(facts: CardFacts, folder: str) -> str:
     """Python that loads the folder and labels one text; it runs where the folder lies."""
     texts = '["a first text"], ["a second text"]' if facts.texts == 2 else '["a text"]'
+    trust = "" if facts.genotype is None else ", trust_remote_code=True"
     answer = (
         "score = logits[0, 0].item()"
         if facts.problem == "regression"
@@ -73,8 +92,8 @@ def usage_snippet(facts: CardFacts, folder: str) -> str:
             "from transformers import AutoModelForSequenceClassification, AutoTokenizer",
             "",
             f"folder = {folder!r}  # the path of this folder",
-            "tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=True)",
-            "model = AutoModelForSequenceClassification.from_pretrained(folder, trust_remote_code=True)",
+            f"tokenizer = AutoTokenizer.from_pretrained(folder{trust})",
+            f"model = AutoModelForSequenceClassification.from_pretrained(folder{trust})",
             "model.eval()",
             f'inputs = tokenizer({texts}, truncation=True, padding=True, return_tensors="pt")',
             "logits = model(**inputs).logits",
@@ -84,10 +103,11 @@ def usage_snippet(facts: CardFacts, folder: str) -> str:
 
 
 def _metadata(facts: CardFacts) -> str:
+    searched = [] if facts.origin else ["neural-architecture-search"]
     header = {
         "library_name": "transformers",
         "pipeline_tag": "text-classification",
-        "tags": ["rosearch", "distillation", "neural-architecture-search", facts.task],
+        "tags": ["rosearch", "distillation", *searched, facts.task],
     }
     return yaml.safe_dump(header, sort_keys=False, allow_unicode=True)
 
@@ -108,6 +128,14 @@ def _quality(quality: Quality) -> list[Row]:
         "largest share of one class in the predictions": quality.largest_class_share,
     }
     return rows + [(name, f"{value:.3f}") for name, value in others.items() if value is not None]
+
+
+def _taught(facts: CardFacts) -> list[Row]:
+    """The teacher on the same rows, where it is known."""
+    if facts.teacher_quality is None:
+        return []
+    name, value = _quality(facts.teacher_quality)[0]
+    return [(f"of the teacher, {name}", value)]
 
 
 def _attacked(measurements: Measurements) -> list[Row]:
@@ -172,16 +200,25 @@ def _efficiency(efficiency: Efficiency) -> list[Row]:
 
 
 def _nodes(genotype: Genotype) -> list[Row]:
+    """Node 0 too, where it does more than look words up."""
+    source = [(0, "source", _told(genotype.source), "", "")] if genotype.source else []
     return [
-        (
-            position,
-            node.op,
-            ", ".join(f"{name} {value}" for name, value in node.settings),
-            ", ".join(map(str, node.inputs)),
-            node.merge if len(node.inputs) > 1 else "",
-        )
-        for position, node in enumerate(genotype.nodes, start=1)
+        *source,
+        *(
+            (
+                position,
+                node.op,
+                _told(node.settings),
+                ", ".join(map(str, node.inputs)),
+                node.merge if len(node.inputs) > 1 else "",
+            )
+            for position, node in enumerate(genotype.nodes, start=1)
+        ),
     ]
+
+
+def _told(settings: Iterable[tuple[str, object]]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in settings)
 
 
 def _limits(facts: CardFacts) -> list[str]:

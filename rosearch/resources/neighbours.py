@@ -23,6 +23,10 @@ class Neighbours:
     def __len__(self) -> int:
         return len(self._lists)
 
+    def words(self) -> list[str]:
+        """All listed words, in the order of the file."""
+        return list(self._lists)
+
     def of(self, word: str, most: int | None = None) -> list[str]:
         """Up to `most` words, nearest first; none for a word that is not listed. The list is the caller's own."""
         return self._lists.get(word, [])[:most]

@@ -16,12 +16,18 @@ from rosearch.space.genotype import Genotype, Setting
 LIGHT_CONV_HEADS = 8  # kernels of a lightweight convolution, each shared by width / 8 channels
 QKV_KERNEL = 3  # of the depthwise convolution after Q, K and V
 
+# Of words read by their characters; the student's lexicon has the same.
+CHARACTER_IDS, CHARACTER_FEATURES = 256, 16
+CHARACTER_PLACES = 17  # a mark of how the piece begins, and 16 characters
+CHARACTER_KERNEL, CHARACTER_CHANNELS = 3, 64
+BUCKETS = 8192  # that n-grams are hashed to
+
 _Settings = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class ParameterCount:
-    """`embeddings` are the word, position and token-type tables; `encoder` is the rest."""
+    """`embeddings` are all tables: words or n-grams, characters, positions, token types; `encoder` is the rest."""
 
     total: int
     encoder: int
@@ -37,8 +43,9 @@ def count_parameters(
     labels: int = 2,
 ) -> ParameterCount:
     """Parameters of the student of a sound genotype. The defaults are BERT's tables and two labels."""
-    embeddings = embedding_parameters(genotype.rank, vocabulary, positions, token_types)
-    encoder = frame_parameters(genotype.width, genotype.rank, genotype.pooling, labels)
+    characters = str(genotype.source_setting["characters"])
+    embeddings = embedding_parameters(genotype.rank, vocabulary, positions, token_types, characters)
+    encoder = frame_parameters(genotype.width, genotype.rank, genotype.pooling, labels, characters)
     for node in genotype.nodes:
         encoder += operation_parameters(node.op, node.settings, genotype.width)
         if len(node.inputs) > 1:
@@ -47,9 +54,15 @@ def count_parameters(
 
 
 def count_flops(genotype: Genotype, tokens: int, labels: int = 2) -> int:
-    """FLOPs of one sentence: twice the multiply-adds of linear maps, convolutions and attention."""
+    """FLOPs of one sentence: twice the multiply-adds of linear maps, convolutions and attention.
+
+    Characters are read once per distinct token: here all are.
+    """
     width = genotype.width
     multiply_adds = tokens * genotype.rank * width + width * labels
+    if genotype.source_setting["characters"] == "cnn":
+        taps = CHARACTER_PLACES * CHARACTER_KERNEL * CHARACTER_FEATURES
+        multiply_adds += tokens * CHARACTER_CHANNELS * (taps + genotype.rank)
     if genotype.pooling == "attention":
         multiply_adds += tokens * width
     for node in genotype.nodes:
@@ -59,15 +72,22 @@ def count_flops(genotype: Genotype, tokens: int, labels: int = 2) -> int:
     return 2 * multiply_adds
 
 
-def embedding_parameters(rank: int, vocabulary: int, positions: int = 512, token_types: int = 2) -> int:
-    """The three tables: words, positions and token types, each `rank` wide."""
-    return (vocabulary + positions + token_types) * rank
+def embedding_parameters(
+    rank: int, vocabulary: int, positions: int = 512, token_types: int = 2, characters: str = "none"
+) -> int:
+    """The tables of words (or n-grams), positions and token types, each `rank` wide, and that of characters."""
+    words = BUCKETS if characters == "ngrams" else vocabulary
+    letters = CHARACTER_IDS * CHARACTER_FEATURES if characters == "cnn" else 0
+    return (words + positions + token_types) * rank + letters
 
 
-def frame_parameters(width: int, rank: int, pooling: str, labels: int = 2) -> int:
-    """What every student has around its nodes: rank-to-width map, two LayerNorms, pooling, classifier."""
+def frame_parameters(width: int, rank: int, pooling: str, labels: int = 2, characters: str = "none") -> int:
+    """What is around the nodes: network over characters, rank-to-width map, two LayerNorms, pooling, classifier."""
     scores = _linear(width, 1) if pooling == "attention" else 0
-    return _linear(rank, width) + 2 * _norm(width) + scores + _linear(width, labels)
+    reader = 0
+    if characters == "cnn":
+        reader = _linear(CHARACTER_KERNEL * CHARACTER_FEATURES, CHARACTER_CHANNELS) + _linear(CHARACTER_CHANNELS, rank)
+    return reader + _linear(rank, width) + 2 * _norm(width) + scores + _linear(width, labels)
 
 
 @lru_cache(maxsize=4096)

@@ -3,6 +3,7 @@
 Node 0 is the source (the embedded tokens); nodes 1..n carry an operation, its settings and a merge; an edge
 carries the port at which it enters its reader. Nodes that nobody reads are sinks; all sinks are merged into
 the output. Graph attributes: `width` (features per token), `rank` (of the factorised embedding), `pooling`.
+The source has settings too: how words are read before and as they become vectors.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from rosearch.space.identity import canonical_form, genotype_id
 
 Setting = bool | int | float | str
 SOURCE = 0
+
+# What the source does where a genotype does not say: a genotype holds only what differs.
+SOURCE_DEFAULTS: dict[str, Setting] = {"encoding": "wordpiece", "characters": "none", "token_dropout": 0.0}
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ class Node:
 class Genotype:
     """Width, embedding rank, pooling, and operator nodes in a topological order (each reads earlier ones).
 
+    `source` are the settings of node 0; those that are the default are dropped and the rest sorted by name.
     Equality and hash are those of `id`: two genotypes that describe the same architecture are equal, however
     their nodes are numbered. Raises `ValueError` where the nodes are no DAG in topological order.
     """
@@ -57,8 +62,11 @@ class Genotype:
     rank: int
     pooling: str
     nodes: tuple[Node, ...]
+    source: tuple[tuple[str, Setting], ...] = ()
 
     def __post_init__(self) -> None:
+        told = [setting for setting in self.source if setting[1] != SOURCE_DEFAULTS.get(setting[0])]
+        object.__setattr__(self, "source", tuple(sorted(told, key=lambda setting: setting[0])))
         if not self.nodes:
             raise ValueError("a genotype needs at least one node")
         for position, node in enumerate(self.nodes, start=1):
@@ -68,11 +76,20 @@ class Genotype:
                 if not 0 <= read < position:
                     raise ValueError(f"node {position} ({node.op}) reads {read}: only 0..{position - 1} come before it")
 
+    def with_(self, **changes: Any) -> Self:
+        """A changed copy."""
+        return replace(self, **changes)
+
+    @property
+    def source_setting(self) -> dict[str, Setting]:
+        """All settings of the source, defaults included (a copy)."""
+        return {**SOURCE_DEFAULTS, **dict(self.source)}
+
     @cached_property
     def graph(self) -> nx.DiGraph:
         """The frozen networkx graph. An edge carries all ports at which its reader reads it."""
         graph = nx.DiGraph(width=self.width, rank=self.rank, pooling=self.pooling)
-        graph.add_node(SOURCE, op="source", settings=(), merge="add")
+        graph.add_node(SOURCE, op="source", settings=self.source, merge="add")
         for position, node in enumerate(self.nodes, start=1):
             graph.add_node(position, op=node.op, settings=node.settings, merge=node.merge)
             for port, read in enumerate(node.inputs):
@@ -100,7 +117,8 @@ class Genotype:
             reads = sorted((port, position[read]) for read, _, ports in edges for port in ports)
             data = graph.nodes[name]
             nodes.append(Node(data["op"], tuple(data["settings"]), tuple(read for _, read in reads), data["merge"]))
-        return cls(graph.graph["width"], graph.graph["rank"], graph.graph["pooling"], tuple(nodes))
+        source = tuple(graph.nodes[sources[0]].get("settings", ()))
+        return cls(graph.graph["width"], graph.graph["rank"], graph.graph["pooling"], tuple(nodes), source)
 
     @cached_property
     def id(self) -> str:
@@ -122,7 +140,7 @@ class Genotype:
         read = {source for node in nodes for source in node.inputs} | {SOURCE}
         twice = {position for position in form.output if form.output.count(position) > 1}
         nodes.extend(Node("identity", (), (position,)) for position in form.output if position in read | twice)
-        return Genotype(self.width, self.rank, self.pooling, tuple(nodes))
+        return self.with_(nodes=tuple(nodes))
 
     @cached_property
     def sinks(self) -> tuple[int, ...]:
@@ -131,8 +149,8 @@ class Genotype:
         return tuple(position for position in range(1, len(self.nodes) + 1) if position not in read)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON data: width, rank, pooling, and per node op, inputs, merge and its settings."""
-        return {
+        """Plain JSON data: width, rank, pooling, per node op, inputs, merge and settings; the source's, if any."""
+        data = {
             "width": self.width,
             "rank": self.rank,
             "pooling": self.pooling,
@@ -141,6 +159,7 @@ class Genotype:
                 for node in self.nodes
             ],
         }
+        return data | {"source": dict(self.source)} if self.source else data
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -154,7 +173,8 @@ class Genotype:
             )
             for node in data["nodes"]
         )
-        return cls(int(data["width"]), int(data["rank"]), str(data["pooling"]), nodes)
+        source = tuple(dict(data.get("source", {})).items())
+        return cls(int(data["width"]), int(data["rank"]), str(data["pooling"]), nodes, source)
 
     def to_json(self) -> str:
         """One line of JSON with sorted keys."""
@@ -172,11 +192,14 @@ class Genotype:
         return hash(self.id)
 
     def __str__(self) -> str:
-        """One short line, e.g. `w256 r128 mean | attention(heads=4)<-0 ffn(ratio=2)<-1`."""
-        parts = []
+        """One short line, e.g. `w256 r128 mean | source(characters=cnn) attention(heads=4)<-0 ffn(ratio=2)<-1`."""
+        parts = [f"source{_in_brackets(self.source)}"] if self.source else []
         for node in self.nodes:
-            settings = ",".join(f"{name}={value}" for name, value in node.settings)
             reads = ",".join(map(str, node.inputs))
             merge = f":{node.merge}" if len(node.inputs) > 1 else ""
-            parts.append(f"{node.op}{f'({settings})' if settings else ''}<-{reads}{merge}")
+            parts.append(f"{node.op}{_in_brackets(node.settings)}<-{reads}{merge}")
         return f"w{self.width} r{self.rank} {self.pooling} | {' '.join(parts)}"
+
+
+def _in_brackets(settings: tuple[tuple[str, Setting], ...]) -> str:
+    return f"({','.join(f'{name}={value}' for name, value in settings)})" if settings else ""

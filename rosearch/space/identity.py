@@ -18,7 +18,7 @@ from math import gcd
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rosearch.space.genotype import Genotype, Node
+    from rosearch.space.genotype import Genotype, Node, Setting
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,10 @@ def genotype_id(genotype: Genotype) -> str:
     """16 hex digits that isomorphic genotypes share and others do not (up to collisions of 64 bits)."""
     form = canonical_form(genotype)
     nodes = [[_label(genotype.nodes[old - 1], reads), reads] for old, reads in zip(form.kept, form.reads, strict=True)]
-    text = json.dumps([genotype.width, genotype.rank, genotype.pooling, nodes, form.output])
+    told = [genotype.width, genotype.rank, genotype.pooling, nodes, form.output]
+    if genotype.source:  # a source of defaults adds nothing: ids are older than its settings
+        told.append(_spelled(genotype.source))
+    text = json.dumps(told)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
@@ -59,8 +62,12 @@ def working_nodes(genotype: Genotype) -> int:
 
 
 def _label(node: Node, inputs: Sequence[int]) -> str:
-    settings = sorted((name, value if isinstance(value, bool | str) else float(value)) for name, value in node.settings)
-    return json.dumps([node.op, node.merge if len(inputs) > 1 else "", settings])
+    return json.dumps([node.op, node.merge if len(inputs) > 1 else "", _spelled(node.settings)])
+
+
+def _spelled(settings: Iterable[tuple[str, Setting]]) -> list[tuple[str, bool | float | str]]:
+    """Settings by name, numbers in one spelling."""
+    return sorted((name, value if isinstance(value, bool | str) else float(value)) for name, value in settings)
 
 
 def _without_no_ops(genotype: Genotype) -> tuple[list[int], list[tuple[int, ...]], tuple[int, ...]]:

@@ -133,9 +133,9 @@ def fit_to_space(genotype: Genotype, space: SearchSpace) -> Genotype:
     """The nearest legal genotype: the same one where it is legal already.
 
     Width and rank move to the nearest pair that allows a legal genotype; merges, pooling and settings to the
-    nearest value that the space has. A node of an operation that the space does not have goes, and what read
-    it reads its last input. Surplus nodes are cut from the end, so that a pattern of blocks stays whole.
-    Raises `ValueError` with the reason where nothing legal is found.
+    nearest value that the space has (those of the source to its first). A node of an operation that the space
+    does not have goes, and what read it reads its last input. Surplus nodes are cut from the end, so that a
+    pattern of blocks stays whole. Raises `ValueError` with the reason where nothing legal is found.
     """
     if not violations(genotype, space):
         return genotype
@@ -144,13 +144,19 @@ def fit_to_space(genotype: Genotype, space: SearchSpace) -> Genotype:
         nodes = _without_unknown(genotype.nodes, space, width)[: space.max_nodes]
         while len(nodes) >= space.min_nodes:
             pooling = str(_nearest(genotype.pooling, space.poolings))
-            fitted = Genotype(width, rank, pooling, _snapped(nodes, space, width))
+            fitted = Genotype(width, rank, pooling, _snapped(nodes, space, width), _source_in(genotype, space))
             if not (problems := violations(fitted, space)):
                 return fitted
             reasons = reasons or problems
             nodes = nodes[:-1]
         reasons = reasons or [f"{len(nodes)} of its nodes can stay, {space.min_nodes} are needed"]
     raise ValueError(f"does not fit the search space {space.name}: {'; '.join(reasons)}")
+
+
+def _source_in(genotype: Genotype, space: SearchSpace) -> tuple[tuple[str, Setting], ...]:
+    """The settings of its source, each the space's first where the space does not have it."""
+    ours = genotype.source_setting
+    return tuple((name, ours[name] if ours[name] in values else values[0]) for name, values in space.source.items())
 
 
 def _distance(genotype: Genotype, shape: tuple[int, int]) -> float:

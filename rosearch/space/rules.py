@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from rosearch.space.genotype import Genotype, Node
+from rosearch.space.genotype import Genotype, Node, Setting
 
 ACTIVATIONS = ("gelu", "relu", "silu", "relu2")  # relu2 is the squared ReLU of Primer
 MERGES = ("add", "gate", "concat")  # mean of the inputs; learned share per channel; concatenate and project
 POOLINGS = ("first", "mean", "attention")
+ENCODINGS = ("wordpiece", "typos", "synonyms", "typos+synonyms")  # of words, by the tokenizer: no weight hangs on it
+CHARACTERS = ("none", "cnn", "ngrams")  # besides the word table nothing, a network over letters; n-grams instead
 MAX_INPUTS = 3
 WIDTH_STEP = 8  # lightweight convolutions share one kernel among an eighth of the channels
 MAX_KERNEL = 31
@@ -47,11 +49,22 @@ def _is_ratio(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and MIN_RATIO <= value <= MAX_RATIO
 
 
+def _is_share(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1
+
+
 HEADS = SettingRule(int, "a whole number of at least 1 that divides the width", _is_heads)
 KERNEL = SettingRule(int, f"an odd whole number from 1 to {MAX_KERNEL}", _is_kernel)
 RATIO = SettingRule(float, f"a number from {MIN_RATIO} to {MAX_RATIO}", _is_ratio)
 FLAG = SettingRule(bool, "true or false", lambda value: isinstance(value, bool))
 ACTIVATION = SettingRule(str, f"one of {', '.join(ACTIVATIONS)}", lambda value: value in ACTIVATIONS)
+
+# Of the source, node 0; none is required.
+SOURCE_SETTINGS: Mapping[str, SettingRule] = {
+    "encoding": SettingRule(str, f"one of {', '.join(ENCODINGS)}", lambda value: value in ENCODINGS),
+    "characters": SettingRule(str, f"one of {', '.join(CHARACTERS)}", lambda value: value in CHARACTERS),
+    "token_dropout": SettingRule(float, "a number of at least 0 and below 1", _is_share),
+}
 
 # Each operation maps (batch, tokens, width) to itself; all of its settings are required.
 OPERATIONS: dict[str, Mapping[str, SettingRule]] = {
@@ -78,6 +91,7 @@ def structural_problems(genotype: Genotype) -> list[str]:
         problems.append(f"rank must be a whole number from 1 to the width ({width}), got {rank!r}")
     if genotype.pooling not in POOLINGS:
         problems.append(f"pooling must be one of {', '.join(POOLINGS)}, got {genotype.pooling!r}")
+    problems.extend(_setting_problems("source", genotype.source, SOURCE_SETTINGS))
     for position, node in enumerate(genotype.nodes, start=1):
         problems.extend(f"node {position}: {problem}" for problem in _node_problems(node, width))
     return problems
@@ -92,15 +106,24 @@ def _node_problems(node: Node, width: int) -> list[str]:
     rules = OPERATIONS.get(node.op)
     if rules is None:
         return [*problems, f"unknown operation {node.op!r}, known are {', '.join(OPERATIONS)}"]
-    for name, value in node.settings:
-        rule = rules.get(name)
-        if rule is None:
-            problems.append(f"{node.op} has no setting {name!r}, it has {', '.join(rules) or 'none'}")
-        elif not rule.accepts(value):
-            problems.append(f"{node.op}.{name} must be {rule.expected}, got {value!r}")
-        elif rule is HEADS and isinstance(value, int) and width % value:
-            problems.append(f"{node.op}.heads must divide the width ({width}), got {value}")
-    given = [name for name, _ in node.settings]
-    problems.extend(f"{node.op} lacks its setting {name!r}" for name in rules if name not in given)
-    problems.extend(f"{node.op}.{name} is given twice" for name in rules if given.count(name) > 1)
-    return problems
+    problems += _setting_problems(node.op, node.settings, rules)
+    problems += [
+        f"{node.op}.heads must divide the width ({width}), got {value}"
+        for name, value in node.settings
+        if rules.get(name) is HEADS and isinstance(value, int) and HEADS.accepts(value) and width % value
+    ]
+    given = {name for name, _ in node.settings}
+    return [*problems, *(f"{node.op} lacks its setting {name!r}" for name in rules if name not in given)]
+
+
+def _setting_problems(
+    op: str, settings: tuple[tuple[str, Setting], ...], rules: Mapping[str, SettingRule]
+) -> list[str]:
+    problems = []
+    for name, value in settings:
+        if name not in rules:
+            problems.append(f"{op} has no setting {name!r}, it has {', '.join(rules) or 'none'}")
+        elif not rules[name].accepts(value):
+            problems.append(f"{op}.{name} must be {rules[name].expected}, got {value!r}")
+    given = [name for name, _ in settings]
+    return problems + [f"{op}.{name} is given twice" for name in rules if given.count(name) > 1]

@@ -1,7 +1,8 @@
 """A search space: which genotypes a search may visit. Loading, checking, sampling and enumerating it.
 
-The law of sampling is ours: width, rank, pooling, number of nodes, operations and settings are uniform; a
-node reads the one before it with probability 0.6 (so that depth is not rare), and one input half of the time.
+The law of sampling is ours: width, rank, pooling, the source's settings, number of nodes, operations and their
+settings are uniform; a node reads the one before it with probability 0.6 (so that depth is not rare), and one
+input half of the time.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations, permutations, product
 from pathlib import Path
@@ -23,7 +24,7 @@ from rosearch.space.cost import (
     merge_parameters,
     operation_parameters,
 )
-from rosearch.space.genotype import SOURCE, Genotype, Node, Setting
+from rosearch.space.genotype import SOURCE, SOURCE_DEFAULTS, Genotype, Node, Setting
 from rosearch.space.identity import working_nodes
 from rosearch.space.rules import structural_problems
 from rosearch.space.space_file import read_space_file
@@ -38,7 +39,8 @@ Settings = Mapping[str, tuple[Setting, ...]]
 
 @dataclass(frozen=True)
 class SearchSpace:
-    """Bounds on genotypes. `operations` maps each operation to the values that each of its settings may take.
+    """Bounds on genotypes. `operations` maps each operation to the values that each of its settings may take,
+    `source` each setting of the source.
 
     `min_nodes` counts the nodes that do something (an identity of one input does not), `max_nodes` all of
     them. The window on parameters counts all of the student, embeddings of `vocabulary` words included, for
@@ -57,6 +59,7 @@ class SearchSpace:
     vocabulary: int
     min_parameters: int
     max_parameters: int
+    source: Settings = field(default_factory=lambda: {name: (value,) for name, value in SOURCE_DEFAULTS.items()})
 
     def operations_at(self, width: int) -> Mapping[str, Settings]:
         """The operations possible at a width, with the values that suit it (heads divide the width)."""
@@ -75,8 +78,12 @@ class SearchSpace:
 
     def parameter_range(self, width: int, rank: int) -> tuple[int, int]:
         """Bounds on the parameters of all genotypes of a width and rank (cheapest and dearest nodes)."""
-        tables = embedding_parameters(rank, self.vocabulary)
-        frames = [tables + frame_parameters(width, rank, pooling) for pooling in self.poolings]
+        frames = [
+            embedding_parameters(rank, self.vocabulary, characters=str(characters))
+            + frame_parameters(width, rank, pooling, characters=str(characters))
+            for characters in self.source["characters"]
+            for pooling in self.poolings
+        ]
         nodes = [
             operation_parameters(op, settings, width)
             for op, choices in self.operations_at(width).items()
@@ -149,6 +156,9 @@ def violations(genotype: Genotype, space: SearchSpace) -> list[str]:
     ):
         if value not in allowed:
             problems.append(f"{name} must be one of {', '.join(map(str, allowed))}, got {value}")
+    for name, chosen in genotype.source_setting.items():
+        if chosen not in space.source[name]:
+            problems.append(f"source.{name} must be one of {', '.join(map(str, space.source[name]))}, got {chosen}")
     for position, node in enumerate(genotype.nodes, start=1):
         problems.extend(f"node {position}: {problem}" for problem in _node_violations(node, space))
     parameters = count_parameters(genotype, vocabulary=space.vocabulary).total
@@ -189,9 +199,10 @@ def sample_genotype(space: SearchSpace, rng: random.Random) -> Genotype:
         if attempt % TRIES_PER_SHAPE == 0:
             width, rank = rng.choice(space.shapes) if space.shapes else (space.widths[0], space.ranks[0])
             pooling = rng.choice(space.poolings)
+            source = sample_source(space, rng)
         count = rng.randint(space.min_nodes, space.max_nodes)
         nodes = tuple(sample_node(space, width, position, rng) for position in range(1, count + 1))
-        genotype = Genotype(width, rank, pooling, nodes)
+        genotype = Genotype(width, rank, pooling, nodes, source)
         if not (problems := violations(genotype, space)):
             return genotype
         broken.update(problem.split(", got ")[0] for problem in problems)
@@ -221,6 +232,11 @@ def sample_settings(space: SearchSpace, op: str, width: int, rng: random.Random)
     return {name: rng.choice(values) for name, values in space.operations_at(width)[op].items()}
 
 
+def sample_source(space: SearchSpace, rng: random.Random) -> tuple[tuple[str, Setting], ...]:
+    """Random settings of the source; where there is one choice, nothing is drawn."""
+    return tuple((name, rng.choice(values) if len(values) > 1 else values[0]) for name, values in space.source.items())
+
+
 def enumerate_genotypes(space: SearchSpace) -> Iterator[Genotype]:
     """Every legal genotype of a (small!) space, once by id, small ones first.
 
@@ -228,10 +244,11 @@ def enumerate_genotypes(space: SearchSpace) -> Iterator[Genotype]:
     """
     seen: set[str] = set()
     for count in range(space.min_nodes, space.max_nodes + 1):
-        for (width, rank), pooling in product(space.shapes, space.poolings):
+        frames = product(space.shapes, space.poolings, list(_combinations(space.source)))
+        for (width, rank), pooling, source in frames:
             choices = [list(_possible_nodes(space, width, position)) for position in range(1, count + 1)]
             for nodes in product(*choices):
-                genotype = Genotype(width, rank, pooling, nodes)
+                genotype = Genotype(width, rank, pooling, nodes, source)
                 if is_legal(genotype, space) and genotype.id not in seen:
                     seen.add(genotype.id)
                     yield genotype

@@ -11,8 +11,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rosearch.errors import BadInput, Problem
 from rosearch.experiment_file import problems_of
-from rosearch.space.genotype import Setting
-from rosearch.space.rules import HEADS, MAX_INPUTS, MERGES, OPERATIONS, POOLINGS, WIDTH_STEP
+from rosearch.space.genotype import SOURCE_DEFAULTS, Setting
+from rosearch.space.rules import (
+    HEADS,
+    MAX_INPUTS,
+    MERGES,
+    OPERATIONS,
+    POOLINGS,
+    SOURCE_SETTINGS,
+    WIDTH_STEP,
+    SettingRule,
+)
 
 MAX_NODES = 64
 
@@ -34,6 +43,7 @@ class SpaceFile(BaseModel):
     ranks: list[Rank] = Field(min_length=1)
     poolings: list[str] = Field(min_length=1)
     operations: dict[str, Any] = Field(min_length=1)  # checked against the registry of operations
+    source: dict[str, Any] = Field(default_factory=dict)  # what is left out has its default alone
     vocabulary: int = Field(30522, ge=1)  # of BERT
     min_parameters: int = Field(ge=0)
     max_parameters: int = Field(ge=1)
@@ -53,13 +63,17 @@ def read_space_file(data: Mapping[str, Any], where: str) -> dict[str, Any]:
         faulty = {str(item["loc"][0]) for item in error.errors()}
         fields = {name: data[name] for name in SpaceFile.model_fields if name in data}
     sound = {name: value for name, value in fields.items() if name not in faulty}
-    found = [*_list_problems(sound), *_order_problems(sound), *_operation_problems(sound)]
+    found = [*_list_problems(sound), *_order_problems(sound), *_operation_problems(sound), *_source_problems(sound)]
     problems += [Problem(where, key, expected, got, fix) for key, expected, got, fix in found]
     if problems:
         raise BadInput(problems)
     fields["operations"] = {
-        op: {name: _typed(op, name, values) for name, values in (choices or {}).items()}
+        op: {name: _typed(OPERATIONS[op][name], values) for name, values in (choices or {}).items()}
         for op, choices in fields["operations"].items()
+    }
+    fields["source"] = {
+        name: _typed(rule, fields["source"].get(name, [SOURCE_DEFAULTS[name]]))
+        for name, rule in SOURCE_SETTINGS.items()
     }
     return {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
 
@@ -67,9 +81,8 @@ def read_space_file(data: Mapping[str, Any], where: str) -> dict[str, Any]:
 _Found = tuple[str, str, str, str]  # key, expected, got, fix
 
 
-def _typed(op: str, name: str, values: Iterable[Setting]) -> tuple[Setting, ...]:
-    kind = OPERATIONS[op][name].kind
-    return tuple(kind(value) for value in values)
+def _typed(rule: SettingRule, values: Iterable[Setting]) -> tuple[Setting, ...]:
+    return tuple(rule.kind(value) for value in values)
 
 
 def _list_problems(fields: Mapping[str, Any]) -> Iterator[_Found]:
@@ -124,18 +137,31 @@ def _setting_problems(op: str, choices: Mapping[str, Any], widths: Iterable[int]
             expected = f"a setting of {op}: {', '.join(rules)}" if rules else f"no settings ({op} has none)"
             yield key, expected, repr(name), _suggestion(name, rules)
             continue
-        if not isinstance(values, list) or not values:
-            yield key, f"a list, each {rules[name].expected}", repr(values), ""
-            continue
-        refused = [value for value in values if not rules[name].accepts(value)]
-        for value in refused:
-            yield key, rules[name].expected, repr(value), ""
-        if not refused and (repeated := _repeated(values)):
-            yield key, "each value once", f"{repeated[0]!r} twice", ""
-        if rules[name] is HEADS:
+        yield from _value_problems(key, values, rules[name])
+        if rules[name] is HEADS and isinstance(values, list):
             for value in values:
-                if value not in refused and widths and all(width % value for width in widths):
+                if HEADS.accepts(value) and widths and all(width % value for width in widths):
                     yield key, f"a divisor of some width ({', '.join(map(str, widths))})", str(value), ""
+
+
+def _source_problems(fields: Mapping[str, Any]) -> Iterator[_Found]:
+    for name, values in fields.get("source", {}).items():
+        if name in SOURCE_SETTINGS:
+            yield from _value_problems(f"source.{name}", values, SOURCE_SETTINGS[name])
+        else:
+            expected = f"a setting of the source: {', '.join(SOURCE_SETTINGS)}"
+            yield f"source.{name}", expected, repr(name), _suggestion(name, SOURCE_SETTINGS)
+
+
+def _value_problems(key: str, values: Any, rule: SettingRule) -> Iterator[_Found]:
+    if not isinstance(values, list) or not values:
+        yield key, f"a list, each {rule.expected}", repr(values), ""
+        return
+    refused = [value for value in values if not rule.accepts(value)]
+    for value in refused:
+        yield key, rule.expected, repr(value), ""
+    if not refused and (repeated := _repeated(values)):
+        yield key, "each value once", f"{repeated[0]!r} twice", ""
 
 
 def _repeated(values: list[Any]) -> list[Any]:

@@ -12,7 +12,9 @@ from transformers import PreTrainedModel
 from rosearch.errors import BadInput, Problem
 from rosearch.space.genotype import Genotype
 from rosearch.space.rules import structural_problems
+from rosearch.student.buckets import fit_buckets
 from rosearch.student.configuration_rosearch import StudentConfig
+from rosearch.student.lexicon import NgramEmbedding
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification
 
 _ROWS_AT_ONCE = 4096  # of a word table: products of so many are exact enough in float32, their sum is float64
@@ -29,15 +31,21 @@ def build_student(
     pad_token_id: int,
     dropout: float,
     seed: int,
+    pieces: Sequence[str] | None = None,
 ) -> StudentForSequenceClassification:
     """A student with fresh weights; equal ids and seeds give bit-identical ones.
 
     `labels` are the class names in order, empty for regression. `vocabulary`, `positions` and `token_types`
-    are the rows of the three tables. torch's own generators are left as they were. Raises `ValueError` with
-    every structural problem of the genotype.
+    are the rows of the three tables; `pieces` the vocabulary's strings by id, needed where the genotype reads
+    characters. torch's own generators are left as they were. Raises `ValueError` with every structural problem
+    of the genotype, and where pieces are missing or of another number than the vocabulary.
     """
     if problems := structural_problems(genotype):
         raise ValueError("; ".join(problems))
+    characters = genotype.source_setting["characters"]
+    if characters != "none" and len(pieces or ()) != vocabulary:
+        got = "none" if pieces is None else len(pieces)
+        raise ValueError(f"characters={characters} needs the vocabulary's {vocabulary} pieces, got {got}")
     names = list(labels) if problem == "classification" else ["value"]
     config = StudentConfig(
         genotype.canonical().to_dict(),
@@ -54,13 +62,16 @@ def build_student(
     try:
         # The CPU's generator alone: torch.manual_seed would also reseed every GPU's.
         torch.default_generator.manual_seed(seed)
-        return StudentForSequenceClassification(config)
+        student = StudentForSequenceClassification(config)
     finally:
         torch.set_rng_state(state)
+    if characters != "none":
+        student.get_input_embeddings().spell(pieces)
+    return student
 
 
 @torch.no_grad()
-def inherit_embeddings(student: StudentForSequenceClassification, teacher: PreTrainedModel) -> None:
+def inherit_embeddings(student: StudentForSequenceClassification, teacher: PreTrainedModel) -> float:
     """Gives the student the teacher's embeddings, cut to its rank R by singular value decomposition.
 
     The word table E (V, D) becomes E U, where the columns of U (D, R) are E's first R right singular vectors:
@@ -70,19 +81,22 @@ def inherit_embeddings(student: StudentForSequenceClassification, teacher: PreTr
     becomes orthonormal (the nearest to its seeded weights), which keeps lengths and angles. Draws no random
     number.
 
+    A student of n-grams has no row for each word: its buckets are fitted to E U (see `buckets`). Returns the
+    share of the variance of E U that the student's words have: 1 where they are a table.
+
     Tables that the teacher lacks (DistilBERT has no token types, DeBERTa v3 no positions) keep their fresh
     rows, as do rows beyond the teacher's. RoBERTa's positions start behind its padding index, the student's
     at 0. Raises `BadInput` where the teacher knows fewer words than the student.
     """
     words = teacher.get_input_embeddings().weight.detach()
     ours = student.student.embeddings
-    vocabulary, rank = ours.word.weight.shape
+    vocabulary, rank = int(student.config.vocab_size), int(student.config.genotype["rank"])
     if len(words) < vocabulary:
         expected = f"a row for each of its tokenizer's {vocabulary} words"
         raise BadInput(Problem("teacher", "word embeddings", expected, f"{len(words)} rows"))
     words = words[:vocabulary]
     basis = _right_singular_vectors(words)[:, :rank]
-    _inherit(ours.word.weight, words, basis)
+    share = _inherit_words(ours.word, words, basis, rank)
     if (positions := _table(teacher, "position_embeddings", words.shape[1])) is not None:
         first = 0 if positions.padding_idx is None else positions.padding_idx + 1
         _inherit(ours.position.weight, positions.weight[first:], basis)
@@ -91,6 +105,7 @@ def inherit_embeddings(student: StudentForSequenceClassification, teacher: PreTr
     left, _, right = torch.linalg.svd(ours.project.weight.double(), full_matrices=False)
     ours.project.weight.copy_(left @ right)
     ours.project.bias.zero_()
+    return share
 
 
 def _right_singular_vectors(table: Tensor) -> Tensor:
@@ -107,6 +122,16 @@ def _right_singular_vectors(table: Tensor) -> Tensor:
     vectors: Tensor = torch.linalg.eigh(gram).eigenvectors.flip(1)  # eigenvalues come in rising order
     largest = vectors.gather(0, vectors.abs().argmax(0, keepdim=True))
     return (vectors * largest.sign()).float()
+
+
+def _inherit_words(ours: nn.Module, words: Tensor, basis: Tensor, rank: int) -> float:
+    """Gives a word table or n-grams the teacher's words; returns the share of their variance that is kept."""
+    if not isinstance(ours, NgramEmbedding):
+        _inherit(cast(nn.Embedding, ours).weight, words, basis)
+        return 1.0
+    table = torch.zeros(len(words), rank)
+    _inherit(table, words, basis)
+    return fit_buckets(ours, table)
 
 
 def _inherit(ours: Tensor, table: Tensor, basis: Tensor) -> None:

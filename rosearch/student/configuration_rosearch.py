@@ -23,11 +23,15 @@ _DEFAULT: dict[str, Any] = {
 }
 
 
+# What the source does where the genotype does not say.
+_SOURCE: dict[str, Any] = {"encoding": "wordpiece", "characters": "none", "token_dropout": 0.0}
+
+
 class StudentConfig(PretrainedConfig):  # type: ignore[misc]
     """How to build a student.
 
     Args:
-        genotype: width, rank, pooling and nodes, as `Genotype.to_dict` gives them; 0 is the embedded input.
+        genotype: width, rank, pooling, nodes and source, as `Genotype.to_dict` gives them; 0 is the embedded input.
         vocab_size: rows of the word table.
         max_position_embeddings: rows of the position table, the longest input; positions start at 0.
         type_vocab_size: rows of the token-type table; at least 1.
@@ -68,3 +72,8 @@ class StudentConfig(PretrainedConfig):  # type: ignore[misc]
         self.pad_token_id = pad_token_id
         self.bos_token_id = bos_token_id
         self.eos_token_id = eos_token_id
+
+    @property
+    def source(self) -> dict[str, Any]:
+        """All settings of the source, defaults included (a copy)."""
+        return {**_SOURCE, **self.genotype.get("source", {})}

@@ -1,7 +1,7 @@
 """The student as a Hugging Face model: embeddings, the graph of operations, pooling, classifier.
 
 B is the batch, T the tokens, W the width, R the rank of the embeddings.
-This file travels with every exported student: it imports nothing of rosearch but its two neighbours.
+This file travels with every exported student: it imports nothing of rosearch but its neighbours.
 """
 
 from __future__ import annotations
@@ -16,16 +16,24 @@ from transformers import PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPooling, SequenceClassifierOutput
 
 from .configuration_rosearch import StudentConfig
+from .lexicon import LEXICONS, SpelledEmbedding, TokenDropout
 from .operations import MERGES, Gate, LightConvolution, Mean, build_operation, zero_pads
 
 
 class Embeddings(nn.Module):
-    """Word, position and token-type embeddings of rank R, summed, projected to W, normed."""
+    """Word, position and token-type embeddings of rank R, summed, projected to W, normed.
+
+    `word` gives a token's lexical vector, of a table or of its characters (see `lexicon`).
+    """
 
     def __init__(self, config: StudentConfig) -> None:
         super().__init__()
         width, rank = config.genotype["width"], config.genotype["rank"]
-        self.word = nn.Embedding(config.vocab_size, rank)
+        characters = config.source["characters"]
+        if characters not in LEXICONS:
+            raise ValueError(f"unknown characters {characters!r}: known are {', '.join(LEXICONS)}")
+        self.word = LEXICONS[characters](config.vocab_size, rank)
+        self.token_dropout = TokenDropout(config.source["token_dropout"])
         self.position = nn.Embedding(config.max_position_embeddings, rank)
         self.token_type = nn.Embedding(config.type_vocab_size, rank)
         self.project = nn.Linear(rank, width)
@@ -33,14 +41,14 @@ class Embeddings(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, words: Tensor, token_type_ids: Tensor | None, position_ids: Tensor | None) -> Tensor:
-        """Word embeddings (B, T, R) -> (B, T, W). Positions default to 0, 1, ..., token types to 0."""
+        """Lexical vectors (B, T, R) -> (B, T, W). Positions default to 0, 1, ..., token types to 0."""
         tokens, positions = words.shape[1], self.position.num_embeddings
         if position_ids is None and tokens > positions:
             raise ValueError(f"an input of {tokens} tokens is too long: the student has {positions} positions")
         # A slice of the table in place of a look-up: its gradient is a sum, not a scatter.
         position = self.position.weight[:tokens] if position_ids is None else self.position(position_ids)
         kind = self.token_type.weight[0] if token_type_ids is None else self.token_type(token_type_ids)
-        y: Tensor = self.dropout(self.norm(self.project(words + position + kind)))
+        y: Tensor = self.dropout(self.norm(self.project(self.token_dropout(words) + position + kind)))
         return y
 
 
@@ -132,6 +140,8 @@ class StudentPreTrainedModel(PreTrainedModel):  # type: ignore[misc]
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.Embedding):
             nn.init.normal_(module.weight, std=self.config.initializer_range)
+            if isinstance(module, SpelledEmbedding):  # after its parts: transformers starts with the innermost
+                nn.init.zeros_(module.out.weight)
         elif isinstance(module, nn.LayerNorm):
             nn.init.ones_(module.weight)
             nn.init.zeros_(module.bias)
@@ -139,6 +149,18 @@ class StudentPreTrainedModel(PreTrainedModel):  # type: ignore[misc]
             nn.init.zeros_(module.weight)
         elif isinstance(module, LightConvolution):
             nn.init.normal_(module.taps, std=module.taps.shape[-1] ** -0.5)
+
+    def resize_token_embeddings(self, new_num_tokens: int | None = None, *arguments: Any, **settings: Any) -> nn.Module:
+        """As in transformers. Raises `ValueError` where words are read by their characters: those are not known."""
+        if self.config.source["characters"] == "none":
+            resized: nn.Module = super().resize_token_embeddings(new_num_tokens, *arguments, **settings)
+            return resized
+        if new_num_tokens not in (None, self.config.vocab_size):
+            raise ValueError(
+                "a student that reads characters keeps its vocabulary: build another for another tokenizer"
+            )
+        words: nn.Module = self.get_input_embeddings()
+        return words
 
 
 class StudentModel(StudentPreTrainedModel):
@@ -158,12 +180,12 @@ class StudentModel(StudentPreTrainedModel):
         self.pooling = POOLINGS[genotype["pooling"]](genotype["width"])
         self.post_init()
 
-    def get_input_embeddings(self) -> nn.Embedding:
-        """The word table, (vocabulary, R)."""
+    def get_input_embeddings(self) -> nn.Module:
+        """Ids (B, T) to lexical vectors (B, T, R). Its `weight` is the word table, or that of n-grams."""
         return self.embeddings.word
 
-    def set_input_embeddings(self, value: nn.Embedding) -> None:
-        """Replaces the word table."""
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        """Replaces what `get_input_embeddings` gives."""
         self.embeddings.word = value
 
     def forward(
@@ -183,7 +205,7 @@ class StudentModel(StudentPreTrainedModel):
             attention_mask: (B, T), 0 at padding; missing, nothing is padding (as in BERT).
             token_type_ids: (B, T); missing, all 0.
             position_ids: (B, T) or (1, T); missing, 0, 1, ...
-            inputs_embeds: (B, T, R), in place of the rows of the word table.
+            inputs_embeds: (B, T, R), in place of the lexical vectors of `input_ids`.
             output_hidden_states: also give the outputs of source, nodes and final norm, each (B, T, W).
             return_dict: an output object (default) or a tuple.
 

@@ -68,6 +68,23 @@ def test_parameters_are_those_of_the_cost_of_the_space() -> None:
     assert (features["parameters"], features["encoder_parameters"]) == (count.total, count.encoder)
 
 
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ((), {}),
+        ((("encoding", "typos"),), {"typo_encoding": 1}),
+        ((("encoding", "synonyms"),), {"synonym_encoding": 1}),
+        ((("encoding", "typos+synonyms"),), {"typo_encoding": 1, "synonym_encoding": 1}),
+        ((("characters", "cnn"),), {"character_cnn": 1}),
+        ((("characters", "ngrams"), ("token_dropout", 0.2)), {"character_ngrams": 1, "token_dropout": 0.2}),
+    ],
+)
+def test_the_settings_of_the_source_are_numbers(source: tuple[tuple[str, str | float], ...], told: dict) -> None:
+    features = architecture_features(genotype(FFN).with_(source=source))
+    names = ("typo_encoding", "synonym_encoding", "character_cnn", "character_ngrams", "token_dropout")
+    assert {name: features[name] for name in names if features[name]} == told
+
+
 def test_no_ops_leave_the_features_as_they_are() -> None:
     plain = genotype(FFN, FFN.with_(inputs=(1, 0)))
     padded = genotype(Node.of("identity"), FFN.with_(inputs=(1,)), FFN.with_(inputs=(2, 1)), Node.of("identity", (3,)))

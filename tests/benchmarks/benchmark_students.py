@@ -1,16 +1,18 @@
-"""The students that benchmarks attack: saved ones, or known architectures that are trained for a moment."""
+"""The models of benchmarks: saved students, known architectures trained for a moment, teachers of random weights."""
 
 from __future__ import annotations
 
 import hashlib
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from transformers import AutoTokenizer, PreTrainedModel
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertConfig, BertModel, PreTrainedModel
+from transformers.utils import logging
 
 from rosearch.data.batches import Batch
 from rosearch.data.encoding import encode, tokenizer_fingerprint
@@ -80,8 +82,9 @@ def trained_student(name: str, tokenizer: Any, data_root: Path | None, steps: in
     return BenchmarkStudent(name, model.eval(), tokenizer)
 
 
-def _train(name: str, tokenizer: Any, train: Split, steps: int) -> StudentForSequenceClassification:
-    model = build_student(
+def fresh_student(name: str, tokenizer: Any) -> StudentForSequenceClassification:
+    """A known architecture with random weights, the same at each call."""
+    return build_student(
         known_architecture(name).genotype,
         labels=_LABELS,
         problem="classification",
@@ -92,10 +95,33 @@ def _train(name: str, tokenizer: Any, train: Split, steps: int) -> StudentForSeq
         dropout=0.1,
         seed=1,
     )
+
+
+def with_head(folder: Path, tokenizer: Any, target: Path) -> Path:
+    """The teacher of a folder with a classification head for two classes; of random weights where it has none."""
+    level = logging.get_verbosity()
+    logging.set_verbosity_error()  # it would say that the head is new
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=2, local_files_only=True)
+    logging.set_verbosity(level)
+    model.save_pretrained(target)
+    tokenizer.save_pretrained(target)
+    return target
+
+
+def untrained_bert_base(tokenizer: Any, target: Path) -> Path:
+    """A BERT of the base size with random weights."""
+    BertModel(BertConfig(vocab_size=len(tokenizer))).save_pretrained(target)
+    return target
+
+
+def _train(name: str, tokenizer: Any, train: Split, steps: int) -> StudentForSequenceClassification:
+    model = fresh_student(name, tokenizer)
     encoded = encode(train, tokenizer, MAX_LENGTH, CACHE)
 
-    def loss(batch: Batch) -> torch.Tensor:
-        return hard_label_loss(model(**batch.inputs).logits, batch.labels, "classification")
+    def losses(batch: Batch) -> Iterator[torch.Tensor]:
+        yield hard_label_loss(model(**batch.inputs).logits, batch.labels, "classification")
 
     schedule = Schedule(
         epochs=1,
@@ -107,5 +133,5 @@ def _train(name: str, tokenizer: Any, train: Split, steps: int) -> StudentForSeq
         clip_norm=1.0,
         precision="auto",
     )
-    fit(model, loss, encoded, schedule, device=torch.device("cpu"), seed=1, stage="train")
+    fit(model, losses, encoded, schedule, device=torch.device("cpu"), seed=1, stage="train")
     return model

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_models import CPU, make_task, make_tokenizer, save_model
+from tiny_models import CPU, make_lesson, make_task, make_tokenizer, save_model
 
 from rosearch.data.encoding import EncodedSplit, encode
 from rosearch.data.tasks import Task
+from rosearch.distillation.method import Lesson
 from rosearch.distillation.outputs import TeacherOutputs, teacher_outputs
+from rosearch.distillation_config import DistillationConfig
 
 
 @pytest.fixture(autouse=True)
@@ -55,3 +57,11 @@ def encoded(task: Task, tokenizer: Any, tmp_path: Path) -> EncodedSplit:
 def outputs(teacher_folder: Path, encoded: EncodedSplit, tmp_path: Path) -> TeacherOutputs:
     """With the hidden states of both layers."""
     return teacher_outputs(teacher_folder, encoded, (1, -1), tmp_path, CPU)
+
+
+@pytest.fixture
+def lesson(
+    encoded: EncodedSplit, outputs: TeacherOutputs, task: Task, tokenizer: Any, teacher_folder: Path, tmp_path: Path
+) -> Lesson:
+    """All of the above under the default configuration: `replace` it for another."""
+    return make_lesson(DistillationConfig(), encoded, outputs, task.train, tokenizer, teacher_folder, tmp_path)

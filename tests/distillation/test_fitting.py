@@ -6,11 +6,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_models import make_student
+from tiny_models import GENOTYPE, make_student
 from torch import nn
 
 from rosearch.distillation import fitting
 from rosearch.distillation.fitting import Schedule, private_generator
+from rosearch.student.build import build_student
 
 
 def schedule(**changes: Any) -> Schedule:
@@ -94,3 +95,26 @@ def test_a_private_generator_repeats_itself_and_disturbs_nobody() -> None:
             drawn.append(torch.rand(3))
     assert torch.equal(drawn[0], drawn[1])
     assert torch.equal(torch.rand(3), expected)
+
+
+@pytest.mark.parametrize("characters", ["none", "cnn", "ngrams"])
+def test_a_table_of_words_has_a_sparse_gradient_whatever_else_reads_them_and_one_of_ngrams_a_dense_one(
+    characters: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fitting, "_SPARSE_ROWS", 1)
+    student = build_student(
+        GENOTYPE.with_(source=(("characters", characters),)), labels=("no", "yes"), problem="classification",
+        vocabulary=12, positions=8, token_types=1, pad_token_id=0, dropout=0.0, seed=1, pieces=[*"abcdefghijkl"],
+    )  # fmt: skip
+    words = student.get_input_embeddings()
+    before = words.weight.detach().clone()
+    with fitting._sparse_word_table(student):
+        optimisers = fitting._Optimisers(student, (), schedule())
+        student(input_ids=torch.tensor([[2, 5, 5, 3]])).logits.square().sum().backward()
+        assert words.weight.grad.is_sparse == (characters != "ngrams")
+        assert len(optimisers.sparse) == (characters != "ngrams")
+        optimisers.step(0.1)
+    moved = (words.weight != before).any(1).nonzero().flatten().tolist()
+    expected = [2, 3, 5] if characters != "ngrams" else sorted({*words.buckets[[2, 3, 5]].flatten().tolist()} - {0})
+    assert moved == expected
+    assert not any(parameter is words.weight for parameter in fitting._decay_groups(student, ())[0])

@@ -9,9 +9,23 @@ from typing import Any
 import numpy as np
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import BertConfig, BertForSequenceClassification, BertModel, PreTrainedTokenizerFast
+from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
+    BertModel,
+    DistilBertConfig,
+    DistilBertForSequenceClassification,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    RobertaConfig,
+    RobertaForSequenceClassification,
+)
 
+from rosearch.data.encoding import EncodedSplit
 from rosearch.data.tasks import Split, Task
+from rosearch.distillation.method import Lesson
+from rosearch.distillation.outputs import TeacherOutputs
+from rosearch.distillation_config import DistillationConfig
 from rosearch.space.genotype import Genotype, Node
 from rosearch.student.build import build_student
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification
@@ -19,7 +33,15 @@ from rosearch.student.modeling_rosearch import StudentForSequenceClassification
 CPU = torch.device("cpu")
 GOOD, BAD = ["good", "fine", "bright"], ["bad", "poor", "dull"]
 FILLERS = ["the", "a", "film", "plot", "actor", "scene", "story", "music", "very", "was", "is", "of"]
-SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+SMALLEST: dict[str, dict[str, Any]] = {
+    "mate_kd": {
+        "mate_kd": {"generator_layers": 1, "generator_steps_before": 2, "generator_steps": 1, "student_steps": 4}
+    },
+    # The word vectors of these models start 20 times shorter than BERT's, which the default sizes are for.
+    "ad2": {"ad2": {"start": 0.005, "step_size": 0.015, "bound": 0.02}},
+    "robust_kd": {"robust_kd": {"sources": ["characters"]}},
+}
 GENOTYPE = Genotype(
     16,
     8,
@@ -32,14 +54,17 @@ GENOTYPE = Genotype(
 )
 
 
-def make_tokenizer(extra: tuple[str, ...] = ()) -> PreTrainedTokenizerFast:
-    """One token a word, BERT's template; further words only make it another tokenizer."""
+def make_tokenizer(extra: tuple[str, ...] = (), *, token_types: bool = True) -> PreTrainedTokenizerFast:
+    """One token a word, BERT's template; further words only make it another tokenizer.
+
+    Without `token_types` it is that of a model that takes none, as DistilBERT.
+    """
     words = [*SPECIAL, *GOOD, *BAD, *FILLERS, *extra]
     backend = Tokenizer(models.WordLevel({word: index for index, word in enumerate(words)}, unk_token="[UNK]"))
     backend.pre_tokenizer = pre_tokenizers.Whitespace()
     backend.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
-    special = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
-    inputs = ["input_ids", "token_type_ids", "attention_mask"]
+    special = {f"{word.strip('[]').lower()}_token": word for word in SPECIAL}
+    inputs = ["input_ids", *(["token_type_ids"] if token_types else []), "attention_mask"]
     return PreTrainedTokenizerFast(tokenizer_object=backend, model_max_length=32, model_input_names=inputs, **special)
 
 
@@ -111,6 +136,57 @@ def make_student(vocabulary: int, seed: int = 1, problem: Any = "classification"
         dropout=0.1,
         seed=seed,
     )
+
+
+def make_auto_student(kind: str, vocabulary: int, *, seed: int = 1, dropout: float = 0.1) -> PreTrainedModel:
+    """A tiny classifier that is none of ours: `bert`, `distilbert` or `roberta`."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        drop = {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
+        if kind == "distilbert":
+            sizes = {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 48, "max_position_embeddings": 32}
+            drops = {"dropout": dropout, "attention_dropout": dropout, "seq_classif_dropout": dropout}
+            config = DistilBertConfig(vocab_size=vocabulary, pad_token_id=0, **sizes, **drops)
+            return DistilBertForSequenceClassification(config)
+        shared = bert_config(vocabulary, **drop).to_dict()
+        if kind == "roberta":  # counts its positions from the padding's id on
+            changes = {"max_position_embeddings": 40, "type_vocab_size": 1, "model_type": "roberta"}
+            return RobertaForSequenceClassification(RobertaConfig(**{**shared, **changes}))
+        return BertForSequenceClassification(BertConfig(**shared))
+
+
+def config_of(method: str, **changes: Any) -> DistillationConfig:
+    """One epoch in float32 of a method in its smallest form, that needs no word lists; `changes` win."""
+    settings = {"epochs": 1, "learning_rate": 3e-3, "precision": "float32", **SMALLEST.get(method, {})}
+    return DistillationConfig.model_validate({"method": method, **settings, **changes})
+
+
+def make_lesson(
+    config: DistillationConfig,
+    encoded: EncodedSplit,
+    outputs: TeacherOutputs,
+    split: Split,
+    tokenizer: Any,
+    teacher: Path,
+    cache: Path,
+    **changes: Any,
+) -> Lesson:
+    """What a method stands on, on the CPU and with seed 1; `changes` are other fields of the lesson."""
+    fields = {
+        "config": config,
+        "problem": "classification",
+        "encoded": encoded,
+        "outputs": outputs,
+        "texts": split.texts,
+        "labels": split.labels,
+        "tokenizer": tokenizer,
+        "max_length": 16,
+        "teacher": teacher,
+        "cache": cache,
+        "device": CPU,
+        "seed": 1,
+    }
+    return Lesson(**{**fields, **changes})
 
 
 def same_weights(first: torch.nn.Module, second: torch.nn.Module) -> bool:

@@ -14,7 +14,8 @@ from rosearch.space.genotype import Genotype, Node
 from rosearch.space.search_space import SearchSpace, load_space, sample_genotype, violations
 
 NARROW = replace(DAG, name="narrow", min_parameters=9_000_000, max_parameters=10_000_000)
-SPACE = {"dag": DAG, "narrow": NARROW, "tiny": load_space(SPACES / "tiny.yaml"), "small": SMALL}
+INPUT = load_space(SPACES / "robust_input.yaml")
+SPACE = {"dag": DAG, "narrow": NARROW, "input": INPUT, "tiny": load_space(SPACES / "tiny.yaml"), "small": SMALL}
 
 
 def renumbered(genotype: Genotype, rng: random.Random) -> Genotype:
@@ -90,6 +91,13 @@ def test_most_pairs_of_the_main_space_have_a_child_unlike_both() -> None:
     pairs = [(sample_genotype(DAG, rng), sample_genotype(DAG, rng)) for _ in range(100)]
     new = [child.id not in (a.id, b.id) for a, b in pairs for child in [cross(a, b, DAG, rng)]]
     assert sum(new) > 95
+
+
+def test_a_child_has_the_source_of_one_parent_and_either_may_be_the_one() -> None:
+    a = chain("conv", 8, kernel=3).with_(source=(("characters", "cnn"), ("token_dropout", 0.1)))
+    b = chain("glu", 8).with_(source=(("encoding", "typos"),))
+    sources = {cross(a, b, INPUT, random.Random(seed)).source for seed in range(20)}
+    assert sources == {a.source, b.source}
 
 
 def test_parents_that_allow_no_other_child_give_the_first() -> None:

@@ -9,12 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from landscapes import DAG, SMALL, SPACES
 
-from rosearch.evolution.mutation import MUTATIONS, mutate
+from rosearch.evolution.crossover import cross
+from rosearch.evolution.mutation import MUTATIONS, mutate, mutations_of
 from rosearch.space.genotype import Genotype, Node
 from rosearch.space.search_space import SearchSpace, load_space, sample_genotype, violations
 
 NARROW = replace(DAG, name="narrow", min_parameters=9_000_000, max_parameters=10_000_000)
-SPACE = {"dag": DAG, "narrow": NARROW, "tiny": load_space(SPACES / "tiny.yaml"), "small": SMALL}
+INPUT = load_space(SPACES / "robust_input.yaml")
+SPACE = {"dag": DAG, "narrow": NARROW, "input": INPUT, "tiny": load_space(SPACES / "tiny.yaml"), "small": SMALL}
 SEEDS = st.integers(0, 2**32)
 
 
@@ -43,8 +45,8 @@ def test_a_mutation_is_legal_new_repeatable_and_touches_nothing_else(name: str, 
 
 @pytest.mark.parametrize("name", MUTATIONS)
 def test_a_mutation_applies_to_most_genotypes_of_the_main_space(name: str) -> None:
-    rng = random.Random(3)
-    children = [MUTATIONS[name](sample_genotype(DAG, rng), DAG, rng) for _ in range(60)]
+    rng, space = random.Random(3), INPUT if name == "change_source" else DAG
+    children = [MUTATIONS[name](sample_genotype(space, rng), space, rng) for _ in range(60)]
     assert sum(child is not None for child in children) > 40
 
 
@@ -69,10 +71,10 @@ def frame(genotype: Genotype) -> tuple[int, int, str]:
     return genotype.width, genotype.rank, genotype.pooling
 
 
-def children(name: str) -> list[tuple[Genotype, Genotype]]:
+def children(name: str, space: SearchSpace = DAG) -> list[tuple[Genotype, Genotype]]:
     rng = random.Random(5)
-    parents = [sample_genotype(DAG, rng) for _ in range(40)]
-    pairs = [(parent, MUTATIONS[name](parent, DAG, rng)) for parent in parents]
+    parents = [sample_genotype(space, rng) for _ in range(40)]
+    pairs = [(parent, MUTATIONS[name](parent, space, rng)) for parent in parents]
     return [(parent, child) for parent, child in pairs if child is not None]
 
 
@@ -134,6 +136,42 @@ def test_width_rank_and_pooling_change_alone_but_for_what_no_longer_fits() -> No
         assert child.rank != parent.rank and child.nodes == parent.nodes and child.width == parent.width
     for parent, child in children("change_pooling"):
         assert child.pooling != parent.pooling and child.nodes == parent.nodes
+
+
+def test_changing_the_source_changes_one_of_its_settings_alone() -> None:
+    changed = set()
+    for parent, child in children("change_source", INPUT):
+        assert child.nodes == parent.nodes and frame(child) == frame(parent)
+        ours, theirs = parent.source_setting, child.source_setting
+        (name,) = [name for name in ours if ours[name] != theirs[name]]
+        changed.add(name)
+    assert changed == set(INPUT.source)
+
+
+@pytest.mark.parametrize("name", sorted(set(MUTATIONS) - {"change_source"}))
+def test_every_other_mutation_leaves_the_source_as_it_is(name: str) -> None:
+    pairs = children(name, INPUT)
+    assert pairs and all(child.source == parent.source for parent, child in pairs)
+    assert any(parent.source for parent, _ in pairs)
+
+
+def test_a_change_of_source_is_drawn_only_where_the_space_has_a_choice() -> None:
+    assert mutations_of(DAG) == sorted(set(MUTATIONS) - {"change_source"})
+    assert mutations_of(INPUT) == sorted(MUTATIONS)
+    fixed = replace(DAG, source={**DAG.source, "characters": ("cnn",)})
+    assert mutations_of(fixed) == mutations_of(DAG)
+    parent = drawn(INPUT, 1)
+    names = {mutate(parent, INPUT, random.Random(seed))[1] for seed in range(80)}
+    assert "change_source" in names
+
+
+def test_a_space_without_sources_mutates_as_it_did_before_there_were_any() -> None:
+    # Runs are repeated by their seeds.
+    rng = random.Random(5)
+    a, b = sample_genotype(DAG, rng), sample_genotype(DAG, rng)
+    child, names = mutate(a, DAG, rng, 3)
+    assert (child.id, names) == ("fe3104e250d8f8f3", "change_rank+change_pooling+change_pooling")
+    assert cross(a, b, DAG, rng).id == "ef31a81420c15de8"
 
 
 def test_a_space_of_one_genotype_has_no_mutations() -> None:

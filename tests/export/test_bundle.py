@@ -17,7 +17,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 from rosearch.errors import RunError
-from rosearch.export.bundle import AUTO_MAP, CODE, export_student
+from rosearch.export.bundle import AUTO_MAP, CODE, TOKENIZER_CODE, export_student
 from rosearch.export.card import CardFacts, render_card
 from rosearch.records.measurements import (
     Efficiency,
@@ -31,8 +31,10 @@ from rosearch.records.measurements import (
     Training,
 )
 from rosearch.space.genotype import Genotype, Node
+from rosearch.student.build import build_student
 from rosearch.student.configuration_rosearch import StudentConfig
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification
+from rosearch.student.tokenization_rosearch import EncodedTokenizer
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "very", "good", "bad", "film", "text"]
 TEXTS = ["a very good film", "bad film"]
@@ -144,6 +146,25 @@ def export(student: Path, tokenizer: Path, tmp_path: Path) -> Callable[..., Path
     return run
 
 
+ENCODING = {
+    "encoding": "typos",
+    "ratio": 20.0,
+    "weights": {"good": 9.0, "film": 9.0, "text": 9.0},
+    "codes": {"text": "film"},
+}
+
+
+@pytest.fixture
+def encoded_tokenizer(tmp_path: Path) -> Path:
+    """The tokenizer of a student with a robust encoding, saved with its weights."""
+    plain = make_tokenizer(WORDS)
+    special = {name: str(token) for name, token in plain.special_tokens_map.items()}
+    encoded = EncodedTokenizer(tokenizer_object=plain.backend_tokenizer, **special)
+    encoded.set_encoding(ENCODING)
+    encoded.save_pretrained(tmp_path / "encoded")
+    return tmp_path / "encoded"
+
+
 STRANGER = """
 import json, os, sys
 sys.modules["rosearch"] = None  # any import of it now fails
@@ -170,17 +191,23 @@ print(json.dumps({
 """
 
 
+@pytest.mark.parametrize("encoded", [False, True])
 def test_a_process_without_rosearch_loads_the_export_and_gets_equal_logits(
-    export: Callable[..., Path], student: Path, tmp_path: Path
+    encoded: bool, export: Callable[..., Path], student: Path, encoded_tokenizer: Path, tmp_path: Path
 ) -> None:
-    folder = export()
+    """With a robust encoding users pass what they have, and it is read as what it is encoded to."""
+    folder = export(tokenizer=encoded_tokenizer) if encoded else export()
+    assert (folder / TOKENIZER_CODE).is_file() == encoded
+    texts = ["a very godo txet", "bad flim"] if encoded else TEXTS
+    if encoded:
+        assert make_tokenizer(WORDS).tokenize(texts[0])[2] == "[UNK]"
     caches = {
         "HF_HOME": str(tmp_path / "hf"),
         "HF_MODULES_CACHE": str(tmp_path / "modules"),
         "HF_HUB_OFFLINE": "1",
     }
     done = subprocess.run(
-        [sys.executable, "-I", "-c", STRANGER, str(folder.parent), json.dumps(TEXTS)],
+        [sys.executable, "-I", "-c", STRANGER, str(folder.parent), json.dumps(texts)],
         env={**os.environ, **caches, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -188,8 +215,9 @@ def test_a_process_without_rosearch_loads_the_export_and_gets_equal_logits(
 
     model = StudentForSequenceClassification.from_pretrained(student).eval()
     with torch.no_grad():
-        encoded = make_tokenizer(WORDS)(TEXTS, padding=True, return_tensors="pt")
-        logits = model(**encoded).logits.numpy()
+        read = ["a very good film", "bad film"] if encoded else TEXTS
+        inputs = make_tokenizer(WORDS)(read, padding=True, return_tensors="pt")
+        logits = model(**inputs).logits.numpy()
     np.testing.assert_array_equal(np.array(told["logits"], dtype=np.float32), logits)
     expected = [FACTS.labels[index] for index in logits.argmax(axis=1)]
     assert told["pipeline"] == expected
@@ -197,6 +225,54 @@ def test_a_process_without_rosearch_loads_the_export_and_gets_equal_logits(
     assert told["config"] == "StudentConfig"
     assert told["cut"] == FACTS.max_length
     assert told["ours"] == []
+
+
+LOADER = """
+import json, os, sys
+sys.modules["rosearch"] = None
+import torch
+torch.set_num_threads(1)
+os.chdir(sys.argv[1])
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+told = {}
+for name in sys.argv[3:]:
+    model = AutoModelForSequenceClassification.from_pretrained(name, trust_remote_code=True).eval()
+    tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=True)
+    with torch.no_grad():
+        told[name] = model(**tokenizer(json.loads(sys.argv[2]), padding=True, return_tensors="pt")).logits.tolist()
+print(json.dumps(told))
+"""
+
+
+def test_students_that_read_characters_load_without_rosearch_and_without_their_pieces(
+    export: Callable[..., Path], tmp_path: Path
+) -> None:
+    expected = {}
+    for characters in ("cnn", "ngrams"):
+        genotype = GENOTYPE.with_(source=(("characters", characters), ("token_dropout", 0.2)))
+        model = build_student(
+            genotype, labels=("negative", "positive"), problem="classification", vocabulary=len(WORDS), positions=32,
+            token_types=2, pad_token_id=0, dropout=0.1, seed=1, pieces=WORDS,
+        ).eval()  # fmt: skip
+        for parameter in model.get_input_embeddings().parameters():
+            torch.nn.init.normal_(parameter)  # as trained: a fresh network over characters is silent
+        model.save_pretrained(tmp_path / f"saved {characters}")
+        export(
+            student=tmp_path / f"saved {characters}",
+            destination=tmp_path / "exports" / characters,
+            facts=replace(FACTS, genotype=genotype),
+        )
+        with torch.no_grad():
+            expected[characters] = model(
+                **make_tokenizer(WORDS)(TEXTS, padding=True, return_tensors="pt")
+            ).logits.tolist()
+    caches = {"HF_HOME": str(tmp_path / "hf"), "HF_MODULES_CACHE": str(tmp_path / "modules"), "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", LOADER, str(tmp_path / "exports"), json.dumps(TEXTS), *expected],
+        env={**os.environ, **caches, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == expected
 
 
 def test_an_export_holds_the_model_its_code_its_tokenizer_its_card_and_nothing_else(
@@ -326,6 +402,13 @@ def test_a_card_states_measurements_with_intervals_and_the_limits() -> None:
         assert line in card
     _, header, _ = card.split("---\n", 2)
     assert yaml.safe_load(header)["tags"][-1] == "sst2"
+
+
+def test_a_card_tells_the_settings_of_the_source_where_there_are_some() -> None:
+    assert "| 0 | source" not in render_card(FACTS, "out", CODE)
+    robust = GENOTYPE.with_(source=(("characters", "cnn"), ("token_dropout", 0.1)))
+    card = render_card(replace(FACTS, genotype=robust), "out", CODE)
+    assert "| 0 | source | characters cnn, token_dropout 0.1 |  |  |" in card
 
 
 def test_a_card_of_what_was_not_attacked_says_so() -> None:

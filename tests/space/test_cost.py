@@ -64,3 +64,30 @@ def test_attention_pooling_adds_a_score_per_token():
 
 def test_the_default_tables_are_those_of_bert():
     assert count_parameters(Genotype(16, 8, "mean", (Node("identity"),))).embeddings == (30522 + 512 + 2) * 8
+
+
+def test_a_character_network_adds_its_table_its_layers_and_their_products():
+    plain = Genotype(16, 8, "mean", (Node("identity"),))
+    cnn = plain.with_(source=(("characters", "cnn"),))
+    before, after = count_parameters(plain), count_parameters(cnn)
+    assert after.embeddings - before.embeddings == 256 * 16
+    assert after.encoder - before.encoder == (3 * 16 * 64 + 64) + (64 * 8 + 8)
+    assert count_flops(cnn, 10) - count_flops(plain, 10) == 2 * 10 * (17 * 3 * 16 * 64 + 64 * 8)
+
+
+def test_ngrams_take_the_place_of_the_word_table_whatever_the_vocabulary():
+    plain = Genotype(16, 8, "mean", (Node("identity"),))
+    ngrams = plain.with_(source=(("characters", "ngrams"),))
+    for vocabulary in (100, 30522):
+        count = count_parameters(ngrams, vocabulary=vocabulary)
+        assert count.embeddings == (8192 + 512 + 2) * 8
+        assert count.encoder == count_parameters(plain).encoder
+    assert count_flops(ngrams, 10) == count_flops(plain, 10)
+
+
+@pytest.mark.parametrize("source", [("encoding", "typos"), ("token_dropout", 0.2)])
+def test_encoding_and_dropping_tokens_cost_no_parameters_and_no_flops(source):
+    plain = Genotype(16, 8, "mean", (Node("identity"),))
+    other = plain.with_(source=(source,))
+    assert count_parameters(other) == count_parameters(plain)
+    assert count_flops(other, 10) == count_flops(plain, 10)

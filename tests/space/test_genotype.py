@@ -112,3 +112,34 @@ def test_a_genotype_prints_as_one_line():
         "w256 r128 mean | attention(conv=False,heads=4)<-0 ffn(activation=gelu,ratio=2.0)<-1 "
         "conv(kernel=3)<-0,1:concat glu<-3,3:gate"
     )
+
+
+ROBUST = GENOTYPE.with_(source=(("token_dropout", 0.1), ("characters", "cnn"), ("encoding", "wordpiece")))
+
+
+def test_a_source_holds_only_what_is_not_the_default_by_name():
+    assert ROBUST.source == (("characters", "cnn"), ("token_dropout", 0.1))
+    assert ROBUST.source_setting == {"encoding": "wordpiece", "characters": "cnn", "token_dropout": 0.1}
+    assert GENOTYPE.source == ()
+    assert GENOTYPE.with_(source=(("token_dropout", 0), ("encoding", "wordpiece"))).source == ()
+
+
+def test_the_settings_of_a_source_are_in_its_graph_its_json_its_line_and_its_canonical_form():
+    assert ROBUST.graph.nodes[SOURCE]["settings"] == ROBUST.source
+    assert Genotype.from_graph(ROBUST.graph).source == ROBUST.source
+    assert ROBUST.to_dict()["source"] == {"characters": "cnn", "token_dropout": 0.1}
+    assert Genotype.from_json(ROBUST.to_json()).source == ROBUST.source
+    assert ROBUST.canonical().source == ROBUST.source
+    assert str(ROBUST).startswith("w256 r128 mean | source(characters=cnn,token_dropout=0.1) attention(")
+
+
+def test_a_source_of_defaults_leaves_no_trace_in_json():
+    assert list(GENOTYPE.to_dict()) == ["width", "rank", "pooling", "nodes"]
+
+
+@pytest.mark.parametrize("source", ['"cnn"', "3", '["characters"]'])
+def test_a_source_of_another_shape_raises_one_of_the_stated_errors(source):
+    with pytest.raises((ValueError, KeyError, TypeError)):
+        Genotype.from_json(
+            f'{{"width": 64, "rank": 32, "pooling": "mean", "nodes": [{{"op": "glu"}}], "source": {source}}}'
+        )

@@ -21,6 +21,7 @@ OPERATIONS = (
     Node.of("max_pool", kernel=3),
     Node.of("identity"),
 )
+SOURCES = ((), (("characters", "cnn"),), (("token_dropout", 0.1), ("encoding", "typos"), ("characters", "ngrams")))
 
 
 @st.composite
@@ -32,7 +33,7 @@ def genotypes(draw, most=9, operations=OPERATIONS):
         merge = draw(st.sampled_from(["add", "gate", "concat"]))
         nodes.append(draw(st.sampled_from(operations)).with_(inputs=tuple(inputs), merge=merge))
     pooling = draw(st.sampled_from(["first", "mean"]))
-    return Genotype(draw(st.sampled_from([64, 128])), 32, pooling, tuple(nodes))
+    return Genotype(draw(st.sampled_from([64, 128])), 32, pooling, tuple(nodes), draw(st.sampled_from(SOURCES)))
 
 
 def renumbered(genotype: Genotype, rng: random.Random) -> Genotype:
@@ -51,7 +52,7 @@ def renumbered(genotype: Genotype, rng: random.Random) -> Genotype:
         if node.merge == "add":
             rng.shuffle(inputs)
         nodes.append(Node(node.op, tuple(rng.sample(node.settings, len(node.settings))), tuple(inputs), node.merge))
-    return Genotype(genotype.width, genotype.rank, genotype.pooling, tuple(nodes))
+    return genotype.with_(nodes=tuple(nodes))
 
 
 def shuffled_graph(genotype: Genotype, rng: random.Random) -> nx.DiGraph:
@@ -304,8 +305,11 @@ def test_ports_tell_inputs_apart_where_they_are_not_added():
         Genotype(64, 32, "mean", (Node.of("attention", heads=2, conv=True),)),
         Genotype(64, 32, "mean", (Node.of("attention", heads=4, conv=False),)),
         Genotype(64, 32, "mean", (FFN,)),
+        Genotype(64, 32, "mean", (ATTENTION,), (("encoding", "typos"),)),
+        Genotype(64, 32, "mean", (ATTENTION,), (("characters", "cnn"),)),
+        Genotype(64, 32, "mean", (ATTENTION,), (("token_dropout", 0.1),)),
     ],
-    ids=["width", "rank", "pooling", "heads", "conv", "operation"],
+    ids=["width", "rank", "pooling", "heads", "conv", "operation", "encoding", "characters", "token_dropout"],
 )
 def test_every_attribute_counts_in_the_id(other):
     assert other.id != of(ATTENTION).id
@@ -322,3 +326,17 @@ def test_ids_do_not_change_between_versions():
     # Runs on disk are keyed by them.
     genotype = of(ATTENTION, FFN.with_(inputs=(0, 1), merge="gate"), Node("identity", (), (1,)))
     assert genotype.id == "bd363577d406969d"
+    assert genotype.with_(source=(("characters", "cnn"), ("token_dropout", 0.1))).id == "56fa39b063410505"
+
+
+def test_values_of_the_source_are_told_apart_and_defaults_and_order_are_not():
+    plain = of(ATTENTION)
+    settings = [
+        ("encoding", "typos"), ("encoding", "synonyms"), ("encoding", "typos+synonyms"),
+        ("characters", "cnn"), ("characters", "ngrams"), ("token_dropout", 0.1), ("token_dropout", 0.2),
+    ]  # fmt: skip
+    assert len({plain.id, *(plain.with_(source=(setting,)).id for setting in settings)}) == 8
+    spelled_out = (("token_dropout", 0.0), ("characters", "none"), ("encoding", "wordpiece"))
+    assert plain.with_(source=spelled_out).id == plain.id
+    both = plain.with_(source=(("token_dropout", 0.1), ("characters", "cnn")))
+    assert plain.with_(source=(("characters", "cnn"), ("token_dropout", 0.1))).id == both.id

@@ -149,3 +149,12 @@ def test_fitting_a_genotype_of_one_space_to_another_is_legal_there():
             assert is_legal(fit_to_space(genotype, TINY), TINY)
             fitted += 1
     assert fitted > 50
+
+
+def test_fitting_keeps_a_source_that_the_space_has_and_takes_its_first_for_others():
+    sources = {"encoding": ("typos", "wordpiece"), "characters": ("none", "cnn"), "token_dropout": (0.1, 0.2)}
+    space = dataclasses.replace(ROBUST_DAG, source=sources)
+    wanted = KNOWN["bert_mini"].genotype.with_(source=(("characters", "ngrams"), ("token_dropout", 0.2)))
+    assert fit_to_space(wanted, space).source == (("token_dropout", 0.2),)
+    assert fit_to_space(KNOWN["bert_mini"].genotype, space).source == (("token_dropout", 0.1),)
+    assert fit_to_space(wanted, ROBUST_DAG).source == ()

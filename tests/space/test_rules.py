@@ -4,7 +4,7 @@ import pytest
 
 from rosearch.space.cost import count_flops, count_parameters
 from rosearch.space.genotype import Genotype, Node
-from rosearch.space.rules import MERGES, OPERATIONS, POOLINGS, structural_problems
+from rosearch.space.rules import CHARACTERS, ENCODINGS, MERGES, OPERATIONS, POOLINGS, structural_problems
 
 EXAMPLES = {"heads": 4, "conv": True, "ratio": 0.5, "activation": "relu2", "kernel": 5}
 
@@ -93,3 +93,32 @@ def test_all_problems_of_a_genotype_are_reported_at_once():
 def test_every_merge_and_pooling_is_sound(merge, pooling):
     genotype = Genotype(64, 64, pooling, (Node("glu"), Node("glu"), Node("glu", (), (0, 1, 2), merge)))
     assert structural_problems(genotype) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("encoding", value) for value in ENCODINGS),
+        *(("characters", value) for value in CHARACTERS),
+        *(("token_dropout", value) for value in (0, 0.1, 0.99)),
+    ],
+)
+def test_every_value_of_the_source_is_sound(name, value):
+    assert structural_problems(Genotype(64, 32, "mean", (Node("glu"),), ((name, value),))) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ((("encoding", "bytes"),), "source.encoding must be one of wordpiece, typos, synonyms, typos+synonyms, got 'b"),
+        ((("characters", True),), "source.characters must be one of none, cnn, ngrams, got True"),
+        ((("token_dropout", 1.0),), "source.token_dropout must be a number of at least 0 and below 1, got 1.0"),
+        ((("token_dropout", -0.1),), "source.token_dropout must be a number of at least 0 and below 1, got -0.1"),
+        ((("token_dropout", "0.1"),), "source.token_dropout must be a number of at least 0 and below 1, got '0.1'"),
+        ((("colour", 1),), "source has no setting 'colour', it has encoding, characters, token_dropout"),
+        ((("characters", "cnn"), ("characters", "ngrams")), "source.characters is given twice"),
+    ],
+)
+def test_each_fault_of_a_source_has_its_line(source, line):
+    (problem,) = structural_problems(Genotype(64, 32, "mean", (Node("glu"),), source))
+    assert problem.startswith(line)

@@ -16,7 +16,7 @@ from rosearch.errors import BadInput
 from rosearch.space.cost import count_parameters
 from rosearch.space.genotype import Genotype, Node
 from rosearch.space.identity import working_nodes
-from rosearch.space.rules import MERGES, OPERATIONS, POOLINGS
+from rosearch.space.rules import CHARACTERS, ENCODINGS, MERGES, OPERATIONS, POOLINGS
 from rosearch.space.search_space import (
     enumerate_genotypes,
     is_legal,
@@ -29,13 +29,14 @@ from rosearch.space.search_space import (
 
 SPACES = Path(__file__).parents[2] / "search_spaces"
 ROBUST_DAG = load_space(SPACES / "robust_dag.yaml")
+ROBUST_INPUT = load_space(SPACES / "robust_input.yaml")
 TINY = load_space(SPACES / "tiny.yaml")
 BERT_BASE = 109_482_240
 
 
 def test_every_space_in_the_repository_loads_and_can_be_sampled():
     paths = sorted(SPACES.rglob("*.yaml"))
-    assert [path.name for path in paths] == ["quickstart.yaml", "robust_dag.yaml", "tiny.yaml"]
+    assert [path.name for path in paths] == ["quickstart.yaml", "robust_dag.yaml", "robust_input.yaml", "tiny.yaml"]
     for path in paths:
         space = load_space(path)
         assert space.name == path.stem
@@ -53,7 +54,7 @@ def test_the_main_space_is_the_one_that_is_described():
 
 
 @settings(max_examples=200)
-@given(st.integers(0, 2**32), st.sampled_from([ROBUST_DAG, TINY]))
+@given(st.integers(0, 2**32), st.sampled_from([ROBUST_DAG, ROBUST_INPUT, TINY]))
 def test_a_sampled_genotype_is_legal_and_so_is_its_canonical_form(seed, space):
     genotype = sample_genotype(space, random.Random(seed))
     assert violations(genotype, space) == []
@@ -139,6 +140,13 @@ LEGAL = Genotype(384, 128, "mean", tuple(ATTENTION.with_(inputs=(position,)) for
         ({"min_nodes": 6}, {}, ["at least 6 nodes that do something are needed, got 5"]),
         ({"min_parameters": 10**7}, {}, ["parameters must be 10,000,000 to 24,000,000, got 6,985,090"]),
         ({"max_parameters": 5_000_000}, {}, ["parameters must be 4,500,000 to 5,000,000, got 6,985,090"]),
+        ({}, {"source": (("encoding", "typos"),)}, ["source.encoding must be one of wordpiece, got typos"]),
+        (
+            {"source": {**ROBUST_INPUT.source, "token_dropout": (0.2,)}},
+            {},
+            ["source.token_dropout must be one of 0.2, got 0.0"],
+        ),
+        ({"source": ROBUST_INPUT.source}, {"source": (("encoding", "typos"), ("characters", "cnn"))}, []),
     ],
 )
 def test_each_rule_of_a_space_has_its_line(space, changes, expected):
@@ -227,3 +235,44 @@ def test_the_space_loads_no_torch():
         "sys.exit(f'loaded: {loaded}' if loaded else 0)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False).stderr == ""
+
+
+def test_a_space_without_sources_gives_the_genotypes_it_gave_before_there_were_any():
+    # Runs are repeated by their seeds.
+    rng = random.Random(5)
+    assert [sample_genotype(ROBUST_DAG, rng).id for _ in range(2)] == ["0d012e30f242380f", "3fa56665b96572b9"]
+
+
+def test_robust_input_is_the_main_space_with_sources():
+    assert dataclasses.replace(ROBUST_INPUT, name="robust_dag", source=ROBUST_DAG.source) == ROBUST_DAG
+    assert ROBUST_INPUT.source["encoding"] == ENCODINGS and ROBUST_INPUT.source["characters"] == CHARACTERS
+
+
+def test_sampling_reaches_every_value_of_the_source():
+    rng = random.Random(3)
+    sampled = [sample_genotype(ROBUST_INPUT, rng).source_setting for _ in range(200)]
+    for name, values in ROBUST_INPUT.source.items():
+        assert {source[name] for source in sampled} == set(values)
+
+
+def test_enumeration_goes_through_the_sources():
+    one = dataclasses.replace(TINY, max_nodes=1, widths=(64,), ranks=(32,), operations={"glu": {}}, min_parameters=0)
+    assert len(list(enumerate_genotypes(one))) == 1
+    several = dataclasses.replace(one, source={**ROBUST_INPUT.source, "encoding": ("wordpiece", "typos")})
+    found = [(genotype.id, genotype.source) for genotype in enumerate_genotypes(several)]
+    assert len(found) == len(dict(found)) == 2 * 3 * 3
+
+
+@settings(max_examples=100)
+@given(st.integers(0, 2**32))
+def test_the_range_of_a_shape_holds_whatever_the_source(seed):
+    genotype = sample_genotype(ROBUST_INPUT, random.Random(seed))
+    low, high = ROBUST_INPUT.parameter_range(genotype.width, genotype.rank)
+    assert low <= count_parameters(genotype).total <= high
+
+
+def test_a_window_that_only_ngrams_meet_has_shapes_and_can_be_sampled():
+    small = dataclasses.replace(ROBUST_INPUT, min_parameters=0, max_parameters=1_800_000, widths=(128,), ranks=(96,))
+    assert small.shapes == ((128, 96),)
+    assert {sample_genotype(small, random.Random(seed)).source_setting["characters"] for seed in range(9)} == {"ngrams"}
+    assert dataclasses.replace(small, source=ROBUST_DAG.source).shapes == ()

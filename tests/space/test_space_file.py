@@ -202,3 +202,40 @@ def test_a_file_that_holds_no_mapping_is_one_problem(text, line, tmp_path):
 def test_a_missing_file_is_one_problem(tmp_path):
     with pytest.raises(BadInput, match=r"nowhere\.yaml: expected a YAML file, got no such file"):
         load_space(tmp_path / "nowhere.yaml")
+
+
+def test_a_file_without_a_source_has_the_defaults_alone_and_a_section_may_name_some(tmp_path):
+    assert load_space(written(GOOD, tmp_path)).source == {
+        "encoding": ("wordpiece",),
+        "characters": ("none",),
+        "token_dropout": (0.0,),
+    }
+    space = load_space(written(changed(source={"characters": ["none", "cnn"], "token_dropout": [0, 0.1]}), tmp_path))
+    assert space.source == {
+        "encoding": ("wordpiece",),
+        "characters": ("none", "cnn"),
+        "token_dropout": (0.0, 0.1),
+    }
+    assert [type(share) for share in space.source["token_dropout"]] == [float, float]
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        (["cnn"], "source: expected a valid dictionary, got ['cnn']"),
+        ({"characters": "cnn"}, "source.characters: expected a list, each one of none, cnn, ngrams, got 'cnn'"),
+        ({"characters": []}, "source.characters: expected a list, each one of none, cnn, ngrams, got []"),
+        ({"characters": ["lstm"]}, "source.characters: expected one of none, cnn, ngrams, got 'lstm'"),
+        ({"encoding": ["typos", "typos"]}, "source.encoding: expected each value once, got 'typos' twice"),
+        ({"token_dropout": [1]}, "source.token_dropout: expected a number of at least 0 and below 1, got 1"),
+        (
+            {"encodings": ["typos"]},
+            "source.encodings: expected a setting of the source: encoding, characters, token_dropout, got 'encodings'. "
+            "Did you mean encoding?",
+        ),
+    ],
+)
+def test_each_fault_of_a_source_section_gives_one_line(source, line, tmp_path):
+    first, *more = problems(changed(source=source), tmp_path)
+    assert first.startswith(line)
+    assert more == []

@@ -11,10 +11,31 @@ from torch import Tensor
 from rosearch.space.genotype import Genotype, Node, Setting
 from rosearch.space.rules import ACTIVATIONS, OPERATIONS
 from rosearch.student.build import build_student
+from rosearch.student.lexicon import SpelledEmbedding
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification
 
 WIDTH, RANK, VOCABULARY, POSITIONS = 32, 16, 60, 24
 PAD = 0
+
+# Pieces of a vocabulary: reserved ones, inflected words, an accent, and what goes on a word.
+_STEMS = ("play", "walk", "film", "terrible", "wonder", "uncharacteristically")
+PIECES = [
+    "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[unused0]", "[unused1]", "a", "\u00e9", "[",
+    *(stem + ending for stem in _STEMS for ending in ("", "s", "ed", "er", "ing", "y")),
+    *("##" + ending for ending in ("s", "ed", "er", "ing", "y", "play", "a", "b", "c", "d", "e", "f", "g", "h")),
+]  # fmt: skip
+assert len(PIECES) == VOCABULARY
+
+# Every value of every setting of the source.
+SOURCES: dict[str, tuple[tuple[str, Setting], ...]] = {
+    "typos": (("encoding", "typos"),),
+    "synonyms": (("encoding", "synonyms"),),
+    "both": (("encoding", "typos+synonyms"),),
+    "cnn": (("characters", "cnn"),),
+    "ngrams": (("characters", "ngrams"),),
+    "dropped": (("token_dropout", 0.2),),
+    "all": (("encoding", "typos"), ("characters", "cnn"), ("token_dropout", 0.3)),
+}
 
 _VALUES: dict[str, tuple[Setting, ...]] = {
     "heads": (1, 4),
@@ -70,6 +91,7 @@ def small_student(genotype: Genotype = BRANCHING, **changes: Any) -> StudentForS
         "pad_token_id": PAD,
         "dropout": 0.1,
         "seed": 7,
+        "pieces": PIECES,
     }
     return build_student(genotype, **(arguments | changes)).eval()
 
@@ -81,3 +103,13 @@ def padded_batch(lengths: tuple[int, ...] = (9, 4, 7), tokens: int = 11) -> dict
     mask = (torch.arange(tokens) < torch.tensor(lengths).unsqueeze(1)).long()
     types = (torch.arange(tokens) >= 3).long().expand(len(lengths), -1)
     return {"input_ids": ids * mask, "attention_mask": mask, "token_type_ids": types * mask}
+
+
+def let_characters_speak(student: StudentForSequenceClassification) -> StudentForSequenceClassification:
+    """The same student; where it has a network over characters, that adds something, as it does once trained."""
+    words = student.get_input_embeddings()
+    if isinstance(words, SpelledEmbedding):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(3)
+            torch.nn.init.normal_(words.out.weight, std=0.1)
+    return student

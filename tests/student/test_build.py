@@ -5,8 +5,8 @@ import random
 import numpy as np
 import pytest
 import torch
-from small_students import BRANCHING, POSITIONS, RANK, VOCABULARY, WIDTH, padded_batch, small_student
-from torch import Tensor
+from small_students import BRANCHING, POSITIONS, RANK, SOURCES, VOCABULARY, WIDTH, padded_batch, small_student
+from torch import Tensor, nn
 from transformers import (
     BertConfig,
     BertForSequenceClassification,
@@ -276,3 +276,60 @@ def test_inheriting_changes_neither_the_teacher_nor_the_rest_of_the_student() ->
     tables_and_map = {"word.weight", "position.weight", "token_type.weight", "project.weight"}
     assert changed == {f"student.embeddings.{name}" for name in tables_and_map}
     assert all(parameter.requires_grad for parameter in student.parameters())
+
+
+def source_heir(
+    name: str, teacher: PreTrainedModel, rank: int = FEATURES
+) -> tuple[StudentForSequenceClassification, float]:
+    student = small_student(Genotype(WIDTH, rank, "mean", BRANCHING.nodes, SOURCES[name]))
+    return student, inherit_embeddings(student, teacher)
+
+
+def test_a_student_with_a_character_network_inherits_exactly_what_a_plain_one_does() -> None:
+    teacher, ids = bert(), torch.arange(VOCABULARY).unsqueeze(0)
+    student, share = source_heir("cnn", teacher)
+    assert share == 1.0
+    assert torch.equal(student.get_input_embeddings()(ids)[0], tables(heir(teacher, FEATURES))[0])
+
+
+def test_a_student_of_ngrams_inherits_what_its_buckets_can_hold_and_says_how_much_that_is() -> None:
+    teacher, ids = bert(), torch.arange(VOCABULARY).unsqueeze(0)
+    student, share = source_heir("ngrams", teacher)
+    plain = heir(teacher, FEATURES)
+    table, words = tables(plain)[0], student.get_input_embeddings()(ids)[0].detach()
+    left = (words - table).square().sum() / (table - table.mean(0)).square().sum()
+    assert share == pytest.approx(1 - left.item(), abs=1e-5)
+    assert 0.9 < share < 1.0  # [unused0] and [unused1] have one bucket
+    for ours, theirs in zip(tables(student)[1:], tables(plain)[1:]):
+        assert torch.equal(ours, theirs)
+
+
+def test_after_inheritance_pieces_that_share_ngrams_are_nearer_than_others() -> None:
+    """A teacher in which inflections of a stem are alike, as in real ones: half a row is the stem's, half its own."""
+    stems, endings = 200, ("", "s", "ed", "ing")
+    generator = torch.Generator().manual_seed(4)
+    letters = torch.randint(26, (stems, 6), generator=generator)
+    pieces = ["".join(chr(97 + letter) for letter in row) + ending for row in letters.tolist() for ending in endings]
+    teacher = bert(vocabulary=len(pieces))
+    with torch.no_grad():
+        meaning = torch.randn(stems, FEATURES, generator=generator).repeat_interleave(len(endings), 0)
+        teacher.get_input_embeddings().weight.add_(meaning)
+    genotype = Genotype(WIDTH, FEATURES, "mean", BRANCHING.nodes, SOURCES["ngrams"])
+    student = small_student(genotype, vocabulary=len(pieces), pieces=pieces)
+    inherit_embeddings(student, teacher)
+    with torch.no_grad():
+        words = student.get_input_embeddings()(torch.arange(len(pieces)).unsqueeze(0))[0]
+    words = nn.functional.normalize(words - words.mean(0), dim=1).reshape(stems, len(endings), FEATURES)
+    same_stem = (words * words.roll(1, 1)).sum(-1).mean()
+    unrelated = (words * words.roll(1, 0)).sum(-1).mean()
+    assert same_stem > 0.4
+    assert abs(unrelated) < 0.1
+
+
+def test_rows_that_the_tokenizer_does_not_use_are_left_out_of_the_fit_of_ngrams() -> None:
+    _, share = source_heir("ngrams", bert())
+    larger = bert(vocabulary=VOCABULARY + 4)
+    larger.get_input_embeddings().weight.data[VOCABULARY:] = 1e6
+    assert source_heir("ngrams", larger)[1] == pytest.approx(share, abs=0.05)
+    with pytest.raises(BadInput, match=rf"teacher: word embeddings: .*{VOCABULARY} words, got 50 rows"):
+        source_heir("ngrams", bert(vocabulary=50))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from small_students import BRANCHING, WIDTH
 
-from rosearch.space.genotype import Genotype
+from rosearch.space.genotype import SOURCE_DEFAULTS, Genotype
 from rosearch.space.rules import structural_problems
 from rosearch.student.configuration_rosearch import StudentConfig
 
@@ -38,3 +38,9 @@ def test_configurations_share_no_genotype_with_each_other_or_the_caller() -> Non
 
 def test_the_hidden_size_is_the_width_whatever_a_file_says() -> None:
     assert StudentConfig(BRANCHING.to_dict(), hidden_size=7).hidden_size == WIDTH
+
+
+def test_the_source_is_complete_and_the_defaults_are_those_of_a_genotype() -> None:
+    assert StudentConfig(BRANCHING.to_dict()).source == SOURCE_DEFAULTS
+    robust = BRANCHING.with_(source=(("characters", "cnn"),))
+    assert StudentConfig(robust.to_dict()).source == robust.source_setting

@@ -10,8 +10,10 @@ from small_students import (
     BRANCHING,
     POSITIONS,
     RANK,
+    SOURCES,
     VOCABULARY,
     WIDTH,
+    let_characters_speak,
     padded_batch,
     single,
     small_student,
@@ -27,6 +29,7 @@ from transformers import (
     BertForSequenceClassification,
 )
 
+from rosearch.evaluation.efficiency import count_model_parameters
 from rosearch.space.cost import count_flops, count_parameters
 from rosearch.space.genotype import Genotype, Node
 from rosearch.space.known import KNOWN
@@ -43,9 +46,11 @@ def sampled(seed: int) -> Genotype:
     return sample_genotype(load_space(SPACE), random.Random(seed))
 
 
-GENOTYPES = {"branching": BRANCHING} | {f"sampled {seed}": sampled(seed) for seed in range(6)}
+WITH_SOURCES = {name: BRANCHING.with_(source=source) for name, source in SOURCES.items()}
+GENOTYPES = {"branching": BRANCHING} | {f"sampled {seed}": sampled(seed) for seed in range(6)} | WITH_SOURCES
 
 every_shape = pytest.mark.parametrize("genotype", GENOTYPES.values(), ids=GENOTYPES)
+every_source = pytest.mark.parametrize("genotype", WITH_SOURCES.values(), ids=WITH_SOURCES)
 
 
 def test_torch_and_the_rules_know_the_same_poolings() -> None:
@@ -65,9 +70,30 @@ def test_every_known_architecture_builds_with_the_cost_that_is_counted(name: str
     assert logits.shape == (1, 2) and logits.isfinite().all()
 
 
+@every_source
+def test_every_source_builds_with_the_cost_that_is_counted(genotype: Genotype) -> None:
+    genotype = genotype.with_(pooling="mean")
+    student = small_student(genotype)
+    counted = count_parameters(genotype, vocabulary=VOCABULARY, positions=POSITIONS)
+    assert count_model_parameters(student) == (counted.total, counted.encoder)
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        student(torch.arange(8).unsqueeze(0))  # tokens that all differ
+    assert counter.get_total_flops() == count_flops(genotype, 8)
+
+
+@every_source
+def test_a_student_in_bfloat16_is_finite(genotype: Genotype) -> None:
+    student, batch = let_characters_speak(small_student(genotype)), padded_batch()
+    with torch.no_grad():
+        exact = student(**batch).logits
+        low = student.bfloat16()(**batch).logits
+    assert low.dtype == torch.bfloat16
+    torch.testing.assert_close(low.float(), exact, rtol=0.1, atol=0.1)
+
+
 @every_shape
 def test_any_genotype_trains(genotype: Genotype) -> None:
-    student = small_student(genotype, dropout=0.0).train()
+    student = let_characters_speak(small_student(genotype, dropout=0.0)).train()
     labels = torch.tensor([0, 1, 1])
     for low in (False, True):
         student.zero_grad()
@@ -83,7 +109,7 @@ def test_any_genotype_trains(genotype: Genotype) -> None:
 
 @every_shape
 def test_the_logits_of_a_text_do_not_depend_on_its_batch(genotype: Genotype) -> None:
-    student, batch = small_student(genotype), padded_batch()
+    student, batch = let_characters_speak(small_student(genotype)), padded_batch()
     batch["input_ids"] = batch["input_ids"] + 5 * (1 - batch["attention_mask"])  # whatever stands at the pads
     with torch.no_grad():
         together = student(**batch).logits
@@ -120,13 +146,19 @@ def test_a_text_without_a_token_is_finite(pooling: str) -> None:
     assert all(parameter.grad.isfinite().all() for parameter in student.parameters())
 
 
-def test_embeddings_as_input_give_exactly_what_their_ids_give() -> None:
-    student, batch = small_student(), padded_batch()
+@every_source
+def test_embeddings_as_input_give_exactly_what_their_ids_give(genotype: Genotype) -> None:
+    student, batch = let_characters_speak(small_student(genotype)), padded_batch()
     ids = batch.pop("input_ids")
     words = student.get_input_embeddings()(ids)
     assert words.shape == (*ids.shape, RANK)
     with torch.no_grad():
         assert torch.equal(student(ids, **batch).logits, student(inputs_embeds=words, **batch).logits)
+        student.train()  # what is drawn in training is drawn alike
+        torch.manual_seed(1)
+        by_ids = student(ids, **batch).logits
+        torch.manual_seed(1)
+        assert torch.equal(by_ids, student(inputs_embeds=words, **batch).logits)
 
 
 def test_the_gradient_of_the_input_embeddings_is_that_of_the_word_table() -> None:
@@ -245,9 +277,18 @@ def small_bert(labels: int = 2, problem: str | None = None) -> BertForSequenceCl
     return BertForSequenceClassification(config).eval()
 
 
+def test_weights_that_a_file_lacks_leave_a_trained_character_network_as_it_was(tmp_path: Path) -> None:
+    encoder = let_characters_speak(small_student(WITH_SOURCES["cnn"])).student
+    encoder.save_pretrained(tmp_path)
+    loaded, info = StudentForSequenceClassification.from_pretrained(tmp_path, output_loading_info=True)
+    assert set(info["missing_keys"]) == {"classifier.weight", "classifier.bias"}
+    for name, value in encoder.state_dict().items():
+        assert torch.equal(loaded.student.state_dict()[name], value)
+
+
 @every_shape
 def test_a_saved_student_loads_with_equal_logits(genotype: Genotype, tmp_path: Path) -> None:
-    student, batch = small_student(genotype), padded_batch()
+    student, batch = let_characters_speak(small_student(genotype)), padded_batch()
     student.save_pretrained(tmp_path)
     with torch.no_grad():
         logits = student(**batch).logits
@@ -328,9 +369,21 @@ def test_the_word_table_can_grow_as_in_transformers() -> None:
     assert student(torch.tensor([[VOCABULARY + 3]])).logits.isfinite().all()
 
 
+@pytest.mark.parametrize("name", ["cnn", "ngrams"])
+def test_a_vocabulary_that_is_read_by_characters_cannot_grow(name: str) -> None:
+    student = small_student(WITH_SOURCES[name])
+    words, before = student.get_input_embeddings(), student(**padded_batch()).logits
+    assert student.resize_token_embeddings() is student.resize_token_embeddings(VOCABULARY) is words
+    with pytest.raises(ValueError, match="a student that reads characters keeps its vocabulary"):
+        student.resize_token_embeddings(VOCABULARY + 4)
+    student.tie_weights()
+    assert torch.equal(student(**padded_batch()).logits, before)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"source": {"characters": "lstm"}}, "unknown characters 'lstm': known are none, cnn, ngrams"),
         ({"pooling": "max"}, "unknown pooling 'max': known are first, mean, attention"),
         ({"nodes": [{"op": "glu", "inputs": [0, 0], "merge": "sum"}]}, "unknown merge 'sum'"),
         ({"nodes": [{"op": "gru", "inputs": [0]}]}, "unknown operation 'gru'"),

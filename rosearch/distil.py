@@ -1,0 +1,260 @@
+"""Distil one student, from Python; `rosearch distil` is the same from the command line.
+
+>>> from rosearch.distil import distil_student
+>>> from rosearch.experiment_file import load_experiment
+>>> found = distil_student(load_experiment(Path("experiments/sst2.yaml")), "tinybert4", Path("out"))
+>>> found.record["quality"]["validation"]["student"]["value"]
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from transformers import AutoConfig, AutoTokenizer, PreTrainedModel
+
+from rosearch.attack import open_cache
+from rosearch.candidate import Stopwatch
+from rosearch.config import Experiment
+from rosearch.data.encoding import encode
+from rosearch.data.loading import load_task
+from rosearch.data.tasks import Task
+from rosearch.distil_inputs import FoundStudent, find_student, gather
+from rosearch.distil_record import Measured, card_facts, record_of
+from rosearch.distillation.checkpoint import Checkpoint
+from rosearch.distillation.device import resolve_device
+from rosearch.distillation.fitting import OnLoss
+from rosearch.distillation.teacher import find_teacher, load_teacher
+from rosearch.distillation.trainer import distil
+from rosearch.errors import CandidateFailed, RunError
+from rosearch.evaluation.efficiency import measure_efficiency, teacher_cost
+from rosearch.evaluation.quality import predict
+from rosearch.export.bundle import RECORD, check_destination, export_model, export_student
+from rosearch.lessons import fresh_student, lesson_of, save_whole
+from rosearch.materials import Materials, gather_materials, quality_of, table_rows, task_seed
+from rosearch.progress import Progress, silent
+from rosearch.randomness import derive_seed
+from rosearch.records.measurements import Training
+from rosearch.space.genotype import Genotype
+from rosearch.student.configuration_rosearch import StudentConfig
+
+_BATCH = 64  # rows at a time where nothing is trained
+
+
+@dataclass(frozen=True)
+class Distilled:
+    """A folder that plain transformers loads, and the record that lies in it as `distillation.json`."""
+
+    folder: Path
+    record: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How, beside the experiment. `seed` is the student's alone; the teacher's and the data's are the experiment's."""
+
+    seed: int | None = None  # none: the experiment's
+    test: bool = False  # measure the test split as well
+    cache: Path | None = None  # of teachers, tokens and outputs; none: `.rosearch` here
+    overwrite: bool = False  # an earlier export
+    fresh: bool = False  # start over where there is a checkpoint
+    every: float = 60.0  # seconds between two checkpoints
+
+
+@dataclass
+class Watcher:
+    """Who is told what happens; keeps what was noted."""
+
+    progress: Progress = silent
+    on_loss: OnLoss | None = None
+    on_note: Callable[[str], None] | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def note(self, text: str) -> None:
+        """Something that is worth knowing, in words."""
+        self.notes.append(text)
+        if self.on_note is not None:
+            self.on_note(text)
+
+
+def distil_student(
+    experiment: Experiment,
+    student: str | FoundStudent,
+    to: Path,
+    options: Options | None = None,
+    watcher: Watcher | None = None,
+) -> Distilled:
+    """Distil a student by the experiment's `task`, `teacher` and `distillation` into the Hugging Face folder `to`.
+
+    `student` is a folder or hub name, a known architecture, RUN:ID, or a genotype file (see `find_student`). A training
+    that was stopped or killed goes on where it was, to the same bits, when it is asked for again.
+
+    Raises `BadInput` with all that does not fit, `MissingResource` for what is not there, `RunError` where `to` exists,
+    is being worked on, or was begun with other settings; `CandidateFailed` where the training diverges.
+    """
+    options, to = options or Options(), to.expanduser().resolve()
+    found, _, _ = gather(
+        lambda: student if isinstance(student, FoundStudent) else find_student(student),
+        lambda: check_destination(to, options.overwrite),
+        lambda: resolve_device(experiment.execution.device),
+    )
+    task = _checked_task(experiment, found)
+    return _Distillation(experiment, found, task, to, options, watcher or Watcher()).run()
+
+
+def unfinished(to: Path) -> Path:
+    """The hidden folder beside the destination that holds what an unfinished training goes on from."""
+    to = to.expanduser().resolve()
+    return to.with_name(f".{to.name}.unfinished")
+
+
+def _checked_task(experiment: Experiment, found: FoundStudent) -> Task:
+    """The task. Raises `BadInput` with all of teacher and student that does not fit it."""
+    task, length = load_task(experiment.task, task_seed(experiment)), experiment.task.max_length
+    teacher, _ = gather(lambda: find_teacher(experiment.teacher, task, length), lambda: found.check(task, length))
+    tokenizer = AutoTokenizer.from_pretrained(teacher.weights, local_files_only=True)
+    found.check_tokenizer(tokenizer, experiment.distillation.method)
+    return task
+
+
+@dataclass(frozen=True)
+class _Distillation:
+    """One distillation whose parts are known to fit each other."""
+
+    experiment: Experiment
+    found: FoundStudent
+    task: Task
+    to: Path
+    options: Options
+    watcher: Watcher
+
+    @property
+    def seed(self) -> int:
+        return self.experiment.seed if self.options.seed is None else self.options.seed
+
+    def run(self) -> Distilled:
+        watch, progress = Stopwatch(), self.watcher.progress
+        cache = open_cache(self.options.cache)
+        with _workplace(self.to) as place:
+            with watch.stage("prepare"):
+                ready = self.found.folder and self.found.load(self.task, derive_seed(self.seed, "weights"))
+                tokenizer = self.found.tokenizer
+                materials = gather_materials(self.experiment, cache, progress, task=self.task, tokenizer=tokenizer)
+                if self.found.encoding:
+                    materials = materials.read_as(self.found.encoding)
+                student = ready or self._fresh(materials)
+            with watch.stage("distil"):
+                training = self._train(student.to(materials.device), materials, place)
+            with watch.stage("measure"):
+                measured = self._measure(student, materials, training)
+            notes = tuple(self.watcher.notes)
+            record = record_of(self.experiment, self.found, materials, measured, self.seed, watch.seconds, notes)
+            self._export(student, materials, measured, record, place)
+            shutil.rmtree(place)
+        return Distilled(self.to, record)
+
+    def _fresh(self, materials: Materials) -> PreTrainedModel:
+        assert self.found.genotype is not None
+        positions, token_types = table_rows(AutoConfig.from_pretrained(materials.teacher, local_files_only=True))
+        config = self.experiment.distillation
+        return fresh_student(
+            self.found.genotype, materials, config, seed=self.seed, positions=positions, token_types=token_types
+        )
+
+    def _train(self, student: PreTrainedModel, materials: Materials, place: Path) -> Training:
+        """Goes on from the checkpoint of an equal training; where it diverges nothing is left to go on from."""
+        checkpoint = Checkpoint(
+            place / "checkpoint",
+            self.options.every,
+            self.options.fresh,
+            self.watcher.note,
+            {"student": self.found.content, "student's seed": str(self.seed)},
+        )
+        lesson = lesson_of(
+            materials,
+            self.experiment.distillation,
+            seed=self.seed,
+            resources=self.experiment.evaluation.robustness.resources,
+            progress=self.watcher.progress,
+        )
+        try:
+            return distil(student, lesson, checkpoint, self.watcher.on_loss)
+        except CandidateFailed:
+            checkpoint.remove()
+            raise
+
+    def _measure(self, student: PreTrainedModel, materials: Materials, training: Training) -> Measured:
+        """Both models on validation rows, and on test rows where asked; FLOPs of a text no longer than the task's."""
+        config = self.experiment.evaluation.efficiency
+        tokens = min(config.tokens, materials.max_length)
+        teacher, tokenizer = load_teacher(materials.teacher)
+        teacher.to(materials.device)
+        quality, teachers = {}, {}
+        for name in ("validation", "test") if self.options.test else ("validation",):
+            progress = self.watcher.progress
+            split = materials.split(name)
+            theirs = encode(split, tokenizer, materials.max_length, materials.cache)
+            teachers[name] = quality_of(
+                predict(teacher, theirs, materials.device, _BATCH, _named(progress, f"teacher, {name}")),
+                materials,
+                name,
+            )
+            ours = materials.encoded(name)
+            quality[name] = quality_of(
+                predict(student, ours, materials.device, _BATCH, _named(progress, f"student, {name}")), materials, name
+            )
+        cost = teacher_cost(teacher, tokens)
+        settings = config.model_copy(update={"tokens": tokens, "repeats": 0})
+        efficiency = measure_efficiency(student, _genotype(student), cost, settings, materials.device)
+        return Measured(training, efficiency, quality, teachers, cost, type(student).__name__)
+
+    def _export(
+        self, student: PreTrainedModel, materials: Materials, measured: Measured, record: dict[str, Any], place: Path
+    ) -> None:
+        genotype = _genotype(student)
+        facts = card_facts(self.experiment, self.found, measured, self.to, genotype)
+        more = {RECORD: json.dumps(record, indent=2, allow_nan=False) + "\n"}
+        overwrite = self.options.overwrite
+        if genotype is None:
+            export_model(student, materials.tokenizer, self.to, facts, overwrite=overwrite, more=more)
+            return
+        save_whole(place / "student", student, materials.tokenizer)
+        export_student(place / "student", place / "student", self.to, facts, overwrite=overwrite, more=more)
+
+
+def _genotype(student: PreTrainedModel) -> Genotype | None:
+    config = student.config
+    return Genotype.from_dict(config.genotype) if isinstance(config, StudentConfig) else None
+
+
+def _named(progress: Progress, stage: str) -> Progress:
+    return lambda _, done, total: progress(stage, done, total)
+
+
+@contextmanager
+def _workplace(to: Path) -> Iterator[Path]:
+    """The folder of what is unfinished, for this process alone; what holds nothing to go on from is removed.
+
+    Raises `RunError` where another process has it, or where it cannot be made.
+    """
+    place = unfinished(to)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(place / "lock")
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise RunError(f"{to}: another process is writing it") from None
+    except OSError as error:
+        raise RunError(f"{to}: cannot be written: {error.strerror or error}") from None
+    try:
+        yield place
+    finally:
+        lock.release()
+        if place.is_dir() and not any(place.glob("checkpoint*")):
+            shutil.rmtree(place, ignore_errors=True)

@@ -1,0 +1,77 @@
+"""`rosearch distil`: parse, call, print. What it does is in `distil`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DISTIL_EXAMPLES = """Examples:
+
+`rosearch distil --student tinybert4 --task experiments/sst2.yaml --to ./tinybert`
+
+`rosearch distil --method mate_kd --teacher ./teacher --student distilbert-base-uncased --task experiments/rte.yaml
+--to ./out --data-root ./data -o distillation.epochs=10`
+
+`rosearch distil --student runs/sst2-0001:3fa9 --task experiments/sst2.yaml --to ./again --seed 2 --test`"""
+
+
+def distil(
+    student: Annotated[
+        str,
+        typer.Option(help="Folder or hub name; known architecture; RUN:ID; genotype (.json, .yaml)."),
+    ],
+    task: Annotated[Path, typer.Option(help="Experiment file: its task, teacher and distillation are the defaults.")],
+    to: Annotated[Path, typer.Option(help="The new Hugging Face folder.")],
+    method: Annotated[str | None, typer.Option(help="kd, hidden_states, mate_kd, ad2 or robust_kd.")] = None,
+    teacher: Annotated[str | None, typer.Option(help="Folder, hub name or package:NAME.")] = None,
+    override: Annotated[
+        list[str] | None,
+        typer.Option("--override", "-o", help="Change a key of the experiment: -o distillation.epochs=3. Repeatable."),
+    ] = None,
+    data_root: Annotated[
+        Path | None, typer.Option("--data-root", envvar="ROSEARCH_DATA", help="Read task.local.folder below this.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Of the student; teacher and data keep the experiment's.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")] = None,
+    test: Annotated[bool, typer.Option("--test", help="Measure the test split as well.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume/--fresh", help="Go on from what an equal command left, or start over.")
+    ] = True,
+    cache: Annotated[
+        Path | None,
+        typer.Option(help="Of teachers and tokens; default: .rosearch here. RUNS/.cache shares that of searches."),
+    ] = None,
+    every: Annotated[float, typer.Option(min=0, help="Seconds between two checkpoints.")] = 60.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object in place of tables.")] = False,
+) -> None:
+    """Distil one student from a teacher and save it as a folder that plain transformers loads.
+
+    After Ctrl-C, a crash or kill -9 the same command goes on.
+    """
+    from rosearch.distil import Options, distil_student
+    from rosearch.distil_console import print_distilled, print_json, watched
+    from rosearch.distil_inputs import find_student, gather
+    from rosearch.experiment_file import load_experiment
+    from rosearch.export.bundle import check_destination
+
+    given = {"distillation.method": method, "teacher.model": teacher, "execution.device": device}
+    overrides = (*(override or ()), *(f"{key}={json.dumps(value)}" for key, value in given.items() if value))
+    experiment, found, _ = gather(
+        lambda: load_experiment(task, overrides, data_root),
+        lambda: find_student(student),
+        lambda: check_destination(to, overwrite),
+    )
+    options = Options(seed=seed, test=test, cache=cache, overwrite=overwrite, fresh=not resume, every=every)
+    with watched(to) as watcher:
+        distilled = distil_student(experiment, found, to, options, watcher)
+    if as_json:
+        print_json(distilled)
+    else:
+        root = ("--data-root", str(data_root)) if data_root else ()
+        print_distilled(distilled, ("--task", str(task), *root))

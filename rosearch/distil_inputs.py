@@ -1,0 +1,238 @@
+"""The student of `rosearch distil`: found and held against the task before a weight is trained.
+
+A student is weights that transformers can load, our own or others', or an architecture that starts afresh.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
+
+from rosearch.attack_inputs import longest_input
+from rosearch.data.encoding import tokenizer_fingerprint
+from rosearch.data.tasks import Task
+from rosearch.distillation.fine_tuning import label_names, quiet_transformers
+from rosearch.distillation.fitting import private_generator
+from rosearch.distillation.methods import METHODS
+from rosearch.distillation.teacher import has_head, label_order, reorder_head
+from rosearch.distillation.weights import folder_fingerprint, locate_weights
+from rosearch.errors import BadInput, MissingResource, Problem, RosearchError
+from rosearch.experiment_file import read_yaml
+from rosearch.records.run_directory import RunDirectory
+from rosearch.results import load_results
+from rosearch.space.genotype import Genotype
+from rosearch.space.known import KNOWN
+from rosearch.space.rules import structural_problems
+from rosearch.student.configuration_rosearch import StudentConfig
+
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, ImportError, SafetensorError)
+_FILES = (".json", ".yaml", ".yml")
+_KINDS = (
+    "a folder or hub name of a transformers model, RUN:ID, a genotype file (.json, .yaml), or one of the known "
+    f"architectures ({', '.join(KNOWN)})"
+)
+_FRESH_HEAD = "weights without a classification head get a fresh one"
+
+
+@dataclass(frozen=True, eq=False)
+class FoundStudent:
+    """What a student starts from: weights in `folder`, or else fresh weights of `genotype`."""
+
+    name: str  # as the user wrote it
+    genotype: Genotype | None  # None: a model of transformers' own
+    folder: Path | None = None
+    config: Any = None  # of the folder
+    tokenizer: Any = None  # of the folder; None: it reads as the teacher does
+
+    @property
+    def content(self) -> str:
+        """What decides its first weights, beside the seed and the teacher."""
+        return self.genotype.id if self.folder is None and self.genotype else folder_fingerprint(self._folder)
+
+    @property
+    def encoding(self) -> str:
+        """How an architecture that starts afresh reads words; "" where the folder says it."""
+        return "" if self.folder is not None or self.genotype is None else str(self.genotype.source_setting["encoding"])
+
+    @property
+    def _folder(self) -> Path:
+        assert self.folder is not None
+        return self.folder
+
+    def check(self, task: Task, max_length: int) -> None:
+        """Raise `BadInput` with all of the folder that does not fit the task."""
+        if self.folder is None:
+            return
+        problems = []
+        if self.tokenizer is not None:
+            if self.tokenizer.pad_token_id is None:
+                problems.append(Problem("student", self.name, "a tokenizer that pads", "none with a padding token"))
+            problems += self._too_few_words(self.tokenizer)
+            if max_length > (longest := longest_input(self.config, self.tokenizer)):
+                expected = f"at most {longest}, the longest text that {self.name} reads"
+                problems.append(Problem("experiment", "task.max_length", expected, str(max_length)))
+        if has_head(self.config):
+            try:
+                label_order(self.config, task, self.name, _FRESH_HEAD)
+            except BadInput as error:
+                problems += error.problems
+        if problems:
+            raise BadInput(problems)
+
+    def check_tokenizer(self, teacher: Any, method: str) -> None:
+        """Raise `BadInput` where it cannot read with the teacher's tokenizer and must."""
+        problems = []
+        if self.tokenizer is None:
+            problems += [] if self.folder is None else self._too_few_words(teacher)
+            other = self.encoding not in ("", "wordpiece")
+        else:
+            other = _tokens(self.tokenizer) != _tokens(teacher)
+        if other and METHODS[method].one_tokenizer:
+            expected = f"a student that reads the teacher's tokens, as {method} compares token by token"
+            problems.append(Problem("student", self.name, expected, "another tokenizer", "kd takes any student"))
+        if problems:
+            raise BadInput(problems)
+
+    def _too_few_words(self, tokenizer: Any) -> list[Problem]:
+        words = int(getattr(self.config, "vocab_size", len(tokenizer)))
+        if words >= len(tokenizer):
+            return []
+        return [
+            Problem("student", self.name, f"a row for each of its tokenizer's {len(tokenizer)} words", f"{words} rows")
+        ]
+
+    def load(self, task: Task, seed: int) -> PreTrainedModel:
+        """The model of the folder with a head for the task, in float32 on the CPU; a fresh head follows from the seed.
+
+        Makes the tokenizer give only inputs that the model takes. Raises `BadInput` where the weights do not fit.
+        """
+        order = label_order(self.config, task, self.name, _FRESH_HEAD) if has_head(self.config) else None
+        labels = {} if order else {"num_labels": task.num_labels, **label_names(task)}
+        try:
+            with private_generator(torch.device("cpu"), seed), quiet_transformers():
+                model, found = AutoModelForSequenceClassification.from_pretrained(
+                    self._folder,
+                    local_files_only=True,
+                    use_safetensors=True,
+                    dtype=torch.float32,
+                    output_loading_info=True,
+                    **labels,
+                )
+        except _UNREADABLE as error:
+            expected = "the weights of a model that transformers knows as a sequence classifier"
+            raise BadInput(Problem("student", self.name, expected, _one_line(error))) from None
+        if has_head(self.config) and found["missing_keys"]:
+            absent = f"none for {', '.join(sorted(found['missing_keys'])[:3])}"
+            raise BadInput(Problem("student", self.name, "the weights of a sequence classifier", absent))
+        if order:
+            reorder_head(model, order, self.name)
+            model.config.update(label_names(task))
+        if self.tokenizer is not None:
+            _give_only_what_is_taken(self.tokenizer, model)
+        return model
+
+
+def find_student(name: str) -> FoundStudent:
+    """What `name` stands for; nothing is loaded.
+
+    A known architecture comes before a folder of its name. Raises `BadInput`, `MissingResource`, or `RunError` for a
+    run that cannot be read.
+    """
+    if name in KNOWN:
+        return FoundStudent(name, KNOWN[name].genotype)
+    run, colon, record = name.rpartition(":")
+    if colon and run != "package":
+        return FoundStudent(name, load_results(RunDirectory.open(Path(run).expanduser())).find(record).genotype)
+    if name.lower().endswith(_FILES):
+        return FoundStudent(name, _read_genotype(Path(name).expanduser()))
+    return _find_weights(name)
+
+
+def _read_genotype(path: Path) -> Genotype:
+    """A genotype as `Genotype.to_dict` writes it, alone or below the key `genotype`."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8")) if path.suffix.lower() == ".json" else read_yaml(path)
+        genotype = Genotype.from_dict(data.get("genotype") or data)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        expected = "a genotype: width, rank, pooling, and nodes with op, inputs, merge and settings"
+        got = f"no {error}" if isinstance(error, KeyError) else _one_line(error)
+        raise BadInput(Problem(str(path), "", expected, got)) from None
+    if problems := structural_problems(genotype):
+        raise BadInput([Problem(str(path), "", "a genotype that can be built", problem) for problem in problems])
+    return genotype
+
+
+def _find_weights(name: str) -> FoundStudent:
+    folder = _locate(name)
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        ours = isinstance(config, StudentConfig)
+        read = _tokenizer_folder(folder, ours)
+        tokenizer = None if read is None else AutoTokenizer.from_pretrained(read, local_files_only=True)
+        genotype = Genotype.from_dict(config.genotype) if ours else None
+    except _UNREADABLE as error:
+        expected = "the configuration and the tokenizer of a transformers model"
+        raise BadInput(Problem("student", name, expected, _one_line(error))) from None
+    return FoundStudent(name, genotype, folder, config, tokenizer)
+
+
+def _tokenizer_folder(folder: Path, ours: bool) -> Path | None:
+    """A student that a run keeps reads as the run does; one that was saved without a tokenizer as the teacher does."""
+    if not ours or any(folder.glob("tokenizer*.json")):
+        return folder
+    run = RunDirectory(folder.resolve().parent.parent)
+    return run.tokenizer if run.students == folder.resolve().parent and run.tokenizer.is_dir() else None
+
+
+def _locate(name: str) -> Path:
+    try:
+        return locate_weights(name)
+    except BadInput as error:
+        raise BadInput([replace(one, where="student", key=name) for one in error.problems]) from None
+    except MissingResource as error:  # its advice is for experiments
+        reason = str(error).removeprefix("teacher.model: ").partition("; give a local folder")[0]
+        raise MissingResource(f"student: {reason}; give {_KINDS}") from None
+
+
+def _tokens(tokenizer: Any) -> str:
+    return tokenizer_fingerprint(tokenizer, inputs=False)
+
+
+def _give_only_what_is_taken(tokenizer: Any, model: PreTrainedModel) -> None:
+    """Some are saved with a tokenizer that tells apart two texts of a pair, which the model cannot (DistilBERT)."""
+    taken = inspect.signature(model.forward).parameters
+    names = [name for name in tokenizer.model_input_names if name in taken]
+    if int(getattr(model.config, "type_vocab_size", 2)) < 2:
+        names = [name for name in names if name != "token_type_ids"]
+    tokenizer.model_input_names = names
+
+
+def gather(*checks: Callable[[], Any]) -> list[Any]:
+    """What each check returns. Raises `BadInput` with the problems of all, else the first error of another kind."""
+    results: list[Any] = []
+    problems: list[Problem] = []
+    others: list[RosearchError] = []
+    for check in checks:
+        try:
+            results.append(check())
+        except BadInput as error:
+            problems += error.problems
+        except RosearchError as error:
+            others.append(error)
+    if problems:
+        raise BadInput(list(dict.fromkeys(problems)))
+    if others:
+        raise others[0]
+    return results
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -1,0 +1,148 @@
+"""What is kept of a distillation beside the weights: `distillation.json`, and the facts of the model card."""
+
+from __future__ import annotations
+
+import datetime
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rosearch.config import Experiment
+from rosearch.distil_inputs import FoundStudent
+from rosearch.distillation.methods import own_settings
+from rosearch.distillation.weights import model_fingerprint
+from rosearch.evaluation.efficiency import BERT_BASE_ENCODER_PARAMETERS, BERT_BASE_PARAMETERS
+from rosearch.export.card import CardFacts
+from rosearch.materials import Materials
+from rosearch.records.measurements import Efficiency, Measurements, Quality, TeacherCost, Training
+from rosearch.space.genotype import Genotype
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Teacher and student on the same rows. The qualities are by split, `validation` first."""
+
+    training: Training
+    efficiency: Efficiency
+    quality: Mapping[str, Quality]
+    teacher_quality: Mapping[str, Quality]
+    teacher_cost: TeacherCost
+    architecture: str  # the class of the student
+
+
+def record_of(
+    experiment: Experiment,
+    found: FoundStudent,
+    materials: Materials,
+    measured: Measured,
+    seed: int,
+    seconds: Mapping[str, float],
+    notes: tuple[str, ...],
+) -> dict[str, Any]:
+    """All that it takes to do it again, and what came out, as plain data. It names no folder of this machine."""
+    config, efficiency = experiment.distillation, measured.efficiency
+    return {
+        "format": _FORMAT,
+        "date": datetime.date.today().isoformat(),
+        "method": config.method,
+        "config": _public(own_settings(config)),
+        "task": _task(materials),
+        "seeds": {"experiment": experiment.seed, "student": seed},
+        "teacher": {
+            "model": public_name(experiment.teacher.model),
+            "fingerprint": model_fingerprint(materials.teacher),
+            "cost": asdict(measured.teacher_cost),
+        },
+        "student": _student(found, measured.architecture),
+        "training": asdict(measured.training),
+        "quality": {
+            split: {"teacher": asdict(measured.teacher_quality[split]), "student": asdict(measured.quality[split])}
+            for split in measured.quality
+        },
+        "efficiency": asdict(efficiency),
+        "compression": {
+            "teacher": efficiency.compression,
+            "teacher_encoder": efficiency.encoder_compression,
+            "bert_base": BERT_BASE_PARAMETERS / efficiency.parameters,
+            "bert_base_encoder": BERT_BASE_ENCODER_PARAMETERS / efficiency.encoder_parameters,
+        },
+        "seconds": dict(seconds),
+        "notes": list(notes),
+        "versions": _versions(),
+        "device": str(materials.device),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _task(materials: Materials) -> dict[str, Any]:
+    task = materials.task
+    return {
+        "name": task.name,
+        "fingerprint": task.fingerprint,
+        "rows": {split: len(materials.split(split)) for split in ("train", "validation", "test")},
+        "labels": list(task.labels),
+        "metric": task.metric,
+        "max_length": materials.max_length,
+    }
+
+
+def _student(found: FoundStudent, architecture: str) -> dict[str, Any]:
+    return {
+        "from": public_name(found.name),
+        "architecture": architecture,
+        "genotype": None if found.genotype is None else found.genotype.to_dict(),
+        "started_from": found.content,
+    }
+
+
+def card_facts(
+    experiment: Experiment, found: FoundStudent, measured: Measured, to: Path, genotype: Genotype | None
+) -> CardFacts:
+    """For the card: the figures of the last split that was measured, which is the test split where it was."""
+    split, quality = list(measured.quality.items())[-1]
+    task, method = experiment.task, experiment.distillation.method
+    begun = "fresh weights" if found.folder is None else f"the weights of `{public_name(found.name)}`"
+    return CardFacts(
+        name=to.name,
+        task=task.name,
+        problem=task.problem,
+        labels=tuple(task.labels),
+        texts=2 if len(task.text) == 2 else 1,
+        max_length=task.max_length,
+        genotype=genotype,
+        measurements=Measurements(quality, measured.efficiency, measured.training),
+        teacher=public_name(experiment.teacher.model),
+        run="",
+        date=datetime.date.today().isoformat(),
+        split=split,
+        origin=f"distilled from it (rosearch, method `{method}`), beginning with {begun}",
+        architecture=f"`{measured.architecture}` of transformers.",
+        teacher_quality=measured.teacher_quality[split],
+    )
+
+
+def public_name(name: str) -> str:
+    """A name for others to read: of a folder or a file its last part, of RUN:ID that of the run."""
+    run, colon, record = name.rpartition(":")
+    if colon and run != "package":
+        return f"{Path(run).name}:{record}"
+    return Path(name).name if Path(name).expanduser().exists() else name
+
+
+def _public(value: Any) -> Any:
+    """Plain data with public names in place of paths."""
+    if isinstance(value, dict):
+        return {key: _public(one) for key, one in value.items()}
+    return public_name(value) if isinstance(value, str) and "/" in value else value
+
+
+def _versions() -> dict[str, str]:
+    packages = ("rosearch", "torch", "transformers", "tokenizers")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}

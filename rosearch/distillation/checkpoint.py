@@ -1,0 +1,220 @@
+"""Where a training stands, on disk: a training that was stopped or killed goes on as if nothing had happened.
+
+The file is `torch.save`'s, with a digest of its bytes behind it, and is read with `weights_only=True`: tensors and
+plain data, nothing is unpickled. It is written aside, synced and renamed; the one before it stays beside it, for
+the case that a disk damages the newer one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import FrameType
+from typing import Any, BinaryIO, cast
+
+import torch
+
+from rosearch.errors import RunError
+
+State = dict[str, Any]  # tensors and plain data
+
+_CPU = torch.device("cpu")
+_FORMAT = 1  # raise it when what is written changes
+_DIGEST = 32  # bytes
+_PAUSE = 20  # between two writes, times what the last one took: a slow disk must not slow the training down
+_PIECE = 1 << 20  # bytes that are read at once
+
+
+class _DamagedError(Exception):
+    """A checkpoint that cannot be read; the text says why."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A file to go on from, and when it is written. Two processes must not share one.
+
+    `content` names all that the result follows from. A file of other content is refused, unless `fresh`.
+    """
+
+    path: Path
+    every: float = 60.0  # seconds between two writes, more where a write takes long; 0: after each step
+    fresh: bool = False  # start over, whatever the file holds
+    note: Callable[[str], None] = logging.getLogger(__name__).warning  # told what was found, in words
+    content: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def previous(self) -> Path:
+        """The file before the last."""
+        return self.path.with_name(f"{self.path.name}.previous")
+
+    def of(self, content: Mapping[str, str]) -> Checkpoint:
+        """The same for a training whose result also follows from `content`."""
+        return replace(self, content={**self.content, **content})
+
+    def load(self, device: torch.device = _CPU) -> State | None:
+        """The newest state that is whole, on a device; None where there is none, or where it starts over.
+
+        What is damaged is removed with a note. Raises `RunError` where the state is of another training.
+        """
+        if self.fresh:
+            self.remove()
+        for path in (self.path, self.previous):
+            try:
+                stored = _read(path, device)
+            except FileNotFoundError:
+                continue
+            except _DamagedError as error:
+                self.note(f"{path}: damaged and removed ({error})")
+                path.unlink()  # or the next write would put it in the place of the one before
+                continue
+            self._check(path, stored["content"])
+            state: State = stored["state"]
+            return state
+        return None
+
+    def save(self, state: State) -> None:
+        """Writes a state; a kill at any moment leaves this one or the one before.
+
+        What cannot be written, as on a full disk, is noted: it is no reason to lose a training.
+        """
+        draft = self.path.with_name(f"{self.path.name}.draft")
+        try:
+            self._write(state, draft)
+        except (OSError, RuntimeError) as error:
+            self.note(f"{self.path}: cannot be written ({error}); the training goes on without")
+        finally:
+            draft.unlink(missing_ok=True)
+
+    def _write(self, state: State, draft: Path) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with draft.open("wb") as file:
+            digested = _Digested(file)
+            stored = {"format": _FORMAT, "content": dict(self.content), "state": state}
+            torch.save(stored, cast(BinaryIO, digested))
+            file.write(digested.digest.digest())
+            file.flush()
+            os.fsync(file.fileno())
+        if self.path.exists():
+            self.path.replace(self.previous)
+        draft.replace(self.path)
+        _sync(self.path.parent)
+
+    def remove(self) -> None:
+        """There is nothing to go on from any more."""
+        for path in (self.path, self.previous):
+            path.unlink(missing_ok=True)
+
+    def _check(self, path: Path, stored: Mapping[str, str]) -> None:
+        if stored == self.content:
+            return
+        names = [name for name in {**self.content, **stored} if self.content.get(name) != stored.get(name)]
+        differs = ", ".join(_difference(name, stored.get(name), self.content.get(name)) for name in names)
+        advice = "go on with that one, or start over with --fresh"
+        raise RunError(f"{path}: of another training, which differs in {differs}; {advice}")
+
+
+def _difference(name: str, theirs: str | None, ours: str | None) -> str:
+    short = all(text is not None and len(text) <= 30 for text in (theirs, ours))
+    return f"{name} ({theirs} there, {ours} here)" if short else name
+
+
+class _Digested:
+    """Passes bytes on to a file and remembers their digest."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.digest = hashlib.blake2b(digest_size=_DIGEST)
+
+    def write(self, data: bytes) -> int:
+        """As a file's."""
+        self.digest.update(data)
+        return self.file.write(data)
+
+    def flush(self) -> None:
+        """As a file's."""
+        self.file.flush()
+
+
+def _read(path: Path, device: torch.device) -> dict[str, Any]:
+    with path.open("rb") as file:
+        left = path.stat().st_size - _DIGEST
+        digest = hashlib.blake2b(digest_size=_DIGEST)
+        while left > 0 and (piece := file.read(min(_PIECE, left))):
+            digest.update(piece)
+            left -= len(piece)
+        if file.read() != digest.digest():
+            raise _DamagedError("its end is missing or its bytes have changed")
+    try:
+        stored = torch.load(path, map_location=device, weights_only=True)
+    except Exception as error:  # whole, and yet not ours: torch raises a dozen kinds
+        raise _DamagedError(" ".join(str(error).split())[:100]) from None
+    if not isinstance(stored, dict) or stored.get("format") != _FORMAT:
+        raise _DamagedError("of another version")
+    return stored
+
+
+def _sync(folder: Path) -> None:
+    """Makes the renames in a folder last through a power cut, where the system can."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def saved(checkpoint: Checkpoint | None, state: Callable[[], State]) -> Iterator[Callable[[bool], None]]:
+    """Gives what is to be called after each step, with whether it is the last: it writes when it is time.
+
+    Ctrl-C waits for the end of the step, since between its start and its end there is no state to go on from; then
+    it is written and `KeyboardInterrupt` raised. A second Ctrl-C does not wait.
+    """
+    if checkpoint is None:
+        yield lambda last: None
+        return
+    with _patient() as interrupted:
+        written, pause = time.monotonic(), checkpoint.every
+
+        def after_step(last: bool) -> None:
+            nonlocal written, pause
+            if last or interrupted() or time.monotonic() - written >= pause:
+                start = time.monotonic()
+                checkpoint.save(state())
+                written = time.monotonic()
+                pause = checkpoint.every and max(checkpoint.every, _PAUSE * (written - start))
+            if interrupted():
+                raise KeyboardInterrupt
+
+        yield after_step
+
+
+@contextmanager
+def _patient() -> Iterator[Callable[[], bool]]:
+    """Inside, the first Ctrl-C is only remembered. Signals are the main thread's: elsewhere nothing changes."""
+    seen = False
+
+    def remember(number: int, frame: FrameType | None) -> None:
+        nonlocal seen
+        if seen:
+            raise KeyboardInterrupt
+        seen = True
+
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is None:
+        yield lambda: False
+        return
+    before = signal.signal(signal.SIGINT, remember)
+    try:
+        yield lambda: seen
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,136 @@
+"""Where perturbed text comes from: each source replaces single words, as the attacks that it stands for do."""
+
+from __future__ import annotations
+
+import re
+import string
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from rosearch.resources.resources import Resources
+
+WORD = re.compile(r"[^\W\d_]+")
+_REMEMBERED = 2**17
+_LETTERS = string.ascii_lowercase
+
+
+class Source(ABC):
+    """Replacements of words. Words are asked for in lower case."""
+
+    @abstractmethod
+    def candidates(self, word: str) -> tuple[str, ...]:
+        """All that may take a word's place; empty where they are too many to list."""
+
+    @abstractmethod
+    def draw(self, word: str, rng: np.random.Generator) -> str | None:
+        """One of them at random, or None where there is none."""
+
+
+class Characters(Source):
+    """One random edit: a swap of neighbouring letters, a substitution, a deletion or an insertion.
+
+    The four of DeepWordBug (Gao et al. 2018, arXiv 1801.04354), as TextAttack draws them.
+    """
+
+    def candidates(self, word: str) -> tuple[str, ...]:
+        """None are listed."""
+        return ()
+
+    def draw(self, word: str, rng: np.random.Generator) -> str | None:
+        """None for single letters, and where the edit happens to change nothing."""
+        if len(word) < 2:
+            return None
+        kind, letter = int(rng.integers(4)), _LETTERS[int(rng.integers(len(_LETTERS)))]
+        place = int(rng.integers(len(word) + (kind == 3) - (kind == 0)))
+        before, after = word[:place], word[place:]
+        made = (
+            before + after[1:2] + after[:1] + after[2:],
+            before + letter + after[1:],
+            before + after[1:],
+            before + letter + after,
+        )[kind]
+        return None if made == word else made
+
+
+class Listed(Source):
+    """Words from a list; what is no single word is left out."""
+
+    def __init__(self, others: Callable[[str], Sequence[str]]) -> None:
+        @lru_cache(maxsize=_REMEMBERED)
+        def candidates(word: str) -> tuple[str, ...]:
+            return tuple(other for other in others(word) if WORD.fullmatch(other) and other.lower() != word)
+
+        self._candidates = candidates
+
+    def candidates(self, word: str) -> tuple[str, ...]:
+        """In the order of the list."""
+        return self._candidates(word)
+
+    def draw(self, word: str, rng: np.random.Generator) -> str | None:
+        """All are as likely."""
+        found = self._candidates(word)
+        return found[int(rng.integers(len(found)))] if found else None
+
+
+def _synonyms(resources: Resources) -> Source:
+    """Neighbours in the counter-fitted embedding space: the lists that the `synonym-swap` attack reads."""
+    resources.require(["neighbours"], "distillation.robust_kd.sources: synonyms")
+    return Listed(resources.neighbours().of)
+
+
+def _wordnet(resources: Resources) -> Source:
+    """Synonyms from any synset of the word, as PWWS takes them (Ren et al. 2019, ACL P19-1103)."""
+    resources.require(["wordnet"], "distillation.robust_kd.sources: wordnet")
+    return Listed(resources.wordnet().synonyms)
+
+
+TEXT_SOURCES: dict[str, Callable[[Resources], Source]] = {
+    "characters": lambda resources: Characters(),
+    "synonyms": _synonyms,
+    "wordnet": _wordnet,
+}
+
+
+def open_sources(names: Sequence[str], folder: Path | None) -> dict[str, Source]:
+    """The named sources. Raises `MissingResource` where a word list is not there."""
+    resources = Resources(folder)
+    return {name: TEXT_SOURCES[name](resources) for name in names}
+
+
+class Word(NamedTuple):
+    """A word of a text: where it stands, and in lower case."""
+
+    start: int
+    end: int
+    word: str
+
+
+def words_of(text: str) -> list[Word]:
+    """The words of a text, in order."""
+    return [Word(match.start(), match.end(), match.group().lower()) for match in WORD.finditer(text)]
+
+
+def replaced(text: str, swaps: Sequence[tuple[Word, str]]) -> str:
+    """The text with words replaced; `swaps` are in the order of the text."""
+    parts, end = [], 0
+    for word, other in swaps:
+        parts += [text[end : word.start], other]
+        end = word.end
+    return "".join([*parts, text[end:]])
+
+
+def perturb(text: str, source: Source, share: float, rng: np.random.Generator) -> str:
+    """The text with each word replaced with probability `share`, at least one where there is a replacement."""
+    words = words_of(text)
+    if not words:
+        return text
+    chosen = rng.random(len(words)) < share
+    if not chosen.any():
+        chosen[rng.integers(len(words))] = True
+    drawn = [(word, source.draw(word.word, rng)) for word, change in zip(words, chosen.tolist()) if change]
+    return replaced(text, [(word, other) for word, other in drawn if other is not None])

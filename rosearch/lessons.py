@@ -1,0 +1,108 @@
+"""What a candidate of a search and `rosearch distil` have in common: a student, its lesson, its weights on disk."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from pathlib import Path
+from typing import Any
+
+from rosearch.distillation.method import Adversary, Lesson
+from rosearch.distillation.teacher import load_teacher
+from rosearch.distillation_config import DistillationConfig
+from rosearch.evaluation.adversary import StudentAdversary
+from rosearch.materials import Materials
+from rosearch.progress import Progress, silent
+from rosearch.randomness import derive_seed
+from rosearch.space.genotype import Genotype
+from rosearch.student.build import build_student, inherit_embeddings
+from rosearch.student.modeling_rosearch import StudentForSequenceClassification
+
+
+def fresh_student(
+    genotype: Genotype,
+    materials: Materials,
+    config: DistillationConfig,
+    *,
+    seed: int,
+    positions: int,
+    token_types: int,
+) -> StudentForSequenceClassification:
+    """A student of an architecture for the task of the materials, on their device, with what it inherits.
+
+    `positions` and `token_types` are the rows of the teacher's tables. Equal seeds give equal students.
+    """
+    tokenizer = materials.tokenizer
+    student = build_student(
+        genotype,
+        labels=materials.task.labels,
+        problem=materials.task.problem,
+        vocabulary=len(tokenizer),
+        positions=positions,
+        token_types=token_types,
+        pad_token_id=tokenizer.pad_token_id,
+        dropout=config.dropout,
+        seed=derive_seed(seed, "weights"),
+        pieces=tokenizer.convert_ids_to_tokens(range(len(tokenizer))),
+    )
+    if config.inherit_embeddings:
+        inherit_embeddings(student, load_teacher(materials.teacher)[0])
+    student.to(materials.device)
+    return student
+
+
+def lesson_of(
+    materials: Materials,
+    config: DistillationConfig,
+    *,
+    seed: int,
+    resources: Path | None = None,
+    progress: Progress = silent,
+) -> Lesson:
+    """All that a method of distillation stands on, on the training rows of the materials."""
+    return Lesson(
+        config=config,
+        problem=materials.task.problem,
+        encoded=materials.train,
+        outputs=materials.outputs,
+        texts=materials.task.train.texts,
+        labels=materials.task.train.labels,
+        tokenizer=materials.tokenizer,
+        max_length=materials.max_length,
+        teacher=materials.teacher,
+        cache=materials.cache,
+        device=materials.device,
+        seed=derive_seed(seed, "training"),
+        resources=resources,
+        adversary=_adversary(materials, derive_seed(seed, "adversary")),
+        progress=progress,
+    )
+
+
+def _adversary(materials: Materials, seed: int) -> Adversary | None:
+    """Who attacks a student while it is trained; nobody for regression, which has no class to flip."""
+    if materials.task.problem == "regression":
+        return None
+    return StudentAdversary(
+        train=materials.task.train,
+        held_out=materials.task.validation,
+        tokenizer=materials.tokenizer,
+        max_length=materials.max_length,
+        device=materials.device,
+        resources=materials.resources,
+        cache=materials.cache,
+        seed=seed,
+    )
+
+
+def save_whole(folder: Path, *parts: Any) -> None:
+    """`save_pretrained` models and tokenizers as a whole or not at all: a kill leaves no half-written folder."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")  # not mkdtemp, whose mode ignores the umask
+    try:
+        for part in parts:
+            part.save_pretrained(draft)
+        shutil.rmtree(folder, ignore_errors=True)
+        draft.replace(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from transformers import AutoTokenizer, BertTokenizer, PreTrainedTokenizerFast
+
+import rosearch.student  # noqa: F401  (its import teaches the Auto classes our tokenizer)
+from rosearch.data.encoding import tokenizer_fingerprint
+from rosearch.encodings.tokenizer import build_encoding, student_tokenizer
+from rosearch.errors import BadInput, MissingResource
+from rosearch.resources.resources import Resources
+from rosearch.student.tokenization_rosearch import EncodedTokenizer
+
+SPECIAL = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+WORDS = ["the", "film", "movie", "wonderful", "great", "dreadful", "was", "is", ",", "!", "'", "s", "cat"]
+TEXTS = tuple([("the film was great", "the film is wonderful")] * 30 + [("dreadful film", "the cat")])
+ENCODINGS = ["typos", "synonyms", "typos+synonyms"]
+
+
+@pytest.fixture(scope="module")
+def plain() -> PreTrainedTokenizerFast:
+    words = [*SPECIAL.values(), *WORDS, *(f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz")]
+    words += list("abcdefghijklmnopqrstuvwxyz")
+    backend = Tokenizer(models.WordPiece({w: i for i, w in enumerate(dict.fromkeys(words))}, unk_token="[UNK]"))
+    backend.normalizer = normalizers.BertNormalizer(lowercase=True)
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    backend.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    inputs = ["input_ids", "token_type_ids", "attention_mask"]
+    return PreTrainedTokenizerFast(tokenizer_object=backend, model_max_length=32, model_input_names=inputs, **SPECIAL)
+
+
+@pytest.fixture(scope="module")
+def resources(tmp_path_factory: pytest.TempPathFactory) -> Resources:
+    folder = tmp_path_factory.mktemp("resources")
+    lists = {"film": ["movie"], "movie": ["film"], "great": ["wonderful", "terrific"], "terrific": ["great"]}
+    (folder / "counterfitted_neighbors.json").write_text(json.dumps(lists))
+    return Resources(folder)
+
+
+def make(plain: Any, encoding: str, resources: Resources, cache: Path) -> Any:
+    return student_tokenizer(plain, encoding, TEXTS, resources, cache)
+
+
+def test_wordpiece_is_the_teachers_own(plain: Any, resources: Resources, tmp_path: Path) -> None:
+    assert make(plain, "wordpiece", resources, tmp_path) is plain
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text", "expected"),
+    [
+        ("typos", "The flim was gret!", "the film was great !"),
+        ("typos", "terrific movie", "t ##e ##r ##r ##i ##f ##i ##c movie"),
+        ("synonyms", "The Movie was terrific", "the film was great"),
+        ("synonyms", "the flim", "the f ##l ##i ##m"),
+        ("typos+synonyms", "wonderfull mvie", "great film"),
+        ("typos+synonyms", "film's cat", "film ' s cat"),
+    ],
+)
+def test_words_are_encoded_before_they_are_cut(
+    encoding: str, text: str, expected: str, plain: Any, resources: Resources, tmp_path: Path
+) -> None:
+    encoded = make(plain, encoding, resources, tmp_path)
+    assert encoded.tokenize(text) == expected.split()
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_every_way_to_call_it_encodes(encoding: str, plain: Any, resources: Resources, tmp_path: Path) -> None:
+    encoded = make(plain, encoding, resources, tmp_path)
+    texts = ["the flim was terrific", "a movie"]
+    whole = [encoded(text)["input_ids"] for text in texts]
+    assert encoded(texts)["input_ids"] == whole == [encoded.encode(text) for text in texts]
+    assert encoded.encode_plus(texts[0])["input_ids"] == whole[0]
+    assert encoded([list(texts)])["input_ids"] == [encoded(*texts)["input_ids"]] == [encoded.encode(*texts)]
+    padded = encoded(texts, padding=True, return_tensors="pt")
+    assert padded["input_ids"][0].tolist() == whole[0]
+    ids = encoded(texts[0].split(), is_split_into_words=True)["input_ids"]
+    assert ids == whole[0]
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_saved_one_is_loaded_as_it_was(encoding: str, plain: Any, resources: Resources, tmp_path: Path) -> None:
+    encoded = make(plain, encoding, resources, tmp_path)
+    encoded.save_pretrained(tmp_path / "saved")
+    loaded = AutoTokenizer.from_pretrained(tmp_path / "saved")
+    assert isinstance(loaded, EncodedTokenizer)
+    text = "the flim was terrific, a movie of cats"
+    assert loaded(text, text) == encoded(text, text)
+    assert tokenizer_fingerprint(loaded) == tokenizer_fingerprint(encoded)
+
+
+def test_each_encoding_has_ids_of_its_own(plain: Any, resources: Resources, tmp_path: Path) -> None:
+    made = [plain, *(make(plain, encoding, resources, tmp_path) for encoding in ENCODINGS)]
+    assert len({tokenizer_fingerprint(tokenizer) for tokenizer in made}) == 4
+
+
+def test_it_is_built_once_and_a_damaged_one_again(plain: Any, resources: Resources, tmp_path: Path) -> None:
+    first = make(plain, "typos", resources, tmp_path)
+    (kept,) = (tmp_path / "encodings").iterdir()
+    kept.write_text("{")
+    again = make(plain, "typos", resources, tmp_path)
+    assert again.encoding.data == first.encoding.data == json.loads(kept.read_text())
+
+
+def test_a_common_word_is_never_read_as_another(resources: Resources) -> None:
+    data = build_encoding("typos", {"cat": 50, "car": 900, "cot": 1}, [], resources)
+    tokenizer = EncodedTokenizer(tokenizer_object=Tokenizer(models.WordLevel({"[UNK]": 0}, unk_token="[UNK]")))
+    tokenizer.set_encoding(data)
+    assert tokenizer.encoding is not None
+    assert tokenizer.encoding.text("Cat cot caar") == "cat cat car"
+
+
+def test_missing_lists_are_said_before_anything_is_built(plain: Any, tmp_path: Path) -> None:
+    with pytest.raises(MissingResource, match="neighbour"):
+        make(plain, "synonyms", Resources(tmp_path / "empty"), tmp_path)
+
+
+def test_a_slow_tokenizer_is_refused(resources: Resources, tmp_path: Path) -> None:
+    (tmp_path / "vocab.txt").write_text("\n".join([*SPECIAL.values(), "[MASK]", *WORDS]))
+    with pytest.raises(BadInput, match="a fast tokenizer"):
+        make(BertTokenizer(str(tmp_path / "vocab.txt")), "typos", resources, tmp_path)
