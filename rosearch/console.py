@@ -18,8 +18,8 @@ from rosearch.results import Results
 
 Measured = Measurements | TeacherFacts
 _LOG_WIDTH = 120  # of a pipe or a file, which have no width of their own
-out = Console(width=None if sys.stdout.isatty() else _LOG_WIDTH)
-err = Console(stderr=True, width=None if sys.stderr.isatty() else _LOG_WIDTH)
+out = Console(width=None if sys.stdout.isatty() else _LOG_WIDTH, emoji=False)
+err = Console(stderr=True, width=None if sys.stderr.isatty() else _LOG_WIDTH, emoji=False)
 
 
 def records_table(title: str, results: Results, records: Sequence[Record], *, teacher: bool = False) -> Table:

@@ -28,6 +28,7 @@ from rosearch.data.tasks import Task
 from rosearch.distil_inputs import FoundStudent, find_student, gather
 from rosearch.distil_record import Measured, card_facts, record_of
 from rosearch.distillation.checkpoint import Checkpoint
+from rosearch.distillation.cutting import cut_student
 from rosearch.distillation.device import resolve_device
 from rosearch.distillation.fitting import OnLoss
 from rosearch.distillation.teacher import find_teacher, load_teacher
@@ -160,6 +161,10 @@ class _Distillation:
         return Distilled(self.to, record)
 
     def _fresh(self, materials: Materials) -> PreTrainedModel:
+        if self.found.layers:
+            teacher, tokenizer = load_teacher(materials.teacher)[0], materials.tokenizer
+            rows = getattr(tokenizer, "source_ids", None)
+            return cut_student(teacher, self.found.layers, rows, tokenizer.pad_token_id)
         assert self.found.genotype is not None
         positions, token_types = table_rows(AutoConfig.from_pretrained(materials.teacher, local_files_only=True))
         config = self.experiment.distillation

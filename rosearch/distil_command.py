@@ -21,10 +21,16 @@ DISTIL_EXAMPLES = """Examples:
 def distil(
     student: Annotated[
         str,
-        typer.Option(help="Folder or hub name; known architecture; RUN:ID; genotype (.json, .yaml)."),
+        typer.Option(
+            help="Folder or hub name; known architecture; RUN:ID; genotype (.json, .yaml); layers:0,2,4 of the teacher."
+        ),
     ],
     task: Annotated[Path, typer.Option(help="Experiment file: its task, teacher and distillation are the defaults.")],
     to: Annotated[Path, typer.Option(help="The new Hugging Face folder.")],
+    encoding: Annotated[
+        str | None,
+        typer.Option(help="How a fresh student reads words: wordpiece, typos, synonyms or typos+synonyms."),
+    ] = None,
     method: Annotated[str | None, typer.Option(help="kd, hidden_states, mate_kd, ad2 or robust_kd.")] = None,
     teacher: Annotated[str | None, typer.Option(help="Folder, hub name or package:NAME.")] = None,
     override: Annotated[
@@ -64,7 +70,7 @@ def distil(
     overrides = (*(override or ()), *(f"{key}={json.dumps(value)}" for key, value in given.items() if value))
     experiment, found, _ = gather(
         lambda: load_experiment(task, overrides, data_root),
-        lambda: find_student(student),
+        lambda: find_student(student, encoding),
         lambda: check_destination(to, overwrite),
     )
     options = Options(seed=seed, test=test, cache=cache, overwrite=overwrite, fresh=not resume, every=every)

@@ -36,30 +36,38 @@ from rosearch.student.configuration_rosearch import StudentConfig
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, ImportError, SafetensorError)
 _FILES = (".json", ".yaml", ".yml")
 _KINDS = (
-    "a folder or hub name of a transformers model, RUN:ID, a genotype file (.json, .yaml), or one of the known "
-    f"architectures ({', '.join(KNOWN)})"
+    "a folder or hub name of a transformers model, RUN:ID, a genotype file (.json, .yaml), layers:0,2,4 of the "
+    f"teacher, or one of the known architectures ({', '.join(KNOWN)})"
 )
+_LAYERS = "layers:"
+ENCODINGS = ("wordpiece", "typos", "synonyms", "typos+synonyms")
 _FRESH_HEAD = "weights without a classification head get a fresh one"
 
 
 @dataclass(frozen=True, eq=False)
 class FoundStudent:
-    """What a student starts from: weights in `folder`, or else fresh weights of `genotype`."""
+    """What a student starts from: weights in `folder`, `layers` of the teacher, or fresh weights of `genotype`."""
 
     name: str  # as the user wrote it
     genotype: Genotype | None  # None: a model of transformers' own
     folder: Path | None = None
     config: Any = None  # of the folder
     tokenizer: Any = None  # of the folder; None: it reads as the teacher does
+    layers: tuple[int, ...] = ()
+    layers_read: str = "wordpiece"  # how a student of the teacher's layers reads words
 
     @property
     def content(self) -> str:
         """What decides its first weights, beside the seed and the teacher."""
+        if self.layers:
+            return f"layers {','.join(map(str, self.layers))}, {self.layers_read}"
         return self.genotype.id if self.folder is None and self.genotype else folder_fingerprint(self._folder)
 
     @property
     def encoding(self) -> str:
-        """How an architecture that starts afresh reads words; "" where the folder says it."""
+        """How a student that starts from no folder reads words; "" where the folder says it."""
+        if self.layers:
+            return self.layers_read
         return "" if self.folder is not None or self.genotype is None else str(self.genotype.source_setting["encoding"])
 
     @property
@@ -140,20 +148,45 @@ class FoundStudent:
         return model
 
 
-def find_student(name: str) -> FoundStudent:
-    """What `name` stands for; nothing is loaded.
+def find_student(name: str, encoding: str | None = None) -> FoundStudent:
+    """What `name` stands for; nothing is loaded. With `encoding`, it reads words so, whatever its genotype says.
 
     A known architecture comes before a folder of its name. Raises `BadInput`, `MissingResource`, or `RunError` for a
     run that cannot be read.
     """
+    found = _find(name)
+    if encoding is None:
+        return found
+    if encoding not in ENCODINGS:
+        raise BadInput(Problem("student", "encoding", f"one of {', '.join(ENCODINGS)}", repr(encoding)))
+    if found.layers:
+        return replace(found, layers_read=encoding)
+    if found.genotype is None or found.folder is not None:
+        fix = "weights that are loaded read with their own tokenizer"
+        raise BadInput(Problem("student", "encoding", "none, for a folder or hub name", encoding, fix))
+    source = tuple({**found.genotype.source_setting, "encoding": encoding}.items())
+    return replace(found, genotype=found.genotype.with_(source=source))
+
+
+def _find(name: str) -> FoundStudent:
     if name in KNOWN:
         return FoundStudent(name, KNOWN[name].genotype)
+    if name.startswith(_LAYERS):
+        return FoundStudent(name, None, layers=_read_layers(name))
     run, colon, record = name.rpartition(":")
     if colon and run != "package":
         return FoundStudent(name, load_results(RunDirectory.open(Path(run).expanduser())).find(record).genotype)
     if name.lower().endswith(_FILES):
         return FoundStudent(name, _read_genotype(Path(name).expanduser()))
     return _find_weights(name)
+
+
+def _read_layers(name: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(layer) for layer in name.removeprefix(_LAYERS).split(","))
+    except ValueError:
+        expected = "numbers of the teacher's layers, from 0, as in layers:0,2,4"
+        raise BadInput(Problem("student", name, expected, name.removeprefix(_LAYERS) or "none")) from None
 
 
 def _read_genotype(path: Path) -> Genotype:

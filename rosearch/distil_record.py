@@ -102,13 +102,18 @@ def _student(found: FoundStudent, architecture: str) -> dict[str, Any]:
     }
 
 
+def _origin(found: FoundStudent) -> str:
+    layers = ", ".join(map(str, found.layers))
+    return f"the teacher's layers {layers} (from 0)" if layers else "fresh weights"
+
+
 def card_facts(
     experiment: Experiment, found: FoundStudent, measured: Measured, to: Path, genotype: Genotype | None
 ) -> CardFacts:
     """For the card: the figures of the last split that was measured, which is the test split where it was."""
     split, quality = list(measured.quality.items())[-1]
     task, method = experiment.task, experiment.distillation.method
-    begun = "fresh weights" if found.folder is None else f"the weights of `{public_name(found.name)}`"
+    begun = _origin(found) if found.folder is None else f"the weights of `{public_name(found.name)}`"
     return CardFacts(
         name=to.name,
         task=task.name,

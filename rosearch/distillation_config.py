@@ -29,7 +29,7 @@ class MateKdConfig(Section):
     generator_steps: int = Field(10, ge=1)  # maximisation steps, then ...
     student_steps: int = Field(100, ge=1)  # ... minimisation steps
     generator_learning_rate: float = Field(5e-7, gt=0)
-    rows_at_once: int = Field(8, ge=1)  # of a generator step's batch: bounds its memory, not its result
+    rows_at_once: int = Field(8, ge=1)  # that pass through the models at once: bounds the memory, not the loss
 
 
 class Ad2Config(Section):

@@ -46,7 +46,7 @@ def fresh_student(
         pieces=tokenizer.convert_ids_to_tokens(range(len(tokenizer))),
     )
     if config.inherit_embeddings:
-        inherit_embeddings(student, load_teacher(materials.teacher)[0])
+        inherit_embeddings(student, load_teacher(materials.teacher)[0], getattr(tokenizer, "source_ids", None))
     student.to(materials.device)
     return student
 

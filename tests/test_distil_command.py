@@ -149,6 +149,7 @@ KINDS = {
     "turned": "BertForSequenceClassification",
     "distilbert": "DistilBertForSequenceClassification",
     "roberta": "RobertaForSequenceClassification",
+    "layers:0": "BertForSequenceClassification",
 }
 
 
@@ -287,6 +288,13 @@ BAD: dict[str, tuple[tuple[str, ...], int, tuple[str, ...]]] = {
     "an unknown student": (("--student", "nobody"), 4, ("student: 'nobody'", "bert_mini", "RUN:ID")),
     "a run that is none": (("--student", "teacher:abc"), 5, ("teacher: expected the folder of a run",)),
     "an id that is none": (("--student", "runs/small-0001:zz"), 5, ("no record begins with 'zz'",)),
+    "layers that are none": (("--student", "layers:one"), 3, ("student: layers:one: expected numbers", "got one")),
+    "an unknown encoding": (
+        ("--student", "bert_mini", "--encoding", "morse"),
+        3,
+        ("student: encoding: expected one of wordpiece, typos", "got 'morse'"),
+    ),
+    "an encoding of loaded weights": (("--student", "bert", "--encoding", "typos"), 3, ("own tokenizer",)),
     "no such file": (("--student", "none.json"), 3, ("none.json: expected a genotype",)),
     "a genotype that cannot be built": (
         ("--student", "bad.yaml"),
@@ -448,6 +456,25 @@ def test_a_students_own_encoding_of_words_travels_with_it(made: Path, tmp_path: 
     assert plain("the flim was good")["input_ids"] != plain("the film was good")["input_ids"]
     refused = rosearch("distil", *known, "--overwrite", "--method", "mate_kd", cwd=made, expect=3)
     assert "reads the teacher's tokens, as mate_kd" in " ".join(refused.stderr.split())
+
+
+def test_a_cut_student_has_layers_of_the_teacher_and_the_words_that_its_encoding_needs(
+    made: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    known = ("--student", "layers:0", "--encoding", "typos", "--task", "experiment.yaml", "--to", out)
+    found = rosearch(
+        "distil", *known, "-o", "distillation.max_steps=1", "-o", "distillation.learning_rate=1e-9", cwd=made
+    )
+    assert found
+    teacher, student = (AutoModelForSequenceClassification.from_pretrained(one) for one in (made / "teacher", out))
+    assert student.config.num_hidden_layers == 1 and student.config.vocab_size <= teacher.config.vocab_size
+    name = "encoder.layer.{}.attention.self.query.weight"
+    ours, theirs = (model.bert.get_parameter(name.format(0)) for model in (student, teacher))
+    torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=0)
+    assert (out / "tokenization_rosearch.py").is_file()
+    tokenizer = AutoTokenizer.from_pretrained(out)
+    assert tokenizer("the flim was good")["input_ids"] == tokenizer("the film was good")["input_ids"]
 
 
 def test_on_a_terminal_the_loss_stands_beside_the_bar() -> None:

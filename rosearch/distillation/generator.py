@@ -79,7 +79,7 @@ class Generator(nn.Module):
         """What may stand at the N `hidden` (B, T) positions of the text, as (N, V) float32 logits, row after row.
 
         The head runs at those alone: it is cut off the other states by a hook on the encoder, which is the same for
-        every masked LM of transformers. It gets their number rounded up, since on a CPU each shape is compiled and kept.
+        every masked LM of transformers. It gets their number rounded up: a CPU compiles each shape and keeps it.
         """
         count = int(hidden.sum())
 

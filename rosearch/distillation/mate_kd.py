@@ -26,7 +26,6 @@ from rosearch.distillation.generator import (
     open_generator,
     part_of,
     pieces,
-    vocabulary_size,
 )
 from rosearch.distillation.losses import hard_label_loss, soft_label_loss
 from rosearch.distillation.method import Lesson, Method
@@ -99,7 +98,7 @@ class MateKd(Method):
         """Trains the generator where it is its turn; student and teacher are only looked through."""
         if step % self.config.student_steps:
             return
-        size = vocabulary_size(self.lesson.tokenizer)
+        size = self.generator.vocabulary
         with _held_still(student), _learning(self.generator):
             readers = [(model, word_table(model, size)) for model in (student, self.teacher)]
             for batch in self._batches():
@@ -148,7 +147,7 @@ class MateKd(Method):
             rows = part_of(batch, piece)
             with autocast(device, precision, training=True):
                 gain = self._gain(readers, rows, hidden[piece])
-            (-gain * len(rows) / len(batch)).backward()
+            (-gain * len(rows) / len(batch)).backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self.generator.parameters(), _CLIP_NORM)
         if not norm.isfinite():
             raise CandidateFailed("nan", "the gradient of MATE-KD's generator is not finite", "distil")
@@ -190,6 +189,8 @@ def straight_through(drawn: Tensor, temperature: float, *tables: Tensor) -> tupl
 
 
 class _StraightThrough(torch.autograd.Function):
+    """See `straight_through`."""
+
     @staticmethod
     def forward(ctx: Any, drawn: Tensor, temperature: float, *tables: Tensor) -> tuple[Tensor, ...]:
         ctx.save_for_backward(drawn, *tables)

@@ -7,45 +7,89 @@ import json
 import re
 import secrets
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from rosearch.encodings.synonyms import synonym_codes
+from rosearch.encodings.vocabulary import cut_vocabulary, pieces_in_use
 from rosearch.errors import BadInput, Problem
 from rosearch.resources.resources import Resources
-from rosearch.student.tokenization_rosearch import ENCODING_FILE, WORD, EncodedTokenizer
+from rosearch.student.tokenization_rosearch import WORD, EncodedTokenizer, WordEncoding
 
 _FORMAT = "1"  # part of every key: raise it when what is built changes
-_RARER = 20.0  # times: so much rarer than a word one edit away, a word is read as a typo of it
-_VOCABULARY_WEIGHT = 0.5  # of a whole-word piece, in occurrences: known to the vocabulary, though not to the task
+_RARER = 200.0  # times: so much rarer than a word one edit away, a word is read as a typo of it
+_KNOWN_WEIGHT = 0.5  # in occurrences: of a word that a vocabulary or a list knows, though the task does not
+_RESOURCES = ("neighbours", "wordnet")
 _WORDS = re.compile(WORD)
 
 
 def student_tokenizer(
-    tokenizer: Any, encoding: str, texts: Sequence[tuple[str, ...]], resources: Resources, cache: Path
+    tokenizer: Any,
+    encoding: str,
+    texts: tuple[tuple[str, ...], ...],
+    resources: Resources,
+    cache: Path,
 ) -> Any:
     """The tokenizer of students whose source has this `encoding`: `wordpiece` is the teacher's own.
 
-    The others (`typos`, `synonyms`, `typos+synonyms`) are built once from the words of `texts` (the training rows)
-    and the tokenizer's vocabulary, kept in `cache/encodings/KEY.json`, and go where the tokenizer is saved. Raises
-    `MissingResource` where the neighbour lists are not there, `BadInput` for a tokenizer that is not a fast one.
+    The others (`typos`, `synonyms`, `typos+synonyms`) are built once from the words of `texts` (the training rows) and
+    the tokenizer's vocabulary. They are kept in `cache/encodings/KEY.json`, and travel with the tokenizer. A WordPiece
+    vocabulary is cut to what encoded texts still use: `source_ids` are then the teacher's ids of the pieces left.
+
+    Raises `MissingResource` where word lists are not there, `BadInput` for a tokenizer that is not a fast one.
     """
     if encoding == "wordpiece":
         return tokenizer
     if not getattr(tokenizer, "is_fast", False):
         expected, got = "a fast tokenizer, for a robust encoding", type(tokenizer).__name__
         raise BadInput(Problem("teacher", "tokenizer", expected, got))
+    lists = ""
     if "synonyms" in encoding:
-        resources.require(["neighbours"], f"encoding {encoding}")
-    return _with_encoding(tokenizer, _encoding(tokenizer, encoding, texts, resources, cache))
+        resources.require(_RESOURCES, f"encoding {encoding}")
+        lists = resources.fingerprint(_RESOURCES)
+    counts, vocabulary = _word_counts(texts), tokenizer.get_vocab()
+    path = cache / "encodings" / f"{_key(encoding, counts, vocabulary, lists)}.json"
+    kept = _read(path)
+    if kept is None:
+        data = build_encoding(encoding, counts, vocabulary, resources)
+        kept = {"data": data, "pieces": pieces_in_use(tokenizer, WordEncoding(data).text, texts)}
+        _write(path, kept)
+    return _with_encoding(tokenizer, kept["data"], kept["pieces"])
 
 
-def _with_encoding(tokenizer: Any, data: dict[str, Any]) -> EncodedTokenizer:
+def build_encoding(
+    encoding: str,
+    counts: Mapping[str, int],
+    vocabulary: Iterable[str],
+    resources: Resources,
+) -> dict[str, Any]:
+    """What `WordEncoding` reads, from how often the task has each word (lower case) and the tokenizer's pieces."""
+    codes: dict[str, str] = {}
+    weights: dict[str, float] = {}
+    listed: list[str] = []
+    if "synonyms" in encoding:
+        lists, wordnet = resources.neighbours(), resources.wordnet()
+        listed = lists.words()
+        neighbours = {word: lists.of(word) for word in listed}
+        codes = synonym_codes(counts, neighbours, lambda word: _single(wordnet.synonyms(word), word))
+    if "typos" in encoding:
+        weights = {word: float(count) for word, count in counts.items()}
+        for word in {*vocabulary, *listed, *codes}:
+            if _WORDS.fullmatch(word):
+                weights[word] = weights.get(word, 0.0) + _KNOWN_WEIGHT
+    return {"encoding": encoding, "ratio": _RARER, "weights": dict(sorted(weights.items())), "codes": codes}
+
+
+def _single(names: Sequence[str], word: str) -> list[str]:
+    return [name.lower() for name in names if _WORDS.fullmatch(name) and name.lower() != word]
+
+
+def _with_encoding(tokenizer: Any, data: dict[str, Any], pieces: list[str] | None) -> EncodedTokenizer:
     special = {name: str(token) for name, token in tokenizer.special_tokens_map.items() if isinstance(token, str)}
     encoded = EncodedTokenizer(
-        tokenizer_object=tokenizer.backend_tokenizer,
+        tokenizer_object=tokenizer.backend_tokenizer if pieces is None else cut_vocabulary(tokenizer, pieces),
         model_max_length=tokenizer.model_max_length,
         padding_side=tokenizer.padding_side,
         truncation_side=tokenizer.truncation_side,
@@ -53,43 +97,25 @@ def _with_encoding(tokenizer: Any, data: dict[str, Any]) -> EncodedTokenizer:
         **special,
     )
     encoded.set_encoding(data)
+    theirs = tokenizer.get_vocab()
+    names = encoded.convert_ids_to_tokens(range(len(encoded)))
+    encoded.source_ids = None if pieces is None else [theirs[name] for name in names]
     return encoded
 
 
-def _encoding(
-    tokenizer: Any, encoding: str, texts: Sequence[tuple[str, ...]], resources: Resources, cache: Path
-) -> dict[str, Any]:
-    lists = resources.fingerprint(["neighbours"]) if "synonyms" in encoding else ""
-    counts, vocabulary = _word_counts(texts), frozenset(tokenizer.get_vocab())
-    key = _key(encoding, counts, vocabulary, lists)
-    path = cache / "encodings" / f"{key}.json"
+def _read(path: Path) -> dict[str, Any] | None:
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return found
     except (OSError, ValueError):
-        made = build_encoding(encoding, counts, vocabulary, resources)
+        return None
+    return found
+
+
+def _write(path: Path, kept: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(f".{secrets.token_hex(4)}")
-    draft.write_text(json.dumps(made, ensure_ascii=False), encoding="utf-8")
+    draft.write_text(json.dumps(kept, ensure_ascii=False), encoding="utf-8")
     draft.replace(path)
-    return made
-
-
-def build_encoding(
-    encoding: str, counts: dict[str, int], vocabulary: Iterable[str], resources: Resources
-) -> dict[str, Any]:
-    """What `WordEncoding` reads, from how often the task has each word (lower case) and the tokenizer's pieces."""
-    codes: dict[str, str] = {}
-    weights: dict[str, float] = {}
-    if "synonyms" in encoding:
-        lists = resources.neighbours()
-        codes = synonym_codes(counts, {word: lists.of(word) for word in lists.words()})
-    if "typos" in encoding:
-        weights = {word: float(count) for word, count in counts.items()}
-        for piece in vocabulary:
-            if _WORDS.fullmatch(piece):
-                weights[piece] = weights.get(piece, 0.0) + _VOCABULARY_WEIGHT
-    return {"encoding": encoding, "ratio": _RARER, "weights": weights, "codes": codes}
 
 
 @lru_cache(maxsize=2)
@@ -101,10 +127,7 @@ def _word_counts(texts: tuple[tuple[str, ...], ...]) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def _key(encoding: str, counts: dict[str, int], vocabulary: frozenset[str], lists: str) -> str:
+def _key(encoding: str, counts: Mapping[str, int], vocabulary: Mapping[str, int], lists: str) -> str:
     digest = hashlib.blake2b(f"{_FORMAT}\x1f{encoding}\x1f{lists}\x1f".encode(), digest_size=16)
     digest.update(json.dumps([counts, sorted(vocabulary)]).encode())
     return digest.hexdigest()
-
-
-__all__ = ["ENCODING_FILE", "build_encoding", "student_tokenizer"]

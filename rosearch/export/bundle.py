@@ -81,6 +81,7 @@ def export_model(
     tokenizer.model_max_length = facts.max_length
     with _in_one_step(destination) as half:
         save_model(model, tokenizer, half)
+        _carry_encoding(half)
         _write_texts(half, {"README.md": render_card(facts, destination.name, ()), **more})
     return destination
 
@@ -158,11 +159,17 @@ def _write_tokenizer(source: Path, folder: Path, max_length: int, vocabulary: in
         raise RunError(f"{source}: the student has {vocabulary} words, this tokenizer {len(tokenizer)}: not its own")
     tokenizer.model_max_length = max_length
     tokenizer.save_pretrained(folder)
-    if (folder / ENCODING_FILE).is_file():  # words are encoded before they are cut: that code travels too
-        (folder / TOKENIZER_CODE).write_bytes(files("rosearch.student").joinpath(TOKENIZER_CODE).read_bytes())
-        path = folder / "tokenizer_config.json"
-        config = json.loads(path.read_text(encoding="utf-8")) | {"auto_map": {"AutoTokenizer": _TOKENIZER_CLASSES}}
-        path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    _carry_encoding(folder)
+
+
+def _carry_encoding(folder: Path) -> None:
+    """Where words are encoded before they are cut, that code travels with the tokenizer."""
+    if not (folder / ENCODING_FILE).is_file():
+        return
+    (folder / TOKENIZER_CODE).write_bytes(files("rosearch.student").joinpath(TOKENIZER_CODE).read_bytes())
+    path = folder / "tokenizer_config.json"
+    config = json.loads(path.read_text(encoding="utf-8")) | {"auto_map": {"AutoTokenizer": _TOKENIZER_CLASSES}}
+    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def _put_in_place(half: Path, destination: Path) -> None:

@@ -71,7 +71,9 @@ def build_student(
 
 
 @torch.no_grad()
-def inherit_embeddings(student: StudentForSequenceClassification, teacher: PreTrainedModel) -> float:
+def inherit_embeddings(
+    student: StudentForSequenceClassification, teacher: PreTrainedModel, rows: Sequence[int] | None = None
+) -> float:
     """Gives the student the teacher's embeddings, cut to its rank R by singular value decomposition.
 
     The word table E (V, D) becomes E U, where the columns of U (D, R) are E's first R right singular vectors:
@@ -81,14 +83,17 @@ def inherit_embeddings(student: StudentForSequenceClassification, teacher: PreTr
     becomes orthonormal (the nearest to its seeded weights), which keeps lengths and angles. Draws no random
     number.
 
-    A student of n-grams has no row for each word: its buckets are fitted to E U (see `buckets`). Returns the
-    share of the variance of E U that the student's words have: 1 where they are a table.
+    `rows` are the teacher's rows of the student's words, where its vocabulary is a part of the teacher's; otherwise
+    both count alike. A student of n-grams has no row for each word: its buckets are fitted to E U (see `buckets`).
+    Returns the share of the variance of E U that the student's words have: 1 where they are a table.
 
     Tables that the teacher lacks (DistilBERT has no token types, DeBERTa v3 no positions) keep their fresh
     rows, as do rows beyond the teacher's. RoBERTa's positions start behind its padding index, the student's
     at 0. Raises `BadInput` where the teacher knows fewer words than the student.
     """
     words = teacher.get_input_embeddings().weight.detach()
+    if rows is not None:
+        words = words[torch.tensor(rows, device=words.device)]
     ours = student.student.embeddings
     vocabulary, rank = int(student.config.vocab_size), int(student.config.genotype["rank"])
     if len(words) < vocabulary:

@@ -78,6 +78,7 @@ class EncodedTokenizer(PreTrainedTokenizerFast):  # type: ignore[misc]
     def __init__(self, *args: Any, encoding_file: str | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.encoding: WordEncoding | None = None
+        self.source_ids: list[int] | None = None  # of the pieces, in the tokenizer that they were taken from
         if encoding_file is not None:
             self.set_encoding(json.loads(Path(encoding_file).read_text(encoding="utf-8")))
 

@@ -36,7 +36,13 @@ FILLERS = ["the", "a", "film", "plot", "actor", "scene", "story", "music", "very
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 SMALLEST: dict[str, dict[str, Any]] = {
     "mate_kd": {
-        "mate_kd": {"generator_layers": 1, "generator_steps_before": 2, "generator_steps": 1, "student_steps": 4}
+        "mate_kd": {
+            "generator_layers": 1,
+            "generator_steps_before": 2,
+            "generator_steps": 1,
+            "student_steps": 4,
+            "rows_at_once": 32,
+        }
     },
     # The word vectors of these models start 20 times shorter than BERT's, which the default sizes are for.
     "ad2": {"ad2": {"start": 0.005, "step_size": 0.015, "bound": 0.02}},

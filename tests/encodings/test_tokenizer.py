@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tiny_wordnet import write_wndb
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import AutoTokenizer, BertTokenizer, PreTrainedTokenizerFast
 
@@ -38,6 +39,7 @@ def resources(tmp_path_factory: pytest.TempPathFactory) -> Resources:
     folder = tmp_path_factory.mktemp("resources")
     lists = {"film": ["movie"], "movie": ["film"], "great": ["wonderful", "terrific"], "terrific": ["great"]}
     (folder / "counterfitted_neighbors.json").write_text(json.dumps(lists))
+    write_wndb(folder / "corpora" / "wordnet")
     return Resources(folder)
 
 
@@ -53,7 +55,7 @@ def test_wordpiece_is_the_teachers_own(plain: Any, resources: Resources, tmp_pat
     ("encoding", "text", "expected"),
     [
         ("typos", "The flim was gret!", "the film was great !"),
-        ("typos", "terrific movie", "t ##e ##r ##r ##i ##f ##i ##c movie"),
+        ("typos", "terrific film", "t ##e ##r ##r ##i ##f ##i ##c film"),
         ("synonyms", "The Movie was terrific", "the film was great"),
         ("synonyms", "the flim", "the f ##l ##i ##m"),
         ("typos+synonyms", "wonderfull mvie", "great film"),
@@ -102,15 +104,26 @@ def test_it_is_built_once_and_a_damaged_one_again(plain: Any, resources: Resourc
     (kept,) = (tmp_path / "encodings").iterdir()
     kept.write_text("{")
     again = make(plain, "typos", resources, tmp_path)
-    assert again.encoding.data == first.encoding.data == json.loads(kept.read_text())
+    assert again.encoding.data == first.encoding.data == json.loads(kept.read_text())["data"]
+
+
+def test_the_vocabulary_is_cut_to_what_encoded_texts_use(plain: Any, resources: Resources, tmp_path: Path) -> None:
+    encoded = make(plain, "synonyms", resources, tmp_path)
+    pieces = set(encoded.get_vocab())
+    assert {"film", "great", "a", "##z", "[PAD]"} <= pieces and not {"movie", "wonderful"} & pieces
+    assert encoded.convert_ids_to_tokens(range(len(encoded))) == plain.convert_ids_to_tokens(encoded.source_ids)
+    text = "the movie was terrific zzz"
+    assert encoded.tokenize(text) == plain.tokenize("the film was great zzz")
+    ids = encoded(text, "a film")["input_ids"]
+    assert [encoded.source_ids[index] for index in ids] == plain("the film was great zzz", "a film")["input_ids"]
 
 
 def test_a_common_word_is_never_read_as_another(resources: Resources) -> None:
-    data = build_encoding("typos", {"cat": 50, "car": 900, "cot": 1}, [], resources)
+    data = build_encoding("typos", {"cat": 50, "car": 5000, "coat": 500, "cot": 1}, [], resources)
     tokenizer = EncodedTokenizer(tokenizer_object=Tokenizer(models.WordLevel({"[UNK]": 0}, unk_token="[UNK]")))
     tokenizer.set_encoding(data)
     assert tokenizer.encoding is not None
-    assert tokenizer.encoding.text("Cat cot caar") == "cat cat car"
+    assert tokenizer.encoding.text("Cat cot caar") == "cat coat car"
 
 
 def test_missing_lists_are_said_before_anything_is_built(plain: Any, tmp_path: Path) -> None:

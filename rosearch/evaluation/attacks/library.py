@@ -26,7 +26,8 @@ from typing import Any
 import numpy as np
 import torch
 
-_STOPWORDS = Path(__file__).with_name("stopwords_english.txt")
+from rosearch.resources.stop_words import stop_words
+
 _REMEMBERED = 2**16  # strings that `remembered_words` keeps: some 20 MB
 _LONGEST_WORD = 32  # characters; whole texts are hardly ever split twice
 
@@ -39,12 +40,6 @@ def load(folder: Path) -> ModuleType:
     """
     with quietly():
         return _imported(folder / "textattack")
-
-
-def stop_words() -> list[str]:
-    """NLTK's English stop words, as TextAttack's `StopwordModification` takes them."""
-    lines = _STOPWORDS.read_text(encoding="utf-8").splitlines()
-    return [line for line in lines if line and not line.startswith("#")]
 
 
 @contextmanager
@@ -211,7 +206,7 @@ class _Stopwords:
         """The English list."""
         if language != "english":
             raise LookupError(f"no stop words for {language}")
-        return stop_words()
+        return list(stop_words())
 
 
 @contextmanager

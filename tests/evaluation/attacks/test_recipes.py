@@ -21,6 +21,7 @@ from rosearch.evaluation.attacks.result import AttackedRow
 from rosearch.evaluation.attacks.victim import Victim
 from rosearch.resources.neighbours import Neighbours
 from rosearch.resources.resources import Resources
+from rosearch.resources.stop_words import stop_words
 from rosearch.resources.vectors import Vectors
 
 Texts = list[tuple[str, ...]]
@@ -458,7 +459,7 @@ def stock_stopwords(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
     folder = tmp_path / "corpora" / "stopwords"
     folder.mkdir(parents=True)
-    (folder / "english").write_text("\n".join(library.stop_words()), encoding="utf-8")
+    (folder / "english").write_text("\n".join(stop_words()), encoding="utf-8")
     monkeypatch.setattr(nltk.data, "path", [str(tmp_path)])
     nltk.corpus.stopwords._unload()
     logger = logging.getLogger("textattack.shared.utils.install")
