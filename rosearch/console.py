@@ -109,12 +109,14 @@ def _explanation(results: Results) -> str:
 
 
 def seconds_line(results: Results) -> str:
-    """`distil 71%, attack 20%, ... of 1234 s in workers`."""
+    """`distil 71%, attack 20%, ... of 1234 s in workers; attack / training 0.28`."""
     total = sum(results.seconds.values())
     if not total:
         return "no time spent yet"
     shares = ", ".join(f"{stage} {seconds / total:.0%}" for stage, seconds in results.seconds.items())
-    return f"{shares} of {total:.0f} s in workers"
+    ratio = results.attack_over_training
+    told = "" if ratio is None else f"; attack / training {ratio:.2f}"
+    return f"{shares} of {total:.0f} s in workers{told}"
 
 
 def print_results(results: Results) -> None:

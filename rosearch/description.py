@@ -28,6 +28,7 @@ def describe_run(results: Results) -> dict[str, Any]:
         "counts": {state: sum(record.status == state for record in candidates) for state in _STATES},
         "teacher": None if results.teacher is None else _TEACHER.dump_python(results.teacher, mode="json"),
         "seconds": results.seconds,
+        "attack_over_training": results.attack_over_training,
         "front": [_brief(results, record) for record in results.front],
         "candidates": [_brief(results, record) for record in results.measured("candidate")],
         "baselines": [_brief(results, record) for record in results.measured("baseline")],

@@ -68,6 +68,13 @@ class Results:
         return [(r, self.fitness[r.number]) for r in self.of("candidate") if r.number in self.fitness]
 
     @property
+    def attack_over_training(self) -> float | None:
+        """Of the candidates, whose training and suite are those of the search: attack seconds over training seconds."""
+        spent = [record.seconds for record in self.of("candidate") if "attack" in record.seconds]
+        training = sum(seconds["distil"] for seconds in spent)
+        return sum(seconds["attack"] for seconds in spent) / training if training else None
+
+    @property
     def seconds(self) -> dict[str, float]:
         """Workers' seconds per stage, summed over all records, longest first."""
         totals: Counter[str] = Counter()

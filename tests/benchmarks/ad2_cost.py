@@ -13,8 +13,9 @@ generated task; one thread. In each repeat, in turn, the same student is trained
 A training of `--epochs` epochs is counted as what is done once (the teacher's answers, and the copies) and so many
 times the epoch that was timed. Figures are milliseconds of a training row and epoch; a copy is no training row.
 `ad2_over_kd` and `text_editing_over_ad2` are ratios of these within a repeat, medians with the smallest and the
-largest; `_one_epoch` counts all that is done once to one epoch, `_training_alone` leaves it out, and `_cpu` is of the
-process's seconds on its processor in place of the clock's, for machines that others use too.
+largest; `_one_epoch` counts all that is done once to one epoch, `_training_alone` leaves it out. On a CPU seconds are
+those of this process on its processor, which others that use the machine hardly change; `_clock` is of the clock's. On
+a GPU all are the clock's.
 
 Only costs are measured: a teacher without a classification head gets one of random weights, and so does, in place of
 `--masked-lm`, a masked language model made of that teacher. `--bert-base` puts models of BERT-base's size and random
@@ -186,8 +187,8 @@ def measure(bench: Bench, note: Callable[[str], None] = lambda line: None) -> di
     watches = watches[1:]
     setting = bench.setting
     return {
-        **_ratios(watches, setting.epochs, len(bench.rows)),
-        "seconds": {part: spread([watch[part][0] for watch in watches]) for part in PARTS},
+        **_ratios(watches, setting, len(bench.rows)),
+        "seconds_clock": {part: spread([watch[part][0] for watch in watches]) for part in PARTS},
         "rows": len(bench.rows),
         "rows_with_copies": statistics.median(watch["copies_count"][0] for watch in watches),
         "copies": setting.copies,
@@ -204,15 +205,15 @@ def measure(bench: Bench, note: Callable[[str], None] = lambda line: None) -> di
     }
 
 
-def _ratios(watches: Sequence[dict[str, Seconds]], epochs: int, rows: int) -> dict[str, Any]:
+def _ratios(watches: Sequence[dict[str, Seconds]], setting: Setting, rows: int) -> dict[str, Any]:
     result: dict[str, Any] = {}
-    whole = {"": (0, epochs), "_cpu": (1, epochs), "_one_epoch": (0, 1), "_one_epoch_cpu": (1, 1)}
-    for suffix, (clock, counted) in whole.items():
-        found = [costs(watch, clock, counted, rows) for watch in watches]
-        result[f"text_editing_over_ad2{suffix}"] = spread([one["text_editing"] / one["ad2"] for one in found])
-        result[f"ad2_over_kd{suffix}"] = spread([one["ad2"] / one["kd"] for one in found])
-        result[f"ms_per_row_and_epoch{suffix}"] = {name: spread([one[name] for one in found]) for name in found[0]}
-    for suffix, clock in (("", 0), ("_cpu", 1)):
+    for suffix, clock in (("", 1 if setting.device.type == "cpu" else 0), ("_clock", 0)):
+        for length, epochs in (("", setting.epochs), ("_one_epoch", 1)):
+            found = [costs(watch, clock, epochs, rows) for watch in watches]
+            named = f"{length}{suffix}"
+            result[f"text_editing_over_ad2{named}"] = spread([one["text_editing"] / one["ad2"] for one in found])
+            result[f"ad2_over_kd{named}"] = spread([one["ad2"] / one["kd"] for one in found])
+            result[f"ms_per_row_and_epoch{named}"] = {name: spread([one[name] for one in found]) for name in found[0]}
         alone = [{part: seconds[clock] for part, seconds in watch.items()} for watch in watches]
         result[f"text_editing_over_ad2_training_alone{suffix}"] = spread([w["copies_kd"] / w["ad2"] for w in alone])
         result[f"ad2_over_kd_training_alone{suffix}"] = spread([w["ad2"] / w["kd"] for w in alone])

@@ -38,7 +38,7 @@ def rows(lesson: Lesson, batch: Batch) -> TeacherRows:
 
 @pytest.fixture
 def student(tokenizer: Any) -> StudentForSequenceClassification:
-    """With word vectors as long as BERT's, which the presets are for, and a classifier that is not near zero."""
+    """With word vectors as long as pretrained ones, which the presets are for, and a classifier not near zero."""
     student = make_student(len(tokenizer)).eval()
     with torch.no_grad():
         student.get_input_embeddings().weight.mul_(25)

@@ -44,7 +44,7 @@ SMALLEST: dict[str, dict[str, Any]] = {
             "rows_at_once": 32,
         }
     },
-    # The word vectors of these models start 20 times shorter than BERT's, which the default sizes are for.
+    # The word vectors of these models are some 20 times shorter than those the default sizes are for.
     "ad2": {"ad2": {"start": 0.005, "step_size": 0.015, "bound": 0.02}},
     "robust_kd": {"robust_kd": {"sources": ["characters"]}},
 }
