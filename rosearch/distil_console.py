@@ -64,9 +64,10 @@ def print_distilled(found: Distilled, task: Sequence[str]) -> None:
         f"{training['steps']} steps of {escape(record['method'])}, final loss {training['final_loss']:.4g}; {seconds}",
         highlight=False,
     )
-    code = "" if record["student"]["genotype"] is None else ", trust_remote_code=True"
+    code = ", trust_remote_code=True" if any(found.folder.glob("*_rosearch.py")) else ""
     _print(f"Saved to {found.folder}. Load it with:")
-    _print(f"  AutoModelForSequenceClassification.from_pretrained({str(found.folder)!r}{code})")
+    for kind in ("AutoTokenizer", "AutoModelForSequenceClassification"):
+        _print(f"  {kind}.from_pretrained({str(found.folder)!r}{code})")
     if record["task"]["labels"]:
         attack = ["rosearch", "attack", str(found.folder), "--attack", "deepwordbug", *task]
         _print(f"How robust is it?\n  {shlex.join(attack)}")

@@ -193,10 +193,16 @@ print(json.dumps(labels))
 
 def test_a_process_without_rosearch_runs_the_examples_of_the_cards(made: Path, tmp_path: Path) -> None:
     known = ("--task", "experiment.yaml", "-o", "distillation.max_steps=1")
-    for student, to in (("genotype.json", "ours"), ("distilbert", "theirs")):
-        rosearch("distil", "--student", student, "--to", tmp_path / to, *known, cwd=made)
+    kinds = {
+        "ours": ("genotype.json",),
+        "theirs": ("distilbert",),
+        "cut": ("layers:0", "--encoding", "typos"),
+        "encoded": ("genotype.json", "--encoding", "typos"),
+    }
+    for to, student in kinds.items():
+        rosearch("distil", "--student", *student, "--to", tmp_path / to, *known, cwd=made)
     caches = {"HF_HOME": str(tmp_path / "hf"), "HF_MODULES_CACHE": str(tmp_path / "modules"), "HF_HUB_OFFLINE": "1"}
-    command = [sys.executable, "-I", "-c", STRANGER, str(tmp_path), "ours", "theirs"]
+    command = [sys.executable, "-I", "-c", STRANGER, str(tmp_path), *kinds]
     done = subprocess.run(
         command, env={**os.environ, **caches}, capture_output=True, text=True, timeout=120, check=False
     )

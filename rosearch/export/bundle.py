@@ -62,7 +62,8 @@ def export_student(
         _write_tokenizer(tokenizer, half, facts.max_length, config["vocab_size"])
         for name in CODE:
             (half / name).write_bytes(files("rosearch.student").joinpath(name).read_bytes())
-        _write_texts(half, {"README.md": render_card(facts, destination.name, CODE), **more})
+        code = (*CODE, *_carry_encoding(half))
+        _write_texts(half, {"README.md": render_card(facts, destination.name, code), **more})
     return destination
 
 
@@ -75,14 +76,14 @@ def export_model(
     overwrite: bool = False,
     more: Mapping[str, str] = MappingProxyType({}),
 ) -> Path:
-    """Write a model of transformers' own, which needs no code beside it, as `export_student` does one of ours."""
+    """Write a model of transformers' own as `export_student` does one of ours; no code goes with the model."""
     destination = destination.resolve()
     check_destination(destination, overwrite)
     tokenizer.model_max_length = facts.max_length
     with _in_one_step(destination) as half:
         save_model(model, tokenizer, half)
-        _carry_encoding(half)
-        _write_texts(half, {"README.md": render_card(facts, destination.name, ()), **more})
+        code = _carry_encoding(half)
+        _write_texts(half, {"README.md": render_card(facts, destination.name, code), **more})
     return destination
 
 
@@ -159,17 +160,17 @@ def _write_tokenizer(source: Path, folder: Path, max_length: int, vocabulary: in
         raise RunError(f"{source}: the student has {vocabulary} words, this tokenizer {len(tokenizer)}: not its own")
     tokenizer.model_max_length = max_length
     tokenizer.save_pretrained(folder)
-    _carry_encoding(folder)
 
 
-def _carry_encoding(folder: Path) -> None:
-    """Where words are encoded before they are cut, that code travels with the tokenizer."""
+def _carry_encoding(folder: Path) -> tuple[str, ...]:
+    """Where words are encoded before they are cut, that code travels with the tokenizer; its file."""
     if not (folder / ENCODING_FILE).is_file():
-        return
+        return ()
     (folder / TOKENIZER_CODE).write_bytes(files("rosearch.student").joinpath(TOKENIZER_CODE).read_bytes())
     path = folder / "tokenizer_config.json"
     config = json.loads(path.read_text(encoding="utf-8")) | {"auto_map": {"AutoTokenizer": _TOKENIZER_CLASSES}}
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    return (TOKENIZER_CODE,)
 
 
 def _put_in_place(half: Path, destination: Path) -> None:

@@ -61,7 +61,7 @@ def render_card(facts: CardFacts, folder: str, code: Iterable[str]) -> str:
         origin=facts.origin or _FOUND.format(run=facts.run),
         date=facts.date,
         split=facts.split,
-        snippet=usage_snippet(facts, folder),
+        snippet=usage_snippet(facts, folder, trusted=bool(code)),
         needs=_NEEDS.format(code=", ".join(f"`{name}`" for name in code)) if code else _NEEDS_NO_CODE,
         quality_n=measurements.quality.n,
         measured=_table(
@@ -78,10 +78,10 @@ def _graph(genotype: Genotype) -> str:
     return f"{frame}\n\n{_table(('node', 'operation', 'settings', 'reads', 'merge'), _nodes(genotype))}"
 
 
-def usage_snippet(facts: CardFacts, folder: str) -> str:
-    """Python that loads the folder and labels one text; it runs where the folder lies."""
+def usage_snippet(facts: CardFacts, folder: str, *, trusted: bool) -> str:
+    """Python that loads the folder and labels one text; it runs where the folder lies. `trusted`: with its own code."""
     texts = '["a first text"], ["a second text"]' if facts.texts == 2 else '["a text"]'
-    trust = "" if facts.genotype is None else ", trust_remote_code=True"
+    trust = ", trust_remote_code=True" if trusted else ""
     answer = (
         "score = logits[0, 0].item()"
         if facts.problem == "regression"
