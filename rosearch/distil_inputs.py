@@ -30,7 +30,7 @@ from rosearch.records.run_directory import RunDirectory
 from rosearch.results import load_results
 from rosearch.space.genotype import Genotype
 from rosearch.space.known import KNOWN
-from rosearch.space.rules import structural_problems
+from rosearch.space.rules import ENCODINGS, structural_problems
 from rosearch.student.configuration_rosearch import StudentConfig
 
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, ImportError, SafetensorError)
@@ -40,7 +40,6 @@ _KINDS = (
     f"teacher, or one of the known architectures ({', '.join(KNOWN)})"
 )
 _LAYERS = "layers:"
-ENCODINGS = ("wordpiece", "typos", "synonyms", "typos+synonyms")
 _FRESH_HEAD = "weights without a classification head get a fresh one"
 
 

@@ -13,8 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 from rosearch.resources.resources import Resources
+from rosearch.student.tokenization_rosearch import WORD as WORD_PATTERN
 
-WORD = re.compile(r"[^\W\d_]+")
+WORD = re.compile(WORD_PATTERN)  # words are what encodings take for words
 _REMEMBERED = 2**17
 _LETTERS = string.ascii_lowercase
 
