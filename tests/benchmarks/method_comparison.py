@@ -31,7 +31,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--data-root", type=Path)
     parser.add_argument("--runs", type=Path, default=Path("runs/method_comparison"))
-    parser.add_argument("-o", "--override", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument(
+        "-o", "--override", action="append", default=[], metavar="[TASK:]KEY=VALUE", help="of all tasks, or of one"
+    )
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
     cells = [
@@ -49,7 +51,7 @@ def run_cell(options: argparse.Namespace, path: Path, method: str, seed: int) ->
     folder = options.runs / f"{path.stem}-{method}-{seed}"
     record = folder / "distillation.json"
     if not record.is_file():
-        overrides = (f"distillation.method={method}", *options.override)
+        overrides = (f"distillation.method={method}", *overrides_of(path.stem, options.override))
         experiment = load_experiment(path, overrides, options.data_root)
         print(f"{path.stem} {method} seed {seed} ...", file=sys.stderr, flush=True)
         try:
@@ -67,6 +69,13 @@ def run_cell(options: argparse.Namespace, path: Path, method: str, seed: int) ->
         "teacher": test["teacher"]["value"],
         "seconds": found["seconds"]["distil"],
     }
+
+
+def overrides_of(task: str, given: list[str]) -> list[str]:
+    """Those of all tasks, then those of `task`: what names another task is left out."""
+    named = [(*override.split("=")[0].rpartition(":")[::2], override) for override in given]
+    everywhere = [override for where, _, override in named if not where]
+    return everywhere + [override.removeprefix(f"{task}:") for where, _, override in named if where == task]
 
 
 def compared(cells: list[dict[str, Any]]) -> dict[str, Any]:
