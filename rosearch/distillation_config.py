@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from rosearch.perturbation_presets import DEFAULT, PRESETS, PerturbationSizes
-from rosearch.section import Section, broken_rule
-
-Share = Annotated[float, Field(ge=0, le=1)]
+from rosearch.section import Section, Share, broken_rule
 
 
 class MateKdConfig(Section):
@@ -29,7 +27,7 @@ class MateKdConfig(Section):
     generator_steps: int = Field(10, ge=1)  # maximisation steps, then ...
     student_steps: int = Field(100, ge=1)  # ... minimisation steps
     generator_learning_rate: float = Field(5e-7, gt=0)
-    rows_at_once: int = Field(8, ge=1)  # that pass through the models at once: bounds the memory, not the loss
+    tokens_at_once: int = Field(1024, ge=1)  # that pass through the models at once: bounds the memory, not the loss
 
 
 class Ad2Config(Section):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
+
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 def broken_rule(key: str, expected: str, got: object) -> PydanticCustomError:

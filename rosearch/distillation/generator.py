@@ -103,10 +103,11 @@ def accepted(model: PreTrainedModel, inputs: Inputs) -> dict[str, Tensor]:
     return {name: value for name, value in inputs.items() if name in names}
 
 
-def pieces(rows: int, rows_at_once: int) -> Iterator[slice]:
-    """Consecutive rows of a batch, so many at a time."""
-    for start in range(0, rows, rows_at_once):
-        yield slice(start, min(start + rows_at_once, rows))
+def pieces(batch: Batch, tokens_at_once: int) -> Iterator[slice]:
+    """Consecutive rows of a batch, at least one and as many as have so many tokens, padding counted."""
+    at_once = max(1, tokens_at_once // batch.input_ids.shape[1])
+    for start in range(0, len(batch), at_once):
+        yield slice(start, min(start + at_once, len(batch)))
 
 
 def part_of(batch: Batch, piece: slice) -> Batch:
@@ -221,7 +222,7 @@ def _made(lesson: Lesson, masking: Masking, seed: int) -> PreTrainedModel:
     def losses(batch: Batch) -> Iterator[Tensor]:
         hidden = masking.draw(batch)
         count = hidden.sum().clamp(min=1)
-        for piece in pieces(len(batch), settings.rows_at_once):
+        for piece in pieces(batch, settings.tokens_at_once):
             rows = part_of(batch, piece)
             logits = generator(rows.inputs, hidden[piece])
             yield F.cross_entropy(logits, rows.input_ids[hidden[piece]], reduction="sum") / count

@@ -83,7 +83,7 @@ class MateKd(Method):
 
     def losses(self, student: PreTrainedModel, batch: Batch, teacher: TeacherRows) -> Iterator[Tensor]:
         """See the class; the student runs on clean rows, then on the same rows rewritten, so many at once."""
-        for piece in pieces(len(batch), self.config.rows_at_once):
+        for piece in pieces(batch, self.config.tokens_at_once):
             rows = part_of(batch, piece)
             weight = len(rows) / len(batch) / 3
             logits = student(**rows.inputs).logits
@@ -143,7 +143,7 @@ class MateKd(Method):
         device = self.lesson.device
         precision = resolve_precision(device, self.lesson.config.precision)
         hidden = self.generator.masking.draw(batch)
-        for piece in pieces(len(batch), self.config.rows_at_once):
+        for piece in pieces(batch, self.config.tokens_at_once):
             rows = part_of(batch, piece)
             with autocast(device, precision, training=True):
                 gain = self._gain(readers, rows, hidden[piece])
@@ -226,7 +226,7 @@ def word_table(model: PreTrainedModel, size: int) -> Tensor:
     if type(table) is nn.Embedding:
         return table.weight.detach()[:size]
     ids = torch.arange(size, device=next(model.parameters()).device).unsqueeze(0)
-    return torch.cat([table(ids[:, piece])[0] for piece in pieces(size, _ROWS)])
+    return torch.cat([table(piece)[0] for piece in ids.split(_ROWS, dim=1)])
 
 
 @contextmanager

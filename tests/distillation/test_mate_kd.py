@@ -42,7 +42,7 @@ SMALL = {
     "generator_steps_before": 2,
     "generator_steps": 2,
     "student_steps": 3,
-    "rows_at_once": 32,
+    "tokens_at_once": 1024,
 }
 
 
@@ -189,7 +189,8 @@ class TestStudentStep:
         monkeypatch.setattr(MateKd, "rewritten", lambda method, rows: rows.inputs)
         rows = lesson.outputs.rows(lesson.encoded, batch)
         whole = list(make(lesson, student.eval()).losses(student, batch, rows))
-        pieces = list(make(lesson, student, rows_at_once=2).losses(student, batch, rows))
+        two_rows = 3 * batch.input_ids.shape[1] - 1
+        pieces = list(make(lesson, student, tokens_at_once=two_rows).losses(student, batch, rows))
         assert (len(whole), len(pieces)) == (2, 6)
         torch.testing.assert_close(torch.stack(pieces).sum(), torch.stack(whole).sum())
 
@@ -272,10 +273,10 @@ class TestGeneratorStep:
             after = _divergence_of_rewritten(method, student)
             assert after > 1.1 * before
 
-    def test_does_not_depend_on_how_many_rows_pass_at_once(self, lesson: Lesson, student: PreTrainedModel) -> None:
+    def test_does_not_depend_on_how_many_tokens_pass_at_once(self, lesson: Lesson, student: PreTrainedModel) -> None:
         gradients = []
-        for rows_at_once in (32, 5):
-            method = make(lesson, student.train(), rows_at_once=rows_at_once, generator_steps=1)
+        for tokens_at_once in (1024, 60):
+            method = make(lesson, student.train(), tokens_at_once=tokens_at_once, generator_steps=1)
             method.optimiser.step = lambda: None  # type: ignore[method-assign, assignment, return-value]
             method.optimiser.zero_grad = lambda: None  # type: ignore[method-assign]
             with private_generator(CPU, 5):

@@ -41,7 +41,7 @@ SMALLEST: dict[str, dict[str, Any]] = {
             "generator_steps_before": 2,
             "generator_steps": 1,
             "student_steps": 4,
-            "rows_at_once": 32,
+            "tokens_at_once": 1024,
         }
     },
     # The word vectors of these models are some 20 times shorter than those the default sizes are for.
