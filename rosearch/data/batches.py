@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
 import torch
@@ -50,6 +51,52 @@ class Batch:
             types,
             _moved(self.labels, device),
         )
+
+
+class Trainable(Protocol):
+    """A batch of anything that a model is trained on: it has rows, and moves to a device."""
+
+    def __len__(self) -> int: ...
+
+    def to(self, device: torch.device) -> Self:
+        """The same batch on a device."""
+
+
+B = TypeVar("B", bound=Trainable)
+_B = TypeVar("_B", bound=Trainable, covariant=True)
+
+
+class TrainingRows(Protocol[_B]):
+    """Rows that a training passes over again and again, in an order that follows from seed and epoch alone."""
+
+    def __len__(self) -> int: ...
+
+    @property
+    def content(self) -> str:
+        """Stands for all that the rows hold."""
+
+    def epoch(self, batch_size: int, seed: int, number: int, first: int = 0) -> Iterator[_B]:
+        """Every row once; the batches before `first` are passed over without being made."""
+
+
+@dataclass(frozen=True)
+class TaskRows:
+    """The rows of a task's split, with their labels, as `training_batches` makes them."""
+
+    encoded: EncodedSplit
+
+    def __len__(self) -> int:
+        return len(self.encoded)
+
+    @property
+    def content(self) -> str:
+        """Tokens and labels."""
+        labels = hashlib.blake2b(self.encoded.labels.tobytes(), digest_size=16).hexdigest()
+        return f"{self.encoded.key}-{labels}"
+
+    def epoch(self, batch_size: int, seed: int, number: int, first: int = 0) -> Iterator[Batch]:
+        """See `training_batches`."""
+        return training_batches(self.encoded, batch_size, seed, number, first)
 
 
 def batch_count(rows: int, batch_size: int) -> int:

@@ -13,7 +13,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreT
 from transformers.utils import logging
 
 from rosearch.config import FineTuneConfig
-from rosearch.data.batches import Batch
+from rosearch.data.batches import Batch, TaskRows
 from rosearch.data.encoding import encode
 from rosearch.data.tasks import Task
 from rosearch.distillation.fitting import Schedule, fit, private_generator
@@ -73,7 +73,8 @@ def fine_tune(
         precision="auto",
     )
     try:
-        training = fit(model, losses, encoded, schedule, device=device, seed=seed, stage="teacher", progress=progress)
+        rows = TaskRows(encoded)
+        training = fit(model, losses, rows, schedule, device=device, seed=seed, stage="teacher", progress=progress)
     except CandidateFailed as error:
         expected, got = "a rate at which the teacher learns", f"{config.learning_rate:g} ({error})"
         raise BadInput(Problem("experiment", "teacher.fine_tune.learning_rate", expected, got)) from None

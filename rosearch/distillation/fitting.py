@@ -20,8 +20,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from rosearch.data.batches import Batch, batch_count, training_batches
-from rosearch.data.encoding import EncodedSplit
+from rosearch.data.batches import B, TrainingRows, batch_count
 from rosearch.distillation.checkpoint import Checkpoint, State, saved
 from rosearch.distillation.device import Precision, autocast, resolve_precision
 from rosearch.distillation.dropout import byte_dropout
@@ -65,8 +64,8 @@ class Schedule:
 
 def fit(
     model: PreTrainedModel,
-    losses: Callable[[Batch], Iterable[Tensor]],
-    encoded: EncodedSplit,
+    losses: Callable[[B], Iterable[Tensor]],
+    rows: TrainingRows[B],
     schedule: Schedule,
     *,
     device: torch.device,
@@ -79,7 +78,7 @@ def fit(
     checkpoint: Checkpoint | None = None,
     on_loss: OnLoss | None = None,
 ) -> Training:
-    """Minimises the sum of `losses` of the batches of `encoded` over the model's parameters and the `extra` ones.
+    """Minimises the sum of `losses` of the batches of `rows` over the model's parameters and the `extra` ones.
 
     Each part is propagated back before the next is asked for. `before_step` is called before each step with its
     number, and what it draws are the training's random numbers. With a `checkpoint` it goes on where an equal
@@ -90,17 +89,17 @@ def fit(
     the checkpoint is of another training.
     """
     precision = resolve_precision(device, schedule.precision)
-    steps = schedule.steps(len(encoded))
+    steps = schedule.steps(len(rows))
     model.to(device).train()
     generator = private_generator(device, derive_seed(seed, "dropout"))
     with generator, _sparse_word_table(model), byte_dropout(model, device):
         run = _Run(model, method, _Optimisers(model, extra, schedule), Watch(stage), device)
         if checkpoint is not None:
-            checkpoint = checkpoint.of(_content(model, encoded, schedule, seed, device, precision))
+            checkpoint = checkpoint.of(_content(model, rows.content, schedule, seed, device, precision))
             run.go_on(checkpoint, steps)
         progress(stage, run.step, steps)
         with saved(checkpoint, run.state) as after_step:
-            for batch in _batches(encoded, schedule.batch_size, seed, run.step, steps):
+            for batch in _batches(rows, schedule.batch_size, seed, run.step, steps):
                 if before_step is not None:
                     before_step(run.step)
                 value = _propagate(losses(batch.to(device)), device, precision)
@@ -125,17 +124,17 @@ def _propagate(parts: Iterable[Tensor], device: torch.device, precision: Precisi
         total += part.detach()
 
 
-def _batches(encoded: EncodedSplit, batch_size: int, seed: int, first: int, steps: int) -> Iterator[Batch]:
+def _batches(rows: TrainingRows[B], batch_size: int, seed: int, first: int, steps: int) -> Iterator[B]:
     """The batches of the steps from `first` on; those before are not made."""
-    epoch, skipped = divmod(first, batch_count(len(encoded), batch_size))
-    batches = training_batches(encoded, batch_size, seed, epoch, skipped)
-    later = (training_batches(encoded, batch_size, seed, after) for after in count(epoch + 1))
+    epoch, skipped = divmod(first, batch_count(len(rows), batch_size))
+    batches = rows.epoch(batch_size, seed, epoch, skipped)
+    later = (rows.epoch(batch_size, seed, after) for after in count(epoch + 1))
     return islice(chain(batches, chain.from_iterable(later)), steps - first)
 
 
 def _content(
     model: PreTrainedModel,
-    encoded: EncodedSplit,
+    data: str,
     schedule: Schedule,
     seed: int,
     device: torch.device,
@@ -147,7 +146,7 @@ def _content(
     return {
         **{name: str(value) for name, value in asdict(schedule).items()},
         "seed": str(seed),
-        "data": f"{encoded.key}-{_digest(encoded.labels.tobytes())}",
+        "data": data,
         "model": _digest(json.dumps([config, shapes], sort_keys=True, default=str).encode()),
         "device": device.type,
         "precision": precision,

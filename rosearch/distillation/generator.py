@@ -22,7 +22,7 @@ from filelock import FileLock
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel
 
-from rosearch.data.batches import Batch
+from rosearch.data.batches import Batch, TaskRows
 from rosearch.distillation.device import resolve_precision
 from rosearch.distillation.fitting import Schedule, fit, private_generator
 from rosearch.distillation.method import Lesson
@@ -232,7 +232,8 @@ def _made(lesson: Lesson, masking: Masking, seed: int) -> PreTrainedModel:
         # So many epochs are never too few: the steps end the training.
         schedule = Schedule(steps, steps, config.batch_size, _LEARNING_RATE, 0.1, 0.01, 1.0, config.precision)
         stage, device = "generator", lesson.device
-        fit(model, losses, lesson.encoded, schedule, device=device, seed=seed, stage=stage, progress=lesson.progress)
+        rows, progress = TaskRows(lesson.encoded), lesson.progress
+        fit(model, losses, rows, schedule, device=device, seed=seed, stage=stage, progress=progress)
     return model
 
 

@@ -226,7 +226,7 @@ def word_table(model: PreTrainedModel, size: int) -> Tensor:
     if type(table) is nn.Embedding:
         return table.weight.detach()[:size]
     ids = torch.arange(size, device=next(model.parameters()).device).unsqueeze(0)
-    return torch.cat([table(piece)[0] for piece in ids.split(_ROWS, dim=1)])
+    return torch.cat([table(ids[:, start : start + _ROWS])[0] for start in range(0, size, _ROWS)])
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from rosearch.data.batches import Batch
+from rosearch.data.batches import Batch, TaskRows
 from rosearch.distillation.checkpoint import Checkpoint
 from rosearch.distillation.fitting import OnLoss, fit, private_generator
 from rosearch.distillation.method import Lesson
@@ -37,7 +37,7 @@ def distil(
     training = fit(
         student,
         losses,
-        lesson.encoded,
+        TaskRows(lesson.encoded),
         lesson.schedule,
         device=device,
         seed=lesson.seed,

@@ -14,7 +14,7 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertConfig, BertModel, PreTrainedModel
 from transformers.utils import logging
 
-from rosearch.data.batches import Batch
+from rosearch.data.batches import Batch, TaskRows
 from rosearch.data.encoding import encode, tokenizer_fingerprint
 from rosearch.data.files import read_file
 from rosearch.data.tasks import Split
@@ -133,5 +133,5 @@ def _train(name: str, tokenizer: Any, train: Split, steps: int) -> StudentForSeq
         clip_norm=1.0,
         precision="auto",
     )
-    fit(model, losses, encoded, schedule, device=torch.device("cpu"), seed=1, stage="train")
+    fit(model, losses, TaskRows(encoded), schedule, device=torch.device("cpu"), seed=1, stage="train")
     return model
