@@ -9,15 +9,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
 
 from rosearch.config import Experiment, SuiteConfig
+from rosearch.distillation.losses import soft_label_loss
 from rosearch.distillation.method import Lesson
 from rosearch.distillation.trainer import distil
 from rosearch.distillation_config import DistillationConfig
 from rosearch.errors import CandidateFailed
 from rosearch.evaluation.efficiency import measure_efficiency
-from rosearch.evaluation.quality import predict
+from rosearch.evaluation.quality import Logits, predict
 from rosearch.lessons import fresh_student, lesson_of, save_whole
 from rosearch.materials import Materials, attack, open_materials, quality_of
 from rosearch.progress import Progress
@@ -117,12 +119,24 @@ def _measure(
     with watch.stage("quality"):
         logits = predict(student, materials.encoded(task.split), materials.device, 64, progress)
         quality = quality_of(logits, materials, task.split)
+        held_out = _held_out_loss(logits, task, materials)
     with watch.stage("attack"):
         under = attack(student, materials, task.split, task.suite, task.attack_seed, progress)
     with watch.stage("efficiency"):
         config = task.experiment.evaluation.efficiency
         efficiency = measure_efficiency(student, task.genotype, task.teacher.cost, config, materials.device)
-    return Measurements(quality, efficiency, training, under.robustness, under.attacks, under.single_swaps)
+    return Measurements(quality, efficiency, training, under.robustness, under.attacks, under.single_swaps, held_out)
+
+
+def _held_out_loss(logits: Logits, task: CandidateTask, materials: Materials) -> float | None:
+    """What the student's logits (rows, labels) still lose to the teacher's on rows of no training: the soft loss of
+    distillation, mean over the rows; None where no reward asks for it.
+    """
+    if task.experiment.fitness.reward is None:
+        return None
+    teacher = torch.from_numpy(np.array(materials.teacher_logits(task.split)))  # a copy: theirs is read-only
+    temperature = task.distillation.temperature
+    return soft_label_loss(torch.from_numpy(logits), teacher, materials.task.problem, temperature).item()
 
 
 def _check_finite(measurements: Measurements) -> None:

@@ -6,7 +6,8 @@ from rosearch.config import Experiment
 from rosearch.errors import BadInput, Problem
 from rosearch.evolution.strategies import make_strategy
 from rosearch.space.known import known_architecture
-from rosearch.space.search_space import SearchSpace, load_space
+from rosearch.space.loading import load_space
+from rosearch.space.space import Space
 
 
 def check_experiment(experiment: Experiment, where: str) -> None:
@@ -33,12 +34,12 @@ def check_experiment(experiment: Experiment, where: str) -> None:
         raise BadInput(problems)
 
 
-def _other_tokens(experiment: Experiment, space: SearchSpace, where: str) -> list[Problem]:
+def _other_tokens(experiment: Experiment, space: Space, where: str) -> list[Problem]:
     """Methods that compare student and teacher token by token need students that read the teacher's tokens."""
     from rosearch.distillation.methods import METHODS
 
     method = experiment.distillation.method
-    others = [name for name in space.source["encoding"] if name != "wordpiece"]
+    others = [name for name in space.encodings if name != "wordpiece"]
     if not (METHODS[method].one_tokenizer and others):
         return []
     expected = "a method that reads outputs alone (kd, ad2, robust_kd): the space has encodings other than wordpiece"
@@ -80,7 +81,7 @@ def check_resources(experiment: Experiment) -> dict[str, str]:
         "task": f"{task.name}: {rows} rows",
         "teacher": f"{teacher.weights}, {kind}",
         "device": str(device),
-        "space": f"{space.name}: {space.min_nodes} to {space.max_nodes} nodes, {len(space.operations)} operations",
+        "space": f"{space.name}: {space.describe()}",
         **_attacks_in_words(experiment, {name: recipe.name for name, recipe in recipes.items()}),
     }
 

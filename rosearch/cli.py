@@ -33,6 +33,7 @@ from rosearch.display import SearchDisplay
 from rosearch.distil_command import DISTIL_EXAMPLES, distil
 from rosearch.errors import BadInput, RosearchError
 from rosearch.experiment_file import load_experiment
+from rosearch.explanation import predictions_table
 from rosearch.records.record import Role
 from rosearch.records.run_directory import RunDirectory
 from rosearch.results import load_results
@@ -122,6 +123,8 @@ def status(run: RunFolder, as_json: Json = False) -> None:
     for title, role in roles:
         if found := results.measured(role):
             out.print(records_table(title, results, found))
+    if episodes := results.predictions:
+        out.print(predictions_table(episodes))
     out.print(f"Time: {seconds_line(results)}", highlight=False)
 
 

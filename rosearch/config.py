@@ -10,7 +10,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from rosearch.corpus_config import CorpusConfig
 from rosearch.distillation_config import DistillationConfig
+from rosearch.kd_nas_config import KdNasConfig, RewardConfig
 from rosearch.section import Section, broken_rule, moved
 
 Metric = Literal["accuracy", "macro_f1", "matthews", "pearson", "spearman"]
@@ -190,6 +192,7 @@ class WeightsConfig(Section):
 class FitnessConfig(Section):
     """How measurements become fitness. A candidate behind a gate never wins, whatever its other values."""
 
+    reward: RewardConfig | None = None  # of held-out distillation loss and first latency; none: the weighted mean
     weights: WeightsConfig = WeightsConfig()
     robustness: Literal["accuracy_under_attack", "words_to_break", "single_swap_worst", "single_swap_margin"] = (
         "words_to_break"
@@ -199,11 +202,16 @@ class FitnessConfig(Section):
     min_quality: float = Field(0.8, ge=0)  # gate: share of the teacher's quality on the same rows
     max_class_share: float = Field(0.9, gt=0, le=1)  # gate: no class may take a larger share of the predictions
 
+    @property
+    def wants_latency(self) -> str:
+        """The setting that needs measured latency, in words; empty where none does."""
+        return "reward" if self.reward is not None else "efficiency latency" if self.efficiency == "latency" else ""
+
 
 class EvolutionConfig(Section):
     """The search itself. `candidates` is the whole budget of distilled students, first generation included."""
 
-    strategy: Literal["rosearch", "nsga2", "random"] = "rosearch"
+    strategy: Literal["rosearch", "nsga2", "random", "kd_nas"] = "rosearch"  # kd_nas: spaces of encoders only
     candidates: int = Field(24, ge=1)
     population: int = Field(8, ge=2)
     elite: int = Field(2, ge=1)  # rosearch: this many pass on unchanged
@@ -211,6 +219,7 @@ class EvolutionConfig(Section):
     crossover_probability: float = Field(0.4, ge=0, le=1)
     mutations: int = Field(2, ge=1)  # at most this many mutations make one offspring
     warm_start: list[str] = []  # named architectures in the first generation, fitted to the space
+    kd_nas: KdNasConfig = KdNasConfig()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -250,6 +259,7 @@ class Experiment(Section):
     task: TaskConfig
     teacher: TeacherConfig
     distillation: DistillationConfig = DistillationConfig()
+    corpus: CorpusConfig | None = None  # plain text, for task-agnostic distillation
     evaluation: EvaluationConfig = EvaluationConfig()
     fitness: FitnessConfig = FitnessConfig()
     evolution: EvolutionConfig = EvolutionConfig()
@@ -260,9 +270,9 @@ class Experiment(Section):
     @model_validator(mode="after")
     def _measured(self) -> Self:
         weights, timed = self.fitness.weights, self.evaluation.efficiency
-        if self.fitness.efficiency == "latency" and not (timed.repeats and timed.batch_sizes):
+        if (wants := self.fitness.wants_latency) and not (timed.repeats and timed.batch_sizes):
             key = "evaluation.efficiency.repeats"
-            raise broken_rule(key, "above 0, with a batch size, for fitness.efficiency latency", timed.repeats)
+            raise broken_rule(key, f"above 0, with a batch size, for fitness.{wants}", timed.repeats)
         if self.task.problem == "regression" and weights.accuracy + weights.efficiency == 0:
             raise broken_rule("fitness.weights", "accuracy or efficiency above 0: regression is not attacked", "both 0")
         if self.fitness.robustness.startswith("single_swap") and not self.evaluation.robustness.search.single_swaps:

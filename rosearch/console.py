@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from rosearch.explanation import explanation
 from rosearch.records.measurements import Estimate, Measurements, Robustness, TeacherFacts
 from rosearch.records.record import Record
 from rosearch.results import Results
@@ -95,19 +96,6 @@ def percent(estimate: Estimate) -> str:
     return f"{estimate.value:.1%} [{estimate.low * 100:.0f}, {estimate.high * 100:.0f}]"
 
 
-def _explanation(results: Results) -> str:
-    weights, fitness = results.experiment.fitness.weights, results.experiment.fitness
-    suite = results.experiment.evaluation.robustness.search
-    if results.experiment.task.problem == "regression":
-        return f"fitness: {weights.accuracy:g} x accuracy + {weights.efficiency:g} x efficiency ({fitness.efficiency})"
-    return (
-        f"fitness: {weights.robustness:g} x {fitness.robustness} + {weights.accuracy:g} x accuracy + "
-        f"{weights.efficiency:g} x efficiency ({fitness.efficiency}), over the weights' sum. "
-        f"Attack: {', '.join(suite.attacks)} on {suite.rows} rows. Gated: below {fitness.min_quality:g} of the "
-        f"teacher's quality, above {fitness.max_class_share:g} of predictions in one class, or hopeless under attack"
-    )
-
-
 def seconds_line(results: Results) -> str:
     """`distil 71%, attack 20%, ... of 1234 s in workers; attack / training 0.28`."""
     total = sum(results.seconds.values())
@@ -130,7 +118,7 @@ def print_results(results: Results) -> None:
         out.print(records_table("Finalists (fresh seeds, test split)", results, finalists))
     if not front:
         out.print("[yellow]No candidate passed the gates[/]: `rosearch status` names those that were missed")
-    out.print(f"[dim]{_explanation(results)}[/]", highlight=False)
+    out.print(f"[dim]{explanation(results)}[/]", highlight=False)
     out.print(f"Time: {seconds_line(results)}", highlight=False)
     failed = sum(record.status == "failed" for record in results.records)
     out.print(
@@ -196,6 +184,7 @@ def _measured_facts(found: Measurements) -> list[tuple[str, str]]:
     quality, efficiency = found.quality, found.efficiency
     facts = [(f"clean {quality.metric}", f"{quality.value:.4f} on {quality.n} rows")]
     facts += [("collapsed", quality.collapse)] if quality.collapse else []
+    facts += [("held-out loss", f"{found.held_out_loss:.4f}")] if found.held_out_loss is not None else []
     for swaps in found.single_swaps:
         worst = f"right on all of {swaps.texts} texts: {percent(swaps.worst)} of {swaps.n} rows"
         facts.append((f"single swaps of {swaps.attack}", f"{worst}, margin {interval(swaps.margin)}"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -29,6 +30,7 @@ def describe_run(results: Results) -> dict[str, Any]:
         "teacher": None if results.teacher is None else _TEACHER.dump_python(results.teacher, mode="json"),
         "seconds": results.seconds,
         "attack_over_training": results.attack_over_training,
+        "predictions": [asdict(episode) for episode in results.predictions],
         "front": [_brief(results, record) for record in results.front],
         "candidates": [_brief(results, record) for record in results.measured("candidate")],
         "baselines": [_brief(results, record) for record in results.measured("baseline")],

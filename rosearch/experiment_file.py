@@ -15,7 +15,8 @@ from rosearch.errors import BadInput, Problem
 def load_experiment(path: Path, overrides: tuple[str, ...] = (), data_root: Path | None = None) -> Experiment:
     """The experiment in a YAML file, with `key.path=value` overrides; values are read as YAML.
 
-    With `data_root`, a task with a local layout is read from `data_root/task.local.folder` in place of its hub.
+    With `data_root`, a task with a local layout is read from `data_root/task.local.folder` in place of its hub, and
+    relative paths of `corpus.sources` are below it.
     Raises `BadInput` with every problem of the file and the overrides.
     """
     data = read_yaml(path)
@@ -32,16 +33,18 @@ def load_experiment(path: Path, overrides: tuple[str, ...] = (), data_root: Path
         raise BadInput([*problems, *problems_of(error, str(path))]) from None
     if problems:
         raise BadInput(problems)
-    return _with_absolute_paths(experiment, path.parent)
+    return _with_absolute_paths(experiment, path.parent, data_root)
 
 
-def _with_absolute_paths(experiment: Experiment, folder: Path) -> Experiment:
+def _with_absolute_paths(experiment: Experiment, folder: Path, data_root: Path | None = None) -> Experiment:
     """The space is relative to its experiment, all else to where the user stands; a resumed run to neither."""
     update: dict[str, Any] = {"search_space": (folder / experiment.search_space).resolve()}
     if experiment.task.path is not None:
         update["task"] = experiment.task.model_copy(update={"path": experiment.task.path.resolve()})
     if (model := Path(experiment.teacher.model)).is_dir():
         update["teacher"] = experiment.teacher.model_copy(update={"model": str(model.resolve())})
+    if experiment.corpus is not None:
+        update["corpus"] = experiment.corpus.below((data_root or Path()).resolve())
     robustness = experiment.evaluation.robustness
     if robustness.resources is not None:
         absolute = robustness.model_copy(update={"resources": robustness.resources.resolve()})

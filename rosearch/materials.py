@@ -61,6 +61,12 @@ class Materials:
         """The tokens of a split (tokenised at the first call, then opened)."""
         return encode(self.split(name), self.tokenizer, self.max_length, self.cache)
 
+    def teacher_logits(self, name: str) -> Logits:
+        """The teacher's logits (rows, labels) of a split, as it reads it (computed at the first call, then opened)."""
+        theirs = encode(self.split(name), load_tokenizer(self.teacher), self.max_length, self.cache)
+        logits: Logits = teacher_outputs(self.teacher, theirs, (), self.cache, self.device).logits
+        return logits
+
     def read_as(self, encoding: str) -> Materials:
         """The same for students whose source has this encoding: another tokenizer, and the rows as it reads them."""
         tokenizer = student_tokenizer(self.tokenizer, encoding, self.task.train.texts, self.resources, self.cache)
@@ -97,7 +103,10 @@ def prepare_materials(experiment: Experiment, cache: Path, progress: Progress = 
     """
     resources = attack_resources(experiment)
     attacks = tuple(recipe.name for recipe in find_recipes(experiment, resources).values())
-    return gather_materials(experiment, cache, progress, attacks=attacks)
+    materials = gather_materials(experiment, cache, progress, attacks=attacks)
+    if experiment.fitness.reward is not None:
+        materials.teacher_logits("validation")  # what candidates are held against: computed here, once
+    return materials
 
 
 def gather_materials(

@@ -12,6 +12,7 @@ from rosearch.config import Experiment
 from rosearch.errors import RunError
 from rosearch.evolution.fitness import Fitness, score
 from rosearch.evolution.front import Scored, by_front, by_scalar
+from rosearch.evolution.kd_nas import EpisodeAgreement, agreements
 from rosearch.records.measurements import TeacherFacts
 from rosearch.records.record import Record, Role
 from rosearch.records.run_directory import RunDirectory
@@ -62,6 +63,11 @@ class Results:
         """The candidates that no other beats in robustness, accuracy and efficiency at once, best scalar first."""
         fronts = by_front(self._scored)
         return fronts[0] if fronts else []
+
+    @property
+    def predictions(self) -> list[EpisodeAgreement]:
+        """How well the controller of kd_nas predicted each episode before it was distilled; empty for others."""
+        return agreements(self._scored)
 
     @property
     def _scored(self) -> list[Scored]:

@@ -24,7 +24,7 @@ from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
 from rosearch.results import Results, load_results
 from rosearch.space.known import known_architecture
-from rosearch.space.search_space import load_space
+from rosearch.space.loading import load_space
 
 _FACTS: TypeAdapter[TeacherFacts] = TypeAdapter(TeacherFacts)
 

@@ -10,17 +10,22 @@ from itertools import cycle
 from pathlib import Path
 
 import pytest
+import yaml
 from small_run import Quiet, finished_count, outcomes, write_experiment
+from transformers import AutoModelForSequenceClassification
 
 import rosearch.driver
+from rosearch.analysis.tables import records_table
 from rosearch.candidate import CandidateTask
 from rosearch.errors import RunError, SearchAborted
+from rosearch.evidence import export_record
 from rosearch.experiment_file import load_experiment
 from rosearch.progress import Progress
 from rosearch.records.record import Failure, Outcome
 from rosearch.records.run_directory import RunDirectory
 from rosearch.results import Results, load_results
 from rosearch.search import run_search
+from rosearch.space.loading import load_space
 
 FULL = {"baselines": ["bert_mini"], "finalists": {"count": 1, "replicates": 2}}
 
@@ -66,6 +71,23 @@ def test_equal_seeds_give_equal_records_with_one_and_two_workers(undisturbed: Re
         folder = tmp_path / str(workers)
         found = run_whole(folder, execution={"workers": workers}, **FULL)
         assert outcomes(found.records) == outcomes(undisturbed.records)
+
+
+def test_a_search_of_encoders_is_recorded_compared_and_exported_as_any_other(tmp_path: Path) -> None:
+    write_experiment(tmp_path, finalists={"count": 1})
+    sizes = {"layers": [1, 2], "heads": [2, 3], "hidden": [24], "ffn": [16, 40], "activation": ["relu", "silu"]}
+    (tmp_path / "space.yaml").write_text(yaml.safe_dump({"name": "few", "encoder": sizes, "vocabulary": 100}))
+    found = run_whole(tmp_path)
+    assert [record.status for record in found.records] == ["done"] * len(found.records)
+    space = load_space(found.run.search_space)
+    assert len({space.choice(record.genotype) for record in found.of("candidate")}) == 7
+    table = records_table(found.records)
+    assert set(table["ffn"]) == {16, 40} and set(table["heads"]) <= {2, 3}
+    folder = export_record(found, found.ranking[0], tmp_path / "export", overwrite=False)
+    exported = AutoModelForSequenceClassification.from_pretrained(folder, trust_remote_code=True)
+    measured = found.ranking[0].measurements
+    assert measured is not None
+    assert sum(parameter.numel() for parameter in exported.parameters()) == measured.efficiency.parameters
 
 
 def test_another_seed_gives_other_records(undisturbed: Results, tmp_path: Path) -> None:

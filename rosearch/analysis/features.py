@@ -9,6 +9,7 @@ from typing import Any
 import networkx as nx
 
 from rosearch.space.cost import count_parameters
+from rosearch.space.encoder_space import encoder_of
 from rosearch.space.genotype import SOURCE, Genotype
 
 # Which operations count towards which share. Identities that merge inputs count in the denominator only.
@@ -41,6 +42,10 @@ FEATURES: dict[str, str] = {
     "character_cnn": "1 where a network over characters adds to the word table, else 0",
     "character_ngrams": "1 where character n-grams take the place of the word table, else 0",
     "token_dropout": "share of tokens without a lexical vector in training",
+    "heads": "attention heads of a layer; missing where the operators are not the like layers of an encoder",
+    "ffn": "features inside a feed-forward layer of an encoder; missing likewise",
+    "relu": "1 where the layers of an encoder have relu, else 0; missing likewise",
+    "silu": "1 where they have silu, else 0 (both 0: another, in KD-NAS gelu); missing likewise",
     "encoder_parameters": "parameters without the embedding tables",
     "parameters": "parameters in all",
 }
@@ -53,7 +58,8 @@ def architecture_features(genotype: Genotype) -> dict[str, float]:
 
     The vertices are the source, the operators and the output, which reads every sink; a level is the longest
     path from the source. Parameters are counted for the default vocabulary and two labels. `mean_kernel` is
-    NaN where no operator has a kernel (the convolutions inside attention are not counted).
+    NaN where no operator has a kernel (the convolutions inside attention are not counted); what is of encoders alone
+    is NaN for other graphs.
     """
     graph = operator_graph(genotype)
     operators = [data for name, data in graph.nodes(data=True) if name not in (SOURCE, _OUTPUT)]
@@ -78,9 +84,22 @@ def architecture_features(genotype: Genotype) -> dict[str, float]:
         "character_cnn": float(source["characters"] == "cnn"),
         "character_ngrams": float(source["characters"] == "ngrams"),
         "token_dropout": float(source["token_dropout"]),
+        **_encoder_features(genotype),
         "encoder_parameters": float(count.encoder),
         "parameters": float(count.total),
     }
+
+
+def _encoder_features(genotype: Genotype) -> dict[str, float]:
+    """What `depth` and `width` leave open of an encoder. Graphs at large have none: each feature costs every other
+    one significance.
+    """
+    try:
+        encoder = encoder_of(genotype)
+    except ValueError:
+        return dict.fromkeys(("heads", "ffn", "relu", "silu"), math.nan)
+    activations = {name: float(encoder.activation == name) for name in ("relu", "silu")}
+    return {"heads": float(encoder.heads), "ffn": float(encoder.ffn), **activations}
 
 
 def operator_graph(genotype: Genotype) -> nx.DiGraph:

@@ -94,6 +94,7 @@ COLUMNS: dict[str, str] = {
     "steps": "Int64",
     "rows_seen": "Int64",
     "final_loss": "float64",
+    "held_out_loss": "float64",  # only where a reward asks for it
     "precision": "string",
     "architecture": "string",  # one readable line
     "genotype": "string",  # JSON
@@ -193,6 +194,7 @@ def _measured(measurements: Measurements) -> dict[str, Cell]:
         "steps": training.steps,
         "rows_seen": training.rows_seen,
         "final_loss": training.final_loss,
+        "held_out_loss": measurements.held_out_loss,
         "precision": training.precision,
     }
 

@@ -1,4 +1,4 @@
-"""Crossover: an aligned subgraph of one parent takes the place of the other's (pure, always legal)."""
+"""Crossover of graphs: an aligned subgraph of one parent takes the place of the other's (pure, always legal)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import networkx as nx
 
 from rosearch.evolution.repair import fitting_rank, rewired, settled
 from rosearch.space.genotype import SOURCE, Genotype, Node
-from rosearch.space.search_space import SearchSpace, is_legal
+from rosearch.space.search_space import SearchSpace
 
 TRIES = 32  # draws before crossover gives up and returns the first parent
 
@@ -29,7 +29,7 @@ def cross(a: Genotype, b: Genotype, space: SearchSpace, rng: random.Random) -> G
         nodes = [settled(node, space, shape.width, rng) for node in nodes]
         rank = fitting_rank(shape.rank, shape.width, space)
         child = Genotype(shape.width, rank, pooled.pooling, tuple(nodes), source)
-        if is_legal(child, space) and child.id not in (a.id, b.id):
+        if space.is_legal(child) and child.id not in (a.id, b.id):
             return child
     return a
 

@@ -1,4 +1,4 @@
-"""Measurements become fitness: three terms between 0 and 1, their weighted mean, and the gates missed."""
+"""Measurements become fitness: three terms between 0 and 1, a scalar of them or a reward, and the gates missed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from rosearch.config import FitnessConfig
 from rosearch.errors import BadInput, Problem
+from rosearch.kd_nas_config import RewardConfig
 from rosearch.records.measurements import Measurements
 
 _MARGIN = 4.0  # margins of single swaps are cut to -4..4
@@ -57,23 +58,46 @@ def score(
     break, both in the worst case over the suite; or the share of rows right on every single swap, or the mean
     margin over them, (margin + 4) / 8, both of the worst recipe; efficiency = log(compression) /
     log(full_compression), so that halving the cost is worth the same at every size; all are clipped to 0..1.
-    scalar = weighted mean. `teacher_quality` is the teacher's metric on the same rows, and
-    `teacher_latency_ms` its median at the first batch size that is timed.
+    scalar = weighted mean or, where the experiment sets one, the `reward`, which may be of any size and sign.
+    `teacher_quality` is the teacher's metric on the same rows, and `teacher_latency_ms` its median at the first
+    batch size that is timed.
 
-    Raises `BadInput` where the weights, the robustness or the efficiency ask for what was not measured.
+    Raises `BadInput` where the weights, the robustness, the efficiency or the reward ask for what was not measured.
     """
     compression = _compression(measurements, config, teacher_latency_ms)
     attacked = _attacked(measurements, config)
     share = measurements.quality.largest_class_share
-    known = [value for value in (measurements.quality.value, compression, attacked, share) if value is not None]
+    earned = None if config.reward is None else _earned(measurements, config.reward, teacher_latency_ms)
+    known = [value for value in (measurements.quality.value, compression, attacked, share, earned) if value is not None]
     if not all(math.isfinite(value) for value in known) or compression <= 0:
         return Fitness(None, math.nan, math.nan, math.nan, ("finite",), math.inf)
     accuracy = _clip(measurements.quality.value)
     efficiency = _clip(math.log(compression) / math.log(config.full_compression))
     robustness = None if attacked is None else _clip(attacked)
     gates = _missed_gates(measurements.quality.value, share, config, teacher_quality) | _hopeless(measurements)
-    scalar = _scalar(robustness, accuracy, efficiency, config)
+    scalar = _scalar(robustness, accuracy, efficiency, config) if earned is None else earned
     return Fitness(robustness, accuracy, efficiency, scalar, tuple(gates), sum(gates.values()))
+
+
+def reward(loss: float, latency_ms: float, teacher_latency_ms: float, config: RewardConfig) -> float:
+    """R = (1 - L) (lat(S) / (beta lat(T)))^alpha, the reward of KD-NAS (arXiv 2303.09639), with alpha below 0.
+
+    `loss` is that of distillation on rows that it did not see; latencies are positive. Finite for every finite loss.
+    Ours: above a loss of 1, where 1 - L is negative, it is divided by the power, so that of two equal losses the
+    quicker student has the higher reward there too.
+    """
+    power = math.pow(latency_ms / (config.beta * teacher_latency_ms), config.alpha)
+    return (1 - loss) * power if loss <= 1 else (1 - loss) / power
+
+
+def _earned(measurements: Measurements, config: RewardConfig, teacher_latency_ms: float | None) -> float:
+    """The reward of what was measured; NaN for a latency of 0, which no clock should give."""
+    if measurements.held_out_loss is None:
+        raise BadInput(Problem("experiment", "fitness.reward", "a measured held-out loss of distillation", "none"))
+    student_ms, teacher_ms = _latencies(measurements, "fitness.reward", teacher_latency_ms)
+    if student_ms <= 0 or teacher_ms <= 0:
+        return math.nan
+    return reward(measurements.held_out_loss, student_ms, teacher_ms, config)
 
 
 def _clip(value: float) -> float:
@@ -101,18 +125,17 @@ def _compression(measurements: Measurements, config: FitnessConfig, teacher_late
         return measurements.efficiency.compression
     if config.efficiency == "flops":
         return measurements.efficiency.flops_compression
+    student_ms, teacher_ms = _latencies(measurements, "fitness.efficiency", teacher_latency_ms)
+    return teacher_ms / student_ms if student_ms > 0 else math.nan
+
+
+def _latencies(measurements: Measurements, key: str, teacher_latency_ms: float | None) -> tuple[float, float]:
+    """Milliseconds of student and teacher at the first batch size that is timed, for the setting that needs them."""
     if teacher_latency_ms is None or not measurements.efficiency.latency:
-        raise BadInput(
-            Problem(
-                "experiment",
-                "fitness.efficiency",
-                "measured latency of student and teacher",
-                "none measured",
-                "Set evaluation.efficiency.repeats above 0, or fitness.efficiency to parameters or flops.",
-            )
-        )
-    student_ms = measurements.efficiency.latency[0].median_ms
-    return teacher_latency_ms / student_ms if student_ms > 0 else math.nan
+        other = "remove fitness.reward" if key == "fitness.reward" else f"{key} to parameters or flops"
+        fix = f"Set evaluation.efficiency.repeats above 0, or {other}."
+        raise BadInput(Problem("experiment", key, "measured latency of student and teacher", "none measured", fix))
+    return measurements.efficiency.latency[0].median_ms, teacher_latency_ms
 
 
 def _missed_gates(

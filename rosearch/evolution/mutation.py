@@ -1,4 +1,4 @@
-"""Mutations: small changes of one legal genotype, always legal; pure functions of it, space and generator."""
+"""Mutations of graphs: small changes of one legal genotype, always legal; pure functions of it, space and generator."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from rosearch.evolution.repair import added_input, fitting_rank, replaced_input, rewired, settled
 from rosearch.space.genotype import Genotype, Node
-from rosearch.space.search_space import SearchSpace, is_legal, sample_node, sample_settings
+from rosearch.space.search_space import SearchSpace, sample_node, sample_settings
 
 Mutation = Callable[[Genotype, SearchSpace, random.Random], Genotype | None]
 
@@ -24,7 +24,7 @@ def _always_legal(propose: Mutation) -> Mutation:
             child = propose(genotype, space, rng)
             if child is None:
                 return None
-            if is_legal(child, space) and child.id != genotype.id:
+            if space.is_legal(child) and child.id != genotype.id:
                 return child
         return None
 
@@ -203,24 +203,6 @@ def mutations_of(space: SearchSpace) -> list[str]:
     """The names of the mutations to draw from: the source's only where the space has a choice of sources."""
     has_sources = any(len(values) > 1 for values in space.source.values())
     return sorted(name for name in MUTATIONS if has_sources or name != "change_source")
-
-
-def mutate(genotype: Genotype, space: SearchSpace, rng: random.Random, count: int = 1) -> tuple[Genotype, str]:
-    """`count` mutations in a row, and their names joined by `+`.
-
-    Each is drawn with equal chances among those that apply. Where none does (a space of one genotype) the
-    genotype itself comes back with an empty name.
-    """
-    done = []
-    names = mutations_of(space)
-    for _ in range(count):
-        for name in rng.sample(names, len(names)):
-            child = MUTATIONS[name](genotype, space, rng)
-            if child is not None:
-                genotype = child
-                done.append(name)
-                break
-    return genotype, "+".join(done)
 
 
 def _with_node(genotype: Genotype, index: int, node: Node) -> Genotype:

@@ -15,7 +15,7 @@ from rosearch.evolution.toolbox import Individual
 from rosearch.evolution.variation import Novelty, warm_starts
 from rosearch.randomness import generator
 from rosearch.records.record import Proposal, Record
-from rosearch.space.search_space import SearchSpace
+from rosearch.space.space import Space
 
 
 class Strategy(ABC):
@@ -36,7 +36,7 @@ class Strategy(ABC):
         self,
         config: EvolutionConfig,
         fitness: FitnessConfig,
-        space: SearchSpace,
+        space: Space,
         seed: int,
         teacher_quality: float,
         teacher_latency_ms: float | None = None,
@@ -124,14 +124,18 @@ class Strategy(ABC):
             return []
         novelty = Novelty(self._space, self._told)
         proposals = [founder for founder in self._founders[:count] if self.generation == 0 and novelty.admit(founder)]
-        parents = self._parents(count, rng)
-        for pair in zip(parents[::2], parents[1::2]):
-            child = novelty.offspring(pair, self._toolbox, self._config, rng)
-            if child is not None:
-                proposals.append(child)
+        proposals += self._descendants(count, novelty, rng)
         while len(proposals) < count and (fresh := novelty.sample(rng)) is not None:
             proposals.append(fresh)
         return proposals
+
+    def _descendants(self, count: int, novelty: Novelty, rng: random.Random) -> list[Proposal]:
+        """What follows from the generations before, at most `count` new proposals: here the offspring of parents."""
+        parents = self._parents(count, rng)
+        children = (
+            novelty.offspring(pair, self._toolbox, self._config, rng) for pair in zip(parents[::2], parents[1::2])
+        )
+        return [child for child in children if child is not None]
 
     def _pool(self, eligible: list[Individual]) -> list[Individual]:
         """Who may breed: the eligible, filled up with the gated of least violation where they are too few."""

@@ -14,12 +14,11 @@ from typing import Any
 
 from deap import base
 
-from rosearch.evolution.crossover import cross
 from rosearch.evolution.fitness import Fitness
-from rosearch.evolution.mutation import mutate
+from rosearch.evolution.operators import mutate, operators_of
 from rosearch.records.record import Record
 from rosearch.space.genotype import Genotype
-from rosearch.space.search_space import SearchSpace
+from rosearch.space.space import Space
 
 
 class ScalarFitness(base.Fitness):  # type: ignore[misc]
@@ -55,12 +54,13 @@ def objectives_individual(record: Record, score: Fitness) -> Individual:
     return Individual(record.genotype.canonical(), ObjectivesFitness(values), record, score)
 
 
-def build_toolbox(space: SearchSpace, individual: Callable[[Record, Fitness], Individual]) -> base.Toolbox:
-    """A toolbox with `individual`, `mate`, `mutate`; a strategy adds its own `select` and `survive`."""
+def build_toolbox(space: Space, individual: Callable[[Record, Fitness], Individual]) -> base.Toolbox:
+    """A toolbox with `individual`, and the space's `mate` and `mutate`; a strategy adds `select` and `survive`."""
+    operators = operators_of(space)
     toolbox = base.Toolbox()
     toolbox.register("individual", individual)
-    toolbox.register("mate", cross, space=space)
-    toolbox.register("mutate", mutate, space=space)
+    toolbox.register("mate", operators.cross)
+    toolbox.register("mutate", mutate, operators=operators)
     return toolbox
 
 

@@ -11,14 +11,14 @@ from rosearch.config import EvolutionConfig
 from rosearch.errors import BadInput, Problem
 from rosearch.evolution.toolbox import Individual
 from rosearch.records.record import Proposal
-from rosearch.space.known import KNOWN, fit_to_space, known_architecture
-from rosearch.space.search_space import SearchSpace, enumerate_genotypes, sample_genotype
+from rosearch.space.known import KNOWN, known_architecture
+from rosearch.space.space import Space
 
 BREEDING_TRIES = 12  # further mutations of a child whose architecture was met before
 SAMPLING_TRIES = 100  # samples all met before: then the space is nearly used up and is gone through in order
 
 
-def warm_starts(config: EvolutionConfig, space: SearchSpace) -> list[Proposal]:
+def warm_starts(config: EvolutionConfig, space: Space) -> list[Proposal]:
     """The named architectures, fitted to the space; of two that become the same the first stays.
 
     Raises `BadInput` with every name that is unknown or cannot be fitted, and where they outnumber a
@@ -36,7 +36,7 @@ def warm_starts(config: EvolutionConfig, space: SearchSpace) -> list[Proposal]:
             problems.append(Problem("experiment", key, f"one of {', '.join(sorted(KNOWN))}", repr(name)))
             continue
         try:
-            genotype = fit_to_space(known_architecture(name).genotype, space).canonical()
+            genotype = space.fit(known_architecture(name).genotype).canonical()
         except ValueError as error:
             got = f"{name}, which {error}"
             problems.append(Problem("experiment", key, "an architecture that fits the search space", got))
@@ -50,7 +50,7 @@ def warm_starts(config: EvolutionConfig, space: SearchSpace) -> list[Proposal]:
 class Novelty:
     """Hands out proposals, each architecture once. `seen` are the ids that were proposed before."""
 
-    def __init__(self, space: SearchSpace, seen: Iterable[str]) -> None:
+    def __init__(self, space: Space, seen: Iterable[str]) -> None:
         self._space = space
         self._seen = set(seen)
         self._in_order: Iterator[Proposal] | None = None
@@ -88,9 +88,9 @@ class Novelty:
     def sample(self, rng: random.Random) -> Proposal | None:
         """A fresh sample; None only where the space holds nothing that was not proposed."""
         for _ in range(SAMPLING_TRIES):
-            proposal = Proposal(sample_genotype(self._space, rng).canonical(), "sample")
+            proposal = Proposal(self._space.sample(rng).canonical(), "sample")
             if self.admit(proposal):
                 return proposal
         if self._in_order is None:
-            self._in_order = (Proposal(g.canonical(), "sample") for g in enumerate_genotypes(self._space))
+            self._in_order = (Proposal(g.canonical(), "sample") for g in self._space.genotypes())
         return next((proposal for proposal in self._in_order if self.admit(proposal)), None)

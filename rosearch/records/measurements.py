@@ -171,6 +171,7 @@ class Measurements:
     robustness: Robustness | None = None
     attacks: tuple[Robustness, ...] = ()
     single_swaps: tuple[SingleSwaps, ...] = ()
+    held_out_loss: float | None = None  # of distillation, on rows that it did not see; only where a reward asks for it
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,10 @@ Status = Literal["pending", "running", "done", "failed"]
 
 @dataclass(frozen=True)
 class Proposal:
-    """What a strategy asks for. `origin` names how it was made: sample, warm_start:NAME, mutation:NAME, crossover."""
+    """What a strategy asks for. `origin` names how it was made: sample, warm_start:NAME, mutation:NAME, crossover.
+
+    `chosen:REWARD` was the best predicted; `sample:REWARD` was drawn, and this was predicted of it, unseen.
+    """
 
     genotype: Genotype
     origin: str

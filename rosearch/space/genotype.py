@@ -201,5 +201,10 @@ class Genotype:
         return f"w{self.width} r{self.rank} {self.pooling} | {' '.join(parts)}"
 
 
+def chain(nodes: Iterable[Node]) -> tuple[Node, ...]:
+    """Nodes that each read the one before."""
+    return tuple(node.with_(inputs=(position,)) for position, node in enumerate(nodes))
+
+
 def _in_brackets(settings: tuple[tuple[str, Setting], ...]) -> str:
     return f"({','.join(f'{name}={value}' for name, value in settings)})" if settings else ""

@@ -7,13 +7,10 @@ classifier.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from math import log
 
 from rosearch.errors import BadInput, Problem
-from rosearch.space.genotype import SOURCE, Genotype, Node, Setting
-from rosearch.space.search_space import SearchSpace, violations
+from rosearch.space.genotype import Genotype, Node, chain
 
 
 @dataclass(frozen=True)
@@ -25,14 +22,9 @@ class KnownArchitecture:
     note: str
 
 
-def _chain(nodes: Iterable[Node]) -> tuple[Node, ...]:
-    """Nodes that each read the one before."""
-    return tuple(node.with_(inputs=(position,)) for position, node in enumerate(nodes))
-
-
 def _transformer(layers: int, width: int, heads: int, ratio: float, rank: int) -> Genotype:
     block = [Node.of("attention", heads=heads, conv=False), Node.of("ffn", ratio=ratio, activation="gelu")]
-    return Genotype(width, rank, "first", _chain(block * layers))
+    return Genotype(width, rank, "first", chain(block * layers))
 
 
 def _nas_bert(slots: str, width: int, rank: int) -> Genotype:
@@ -41,7 +33,7 @@ def _nas_bert(slots: str, width: int, rank: int) -> Genotype:
         "M": Node.of("attention", heads=width // 64, conv=False),
         **{f"S{kernel}": Node.of("separable_conv", kernel=kernel) for kernel in (3, 5, 7)},
     }
-    return Genotype(width, rank, "first", _chain(nodes[slot] for slot in slots.split()))
+    return Genotype(width, rank, "first", chain(nodes[slot] for slot in slots.split()))
 
 
 def _evolved_transformer() -> Genotype:
@@ -127,72 +119,3 @@ def known_architecture(name: str) -> KnownArchitecture:
     if name not in KNOWN:
         raise BadInput(Problem("known architectures", name, f"one of {', '.join(KNOWN)}", repr(name)))
     return KNOWN[name]
-
-
-def fit_to_space(genotype: Genotype, space: SearchSpace) -> Genotype:
-    """The nearest legal genotype: the same one where it is legal already.
-
-    Width and rank move to the nearest pair that allows a legal genotype; merges, pooling and settings to the
-    nearest value that the space has (those of the source to its first). A node of an operation that the space
-    does not have goes, and what read it reads its last input. Surplus nodes are cut from the end, so that a
-    pattern of blocks stays whole. Raises `ValueError` with the reason where nothing legal is found.
-    """
-    if not violations(genotype, space):
-        return genotype
-    reasons: list[str] = []
-    for width, rank in sorted(space.shapes, key=lambda shape: _distance(genotype, shape)):
-        nodes = _without_unknown(genotype.nodes, space, width)[: space.max_nodes]
-        while len(nodes) >= space.min_nodes:
-            pooling = str(_nearest(genotype.pooling, space.poolings))
-            fitted = Genotype(width, rank, pooling, _snapped(nodes, space, width), _source_in(genotype, space))
-            if not (problems := violations(fitted, space)):
-                return fitted
-            reasons = reasons or problems
-            nodes = nodes[:-1]
-        reasons = reasons or [f"{len(nodes)} of its nodes can stay, {space.min_nodes} are needed"]
-    raise ValueError(f"does not fit the search space {space.name}: {'; '.join(reasons)}")
-
-
-def _source_in(genotype: Genotype, space: SearchSpace) -> tuple[tuple[str, Setting], ...]:
-    """The settings of its source, each the space's first where the space does not have it."""
-    ours = genotype.source_setting
-    return tuple((name, ours[name] if ours[name] in values else values[0]) for name, values in space.source.items())
-
-
-def _distance(genotype: Genotype, shape: tuple[int, int]) -> float:
-    """How many times wider or narrower, in width and rank together (on a logarithmic scale)."""
-    width, rank = shape
-    return abs(log(width / genotype.width)) + abs(log(rank / genotype.rank))
-
-
-def _without_unknown(nodes: tuple[Node, ...], space: SearchSpace, width: int) -> tuple[Node, ...]:
-    stands_for = {SOURCE: SOURCE}
-    kept: list[Node] = []
-    for position, node in enumerate(nodes, start=1):
-        inputs = tuple(dict.fromkeys(stands_for[read] for read in node.inputs))
-        if node.op in space.operations_at(width):
-            kept.append(node.with_(inputs=inputs))
-            stands_for[position] = len(kept)
-        else:
-            stands_for[position] = inputs[-1]
-    return tuple(kept)
-
-
-def _snapped(nodes: tuple[Node, ...], space: SearchSpace, width: int) -> tuple[Node, ...]:
-    snapped = []
-    for node in nodes:
-        choices = space.operations_at(width)[node.op]
-        settings = {name: _nearest(node.setting.get(name), values) for name, values in choices.items()}
-        inputs = node.inputs[-space.max_inputs :]
-        merge = _nearest(node.merge, space.merges) if len(inputs) > 1 else "add"
-        snapped.append(Node(node.op, tuple(sorted(settings.items())), inputs, str(merge)))
-    return tuple(snapped)
-
-
-def _nearest(value: Setting | None, choices: tuple[Setting, ...]) -> Setting:
-    """The choice itself where it is there, else the nearest number by ratio, else the first."""
-    if value in choices:
-        return next(choice for choice in choices if choice == value)
-    if isinstance(value, bool | str) or value is None:
-        return choices[0]
-    return min(choices, key=lambda choice: abs(log(float(choice) / value)))

@@ -1,4 +1,4 @@
-"""A search space: which genotypes a search may visit. Loading, checking, sampling and enumerating it.
+"""The space of graphs (RoSearch): which DAGs of operators a search may visit. Checking, sampling, enumerating it.
 
 The law of sampling is ours: width, rank, pooling, the source's settings, number of nodes, operations and their
 settings are uniform; a node reads the one before it with probability 0.6 (so that depth is not rare), and one
@@ -13,10 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations, permutations, product
-from pathlib import Path
 
 from rosearch.errors import BadInput, Problem
-from rosearch.experiment_file import read_yaml
 from rosearch.space.cost import (
     count_parameters,
     embedding_parameters,
@@ -24,10 +22,11 @@ from rosearch.space.cost import (
     merge_parameters,
     operation_parameters,
 )
+from rosearch.space.fitting import nearest_genotype
 from rosearch.space.genotype import SOURCE, SOURCE_DEFAULTS, Genotype, Node, Setting
 from rosearch.space.identity import working_nodes
 from rosearch.space.rules import structural_problems
-from rosearch.space.space_file import read_space_file
+from rosearch.space.space import Space
 
 TRIES = 2000  # genotypes drawn before sampling gives up
 TRIES_PER_SHAPE = 6  # in a row with one width and rank, so that those with few legal genotypes do not vanish
@@ -38,8 +37,8 @@ Settings = Mapping[str, tuple[Setting, ...]]
 
 
 @dataclass(frozen=True)
-class SearchSpace:
-    """Bounds on genotypes. `operations` maps each operation to the values that each of its settings may take,
+class SearchSpace(Space):
+    """Bounds on graphs of operators. `operations` maps each operation to the values that each of its settings may take,
     `source` each setting of the source.
 
     `min_nodes` counts the nodes that do something (an identity of one input does not), `max_nodes` all of
@@ -94,6 +93,81 @@ class SearchSpace:
         dearest = max(nodes, default=0) + max(merges, default=0)
         return min(frames) + self.min_nodes * min(nodes, default=0), max(frames) + self.max_nodes * dearest
 
+    @property
+    def encodings(self) -> tuple[str, ...]:
+        """See `Space`."""
+        return tuple(str(encoding) for encoding in self.source["encoding"])
+
+    def describe(self) -> str:
+        """See `Space`."""
+        return f"{self.min_nodes} to {self.max_nodes} nodes, {len(self.operations)} operations"
+
+    def violations(self, genotype: Genotype) -> list[str]:
+        """See `Space`."""
+        if problems := structural_problems(genotype):
+            return problems
+        total = len(genotype.nodes)
+        if total > self.max_nodes:
+            problems.append(f"at most {self.max_nodes} nodes are allowed, got {total}")
+        working = working_nodes(genotype)
+        if working < self.min_nodes:
+            problems.append(f"at least {self.min_nodes} nodes that do something are needed, got {working}")
+        for name, value, allowed in (
+            ("width", genotype.width, self.widths),
+            ("rank", genotype.rank, self.ranks),
+            ("pooling", genotype.pooling, self.poolings),
+        ):
+            if value not in allowed:
+                problems.append(f"{name} must be one of {', '.join(map(str, allowed))}, got {value}")
+        for name, chosen in genotype.source_setting.items():
+            if chosen not in self.source[name]:
+                problems.append(f"source.{name} must be one of {', '.join(map(str, self.source[name]))}, got {chosen}")
+        for position, node in enumerate(genotype.nodes, start=1):
+            problems.extend(f"node {position}: {problem}" for problem in _node_violations(node, self))
+        parameters = count_parameters(genotype, vocabulary=self.vocabulary).total
+        if not self.min_parameters <= parameters <= self.max_parameters:
+            window = f"{self.min_parameters:,} to {self.max_parameters:,}"
+            problems.append(f"parameters must be {window}, got {parameters:,}")
+        return problems
+
+    def sample(self, rng: random.Random) -> Genotype:
+        """See `Space`. Raises `BadInput` where thousands of draws broke a rule (a window that is too narrow)."""
+        broken: Counter[str] = Counter()
+        for attempt in range(TRIES):
+            if attempt % TRIES_PER_SHAPE == 0:
+                width, rank = rng.choice(self.shapes) if self.shapes else (self.widths[0], self.ranks[0])
+                pooling = rng.choice(self.poolings)
+                source = sample_source(self, rng)
+            count = rng.randint(self.min_nodes, self.max_nodes)
+            nodes = tuple(sample_node(self, width, position, rng) for position in range(1, count + 1))
+            genotype = Genotype(width, rank, pooling, nodes, source)
+            if not (problems := self.violations(genotype)):
+                return genotype
+            broken.update(problem.split(", got ")[0] for problem in problems)
+        rule, times = broken.most_common(1)[0]
+        got = f"{times} of {TRIES} random genotypes that break one rule: {rule}"
+        raise BadInput(Problem(f"search space {self.name}", "", "legal genotypes", got, "Widen the space."))
+
+    def genotypes(self) -> Iterator[Genotype]:
+        """See `Space`; small ones first. A node reads distinct inputs.
+
+        Time and memory grow with the space: a few nodes and operations are meant.
+        """
+        seen: set[str] = set()
+        for count in range(self.min_nodes, self.max_nodes + 1):
+            frames = product(self.shapes, self.poolings, list(_combinations(self.source)))
+            for (width, rank), pooling, source in frames:
+                choices = [list(_possible_nodes(self, width, position)) for position in range(1, count + 1)]
+                for nodes in product(*choices):
+                    genotype = Genotype(width, rank, pooling, nodes, source)
+                    if self.is_legal(genotype) and genotype.id not in seen:
+                        seen.add(genotype.id)
+                        yield genotype
+
+    def fit(self, genotype: Genotype) -> Genotype:
+        """See `Space`; what is nearest, `fitting` says."""
+        return nearest_genotype(genotype, self)
+
     @cached_property
     def _operations_at(self) -> dict[int, Mapping[str, Settings]]:
         return {width: _suited(self.operations, width) for width in self.widths}
@@ -117,57 +191,6 @@ def _combinations(choices: Settings) -> Iterator[tuple[tuple[str, Setting], ...]
         yield tuple(zip(names, values, strict=True))
 
 
-def load_space(path: Path) -> SearchSpace:
-    """The space in a YAML file. Raises `BadInput` with all that is wrong with it, impossible spaces too."""
-    space = SearchSpace(**read_space_file(read_yaml(path), str(path)))
-    problems = [
-        Problem(str(path), "widths", "widths that suit some operation and rank", str(width))
-        for width in space.widths
-        if min(space.ranks) > width or set(space.operations_at(width)) <= {"identity"}
-    ]
-    if not space.shapes and not problems:
-        pairs = [(width, rank) for width in space.widths for rank in space.ranks if rank <= width]
-        lows, highs = zip(*(space.parameter_range(*pair) for pair in pairs), strict=True)
-        expected = f"a window that meets what the space can build, {min(lows):,} to {max(highs):,} at most"
-        got = f"{space.min_parameters:,} to {space.max_parameters:,}"
-        problems.append(Problem(str(path), "min_parameters, max_parameters", expected, got))
-    if problems:
-        raise BadInput(problems)
-    return space
-
-
-def violations(genotype: Genotype, space: SearchSpace) -> list[str]:
-    """Every rule of the space that a genotype breaks, one line each; empty where it is legal.
-
-    A genotype that cannot be built at all gets its structural problems only.
-    """
-    if problems := structural_problems(genotype):
-        return problems
-    total = len(genotype.nodes)
-    if total > space.max_nodes:
-        problems.append(f"at most {space.max_nodes} nodes are allowed, got {total}")
-    working = working_nodes(genotype)
-    if working < space.min_nodes:
-        problems.append(f"at least {space.min_nodes} nodes that do something are needed, got {working}")
-    for name, value, allowed in (
-        ("width", genotype.width, space.widths),
-        ("rank", genotype.rank, space.ranks),
-        ("pooling", genotype.pooling, space.poolings),
-    ):
-        if value not in allowed:
-            problems.append(f"{name} must be one of {', '.join(map(str, allowed))}, got {value}")
-    for name, chosen in genotype.source_setting.items():
-        if chosen not in space.source[name]:
-            problems.append(f"source.{name} must be one of {', '.join(map(str, space.source[name]))}, got {chosen}")
-    for position, node in enumerate(genotype.nodes, start=1):
-        problems.extend(f"node {position}: {problem}" for problem in _node_violations(node, space))
-    parameters = count_parameters(genotype, vocabulary=space.vocabulary).total
-    if not space.min_parameters <= parameters <= space.max_parameters:
-        window = f"{space.min_parameters:,} to {space.max_parameters:,}"
-        problems.append(f"parameters must be {window}, got {parameters:,}")
-    return problems
-
-
 def _node_violations(node: Node, space: SearchSpace) -> list[str]:
     problems = []
     if len(node.inputs) > space.max_inputs:
@@ -182,33 +205,6 @@ def _node_violations(node: Node, space: SearchSpace) -> list[str]:
             allowed = ", ".join(map(str, choices[name]))
             problems.append(f"{node.op}.{name} must be one of {allowed}, got {value}")
     return problems
-
-
-def is_legal(genotype: Genotype, space: SearchSpace) -> bool:
-    """Whether a genotype can be built and keeps every rule of the space."""
-    return not violations(genotype, space)
-
-
-def sample_genotype(space: SearchSpace, rng: random.Random) -> Genotype:
-    """A random legal genotype; the same state of `rng` gives the same one.
-
-    Raises `BadInput` where thousands of draws broke a rule (a window on parameters that is too narrow).
-    """
-    broken: Counter[str] = Counter()
-    for attempt in range(TRIES):
-        if attempt % TRIES_PER_SHAPE == 0:
-            width, rank = rng.choice(space.shapes) if space.shapes else (space.widths[0], space.ranks[0])
-            pooling = rng.choice(space.poolings)
-            source = sample_source(space, rng)
-        count = rng.randint(space.min_nodes, space.max_nodes)
-        nodes = tuple(sample_node(space, width, position, rng) for position in range(1, count + 1))
-        genotype = Genotype(width, rank, pooling, nodes, source)
-        if not (problems := violations(genotype, space)):
-            return genotype
-        broken.update(problem.split(", got ")[0] for problem in problems)
-    rule, times = broken.most_common(1)[0]
-    got = f"{times} of {TRIES} random genotypes that break one rule: {rule}"
-    raise BadInput(Problem(f"search space {space.name}", "", "legal genotypes", got, "Widen the space."))
 
 
 def sample_node(space: SearchSpace, width: int, position: int, rng: random.Random) -> Node:
@@ -235,23 +231,6 @@ def sample_settings(space: SearchSpace, op: str, width: int, rng: random.Random)
 def sample_source(space: SearchSpace, rng: random.Random) -> tuple[tuple[str, Setting], ...]:
     """Random settings of the source; where there is one choice, nothing is drawn."""
     return tuple((name, rng.choice(values) if len(values) > 1 else values[0]) for name, values in space.source.items())
-
-
-def enumerate_genotypes(space: SearchSpace) -> Iterator[Genotype]:
-    """Every legal genotype of a (small!) space, once by id, small ones first.
-
-    A node reads distinct inputs. Time and memory grow with the space: a few nodes and operations are meant.
-    """
-    seen: set[str] = set()
-    for count in range(space.min_nodes, space.max_nodes + 1):
-        frames = product(space.shapes, space.poolings, list(_combinations(space.source)))
-        for (width, rank), pooling, source in frames:
-            choices = [list(_possible_nodes(space, width, position)) for position in range(1, count + 1)]
-            for nodes in product(*choices):
-                genotype = Genotype(width, rank, pooling, nodes, source)
-                if is_legal(genotype, space) and genotype.id not in seen:
-                    seen.add(genotype.id)
-                    yield genotype
 
 
 def _possible_nodes(space: SearchSpace, width: int, position: int) -> Iterator[Node]:

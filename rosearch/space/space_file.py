@@ -13,11 +13,15 @@ from rosearch.errors import BadInput, Problem
 from rosearch.experiment_file import problems_of
 from rosearch.space.genotype import SOURCE_DEFAULTS, Setting
 from rosearch.space.rules import (
+    ACTIVATION,
     HEADS,
     MAX_INPUTS,
+    MAX_RATIO,
     MERGES,
+    MIN_RATIO,
     OPERATIONS,
     POOLINGS,
+    RATIO,
     SOURCE_SETTINGS,
     WIDTH_STEP,
     SettingRule,
@@ -25,16 +29,17 @@ from rosearch.space.rules import (
 
 MAX_NODES = 64
 
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
 Width = Annotated[int, Field(ge=WIDTH_STEP, multiple_of=WIDTH_STEP)]
 Rank = Annotated[int, Field(ge=1)]
 
 
 class SpaceFile(BaseModel):
-    """The keys of `search_spaces/*.yaml`. Strict: a misspelt key or a number in quotes is an error."""
+    """The keys of a file whose students are graphs. Strict: a misspelt key or a number in quotes is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
+    name: Name
     min_nodes: int = Field(ge=1, le=MAX_NODES)
     max_nodes: int = Field(ge=1, le=MAX_NODES)
     max_inputs: int = Field(ge=1, le=MAX_INPUTS)
@@ -49,21 +54,43 @@ class SpaceFile(BaseModel):
     max_parameters: int = Field(ge=1)
 
 
+class EncoderFile(BaseModel):
+    """The keys of a file whose students are encoders: an `encoder:` section in place of a graph's keys. Strict."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    name: Name
+    encoder: dict[str, Any]  # lists of values, by ENCODER_VALUES
+    vocabulary: int = Field(30522, ge=1)
+
+
+def _is_layers(value: object) -> bool:
+    return isinstance(value, int) and HEADS.accepts(value) and value <= MAX_NODES // 2
+
+
+def _is_width(value: object) -> bool:
+    return isinstance(value, int) and HEADS.accepts(value) and value % WIDTH_STEP == 0
+
+
+_SIZE = SettingRule(int, "a whole number of at least 1", HEADS.accepts)
+
+# What an encoder of KD-NAS is chosen from (arXiv 2303.09639); the limits are ours.
+ENCODER_VALUES: Mapping[str, SettingRule] = {
+    "layers": SettingRule(int, f"a whole number from 1 to {MAX_NODES // 2}", _is_layers),
+    "heads": _SIZE,
+    "hidden": SettingRule(int, f"a positive multiple of {WIDTH_STEP}", _is_width),
+    "ffn": _SIZE,
+    "activation": ACTIVATION,
+}
+
+
 def read_space_file(data: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """The fields of a search space from the mapping of its file, lists as tuples, settings as their own type.
+    """The fields of a `SearchSpace` from the mapping of its file, lists as tuples, settings as their own type.
 
     Raises `BadInput` with every problem found.
     """
-    problems: list[Problem] = []
-    faulty: set[str] = set()  # fields whose form is wrong already: nothing more is said of them
-    try:
-        fields = SpaceFile.model_validate(data).model_dump()
-    except ValidationError as error:
-        problems = [_with_suggestion(problem) for problem in problems_of(error, where)]
-        faulty = {str(item["loc"][0]) for item in error.errors()}
-        fields = {name: data[name] for name in SpaceFile.model_fields if name in data}
-    sound = {name: value for name, value in fields.items() if name not in faulty}
-    found = [*_list_problems(sound), *_order_problems(sound), *_operation_problems(sound), *_source_problems(sound)]
+    fields, problems = _validated(SpaceFile, data, where)
+    found = [*_list_problems(fields), *_order_problems(fields), *_operation_problems(fields), *_source_problems(fields)]
     problems += [Problem(where, key, expected, got, fix) for key, expected, got, fix in found]
     if problems:
         raise BadInput(problems)
@@ -78,7 +105,33 @@ def read_space_file(data: Mapping[str, Any], where: str) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
 
 
+def read_encoder_file(data: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The fields of an `EncoderSpace` from the mapping of its file. Raises `BadInput` with every problem found."""
+    foreign = [key for key in SpaceFile.model_fields if key in data and key not in EncoderFile.model_fields]
+    fields, problems = _validated(EncoderFile, {key: data[key] for key in data if key not in foreign}, where)
+    if foreign:
+        expected, got = "no keys of a space of graphs beside it", ", ".join(foreign)
+        problems.append(Problem(where, "encoder", expected, got, "Remove either the section or those keys."))
+    found = _encoder_problems(fields["encoder"]) if "encoder" in fields else ()
+    problems += [Problem(where, key, expected, got, fix) for key, expected, got, fix in found]
+    if problems:
+        raise BadInput(problems)
+    lists = {name: _typed(rule, fields["encoder"][name]) for name, rule in ENCODER_VALUES.items()}
+    activations = lists.pop("activation")
+    return {"name": fields["name"], "vocabulary": fields["vocabulary"], "activations": activations, **lists}
+
+
 _Found = tuple[str, str, str, str]  # key, expected, got, fix
+
+
+def _validated(model: type[BaseModel], data: Mapping[str, Any], where: str) -> tuple[dict[str, Any], list[Problem]]:
+    """The fields whose form is right, and the problems of the others: nothing more is said of those."""
+    try:
+        return model.model_validate(data).model_dump(), []
+    except ValidationError as error:
+        faulty = {str(item["loc"][0]) for item in error.errors()}
+        problems = [_with_suggestion(problem, model) for problem in problems_of(error, where)]
+        return {name: data[name] for name in model.model_fields if name in data and name not in faulty}, problems
 
 
 def _typed(rule: SettingRule, values: Iterable[Setting]) -> tuple[Setting, ...]:
@@ -153,6 +206,37 @@ def _source_problems(fields: Mapping[str, Any]) -> Iterator[_Found]:
             yield f"source.{name}", expected, repr(name), _suggestion(name, SOURCE_SETTINGS)
 
 
+def _encoder_problems(lists: Mapping[str, Any]) -> Iterator[_Found]:
+    for name, rule in ENCODER_VALUES.items():
+        if name not in lists:
+            yield f"encoder.{name}", f"a list, each {rule.expected}", "nothing", ""
+    problems: list[_Found] = []
+    for name, values in lists.items():
+        if name in ENCODER_VALUES:
+            problems += _value_problems(f"encoder.{name}", values, ENCODER_VALUES[name])
+        else:
+            expected = f"only {', '.join(ENCODER_VALUES)}"
+            problems.append((f"encoder.{name}", expected, repr(name), _suggestion(name, ENCODER_VALUES)))
+    yield from problems
+    if not problems and {"heads", "hidden", "ffn"} <= set(lists):
+        yield from _size_problems(lists)
+
+
+def _size_problems(lists: Mapping[str, Any]) -> Iterator[_Found]:
+    """Every value must suit some value of the other lists, or it would be there in vain."""
+    all_hidden, told = lists["hidden"], ", ".join(map(str, lists["hidden"]))
+    for heads in lists["heads"]:
+        if all(hidden % heads for hidden in all_hidden):
+            yield "encoder.heads", f"a divisor of some hidden size ({told})", str(heads), ""
+    for ffn in lists["ffn"]:
+        if not any(RATIO.accepts(ffn / hidden) for hidden in all_hidden):
+            yield "encoder.ffn", f"{MIN_RATIO} to {MAX_RATIO} times some hidden size ({told})", str(ffn), ""
+    for hidden in all_hidden:
+        divided = any(hidden % heads == 0 for heads in lists["heads"])
+        if not (divided and any(RATIO.accepts(ffn / hidden) for ffn in lists["ffn"])):
+            yield "encoder.hidden", "hidden sizes that suit some heads and ffn", str(hidden), ""
+
+
 def _value_problems(key: str, values: Any, rule: SettingRule) -> Iterator[_Found]:
     if not isinstance(values, list) or not values:
         yield key, f"a list, each {rule.expected}", repr(values), ""
@@ -173,7 +257,7 @@ def _suggestion(name: object, known: Iterable[str]) -> str:
     return f"Did you mean {close[0]}?" if close else ""
 
 
-def _with_suggestion(problem: Problem) -> Problem:
+def _with_suggestion(problem: Problem, model: type[BaseModel]) -> Problem:
     if not problem.got.startswith("unknown key"):
         return problem
-    return replace(problem, fix=_suggestion(problem.key, SpaceFile.model_fields))
+    return replace(problem, fix=_suggestion(problem.key, [*model.model_fields, "encoder"]))

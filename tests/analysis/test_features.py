@@ -10,7 +10,7 @@ from made_records import make_genotype
 
 from rosearch.analysis.features import FEATURES, SHARES, architecture_features
 from rosearch.space.cost import count_parameters
-from rosearch.space.genotype import Genotype, Node
+from rosearch.space.genotype import Genotype, Node, chain
 from rosearch.space.rules import OPERATIONS
 
 
@@ -83,6 +83,25 @@ def test_the_settings_of_the_source_are_numbers(source: tuple[tuple[str, str | f
     features = architecture_features(genotype(FFN).with_(source=source))
     names = ("typo_encoding", "synonym_encoding", "character_cnn", "character_ngrams", "token_dropout")
     assert {name: features[name] for name in names if features[name]} == told
+
+
+def test_an_encoder_has_its_heads_feed_forward_size_and_activation_as_features() -> None:
+    attention, relu = Node.of("attention", heads=4, conv=False), Node.of("ffn", ratio=4.0, activation="relu")
+    features = architecture_features(genotype(*chain([attention, relu] * 3)))
+    assert {name: features[name] for name in ("heads", "ffn", "relu", "silu")} == {
+        "heads": 4,
+        "ffn": 512,
+        "relu": 1,
+        "silu": 0,
+    }
+    assert (features["depth"], features["width"]) == (6, 128)
+
+
+def test_what_only_an_encoder_has_is_missing_of_other_graphs() -> None:
+    attention = Node.of("attention", heads=4, conv=False)
+    for other in (genotype(FFN), genotype(attention, FFN), genotype(*chain([attention, FFN, attention]))):
+        features = architecture_features(other)
+        assert all(math.isnan(features[name]) for name in ("heads", "ffn", "relu", "silu"))
 
 
 def test_no_ops_leave_the_features_as_they_are() -> None:

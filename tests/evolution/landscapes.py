@@ -12,11 +12,14 @@ from rosearch.records.measurements import Efficiency, Estimate, Measurements, Qu
 from rosearch.records.record import Failure, Proposal, Record
 from rosearch.space.cost import count_parameters
 from rosearch.space.genotype import Genotype
-from rosearch.space.search_space import SearchSpace, load_space
+from rosearch.space.loading import load_space
+from rosearch.space.search_space import SearchSpace
+from rosearch.space.space import Space
 
 TEACHER_PARAMETERS = 109_482_240
 SPACES = Path(__file__).parents[2] / "search_spaces"
 DAG = load_space(SPACES / "robust_dag.yaml")
+ENCODERS = load_space(SPACES / "kd_nas.yaml")
 SMALL = SearchSpace(  # 9 architectures: one node, or two in a chain or side by side, of two operations
     name="small",
     min_nodes=1,
@@ -91,17 +94,21 @@ def hilly(genotype: Genotype) -> Measurements:
 
 
 def evolution(strategy: str, **changes: object) -> EvolutionConfig:
-    return EvolutionConfig.model_validate({"strategy": strategy, "candidates": 24, "population": 8} | changes)
+    controller = {"exploration_step": 0.3, "passes": 5}  # kd_nas alone reads it
+    defaults = {"strategy": strategy, "candidates": 24, "population": 8, "kd_nas": controller}
+    return EvolutionConfig.model_validate(defaults | changes)
 
 
 def build(
     strategy: str | EvolutionConfig,
-    space: SearchSpace = DAG,
+    space: Space | None = None,
     seed: int = 1,
     fitness: FitnessConfig | None = None,
     teacher_quality: float = 0.9,
 ) -> Strategy:
+    """A strategy on a space of graphs, where it searches those, unless another `space` is given."""
     config = evolution(strategy) if isinstance(strategy, str) else strategy
+    space = space or (ENCODERS if config.strategy == "kd_nas" else DAG)
     return make_strategy(config, fitness or FitnessConfig(), space, seed, teacher_quality)
 
 

@@ -7,15 +7,18 @@ import networkx as nx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from landscapes import DAG, SMALL, SPACES
+from landscapes import DAG, ENCODERS, SMALL, SPACES
 
 from rosearch.evolution.crossover import cross
+from rosearch.evolution.operators import operators_of
 from rosearch.space.genotype import Genotype, Node
-from rosearch.space.search_space import SearchSpace, load_space, sample_genotype, violations
+from rosearch.space.loading import load_space
+from rosearch.space.space import Space
 
 NARROW = replace(DAG, name="narrow", min_parameters=9_000_000, max_parameters=10_000_000)
 INPUT = load_space(SPACES / "robust_input.yaml")
-SPACE = {"dag": DAG, "narrow": NARROW, "input": INPUT, "tiny": load_space(SPACES / "tiny.yaml"), "small": SMALL}
+TINY = load_space(SPACES / "tiny.yaml")
+SPACE = {"dag": DAG, "narrow": NARROW, "input": INPUT, "tiny": TINY, "small": SMALL, "encoders": ENCODERS}
 
 
 def renumbered(genotype: Genotype, rng: random.Random) -> Genotype:
@@ -36,15 +39,15 @@ def chain(op: str, length: int, **setting: int) -> Genotype:
 @pytest.mark.parametrize("space", SPACE.values(), ids=SPACE)
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 2**32))
-def test_a_child_is_legal_repeatable_and_touches_nothing_else(space: SearchSpace, seed: int) -> None:
+def test_a_child_is_legal_repeatable_and_touches_nothing_else(space: Space, seed: int) -> None:
     rng = random.Random(seed)
-    a, b = sample_genotype(space, rng), sample_genotype(space, rng)
+    a, b, crossover = space.sample(rng), space.sample(rng), operators_of(space).cross
     before, state = (a.to_json(), b.to_json()), random.getstate()
-    child = cross(a, b, space, random.Random(seed))
-    again = cross(a, b, space, random.Random(seed))
+    child = crossover(a, b, random.Random(seed))
+    again = crossover(a, b, random.Random(seed))
     assert random.getstate() == state
     assert (a.to_json(), b.to_json()) == before
-    assert violations(child, space) == []
+    assert space.violations(child) == []
     assert again.to_json() == child.to_json()
 
 
@@ -52,7 +55,7 @@ def test_a_child_is_legal_repeatable_and_touches_nothing_else(space: SearchSpace
 @given(seed=st.integers(0, 2**32))
 def test_a_child_does_not_depend_on_how_its_parents_are_numbered(seed: int) -> None:
     rng = random.Random(seed)
-    a, b = sample_genotype(DAG, rng), sample_genotype(DAG, rng)
+    a, b = DAG.sample(rng), DAG.sample(rng)
     child = cross(a, b, DAG, random.Random(seed))
     assert cross(renumbered(a, rng), renumbered(b, rng), DAG, random.Random(seed)).id == child.id
 
@@ -61,7 +64,7 @@ def test_a_child_does_not_depend_on_how_its_parents_are_numbered(seed: int) -> N
 @given(seed=st.integers(0, 2**32))
 def test_a_child_carries_nodes_of_its_parents_and_of_nobody_else(seed: int) -> None:
     rng = random.Random(seed)
-    a, b = sample_genotype(DAG, rng), sample_genotype(DAG, rng)
+    a, b = DAG.sample(rng), DAG.sample(rng)
     child = cross(a, b, DAG, rng)
     assert {node.op for node in child.nodes} <= {node.op for node in (*a.nodes, *b.nodes)}
     assert child.width in (a.width, b.width)
@@ -88,7 +91,7 @@ def test_of_unequal_chains_the_run_of_the_same_relative_depth_comes_over(seed: i
 
 def test_most_pairs_of_the_main_space_have_a_child_unlike_both() -> None:
     rng = random.Random(11)
-    pairs = [(sample_genotype(DAG, rng), sample_genotype(DAG, rng)) for _ in range(100)]
+    pairs = [(DAG.sample(rng), DAG.sample(rng)) for _ in range(100)]
     new = [child.id not in (a.id, b.id) for a, b in pairs for child in [cross(a, b, DAG, rng)]]
     assert sum(new) > 95
 
@@ -102,5 +105,5 @@ def test_a_child_has_the_source_of_one_parent_and_either_may_be_the_one() -> Non
 
 def test_parents_that_allow_no_other_child_give_the_first() -> None:
     lonely = replace(SMALL, max_nodes=1, operations={"glu": {}})
-    only = sample_genotype(lonely, random.Random(1))
+    only = lonely.sample(random.Random(1))
     assert cross(only, only, lonely, random.Random(1)) == only

@@ -4,12 +4,16 @@ import math
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from landscapes import measurements
 
 from rosearch.config import FitnessConfig, WeightsConfig
 from rosearch.errors import BadInput
 from rosearch.evolution import score
-from rosearch.records.measurements import Estimate, Latency, SingleSwaps, Stopped
+from rosearch.evolution.fitness import reward
+from rosearch.kd_nas_config import RewardConfig
+from rosearch.records.measurements import Estimate, Latency, Measurements, SingleSwaps, Stopped
 
 CONFIG = FitnessConfig(weights=WeightsConfig(robustness=0.5, accuracy=0.3, efficiency=0.2))
 
@@ -135,3 +139,55 @@ def test_a_value_that_is_no_finite_number_is_never_eligible(field: str, worthles
     fitness = score(spoilt, CONFIG, 0.9)
     assert not fitness.finite and not fitness.eligible
     assert fitness.gates == ("finite",)
+
+
+def rewarded(loss: float | None = 0.3, latency_ms: float = 6.0) -> Measurements:
+    found = measurements()
+    timed = replace(found.efficiency, latency=(Latency(1, latency_ms, 1, 9), Latency(32, 99.0, 90, 110)))
+    return replace(found, held_out_loss=loss, efficiency=timed)
+
+
+def test_a_reward_takes_the_place_of_the_weighted_mean() -> None:
+    config = FitnessConfig(reward=RewardConfig(alpha=-0.06, beta=0.6))
+    fitness = score(rewarded(loss=0.3, latency_ms=6.0), config, 0.9, teacher_latency_ms=20.0)
+    assert fitness.scalar == pytest.approx(0.7 * 0.5**-0.06)
+    weighted = score(rewarded(), FitnessConfig(), 0.9)
+    assert fitness.objectives == weighted.objectives and fitness.eligible
+    even = score(rewarded(loss=0.3, latency_ms=12.0), config, 0.9, teacher_latency_ms=20.0)
+    assert even.scalar == pytest.approx(0.7)  # at beta of the teacher's latency the loss alone counts
+
+
+def test_gates_hold_whatever_the_reward() -> None:
+    config = FitnessConfig(reward=RewardConfig())
+    constant = replace(rewarded(loss=0.0), quality=measurements(share=1.0).quality)
+    assert score(constant, config, 0.9, 20.0).gates == ("max_class_share",)
+
+
+LOSSES, LATENCIES = st.floats(0, 1e6), st.floats(1e-3, 1e6)
+
+
+@given(LOSSES, LOSSES, LATENCIES, LATENCIES)
+def test_less_loss_and_less_latency_never_have_a_lower_reward(a: float, b: float, slow: float, fast: float) -> None:
+    low, high = sorted((a, b))
+    fast, slow = sorted((fast, slow))
+    config = RewardConfig()
+    rewards = [reward(loss, ms, 30.0, config) for loss, ms in ((low, fast), (low, slow), (high, fast), (high, slow))]
+    assert all(math.isfinite(value) for value in rewards)
+    best, slower, lossier, worst = rewards
+    assert best >= slower and best >= lossier and slower >= worst and lossier >= worst
+
+
+def test_a_reward_needs_a_loss_and_latencies_that_were_measured() -> None:
+    config = FitnessConfig(reward=RewardConfig())
+    with pytest.raises(BadInput, match=r"fitness\.reward: expected a measured held-out loss of distillation, got none"):
+        score(rewarded(loss=None), config, 0.9, 20.0)
+    for untimed, teacher_ms in ((replace(measurements(), held_out_loss=0.3), 20.0), (rewarded(), None)):
+        with pytest.raises(BadInput, match=r"fitness\.reward: expected measured latency .* remove fitness\.reward"):
+            score(untimed, config, 0.9, teacher_ms)
+
+
+@pytest.mark.parametrize("loss", [math.nan, math.inf])
+def test_a_loss_that_is_no_finite_number_is_never_eligible(loss: float) -> None:
+    config = FitnessConfig(reward=RewardConfig())
+    assert score(rewarded(loss), config, 0.9, 20.0).gates == ("finite",)
+    assert score(rewarded(latency_ms=0.0), config, 0.9, 20.0).gates == ("finite",)

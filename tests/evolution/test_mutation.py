@@ -7,38 +7,42 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from landscapes import DAG, SMALL, SPACES
+from landscapes import DAG, ENCODERS, SMALL, SPACES
 
 from rosearch.evolution.crossover import cross
-from rosearch.evolution.mutation import MUTATIONS, mutate, mutations_of
+from rosearch.evolution.mutation import MUTATIONS, mutations_of
+from rosearch.evolution.operators import mutate, operators_of
 from rosearch.space.genotype import Genotype, Node
-from rosearch.space.search_space import SearchSpace, load_space, sample_genotype, violations
+from rosearch.space.loading import load_space
+from rosearch.space.search_space import SearchSpace
+from rosearch.space.space import Space
 
 NARROW = replace(DAG, name="narrow", min_parameters=9_000_000, max_parameters=10_000_000)
 INPUT = load_space(SPACES / "robust_input.yaml")
-SPACE = {"dag": DAG, "narrow": NARROW, "input": INPUT, "tiny": load_space(SPACES / "tiny.yaml"), "small": SMALL}
+TINY = load_space(SPACES / "tiny.yaml")
+SPACE = {"dag": DAG, "narrow": NARROW, "input": INPUT, "tiny": TINY, "small": SMALL, "encoders": ENCODERS}
+CASES = [(name, space) for space in SPACE.values() for name in operators_of(space).mutations]
 SEEDS = st.integers(0, 2**32)
 
 
-def drawn(space: SearchSpace, seed: int) -> Genotype:
-    return sample_genotype(space, random.Random(seed))
+def drawn(space: Space, seed: int) -> Genotype:
+    return space.sample(random.Random(seed))
 
 
-@pytest.mark.parametrize("space", SPACE.values(), ids=SPACE)
-@pytest.mark.parametrize("name", MUTATIONS)
+@pytest.mark.parametrize(("name", "space"), CASES, ids=[f"{name}-{space.name}" for name, space in CASES])
 @settings(max_examples=25, deadline=None)
 @given(seed=SEEDS)
-def test_a_mutation_is_legal_new_repeatable_and_touches_nothing_else(name: str, space: SearchSpace, seed: int) -> None:
-    parent = drawn(space, seed)
+def test_a_mutation_is_legal_new_repeatable_and_touches_nothing_else(name: str, space: Space, seed: int) -> None:
+    parent, mutation = drawn(space, seed), operators_of(space).mutations[name]
     before, state = parent.to_json(), random.getstate()
-    child = MUTATIONS[name](parent, space, random.Random(seed))
-    again = MUTATIONS[name](parent, space, random.Random(seed))
+    child = mutation(parent, random.Random(seed))
+    again = mutation(parent, random.Random(seed))
     assert random.getstate() == state
     assert parent.to_json() == before
     if child is None:
         assert again is None
         return
-    assert violations(child, space) == []
+    assert space.violations(child) == []
     assert child.id != parent.id
     assert again is not None and again.to_json() == child.to_json()
 
@@ -46,17 +50,17 @@ def test_a_mutation_is_legal_new_repeatable_and_touches_nothing_else(name: str, 
 @pytest.mark.parametrize("name", MUTATIONS)
 def test_a_mutation_applies_to_most_genotypes_of_the_main_space(name: str) -> None:
     rng, space = random.Random(3), INPUT if name == "change_source" else DAG
-    children = [MUTATIONS[name](sample_genotype(space, rng), space, rng) for _ in range(60)]
+    children = [MUTATIONS[name](space.sample(rng), space, rng) for _ in range(60)]
     assert sum(child is not None for child in children) > 40
 
 
 @settings(max_examples=40, deadline=None)
-@given(seed=SEEDS, count=st.integers(1, 5))
-def test_many_mutations_in_a_row_stay_legal_and_say_what_was_done(seed: int, count: int) -> None:
-    child, names = mutate(drawn(DAG, seed), DAG, random.Random(seed), count)
-    assert violations(child, DAG) == []
+@given(seed=SEEDS, count=st.integers(1, 5), space=st.sampled_from([DAG, ENCODERS]))
+def test_many_mutations_in_a_row_stay_legal_and_say_what_was_done(seed: int, count: int, space: Space) -> None:
+    child, names = mutate(drawn(space, seed), operators_of(space), random.Random(seed), count)
+    assert space.violations(child) == []
     assert len(names.split("+")) == count
-    assert set(names.split("+")) <= set(MUTATIONS)
+    assert set(names.split("+")) <= set(operators_of(space).mutations)
 
 
 def operations(genotype: Genotype) -> Counter[tuple[str, tuple[tuple[str, object], ...]]]:
@@ -73,7 +77,7 @@ def frame(genotype: Genotype) -> tuple[int, int, str]:
 
 def children(name: str, space: SearchSpace = DAG) -> list[tuple[Genotype, Genotype]]:
     rng = random.Random(5)
-    parents = [sample_genotype(space, rng) for _ in range(40)]
+    parents = [space.sample(rng) for _ in range(40)]
     pairs = [(parent, MUTATIONS[name](parent, space, rng)) for parent in parents]
     return [(parent, child) for parent, child in pairs if child is not None]
 
@@ -161,15 +165,15 @@ def test_a_change_of_source_is_drawn_only_where_the_space_has_a_choice() -> None
     fixed = replace(DAG, source={**DAG.source, "characters": ("cnn",)})
     assert mutations_of(fixed) == mutations_of(DAG)
     parent = drawn(INPUT, 1)
-    names = {mutate(parent, INPUT, random.Random(seed))[1] for seed in range(80)}
+    names = {mutate(parent, operators_of(INPUT), random.Random(seed))[1] for seed in range(80)}
     assert "change_source" in names
 
 
 def test_a_space_without_sources_mutates_as_it_did_before_there_were_any() -> None:
     # Runs are repeated by their seeds.
     rng = random.Random(5)
-    a, b = sample_genotype(DAG, rng), sample_genotype(DAG, rng)
-    child, names = mutate(a, DAG, rng, 3)
+    a, b = DAG.sample(rng), DAG.sample(rng)
+    child, names = mutate(a, operators_of(DAG), rng, 3)
     assert (child.id, names) == ("fe3104e250d8f8f3", "change_rank+change_pooling+change_pooling")
     assert cross(a, b, DAG, rng).id == "ef31a81420c15de8"
 
@@ -178,12 +182,12 @@ def test_a_space_of_one_genotype_has_no_mutations() -> None:
     lonely = replace(SMALL, max_nodes=1, operations={"glu": {}})
     only = drawn(lonely, 1)
     assert all(mutation(only, lonely, random.Random(1)) is None for mutation in MUTATIONS.values())
-    assert mutate(only, lonely, random.Random(1), 3) == (only, "")
+    assert mutate(only, operators_of(lonely), random.Random(1), 3) == (only, "")
 
 
 def test_every_genotype_of_a_small_space_is_reached_by_mutations_from_any_other() -> None:
     reached = {drawn(SMALL, 1)}
     rng = random.Random(1)
     for _ in range(300):
-        reached.add(mutate(rng.choice(sorted(reached, key=lambda g: g.id)), SMALL, rng)[0])
+        reached.add(mutate(rng.choice(sorted(reached, key=lambda g: g.id)), operators_of(SMALL), rng)[0])
     assert len(reached) == 9

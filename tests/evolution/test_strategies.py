@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 from landscapes import (
     DAG,
+    ENCODERS,
     SMALL,
     SPACES,
     Landscape,
@@ -26,12 +27,34 @@ from landscapes import (
 from rosearch.config import FitnessConfig
 from rosearch.errors import BadInput
 from rosearch.evolution import STRATEGIES
+from rosearch.evolution.operators import operators_of
 from rosearch.records.measurements import Measurements
 from rosearch.records.record import Record
 from rosearch.space.genotype import Genotype
-from rosearch.space.search_space import enumerate_genotypes, load_space, violations
+from rosearch.space.loading import load_space
+from rosearch.space.space import Space
 
-pytestmark = pytest.mark.parametrize("name", STRATEGIES)
+FEW = replace(ENCODERS, layers=(3, 4), heads=(2,), hidden=(384,), ffn=(512, 1024), activations=("gelu", "relu"))
+SPACE: dict[str, dict[str, Space]] = {
+    "space": {"graphs": DAG, "encoders": ENCODERS},
+    "small": {"graphs": SMALL, "encoders": FEW},
+    "medium": {"graphs": load_space(SPACES / "tiny.yaml"), "encoders": replace(ENCODERS, ffn=(512, 1024))},
+}
+OF_GRAPHS = [name for name in STRATEGIES if name != "kd_nas"]  # it searches encoders alone
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each test for every strategy and, where it asks for a space, every kind of space that the strategy searches."""
+    asked_for = next((size for size in SPACE if size in metafunc.fixturenames), None)
+    if "name_of_graphs" in metafunc.fixturenames:
+        metafunc.parametrize("name_of_graphs", OF_GRAPHS)
+    elif asked_for is None:
+        metafunc.parametrize("name", STRATEGIES)
+    else:
+        kinds = {name: ("graphs", "encoders") if name in OF_GRAPHS else ("encoders",) for name in STRATEGIES}
+        cases = [(name, kind) for name in STRATEGIES for kind in kinds[name]]
+        values = [(name, SPACE[asked_for][kind]) for name, kind in cases]
+        metafunc.parametrize(("name", asked_for), values, ids=[f"{name}-{kind}" for name, kind in cases])
 
 
 def luck(genotype: Genotype) -> float:
@@ -79,8 +102,10 @@ def asked(told: list[list[Record]]) -> list[list[tuple[str, str, tuple[str, ...]
     return [[(record.id, record.origin, record.parents) for record in records] for records in told]
 
 
-def test_it_asks_for_its_budget_and_never_for_an_architecture_twice(name: str, landscape: Landscape) -> None:
-    strategy = build(evolution(name, candidates=37))
+def test_it_asks_for_its_budget_and_never_for_an_architecture_twice(
+    name: str, space: Space, landscape: Landscape
+) -> None:
+    strategy = build(evolution(name, candidates=37), space)
     told = run(strategy, landscape)
     ids = [record.id for records in told for record in records]
     assert len(ids) == len(set(ids)) == 37
@@ -88,10 +113,10 @@ def test_it_asks_for_its_budget_and_never_for_an_architecture_twice(name: str, l
     assert strategy.generation == len(told)
 
 
-def test_every_proposal_is_legal_and_canonical(name: str) -> None:
-    for records in run(build(name)):
+def test_every_proposal_is_legal_and_canonical(name: str, space: Space) -> None:
+    for records in run(build(name, space)):
         for record in records:
-            assert violations(record.genotype, DAG) == []
+            assert space.violations(record.genotype) == []
             assert record.genotype.to_json() == record.genotype.canonical().to_json()
 
 
@@ -124,11 +149,11 @@ def test_the_order_of_telling_does_not_matter(name: str, landscape: Landscape) -
     assert [record.number for record in straight.best()] == [record.number for record in shuffled.best()]
 
 
-def test_one_that_was_killed_goes_on_as_if_it_had_not_been(name: str, landscape: Landscape) -> None:
-    whole = build(name, seed=9)
+def test_one_that_was_killed_goes_on_as_if_it_had_not_been(name: str, space: Space, landscape: Landscape) -> None:
+    whole = build(name, space, seed=9)
     told = run(whole, landscape)
     for complete in range(len(told)):
-        resumed = build(name, seed=9)
+        resumed = build(name, space, seed=9)
         for records in told[:complete]:
             # What a store gives back: equal values, other objects.
             resumed.tell([replace(r, genotype=Genotype.from_json(r.genotype.to_json())) for r in records])
@@ -137,17 +162,17 @@ def test_one_that_was_killed_goes_on_as_if_it_had_not_been(name: str, landscape:
         assert [(p.genotype.id, p.origin, p.parents) for p in proposals] == asked(told)[complete]
 
 
-def test_equal_seeds_give_equal_runs_and_others_do_not(name: str) -> None:
-    assert asked(run(build(name, seed=4))) == asked(run(build(name, seed=4)))
-    assert asked(run(build(name, seed=4))) != asked(run(build(name, seed=5)))
+def test_equal_seeds_give_equal_runs_and_others_do_not(name: str, space: Space) -> None:
+    assert asked(run(build(name, space, seed=4))) == asked(run(build(name, space, seed=4)))
+    assert asked(run(build(name, space, seed=4))) != asked(run(build(name, space, seed=5)))
 
 
-def test_the_global_generator_neither_matters_nor_moves(name: str) -> None:
+def test_the_global_generator_neither_matters_nor_moves(name: str, space: Space) -> None:
     random.seed(1)
-    first = asked(run(build(name)))
+    first = asked(run(build(name, space)))
     random.seed(2)
     state = random.getstate()
-    second = asked(run(build(name)))
+    second = asked(run(build(name, space)))
     assert random.getstate() == state
     assert first == second
 
@@ -178,7 +203,7 @@ def test_where_all_are_gated_nobody_wins_and_the_nearest_to_the_gate_breed(name:
     before = [record for records in told[:-1] for record in records]
     nearest = sorted(before, key=lambda record: strategy.fitnesses[record.id].violation)[:4]
     assert parents <= {record.id for record in nearest}
-    assert bool(parents) == (name != "random")
+    assert bool(parents) == (name not in ("random", "kd_nas"))
 
 
 def test_a_generation_that_fails_entirely_is_survived(name: str) -> None:
@@ -197,19 +222,20 @@ def test_only_failures_to_the_end_is_a_clean_end_too(name: str) -> None:
     assert strategy.finished and strategy.best() == []
 
 
-def test_a_space_smaller_than_the_budget_is_used_up_and_then_it_is_finished(name: str, landscape: Landscape) -> None:
-    strategy = build(evolution(name, candidates=100), space=SMALL)
+def test_a_space_smaller_than_the_budget_is_used_up_and_then_it_is_finished(
+    name: str, small: Space, landscape: Landscape
+) -> None:
+    strategy = build(evolution(name, candidates=100), small)
     told = run(strategy, landscape)
     ids = [record.id for records in told for record in records]
-    assert sorted(ids) == sorted(genotype.id for genotype in enumerate_genotypes(SMALL))
+    assert sorted(ids) == sorted(genotype.id for genotype in small.genotypes())
     assert strategy.finished and strategy.ask() == []
 
 
-def test_a_space_of_some_hundreds_is_used_up_to_the_last(name: str) -> None:
-    tiny = load_space(SPACES / "tiny.yaml")
-    strategy = build(evolution(name, candidates=1000, population=100), space=tiny)
+def test_a_space_of_some_hundreds_is_used_up_to_the_last(name: str, medium: Space) -> None:
+    strategy = build(evolution(name, candidates=1000, population=100), medium)
     ids = [record.id for records in run(strategy) for record in records]
-    assert sorted(ids) == sorted(genotype.id for genotype in enumerate_genotypes(tiny))
+    assert sorted(ids) == sorted(genotype.id for genotype in medium.genotypes())
 
 
 def test_winners_are_ranked_and_the_front_is_dominated_by_nobody(name: str) -> None:
@@ -231,18 +257,36 @@ def test_winners_are_ranked_and_the_front_is_dominated_by_nobody(name: str) -> N
     assert scalars == sorted(scalars, reverse=True)
 
 
-def test_named_architectures_come_first_fitted_to_the_space(name: str) -> None:
-    config = evolution(name, warm_start=["tinybert4", "nas_bert_10m"])
+def test_named_architectures_come_first_fitted_to_the_space(name_of_graphs: str) -> None:
+    config = evolution(name_of_graphs, warm_start=["tinybert4", "nas_bert_10m"])
     first, second, *others = build(config).ask()
     assert (first.origin, second.origin) == ("warm_start:tinybert4", "warm_start:nas_bert_10m")
-    assert violations(first.genotype, DAG) == [] and violations(second.genotype, DAG) == []
+    assert DAG.violations(first.genotype) == [] and DAG.violations(second.genotype) == []
     assert [proposal.origin for proposal in others] == ["sample"] * 6
     told = run(build(config))
     assert sum(record.origin.startswith("warm_start") for records in told for record in records) == 2
 
 
-def test_names_that_cannot_start_are_reported_all_at_once(name: str) -> None:
-    config = evolution(name, warm_start=["tinybert4", "nobody", "autodistil"])
+def test_named_transformers_start_a_search_of_encoders(name: str) -> None:
+    first, second, *others = build(evolution(name, warm_start=["tinybert4", "bert_mini"]), ENCODERS).ask()
+    assert (first.origin, second.origin) == ("warm_start:tinybert4", "warm_start:bert_mini")
+    assert ENCODERS.choice(first.genotype) == (4, 12, 384, 1024, "gelu")
+    assert len(others) == 6
+    with pytest.raises(BadInput, match=r"nas_bert_5m, which does not fit .* kd_nas: an encoder is a chain"):
+        build(evolution(name, warm_start=["nas_bert_5m"]), ENCODERS)
+
+
+def test_the_records_of_encoders_name_what_was_done_to_which_parents(name_of_graphs: str) -> None:
+    name = name_of_graphs
+    records = [record for records in run(build(evolution(name, candidates=60), ENCODERS)) for record in records]
+    steps = {step for record in records for step in record.origin.replace("mutation:", "").split("+")}
+    assert steps <= {"sample", "crossover", *operators_of(ENCODERS).mutations}
+    if name in ("rosearch", "nsga2"):
+        assert steps >= {"crossover", "change_layers"} and any(len(record.parents) == 2 for record in records)
+
+
+def test_names_that_cannot_start_are_reported_all_at_once(name_of_graphs: str) -> None:
+    config = evolution(name_of_graphs, warm_start=["tinybert4", "nobody", "autodistil"])
     with pytest.raises(BadInput) as caught:
         build(config, space=SMALL)
     keys = [problem.key for problem in caught.value.problems]

@@ -73,6 +73,7 @@ all_measurements = st.builds(
     st.none() | robustnesses,
     st.lists(robustnesses, max_size=2).map(tuple),
     st.lists(single_swaps, max_size=2).map(tuple),
+    MAYBE,
 )
 
 

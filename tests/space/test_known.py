@@ -9,9 +9,9 @@ import pytest
 from rosearch.errors import BadInput
 from rosearch.space.cost import count_parameters
 from rosearch.space.genotype import Genotype, Node
-from rosearch.space.known import KNOWN, fit_to_space, known_architecture
+from rosearch.space.known import KNOWN, known_architecture
+from rosearch.space.loading import load_space
 from rosearch.space.rules import structural_problems
-from rosearch.space.search_space import is_legal, load_space, sample_genotype
 
 SPACES = Path(__file__).parents[2] / "search_spaces"
 ROBUST_DAG = load_space(SPACES / "robust_dag.yaml")
@@ -64,29 +64,29 @@ def test_an_unknown_name_lists_the_known_ones():
 
 @pytest.mark.parametrize("name", KNOWN)
 def test_every_known_architecture_fits_the_main_space(name):
-    fitted = fit_to_space(KNOWN[name].genotype, ROBUST_DAG)
-    assert is_legal(fitted, ROBUST_DAG)
-    assert fit_to_space(fitted, ROBUST_DAG) is fitted
+    fitted = ROBUST_DAG.fit(KNOWN[name].genotype)
+    assert ROBUST_DAG.is_legal(fitted)
+    assert ROBUST_DAG.fit(fitted) is fitted
 
 
 def test_fitting_keeps_what_is_legal_and_moves_the_rest_to_the_nearest():
-    assert fit_to_space(KNOWN["bert_mini"].genotype, ROBUST_DAG) is KNOWN["bert_mini"].genotype
-    tinybert = fit_to_space(KNOWN["tinybert4"].genotype, ROBUST_DAG)
+    assert ROBUST_DAG.fit(KNOWN["bert_mini"].genotype) is KNOWN["bert_mini"].genotype
+    tinybert = ROBUST_DAG.fit(KNOWN["tinybert4"].genotype)
     assert (tinybert.width, tinybert.rank, tinybert.pooling, len(tinybert.nodes)) == (320, 256, "first", 8)
     assert tinybert.nodes[0].setting == {"heads": 8, "conv": False}
     assert tinybert.nodes[1].setting == {"ratio": 4.0, "activation": "gelu"}
 
 
 def test_fitting_cuts_surplus_nodes_from_the_end():
-    fitted = fit_to_space(KNOWN["autodistil"].genotype, ROBUST_DAG)
+    fitted = ROBUST_DAG.fit(KNOWN["autodistil"].genotype)
     assert [node.op for node in fitted.nodes] == ["attention", "ffn"] * 6
 
 
 def test_fitting_widens_what_is_too_small_and_cuts_what_is_too_large():
     window = dataclasses.replace(ROBUST_DAG, min_parameters=9_000_000)
-    assert fit_to_space(KNOWN["nas_bert_5m"].genotype, window).width > 192
+    assert window.fit(KNOWN["nas_bert_5m"].genotype).width > 192
     window = dataclasses.replace(ROBUST_DAG, max_parameters=4_800_000)
-    cut = fit_to_space(KNOWN["evolved_transformer"].genotype, window)
+    cut = window.fit(KNOWN["evolved_transformer"].genotype)
     assert count_parameters(cut).total <= 4_800_000
 
 
@@ -102,7 +102,7 @@ def test_fitting_drops_operations_that_the_space_lacks_and_ties_up_their_readers
         *(glu.with_(inputs=(at,)) for at in (3, 4, 5)),
     )
     genotype = Genotype(512, 128, "mean", (*nodes, Node.of("glu", (1, 2, 6), "concat")))
-    fitted = fit_to_space(genotype, plain)
+    fitted = plain.fit(genotype)
     # The first convolution stood for node 1, the second for its last input, the source.
     assert [node.inputs for node in fitted.nodes] == [(0,), (0,), (2,), (3,), (1, 4)]
     assert fitted.nodes[-1].merge == "concat"
@@ -121,7 +121,7 @@ def test_fitting_snaps_merges_poolings_kernels_and_unknown_settings():
         Node.of("conv", (0, 2), "concat", kernel=1),
         Node.of("ffn", (3,), ratio=8.0, activation="relu"),
     )
-    fitted = fit_to_space(Genotype(512, 128, "mean", nodes), strict)
+    fitted = strict.fit(Genotype(512, 128, "mean", nodes))
     assert fitted.pooling == "attention"
     assert [node.setting for node in fitted.nodes] == [
         {"kernel": 5},
@@ -134,19 +134,19 @@ def test_fitting_snaps_merges_poolings_kernels_and_unknown_settings():
 
 def test_what_cannot_be_fitted_says_why():
     with pytest.raises(ValueError, match="does not fit the search space tiny: 0 of its nodes can stay, 1 are needed"):
-        fit_to_space(KNOWN["adabert"].genotype, TINY)
+        TINY.fit(KNOWN["adabert"].genotype)
     heavy = dataclasses.replace(ROBUST_DAG, min_parameters=23_000_000)
     with pytest.raises(ValueError, match=r"parameters must be 23,000,000 to 24,000,000, got"):
-        fit_to_space(KNOWN["adabert"].genotype, heavy)
+        heavy.fit(KNOWN["adabert"].genotype)
 
 
 def test_fitting_a_genotype_of_one_space_to_another_is_legal_there():
     rng = random.Random(9)
     fitted = 0
     for _ in range(100):
-        genotype = sample_genotype(ROBUST_DAG, rng)
+        genotype = ROBUST_DAG.sample(rng)
         if any(node.op in TINY.operations for node in genotype.nodes):
-            assert is_legal(fit_to_space(genotype, TINY), TINY)
+            assert TINY.is_legal(TINY.fit(genotype))
             fitted += 1
     assert fitted > 50
 
@@ -155,6 +155,6 @@ def test_fitting_keeps_a_source_that_the_space_has_and_takes_its_first_for_other
     sources = {"encoding": ("typos", "wordpiece"), "characters": ("none", "cnn"), "token_dropout": (0.1, 0.2)}
     space = dataclasses.replace(ROBUST_DAG, source=sources)
     wanted = KNOWN["bert_mini"].genotype.with_(source=(("characters", "ngrams"), ("token_dropout", 0.2)))
-    assert fit_to_space(wanted, space).source == (("token_dropout", 0.2),)
-    assert fit_to_space(KNOWN["bert_mini"].genotype, space).source == (("token_dropout", 0.1),)
-    assert fit_to_space(wanted, ROBUST_DAG).source == ()
+    assert space.fit(wanted).source == (("token_dropout", 0.2),)
+    assert space.fit(KNOWN["bert_mini"].genotype).source == (("token_dropout", 0.1),)
+    assert ROBUST_DAG.fit(wanted).source == ()

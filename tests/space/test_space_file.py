@@ -7,8 +7,10 @@ import pytest
 import yaml
 
 from rosearch.errors import BadInput
+from rosearch.space.encoder_space import EncoderSpace
+from rosearch.space.loading import load_space
 from rosearch.space.rules import OPERATIONS
-from rosearch.space.search_space import SearchSpace, load_space
+from rosearch.space.search_space import SearchSpace
 
 GOOD = {
     "name": "example",
@@ -239,3 +241,67 @@ def test_each_fault_of_a_source_section_gives_one_line(source, line, tmp_path):
     first, *more = problems(changed(source=source), tmp_path)
     assert first.startswith(line)
     assert more == []
+
+
+GOOD_ENCODERS = {
+    "name": "example",
+    "encoder": {"layers": [2, 1], "heads": [2, 3], "hidden": [16, 24], "ffn": [16, 64], "activation": ["silu"]},
+}
+
+
+def encoders(**changes) -> dict:
+    """A good space of encoders with other keys in its section; None takes the key away."""
+    section = {**GOOD_ENCODERS["encoder"], **changes}
+    return {**GOOD_ENCODERS, "encoder": {key: values for key, values in section.items() if values is not None}}
+
+
+def test_a_file_with_an_encoder_section_becomes_a_space_of_encoders(tmp_path):
+    space = load_space(written(GOOD_ENCODERS, tmp_path))
+    assert space == EncoderSpace("example", (2, 1), (2, 3), (16, 24), (16, 64), ("silu",), 30522)
+    assert load_space(written({**GOOD_ENCODERS, "vocabulary": 250_002}, tmp_path)).vocabulary == 250_002
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"layers": None}, "encoder.layers: expected a list, each a whole number from 1 to 32, got nothing"),
+        ({"layers": [33]}, "encoder.layers: expected a whole number from 1 to 32, got 33"),
+        ({"layers": 4}, "encoder.layers: expected a list, each a whole number from 1 to 32, got 4"),
+        ({"heads": [2, 2]}, "encoder.heads: expected each value once, got 2 twice"),
+        ({"heads": [2, "3"]}, "encoder.heads: expected a whole number of at least 1, got '3'"),
+        ({"heads": [2, 7]}, "encoder.heads: expected a divisor of some hidden size (16, 24), got 7"),
+        ({"hidden": [16, 20]}, "encoder.hidden: expected a positive multiple of 8, got 20"),
+        ({"hidden": [16, 24, 1024]}, "encoder.hidden: expected hidden sizes that suit some heads and ffn, got 1024"),
+        ({"ffn": [16, 1]}, "encoder.ffn: expected 0.125 to 8 times some hidden size (16, 24), got 1"),
+        ({"ffn": []}, "encoder.ffn: expected a list, each a whole number of at least 1, got []"),
+        ({"activation": ["tanh"]}, "encoder.activation: expected one of gelu, relu, silu, relu2, got 'tanh'"),
+        (
+            {"activations": ["gelu"]},
+            "encoder.activations: expected only layers, heads, hidden, ffn, activation, got 'activations'. "
+            "Did you mean activation?",
+        ),
+    ],
+)
+def test_each_fault_of_an_encoder_section_gives_one_line(changes, line, tmp_path):
+    assert problems(encoders(**changes), tmp_path) == [line]
+
+
+def test_the_keys_of_a_space_of_graphs_beside_an_encoder_section_are_one_line(tmp_path):
+    assert problems({**GOOD, **GOOD_ENCODERS}, tmp_path) == [
+        "encoder: expected no keys of a space of graphs beside it, got min_nodes, max_nodes, max_inputs, merges, "
+        "widths, ranks, poolings, operations, min_parameters, max_parameters. Remove either the section or those keys."
+    ]
+
+
+def test_all_faults_of_a_file_of_encoders_are_reported_at_once(tmp_path):
+    data = {**encoders(layers=[0], ffn=None), "name": "two words", "vocabulary": "BERT", "colour": "red", "ranks": [8]}
+    found = [line.partition(":")[0] for line in problems(data, tmp_path)]
+    assert found == ["name", "vocabulary", "colour", "encoder", "encoder.ffn", "encoder.layers"]
+    assert problems({"name": "example", "encoder": [3, 4]}, tmp_path) == [
+        "encoder: expected a valid dictionary, got [3, 4]"
+    ]
+
+
+def test_a_misspelt_encoder_section_is_suggested(tmp_path):
+    found = problems({"name": "example", "encoders": GOOD_ENCODERS["encoder"]}, tmp_path)
+    assert "encoders: expected only known keys, got unknown key 'encoders'. Did you mean encoder?" in found

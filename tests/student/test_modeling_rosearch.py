@@ -31,10 +31,11 @@ from transformers import (
 
 from rosearch.evaluation.efficiency import count_model_parameters
 from rosearch.space.cost import count_flops, count_parameters
+from rosearch.space.encoder_space import EncoderChoice
 from rosearch.space.genotype import Genotype, Node
 from rosearch.space.known import KNOWN
+from rosearch.space.loading import load_space
 from rosearch.space.rules import MERGES, POOLINGS
-from rosearch.space.search_space import load_space, sample_genotype
 from rosearch.student import modeling_rosearch
 from rosearch.student.configuration_rosearch import StudentConfig
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification, StudentModel
@@ -43,11 +44,19 @@ SPACE = Path(__file__).parents[2] / "search_spaces" / "robust_dag.yaml"
 
 
 def sampled(seed: int) -> Genotype:
-    return sample_genotype(load_space(SPACE), random.Random(seed))
+    return load_space(SPACE).sample(random.Random(seed))
 
+
+KD_NAS = load_space(SPACE.parent / "kd_nas.yaml")
+ENCODER = EncoderChoice(2, 2, WIDTH, 3 * WIDTH - 1, "silu")
+ENCODERS = [(3, 2, 384, 512, "gelu"), (4, 12, 768, 576, "relu"), (3, 3, 384, 2048, "silu")]
 
 WITH_SOURCES = {name: BRANCHING.with_(source=source) for name, source in SOURCES.items()}
-GENOTYPES = {"branching": BRANCHING} | {f"sampled {seed}": sampled(seed) for seed in range(6)} | WITH_SOURCES
+GENOTYPES = (
+    {"branching": BRANCHING, "encoder": KD_NAS.genotype(ENCODER)}
+    | {f"sampled {seed}": sampled(seed) for seed in range(6)}
+    | WITH_SOURCES
+)
 
 every_shape = pytest.mark.parametrize("genotype", GENOTYPES.values(), ids=GENOTYPES)
 every_source = pytest.mark.parametrize("genotype", WITH_SOURCES.values(), ids=WITH_SOURCES)
@@ -57,9 +66,13 @@ def test_torch_and_the_rules_know_the_same_poolings() -> None:
     assert set(modeling_rosearch.POOLINGS) == set(POOLINGS)
 
 
-@pytest.mark.parametrize("name", KNOWN)
-def test_every_known_architecture_builds_with_the_cost_that_is_counted(name: str) -> None:
-    genotype = KNOWN[name].genotype
+ARCHITECTURES = {name: known.genotype for name, known in KNOWN.items()} | {
+    "-".join(map(str, choice)): KD_NAS.genotype(EncoderChoice(*choice)) for choice in ENCODERS
+}
+
+
+@pytest.mark.parametrize("genotype", ARCHITECTURES.values(), ids=ARCHITECTURES)
+def test_known_architectures_and_encoders_build_with_the_cost_that_is_counted(genotype: Genotype) -> None:
     student = small_student(genotype)
     counted = count_parameters(genotype, vocabulary=VOCABULARY, positions=POSITIONS)
     assert sum(parameter.numel() for parameter in student.parameters()) == counted.total

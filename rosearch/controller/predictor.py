@@ -1,0 +1,56 @@
+"""Reward predictors, one interface, made by their names in `evolution.kd_nas.predictor`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from rosearch.controller.history import Choices, Context, Episode
+
+Values = np.ndarray[tuple[int], np.dtype[np.float64]]
+Features = Callable[[Choices], Sequence[float]]  # what an architecture looks like in numbers, always as many
+
+
+class RewardPredictor(ABC):
+    """Learns from what was told and ranks what was not. One test suite holds every predictor to the following.
+
+    What it predicts depends on its seed and on the history alone: a history told at once gives the same predictor as
+    one told episode by episode, in this process or in another. No global random state is read or moved.
+    """
+
+    @abstractmethod
+    def fit(self, history: Sequence[Episode]) -> None:
+        """Learn all episodes so far: those of the call before, and what came since. At least one has an architecture.
+
+        Raises `ValueError` where an episode that was learnt before is not there any more.
+        """
+
+    @abstractmethod
+    def predict(self, candidates: Sequence[Choices], context: Context) -> Values:
+        """The predicted reward of each candidate, (candidates,), finite; after `fit`."""
+
+
+def make_predictor(name: str, sizes: Sequence[int], features: Features, seed: int, passes: int) -> RewardPredictor:
+    """The predictor of a name: `lstm`, `boosting` or `gaussian_process`.
+
+    `sizes` are the numbers of values of each choice; `passes` are the LSTM's over the history after each episode. What
+    a predictor is made of is loaded here: only the LSTM needs torch.
+    """
+    if name == "lstm":
+        from rosearch.controller.lstm import LstmPredictor
+
+        return LstmPredictor(sizes, seed, passes)
+    from rosearch.controller.regression import REGRESSORS, FeaturePredictor
+
+    return FeaturePredictor(REGRESSORS[name], features, seed)
+
+
+def standardised(rewards: Sequence[float]) -> tuple[Values, float, float]:
+    """Rewards (n,) as z-scores, with the mean and the deviation that undo it; a deviation of 0 counts as 1."""
+    values: np.ndarray[Any, np.dtype[np.float64]] = np.asarray(rewards, dtype=np.float64)
+    mean, deviation = float(values.mean()), float(values.std())
+    deviation = deviation if deviation > 1e-12 else 1.0
+    return (values - mean) / deviation, mean, deviation

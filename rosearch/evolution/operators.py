@@ -1,0 +1,83 @@
+"""What varies the genotypes of a space: each kind of space has mutations and a crossover of its own."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import singledispatch
+from typing import TypeVar
+
+from rosearch.evolution.crossover import cross
+from rosearch.evolution.encoder_variation import ENCODER_MUTATIONS, cross_encoders
+from rosearch.evolution.mutation import MUTATIONS, mutations_of
+from rosearch.space.encoder_space import EncoderSpace
+from rosearch.space.genotype import Genotype
+from rosearch.space.search_space import SearchSpace
+from rosearch.space.space import Space
+
+_Kind = TypeVar("_Kind", bound=Space)
+
+
+@dataclass(frozen=True)
+class Operators:
+    """The operators of one space: pure functions of legal genotypes and a generator, whose results are legal.
+
+    A mutation returns a new architecture, or None where it does not apply; `cross` returns its first parent where
+    it finds no child that differs from both.
+    """
+
+    mutations: Mapping[str, Callable[[Genotype, random.Random], Genotype | None]]
+    cross: Callable[[Genotype, Genotype, random.Random], Genotype]
+
+
+@singledispatch
+def operators_of(space: Space) -> Operators:
+    """The operators of a space, by its kind; a new kind registers its own here. Raises `TypeError` where none has."""
+    raise TypeError(f"no operators vary the genotypes of a {type(space).__name__}")
+
+
+@operators_of.register
+def _(space: SearchSpace) -> Operators:
+    return _bound(space, {name: MUTATIONS[name] for name in mutations_of(space)}, cross)
+
+
+@operators_of.register
+def _(space: EncoderSpace) -> Operators:
+    return _bound(space, ENCODER_MUTATIONS, cross_encoders)
+
+
+def mutate(genotype: Genotype, operators: Operators, rng: random.Random, count: int = 1) -> tuple[Genotype, str]:
+    """`count` mutations in a row, and their names joined by `+`.
+
+    Each is drawn with equal chances among those that apply. Where none does (a space of one genotype) the
+    genotype itself comes back with an empty name.
+    """
+    done = []
+    names = list(operators.mutations)
+    for _ in range(count):
+        for name in rng.sample(names, len(names)):
+            child = operators.mutations[name](genotype, rng)
+            if child is not None:
+                genotype = child
+                done.append(name)
+                break
+    return genotype, "+".join(done)
+
+
+def _bound(
+    space: _Kind,
+    mutations: Mapping[str, Callable[[Genotype, _Kind, random.Random], Genotype | None]],
+    cross: Callable[[Genotype, Genotype, _Kind, random.Random], Genotype],
+) -> Operators:
+    """The operators of a kind, bound to one space of it."""
+
+    def bound(
+        mutation: Callable[[Genotype, _Kind, random.Random], Genotype | None],
+    ) -> Callable[[Genotype, random.Random], Genotype | None]:
+        return lambda genotype, rng: mutation(genotype, space, rng)
+
+    return Operators(
+        {name: bound(mutation) for name, mutation in mutations.items()},
+        lambda a, b, rng: cross(a, b, space, rng),
+    )
