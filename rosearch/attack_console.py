@@ -15,10 +15,11 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from rosearch.console import err, interval, out, percent
+from rosearch.console import err, interval, out
 from rosearch.display import SearchDisplay
 from rosearch.progress import Progress
 from rosearch.records.measurements import Estimate, Robustness
+from rosearch.results_table import percent
 
 if TYPE_CHECKING:
     from rosearch.attack import AttackState

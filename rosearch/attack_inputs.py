@@ -211,7 +211,7 @@ def _rows_of_task(path: Path, split: str, data_root: Path | None) -> LabelledRow
     if split not in (splits := ("train", "validation", "test")):
         raise BadInput(Problem("command line", "--split", f"one of {', '.join(splits)}", repr(split)))
     experiment = load_experiment(path, (), data_root)
-    config = experiment.task
+    config = experiment.require_task()
     if config.problem == "regression":
         raise BadInput(Problem(str(path), "task.problem", "classification: an attack flips a class", "regression"))
     rows = getattr(load_task(config, task_seed(experiment)), split)

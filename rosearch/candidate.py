@@ -2,64 +2,25 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
 
-from rosearch.config import Experiment, SuiteConfig
+from rosearch.candidate_task import CandidateTask, Lived, Stopwatch
 from rosearch.distillation.losses import soft_label_loss
 from rosearch.distillation.method import Lesson
 from rosearch.distillation.trainer import distil
-from rosearch.distillation_config import DistillationConfig
+from rosearch.encoder_candidate import run_encoder
 from rosearch.errors import CandidateFailed
 from rosearch.evaluation.efficiency import measure_efficiency
 from rosearch.evaluation.quality import Logits, predict
 from rosearch.lessons import fresh_student, lesson_of, save_whole
 from rosearch.materials import Materials, attack, open_materials, quality_of
 from rosearch.progress import Progress
-from rosearch.records.measurements import Measurements, TeacherFacts, Training, to_json
+from rosearch.records.measurements import Measurements, Training, to_json
 from rosearch.records.record import Failure, Outcome
-from rosearch.space.genotype import Genotype
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification
-
-
-@dataclass(frozen=True)
-class CandidateTask:
-    """All that a worker needs to know of one candidate (plain values: it crosses a process border)."""
-
-    experiment: Experiment
-    cache: Path
-    teacher: TeacherFacts
-    genotype: Genotype
-    seed: int
-    student_folder: Path  # where the trained weights go
-    distillation: DistillationConfig
-    suite: SuiteConfig
-    attack_seed: int
-    split: Literal["validation", "test"] = "validation"
-
-
-@dataclass
-class Stopwatch:
-    """Seconds per stage, and the stage that a failure happened in."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-    current: str = "build"
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Times one stage; an exception leaves `current` on it."""
-        self.current, start = name, time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
 
 def run_candidate(task: CandidateTask, progress: Progress) -> Outcome:
@@ -67,20 +28,11 @@ def run_candidate(task: CandidateTask, progress: Progress) -> Outcome:
     watch = Stopwatch()
     torch.set_num_threads(task.experiment.execution.threads)  # part of the result: sums depend on how they are split
     try:
-        with watch.stage("open"):
-            materials = open_materials(task.experiment, task.cache)
-            materials = materials.read_as(str(task.genotype.source_setting["encoding"]))
-        with watch.stage("build"):
-            student = _build(task, materials)
-        with watch.stage("distil"):
-            training = distil(student, _lesson(task, materials, progress))
-        student.eval()
-        measurements = _measure(task, materials, student, training, watch, progress)
+        life = run_student if task.experiment.distillation.target == "task" else run_encoder
+        measurements, parts = life(task, watch, progress)
         with watch.stage("save"):
             _check_finite(measurements)
-            # A tokenizer of its own goes with the student; the teacher's is kept once a run.
-            own = [materials.tokenizer] if task.genotype.source_setting["encoding"] != "wordpiece" else []
-            save_whole(task.student_folder, student, *own)
+            save_whole(task.student_folder, *parts)
         return Outcome(measurements, None, watch.seconds)
     except CandidateFailed as failure:
         return Outcome(None, Failure(failure.kind, failure.stage or watch.current, str(failure)), watch.seconds)
@@ -90,6 +42,24 @@ def run_candidate(task: CandidateTask, progress: Progress) -> Outcome:
             torch.cuda.empty_cache()  # the next candidate of this worker must not inherit the shortage
         message = f"{type(error).__name__}: {error}".splitlines()[0]
         return Outcome(None, Failure(kind, watch.current, message), watch.seconds)
+
+
+def run_student(task: CandidateTask, watch: Stopwatch, progress: Progress) -> Lived:
+    """Build, distil and measure a student of the task.
+
+    Raises `CandidateFailed` where the training diverges or the student gives no finite outputs.
+    """
+    encoding = str(task.genotype.source_setting["encoding"])
+    with watch.stage("open"):
+        materials = open_materials(task.experiment, task.cache).read_as(encoding)
+    with watch.stage("build"):
+        student = _build(task, materials)
+    with watch.stage("distil"):
+        training = distil(student, _lesson(task, materials, progress))
+    student.eval()
+    measurements = _measure(task, materials, student, training, watch, progress)
+    # A tokenizer of its own goes with the student; the teacher's is kept once a run.
+    return measurements, (student,) if encoding == "wordpiece" else (student, materials.tokenizer)
 
 
 def _build(task: CandidateTask, materials: Materials) -> StudentForSequenceClassification:
@@ -124,7 +94,8 @@ def _measure(
         under = attack(student, materials, task.split, task.suite, task.attack_seed, progress)
     with watch.stage("efficiency"):
         config = task.experiment.evaluation.efficiency
-        efficiency = measure_efficiency(student, task.genotype, task.teacher.cost, config, materials.device)
+        device, cost = materials.device, task.teacher.cost
+        efficiency = measure_efficiency(student, task.genotype, cost, config, device, task.latency)
     return Measurements(quality, efficiency, training, under.robustness, under.attacks, under.single_swaps, held_out)
 
 

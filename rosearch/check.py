@@ -40,6 +40,9 @@ def _other_tokens(experiment: Experiment, space: Space, where: str) -> list[Prob
 
     method = experiment.distillation.method
     others = [name for name in space.encodings if name != "wordpiece"]
+    if experiment.distillation.target == "encoder" and others:
+        expected = "wordpiece alone, for encoders: they are held against the teacher token by token"
+        return [Problem(where, "search_space", expected, f"{space.name} with {', '.join(others)}")]
     if not (METHODS[method].one_tokenizer and others):
         return []
     expected = "a method that reads outputs alone (kd, ad2, robust_kd): the space has encodings other than wordpiece"
@@ -65,15 +68,18 @@ def check_resources(experiment: Experiment) -> dict[str, str]:
 
     Raises `BadInput` with all that does not fit, `MissingResource` for the first thing that is not there.
     """
+    if experiment.distillation.target == "encoder":
+        return _check_encoder_resources(experiment)
     from rosearch.data.loading import load_task
     from rosearch.distillation.device import resolve_device
     from rosearch.distillation.teacher import find_teacher
     from rosearch.materials import attack_resources, find_recipes, task_seed
 
+    config = experiment.require_task()
     recipes = find_recipes(experiment, attack_resources(experiment))
     device = resolve_device(experiment.execution.device)
-    task = load_task(experiment.task, task_seed(experiment))
-    teacher = find_teacher(experiment.teacher, task, experiment.task.max_length)
+    task = load_task(config, task_seed(experiment))
+    teacher = find_teacher(experiment.teacher, task, config.max_length)
     rows = ", ".join(f"{len(getattr(task, split))} {split}" for split in ("train", "validation", "test"))
     space = load_space(experiment.search_space)
     kind = "fine-tuned" if teacher.has_head else "only pretrained: the first run fine-tunes it"
@@ -83,6 +89,26 @@ def check_resources(experiment: Experiment) -> dict[str, str]:
         "device": str(device),
         "space": f"{space.name}: {space.describe()}",
         **_attacks_in_words(experiment, {name: recipe.name for name, recipe in recipes.items()}),
+    }
+
+
+def _check_encoder_resources(experiment: Experiment) -> dict[str, str]:
+    from rosearch.data.corpus_sources import find_sources
+    from rosearch.distillation.device import resolve_device
+    from rosearch.encoder_materials import find_encoder
+
+    assert experiment.corpus is not None
+    device, space = resolve_device(experiment.execution.device), load_space(experiment.search_space)
+    teacher, _, _ = find_encoder(experiment, space.most_layers)
+    sources = find_sources(experiment.corpus)
+    if problems := [problem for source in sources for problem in source.problems()]:
+        raise BadInput(problems)
+    text = ", ".join(source.where for source in sources)
+    return {
+        "corpus": f"{text}; blocks of {experiment.corpus.block_length} tokens",
+        "teacher": str(teacher),
+        "device": str(device),
+        "space": f"{space.name}: {space.describe()}",
     }
 
 

@@ -25,7 +25,6 @@ from rosearch.console import (
     print_record,
     print_results,
     print_statistics,
-    records_table,
     seconds_line,
 )
 from rosearch.description import describe_record, describe_run
@@ -37,6 +36,7 @@ from rosearch.explanation import predictions_table
 from rosearch.records.record import Role
 from rosearch.records.run_directory import RunDirectory
 from rosearch.results import load_results
+from rosearch.results_table import results_table
 
 
 class _Commands(TyperGroup):
@@ -115,14 +115,14 @@ def status(run: RunFolder, as_json: Json = False) -> None:
         (r for r in results.of("candidate") if r.number in results.fitness),
         key=lambda r: -results.fitness[r.number].scalar,
     )
-    out.print(records_table("Candidates so far, by fitness", results, done, teacher=True))
+    out.print(results_table("Candidates so far, by fitness", results, done, teacher=True))
     roles: tuple[tuple[str, Role], ...] = (
         ("Baselines", "baseline"),
         ("Finalists (fresh seeds, test split)", "finalist"),
     )
     for title, role in roles:
         if found := results.measured(role):
-            out.print(records_table(title, results, found))
+            out.print(results_table(title, results, found))
     if episodes := results.predictions:
         out.print(predictions_table(episodes))
     out.print(f"Time: {seconds_line(results)}", highlight=False)

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from rosearch.corpus_config import CorpusConfig
 from rosearch.distillation_config import DistillationConfig
+from rosearch.errors import BadInput, Problem
 from rosearch.kd_nas_config import KdNasConfig, RewardConfig
 from rosearch.section import Section, broken_rule, moved
 
@@ -256,10 +257,10 @@ class Experiment(Section):
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
     seed: int = Field(1, ge=0)
     search_space: Path  # relative to the experiment file
-    task: TaskConfig
+    task: TaskConfig | None = None  # none: distillation.target is encoder
     teacher: TeacherConfig
     distillation: DistillationConfig = DistillationConfig()
-    corpus: CorpusConfig | None = None  # plain text, for task-agnostic distillation
+    corpus: CorpusConfig | None = None  # plain text, for distillation.target encoder
     evaluation: EvaluationConfig = EvaluationConfig()
     fitness: FitnessConfig = FitnessConfig()
     evolution: EvolutionConfig = EvolutionConfig()
@@ -267,14 +268,37 @@ class Experiment(Section):
     finalists: FinalistsConfig = FinalistsConfig()
     execution: ExecutionConfig = ExecutionConfig()
 
+    @property
+    def attacked(self) -> bool:
+        """Whether students have classes that an attack may flip."""
+        return self.task is not None and self.task.problem == "classification"
+
+    def require_task(self) -> TaskConfig:
+        """The task. Raises `BadInput` where the experiment has none."""
+        if self.task is None:
+            fix = "its experiment distils encoders, which have no task"
+            raise BadInput(Problem("experiment", "task", "a task", "none", fix))
+        return self.task
+
+    @model_validator(mode="after")
+    def _taught(self) -> Self:
+        if self.distillation.target == "encoder" and self.corpus is None:
+            raise broken_rule("corpus", "a corpus, for distillation.target encoder", "none")
+        if self.distillation.target == "task" and self.task is None:
+            raise broken_rule("task", "a task, or distillation.target encoder with a corpus", "none")
+        if self.distillation.target == "encoder" and self.task is not None:
+            raise broken_rule("task", "none, for distillation.target encoder", self.task.name)
+        return self
+
     @model_validator(mode="after")
     def _measured(self) -> Self:
         weights, timed = self.fitness.weights, self.evaluation.efficiency
         if (wants := self.fitness.wants_latency) and not (timed.repeats and timed.batch_sizes):
             key = "evaluation.efficiency.repeats"
             raise broken_rule(key, f"above 0, with a batch size, for fitness.{wants}", timed.repeats)
-        if self.task.problem == "regression" and weights.accuracy + weights.efficiency == 0:
-            raise broken_rule("fitness.weights", "accuracy or efficiency above 0: regression is not attacked", "both 0")
+        if not self.attacked and weights.accuracy + weights.efficiency == 0:
+            expected = "accuracy or efficiency above 0: neither regression nor an encoder is attacked"
+            raise broken_rule("fitness.weights", expected, "both 0")
         if self.fitness.robustness.startswith("single_swap") and not self.evaluation.robustness.search.single_swaps:
             key = "evaluation.robustness.search.single_swaps"
             raise broken_rule(key, f"at least one attack, for fitness.robustness {self.fitness.robustness}", "none")

@@ -13,87 +13,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from rosearch.explanation import explanation
-from rosearch.records.measurements import Estimate, Measurements, Robustness, TeacherFacts
+from rosearch.records.measurements import Estimate, Measurements, Robustness
 from rosearch.records.record import Record
 from rosearch.results import Results
+from rosearch.results_table import percent, results_table
 
-Measured = Measurements | TeacherFacts
 _LOG_WIDTH = 120  # of a pipe or a file, which have no width of their own
 out = Console(width=None if sys.stdout.isatty() else _LOG_WIDTH, emoji=False)
 err = Console(stderr=True, width=None if sys.stderr.isatty() else _LOG_WIDTH, emoji=False)
-
-
-def records_table(title: str, results: Results, records: Sequence[Record], *, teacher: bool = False) -> Table:
-    """Records side by side; the teacher, where asked, is the first row. Intervals are Wilson's, 95 %.
-
-    Under several attacks, the worst case of each row comes first, then each attack alone.
-    """
-    shown = [(r, r.measurements, results.fitness[r.number]) for r in records if r.number in results.fitness]
-    facts = results.teacher if teacher else None
-    measured: list[Measured] = [*([facts] if facts else []), *(found for _, found, _ in shown if found)]
-    names = list(dict.fromkeys(attack.attack for found in measured for attack in found.attacks))
-    alone = names if len(names) > 1 else []
-    table = Table(title=title, title_justify="left", caption_justify="left")
-    attacked = "worst case" if alone else "under attack"
-    metric = results.experiment.task.metric
-    for column in ("id", "fitness", metric, attacked, *alone, "words to break", "parameters", "smaller"):
-        table.add_column(column, justify="left" if column == "id" else "right", no_wrap=column == "id")
-    if facts is not None:
-        table.add_row("teacher", "", *_result_cells(facts, alone), _millions(facts.cost.parameters), "1.0x")
-    for record, found, fitness in shown:
-        if found is None:
-            continue
-        size = found.efficiency
-        table.add_row(
-            record.name or record.id[:8],
-            f"{fitness.scalar:.3f}" if fitness.eligible else "[yellow]gated[/]",
-            *_result_cells(found, alone),
-            _millions(size.parameters),
-            f"{size.compression:.1f}x",
-        )
-    table.caption = escape("\n".join(_footnotes(measured))) or None
-    return table
-
-
-def _result_cells(found: Measured, alone: Sequence[str]) -> list[str]:
-    """Quality, accuracy under attack (worst, then each alone) and words to break; `!` has a footnote."""
-    robustness = found.robustness
-    quality = f"{found.quality.value:.3f}{'!' if found.quality.collapse else ''}"
-    if robustness is None:
-        return [quality, *["-"] * (2 + len(alone))]
-    rates = {attack.attack: f"{attack.under_attack.value:.1%}" for attack in found.attacks}
-    worst = percent(robustness.under_attack)
-    if robustness.stopped is not None:
-        worst += f" ({robustness.stopped.rows} of {robustness.stopped.planned} rows)"
-    return [quality, worst, *(rates.get(name, "-") for name in alone), f"{robustness.words_to_break.value:.3f}"]
-
-
-def _footnotes(measured: Sequence[Measured]) -> list[str]:
-    """What the figures of a table leave out: variants of recipes, collapse, early stops, rows that went wrong."""
-    attacks = [attack for found in measured for attack in found.attacks]
-    notes = [f"{attack.attack}: {attack.differs}" for attack in attacks if attack.differs]
-    if flags := [found.quality.collapse for found in measured if found.quality.collapse]:
-        notes.append(f"! collapsed: {'; '.join(dict.fromkeys(flags))}")
-    stopped = [found.robustness.stopped for found in measured if found.robustness and found.robustness.stopped]
-    notes += [f"not all rows: surely below {stop.below:.0%}, with error rate {stop.error_rate:.0%}" for stop in stopped]
-    for name in dict.fromkeys(attack.attack for attack in attacks):
-        same = [attack for attack in attacks if attack.attack == name]
-        counts = {
-            "rows whose attack raised": sum(attack.errors for attack in same),
-            "rows out of time": sum(attack.out_of_time for attack in same),
-            "rows out of queries": sum(attack.out_of_queries for attack in same),
-        }
-        notes += [f"{name}: {what}, over all shown here: {count}" for what, count in counts.items() if count]
-    return list(dict.fromkeys(notes))
-
-
-def _millions(count: int) -> str:
-    return f"{count / 1e6:.2f} M"
-
-
-def percent(estimate: Estimate) -> str:
-    """`12.0% [8, 17]`."""
-    return f"{estimate.value:.1%} [{estimate.low * 100:.0f}, {estimate.high * 100:.0f}]"
 
 
 def seconds_line(results: Results) -> str:
@@ -111,11 +38,11 @@ def print_results(results: Results) -> None:
     """The end of a search: the front, the baselines, the finalists, and what to type next."""
     path = results.run.path
     front = results.front
-    out.print(records_table("Front (validation rows)", results, front, teacher=True))
+    out.print(results_table("Front (validation rows)", results, front, teacher=True))
     if baselines := [r for r in results.of("baseline") if r.measurements]:
-        out.print(records_table("Baselines (named architectures, same distillation)", results, baselines))
+        out.print(results_table("Baselines (named architectures, same distillation)", results, baselines))
     if finalists := [r for r in results.of("finalist") if r.measurements]:
-        out.print(records_table("Finalists (fresh seeds, test split)", results, finalists))
+        out.print(results_table("Finalists (fresh seeds, test split)", results, finalists))
     if not front:
         out.print("[yellow]No candidate passed the gates[/]: `rosearch status` names those that were missed")
     out.print(f"[dim]{explanation(results)}[/]", highlight=False)
@@ -144,7 +71,7 @@ def print_record(results: Results, record: Record) -> None:
     if (found := record.measurements) is not None and found.robustness is not None:
         out.print(_attacks_table(found, found.robustness))
         if found.robustness.per_class:
-            out.print(_classes_table(found.robustness, results.experiment.task.labels))
+            out.print(_classes_table(found.robustness, results.experiment.require_task().labels))
     nodes = Table(title="Architecture", title_justify="left")
     for column in ("node", "operation", "settings", "reads", "merge"):
         nodes.add_column(column)

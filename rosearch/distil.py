@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from transformers import AutoConfig, AutoTokenizer, PreTrainedModel
 
 from rosearch.attack import open_cache
-from rosearch.candidate import Stopwatch
+from rosearch.candidate_task import Stopwatch
 from rosearch.config import Experiment
 from rosearch.data.encoding import encode
 from rosearch.data.loading import load_task
@@ -117,7 +117,7 @@ def unfinished(to: Path) -> Path:
 
 def _checked_task(experiment: Experiment, found: FoundStudent) -> Task:
     """The task. Raises `BadInput` with all of teacher and student that does not fit it."""
-    task, length = load_task(experiment.task, task_seed(experiment)), experiment.task.max_length
+    task, length = load_task(experiment.require_task(), task_seed(experiment)), experiment.require_task().max_length
     teacher, _ = gather(lambda: find_teacher(experiment.teacher, task, length), lambda: found.check(task, length))
     tokenizer = AutoTokenizer.from_pretrained(teacher.weights, local_files_only=True)
     found.check_tokenizer(tokenizer, experiment.distillation.method)

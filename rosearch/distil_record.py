@@ -112,7 +112,7 @@ def card_facts(
 ) -> CardFacts:
     """For the card: the figures of the last split that was measured, which is the test split where it was."""
     split, quality = list(measured.quality.items())[-1]
-    task, method = experiment.task, experiment.distillation.method
+    task, method = experiment.require_task(), experiment.distillation.method
     begun = _origin(found) if found.folder is None else f"the weights of `{public_name(found.name)}`"
     return CardFacts(
         name=to.name,

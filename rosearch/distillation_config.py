@@ -84,9 +84,20 @@ class RobustKdConfig(Section):
     average: float | None = Field(None, gt=0, lt=1)  # decay of a running mean of the weights
 
 
+class EncoderConfig(Section):
+    """What an encoder without a task learns of its teacher (`target: encoder`), on the blocks of `corpus`."""
+
+    # hidden_states: of many layers, "uniform + last"; relations: MiniLMv2's, of queries, keys and values.
+    objective: Literal["hidden_states", "relations"] = "hidden_states"
+    relation_heads: int = Field(12, ge=1)  # they must divide the widths of teacher and students
+    relation_layer: int = -1  # of the teacher, from 1, or from its end: -1 the last
+
+
 class DistillationConfig(Section):
     """Losses and schedule. Weights are of: tau^2 KL to the teacher, cross-entropy to the label, hidden-state probes."""
 
+    target: Literal["task", "encoder"] = "task"  # encoder: no task, `method` and the loss weights are not read
+    encoder: EncoderConfig = EncoderConfig()
     method: Literal["kd", "hidden_states", "mate_kd", "ad2", "robust_kd"] = "kd"
     temperature: float = Field(2.0, gt=0)
     soft_weight: float = Field(1.0, ge=0)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from rosearch.backends.backend import Backend, Lost, Task
-from rosearch.candidate import CandidateTask, run_candidate
+from rosearch.candidate import run_candidate
+from rosearch.candidate_task import CandidateTask
 from rosearch.config import Experiment
 from rosearch.errors import SearchAborted
+from rosearch.latency import student_latencies
 from rosearch.materials import attack_seed
 from rosearch.randomness import derive_seed
 from rosearch.records.measurements import TeacherFacts
@@ -88,7 +90,12 @@ class Driver:
             return
         self.observer.batch(title, list(waiting.values()))
         make_task = make_task or candidate_task
-        tasks = [Task(number, run_candidate, make_task(self, record)) for number, record in waiting.items()]
+        genotypes = [record.genotype for record in waiting.values()]
+        latencies = student_latencies(self.experiment, genotypes, self.run.tokenizer, self.cache)
+        tasks = [
+            Task(number, run_candidate, replace(make_task(self, record), latency=latency))
+            for (number, record), latency in zip(waiting.items(), latencies, strict=True)
+        ]
 
         def start(key: int) -> None:
             self.store.start(key)

@@ -168,7 +168,7 @@ def export_record(results: Results, record: Record, destination: Path, overwrite
             f"{results.run.path}: expected the weights of {record.id[:8]}, got none: only the front, the best, "
             "the baselines and the finalists are kept (execution.keep_students: all keeps every one)"
         )
-    task = results.experiment.task
+    task = results.experiment.require_task()
     facts = CardFacts(
         name=f"{results.experiment.name}-{record.id[:8]}",
         task=task.name,

@@ -39,7 +39,7 @@ def load_experiment(path: Path, overrides: tuple[str, ...] = (), data_root: Path
 def _with_absolute_paths(experiment: Experiment, folder: Path, data_root: Path | None = None) -> Experiment:
     """The space is relative to its experiment, all else to where the user stands; a resumed run to neither."""
     update: dict[str, Any] = {"search_space": (folder / experiment.search_space).resolve()}
-    if experiment.task.path is not None:
+    if experiment.task is not None and experiment.task.path is not None:
         update["task"] = experiment.task.model_copy(update={"path": experiment.task.path.resolve()})
     if (model := Path(experiment.teacher.model)).is_dir():
         update["teacher"] = experiment.teacher.model_copy(update={"model": str(model.resolve())})

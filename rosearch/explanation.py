@@ -14,7 +14,7 @@ def explanation(results: Results) -> str:
     """What the fitness of a run is made of, and what misses its gates."""
     config = results.experiment
     terms, fitness, suite = _terms(results), config.fitness, config.evaluation.robustness.search
-    if config.task.problem == "regression":
+    if not config.attacked:
         return f"fitness: {terms}"
     return (
         f"fitness: {terms}. "
@@ -29,7 +29,7 @@ def _terms(results: Results) -> str:
         return f"(1 - held-out loss) x (latency / ({reward.beta:g} x the teacher's))^{reward.alpha:g}"
     weights = fitness.weights
     others = f"{weights.accuracy:g} x accuracy + {weights.efficiency:g} x efficiency ({fitness.efficiency})"
-    if results.experiment.task.problem == "regression":
+    if not results.experiment.attacked:
         return others
     return f"{weights.robustness:g} x {fitness.robustness} + {others}, over the weights' sum"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rosearch.candidate import CandidateTask
+from rosearch.candidate_task import CandidateTask
 from rosearch.driver import Driver, candidate_task
 from rosearch.materials import attack_seed
 from rosearch.records.record import Proposal, Record

@@ -27,10 +27,11 @@ from rosearch.evaluation.attacks.recipes import Recipe, resolve
 from rosearch.evaluation.attacks.result import Limits
 from rosearch.evaluation.attacks.victim import Victim
 from rosearch.evaluation.comparison import collapse
-from rosearch.evaluation.efficiency import measure_latency, teacher_cost
+from rosearch.evaluation.efficiency import teacher_cost
 from rosearch.evaluation.quality import Logits, measure_quality, predict
 from rosearch.evaluation.robustness import Suite, measure_robustness
 from rosearch.evaluation.sequential import Hopeless
+from rosearch.latency import teacher_latency
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
 from rosearch.records.measurements import Quality, Robustness, SingleSwaps, TeacherFacts
@@ -60,6 +61,15 @@ class Materials:
     def encoded(self, name: str) -> EncodedSplit:
         """The tokens of a split (tokenised at the first call, then opened)."""
         return encode(self.split(name), self.tokenizer, self.max_length, self.cache)
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What a run cannot go on without: it compares all its candidates on one yardstick."""
+        return {
+            "task": self.task.fingerprint,
+            "teacher outputs": self.outputs.key,
+            "attacks": " ".join(self.attacks),
+        }
 
     def teacher_logits(self, name: str) -> Logits:
         """The teacher's logits (rows, labels) of a split, as it reads it (computed at the first call, then opened)."""
@@ -124,8 +134,8 @@ def gather_materials(
     rows are then encoded by both, and the teacher's outputs are those of its own encoding, row by row.
     """
     device = resolve_device(experiment.execution.device)
-    task = task or load_task(experiment.task, task_seed(experiment))
-    max_length = experiment.task.max_length
+    task = task or load_task(experiment.require_task(), task_seed(experiment))
+    max_length = experiment.require_task().max_length
     seed = derive_seed(experiment.seed, "teacher")
     folder = prepare_teacher(experiment.teacher, task, max_length, cache, device, seed, progress)
     theirs = load_tokenizer(folder)
@@ -180,7 +190,7 @@ def _check_differ(experiment: Experiment, resolved: dict[str, str]) -> None:
 
 def attack_names(experiment: Experiment) -> tuple[str, ...]:
     """Each attack that an experiment names, once, in its order there."""
-    if experiment.task.problem == "regression":
+    if not experiment.attacked:
         return ()
     suites = (experiment.evaluation.robustness.search, experiment.evaluation.robustness.report)
     return tuple(dict.fromkeys(name for suite in suites for name in (*suite.attacks, *suite.single_swaps)))
@@ -215,12 +225,6 @@ def _measure_teacher(materials: Materials, experiment: Experiment, progress: Pro
     model.to(materials.device).eval()
     config = experiment.evaluation.efficiency
     logits = predict(model, materials.encoded("validation"), materials.device, 64, progress)
-    threads = torch.get_num_threads()
-    latency = None
-    if config.repeats and config.batch_sizes:
-        torch.set_num_threads(experiment.execution.threads)  # as the students that it is compared with
-        latency = measure_latency(model, config.batch_sizes[0], config, materials.device).median_ms
-        torch.set_num_threads(threads)
     # The yardstick is measured on all rows, however hopeless.
     suite = experiment.evaluation.robustness.search.model_copy(update={"hopeless": None})
     under = attack(model, materials, "validation", suite, attack_seed(experiment), progress)
@@ -230,7 +234,7 @@ def _measure_teacher(materials: Materials, experiment: Experiment, progress: Pro
         cost=teacher_cost(model, config.tokens),
         positions=positions,
         token_types=token_types,
-        latency_ms=latency,
+        latency_ms=teacher_latency(model, materials.teacher, experiment, materials.cache),
         robustness=under.robustness,
         attacks=under.attacks,
         single_swaps=under.single_swaps,

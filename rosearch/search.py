@@ -12,6 +12,12 @@ from pydantic import TypeAdapter
 from rosearch.backends import make_backend
 from rosearch.config import Experiment
 from rosearch.driver import Driver, Observer
+from rosearch.encoder_materials import (
+    EncoderMaterials,
+    find_encoder,
+    measure_encoder_teacher,
+    prepare_encoder_materials,
+)
 from rosearch.errors import RunError
 from rosearch.evolution.strategies import make_strategy
 from rosearch.evolution.strategy import Strategy
@@ -25,6 +31,7 @@ from rosearch.records.store import Store
 from rosearch.results import Results, load_results
 from rosearch.space.known import known_architecture
 from rosearch.space.loading import load_space
+from rosearch.space.space import Space
 
 _FACTS: TypeAdapter[TeacherFacts] = TypeAdapter(TeacherFacts)
 
@@ -53,7 +60,7 @@ def _search(run: RunDirectory, store: Store, observer: Observer) -> None:
     experiment = run.experiment()
     space = load_space(run.search_space)
     cache = cache_folder(run)
-    teacher = _teacher(run, store, experiment, cache, observer)
+    teacher = _teacher(run, store, experiment, space, cache, observer)
     strategy = make_strategy(
         experiment.evolution,
         experiment.fitness,
@@ -74,27 +81,33 @@ def _search(run: RunDirectory, store: Store, observer: Observer) -> None:
     store.set_meta("finished", True)
 
 
-def _teacher(run: RunDirectory, store: Store, experiment: Experiment, cache: Path, observer: Observer) -> TeacherFacts:
+def _teacher(
+    run: RunDirectory, store: Store, experiment: Experiment, space: Space, cache: Path, observer: Observer
+) -> TeacherFacts:
     """The teacher's facts: measured once, then read from the run: a resumed run judges by the same yardstick."""
-    materials = prepare_materials(experiment, cache, observer.progress)
+    materials: Materials | EncoderMaterials
+    if experiment.distillation.target == "encoder":
+        find_encoder(experiment, space.most_layers)  # before the corpus is tokenised
+        materials = prepare_encoder_materials(experiment, cache, observer.progress)
+    else:
+        materials = prepare_materials(experiment, cache, observer.progress)
     _check_same_materials(run, store, materials)
     if not run.tokenizer.is_dir():
         save_whole(run.tokenizer, materials.tokenizer)  # an export must not need the teacher
     facts = store.get_meta("teacher")
     if facts is not None:
         return _FACTS.validate_python(facts)
-    teacher = measure_teacher(materials, experiment, observer.progress)
+    if isinstance(materials, EncoderMaterials):
+        teacher = measure_encoder_teacher(materials, experiment)
+    else:
+        teacher = measure_teacher(materials, experiment, observer.progress)
     store.set_meta("teacher", _FACTS.dump_python(teacher, mode="json"))
     return teacher
 
 
-def _check_same_materials(run: RunDirectory, store: Store, materials: Materials) -> None:
+def _check_same_materials(run: RunDirectory, store: Store, materials: Materials | EncoderMaterials) -> None:
     """A run compares candidates on one yardstick: it cannot go on with other data or another teacher."""
-    found = {
-        "task": materials.task.fingerprint,
-        "teacher outputs": materials.outputs.key,
-        "attacks": " ".join(materials.attacks),
-    }
+    found = materials.identity
     before = store.get_meta("materials")
     if before is None:
         store.set_meta("materials", found)

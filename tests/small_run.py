@@ -73,7 +73,7 @@ def write_experiment(folder: Path, problem: str = "regression", **changes: Any) 
     """
     labels = ["negative", "positive"] if problem == "classification" else []
     _write_data(folder / "data", labels)
-    _write_teacher(folder / "teacher", labels)
+    write_teacher(folder / "teacher", labels)
     (folder / "space.yaml").write_text(yaml.safe_dump(SPACE))
     experiment: dict[str, Any] = {
         "name": "small",
@@ -98,6 +98,40 @@ def write_experiment(folder: Path, problem: str = "regression", **changes: Any) 
         },
         "fitness": {"min_quality": 0, "max_class_share": 1.0},
         "evolution": {"candidates": 7, "population": 3, "elite": 1},
+        "execution": {"workers": 0, "device": "cpu", "keep_students": "all"},
+    }
+    for section, values in changes.items():
+        experiment[section] = {**experiment.get(section, {}), **values} if isinstance(values, dict) else values
+    path = folder / "experiment.yaml"
+    path.write_text(yaml.safe_dump(experiment, sort_keys=False))
+    return path
+
+
+def write_encoder_experiment(folder: Path, **changes: Any) -> Path:
+    """Write a corpus, a teacher of one layer, a space of four encoders, and an experiment without a task."""
+    rng = random.Random(1)
+    folder.mkdir(exist_ok=True)
+    text = "\n\n".join(" ".join(rng.choices(WORDS, k=40)) for _ in range(60))
+    (folder / "corpus.txt").write_text(text)
+    write_teacher(folder / "teacher", ["negative", "positive"])
+    choices = {"layers": [1], "heads": [2], "hidden": [16, 24], "ffn": [16, 32], "activation": ["gelu"]}
+    (folder / "space.yaml").write_text(yaml.safe_dump({"name": "small", "encoder": choices}))
+    experiment: dict[str, Any] = {
+        "name": "encoders",
+        "seed": 3,
+        "search_space": "space.yaml",
+        "teacher": {"model": str(folder / "teacher")},
+        "corpus": {
+            "sources": [{"path": str(folder / "corpus.txt")}],
+            "block_length": 16,
+            "proxy_share": 0.5,
+            "held_out_blocks": 8,
+        },
+        "distillation": {"target": "encoder", "epochs": 1, "batch_size": 16, "precision": "float32"},
+        "evaluation": {"efficiency": {"tokens": 8, "batch_sizes": [1], "warmup": 1, "repeats": 2}},
+        "fitness": {"reward": {}, "min_quality": 0},
+        "evolution": {"strategy": "random", "candidates": 3, "population": 2, "elite": 1},
+        "finalists": {"count": 1},
         "execution": {"workers": 0, "device": "cpu", "keep_students": "all"},
     }
     for section, values in changes.items():
@@ -148,7 +182,7 @@ def _write_data(folder: Path, labels: list[str]) -> None:
         (folder / f"{name}.tsv").write_text("\n".join(lines) + "\n")
 
 
-def _write_teacher(folder: Path, labels: list[str]) -> None:
+def write_teacher(folder: Path, labels: list[str]) -> None:
     letters = [*map(chr, range(ord("a"), ord("z") + 1))]
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *letters, *(f"##{letter}" for letter in letters), *WORDS]
     vocabulary = {piece: index for index, piece in enumerate(dict.fromkeys(pieces))}

@@ -10,7 +10,8 @@ from small_run import write_experiment
 from transformers import AutoTokenizer
 
 import rosearch.candidate
-from rosearch.candidate import CandidateTask, run_candidate
+from rosearch.candidate import run_candidate
+from rosearch.candidate_task import CandidateTask
 from rosearch.errors import CandidateFailed
 from rosearch.experiment_file import load_experiment
 from rosearch.lessons import save_whole

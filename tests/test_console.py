@@ -9,9 +9,10 @@ from attacked_results import attacked, measured, record, results_of
 from rich.console import Console
 from rich.table import Table
 
-from rosearch.console import print_record, records_table
+from rosearch.console import print_record
 from rosearch.description import describe_record, describe_run
 from rosearch.records.measurements import Quality, Stopped
+from rosearch.results_table import results_table
 
 WORST = attacked("worst case of 2", "mbbs", plan="")
 ALONE = attacked("deepwordbug", "mbss")
@@ -28,7 +29,7 @@ def printed(table: Table) -> str:
 
 def test_several_attacks_have_a_column_each_beside_the_worst_case(tmp_path: Path) -> None:
     results = results_of(tmp_path, record(1, SEVERAL))
-    lines = printed(records_table("All", results, results.records)).splitlines()
+    lines = printed(results_table("All", results, results.records)).splitlines()
     for column in ("worst case", "deepwordbug", "pwws-oewn", "words to break"):
         assert column in lines[2]
     assert "25.0% [15, 35]" in lines[4] and " 50.0% " in lines[4]
@@ -39,7 +40,7 @@ def test_several_attacks_have_a_column_each_beside_the_worst_case(tmp_path: Path
 
 def test_one_attack_is_the_worst_case_and_needs_no_column_of_its_own(tmp_path: Path) -> None:
     results = results_of(tmp_path, record(1, measured(ALONE)))
-    text = printed(records_table("All", results, results.records, teacher=True))
+    text = printed(results_table("All", results, results.records, teacher=True))
     assert "under attack" in text and "worst case" not in text and "deepwordbug" not in text
 
 
@@ -47,7 +48,7 @@ def test_a_stopped_and_a_collapsed_candidate_are_marked(tmp_path: Path) -> None:
     stopped = attacked("deepwordbug", "mbbb", stopped=Stopped(4, 200, 0.3, 0.05))
     quality = Quality("accuracy", 0.5, 100, largest_class_share=1.0, collapse="predicts no for all 100 rows")
     results = results_of(tmp_path, record(1, replace(measured(stopped), quality=quality)))
-    text = printed(records_table("All", results, results.records))
+    text = printed(results_table("All", results, results.records))
     assert "(4 of 200 rows)" in text and "0.500!" in text
     assert "! collapsed: predicts no for all 100 rows" in text
     assert "not all rows: surely below 30%, with error rate 5%" in text

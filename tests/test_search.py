@@ -16,7 +16,7 @@ from transformers import AutoModelForSequenceClassification
 
 import rosearch.driver
 from rosearch.analysis.tables import records_table
-from rosearch.candidate import CandidateTask
+from rosearch.candidate_task import CandidateTask
 from rosearch.errors import RunError, SearchAborted
 from rosearch.evidence import export_record
 from rosearch.experiment_file import load_experiment

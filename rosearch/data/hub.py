@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from rosearch.config import HubSource
+from rosearch.corpus_config import CorpusSource
 from rosearch.data.table import Table
-from rosearch.errors import MissingResource
+from rosearch.errors import BadInput, MissingResource, Problem
 
 _PATIENCE_S = 3.0  # the hub's own client retries for most of a minute before it says that there is no network
 
@@ -48,14 +49,50 @@ def _read_split(source: HubSource, split: str, label: str, offline: bool) -> Tab
     try:
         rows = datasets.load_dataset(source.dataset, source.config, revision=source.revision, split=split)
     except Exception as error:  # the client and its parts raise some twenty kinds, none of them ours to tell apart
-        reason = "it is not in the local cache and the hub cannot be reached" if offline else _one_line(error)
-        raise MissingResource(
-            f"dataset {where}, split {split}: {reason}. Check the name and the network, "
-            "or read the same data from files: --data-root FOLDER or -o task.path=FOLDER"
-        ) from None
+        advice = "or read the same data from files: --data-root FOLDER or -o task.path=FOLDER"
+        raise _absent(f"{where}, split {split}", error, offline, advice) from None
     feature = rows.features.get(label)
     names = tuple(feature.names) if isinstance(feature, datasets.ClassLabel) else ()
     return Table(f"{where}, split {split}", rows.to_pandas(), names)
+
+
+def stream_hub(source: CorpusSource, where: str) -> Iterator[str]:
+    """The text of each row of a dataset, as it arrives; of a copy in the cache where the hub cannot be reached.
+
+    Raises `MissingResource` where there is neither, and `BadInput` where the column is absent or holds no text.
+    """
+    for number, row in enumerate(_stream_rows(source, where), start=1):
+        if source.column not in row:
+            got, fix = f"only {', '.join(map(repr, row))}", "name the text in column"
+            raise BadInput(Problem(where, "", f"a column {source.column!r}", got, fix))
+        text = row[source.column]
+        if isinstance(text, str):
+            yield text
+        elif text is not None:
+            got = f"{type(text).__name__} in row {number}"
+            raise BadInput(Problem(where, f"column {source.column!r}", "text", got))
+
+
+def _stream_rows(source: CorpusSource, where: str) -> Iterator[dict[str, Any]]:
+    import datasets
+
+    assert source.hub is not None
+    with _offline_unless(Path(source.hub).is_dir() or hub_reachable()) as offline:
+        try:
+            yield from datasets.load_dataset(
+                source.hub,
+                source.config,
+                revision=source.revision,
+                split=source.split,
+                streaming=not offline,  # what is in the cache is memory-mapped, and cannot be streamed
+            )
+        except Exception as error:  # see `_read_split`
+            raise _absent(where, error, offline, "or name files in corpus.sources") from None
+
+
+def _absent(where: str, error: Exception, offline: bool, advice: str) -> MissingResource:
+    reason = "it is not in the local cache and the hub cannot be reached" if offline else _one_line(error)
+    return MissingResource(f"dataset {where}: {reason}. Check the name and the network, {advice}")
 
 
 @contextlib.contextmanager

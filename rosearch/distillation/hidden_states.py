@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 
 from rosearch.data.batches import Batch
 from rosearch.distillation.kd import label_loss
+from rosearch.distillation.layer_transfer import node_depths
 from rosearch.distillation.losses import hidden_state_loss
 from rosearch.distillation.method import Lesson, Method
 from rosearch.distillation.outputs import TeacherRows
@@ -79,9 +80,7 @@ def probe_position(genotype: Mapping[str, Any], layer: int, layers: int) -> int:
         return len(nodes) + 1
     if layer == 0:
         return 0
-    depths = [0]
-    for node in nodes:
-        depths.append(1 + max(depths[read] for read in node["inputs"]))
+    depths = node_depths(genotype)
     share = layer / layers
     return min(range(1, len(depths)), key=lambda node: (abs(depths[node] / max(depths) - share), -node))
 

@@ -33,6 +33,20 @@ class Adversary(Protocol):
         """Accuracy under attack on rows that no training sees: what running means are chosen by."""
 
 
+def schedule_of(config: DistillationConfig) -> Schedule:
+    """How long and how fast an experiment's distillation is."""
+    return Schedule(
+        config.epochs,
+        config.max_steps,
+        config.batch_size,
+        config.learning_rate,
+        config.warmup_share,
+        config.weight_decay,
+        config.clip_norm,
+        config.precision,
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class Lesson:
     """All that a method may stand on; what only some need is opened by them."""
@@ -56,17 +70,7 @@ class Lesson:
     @property
     def schedule(self) -> Schedule:
         """How long and how fast."""
-        config = self.config
-        return Schedule(
-            config.epochs,
-            config.max_steps,
-            config.batch_size,
-            config.learning_rate,
-            config.warmup_share,
-            config.weight_decay,
-            config.clip_norm,
-            config.precision,
-        )
+        return schedule_of(self.config)
 
     @property
     def steps(self) -> int:

@@ -57,9 +57,11 @@ def measure_efficiency(
     teacher: TeacherCost,
     config: EfficiencyConfig,
     device: torch.device,
+    latency: tuple[Latency, ...] | None = None,
 ) -> Efficiency:
     """The efficiency of a student on `device`; compression is the teacher's count over the student's.
 
+    `latency` is what was measured elsewhere: then nothing is timed here.
     FLOPs come from the genotype, where there is one, parameters from the model itself. Latency is left out where
     `config.repeats` is 0; else `BadInput` is raised where `config.tokens` is more than the model's positions.
     """
@@ -68,7 +70,9 @@ def measure_efficiency(
         flops = count_model_flops(model, config.tokens)
     else:
         flops = count_flops(genotype, config.tokens, _labels(model))
-    batch_sizes = config.batch_sizes if config.repeats else []
+    if latency is None:
+        batch_sizes = config.batch_sizes if config.repeats else []
+        latency = tuple(measure_latency(model, size, config, device) for size in batch_sizes)
     return Efficiency(
         parameters=parameters,
         encoder_parameters=encoder_parameters,
@@ -78,7 +82,7 @@ def measure_efficiency(
         flops_compression=teacher.flops / flops,
         tokens=config.tokens,
         size_mb=measure_size_mb(model),
-        latency=tuple(measure_latency(model, size, config, device) for size in batch_sizes),
+        latency=latency,
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         threads=torch.get_num_threads(),
     )

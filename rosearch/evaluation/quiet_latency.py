@@ -37,7 +37,7 @@ class Subject:
     """What is timed: an architecture with a table of `vocabulary` words, or the model saved in `folder`."""
 
     genotype: Genotype | None = None
-    vocabulary: int = 0
+    vocabulary: int = 30522  # BERT's: how many there are has no say
     tokenizer: Path | None = None  # whose pieces an architecture that reads characters spells
     folder: Path | None = None
 

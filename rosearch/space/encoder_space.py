@@ -78,6 +78,11 @@ class EncoderSpace(Space):
         """Words are encoded by the teacher's tokenizer as it is."""
         return ("wordpiece",)
 
+    @property
+    def most_layers(self) -> int:
+        """See `Space`."""
+        return max(self.layers)
+
     def describe(self) -> str:
         """Number of encoders, and their parameters, embeddings included."""
         sizes = [count_parameters(_encoder(choice), vocabulary=self.vocabulary).total for choice in self.choices()]

@@ -98,6 +98,11 @@ class SearchSpace(Space):
         """See `Space`."""
         return tuple(str(encoding) for encoding in self.source["encoding"])
 
+    @property
+    def most_layers(self) -> int:
+        """As if all nodes stood one behind another."""
+        return self.max_nodes
+
     def describe(self) -> str:
         """See `Space`."""
         return f"{self.min_nodes} to {self.max_nodes} nodes, {len(self.operations)} operations"

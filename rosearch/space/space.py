@@ -20,6 +20,11 @@ class Space(ABC):
     def encodings(self) -> tuple[str, ...]:
         """The encodings of words that its genotypes may ask of the tokenizer."""
 
+    @property
+    @abstractmethod
+    def most_layers(self) -> int:
+        """The layers of its deepest genotype, as task-agnostic distillation counts them: a bound from above."""
+
     @abstractmethod
     def describe(self) -> str:
         """What it holds, in a few words."""

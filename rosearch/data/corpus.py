@@ -1,0 +1,185 @@
+"""A plain-text corpus as blocks of token ids in a file: made once, shared out by a seed, read in any order.
+
+The text is streamed (`text_files`), tokenised once with the teacher's tokenizer, and packed without padding
+(`packing`). What is held in memory does not grow with the text: neither while the blocks are made, nor while they are
+read, nor by their order (`shuffling`). No torch here; `blocks` makes batches.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from filelock import FileLock
+
+from rosearch.corpus_config import CorpusConfig
+from rosearch.data.corpus_sources import Source, find_sources
+from rosearch.data.encoding import tokenizer_fingerprint
+from rosearch.data.packing import Packer
+from rosearch.data.shuffling import Permutation
+from rosearch.data.tasks import Rows
+from rosearch.errors import BadInput, Problem
+from rosearch.progress import Progress, silent
+from rosearch.randomness import derive_seed
+
+Part = Literal["train", "proxy", "held_out"]
+
+_FORMAT = "1"  # part of every key: raise it when what is written changes
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Blocks on the disk and which of them are for what. It holds no block, and may be sent to other processes.
+
+    A seeded part is held out; the others are `train`, and a seeded part of those is `proxy`, what candidates learn
+    from. Equal files, tokenizer and settings give equal parts.
+    """
+
+    key: str  # 32 hex digits of sources, tokenizer and block length
+    file: Path  # (blocks, block_length) integers of `kind`, row after row
+    kind: str  # uint16 or uint32
+    blocks: int
+    block_length: int  # tokens, special ones included
+    documents: int
+    tokens: int  # of the text, without special ones; what filled no block is among them
+    unknown: int  # of those, that the tokenizer does not know
+    held_out: int  # blocks
+    proxy: int  # blocks
+    seed: int
+
+    def size(self, part: Part) -> int:
+        """Blocks of a part."""
+        return {"train": self.blocks - self.held_out, "proxy": self.proxy, "held_out": self.held_out}[part]
+
+    def numbers(self, part: Part, places: Rows) -> Rows:
+        """(n,) places within a part -> (n,) numbers of blocks. Raises `IndexError` where the part has none."""
+        if len(places) and (places.min() < 0 or places.max() >= self.size(part)):
+            raise IndexError(f"places in {part} are 0 to {self.size(part) - 1}")
+        parts = Permutation(self.blocks, derive_seed(self.seed, "corpus parts"))
+        return parts(places if part == "held_out" else places + self.held_out)
+
+    def read(self, numbers: Rows) -> np.ndarray[Any, Any]:
+        """(n,) numbers of blocks -> (n, block_length) ids, in memory."""
+        # Mapped for this read alone: pages once read would stay in the resident size of the process for as long as
+        # the file is mapped, until all of it is there.
+        blocks = np.memmap(self.file, self.kind, "r", shape=(self.blocks, self.block_length))
+        return np.asarray(blocks[numbers])
+
+
+def prepare_corpus(
+    config: CorpusConfig, tokenizer: Any, vocabulary: int, cache: Path, progress: Progress = silent
+) -> Corpus:
+    """The corpus of an experiment, from `cache/corpora/KEY` where it was made before.
+
+    `tokenizer` is the teacher's, `vocabulary` the rows of the teacher's embedding table. The key is that of the
+    content of files (of a hub dataset its names and revision), of the tokenizer and the block length. Safe against
+    other processes that ask for the same, and against being killed half-way: it then starts again.
+
+    Raises `BadInput` for a tokenizer that does not fit, for paths, formats, columns and encodings that are wrong, and
+    for too little text; `MissingResource` where a hub dataset is neither cached nor within reach.
+    """
+    _check_tokenizer(tokenizer, vocabulary)
+    sources = find_sources(config)
+    key = _key(config, sources, tokenizer)
+    folder = cache / "corpora" / key
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.parent / f"{key}.lock"):
+        if (stored := _open(folder)) is None:
+            _write(folder, config, sources, tokenizer, np.dtype(_kind(vocabulary)), progress)
+            stored = _open(folder)
+    assert stored is not None
+    return _shared_out(config, key, folder, stored)
+
+
+def _check_tokenizer(tokenizer: Any, vocabulary: int) -> None:
+    highest = max(tokenizer.get_vocab().values())
+    if highest >= vocabulary:
+        name = str(getattr(tokenizer, "name_or_path", "")) or type(tokenizer).__name__
+        expected = f"token ids below {vocabulary}, the rows of the teacher's embedding table"
+        fix = "take the tokenizer that was saved with the teacher"
+        raise BadInput(Problem(name, "tokenizer", expected, f"ids to {highest}", fix))
+
+
+def _kind(vocabulary: int) -> str:
+    return "uint16" if vocabulary <= 2**16 else "uint32"
+
+
+def _key(config: CorpusConfig, sources: list[Source], tokenizer: Any) -> str:
+    parts = (
+        _FORMAT,
+        tokenizer_fingerprint(tokenizer, inputs=False),
+        str(config.block_length),
+        *(source.fingerprint for source in sources),
+    )
+    return hashlib.blake2b("\x1d".join(parts).encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+
+
+def _open(folder: Path) -> dict[str, Any] | None:
+    """The facts that `_write` left; None where they, or blocks, are absent or damaged."""
+    try:
+        facts: dict[str, Any] = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
+        size = facts["blocks"] * facts["block_length"] * np.dtype(facts["kind"]).itemsize
+        return facts if (folder / "blocks.bin").stat().st_size == size else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _write(
+    folder: Path, config: CorpusConfig, sources: list[Source], tokenizer: Any, kind: np.dtype[Any], progress: Progress
+) -> None:
+    """Fills a folder beside `folder`, then renames it: a reader sees all of it or nothing.
+
+    That folder has one name, and whoever writes holds the lock: what a killed process left is found and removed.
+    """
+    if problems := [problem for source in sources for problem in source.problems()]:
+        raise BadInput(problems)
+    unfinished = folder.parent / f".unfinished-{folder.name}"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir()
+    try:
+        with (unfinished / "blocks.bin").open("wb") as file:
+            packer = Packer(tokenizer, config.block_length, kind, file)
+            for source in sources:
+                _pack(packer, source, progress)
+        _require_blocks(config, 1, packer.blocks, packer.tokens)
+        facts = {"blocks": packer.blocks, "block_length": config.block_length, "kind": kind.name}
+        facts |= {"documents": packer.documents, "tokens": packer.tokens, "unknown": packer.unknown}
+        facts["sources"] = [source.where for source in sources]
+        (unfinished / "corpus.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)  # only ever a damaged one
+        unfinished.replace(folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _pack(packer: Packer, source: Source, progress: Progress) -> None:
+    stage = f"tokenise {source.where}"
+    for _ in packer.take(source.paragraphs()):
+        done, total = source.progress
+        progress(stage, min(done, total - 1), total)  # the end of the file is read before the last of it is packed
+    total = max(source.progress[1], 1)
+    progress(stage, total, total)
+
+
+def _shared_out(config: CorpusConfig, key: str, folder: Path, facts: dict[str, Any]) -> Corpus:
+    blocks = int(facts["blocks"])
+    held_out = config.held_out_blocks or max(1, round(config.held_out_share * blocks))
+    _require_blocks(config, held_out + 1, blocks, int(facts["tokens"]))
+    names = ("kind", "blocks", "block_length", "documents", "tokens", "unknown")
+    proxy = max(1, round(config.proxy_share * (blocks - held_out)))
+    given = {name: facts[name] for name in names}
+    return Corpus(key, folder / "blocks.bin", **given, held_out=held_out, proxy=proxy, seed=config.seed)
+
+
+def _require_blocks(config: CorpusConfig, needed: int, blocks: int, tokens: int) -> None:
+    if blocks >= needed:
+        return
+    names = ", ".join(source.path or str(source.hub) for source in config.sources)
+    expected = f"text for {needed} or more blocks of {config.block_length} tokens, one at least to learn from"
+    got = f"{tokens} tokens, {blocks} {'block' if blocks == 1 else 'blocks'} ({names})"
+    raise BadInput(Problem("experiment", "corpus", expected, got))

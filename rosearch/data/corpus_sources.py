@@ -1,0 +1,164 @@
+"""What an experiment's `corpus.sources` name, found and read in their order."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+
+from rosearch.corpus_config import CorpusConfig, CorpusSource
+from rosearch.data.hub import stream_hub
+from rosearch.data.text_files import FORMATS, TextFile, document_paragraphs, is_text
+from rosearch.data.text_stream import DECOMPRESSORS
+from rosearch.errors import BadInput, Problem
+
+
+class Source(ABC):
+    """Text of one entry of `corpus.sources`; `where` names it to people, `key` is its place in the experiment."""
+
+    def __init__(self, config: CorpusSource, key: str, where: str) -> None:
+        self.config, self.key, self.where = config, key, where
+
+    @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Of all that its text follows from."""
+
+    @property
+    @abstractmethod
+    def progress(self) -> tuple[int, int]:
+        """How much was read, of how much."""
+
+    @abstractmethod
+    def problems(self) -> list[Problem]:
+        """What is wrong with it as far as the first document of each file shows; costs no more than that."""
+
+    @abstractmethod
+    def _paragraphs(self) -> Iterator[str]: ...
+
+    def paragraphs(self) -> Iterator[str]:
+        """Its text, as `text_files` describes it: at most `documents` of its documents.
+
+        Raises `BadInput` where something is wrong with it, also where it holds no text at all.
+        """
+        whole, inside = 0, False
+        for paragraph in self._paragraphs():
+            yield paragraph
+            if paragraph:
+                inside = True
+            elif inside:
+                whole, inside = whole + 1, False
+                if whole == self.config.documents:
+                    return
+        if not whole:
+            raise BadInput(Problem(self.where, "", "text", "none"))
+
+
+class FileSource(Source):
+    """Files, in the order of their names."""
+
+    def __init__(self, config: CorpusSource, key: str, files: list[TextFile]) -> None:
+        super().__init__(config, key, str(config.path))
+        self.files = files
+
+    @property
+    def fingerprint(self) -> str:
+        """Content, format, and what is read of it; neither names nor times of files."""
+        return "\x1e".join(["files", str(self.config.documents), *(file.fingerprint for file in self.files)])
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """In bytes of the files as they lie on the disk."""
+        return sum(file.position for file in self.files), sum(file.size for file in self.files)
+
+    def problems(self) -> list[Problem]:
+        """Of each file: encoding, column, compression, as far as its first paragraph."""
+        found: list[Problem] = []
+        for file in self.files:
+            try:
+                next(file.paragraphs(), None)
+            except BadInput as error:
+                found += error.problems
+        return found
+
+    def _paragraphs(self) -> Iterator[str]:
+        for file in self.files:
+            yield from file.paragraphs()
+
+
+class HubSource(Source):
+    """A column of a dataset, streamed; each row is a document."""
+
+    def __init__(self, config: CorpusSource, key: str) -> None:
+        super().__init__(config, key, f"{config.hub}{f' ({config.config})' if config.config else ''}, {config.split}")
+        self._rows, self._ended = 0, False
+
+    @property
+    def fingerprint(self) -> str:
+        """Names and revision: what the hub holds under them is not asked."""
+        config = self.config
+        parts = (config.hub, config.config, config.revision, config.split, config.column, config.documents)
+        return "\x1e".join(["hub", *map(str, parts)])
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """In rows; how many there are is known at the end, so before it there is always one more."""
+        return self._rows, max(self.config.documents or 0, self._rows + (not self._ended))
+
+    def problems(self) -> list[Problem]:
+        """None: what the hub has is seen when it is read."""
+        return []
+
+    def _paragraphs(self) -> Iterator[str]:
+        self._rows, self._ended = 0, False
+        for document in stream_hub(self.config, self.where):
+            self._rows += 1
+            yield from document_paragraphs(document)
+        self._ended = True
+
+
+def find_sources(config: CorpusConfig) -> list[Source]:
+    """The sources of a corpus. Raises `BadInput` with every path where there is no text file."""
+    sources: list[Source] = []
+    problems: list[Problem] = []
+    for number, source in enumerate(config.sources):
+        key = f"corpus.sources.{number}"
+        if source.hub is not None:
+            sources.append(HubSource(source, key))
+            continue
+        try:
+            sources.append(FileSource(source, key, _files(source, f"{key}.path")))
+        except BadInput as error:
+            problems += error.problems
+    if problems:
+        raise BadInput(problems)
+    return sources
+
+
+def _files(source: CorpusSource, key: str) -> list[TextFile]:
+    """A path's one file; a folder's files of known formats; a pattern's files, which must be of known formats."""
+    path = Path(source.path or "")
+    formats = f"{', '.join(FORMATS)}, all but Parquet also {', '.join(DECOMPRESSORS)}"
+    if path.is_dir():
+        paths = [file for file in path.rglob("*") if is_text(file) and not _hidden(file, path)]
+    else:
+        paths = [path] if path.is_file() else _matching(path, key)
+    paths = sorted(file for file in paths if file.is_file())
+    if strange := [file.name for file in paths if not is_text(file)]:
+        raise BadInput(Problem("experiment", key, f"files of {formats}", ", ".join(strange[:5])))
+    if not paths:
+        got = f"{path}, where there is none"
+        raise BadInput(Problem("experiment", key, f"a text file, or a folder or pattern of some ({formats})", got))
+    return [TextFile(file, source.column, source.members) for file in paths]
+
+
+def _matching(pattern: Path, key: str) -> list[Path]:
+    root = Path(pattern.anchor)
+    try:
+        return list(root.glob(str(pattern.relative_to(root))))
+    except ValueError as error:  # ** beside other letters
+        raise BadInput(Problem("experiment", key, "a pattern", f"{pattern}: {error}")) from None
+
+
+def _hidden(file: Path, folder: Path) -> bool:
+    return any(part.startswith(".") for part in file.relative_to(folder).parts)

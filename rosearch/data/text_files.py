@@ -1,0 +1,213 @@
+"""Text out of files, a paragraph at a time: plain, JSON lines, CSV, TSV, Parquet, compressed, in tar archives.
+
+A text is an iterator of paragraphs, and an empty paragraph ends a document. In plain text a line is a paragraph, and a
+blank line or the end of the file ends a document; in tables each row is a document and each of its lines a paragraph.
+Paragraphs have no white space around them and at most `LONGEST_PARAGRAPH` characters: longer lines are cut, at white
+space where there is some. So no file is held in memory, whatever its lines are like.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import fnmatch
+import hashlib
+import io
+import json
+import lzma
+import tarfile
+import zlib
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from pathlib import Path, PurePath
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rosearch.data.text_stream import DECOMPRESSORS, LONGEST_ROW, bounded_lines, checked_text
+from rosearch.errors import BadInput, Problem
+
+LONGEST_PARAGRAPH = 2**14  # characters; bounds what the tokenizer is given at once
+_PARQUET_ROWS = 64  # documents held at once
+_BROKEN = (OSError, EOFError, ValueError, csv.Error, lzma.LZMAError, tarfile.TarError, zlib.error, pa.ArrowException)
+
+
+class TextFile:
+    """One file of a corpus. `column` names the text in tables, `members` is a pattern of the names in tar archives."""
+
+    def __init__(self, path: Path, column: str = "text", members: str = "*") -> None:
+        self.path, self.column, self.members = path, column, members
+        self.size = path.stat().st_size  # bytes
+        self._raw: IO[bytes] | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the content and of what decides how it is read; where the file lies is no part of it."""
+        state = self.path.stat()
+        content = _content(self.path, state.st_size, state.st_mtime_ns)
+        return "\x1f".join((*_suffixes(self.path), content, self.column, self.members))
+
+    @property
+    def position(self) -> int:
+        """Bytes of the file, as it lies on the disk, that were read so far."""
+        if self._raw is None:
+            return 0
+        return self.size if self._raw.closed else self._raw.tell()
+
+    def paragraphs(self) -> Iterator[str]:
+        """The text. Raises `BadInput` where another encoding, a missing column or damage is met."""
+        kind, compression = _suffixes(self.path)
+        try:
+            with self.path.open("rb") as raw, contextlib.ExitStack() as stack:
+                self._raw = raw
+                content = stack.enter_context(DECOMPRESSORS[compression](raw)) if compression else raw
+                yield from self._tar(content) if kind == ".tar" else self._of(kind, content, str(self.path))
+        except _BROKEN as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise BadInput(Problem(str(self.path), "", f"a readable {kind}{compression} file", reason)) from None
+
+    def _of(self, kind: str, content: Any, where: str) -> Iterator[str]:
+        if kind == ".txt":
+            yield from plain_paragraphs(checked_text(content, where, None))
+            return
+        for number, row in _ROWS[kind](content, where, self.column):
+            if row is None:
+                continue
+            if not isinstance(row, str):
+                got = f"{type(row).__name__} in row {number}"
+                raise BadInput(Problem(where, f"column {self.column!r}", "text", got, "name the column of the text"))
+            yield from document_paragraphs(row)
+
+    def _tar(self, content: Any) -> Iterator[str]:
+        matched = False
+        with tarfile.open(fileobj=content, mode="r|") as archive:  # one pass, nothing unpacked to the disk
+            for member in archive:
+                kind, compression = _suffixes(PurePath(member.name))
+                known = kind in _IN_TAR and not compression
+                if member.isfile() and known and fnmatch.fnmatch(member.name, self.members):
+                    matched = True
+                    yield from self._of(kind, archive.extractfile(member), f"{self.path}, {member.name}")
+        if not matched:
+            expected = f"{', '.join(_IN_TAR)} named {self.members}"
+            raise BadInput(Problem(str(self.path), "", expected, "none in the archive", "name others in members"))
+
+
+def is_text(name: PurePath) -> bool:
+    """Whether a file of this name is of a format that is read."""
+    kind, compression = _suffixes(name)
+    return kind in FORMATS and not (compression and kind == ".parquet")
+
+
+def plain_paragraphs(text: IO[str]) -> Iterator[str]:
+    """Lines without the white space around them; blank ones, and the end, are empty paragraphs."""
+    most = LONGEST_PARAGRAPH // 2
+    rest, inside = "", False  # of a line that is cut; whether a part of the line was given already
+    while part := text.readline(most):
+        line = rest + part
+        ends = part.endswith("\n") or len(part) < most
+        cut = len(line) if ends else line.rfind(" ") + 1 or len(line)
+        paragraph, rest = line[:cut].strip(), line[cut:]
+        if paragraph or (ends and not inside):
+            yield paragraph
+        inside = not ends
+    if rest := rest.strip():
+        yield rest
+    yield ""
+
+
+def document_paragraphs(document: str) -> Iterator[str]:
+    """The lines of one document but the blank ones, then an empty paragraph."""
+    yield from filter(None, plain_paragraphs(io.StringIO(document)))
+    yield ""
+
+
+_Rows = Iterator[tuple[int, Any]]  # the number of a line or row, from 1, and its text
+
+
+def _json_lines(content: Any, where: str, column: str) -> _Rows:
+    for number, line in enumerate(bounded_lines(checked_text(content, where, None), where), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise BadInput(Problem(where, f"line {number}", "a JSON object", str(error))) from None
+        if not isinstance(row, dict):
+            raise BadInput(Problem(where, f"line {number}", "a JSON object", type(row).__name__))
+        if column not in row:
+            raise _no_column(where, f"line {number}", column, list(row))
+        text = row[column]
+        if isinstance(text, str) and not text.isascii():
+            try:
+                text.encode()
+            except UnicodeEncodeError as error:
+                got = f"half a surrogate pair ({text[error.start]!a})"
+                raise BadInput(Problem(where, f"line {number}", "characters of Unicode", got)) from None
+        yield number, text
+
+
+def _separated(content: Any, where: str, column: str, **dialect: Any) -> _Rows:
+    csv.field_size_limit(LONGEST_ROW)  # the module's own limit, 131,072, is below the longest articles
+    rows = csv.reader(bounded_lines(checked_text(content, where, ""), where), **dialect)
+    header = next(rows, None)
+    if header is None:
+        return
+    if column not in header:
+        raise _no_column(where, "", column, header)
+    place = header.index(column)
+    for row in rows:
+        if row and len(row) != len(header):
+            got = f"{len(row)} cells"
+            raise BadInput(Problem(where, f"line {rows.line_num}", f"{len(header)} cells, as the header has", got))
+        if row:
+            yield rows.line_num, row[place]
+
+
+def _csv(content: Any, where: str, column: str) -> _Rows:
+    return _separated(content, where, column, strict=True)
+
+
+def _tsv(content: Any, where: str, column: str) -> _Rows:
+    return _separated(content, where, column, delimiter="\t", quoting=csv.QUOTE_NONE)
+
+
+def _parquet(content: Any, where: str, column: str) -> _Rows:
+    table = pq.ParquetFile(content)
+    if column not in table.schema_arrow.names:
+        raise _no_column(where, "", column, table.schema_arrow.names)
+    number = 0
+    for batch in table.iter_batches(_PARQUET_ROWS, columns=[column], use_threads=False):
+        for row in batch.column(0).to_pylist():
+            number += 1
+            yield number, row
+
+
+def _no_column(where: str, key: str, column: str, there: list[str]) -> BadInput:
+    got = f"only {', '.join(map(repr, there)) or 'none'}"
+    fix = "name the text in column, or leave the file out by a pattern (wiki/*.txt.xz)"
+    return BadInput(Problem(where, key, f"a column {column!r}", got, fix))
+
+
+_ROWS: dict[str, Callable[[Any, str, str], _Rows]] = {
+    ".jsonl": _json_lines,
+    ".csv": _csv,
+    ".tsv": _tsv,
+    ".parquet": _parquet,
+}
+_IN_TAR = [".txt", ".jsonl", ".csv", ".tsv"]
+FORMATS = (*_IN_TAR, ".parquet", ".tar")  # all but Parquet may be compressed
+
+
+def _suffixes(name: PurePath) -> tuple[str, str]:
+    """Format and compression, each a suffix or ""; `.tgz` and its like are not known."""
+    suffixes = [suffix.lower() for suffix in name.suffixes]
+    compression = suffixes.pop() if suffixes and suffixes[-1] in DECOMPRESSORS else ""
+    return (suffixes[-1] if suffixes else ""), compression
+
+
+@lru_cache(maxsize=4096)
+def _content(path: Path, size: int, modified_ns: int) -> str:
+    """A file's hash; size and time are there so that a file that changed is read again, and no other."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()

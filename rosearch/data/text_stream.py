@@ -1,0 +1,86 @@
+"""Bytes that are known to be text: decompressed and checked for UTF-8 while they are read, never held as a whole."""
+
+from __future__ import annotations
+
+import bz2
+import codecs
+import gzip
+import io
+import lzma
+from collections.abc import Callable, Iterator
+from typing import IO, Any
+
+import pyarrow as pa
+
+from rosearch.errors import BadInput, Problem
+
+LONGEST_ROW = 2**24  # characters of a line of CSV or JSON: what is longer is no such file
+_CHUNK = 2**16  # bytes
+
+
+DECOMPRESSORS: dict[str, Callable[[IO[bytes]], Any]] = {
+    ".gz": lambda raw: gzip.GzipFile(fileobj=raw),
+    ".bz2": bz2.BZ2File,
+    ".xz": lzma.LZMAFile,
+    ".zst": lambda raw: pa.CompressedInputStream(pa.PythonFile(raw, "r"), "zstd"),
+}
+
+
+class CheckedUtf8(io.RawIOBase):
+    """The bytes of `source`, passed on once they are known to be UTF-8 without NUL.
+
+    Raises `BadInput` with the byte (from 0, of the decompressed content) and the line (from 1) of the first that is
+    not. NUL is what UTF-16 and binary files betray themselves by.
+    """
+
+    def __init__(self, source: Any, where: str) -> None:
+        super().__init__()
+        self._source, self._where = source, where
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._offset, self._line = 0, 1  # of the next byte
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fills the buffer as far as one read of the source does."""
+        data: bytes = self._source.read(len(buffer))
+        self._check(data)
+        buffer[: len(data)] = data
+        return len(data)
+
+    def _check(self, data: bytes) -> None:
+        pending = len(self._decoder.getstate()[0])  # bytes of a character that the last read cut
+        nul = data.find(b"\0")
+        try:
+            self._decoder.decode(data if nul < 0 else data[:nul], final=not data or nul >= 0)
+        except UnicodeDecodeError as error:
+            found = f"0x{error.object[error.start]:02x} ({error.reason})"
+            raise self._bad(data, error.start - pending, found, "convert the file to UTF-8 with iconv") from None
+        if nul >= 0:
+            raise self._bad(data, nul, "a NUL byte", "the file is binary, or UTF-16: convert it with iconv")
+        self._offset += len(data)
+        self._line += data.count(b"\n")
+
+    def _bad(self, data: bytes, at: int, found: str, fix: str) -> BadInput:
+        line = self._line + data[: max(at, 0)].count(b"\n")
+        return BadInput(Problem(self._where, f"byte {self._offset + at}, line {line}", "UTF-8", found, fix))
+
+
+def checked_text(source: Any, where: str, newline: str | None) -> io.TextIOWrapper:
+    """A text stream over bytes, as `open` with that `newline` gives it; a byte-order mark at its start is dropped."""
+    return io.TextIOWrapper(
+        io.BufferedReader(CheckedUtf8(source, where), _CHUNK), encoding="utf-8-sig", newline=newline
+    )
+
+
+def bounded_lines(text: IO[str], where: str) -> Iterator[str]:
+    """Line after line. Raises `BadInput` for one that no row of a table could have."""
+    number = 0
+    while line := text.readline(LONGEST_ROW):
+        number += 1
+        if len(line) == LONGEST_ROW:
+            got = f"{LONGEST_ROW:,} without an end"
+            raise BadInput(Problem(where, f"line {number}", "a row of fewer characters", got))
+        yield line

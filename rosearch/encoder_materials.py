@@ -1,0 +1,108 @@
+"""What all candidates of a search for encoders share: a teacher as it is, and a corpus. Prepared once, then opened.
+
+As `materials` for tasks: the driver's call tokenises the corpus, a worker's call finds it in the cache.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoTokenizer
+
+from rosearch.config import Experiment
+from rosearch.data.corpus import Corpus, prepare_corpus
+from rosearch.distillation.device import resolve_device
+from rosearch.distillation.encoder import load_encoder
+from rosearch.distillation.layer_transfer import uniform_and_last
+from rosearch.distillation.weights import folder_fingerprint, locate_weights
+from rosearch.errors import BadInput, Problem
+from rosearch.evaluation.efficiency import teacher_cost
+from rosearch.latency import teacher_latency
+from rosearch.materials import table_rows
+from rosearch.progress import Progress, silent
+from rosearch.records.measurements import Quality, TeacherFacts
+
+FIDELITY = "fidelity"  # what stands for quality where there is no task, see `fidelity`
+
+
+@dataclass(frozen=True)
+class EncoderMaterials:
+    """Everything that a candidate reads and none changes."""
+
+    teacher: Path
+    tokenizer: Any
+    corpus: Corpus
+    device: torch.device
+    cache: Path
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What a run cannot go on without: it compares all its candidates on one yardstick."""
+        parts = f"{self.corpus.key} {self.corpus.proxy} {self.corpus.held_out} {self.corpus.seed}"
+        return {"corpus": parts, "teacher": folder_fingerprint(self.teacher)}
+
+
+def fidelity(loss: float) -> float:
+    """1 / (1 + the loss on the held-out blocks): 1 where nothing is lost, above 0 however much is (ours)."""
+    return 1 / (1 + loss)
+
+
+@lru_cache(maxsize=1)  # a worker's candidates are all of one run
+def _opened(experiment_json: str, cache: Path) -> EncoderMaterials:
+    return prepare_encoder_materials(Experiment.model_validate_json(experiment_json), cache)
+
+
+def open_encoder_materials(experiment: Experiment, cache: Path) -> EncoderMaterials:
+    """The materials of a worker: kept between the candidates that it runs."""
+    return _opened(experiment.model_dump_json(), cache)
+
+
+def prepare_encoder_materials(experiment: Experiment, cache: Path, progress: Progress = silent) -> EncoderMaterials:
+    """Locate the teacher and tokenise the corpus.
+
+    Raises `BadInput` for a teacher, a tokenizer or a corpus that does not fit, `MissingResource` for what is not there.
+    """
+    assert experiment.corpus is not None
+    device = resolve_device(experiment.execution.device)
+    folder, config, tokenizer = find_encoder(experiment)
+    corpus = prepare_corpus(experiment.corpus, tokenizer, int(config.vocab_size), cache, progress)
+    return EncoderMaterials(folder, tokenizer, corpus, device, cache)
+
+
+def find_encoder(experiment: Experiment, most_layers: int = 0) -> tuple[Path, Any, Any]:
+    """The teacher's folder, configuration and tokenizer; its weights are not loaded.
+
+    Raises `MissingResource` where it is not there, `BadInput` where it cannot be read, where its positions are fewer
+    than a block has tokens, or, for hidden states, its layers fewer than the `most_layers` of a student.
+    """
+    assert experiment.corpus is not None
+    folder, length = locate_weights(experiment.teacher.model), experiment.corpus.block_length
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        positions, _ = table_rows(config)
+        layers = int(config.num_hidden_layers)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        expected = "a folder with the configuration, weights and tokenizer of a transformers encoder"
+        got = f"{folder}: {' '.join(str(error).split())[:200]}"
+        raise BadInput(Problem("experiment", "teacher.model", expected, got)) from None
+    if length > positions:
+        expected = f"at most {positions}, the positions of the teacher"
+        raise BadInput(Problem("experiment", "corpus.block_length", expected, str(length)))
+    if experiment.distillation.encoder.objective == "hidden_states" and most_layers:
+        uniform_and_last(most_layers, layers)
+    return folder, config, tokenizer
+
+
+def measure_encoder_teacher(materials: EncoderMaterials, experiment: Experiment) -> TeacherFacts:
+    """The teacher's cost and shape; its fidelity to itself is 1. The driver does it once a run."""
+    model = load_encoder(materials.teacher).to(materials.device)
+    config = experiment.evaluation.efficiency
+    latency = teacher_latency(model, materials.teacher, experiment, materials.cache)
+    positions, token_types = table_rows(model.config)
+    quality = Quality(FIDELITY, 1.0, materials.corpus.held_out)
+    return TeacherFacts(quality, teacher_cost(model, config.tokens), positions, token_types, latency)

@@ -1,0 +1,56 @@
+"""Latency where a fitness follows from it: measured by the driver while its workers wait, so that nothing else runs.
+
+On a GPU, and where nothing hangs on it, whoever has the model at hand times it: a second process on a GPU would not be
+quiet, and a process of its own costs some seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from transformers import PreTrainedModel
+
+from rosearch.config import Experiment
+from rosearch.distillation.device import resolve_device
+from rosearch.evaluation.efficiency import measure_latency
+from rosearch.evaluation.latency_table import LatencyTable
+from rosearch.evaluation.quiet_latency import Subject
+from rosearch.records.measurements import Latency
+from rosearch.space.genotype import Genotype
+
+
+def student_latencies(
+    experiment: Experiment, genotypes: Sequence[Genotype], tokenizer: Path, cache: Path
+) -> list[tuple[Latency, ...] | None]:
+    """Of each architecture at each batch size; None where its worker is to measure.
+
+    `tokenizer` is the folder of the teacher's. Raises `RosearchError` where the measuring process fails.
+    """
+    if not _quiet(experiment):
+        return [None] * len(genotypes)
+    spelt = [None if genotype.source_setting["characters"] == "none" else tokenizer for genotype in genotypes]
+    subjects = [Subject(genotype, tokenizer=pieces) for genotype, pieces in zip(genotypes, spelt, strict=True)]
+    table, config = LatencyTable(cache), experiment.evaluation.efficiency
+    return list(table.latencies(subjects, config, experiment.execution.threads))
+
+
+def teacher_latency(model: PreTrainedModel, folder: Path, experiment: Experiment, cache: Path) -> float | None:
+    """The median in ms at the first batch size; None where nothing is timed. `model` is that of the folder."""
+    config, threads = experiment.evaluation.efficiency, experiment.execution.threads
+    if not (config.repeats and config.batch_sizes):
+        return None
+    if _quiet(experiment):
+        (found,) = LatencyTable(cache).latencies([Subject(folder=folder)], config, threads)
+        return found[0].median_ms
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)  # as the students that it is compared with
+    try:
+        return measure_latency(model, config.batch_sizes[0], config, model.device).median_ms
+    finally:
+        torch.set_num_threads(before)
+
+
+def _quiet(experiment: Experiment) -> bool:
+    return bool(experiment.fitness.wants_latency) and resolve_device(experiment.execution.device).type == "cpu"

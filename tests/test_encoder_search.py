@@ -1,0 +1,137 @@
+"""A search without a task: encoders are distilled on a corpus, the winner on all of it, and learn a task afterwards."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from command_line import rosearch
+from small_run import Quiet, outcomes, write_encoder_experiment, write_experiment
+from transformers import AutoModel
+
+from rosearch.errors import BadInput
+from rosearch.evaluation.latency_table import LatencyTable
+from rosearch.experiment_file import load_experiment
+from rosearch.records.run_directory import RunDirectory
+from rosearch.results import Results
+from rosearch.search import cache_folder, run_search
+from rosearch.student.modeling_rosearch import StudentModel
+
+
+def search(folder: Path, **changes: Any) -> Results:
+    experiment = load_experiment(write_encoder_experiment(folder, **changes))
+    return run_search(RunDirectory.create(folder / "runs", experiment), Quiet())
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    return search(tmp_path_factory.mktemp("encoders"))
+
+
+class TestASearchForEncoders:
+    def test_measures_every_candidate_by_what_it_still_loses_to_the_teacher(self, searched: Results) -> None:
+        candidates = searched.measured("candidate")
+        assert len(candidates) == 3 and searched.finished
+        for record in candidates:
+            found = record.measurements
+            assert found is not None and found.held_out_loss is not None and found.robustness is None
+            assert found.quality.metric == "fidelity" and found.quality.n == 8
+            assert found.quality.value == pytest.approx(1 / (1 + found.held_out_loss))
+        assert len({record.measurements.held_out_loss for record in candidates if record.measurements}) == 3
+
+    def test_distils_candidates_on_the_proxy_and_the_winner_on_the_whole_corpus(self, searched: Results) -> None:
+        seen = {r.role: r.measurements.training.rows_seen for r in searched.records if r.measurements is not None}
+        assert 0 < seen["candidate"] < seen["finalist"] <= 2 * seen["candidate"] + 1
+        (finalist,) = searched.measured("finalist")
+        assert finalist.id == searched.best().id
+
+    def test_keeps_encoders_that_transformers_loads(self, searched: Results) -> None:
+        folder = searched.run.student_folder(searched.measured("finalist")[0])
+        encoder = AutoModel.from_pretrained(folder)
+        assert isinstance(encoder, StudentModel)
+        ids = torch.tensor([[2, 9, 10, 3]])
+        assert torch.isfinite(encoder(input_ids=ids).last_hidden_state).all()
+
+    def test_takes_latency_from_the_table_of_this_machine(self, searched: Results) -> None:
+        table = json.loads(LatencyTable(cache_folder(searched.run)).path.read_text())["table"]
+        known = {key.split()[0]: found[0]["median_ms"] for key, found in table.items()}
+        for record in searched.measured("candidate"):
+            assert record.measurements is not None
+            assert record.measurements.efficiency.latency[0].median_ms == known[record.id]
+        assert searched.teacher is not None and searched.teacher.latency_ms in known.values()
+
+    def test_gives_the_same_records_again(self, searched: Results, tmp_path: Path) -> None:
+        changes = {"fitness": {"reward": None}}  # a reward follows from measured milliseconds
+        first, second = (outcomes(search(tmp_path / name, **changes).of("candidate")) for name in ("a", "b"))
+        assert first == second
+
+    def test_learns_by_relations_too(self, tmp_path: Path) -> None:
+        config = {"encoder": {"objective": "relations", "relation_heads": 4}}
+        results = search(tmp_path / "relations", distillation=config, finalists={"count": 0})
+        assert len(results.measured("candidate")) == 3
+
+    def test_tokenises_its_corpus_once(self, searched: Results) -> None:
+        (made,) = (path for path in (cache_folder(searched.run) / "corpora").iterdir() if path.is_dir())
+        assert (made / "blocks.bin").stat().st_size > 0
+
+
+class TestTheCommandLine:
+    def test_shows_the_run_and_a_candidate(self, searched: Results, tmp_path: Path) -> None:
+        shown = rosearch("status", searched.run.path, cwd=tmp_path).stdout
+        assert "fidelity" in shown and "held-out loss" in shown
+        best = searched.best().id
+        assert "fidelity" in rosearch("show", searched.run.path, best, cwd=tmp_path).stdout
+        data = rosearch("status", searched.run.path, "--json", cwd=tmp_path).data
+        assert data["counts"]["done"] == 3 and data["teacher"]["quality"]["metric"] == "fidelity"
+
+    def test_checks_corpus_teacher_and_space(self, tmp_path: Path) -> None:
+        path = write_encoder_experiment(tmp_path / "made")
+        shown = rosearch("check", path, cwd=tmp_path).stdout
+        assert "corpus.txt" in shown and "4 encoders" in shown
+
+    def test_an_encoder_learns_a_task(self, searched: Results, tmp_path: Path) -> None:
+        encoder = searched.run.student_folder(searched.measured("finalist")[0])
+        task = write_experiment(tmp_path, "classification")
+        rosearch("distil", "--student", encoder, "--task", task, "--to", tmp_path / "out", cwd=tmp_path)
+        assert (tmp_path / "out" / "model.safetensors").is_file()
+
+
+class TestBadInput:
+    def refused(self, folder: Path, **changes: Any) -> str:
+        with pytest.raises(BadInput) as caught:
+            search(folder, **changes)
+        assert not (folder / "runs" / ".cache" / "corpora").exists()  # before anything was tokenised
+        return str(caught.value)
+
+    def test_a_teacher_with_too_few_layers(self, tmp_path: Path) -> None:
+        path = write_encoder_experiment(tmp_path / "deep")
+        space = path.parent / "space.yaml"
+        space.write_text(space.read_text().replace("layers:\n  - 1", "layers:\n  - 1\n  - 3"))
+        with pytest.raises(BadInput, match="1 layers"):
+            run_search(RunDirectory.create(tmp_path / "runs", load_experiment(path)), Quiet())
+        assert not (tmp_path / "runs" / ".cache" / "corpora").exists()
+
+    def test_blocks_longer_than_the_teachers_positions(self, tmp_path: Path) -> None:
+        assert "corpus.block_length" in self.refused(tmp_path / "long", corpus={"block_length": 64})
+
+    def test_a_target_without_what_it_needs(self, tmp_path: Path) -> None:
+        for changes, key in (({"corpus": None}, "corpus"), ({"distillation": {"target": "task"}}, "task")):
+            with pytest.raises(BadInput, match=f"{key}: "):
+                load_experiment(write_encoder_experiment(tmp_path / key, **changes))
+
+    def test_a_space_whose_students_read_other_tokens(self, tmp_path: Path) -> None:
+        path = write_encoder_experiment(tmp_path / "made")
+        (tmp_path / "sub").mkdir()
+        graph = Path(__file__).parent.parent / "search_spaces" / "robust_input.yaml"
+        message = rosearch("check", path, "-o", f"search_space={graph}", cwd=tmp_path, expect=3).stderr
+        assert "wordpiece alone" in message
+
+    def test_an_experiment_without_a_task_where_one_is_needed(self, searched: Results, tmp_path: Path) -> None:
+        path = write_encoder_experiment(tmp_path / "made")
+        message = rosearch(
+            "distil", "--student", "bert_mini", "--task", path, "--to", tmp_path / "out", cwd=tmp_path, expect=3
+        ).stderr
+        assert "a task" in message
