@@ -70,6 +70,9 @@ def _in_new_keys(data: dict[str, Any]) -> dict[str, Any]:
     if "attack" in robustness:
         robustness["search"] = {"attacks": [robustness.pop("attack")], "rows": robustness.pop("rows")}
         robustness["report"] = {"rows": finalists.pop("rows")}
+    mate_kd = data.get("distillation", {}).get("mate_kd", {})
+    if (rows := mate_kd.pop("rows_at_once", None)) is not None:
+        mate_kd["tokens_at_once"] = 128 * rows  # as many as the rows had at most, in the texts it was set for
     return data
 
 

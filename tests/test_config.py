@@ -325,6 +325,8 @@ def test_the_snapshot_of_an_older_version_is_read(tmp_path: Path) -> None:
     path = write(tmp_path, evaluation=old, finalists={"count": 1, "rows": 80})
     robustness = load_snapshot(path).evaluation.robustness
     assert (robustness.search.attacks, robustness.search.rows, robustness.report.rows) == (["deepwordbug"], 50, 80)
+    by_rows = write(tmp_path, distillation={"mate_kd": {"rows_at_once": 4}})
+    assert load_snapshot(by_rows).distillation.mate_kd.tokens_at_once == 512
     assert load_snapshot(write(tmp_path)) == load_experiment(write(tmp_path))
     damaged = write(tmp_path, seed=-1)
     with pytest.raises(BadInput, match="seed"):
