@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from rosearch.evaluation.attacks.first_token import first_token_alone
 from rosearch.evaluation.attacks.forms import Form
 from rosearch.evaluation.attacks.plan import PlanRow
 from rosearch.evaluation.attacks.result import NO_LIMITS, AttackedRow, Limits, Outcome
@@ -60,6 +61,21 @@ def run_engine(
     lanes = [
         _Lane(row, label, search(row, form, tokens, limits.queries)) for row, label in zip(rows, labels, strict=True)
     ]
+    with first_token_alone(victim, [row.texts for row in rows]):
+        _walk(lanes, form, tokens, victim, limits, in_flight, progress)
+    return [lane.result for lane in lanes if lane.result is not None]
+
+
+def _walk(
+    lanes: Sequence[_Lane],
+    form: Form,
+    tokens: Tokens,
+    victim: Victim,
+    limits: Limits,
+    in_flight: int,
+    progress: Progress,
+) -> None:
+    """All searches to their ends, `in_flight` at once."""
     waiting, live, done = deque(lanes), list[_Lane](), 0
     while live or waiting:
         while waiting and len(live) < in_flight:
@@ -75,10 +91,9 @@ def run_engine(
             if lane.result is None:
                 _advance(lane, _answers(lane), limits)
         live = [lane for lane in live if lane.result is None]
-        if len(rows) - len(live) - len(waiting) > done:
-            done = len(rows) - len(live) - len(waiting)
-            progress("attack", done, len(rows))
-    return [lane.result for lane in lanes if lane.result is not None]
+        if len(lanes) - len(live) - len(waiting) > done:
+            done = len(lanes) - len(live) - len(waiting)
+            progress("attack", done, len(lanes))
 
 
 def _advance(lane: _Lane, answer: Any, limits: Limits) -> None:

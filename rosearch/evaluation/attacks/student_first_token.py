@@ -1,0 +1,101 @@
+"""What the first token's output depends on in a student, counted back through its graph.
+
+B is the batch, T the tokens, W the width. Attention reads all tokens; a convolution or a pool of kernel k reads
+(k - 1) / 2 neighbours to either side; all else works token by token. So from the pooling back, a node has to give its
+first n tokens only, until an attention reads it. Own code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from rosearch.student.modeling_rosearch import FirstPooling, GraphNode, StudentModel
+from rosearch.student.operations import Attention, Residual, attend
+
+_ALL = 2**31  # tokens: more than any text has
+_BY_TOKEN = ("identity", "ffn", "glu")
+_WINDOWED = {"conv": 1, "separable_conv": 1, "dilated_conv": 2, "light_conv": 1, "max_pool": 1, "avg_pool": 1}
+
+
+def student_forwards(model: Any) -> dict[nn.Module, Callable[..., Any]]:
+    """What stands in for `forward` of a student's modules, where it reads the first token; else nothing."""
+    student: StudentModel = model.student
+    if type(student.pooling) is not FirstPooling:
+        return {}
+    genes = student.config.genotype["nodes"]
+    counts = needed_tokens(genes, student.sinks)
+    forwards: dict[nn.Module, Callable[..., Any]] = {student.merge: _leading_merged(student.merge)}
+    for node, gene, count in zip(student.nodes, genes, counts[1:], strict=True):
+        assert isinstance(node, GraphNode)
+        if count < _ALL and _reach(gene) < _ALL:
+            forwards[node] = _leading_read(node, count + _reach(gene))
+        elif count < _ALL and isinstance(node.operation, Residual):
+            attention = node.operation.operation
+            if isinstance(attention, Attention) and attention.mix is None:
+                forwards[node.operation] = _leading_queries(node.operation, attention, count)
+    return forwards
+
+
+def needed_tokens(nodes: Sequence[Mapping[str, Any]], sinks: Sequence[int]) -> list[int]:
+    """How many leading tokens of the source and of each node (nodes + 1,) the first token's output depends on.
+
+    2^31 stands for all of them. `nodes` are those of a genotype, as plain data.
+    """
+    counts = [0] * (len(nodes) + 1)
+    for sink in sinks:
+        counts[sink] = 1
+    for position in range(len(nodes), 0, -1):
+        node = nodes[position - 1]
+        for read in node["inputs"]:
+            counts[read] = max(counts[read], min(_ALL, counts[position] + _reach(node)))
+    return counts
+
+
+def _reach(node: Mapping[str, Any]) -> int:
+    """How many tokens to the right a node reads."""
+    if node["op"] in _BY_TOKEN:
+        return 0
+    if node["op"] in _WINDOWED:
+        return int(_WINDOWED[node["op"]] * (node["settings"]["kernel"] // 2))
+    return _ALL
+
+
+def _leading_merged(merge: nn.Module) -> Callable[[Sequence[Tensor]], Tensor]:
+    """The mean of the sinks, each (B, any tokens, W) -> (B, 1, W)."""
+    whole = merge.forward
+    return lambda states: whole([state[:, :1] for state in states])
+
+
+def _leading_read(node: GraphNode, count: int) -> Callable[..., Tensor]:
+    """A node that reads `count` tokens. At the right edge its neighbours are missing: those outputs are not read."""
+    whole = node.forward
+
+    def forward(states: Sequence[Tensor], keep: Tensor | None) -> Tensor:
+        read: Any = {place: states[place][:, :count] for place in node.reads}
+        return whole(read, None if keep is None else keep[:, :count])
+
+    return forward
+
+
+def _leading_queries(residual: Residual, attention: Attention, count: int) -> Callable[..., Tensor]:
+    """Attention of the first `count` tokens to all, norm and residual included: (B, T, W) -> (B, count, W)."""
+
+    def forward(x: Tensor, keep: Tensor | None) -> Tensor:
+        width = x.shape[-1]
+        normed, weight, bias = residual.norm(x), attention.project.weight, attention.project.bias
+        query = F.linear(normed[:, :count], weight[:width], bias[:width])
+        key, value = F.linear(normed, weight[width:], bias[width:]).chunk(2, dim=-1)
+        query, key, value = (by_head(part, attention.heads) for part in (query, key, value))
+        y: Tensor = residual.dropout(attention.out(attend(query, key, value, keep).transpose(1, 2).flatten(2)))
+        return x[:, :count] + y
+
+    return forward
+
+
+def by_head(x: Tensor, heads: int) -> Tensor:
+    """(B, T, W) -> (B, heads, T, W / heads)."""
+    return x.reshape(*x.shape[:2], heads, -1).transpose(1, 2)

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from student.small_students import BRANCHING, OPERATION_CASES, RANK, VOCABULARY, WIDTH, small_student
+from tiny_model import CPU, WORDS
+from tiny_tokenizers import TOKENIZERS
+
+from rosearch.evaluation.attacks.first_token import first_token_alone
+from rosearch.evaluation.attacks.student_first_token import needed_tokens
+from rosearch.evaluation.attacks.victim import Victim
+from rosearch.space.genotype import Genotype, Node
+from rosearch.space.known import known_architecture
+from rosearch.student.modeling_rosearch import StudentForSequenceClassification
+
+ALL = 2**31
+TEXTS = [(" ".join(WORDS[place % 19] for place in range(count)),) for count in (1, 2, 5, 9, 14, 30)]
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Any:
+    return TOKENIZERS["wordpiece"]([text for (text,) in TEXTS])
+
+
+@st.composite
+def genotypes(draw: st.DrawFn) -> Genotype:
+    nodes = []
+    for place in range(draw(st.integers(1, 6))):
+        op, values = draw(st.sampled_from([*OPERATION_CASES, ("identity", {})]))
+        inputs = tuple(draw(st.lists(st.integers(0, place), min_size=1, max_size=3)))
+        merge = draw(st.sampled_from(["add", "gate", "concat"])) if len(inputs) > 1 else "add"
+        nodes.append(Node.of(op, inputs, merge, **values))
+    return Genotype(WIDTH, RANK, "first", tuple(nodes))
+
+
+def victim_of(genotype: Genotype, tokenizer: Any) -> Victim:
+    model = small_student(genotype, vocabulary=max(VOCABULARY, len(tokenizer)), pieces=None)
+    with torch.no_grad():
+        model.classifier.weight.mul_(30)  # so that what differs is seen
+    return Victim(model, tokenizer, 24, CPU)
+
+
+def logits(victim: Victim) -> Any:
+    return victim.score(*victim.encode(TEXTS))
+
+
+@settings(deadline=None, max_examples=60)
+@given(genotype=genotypes())
+def test_logits_of_any_student_are_the_same(genotype: Genotype, tokenizer: Any) -> None:
+    victim = victim_of(genotype, tokenizer)
+    with torch.inference_mode():
+        whole = logits(victim)
+        for rows_a_batch in (6, 1):
+            victim.rows_a_batch = rows_a_batch
+            with first_token_alone(victim, TEXTS) as does:
+                assert does
+                np.testing.assert_allclose(logits(victim), whole, atol=2e-5)
+    assert not any("forward" in vars(module) for module in victim.model.modules())
+
+
+def widths(genotype: Genotype, tokenizer: Any) -> list[int]:
+    """Tokens that each node gives of a text of 24."""
+    victim = victim_of(genotype, tokenizer)
+    model: StudentForSequenceClassification = victim.model  # type: ignore[assignment]
+    seen: list[int] = []
+    with torch.inference_mode(), first_token_alone(victim, TEXTS) as does:
+        assert does
+        hooks = [
+            node.register_forward_hook(lambda _, __, output: seen.append(output.shape[1]))
+            for node in model.student.nodes
+        ]
+        victim.score(*victim.encode(TEXTS[-1:]))
+        for hook in hooks:
+            hook.remove()
+    return seen
+
+
+def test_a_transformers_last_layer_computes_one_token(tokenizer: Any) -> None:
+    assert widths(known_architecture("tinybert4").genotype, tokenizer) == [24] * 6 + [1, 1]
+
+
+def test_convolutions_at_the_end_compute_what_they_need_of_their_neighbours(tokenizer: Any) -> None:
+    genotype = known_architecture("nas_bert_10m").genotype
+    assert [node.op for node in genotype.nodes[-3:]] == ["separable_conv", "attention", "separable_conv"]
+    assert widths(genotype, tokenizer) == [24] * 10 + [2, 2]
+
+
+@pytest.mark.parametrize("pooling", ["mean", "attention"])
+def test_a_student_that_pools_otherwise_is_left_alone(pooling: str, tokenizer: Any) -> None:
+    victim = victim_of(Genotype(WIDTH, RANK, pooling, BRANCHING.nodes), tokenizer)
+    with torch.inference_mode(), first_token_alone(victim, TEXTS) as does:
+        assert not does
+    assert victim.calls == 0
+
+
+def test_needs_are_counted_back_from_the_sinks() -> None:
+    nodes: list[dict[str, Any]] = [
+        {"op": "ffn", "inputs": [0]},
+        {"op": "attention", "inputs": [1]},
+        {"op": "dilated_conv", "inputs": [2], "settings": {"kernel": 5}},
+        {"op": "max_pool", "inputs": [2, 3], "settings": {"kernel": 3}},
+        {"op": "what is to come", "inputs": [3]},
+    ]
+    assert needed_tokens(nodes[:4], [4]) == [ALL, ALL, 6, 2, 1]
+    assert needed_tokens(nodes[:3], [3]) == [ALL, ALL, 5, 1]
+    assert needed_tokens(nodes, [4, 5]) == [ALL, ALL, ALL, ALL, 1, 1]
