@@ -108,8 +108,10 @@ def test_a_text_without_hidden_positions_gives_no_logits(batch: Batch, tokenizer
 
 
 def test_pieces_of_a_batch_hold_each_row_once(batch: Batch) -> None:
-    parts = [part_of(batch, piece) for piece in pieces(len(batch), 3)]
+    tokens = batch.input_ids.shape[1]
+    parts = [part_of(batch, piece) for piece in pieces(batch, 4 * tokens - 1)]
     assert [len(part) for part in parts] == [3, 1]
+    assert [len(part_of(batch, piece)) for piece in pieces(batch, 1)] == [1] * len(batch)  # never none
     assert torch.equal(torch.cat([part.input_ids for part in parts]), batch.input_ids)
     assert np.concatenate([part.rows for part in parts]).tolist() == batch.rows.tolist()
 
