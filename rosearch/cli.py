@@ -33,6 +33,7 @@ from rosearch.distil_command import DISTIL_EXAMPLES, distil
 from rosearch.errors import BadInput, RosearchError
 from rosearch.experiment_file import load_experiment
 from rosearch.explanation import predictions_table
+from rosearch.recommend_command import RECOMMEND_EXAMPLES, recommend
 from rosearch.records.record import Role
 from rosearch.records.run_directory import RunDirectory
 from rosearch.results import load_results
@@ -221,6 +222,7 @@ def check(
 
 
 app.command("distil", epilog=DISTIL_EXAMPLES)(distil)
+app.command("recommend", epilog=RECOMMEND_EXAMPLES)(recommend)
 app.command("attack", epilog=ATTACK_EXAMPLES)(attack)
 app.command("attack resources")(attack_resources)
 

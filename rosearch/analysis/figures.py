@@ -1,10 +1,11 @@
-"""Two figures as PNG files: the front of a run, and the correlations of its architecture features.
+"""Figures as PNG files: the front of a run, quality over latency, the correlations of its architecture features.
 
 matplotlib is imported where it draws, through its Agg canvas: no display, no global state.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from rosearch.analysis.pareto import front
+from rosearch.analysis.pareto import front, non_dominated
 from rosearch.analysis.statistics import OUTCOMES
 from rosearch.analysis.tables import replace_file
 from rosearch.errors import MissingResource
@@ -57,6 +58,47 @@ def draw_front(table: pd.DataFrame, path: Path, *, robustness: str = "under_atta
     figure.colorbar(dots, ax=axes, label="compression (times fewer parameters than the teacher)")
     metric = str(shown["metric"].iloc[0]).replace("_", " ")
     axes.set(xlabel=f"clean quality ({metric})", ylabel=OUTCOMES.get(height, height), title=title)
+    axes.legend(loc="best", fontsize=8, framealpha=0.9)
+    return replace_file(path, partial(figure.savefig, format="png"))
+
+
+def draw_latency(
+    table: pd.DataFrame,
+    path: Path,
+    budgets_ms: Sequence[float] = (),
+    named: Sequence[str] = (),
+    teacher_ms: float | None = None,
+) -> Path:
+    """Quality over latency: a dot a candidate of `tables.records_table`, the front as a line, budgets as dashes.
+
+    `named` are ids that get their name beside them. Latency is that of the first batch size that was timed. Raises
+    `MissingResource` without matplotlib and `ValueError` where nothing was timed.
+    """
+    column = next((name for name in table.columns if str(name).startswith("latency_ms_")), None)
+    shown = table if column is None else table[table[column].notna() & table["quality"].notna()]
+    if column is None or shown.empty:
+        raise ValueError("no candidate was timed: there is nothing to draw")
+    figure = _figure(7.0, 4.8)
+    from matplotlib.ticker import LogLocator
+
+    axes = figure.subplots()
+    best = shown[non_dominated(np.stack([shown["quality"], -shown[column]], axis=1))].sort_values(column)
+    dots = axes.scatter(shown[column], shown["quality"], c=shown["parameters"] / 1e6, cmap="viridis", s=46, zorder=2)
+    axes.step(best[column], best["quality"], where="post", color="#c0392b", label="front (quality, latency)", zorder=1)
+    for budget in budgets_ms:
+        axes.axvline(budget, color="#888888", linestyle="--", linewidth=0.9)
+    if teacher_ms is not None:
+        axes.axvline(teacher_ms, color="black", linewidth=0.9, label="teacher")
+    for _, row in shown[shown["id"].isin(list(named))].iterrows():
+        place = (row[column], row["quality"])
+        axes.annotate(str(row["id"])[:8], place, (6, 5), textcoords="offset points", fontsize=8)
+    figure.colorbar(dots, ax=axes, label="parameters, M")
+    size = str(column).removeprefix("latency_ms_")
+    metric = str(shown["metric"].iloc[0]).replace("_", " ")
+    axes.set(xlabel=f"ms a batch of {size}, median", ylabel=f"quality ({metric})", xscale="log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("")
     axes.legend(loc="best", fontsize=8, framealpha=0.9)
     return replace_file(path, partial(figure.savefig, format="png"))
 
