@@ -192,9 +192,10 @@ def export(
     if as_json:
         _print_json({"id": chosen.id, "folder": str(folder)})
         return
+    auto = "AutoModel" if results.experiment.task is None else "AutoModelForSequenceClassification"
     out.print(f"Exported {chosen.id[:8]} to [bold]{folder}[/]. Load it with:", highlight=False, soft_wrap=True)
     out.print(
-        f"  AutoModelForSequenceClassification.from_pretrained({str(folder)!r}, trust_remote_code=True)",
+        f"  {auto}.from_pretrained({str(folder)!r}, trust_remote_code=True)",
         highlight=False,
         markup=False,
         soft_wrap=True,

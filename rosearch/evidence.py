@@ -9,12 +9,14 @@ import datetime
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from rosearch.analysis.figures import draw_correlations, draw_front
 from rosearch.analysis.statistics import feature_statistics, holm
 from rosearch.analysis.tables import Scored, records_table, replace_file, write_tables
+from rosearch.config import Experiment
 from rosearch.errors import RunError
 from rosearch.evaluation.comparison import ALPHA, Comparison, PairedDifference, compare
 from rosearch.evolution.fitness import score
@@ -158,6 +160,24 @@ def _difference(name: str, found: PairedDifference) -> dict[str, float]:
     }
 
 
+def _purpose(experiment: Experiment) -> dict[str, Any]:
+    """What a card says of the task, or of the corpus where there is none."""
+    task, corpus = experiment.task, experiment.corpus
+    if task is not None:
+        return {
+            "task": task.name,
+            "problem": task.problem,
+            "labels": tuple(task.labels),
+            "texts": 2 if len(task.text) == 2 else 1,
+            "max_length": task.max_length,
+        }
+    assert corpus is not None
+    names = ", ".join(
+        source.hub or Path(str(source.path)).name for source in corpus.sources
+    )  # no folders of this machine
+    return {"task": names, "problem": "encoder", "labels": (), "texts": 1, "max_length": corpus.block_length}
+
+
 def export_record(results: Results, record: Record, destination: Path, overwrite: bool) -> Path:
     """Write the student of a record as a Hugging Face folder. Raises `RunError` where its weights were not kept."""
     from rosearch.export.bundle import export_student
@@ -168,14 +188,9 @@ def export_record(results: Results, record: Record, destination: Path, overwrite
             f"{results.run.path}: expected the weights of {record.id[:8]}, got none: only the front, the best, "
             "the baselines and the finalists are kept (execution.keep_students: all keeps every one)"
         )
-    task = results.experiment.require_task()
     facts = CardFacts(
         name=f"{results.experiment.name}-{record.id[:8]}",
-        task=task.name,
-        problem=task.problem,
-        labels=tuple(task.labels),
-        texts=2 if len(task.text) == 2 else 1,
-        max_length=task.max_length,
+        **_purpose(results.experiment),
         genotype=record.genotype,
         measurements=found,
         teacher=Path(results.experiment.teacher.model).name,  # a card is public: no folders of this machine

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,7 @@ import pytest
 import torch
 from command_line import rosearch
 from small_run import Quiet, outcomes, write_encoder_experiment, write_experiment
-from transformers import AutoModel
+from transformers import AutoModel, AutoTokenizer
 
 from rosearch.errors import BadInput
 from rosearch.evaluation.latency_table import LatencyTable
@@ -91,6 +94,35 @@ class TestTheCommandLine:
         path = write_encoder_experiment(tmp_path / "made")
         shown = rosearch("check", path, cwd=tmp_path).stdout
         assert "corpus.txt" in shown and "4 encoders" in shown
+
+    def test_exports_the_best_for_a_process_without_rosearch(self, searched: Results, tmp_path: Path) -> None:
+        to = tmp_path / "encoder"
+        printed = rosearch("export", searched.run.path, "--best", "--to", to, cwd=tmp_path)
+        assert "AutoModel.from_pretrained" in printed.stdout
+        card = (to / "README.md").read_text()
+        assert "for any task" in card and "8 held-out blocks" in card and "feature-extraction" in card
+        code = (
+            "import sys; sys.modules['rosearch'] = None\n"
+            "import torch\n"
+            "from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer\n"
+            f"folder = {str(to)!r}\n"
+            "ids = AutoTokenizer.from_pretrained(folder)(['good film'], return_tensors='pt')\n"
+            "model = AutoModel.from_pretrained(folder, trust_remote_code=True).eval()\n"
+            "print(model(**ids).last_hidden_state.sum().item())\n"
+            "head = AutoModelForSequenceClassification.from_pretrained(folder, trust_remote_code=True)\n"
+            "print(torch.equal(head.student.norm.weight, model.norm.weight), tuple(head(**ids).logits.shape))\n"
+        )
+        environment = {**os.environ, "HF_HOME": str(tmp_path / "hub"), "PYTHONPATH": ""}
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        value, loaded = done.stdout.splitlines()
+        best = searched.run.student_folder(searched.retrained(searched.best()))
+        tokenizer = AutoTokenizer.from_pretrained(searched.run.tokenizer)
+        expected = AutoModel.from_pretrained(best).eval()(**tokenizer(["good film"], return_tensors="pt"))
+        assert float(value) == pytest.approx(expected.last_hidden_state.sum().item(), abs=1e-5)
+        assert loaded == "True (1, 2)"
 
     def test_an_encoder_learns_a_task(self, searched: Results, tmp_path: Path) -> None:
         encoder = searched.run.student_folder(searched.measured("finalist")[0])

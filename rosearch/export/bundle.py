@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 CODE = ("configuration_rosearch.py", "lexicon.py", "operations.py", "modeling_rosearch.py")
 MODEL_TYPE = "rosearch_student"
 ARCHITECTURE = "StudentForSequenceClassification"
+ENCODER = "StudentModel"  # without a head
 AUTO_MAP = {
     "AutoConfig": "configuration_rosearch.StudentConfig",
     "AutoModelForSequenceClassification": f"modeling_rosearch.{ARCHITECTURE}",
@@ -58,7 +59,7 @@ def export_student(
     config = _read_config(student, facts)
     with _in_one_step(destination) as half:
         shutil.copyfile(student / _WEIGHTS, half / _WEIGHTS)  # without the mode: safetensors writes 0600
-        _write_config(config, half)
+        _write_config(config, half, facts)
         _write_tokenizer(tokenizer, half, facts.max_length, config["vocab_size"])
         for name in CODE:
             (half / name).write_bytes(files("rosearch.student").joinpath(name).read_bytes())
@@ -139,8 +140,11 @@ def _read_config(student: Path, facts: CardFacts) -> dict[str, Any]:
     return config
 
 
-def _write_config(config: dict[str, Any], folder: Path) -> None:
-    complete = config | {"architectures": [ARCHITECTURE], "auto_map": AUTO_MAP}
+def _write_config(config: dict[str, Any], folder: Path, facts: CardFacts) -> None:
+    """An encoder may also be loaded as a classifier, with a fresh head."""
+    encoder = facts.problem == "encoder"
+    autos = {**AUTO_MAP, "AutoModel": f"modeling_rosearch.{ENCODER}"} if encoder else AUTO_MAP
+    complete = config | {"architectures": [ENCODER if encoder else ARCHITECTURE], "auto_map": autos}
     text = json.dumps(complete, indent=2, sort_keys=True) + "\n"
     (folder / "config.json").write_text(text, encoding="utf-8")
 

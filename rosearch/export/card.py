@@ -27,14 +27,21 @@ _FRAME = (
 )
 
 
+_ANSWERS = {
+    "classification": ("logits = model(**inputs).logits", "label = model.config.id2label[int(logits[0].argmax())]"),
+    "regression": ("logits = model(**inputs).logits", "score = logits[0, 0].item()"),
+    "encoder": ("states = model(**inputs).last_hidden_state  # (texts, tokens, width)",),
+}
+
+
 @dataclass(frozen=True)
 class CardFacts:
     """What the card tells. `measurements` are of `split`; `max_length` is in tokens, longer texts are cut."""
 
     name: str
-    task: str
-    problem: Literal["classification", "regression"]
-    labels: tuple[str, ...]  # in the order of the logits; empty for regression
+    task: str  # of an encoder, which has none: its corpus, in words
+    problem: Literal["classification", "regression", "encoder"]
+    labels: tuple[str, ...]  # in the order of the logits; only of classification
     texts: Literal[1, 2]  # 2: the task is about pairs
     max_length: int
     genotype: Genotype | None  # None: a model of transformers' own, see `architecture`
@@ -57,19 +64,27 @@ def render_card(facts: CardFacts, folder: str, code: Iterable[str]) -> str:
         metadata=_metadata(facts),
         name=facts.name,
         teacher=facts.teacher,
-        task=facts.task,
+        purpose="any task" if facts.problem == "encoder" else f"the task `{facts.task}`",
         origin=facts.origin or _FOUND.format(run=facts.run),
         date=facts.date,
-        split=facts.split,
+        rows=_rows(facts),
         snippet=usage_snippet(facts, folder, trusted=bool(code)),
         needs=_NEEDS.format(code=", ".join(f"`{name}`" for name in code)) if code else _NEEDS_NO_CODE,
-        quality_n=measurements.quality.n,
         measured=_table(
             ("measure", "value"), [*_quality(measurements.quality), *_taught(facts), *_attacked(measurements)]
         ),
         cost=_table(("cost", "value", "against the teacher"), _efficiency(measurements.efficiency)),
         architecture=facts.architecture if facts.genotype is None else _graph(facts.genotype),
         limits="\n".join(f"- {limit}" for limit in _limits(facts)),
+    )
+
+
+def _rows(facts: CardFacts) -> str:
+    count = facts.measurements.quality.n
+    return (
+        f"{count} held-out blocks of the corpus"
+        if facts.problem == "encoder"
+        else f"{count} rows of the {facts.split} split"
     )
 
 
@@ -82,22 +97,17 @@ def usage_snippet(facts: CardFacts, folder: str, *, trusted: bool) -> str:
     """Python that loads the folder and labels one text; it runs where the folder lies. `trusted`: with its own code."""
     texts = '["a first text"], ["a second text"]' if facts.texts == 2 else '["a text"]'
     trust = ", trust_remote_code=True" if trusted else ""
-    answer = (
-        "score = logits[0, 0].item()"
-        if facts.problem == "regression"
-        else "label = model.config.id2label[int(logits[0].argmax())]"
-    )
+    auto = "AutoModel" if facts.problem == "encoder" else "AutoModelForSequenceClassification"
     return "\n".join(
         (
-            "from transformers import AutoModelForSequenceClassification, AutoTokenizer",
+            f"from transformers import {auto}, AutoTokenizer",
             "",
             f"folder = {folder!r}  # the path of this folder",
             f"tokenizer = AutoTokenizer.from_pretrained(folder{trust})",
-            f"model = AutoModelForSequenceClassification.from_pretrained(folder{trust})",
+            f"model = {auto}.from_pretrained(folder{trust})",
             "model.eval()",
             f'inputs = tokenizer({texts}, truncation=True, padding=True, return_tensors="pt")',
-            "logits = model(**inputs).logits",
-            answer,
+            *_ANSWERS[facts.problem],
         )
     )
 
@@ -106,13 +116,15 @@ def _metadata(facts: CardFacts) -> str:
     searched = [] if facts.origin else ["neural-architecture-search"]
     header = {
         "library_name": "transformers",
-        "pipeline_tag": "text-classification",
-        "tags": ["rosearch", "distillation", *searched, facts.task],
+        "pipeline_tag": "feature-extraction" if facts.problem == "encoder" else "text-classification",
+        "tags": ["rosearch", "distillation", *searched, *([] if facts.problem == "encoder" else [facts.task])],
     }
     return yaml.safe_dump(header, sort_keys=False, allow_unicode=True)
 
 
 def _quality(quality: Quality) -> list[Row]:
+    if quality.metric == "fidelity":
+        return [("fidelity to the teacher's inner states, 1 / (1 + loss)", f"{quality.value:.3f}")]
     name = f"{quality.metric.replace('_', ' ')} (the task's metric)"
     if quality.accuracy is None:
         rows: list[Row] = [(name, f"{quality.value:.3f}")]
@@ -230,7 +242,9 @@ def _limits(facts: CardFacts) -> list[str]:
             f"Chosen as the best of {facts.candidates} candidates by the very measurements above, which are "
             "therefore too good on average. A fair figure needs rows that the search never saw."
         )
-    if robustness is None:
+    if facts.problem == "encoder":
+        limits.append("It has no head: what it is worth for a task, and how robust it then is, was not measured.")
+    elif robustness is None:
         limits.append("No attack was run: nothing is known of its robustness.")
     else:
         several = len(attacks) > 1
