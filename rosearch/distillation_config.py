@@ -105,6 +105,7 @@ class DistillationConfig(Section):
     hidden_weight: float = Field(1.0, ge=0)  # only read by hidden_states
     hidden_layers: list[int] = [-1]  # teacher layers that are probed; a student node at the same depth learns each
     inherit_embeddings: bool = True  # by SVD of the teacher's, to the student's rank
+    initial: str | None = None  # folder of a distilled encoder: operations that a student shares with it begin as its
     epochs: float = Field(3, gt=0)
     max_steps: int | None = Field(None, ge=1)
     batch_size: int = Field(32, ge=1)

@@ -41,6 +41,9 @@ def _with_absolute_paths(experiment: Experiment, folder: Path, data_root: Path |
     update: dict[str, Any] = {"search_space": (folder / experiment.search_space).resolve()}
     if experiment.task is not None and experiment.task.path is not None:
         update["task"] = experiment.task.model_copy(update={"path": experiment.task.path.resolve()})
+    if (initial := experiment.distillation.initial) is not None and Path(initial).is_dir():
+        absolute_folder = {"initial": str(Path(initial).resolve())}
+        update["distillation"] = experiment.distillation.model_copy(update=absolute_folder)
     if (model := Path(experiment.teacher.model)).is_dir():
         update["teacher"] = experiment.teacher.model_copy(update={"model": str(model.resolve())})
     if experiment.corpus is not None:

@@ -16,6 +16,7 @@ from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
 from rosearch.space.genotype import Genotype
 from rosearch.student.build import build_student, inherit_embeddings
+from rosearch.student.inherit import inherit_operations, load_initial
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification
 
 
@@ -47,6 +48,8 @@ def fresh_student(
     )
     if config.inherit_embeddings:
         inherit_embeddings(student, load_teacher(materials.teacher)[0], getattr(tokenizer, "source_ids", None))
+    if config.initial is not None:
+        inherit_operations(student, load_initial(config.initial))
     student.to(materials.device)
     return student
 

@@ -36,6 +36,7 @@ from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
 from rosearch.records.measurements import Quality, Robustness, SingleSwaps, TeacherFacts
 from rosearch.resources.resources import Resources
+from rosearch.student.inherit import check_initial
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,8 @@ def gather_materials(
     seed = derive_seed(experiment.seed, "teacher")
     folder = prepare_teacher(experiment.teacher, task, max_length, cache, device, seed, progress)
     theirs = load_tokenizer(folder)
+    if experiment.distillation.initial is not None:
+        check_initial(experiment.distillation.initial, len(theirs))
     train = encode(task.train, theirs, max_length, cache)
     outputs = teacher_outputs(folder, train, required_layers(experiment.distillation), cache, device, progress)
     if tokenizer is not None:

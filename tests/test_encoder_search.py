@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from command_line import rosearch
 from small_run import Quiet, outcomes, write_encoder_experiment, write_experiment
 from transformers import AutoModel, AutoTokenizer
@@ -129,6 +130,25 @@ class TestTheCommandLine:
         task = write_experiment(tmp_path, "classification")
         rosearch("distil", "--student", encoder, "--task", task, "--to", tmp_path / "out", cwd=tmp_path)
         assert (tmp_path / "out" / "model.safetensors").is_file()
+
+    def test_a_task_search_begins_with_what_its_candidates_share_with_an_encoder(
+        self, searched: Results, tmp_path: Path
+    ) -> None:
+        encoder = searched.run.student_folder(searched.measured("finalist")[0])
+        space = yaml.safe_load((searched.experiment.search_space).read_text())
+        path = write_experiment(tmp_path, distillation={"initial": str(encoder), "max_steps": 1, "learning_rate": 1e-9})
+        (tmp_path / "space.yaml").write_text(yaml.safe_dump(space))
+        experiment = load_experiment(path, ("evolution.candidates=4", "evolution.population=4"))
+        results = run_search(RunDirectory.create(tmp_path / "runs", experiment), Quiet())
+        known = AutoModel.from_pretrained(encoder).state_dict()
+        (same,) = [r for r in results.measured("candidate") if r.id == searched.best().id]
+        body = AutoModel.from_pretrained(results.run.student_folder(same)).state_dict()
+        assert all(torch.allclose(tensor, known[name], atol=1e-5) for name, tensor in body.items())
+
+    def test_another_teachers_encoder_is_no_beginning(self, searched: Results, tmp_path: Path) -> None:
+        path = write_experiment(tmp_path, distillation={"initial": str(tmp_path / "nothing")})
+        with pytest.raises(BadInput, match=r"distillation\.initial: expected a folder with an encoder"):
+            run_search(RunDirectory.create(tmp_path / "runs", load_experiment(path)), Quiet())
 
 
 class TestBadInput:
