@@ -96,7 +96,8 @@ def recommendations_table(results: Results, found: Sequence[Recommendation]) -> 
     metric = first.quality.metric if first else "quality"
     teacher = results.teacher.latency_ms if results.teacher is not None else None
     table = Table(title="Best within each latency", title_justify="left", caption_justify="left")
-    for name in ("budget", "id", "latency", "x teacher", metric, "under attack", "parameters", "among", "finalists"):
+    hard = "held-out loss" if first and _without_task(first) else "under attack"
+    for name in ("budget", "id", "latency", "x teacher", metric, hard, "parameters", "among", "finalists"):
         table.add_column(name, justify="left" if name == "id" else "right", no_wrap=name == "id")
     for one in found:
         table.add_row(f"{one.budget_ms:g} ms", *_cells(one, teacher))
@@ -109,18 +110,28 @@ def _cells(one: Recommendation, teacher_ms: float | None) -> tuple[str, ...]:
         return ("nothing is as fast", *[""] * 7)
     measured, latency = _measured(one.record), one.latency
     times = "-" if not teacher_ms else f"{teacher_ms / latency.median_ms:.1f}"
-    robust = "-" if measured.robustness is None else f"{measured.robustness.under_attack.value:.1%}"
     again = f"{min(one.finalists):.3f} to {max(one.finalists):.3f} ({len(one.finalists)})" if one.finalists else "-"
     return (
         one.record.id[:8],
         f"{latency.median_ms:.1f} ms [{latency.low_ms:.1f}, {latency.high_ms:.1f}]",
         times,
         _quality(measured),
-        robust,
+        _hard(measured),
         f"{measured.efficiency.parameters / 1e6:.2f} M",
         str(one.among),
         again,
     )
+
+
+def _without_task(measured: Measurements) -> bool:
+    """An encoder has no classes to attack: what it loses to its teacher is shown in that place."""
+    return measured.robustness is None and measured.held_out_loss is not None
+
+
+def _hard(measured: Measurements) -> str:
+    if _without_task(measured):
+        return f"{measured.held_out_loss:.4f}"
+    return "-" if measured.robustness is None else f"{measured.robustness.under_attack.value:.1%}"
 
 
 def _quality(measured: Measurements) -> str:

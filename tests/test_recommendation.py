@@ -10,7 +10,7 @@ from small_run import Quiet, write_encoder_experiment
 
 from rosearch.errors import RunError
 from rosearch.experiment_file import load_experiment
-from rosearch.recommendation import recommend
+from rosearch.recommendation import recommend, recommendations_table
 from rosearch.records.measurements import Latency
 from rosearch.records.record import Record
 from rosearch.records.run_directory import RunDirectory
@@ -66,6 +66,13 @@ class TestRecommend:
         records = [timed(r, *next(values)) if r.role == "candidate" else r for r in searched.records]
         results = replace(searched, records=tuple(records))
         assert picked(results, 10) == [results.of("candidate")[2].id]
+
+    def test_shows_what_an_encoder_loses_where_students_show_accuracy_under_attack(self, known: Results) -> None:
+        table = recommendations_table(known, recommend(known, [10]))
+        (column,) = (column for column in table.columns if column.header == "held-out loss")
+        best = known.of("candidate")[1].measurements
+        assert best is not None and list(column.cells) == [f"{best.held_out_loss:.4f}"]
+        assert all(column.header != "under attack" for column in table.columns)
 
     def test_takes_no_latency_of_another_device(self, known: Results) -> None:
         with pytest.raises(RunError, match="timed on cuda"):
