@@ -15,7 +15,9 @@ ATTACK_EXAMPLES = """Examples:
 
 `rosearch attack ./teacher ./student --attack pwws --task experiments/sst2.yaml --data-root ./data --json`
 
-`rosearch attack ./model --suite advglue/dev.json --suite-task sst2`"""
+`rosearch attack ./model --suite advglue/dev.json --suite-task sst2`
+
+`rosearch attack ./model --suite 'data/sib200.tar.xz/{eng_Latn,swh_Latn}/test.tsv' --label category`"""
 
 DataRoot = Annotated[
     Path | None, typer.Option("--data-root", envvar="ROSEARCH_DATA", help="Read task.local.folder below this.")
@@ -33,7 +35,9 @@ def attack(
     split: Annotated[str, typer.Option(help="Of an experiment's task: train, validation or test.")] = "test",
     text: Annotated[str | None, typer.Option(help="Column of a file; default: text, sentence, premise ...")] = None,
     text_pair: Annotated[str | None, typer.Option(help="Column of the second text of pairs.")] = None,
-    label: Annotated[str, typer.Option(help="Column of the label, a name in label2id or an integer.")] = "label",
+    label: Annotated[
+        str, typer.Option(help="Column of the label, a name in label2id or an integer; of sets too.")
+    ] = "label",
     n: Annotated[int, typer.Option("--n", min=1, help="Rows to attack, a seeded sample.")] = 500,
     seed: Annotated[int, typer.Option(min=0, help="Of the sample and of what attacks draw.")] = 1,
     data_root: DataRoot = None,
@@ -42,7 +46,8 @@ def attack(
     seconds: Annotated[float | None, typer.Option(min=0, help="Time budget of a row; depends on the machine.")] = None,
     single_swaps: Annotated[str, typer.Option(help="Attacks whose every single swap is scored besides.")] = "",
     suite: Annotated[
-        list[Path] | None, typer.Option(help="Held-out set: AdvGLUE's JSON; CSV or JSONL of text, label, group.")
+        list[Path] | None,
+        typer.Option(help="Held-out set: AdvGLUE's JSON; tables of text, label, group; a pattern of them."),
     ] = None,
     suite_task: Annotated[str, typer.Option(help="Which of AdvGLUE's tasks, where the file has several.")] = "",
     examples: Annotated[int, typer.Option(min=0, help="How many of what fooled it are shown.")] = 5,

@@ -21,6 +21,7 @@ from rosearch.data.files import read_file
 from rosearch.data.loading import load_task
 from rosearch.data.table import Reading, Table
 from rosearch.data.tasks import Labels
+from rosearch.distillation.positions import text_positions
 from rosearch.distillation.weights import locate_weights
 from rosearch.errors import BadInput, MissingResource, Problem
 from rosearch.experiment_file import load_experiment
@@ -84,10 +85,7 @@ class FoundClassifier:
 
 def longest_input(config: Any, tokenizer: Any) -> int:
     """Tokens that a classifier reads at most, as its configuration and its tokenizer say; 512 where neither does."""
-    positions, kind = getattr(config, "max_position_embeddings", None), str(config.model_type)
-    if isinstance(positions, int) and ("roberta" in kind or kind == "camembert"):
-        positions -= config.pad_token_id + 1  # these count positions from behind the padding token's
-    stated = [limit for limit in (positions, tokenizer.model_max_length) if isinstance(limit, int)]
+    stated = [limit for limit in (text_positions(config), tokenizer.model_max_length) if isinstance(limit, int)]
     return min((limit for limit in stated if 0 < limit < 10**6), default=_LONGEST)
 
 
@@ -153,6 +151,12 @@ class Columns:
     text: str | None = None
     text_pair: str | None = None
     label: str = "label"
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What held-out sets may have in place of `text`, `text2` and `label`."""
+        named = {"text": self.text, "text2": self.text_pair, "label": self.label}
+        return {ours: theirs for ours, theirs in named.items() if theirs is not None}
 
 
 COLUMNS_BY_NAME = Columns()

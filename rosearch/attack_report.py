@@ -28,7 +28,8 @@ from rosearch.errors import BadInput, CandidateFailed, Problem, RosearchError
 from rosearch.evaluation.attacks.result import NO_LIMITS, Limits
 from rosearch.evaluation.attacks.victim import Victim
 from rosearch.evaluation.comparison import ALPHA, Comparison, collapse, compare
-from rosearch.evaluation.heldout import ADVGLUE, HeldOut, HeldOutScore, read_held_out, score
+from rosearch.evaluation.heldout import HeldOut, HeldOutScore, score
+from rosearch.evaluation.heldout_files import ADVGLUE, read_held_out
 from rosearch.evaluation.quality import inference
 from rosearch.evaluation.robustness import Suite, SuiteResult, measure_robustness, sample_rows
 from rosearch.progress import Progress, silent
@@ -182,7 +183,9 @@ def _read_inputs(request: AttackRequest, resources: Resources) -> _Inputs:
             with collected():
                 labels.append(rows.labels_of(one))
         with collected():
-            held_out.append(tuple(read_held_out(path, one.labels, task) for path in request.held_out))
+            held_out.append(
+                tuple(read_held_out(path, one.labels, task, request.columns.names) for path in request.held_out)
+            )
     if problems:
         raise BadInput(list(dict.fromkeys(problems)))
     return _Inputs(tuple(found), rows, tuple(labels), tuple(held_out), tuple(lengths))

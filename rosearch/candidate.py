@@ -55,7 +55,7 @@ def run_student(task: CandidateTask, watch: Stopwatch, progress: Progress) -> Li
     with watch.stage("build"):
         student = _build(task, materials)
     with watch.stage("distil"):
-        training = distil(student, _lesson(task, materials, progress))
+        training = distil(student, _lesson(task, materials, progress), task.checkpoint)
     student.eval()
     measurements = _measure(task, materials, student, training, watch, progress)
     # A tokenizer of its own goes with the student; the teacher's is kept once a run.

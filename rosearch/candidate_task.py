@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rosearch.config import Experiment, SuiteConfig
+from rosearch.distillation.checkpoint import Checkpoint
 from rosearch.distillation_config import DistillationConfig
 from rosearch.records.measurements import Latency, Measurements, TeacherFacts
 from rosearch.space.genotype import Genotype
@@ -32,6 +33,12 @@ class CandidateTask:
     attack_seed: int
     split: Literal["validation", "test"] = "validation"
     latency: tuple[Latency, ...] | None = None  # measured where the machine was quiet; None: the worker measures
+    unfinished: Path | None = None  # the folder of what a long training goes on from; None: it starts again
+
+    @property
+    def checkpoint(self) -> Checkpoint | None:
+        """Where the training stands. It is the driver that removes it, once the outcome is recorded."""
+        return None if self.unfinished is None else Checkpoint(self.unfinished / "checkpoint", disposable=True)
 
 
 @dataclass

@@ -33,7 +33,7 @@ class HubSource(Section):
 class LocalSource(Section):
     """The same data as files: what `--data-root` or `task.path` reads in place of the hub."""
 
-    folder: str = ""  # below --data-root; `task.path` names the folder itself
+    folder: str = ""  # or a tar archive, below --data-root; `task.path` names the folder itself
     train: str = "train.tsv"
     validation: str | None = None
     test: str = "dev.tsv"

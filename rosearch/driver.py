@@ -86,6 +86,9 @@ class Driver:
     ) -> None:
         """Run what is not done yet and record every outcome. Raises `SearchAborted` by the circuit breaker."""
         waiting = {record.number: record for record in records if record.status in ("pending", "running")}
+        for record in records:
+            if record.number not in waiting:
+                self.run.remove_unfinished(record)  # a kill may come between the record and this
         if not waiting:
             return
         self.observer.batch(title, list(waiting.values()))
@@ -108,6 +111,7 @@ class Driver:
             outcome = result.value if result.value is not None else _lost(result.lost)
             self.store.finish(result.key, outcome)
             record = waiting[result.key]
+            self.run.remove_unfinished(record)
             self.observer.finished(self._read(record))
             self._break_circuit(outcome)
 

@@ -32,7 +32,7 @@ def run_encoder(task: CandidateTask, watch: Stopwatch, progress: Progress) -> Li
         lesson = EncoderLesson(
             task.distillation, materials.corpus, part, materials.teacher, materials.device, seed, progress
         )
-        training, loss = distil_encoder(student, lesson)
+        training, loss = distil_encoder(student, lesson, task.checkpoint)
     with watch.stage("efficiency"):
         config = task.experiment.evaluation.efficiency
         device, cost = materials.device, task.teacher.cost

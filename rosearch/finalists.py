@@ -40,7 +40,10 @@ def retrain_finalists(driver: Driver) -> list[Record]:
 
 
 def finalist_task(driver: Driver, record: Record) -> CandidateTask:
-    """As a candidate's task, with the finalists' budget, the test split, the report's suite and another attack seed."""
+    """As a candidate's task, with the finalists' budget, the test split, the report's suite and another attack seed.
+
+    Its training is long, so a finalist that was killed goes on where it was; candidates start again.
+    """
     experiment = driver.experiment
     config, suites = experiment.finalists, experiment.evaluation.robustness
     longer = {} if config.epochs is None else {"epochs": config.epochs, "max_steps": None}
@@ -52,4 +55,5 @@ def finalist_task(driver: Driver, record: Record) -> CandidateTask:
         suite=suites.report.model_copy(update=swaps),
         attack_seed=attack_seed(experiment, "attack:finalists"),
         split="test",
+        unfinished=driver.run.unfinished_folder(record),
     )

@@ -20,6 +20,7 @@ from rosearch.data.tasks import Split, Task
 from rosearch.distillation.device import resolve_device
 from rosearch.distillation.methods import required_layers
 from rosearch.distillation.outputs import TeacherOutputs, teacher_outputs
+from rosearch.distillation.positions import text_positions
 from rosearch.distillation.teacher import load_teacher, prepare_teacher
 from rosearch.encodings.tokenizer import student_tokenizer
 from rosearch.errors import BadInput, CandidateFailed, MissingResource, Problem
@@ -245,8 +246,11 @@ def _measure_teacher(materials: Materials, experiment: Experiment, progress: Pro
 
 
 def table_rows(config: Any) -> tuple[int, int]:
-    """Positions and token types of a teacher, as many as its students get."""
-    return int(config.max_position_embeddings), max(1, int(getattr(config, "type_vocab_size", 1)))
+    """Positions and token types of a teacher, as many as its students get. `AttributeError` where it names none."""
+    positions = text_positions(config)
+    if positions is None:
+        raise AttributeError("a configuration without max_position_embeddings")
+    return positions, max(1, int(getattr(config, "type_vocab_size", 1)))
 
 
 def quality_of(logits: Logits, materials: Materials, split: str) -> Quality:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -12,6 +14,7 @@ from transformers import AutoTokenizer
 import rosearch.candidate
 from rosearch.candidate import run_candidate
 from rosearch.candidate_task import CandidateTask
+from rosearch.distillation.kd import KnowledgeDistillation
 from rosearch.errors import CandidateFailed
 from rosearch.experiment_file import load_experiment
 from rosearch.lessons import save_whole
@@ -69,6 +72,27 @@ def test_a_candidate_gives_the_same_measurements_again(tmp_path: Path) -> None:
     first, second = run_candidate(task, silent), run_candidate(task, silent)
     assert first.measurements is not None and second.measurements is not None
     assert to_json(first.measurements) == to_json(second.measurements)
+
+
+def test_a_long_training_goes_on_where_it_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = make_task(tmp_path)
+    expected = run_candidate(task, silent)
+    weights = (task.student_folder / "model.safetensors").read_bytes()
+    long, before, notes = replace(task, unfinished=tmp_path / "unfinished"), KnowledgeDistillation.before_step, []
+
+    def stop(self: Any, student: Any, step: int) -> None:
+        if step == 2:
+            os.kill(os.getpid(), signal.SIGINT)  # the step ends, its state is written
+
+    monkeypatch.setattr(KnowledgeDistillation, "before_step", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run_candidate(long, silent)
+    monkeypatch.setattr(KnowledgeDistillation, "before_step", before)
+    found = run_candidate(long, lambda stage, done, total: notes.append((stage, done)))
+    assert min(done for stage, done in notes if stage == "distil") == 3
+    assert found.measurements is not None and expected.measurements is not None
+    assert to_json(found.measurements) == to_json(expected.measurements)
+    assert (task.student_folder / "model.safetensors").read_bytes() == weights
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +21,7 @@ from rosearch.errors import BadInput
 from rosearch.evaluation.latency_table import LatencyTable
 from rosearch.experiment_file import load_experiment
 from rosearch.records.run_directory import RunDirectory
-from rosearch.results import Results
+from rosearch.results import Results, load_results
 from rosearch.search import cache_folder, run_search
 from rosearch.student.modeling_rosearch import StudentModel
 
@@ -80,6 +81,34 @@ class TestASearchForEncoders:
     def test_tokenises_its_corpus_once(self, searched: Results) -> None:
         (made,) = (path for path in (cache_folder(searched.run) / "corpora").iterdir() if path.is_dir())
         assert (made / "blocks.bin").stat().st_size > 0
+
+
+class TestAKilledFinalist:
+    def test_goes_on_in_the_middle_to_the_same_record_and_weights(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        changes = {"fitness": {"reward": None}, "finalists": {"count": 1, "epochs": 3}}
+        whole = search(tmp_path / "whole", **changes)
+        experiment = load_experiment(tmp_path / "whole" / "experiment.yaml")
+        run = RunDirectory.create(tmp_path / "killed", experiment)
+        command = [sys.executable, str(Path(__file__).with_name("killed_search.py")), "5", str(run.path)]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+        assert ended.returncode == -signal.SIGKILL, ended.stderr
+        (finalist,) = load_results(run).of("finalist")
+        assert any(run.unfinished_folder(finalist).iterdir())
+        found = run_search(run, Quiet())
+        assert "goes on at step 5 of" in caplog.text
+        assert outcomes(found.records) == outcomes(whole.records)
+        weights = [one.run.student_folder(finalist) / "model.safetensors" for one in (found, whole)]
+        assert weights[0].read_bytes() == weights[1].read_bytes()
+        assert not run.unfinished_folder(finalist).parent.exists()
+
+    def test_leaves_nothing_to_go_on_from_once_it_is_recorded(self, searched: Results) -> None:
+        folder = searched.run.unfinished_folder(searched.measured("finalist")[0])
+        assert not folder.parent.exists()
+        folder.mkdir(parents=True)  # as if a kill had come between the record and the removal
+        run_search(searched.run, Quiet())
+        assert not folder.parent.exists()
 
 
 class TestTheCommandLine:

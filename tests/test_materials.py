@@ -73,7 +73,7 @@ def test_finalists_meet_the_report_on_the_test_split_with_the_single_swaps_of_th
     search = {"attacks": ["deepwordbug"], "rows": 5, "single_swaps": ["deepwordbug"]}
     report = {"attacks": ["pwws", "pruthi"], "rows": 9, "queries": 80}
     experiment = experiment_of(tmp_path, search=search, report=report)
-    run = SimpleNamespace(student_folder=lambda record: tmp_path)
+    run = SimpleNamespace(student_folder=lambda record: tmp_path, unfinished_folder=lambda record: tmp_path / "long")
     driver: Any = SimpleNamespace(experiment=experiment, cache=tmp_path, teacher=None, run=run)
     record: Any = SimpleNamespace(genotype=None, seed=1)
     candidate, finalist = candidate_task(driver, record), finalist_task(driver, record)
@@ -82,6 +82,8 @@ def test_finalists_meet_the_report_on_the_test_split_with_the_single_swaps_of_th
     assert finalist.suite.similarity and not candidate.suite.similarity
     assert finalist.suite.queries == 80 and finalist.suite.single_swaps == ["deepwordbug"]
     assert finalist.attack_seed != candidate.attack_seed
+    assert candidate.checkpoint is None  # short: it starts again
+    assert finalist.checkpoint is not None and finalist.checkpoint.path.parent == tmp_path / "long"
 
 
 def test_quality_tells_of_a_constant_predictor() -> None:

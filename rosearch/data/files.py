@@ -1,10 +1,11 @@
-"""Splits from files: TSV, CSV and JSON lines, also compressed (.gz, .bz2, .xz), and Parquet."""
+"""Splits from files: TSV, CSV and JSON lines, also compressed (.gz, .bz2, .xz), and Parquet; also in tar archives."""
 
 from __future__ import annotations
 
 import bz2
 import csv
 import gzip
+import io
 import json
 import lzma
 import warnings
@@ -14,14 +15,17 @@ from typing import IO, Any
 
 import pandas as pd
 
+from rosearch.data.patterns import archive_of, read_member
 from rosearch.errors import BadInput, Problem
 
+_Source = Path | io.BytesIO
 _OPENERS: dict[str, Callable[..., IO[Any]]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
 
-def read_file(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
+def read_file(path: Path, columns: Sequence[str] | None = None, content: bytes | None = None) -> pd.DataFrame:
     """The rows of a file, its format told by the suffix; TSV and CSV cells are strings as they stand.
 
+    The path may lead into a tar archive (data.tar.xz/eng/train.tsv); `content` is what is known of the file already.
     `columns` names the columns of a TSV or CSV file without a header. Raises `BadInput` that names the file.
     """
     suffixes = [suffix.lower() for suffix in path.suffixes]
@@ -30,30 +34,38 @@ def read_file(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
     if reader is None or (compression and reader is _read_parquet):
         formats = ", ".join(_READERS)
         raise BadInput(Problem(str(path), "", f"a file of {formats} (all but Parquet also .gz, .bz2, .xz)", path.name))
-    if not path.is_file():
-        there = sorted(entry.name for entry in path.parent.iterdir()) if path.parent.is_dir() else []
-        got = f"no such file; the folder holds {', '.join(there) or 'nothing'}"
-        raise BadInput(Problem(str(path), "", "a file", got, "name it in task.local"))
+    archive = archive_of(path)
+    if content is None and archive is not None:
+        content = read_member(archive, path)
+    if content is None and not path.is_file():
+        raise BadInput(Problem(str(path), "", "a file", _nothing(path, archive), "name it in task.local"))
     try:
-        return reader(path, compression, columns)
+        return reader(path if content is None else io.BytesIO(content), compression, columns)
     except (OSError, EOFError, ValueError, csv.Error, lzma.LZMAError, pd.errors.ParserWarning) as error:
         # pandas' and pyarrow's parser errors, and bad UTF-8, are ValueErrors
         reason = " ".join(str(error).split()) or type(error).__name__
         raise BadInput(Problem(str(path), "", f"a readable {suffixes[-1]} file", reason)) from None
 
 
-def _read_tsv(path: Path, compression: str, columns: Sequence[str] | None) -> pd.DataFrame:
-    return _read_table(path, compression, columns, sep="\t", quoting=csv.QUOTE_NONE)
+def _nothing(path: Path, archive: Path | None) -> str:
+    if archive is not None:
+        return f"no such file in {archive.name}"
+    there = sorted(entry.name for entry in path.parent.iterdir()) if path.parent.is_dir() else []
+    return f"no such file; the folder holds {', '.join(there) or 'nothing'}"
 
 
-def _read_csv(path: Path, compression: str, columns: Sequence[str] | None) -> pd.DataFrame:
-    return _read_table(path, compression, columns, sep=",", quoting=csv.QUOTE_MINIMAL)
+def _read_tsv(source: _Source, compression: str, columns: Sequence[str] | None) -> pd.DataFrame:
+    return _read_table(source, compression, columns, sep="\t", quoting=csv.QUOTE_NONE)
 
 
-def _read_table(path: Path, compression: str, columns: Sequence[str] | None, **dialect: Any) -> pd.DataFrame:
+def _read_csv(source: _Source, compression: str, columns: Sequence[str] | None) -> pd.DataFrame:
+    return _read_table(source, compression, columns, sep=",", quoting=csv.QUOTE_MINIMAL)
+
+
+def _read_table(source: _Source, compression: str, columns: Sequence[str] | None, **dialect: Any) -> pd.DataFrame:
     header = None if columns else 0
     names = list(columns) if columns else None
-    with _open(path, compression) as handle, warnings.catch_warnings():
+    with _open(source, compression) as handle, warnings.catch_warnings():
         # Rows longer than the header would lose cells, and pandas only warns of it.
         warnings.simplefilter("error", pd.errors.ParserWarning)
         try:
@@ -71,9 +83,9 @@ def _read_table(path: Path, compression: str, columns: Sequence[str] | None, **d
     return frame
 
 
-def _read_jsonl(path: Path, compression: str, columns: Sequence[str] | None) -> pd.DataFrame:
+def _read_jsonl(source: _Source, compression: str, columns: Sequence[str] | None) -> pd.DataFrame:
     rows = []
-    with _open(path, compression) as handle:
+    with _open(source, compression) as handle:
         for number, line in enumerate(handle, start=1):
             if line.strip():
                 try:
@@ -86,16 +98,18 @@ def _read_jsonl(path: Path, compression: str, columns: Sequence[str] | None) -> 
     return pd.DataFrame(rows, dtype=object)
 
 
-def _read_parquet(path: Path, compression: str, columns: Sequence[str] | None) -> pd.DataFrame:
-    return pd.read_parquet(path)
+def _read_parquet(source: _Source, compression: str, columns: Sequence[str] | None) -> pd.DataFrame:
+    return pd.read_parquet(source)
 
 
-def _open(path: Path, compression: str) -> IO[Any]:
-    handle: IO[Any] = _OPENERS.get(compression, open)(path, "rt", encoding="utf-8-sig", newline="")
+def _open(source: _Source, compression: str) -> IO[Any]:
+    if not compression and isinstance(source, io.BytesIO):
+        return io.TextIOWrapper(source, encoding="utf-8-sig", newline="")
+    handle: IO[Any] = _OPENERS.get(compression, open)(source, "rt", encoding="utf-8-sig", newline="")
     return handle
 
 
-_READERS: dict[str, Callable[[Path, str, Sequence[str] | None], pd.DataFrame]] = {
+_READERS: dict[str, Callable[[_Source, str, Sequence[str] | None], pd.DataFrame]] = {
     ".tsv": _read_tsv,
     ".csv": _read_csv,
     ".jsonl": _read_jsonl,

@@ -11,6 +11,7 @@ from rosearch.data.carving import carve, sample
 from rosearch.data.files import read_file
 from rosearch.data.grammar import generate_splits
 from rosearch.data.hub import read_hub
+from rosearch.data.patterns import archive_of, is_archive
 from rosearch.data.table import Reading, Table, class_problems
 from rosearch.data.tasks import Split, Task
 from rosearch.errors import BadInput, MissingResource, Problem
@@ -39,7 +40,7 @@ def _task(config: TaskConfig, splits: dict[str, Split]) -> Task:
 
 
 def _read_folder(folder: Path, config: TaskConfig) -> tuple[dict[str, Table], Reading]:
-    if not folder.is_dir():
+    if not (folder.is_dir() or is_archive(folder) or archive_of(folder)):
         raise MissingResource(
             f"task {config.name}: the data folder {folder} is not there. "
             "Give the folder with --data-root FOLDER or -o task.path=FOLDER, or leave both out to use the hub"

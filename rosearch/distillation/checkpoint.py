@@ -41,7 +41,8 @@ class _DamagedError(Exception):
 class Checkpoint:
     """A file to go on from, and when it is written. Two processes must not share one.
 
-    `content` names all that the result follows from. A file of other content is refused, unless `fresh`.
+    `content` names all that the result follows from. A file of other content is refused, unless `fresh`; where it is
+    `disposable`, it is removed with a note, and the training starts over.
     """
 
     path: Path
@@ -49,6 +50,7 @@ class Checkpoint:
     fresh: bool = False  # start over, whatever the file holds
     note: Callable[[str], None] = logging.getLogger(__name__).warning  # told what was found, in words
     content: Mapping[str, str] = field(default_factory=dict)
+    disposable: bool = False  # nobody was asked where it lies, so nobody can be told to choose another place
 
     @property
     def previous(self) -> Path:
@@ -75,7 +77,13 @@ class Checkpoint:
                 self.note(f"{path}: damaged and removed ({error})")
                 path.unlink()  # or the next write would put it in the place of the one before
                 continue
-            self._check(path, stored["content"])
+            if differs := self._differences(stored["content"]):
+                if not self.disposable:
+                    advice = "go on with that one, or start over with --fresh"
+                    raise RunError(f"{path}: of another training, which differs in {differs}; {advice}")
+                self.note(f"{path}: of another training, which differs in {differs}; removed")
+                self.remove()
+                return None
             state: State = stored["state"]
             return state
         return None
@@ -112,13 +120,10 @@ class Checkpoint:
         for path in (self.path, self.previous):
             path.unlink(missing_ok=True)
 
-    def _check(self, path: Path, stored: Mapping[str, str]) -> None:
-        if stored == self.content:
-            return
+    def _differences(self, stored: Mapping[str, str]) -> str:
+        """What of the content is another, in words; "" where nothing is."""
         names = [name for name in {**self.content, **stored} if self.content.get(name) != stored.get(name)]
-        differs = ", ".join(_difference(name, stored.get(name), self.content.get(name)) for name in names)
-        advice = "go on with that one, or start over with --fresh"
-        raise RunError(f"{path}: of another training, which differs in {differs}; {advice}")
+        return ", ".join(_difference(name, stored.get(name), self.content.get(name)) for name in names)
 
 
 def _difference(name: str, theirs: str | None, ours: str | None) -> str:
@@ -201,7 +206,10 @@ def saved(checkpoint: Checkpoint | None, state: Callable[[], State]) -> Iterator
 
 @contextmanager
 def _patient() -> Iterator[Callable[[], bool]]:
-    """Inside, the first Ctrl-C is only remembered. Signals are the main thread's: elsewhere nothing changes."""
+    """Inside, the first Ctrl-C is only remembered.
+
+    Signals are the main thread's: elsewhere nothing changes, nor in a process that ignores them, as a search's workers.
+    """
     seen = False
 
     def remember(number: int, frame: FrameType | None) -> None:
@@ -210,7 +218,8 @@ def _patient() -> Iterator[Callable[[], bool]]:
             raise KeyboardInterrupt
         seen = True
 
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is None:
+    not_ours = signal.getsignal(signal.SIGINT) in (None, signal.SIG_IGN)
+    if not_ours or threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
     before = signal.signal(signal.SIGINT, remember)

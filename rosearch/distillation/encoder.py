@@ -24,6 +24,7 @@ from rosearch.distillation.layer_transfer import LayerTransfer, layer_positions
 from rosearch.distillation.method import schedule_of
 from rosearch.distillation.projections import Projections
 from rosearch.distillation.relations import check_relation_heads, relation_loss
+from rosearch.distillation.weights import folder_fingerprint
 from rosearch.distillation_config import DistillationConfig
 from rosearch.errors import CandidateFailed
 from rosearch.progress import Progress, silent
@@ -156,12 +157,17 @@ def distil_encoder(
             progress=lesson.progress,
             method=objective,
             extra=tuple(objective.parameters()),
-            checkpoint=checkpoint,
+            checkpoint=None if checkpoint is None else checkpoint.of(_content(lesson)),
             on_loss=on_loss,
         )
         return training, held_out_loss(objective, lesson)
     finally:
         objective.close()
+
+
+def _content(lesson: EncoderLesson) -> dict[str, str]:
+    """What is learnt, and from whom."""
+    return {"objective": lesson.config.encoder.model_dump_json(), "teacher": folder_fingerprint(lesson.teacher)}
 
 
 @torch.inference_mode()

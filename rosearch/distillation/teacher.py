@@ -25,6 +25,7 @@ from rosearch.config import TeacherConfig
 from rosearch.data.tasks import Task
 from rosearch.distillation.device import resolve_precision
 from rosearch.distillation.fine_tuning import fine_tune, label_names
+from rosearch.distillation.positions import text_positions
 from rosearch.distillation.weights import folder_fingerprint, locate_weights
 from rosearch.errors import BadInput, Problem
 from rosearch.progress import Progress, silent
@@ -150,12 +151,9 @@ def _one_line(error: Exception) -> str:
 
 
 def _check_positions(teacher: Any, weights: Path, max_length: int) -> None:
-    positions = getattr(teacher, "max_position_embeddings", None)
-    if positions is None:
+    if (positions := text_positions(teacher)) is None:
         expected = "a model with max_position_embeddings"
         raise BadInput(Problem("experiment", "teacher.model", expected, f"{weights.name} ({teacher.model_type})"))
-    if "roberta" in teacher.model_type or teacher.model_type == "camembert":
-        positions -= teacher.pad_token_id + 1  # these count positions from behind the padding token's
     if max_length > positions:
         expected = f"at most {positions}, the positions of the teacher ({weights.name})"
         raise BadInput(Problem("experiment", "task.max_length", expected, str(max_length)))

@@ -15,6 +15,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from rosearch.config import EfficiencyConfig
+from rosearch.distillation.positions import text_positions
 from rosearch.errors import BadInput, Problem
 from rosearch.evaluation.quality import inference
 from rosearch.records.measurements import Efficiency, Latency, TeacherCost
@@ -119,8 +120,8 @@ def _labels(model: Any) -> int:
 
 
 def _sentences(model: Any, batch_size: int, tokens: int, device: torch.device) -> dict[str, torch.Tensor]:
-    positions = int(model.config.max_position_embeddings)
-    if tokens > positions:
+    positions = text_positions(model.config)
+    if positions is not None and tokens > positions:
         key = "evaluation.efficiency.tokens"
         raise BadInput(Problem("experiment", key, f"at most {positions}, the model's positions", str(tokens)))
     ids = torch.arange(batch_size * tokens, device=device) % int(model.config.vocab_size)

@@ -9,6 +9,7 @@ Its layout::
     ├── students/            trained weights: ID/ of a candidate, baseline-ID-0/, finalist-ID-REPLICATE/
     ├── tokenizer/           the teacher's, which all students share
     ├── tables/              what `stats` writes
+    ├── unfinished/          while finalists are trained: what each goes on from after a kill
     └── lock, driver         whose process works on it
 """
 
@@ -20,7 +21,7 @@ import secrets
 import shutil
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -112,6 +113,17 @@ class RunDirectory:
             draft = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
             folder.rename(draft)
             shutil.rmtree(draft, ignore_errors=True)
+
+    def unfinished_folder(self, record: Record) -> Path:
+        """Where a record's training keeps what it goes on from; no two records share a folder."""
+        return self.path / "unfinished" / self.student_folder(record).name
+
+    def remove_unfinished(self, record: Record) -> None:
+        """Removes it, and the folder of all once it is empty; nothing happens where there is none."""
+        folder = self.unfinished_folder(record)
+        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):
+            folder.parent.rmdir()
 
     def experiment(self) -> Experiment:
         """The experiment as it was started. Raises `BadInput` where the snapshot was damaged."""

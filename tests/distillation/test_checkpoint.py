@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -202,6 +204,27 @@ def test_the_state_of_another_training_is_refused_unless_told_to_start_over(
         trained(other, places())
     assert said in str(caught.value) and str(places().path) in str(caught.value)
     assert same_weights(trained(other, places(fresh=True))[0], trained(other)[0])
+
+
+def test_the_state_of_another_training_that_nobody_could_choose_is_removed_with_a_note(
+    places: Callable[..., Checkpoint], tmp_path: Path
+) -> None:
+    lesson = small_lesson("kd", tmp_path)
+    trained(lesson, places(), 3)
+    other, notes = replace(lesson, seed=2), list[str]()
+    found, _ = trained(other, places(note=notes.append, disposable=True))
+    assert same_weights(found, trained(other)[0])
+    assert len(notes) == 1 and notes[0].endswith("differs in seed (1 there, 2 here); removed")
+
+
+def test_a_process_that_ignores_ctrl_c_goes_on_ignoring_it(places: Callable[..., Checkpoint]) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with saved(places(), dict) as after_step:
+            os.kill(os.getpid(), signal.SIGINT)
+            after_step(False)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_another_architecture_and_other_first_weights_are_another_training(

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rosearch.errors import BadInput
-from rosearch.evaluation.heldout import ADVGLUE, HeldOut, read_held_out, score
+from rosearch.evaluation.heldout import HeldOut, score
+from rosearch.evaluation.heldout_files import ADVGLUE, read_held_out
 from rosearch.evaluation.intervals import wilson
 
 SENTIMENT = ("negative", "positive")
@@ -149,6 +150,42 @@ def test_a_compressed_file_and_names_that_are_digits_are_read(tmp_path: Path) ->
     path.write_bytes(gzip.compress(b"text,label\na,1\nb,0\n"))
     found = read_held_out(path, ("1", "0"))
     assert (found.name, found.labels) == ("suite", (0, 1))
+
+
+def test_files_of_a_pattern_are_one_set_in_which_the_gap_is_the_group(tmp_path: Path) -> None:
+    for language, text in (("deu", "Gut"), ("eng", "Good")):
+        (tmp_path / "films" / language).mkdir(parents=True)
+        content = f"category\ttext\tpair\nPositive\t{text}\t1\nnegative\tnot {text}\t2\n"
+        written(tmp_path / "films" / language / "test.tsv", content)
+    found = read_held_out(tmp_path / "films" / "{eng,deu}" / "test.tsv", SENTIMENT, columns={"label": "category"})
+    assert (found.name, found.labels) == ("films", (1, 0, 1, 0))
+    assert found.texts == (("Good",), ("not Good",), ("Gut",), ("not Gut",))
+    assert found.groups == ("eng", "eng", "deu", "deu")
+    scored = score(found, [1, 0, 1, 1])
+    assert scored.overall.consistency == wilson(1, 2)  # a sentence is right in both languages
+    assert scored.groups["deu"].accuracy == wilson(1, 2) and scored.worst_group == "deu"
+
+
+def test_groups_within_the_files_of_a_pattern_are_kept_apart(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        written(tmp_path / f"{name}.csv", "text,label,group\ngood,1,short\nvery good,1,\n")
+    found = read_held_out(tmp_path / "*.csv", SENTIMENT)
+    assert found.groups == ("a/short", "a", "b/short", "b")
+
+
+def test_problems_of_all_files_of_a_pattern_are_said_at_once_by_the_files_own_columns(tmp_path: Path) -> None:
+    written(tmp_path / "a.csv", "sentence,category\ngood,great\n")
+    written(tmp_path / "b.csv", "sentence,category\n,positive\n")
+    written(tmp_path / "c.csv", "sentence,label\ngood,1\n")
+    written(tmp_path / "d.csv", "sentence\ngood\n")
+    with pytest.raises(BadInput) as caught:
+        read_held_out(tmp_path / "*.csv", SENTIMENT, columns={"text": "sentence", "label": "category"})
+    assert [str(problem).removeprefix(f"{tmp_path}/") for problem in caught.value.problems] == [
+        "a.csv: column 'category': expected negative, positive, or their integers 0 to 1, got 'great' in row 1",
+        "b.csv: column 'sentence': expected text in every row, got nothing in row 1",
+        "d.csv: expected a column 'category', got only 'sentence'. "
+        "Leave its cells empty where only invariance is expected",
+    ]
 
 
 def test_the_rows_of_a_group_belong_together_where_no_pairs_are_given(tmp_path: Path) -> None:
