@@ -15,7 +15,7 @@ import numpy as np
 from rosearch.errors import BadInput, Problem
 from rosearch.evaluation.attacks.attack import PreparedAttack, learn_plan
 from rosearch.evaluation.attacks.engine import token_types
-from rosearch.evaluation.attacks.first_token import first_token_alone
+from rosearch.evaluation.attacks.lean import lean_passes
 from rosearch.evaluation.attacks.tokens import Ids, Tokens, tokens_of
 from rosearch.evaluation.attacks.victim import Ints, Victim
 from rosearch.evaluation.attacks.walk import Query, Walk
@@ -65,7 +65,7 @@ def single_swap_margins(attack: PreparedAttack, victim: Victim, labels: Sequence
         expected = "an attack whose candidates depend on the word alone, such as deepwordbug or synonym-swap"
         raise BadInput(Problem("attack", "single_swaps", expected, attack.recipe.name))
     swaps = _swaps(attack, tokens_of(victim))
-    with first_token_alone(victim, attack.texts):
+    with lean_passes(victim, attack.texts):
         logits = victim.score(swaps.ids, swaps.types, swaps.lengths).astype(np.float64)
     truth = np.asarray(labels, np.int64)[swaps.rows]
     of_truth = logits[np.arange(len(truth)), truth]

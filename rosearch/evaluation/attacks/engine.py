@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from rosearch.evaluation.attacks.first_token import first_token_alone
 from rosearch.evaluation.attacks.forms import Form
+from rosearch.evaluation.attacks.lean import lean_passes
 from rosearch.evaluation.attacks.plan import PlanRow
 from rosearch.evaluation.attacks.result import NO_LIMITS, AttackedRow, Limits, Outcome
 from rosearch.evaluation.attacks.searches import Answers, Encode, Found, Question, search
@@ -61,7 +61,7 @@ def run_engine(
     lanes = [
         _Lane(row, label, search(row, form, tokens, limits.queries)) for row, label in zip(rows, labels, strict=True)
     ]
-    with first_token_alone(victim, [row.texts for row in rows]):
+    with lean_passes(victim, [row.texts for row in rows]):
         _walk(lanes, form, tokens, victim, limits, in_flight, progress)
     return [lane.result for lane in lanes if lane.result is not None]
 

@@ -1,84 +1,28 @@
 """Forward passes that compute, of a classifier's last layers, only what its first token's output depends on.
 
-A classifier that reads the first token alone needs keys and values of all tokens in its last attention, but the
-query, the output map, the norms and the feed-forward part of one. In BERT that leaves a sixth of the last layer.
-Logits are the same but for the noise of float32: sums are taken in another order. Own code.
-
-While it lasts, `forward` of a few modules is another function, which uses their own weights. Each of these
-functions is right beside the untouched rest of the model as well: whichever run, the first token's output is the same.
+A classifier that reads the first token alone needs, of its last layer, the query, the output map, the norms and the
+feed-forward part of one token. All others are only read by that one's attention, for which keys and values need not be
+made (`few_queries`). In BERT hardly anything is left of the last layer. Own code.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from rosearch.evaluation.attacks.student_first_token import by_head, student_forwards
-from rosearch.evaluation.attacks.victim import Victim
-
-Forwards = Mapping[nn.Module, Callable[..., Any]]  # what stands in for `forward`, by module
-
-_SAMPLE = 4  # texts
-_NOISE = 1e-5  # of the largest logit, or of 1
+from rosearch.evaluation.attacks.few_queries import ask, by_head
+from rosearch.evaluation.attacks.forwards import Forwards, watched
+from rosearch.evaluation.attacks.student_first_token import student_forwards
 
 
-@contextmanager
-def first_token_alone(victim: Victim, texts: Sequence[tuple[str, ...]]) -> Iterator[bool]:
-    """In this, the victim's model computes only what its first token's output depends on; gives whether it does.
+def first_token_forwards(model: nn.Module) -> Forwards:
+    """What stands in for `forward` of a classifier's modules; nothing where it is not known to read that token alone.
 
-    It does where the exact class is known to read that token alone, nothing watches or changes its passes (hooks,
-    hidden states asked for, dropout), and the logits of four of `texts`, of different lengths, differ from the
-    untouched model's by no more than noise. In all other cases the model is left as it is. Call it inside
-    `evaluation.quality.inference`. What the untouched model raises goes through.
+    It is known of exact classes only, and only where nothing watches or changes their passes.
     """
-    forwards = _forwards(victim.model)
-    if not forwards or not _agree(victim, texts, forwards):
-        yield False
-        return
-    with _replaced(forwards):
-        yield True
-
-
-@contextmanager
-def _replaced(forwards: Forwards) -> Iterator[None]:
-    """An attribute of an object is found before the method of its class; without it, all is as before."""
-    try:
-        for module, forward in forwards.items():
-            module.__dict__["forward"] = forward
-        yield
-    finally:
-        for module in forwards:
-            module.__dict__.pop("forward", None)
-
-
-def _agree(victim: Victim, texts: Sequence[tuple[str, ...]], forwards: Forwards) -> bool:
-    by_length = sorted(set(texts), key=lambda columns: sum(map(len, columns)))
-    places = np.unique(np.linspace(0, len(by_length) - 1, _SAMPLE).round().astype(int))
-    try:
-        sample = victim.encode([by_length[place] for place in places])
-    except Exception:  # whose text raises, the attack finds out
-        return False
-    if len(set(sample[2].tolist())) < 2:  # nothing would be padded
-        return False
-    untouched = victim.one_pass(*sample)
-    try:
-        with _replaced(forwards):
-            shortened = victim.one_pass(*sample)
-    except Exception:
-        victim.failure = None
-        return False
-    noise = _NOISE * max(1.0, float(np.abs(untouched).max()))
-    return shortened.shape == untouched.shape and float(np.abs(shortened - untouched).max()) <= noise
-
-
-def _forwards(model: nn.Module) -> Forwards:
-    """Nothing where the untouched model has to run."""
     find = _FAMILIES.get(f"{type(model).__module__}.{type(model).__qualname__}")
     if find is None:
         return {}
@@ -93,17 +37,7 @@ def _plain(model: nn.Module) -> bool:
     asks = any(getattr(config, name, False) for name in ("output_hidden_states", "output_attentions", "is_decoder"))
     absolute = getattr(config, "position_embedding_type", None) in (None, "absolute")
     known = getattr(config, "_attn_implementation", None) in ("eager", "sdpa")
-    modules: Any = nn.modules.module
-    if asks or not absolute or not known or modules._has_any_global_hook():
-        return False
-    return not any(_watched(module) for module in model.modules())
-
-
-def _watched(module: nn.Module) -> bool:
-    """Whether a module's passes are random, seen or changed by something else."""
-    state = module.__dict__
-    hooks = any(state.get(name) for name in ("_forward_hooks", "_forward_pre_hooks", "_compiled_call_impl"))
-    return hooks or module.training or "forward" in state
+    return known and absolute and not asks and not any(map(watched, model.modules()))
 
 
 def _bert_forwards(base: str) -> Callable[[Any], Forwards]:
@@ -137,7 +71,10 @@ def _one_query(
     attention: nn.Module, maps: tuple[nn.Module, ...], heads: int, out: nn.Module | None = None
 ) -> Callable[..., Any]:
     """Attention of the first token alone, (B, T, W) -> (B, 1, W); `maps` make queries, keys and values."""
+    if any(type(module) is not nn.Linear for module in maps):  # a weight would not say all about it
+        raise TypeError
     whole = attention.forward
+    to_query, to_key, to_value = (module for module in maps if isinstance(module, nn.Linear))
     signature = inspect.signature(whole)
 
     def forward(*arguments: Any, **named: Any) -> Any:
@@ -145,9 +82,8 @@ def _one_query(
         if given is None:
             return whole(*arguments, **named)
         states, mask = given
-        made = (maps[0](states[:, :1]), maps[1](states), maps[2](states))
-        query, key, value = (by_head(part, heads) for part in made)
-        read = F.scaled_dot_product_attention(query, key, value, attn_mask=mask).transpose(1, 2).flatten(2)
+        query = by_head(to_query(states[:, :1]), heads)
+        read = ask(query, states, to_key.weight, to_value.weight, to_value.bias, mask)
         return (read if out is None else out(read)), None  # no attention weights
 
     return forward

@@ -13,6 +13,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from rosearch.evaluation.attacks.few_queries import ask, by_head, few
 from rosearch.student.modeling_rosearch import FirstPooling, GraphNode, StudentModel
 from rosearch.student.operations import Attention, Residual, attend
 
@@ -84,18 +85,18 @@ def _leading_read(node: GraphNode, count: int) -> Callable[..., Tensor]:
 def _leading_queries(residual: Residual, attention: Attention, count: int) -> Callable[..., Tensor]:
     """Attention of the first `count` tokens to all, norm and residual included: (B, T, W) -> (B, count, W)."""
 
+    heads, weights, biases = attention.heads, attention.project.weight.chunk(3), attention.project.bias.chunk(3)
+
     def forward(x: Tensor, keep: Tensor | None) -> Tensor:
-        width = x.shape[-1]
-        normed, weight, bias = residual.norm(x), attention.project.weight, attention.project.bias
-        query = F.linear(normed[:, :count], weight[:width], bias[:width])
-        key, value = F.linear(normed, weight[width:], bias[width:]).chunk(2, dim=-1)
-        query, key, value = (by_head(part, attention.heads) for part in (query, key, value))
-        y: Tensor = residual.dropout(attention.out(attend(query, key, value, keep).transpose(1, 2).flatten(2)))
+        normed = residual.norm(x)
+        query = by_head(F.linear(normed[:, :count], weights[0], biases[0]), heads)
+        if few(count, heads, x.shape[-1]):
+            mask = None if keep is None else keep[:, None, None]
+            read = ask(query, normed, weights[1], weights[2], biases[2], mask)
+        else:
+            key, value = (by_head(F.linear(normed, *made), heads) for made in zip(weights[1:], biases[1:], strict=True))
+            read = attend(query, key, value, keep).transpose(1, 2).flatten(2)
+        y: Tensor = residual.dropout(attention.out(read))
         return x[:, :count] + y
 
     return forward
-
-
-def by_head(x: Tensor, heads: int) -> Tensor:
-    """(B, T, W) -> (B, heads, T, W / heads)."""
-    return x.reshape(*x.shape[:2], heads, -1).transpose(1, 2)

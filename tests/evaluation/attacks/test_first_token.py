@@ -17,8 +17,9 @@ from tiny_tokenizers import TOKENIZERS
 from torch import nn
 from transformers import PreTrainedModel
 
-from rosearch.evaluation.attacks import engine, first_token
-from rosearch.evaluation.attacks.first_token import first_token_alone
+from rosearch.evaluation.attacks import engine, lean
+from rosearch.evaluation.attacks.first_token import first_token_forwards
+from rosearch.evaluation.attacks.lean import Parts, lean_passes
 from rosearch.evaluation.attacks.result import AttackedRow
 from rosearch.evaluation.attacks.victim import Logits, Victim
 
@@ -71,8 +72,8 @@ def scored(victim: Victim, shortened: bool = False) -> tuple[Logits, list[int]]:
     with torch.inference_mode():
         if not shortened:
             return victim.score(*victim.encode(TEXTS)), []
-        with first_token_alone(victim, TEXTS) as does:
-            assert does
+        with lean_passes(victim, TEXTS) as parts:
+            assert "first_token" in parts
             widths: list[int] = []
             last = last_feed_forward(victim.model)
             hook = last.register_forward_hook(lambda _, inputs, __: widths.append(inputs[0].shape[1]))
@@ -111,7 +112,7 @@ def test_logits_are_the_same_and_the_last_feed_forward_sees_one_token(
 def test_the_model_is_as_it_was_after_an_error(tokenizer: Any) -> None:
     model = classifier("Bert", tokenizer)
     before = [dict(vars(module)) for module in model.modules()]
-    with pytest.raises(KeyError), torch.inference_mode(), first_token_alone(victim_of(model, tokenizer), TEXTS):
+    with pytest.raises(KeyError), torch.inference_mode(), lean_passes(victim_of(model, tokenizer), TEXTS):
         assert not untouched(model)
         raise KeyError
     assert [dict(vars(module)) for module in model.modules()] == before
@@ -123,7 +124,7 @@ def test_what_the_untouched_model_raises_goes_through(tokenizer: Any, monkeypatc
 
     victim = victim_of(classifier("Bert", tokenizer), tokenizer)
     monkeypatch.setattr(type(victim.model), "forward", failing)
-    with pytest.raises(RuntimeError, match="out of memory"), first_token_alone(victim, TEXTS):
+    with pytest.raises(RuntimeError, match="out of memory"), lean_passes(victim, TEXTS):
         pass
 
 
@@ -183,29 +184,20 @@ CHANGES: list[Callable[[Any], None]] = [
 def test_a_model_that_may_need_other_tokens_is_left_alone(change: Callable[[Any], None], tokenizer: Any) -> None:
     model = classifier("Bert", tokenizer)
     change(model)
-    before = [dict(vars(module)) for module in model.modules()]
-    victim = victim_of(model, tokenizer)
-    if change is with_other_names:
-        victim.one_pass = lambda *_: pytest.fail("it cannot run")  # type: ignore[method-assign]
-    with torch.inference_mode(), first_token_alone(victim, TEXTS) as does:
-        assert not does
-        assert [dict(vars(module)) for module in model.modules()] == before
-    assert victim.failure is None
+    assert not first_token_forwards(model)
 
 
 @pytest.mark.parametrize("family", ["Albert", "Camembert", "MPNet"])
 def test_so_is_one_of_another_class(family: str, tokenizer: Any) -> None:
-    victim = victim_of(classifier(family, tokenizer), tokenizer)
-    with torch.inference_mode(), first_token_alone(victim, TEXTS) as does:
-        assert not does
-    assert victim.calls == 0
+    assert not first_token_forwards(classifier(family, tokenizer))
 
 
 @pytest.mark.parametrize("texts", [TEXTS[:1], [("good",), ("bad",)], []])
 def test_texts_of_one_length_prove_nothing(texts: Any, tokenizer: Any) -> None:
     victim = victim_of(classifier("Bert", tokenizer), tokenizer)
-    with torch.inference_mode(), first_token_alone(victim, texts) as does:
-        assert not does
+    with torch.inference_mode(), lean_passes(victim, texts) as parts:
+        assert not parts
+    assert victim.calls == 0
 
 
 def queries_seen(victim: Victim, attention: Callable[..., Any]) -> list[int]:
@@ -213,8 +205,8 @@ def queries_seen(victim: Victim, attention: Callable[..., Any]) -> list[int]:
     last = victim.model.bert.encoder.layer[-1].attention
     whole, _ = scored(victim)
     seen: list[int] = []
-    with torch.inference_mode(), first_token_alone(victim, TEXTS) as does:
-        assert does
+    with torch.inference_mode(), lean_passes(victim, TEXTS) as parts:
+        assert "first_token" in parts
         hook = last.self.query.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0].shape[1]))
         last.forward = attention
         try:
@@ -261,19 +253,19 @@ def test_attacks_end_the_same_with_and_without(
     texts: Callable[[int], Any], name: str, rows: int, case: Cases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = case(name, texts(45)[-rows:])
-    seen: list[bool] = []
+    seen: list[Parts] = []
 
     @contextmanager
-    def watched(victim: Victim, texts: Any) -> Iterator[bool]:
+    def watched(victim: Victim, texts: Any) -> Iterator[Parts]:
         made.victim._known.clear()
-        with first_token_alone(victim, texts) as does:
-            seen.append(does)
-            yield does
+        with lean_passes(victim, texts) as parts:
+            seen.append(parts)
+            yield parts
 
-    monkeypatch.setattr(engine, "first_token_alone", watched)
-    shortened = made.engine()
-    monkeypatch.setattr(first_token, "_FAMILIES", {})
+    monkeypatch.setattr(engine, "lean_passes", watched)
+    with_less = made.engine()
+    monkeypatch.setattr(lean, "_trials", lambda victim: [])
     whole = made.engine()
-    assert seen == [True, False]
-    assert all(map(alike, shortened, whole))
+    assert seen[0] >= {"first_token", "packed"} and not seen[1]
+    assert all(map(alike, with_less, whole))
     assert "broken" in {row.outcome for row in whole}

@@ -11,8 +11,8 @@ from student.small_students import BRANCHING, OPERATION_CASES, RANK, VOCABULARY,
 from tiny_model import CPU, WORDS
 from tiny_tokenizers import TOKENIZERS
 
-from rosearch.evaluation.attacks.first_token import first_token_alone
-from rosearch.evaluation.attacks.student_first_token import needed_tokens
+from rosearch.evaluation.attacks.lean import lean_passes
+from rosearch.evaluation.attacks.student_first_token import needed_tokens, student_forwards
 from rosearch.evaluation.attacks.victim import Victim
 from rosearch.space.genotype import Genotype, Node
 from rosearch.space.known import known_architecture
@@ -57,8 +57,8 @@ def test_logits_of_any_student_are_the_same(genotype: Genotype, tokenizer: Any) 
         whole = logits(victim)
         for rows_a_batch in (6, 1):
             victim.rows_a_batch = rows_a_batch
-            with first_token_alone(victim, TEXTS) as does:
-                assert does
+            with lean_passes(victim, TEXTS) as parts:
+                assert parts >= {"first_token", "packed", "distinct_tokens"}
                 np.testing.assert_allclose(logits(victim), whole, atol=2e-5)
     assert not any("forward" in vars(module) for module in victim.model.modules())
 
@@ -68,8 +68,8 @@ def widths(genotype: Genotype, tokenizer: Any) -> list[int]:
     victim = victim_of(genotype, tokenizer)
     model: StudentForSequenceClassification = victim.model  # type: ignore[assignment]
     seen: list[int] = []
-    with torch.inference_mode(), first_token_alone(victim, TEXTS) as does:
-        assert does
+    with torch.inference_mode(), lean_passes(victim, TEXTS) as parts:
+        assert "first_token" in parts
         hooks = [
             node.register_forward_hook(lambda _, __, output: seen.append(output.shape[1]))
             for node in model.student.nodes
@@ -93,9 +93,7 @@ def test_convolutions_at_the_end_compute_what_they_need_of_their_neighbours(toke
 @pytest.mark.parametrize("pooling", ["mean", "attention"])
 def test_a_student_that_pools_otherwise_is_left_alone(pooling: str, tokenizer: Any) -> None:
     victim = victim_of(Genotype(WIDTH, RANK, pooling, BRANCHING.nodes), tokenizer)
-    with torch.inference_mode(), first_token_alone(victim, TEXTS) as does:
-        assert not does
-    assert victim.calls == 0
+    assert not student_forwards(victim.model)
 
 
 def test_needs_are_counted_back_from_the_sinks() -> None:

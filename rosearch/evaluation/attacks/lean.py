@@ -1,0 +1,94 @@
+"""Forward passes of the model under attack that do less work for the same logits. Own code.
+
+Nearly all the time of an attack is the model's. Three things make its passes cheaper: of the last layers only what the
+first token's output depends on (`first_token`), one sum for all tokens of a batch that are the same before anything
+looks at their neighbours (`distinct_tokens`), and weights that are packed once an attack (`packed`). Logits are the
+same but for the noise of float32: sums are taken in another order.
+
+While it lasts, `forward` of some modules is another function, which uses their own weights. Each of these functions is
+right beside the untouched rest of the model as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+from transformers import PreTrainedModel
+
+from rosearch.evaluation.attacks.distinct_tokens import distinct_forwards
+from rosearch.evaluation.attacks.first_token import first_token_forwards
+from rosearch.evaluation.attacks.forwards import Forwards, replaced, watched_everywhere
+from rosearch.evaluation.attacks.packed import packed_forwards
+from rosearch.evaluation.attacks.victim import Ints, Logits, Victim
+
+Parts = frozenset[str]  # of first_token, distinct_tokens, packed
+_Sample = tuple[Ints, Ints | None, Ints]  # token ids, types and lengths, as `Victim.encode` gives them
+
+_SAMPLE = 4  # texts
+_NOISE = 1e-5  # of the largest logit, or of 1
+
+
+@contextmanager
+def lean_passes(victim: Victim, texts: Sequence[tuple[str, ...]]) -> Iterator[Parts]:
+    """In this, the victim's model computes no more than it must; gives what makes it so, nothing where it is as it was.
+
+    A part stands in where the model is known to allow it, nothing watches or changes the passes concerned (hooks,
+    dropout), and the logits of four of `texts`, of different lengths, differ from the untouched model's by no more
+    than noise. If they do with all parts, the first token's alone is tried. Call it inside
+    `evaluation.quality.inference`, with the weights final. What the untouched model raises goes through.
+    """
+    trials = _trials(victim)
+    sample = _sample(victim, texts) if trials else None
+    untouched = None if sample is None else victim.one_pass(*sample)
+    for parts, forwards in trials:
+        if sample is not None and untouched is not None and _agree(victim, sample, untouched, forwards):
+            with replaced(forwards):
+                yield parts
+            return
+    yield frozenset()
+
+
+def _trials(victim: Victim) -> list[tuple[Parts, Forwards]]:
+    """What may stand in: all parts, then that of the first token alone."""
+    model, kind = victim.model, victim.device.type
+    if not isinstance(model, PreTrainedModel) or watched_everywhere():
+        return []  # what a pass of another model does besides, nobody knows
+    first = first_token_forwards(model)
+    found = {  # a later one stands before an earlier one's
+        "packed": packed_forwards(model) if kind == "cpu" else {},
+        "distinct_tokens": distinct_forwards(model, first) if kind == "cpu" else {},
+        "first_token": first,
+    }
+    parts = {name: forwards for name, forwards in found.items() if forwards}
+    everything = {module: forward for forwards in parts.values() for module, forward in forwards.items()}
+    trials: list[tuple[Parts, Forwards]] = [(frozenset(parts), everything)] if parts else []
+    if len(parts) > 1 and "first_token" in parts:
+        trials.append((frozenset({"first_token"}), parts["first_token"]))
+    return trials
+
+
+def _sample(victim: Victim, texts: Sequence[tuple[str, ...]]) -> _Sample | None:
+    """Four texts, encoded, twice each; None where that cannot be, or nothing would be padded."""
+    by_length = sorted(set(texts), key=lambda columns: sum(map(len, columns)))
+    places = np.unique(np.linspace(0, len(by_length) - 1, _SAMPLE).round().astype(int))
+    try:
+        sample = victim.encode([by_length[place] for place in places])
+    except Exception:  # whose text raises, the attack finds out
+        return None
+    ids, types, lengths = sample
+    if len(set(lengths.tolist())) < 2:
+        return None
+    return np.tile(ids, 2), None if types is None else np.tile(types, 2), np.tile(lengths, 2)  # so that tokens repeat
+
+
+def _agree(victim: Victim, sample: _Sample, untouched: Logits, forwards: Forwards) -> bool:
+    try:
+        with replaced(forwards):
+            lean = victim.one_pass(*sample)
+    except Exception:
+        victim.failure = None
+        return False
+    noise = _NOISE * max(1.0, float(np.abs(untouched).max()))
+    return lean.shape == untouched.shape and float(np.abs(lean - untouched).max()) <= noise

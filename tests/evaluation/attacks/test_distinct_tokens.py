@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from student.small_students import (
+    BRANCHING,
+    OPERATION_CASES,
+    POSITIONS,
+    RANK,
+    WIDTH,
+    let_characters_speak,
+    small_student,
+)
+from torch import Tensor
+
+from rosearch.evaluation.attacks.distinct_tokens import distinct_forwards
+from rosearch.evaluation.attacks.forwards import replaced
+from rosearch.space.genotype import Genotype, Node
+from rosearch.space.known import known_architecture
+from rosearch.student.modeling_rosearch import StudentForSequenceClassification
+
+
+@st.composite
+def genotypes(draw: st.DrawFn) -> Genotype:
+    nodes = []
+    for place in range(draw(st.integers(1, 6))):
+        op, values = draw(st.sampled_from([*OPERATION_CASES, ("identity", {})]))
+        inputs = tuple(draw(st.lists(st.integers(0, place), min_size=1, max_size=3)))
+        merge = draw(st.sampled_from(["add", "gate", "concat"])) if len(inputs) > 1 else "add"
+        nodes.append(Node.of(op, inputs, merge, **values))
+    source = (("characters", draw(st.sampled_from(["none", "cnn", "ngrams"]))), ("token_dropout", 0.2))
+    return Genotype(WIDTH, RANK, draw(st.sampled_from(["first", "mean", "attention"])), tuple(nodes), source)
+
+
+def swaps(rows: int = 6, tokens: int = 9, padded: bool = True) -> dict[str, Tensor]:
+    """One text, and others of it with a token changed; the last row is shorter."""
+    ids = torch.arange(5, 5 + tokens).repeat(rows, 1)
+    ids[range(1, rows), range(1, rows)] = 40
+    mask = torch.ones_like(ids)
+    if padded:
+        mask[-1, -2:] = 0
+    types = (torch.arange(tokens) >= 4).long().repeat(rows, 1)
+    return {"input_ids": ids * mask, "attention_mask": mask, "token_type_ids": types * mask}
+
+
+def student(genotype: Genotype) -> StudentForSequenceClassification:
+    model = let_characters_speak(small_student(genotype))
+    with torch.no_grad():
+        model.classifier.weight.mul_(30)
+    return model
+
+
+def scored(model: StudentForSequenceClassification, batch: dict[str, Tensor], distinct: bool) -> Tensor:
+    with torch.inference_mode(), replaced(distinct_forwards(model) if distinct else {}):
+        logits: Tensor = model(**batch).logits
+    return logits
+
+
+@settings(deadline=None, max_examples=80)
+@given(
+    genotype=genotypes(), padded=st.booleans(), named=st.sampled_from([(), ("token_type_ids",), ("attention_mask",)])
+)
+def test_logits_of_any_student_are_the_same(genotype: Genotype, padded: bool, named: tuple[str, ...]) -> None:
+    model = student(genotype)
+    batch = {name: value for name, value in swaps(padded=padded).items() if name not in named}
+    torch.testing.assert_close(scored(model, batch, True), scored(model, batch, False), atol=2e-5, rtol=1e-5)
+
+
+def seen(model: StudentForSequenceClassification, batch: dict[str, Tensor]) -> list[int]:
+    """How many tokens embeddings, and the nodes' first linear maps, are given."""
+    counts: list[int] = []
+    forwards = distinct_forwards(model)
+    parts: list[Any] = [model.student.embeddings.project]
+    for node in model.student.nodes:
+        operation: Any = node.operation.operation  # type: ignore[union-attr]
+        parts.append(operation.up if hasattr(operation, "up") else operation.project)
+    for part in parts:
+        part.register_forward_hook(lambda _, given, __: counts.append(given[0].shape[:-1].numel()))
+    with torch.inference_mode(), replaced(forwards):
+        model(**batch)
+    return counts
+
+
+def test_what_stands_at_the_source_sees_each_token_once() -> None:
+    model = student(
+        Genotype(
+            WIDTH,
+            RANK,
+            "first",
+            (
+                Node.of("ffn", (0,), ratio=2.0, activation="gelu"),
+                Node.of("glu", (0, 1), "concat"),
+                Node.of("attention", (2,), heads=4, conv=False),
+                Node.of("ffn", (2, 3), ratio=2.0, activation="relu"),
+            ),
+        )
+    )
+    assert seen(model, swaps(padded=False)) == [14, 14, 14, 14, 54]  # 9 tokens and 5 swaps
+
+
+def test_a_batch_of_few_repeated_tokens_runs_as_it_is() -> None:
+    batch = swaps(padded=False)
+    batch["input_ids"] = torch.arange(54).view(6, 9) + 1
+    model = student(known_small())
+    assert seen(model, batch) == [54] * 3
+    torch.testing.assert_close(scored(model, batch, True), scored(model, batch, False), atol=0, rtol=0)
+
+
+def known_small() -> Genotype:
+    return Genotype(WIDTH, RANK, "first", known_architecture("bert_mini").genotype.nodes[:2])
+
+
+def test_what_is_given_otherwise_runs_as_it_is() -> None:
+    model = student(BRANCHING)
+    batch = swaps()
+    with torch.inference_mode():
+        embeds = model.get_input_embeddings()(batch.pop("input_ids"))
+        whole = model(inputs_embeds=embeds, **batch).logits
+        with replaced(distinct_forwards(model)):
+            assert torch.equal(model(inputs_embeds=embeds, **batch).logits, whole)
+            states = model(**swaps(), output_hidden_states=True).hidden_states
+    assert len(states) == 2 + len(BRANCHING.nodes)
+
+
+def test_a_text_that_is_too_long_is_named_as_ever() -> None:
+    model = student(known_small())
+    with pytest.raises(ValueError, match=f"the student has {POSITIONS} positions"):
+        scored(model, swaps(tokens=POSITIONS + 1), True)
+
+
+def test_a_student_that_is_watched_and_another_model_are_left_alone() -> None:
+    model = student(BRANCHING)
+    assert distinct_forwards(model) and not distinct_forwards(model.student)
+    model.student.embeddings.word.register_forward_hook(lambda *_: None)
+    assert not distinct_forwards(model)

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from student.small_students import BRANCHING, OPERATION_CASES, case_name, padded_batch, single, small_student
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
+
+from rosearch.evaluation.attacks import packed
+from rosearch.evaluation.attacks.forwards import replaced
+from rosearch.evaluation.attacks.packed import packed_forwards
+from rosearch.space.genotype import Setting
+
+FAMILIES = ("bert", "roberta", "xlm-roberta", "electra", "distilbert", "albert", "mpnet")
+ACTIVATED = FAMILIES[:5]
+
+
+def family(name: str, activation: str = "gelu") -> PreTrainedModel:
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48}
+    names = {"dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 48} if name == "distilbert" else sizes
+    act = {"activation" if name == "distilbert" else "hidden_act": activation}
+    config = AutoConfig.for_model(name, vocab_size=60, pad_token_id=0, initializer_range=0.3, **names, **act)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        model: PreTrainedModel = AutoModelForSequenceClassification.from_config(config)
+    return model.eval()
+
+
+def scored(model: nn.Module, batch: dict[str, Tensor], forwards: dict[nn.Module, Callable[..., Any]]) -> Tensor:
+    with torch.inference_mode(), replaced(forwards):
+        logits: Tensor = model(**batch).logits
+    return logits
+
+
+def assert_same(model: nn.Module, batch: dict[str, Tensor]) -> dict[nn.Module, Callable[..., Any]]:
+    """Logits with packed maps are those without, to the noise of float32."""
+    forwards = packed_forwards(model)
+    assert forwards
+    for rows in (slice(None), slice(1, 2)):
+        part = {name: value[rows] for name, value in batch.items()}
+        whole = scored(model, part, {})
+        torch.testing.assert_close(scored(model, part, forwards), whole, atol=1e-5, rtol=1e-5)
+    return forwards
+
+
+@pytest.mark.parametrize("case", OPERATION_CASES, ids=case_name)
+def test_logits_of_a_student_of_any_operation_are_the_same(case: tuple[str, dict[str, Setting]]) -> None:
+    model = small_student(single(*case))
+    with torch.no_grad():
+        model.classifier.weight.mul_(30)
+    forwards = assert_same(model, padded_batch())
+    assert (model.student.nodes[0].operation in forwards) == (case[0] != "identity")
+
+
+def test_logits_of_a_graph_are_the_same_whatever_is_padded() -> None:
+    model = small_student(BRANCHING)
+    with torch.no_grad():
+        model.classifier.weight.mul_(30)
+    for batch in (padded_batch(), padded_batch((5, 5, 5), 5)):
+        assert_same(model, batch)
+        assert_same(model, {name: value.flip(1) for name, value in batch.items()})  # padded on the left
+    assert_same(model, {"input_ids": padded_batch()["input_ids"]})
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("activation", ["gelu", "relu", "gelu_new", "silu"])
+def test_logits_of_other_classifiers_are_the_same(activation: str, name: str) -> None:
+    model = family(name, activation)
+    batch = {key: padded_batch()[key] for key in ("input_ids", "attention_mask")}
+    forwards = assert_same(model, batch)
+    linear = sum(type(module) is nn.Linear for module in model.modules())
+    activations = 2 * (name in ACTIVATED and activation in ("gelu", "relu"))
+    assert len(forwards) == linear + activations
+
+
+@pytest.mark.parametrize("case", [("ffn", {"ratio": 2.0, "activation": "gelu"}), ("attention", {"heads": 4})])
+def test_a_map_that_is_watched_is_left_alone_and_sees_all_its_passes(case: tuple[str, dict[str, Setting]]) -> None:
+    settings = {"conv": False, **case[1]} if case[0] == "attention" else case[1]
+    model = small_student(single(case[0], settings))
+    residual: Any = model.student.nodes[0].operation
+    last = residual.operation.down if case[0] == "ffn" else residual.operation.out
+    seen: list[Any] = []
+    last.register_forward_hook(lambda *given: seen.append(given))
+    forwards = packed_forwards(model)
+    assert last not in forwards and residual.operation not in forwards and model.classifier in forwards
+    scored(model, padded_batch(), forwards)
+    assert len(seen) == 1
+
+
+def test_a_packed_weight_serves_any_number_of_rows() -> None:
+    linear = nn.Linear(48, 80).eval()
+    packed_linear = packed_forwards(linear)[linear]
+    for rows in (1, 2, 7, 31, 300, 1024, 1500):
+        x = torch.randn(rows, 3, 48, generator=torch.Generator().manual_seed(rows))
+        with torch.inference_mode():
+            torch.testing.assert_close(packed_linear(x), linear(x), atol=1e-6, rtol=1e-5)
+            torch.testing.assert_close(packed_linear(x[:, :1]), linear(x[:, :1]), atol=1e-6, rtol=1e-5)
+
+
+def of_a_subclass(model: Any) -> None:
+    model.classifier.__class__ = type("Other", (nn.Linear,), {})
+
+
+def with_a_forward_of_its_own(model: Any) -> None:
+    model.classifier.forward = model.classifier.forward
+
+
+def in_training(model: Any) -> None:
+    model.classifier.train()
+
+
+def in_bfloat16(model: Any) -> None:
+    model.classifier.bfloat16()
+
+
+def elsewhere(model: Any) -> None:
+    model.classifier.to("meta")
+
+
+@pytest.mark.parametrize("change", [of_a_subclass, with_a_forward_of_its_own, in_training, in_bfloat16, elsewhere])
+def test_maps_that_are_not_plain_are_left_alone(change: Callable[[Any], None]) -> None:
+    model = small_student()
+    change(model)
+    forwards = packed_forwards(model)
+    assert forwards and model.classifier not in forwards
+
+
+def test_without_the_operators_nothing_stands_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as without:
+        without.setattr(torch.backends.mkl, "is_available", lambda: False)
+        assert not packed_forwards(small_student())
+    monkeypatch.setattr(packed, "_OPERATORS", ("_no_such_operator",))
+    assert not packed_forwards(small_student())
