@@ -23,6 +23,7 @@ from rosearch.distillation.device import resolve_device
 from rosearch.errors import BadInput, MissingResource, Problem
 from rosearch.evaluation.attacks.recipes import RECIPES, resolve
 from rosearch.evaluation.attacks.victim import Victim
+from rosearch.evaluation.quality import inference
 from rosearch.evaluation.robustness import Suite, SuiteResult, measure_robustness
 from rosearch.progress import Progress, silent
 from rosearch.resources.resources import Resources
@@ -102,6 +103,13 @@ def as_victim(model: Any, tokenizer: Any, max_length: int, device: torch.device 
         yield Victim(model.to(device), tokenizer, max_length, device)
     finally:
         model.to(home)
+
+
+def predict_classes(victim: Victim, texts: Sequence[tuple[str, ...]]) -> Labels:
+    """The class of each row (rows,)."""
+    with inference(victim.model, victim.device):
+        classes: Labels = victim(texts).argmax(dim=1).numpy()
+    return classes
 
 
 def _labels(texts: Sequence[tuple[str, ...]], labels: Sequence[int | str], config: Any) -> Labels:

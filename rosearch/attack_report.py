@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from rosearch.analysis.statistics import holm
-from rosearch.attack import as_victim, check_attacks, open_cache
+from rosearch.attack import as_victim, check_attacks, open_cache, predict_classes
 from rosearch.attack_inputs import (
     COLUMNS_BY_NAME,
     Columns,
@@ -26,12 +25,12 @@ from rosearch.data.tasks import Labels
 from rosearch.distillation.device import resolve_device
 from rosearch.errors import BadInput, CandidateFailed, Problem, RosearchError
 from rosearch.evaluation.attacks.result import NO_LIMITS, Limits
-from rosearch.evaluation.attacks.victim import Victim
-from rosearch.evaluation.comparison import ALPHA, Comparison, collapse, compare
+from rosearch.evaluation.collapse import collapse
+from rosearch.evaluation.comparison import ALPHA, Comparison, compare
 from rosearch.evaluation.heldout import HeldOut, HeldOutScore, score
 from rosearch.evaluation.heldout_files import ADVGLUE, read_held_out
-from rosearch.evaluation.quality import inference
 from rosearch.evaluation.robustness import Suite, SuiteResult, measure_robustness, sample_rows
+from rosearch.fooled import Fooled, fooled_rows
 from rosearch.progress import Progress, silent
 from rosearch.records.measurements import Robustness
 from rosearch.resources.resources import Resources
@@ -59,21 +58,6 @@ class AttackRequest:
     max_length: int | None = None
     trust_remote_code: bool = False
     cache: Path | None = None
-
-
-@dataclass(frozen=True)
-class Fooled:
-    """A row that an attack broke: its texts before and after, its class and what is predicted now."""
-
-    attack: str
-    row: int  # its place among all rows of the source
-    original: tuple[str, ...]
-    perturbed: tuple[str, ...]
-    label: str
-    predicted: str
-    changed: int  # words, of
-    words: int
-    queries: int
 
 
 @dataclass(frozen=True)
@@ -214,13 +198,13 @@ def _measured(
     length = inputs.lengths[place]
     with as_victim(classifier, found.tokenizer, length, device) as victim:
         try:
-            scores = tuple(score(held, _predict(victim, held.texts)) for held in inputs.held_out[place])
+            scores = tuple(score(held, predict_classes(victim, held.texts)) for held in inputs.held_out[place])
             if rows is None or not request.attacks:
                 return AttackedModel(found.name, found.labels, length, held_out=scores)
             suite = Suite(request.attacks, request.rows, request.limits, request.single_swaps, similarity=True)
             labels = inputs.labels[place]
             sample = sample_rows(len(rows.texts), request.rows, request.seed)
-            predicted = _predict(victim, [rows.texts[row] for row in sample])
+            predicted = predict_classes(victim, [rows.texts[row] for row in sample])
             collapsed = collapse(predicted, labels[sample], found.labels).warning
             result = measure_robustness(
                 victim,
@@ -232,55 +216,13 @@ def _measured(
                 cache=cache,
                 progress=progress,
             )
-            fooled = _fooled(victim, found.labels, rows.texts, labels, result, request.examples)
+            fooled = fooled_rows(victim, found.labels, rows.texts, labels, result, request.examples)
             return AttackedModel(found.name, found.labels, length, result, collapsed, fooled, scores)
         except Exception as error:
             if isinstance(error, CandidateFailed) or victim.failure is error:
                 kind = "" if isinstance(error, CandidateFailed) else f"{type(error).__name__}: "
                 raise RosearchError(f"model {found.name}: {kind}{' '.join(str(error).split())[:300]}") from error
             raise
-
-
-def _predict(victim: Victim, texts: Sequence[tuple[str, ...]]) -> Labels:
-    with inference(victim.model, victim.device):
-        classes: Labels = victim(texts).argmax(dim=1).numpy()
-    return classes
-
-
-def _fooled(
-    victim: Victim,
-    names: Sequence[str],
-    texts: Sequence[tuple[str, ...]],
-    labels: Labels,
-    result: SuiteResult,
-    most: int,
-) -> tuple[Fooled, ...]:
-    """Up to `most` broken rows of all attacks in turn, of each those with the fewest changed words first."""
-    chosen = [
-        sorted(
-            ((row, attack, done) for row, done in zip(result.rows, rows, strict=True) if done.outcome == "broken"),
-            key=lambda one: one[2].changed,
-        )
-        for attack, rows in result.details.items()
-    ]
-    turns = [one for turn in zip_longest(*chosen) for one in turn if one is not None][:most]
-    if not turns:
-        return ()
-    predicted = _predict(victim, [done.texts for _, _, done in turns])
-    return tuple(
-        Fooled(
-            attack,
-            row,
-            texts[row],
-            done.texts,
-            names[labels[row]],
-            names[now],
-            done.changed,
-            done.words,
-            done.queries,
-        )
-        for (row, attack, done), now in zip(turns, predicted, strict=True)
-    )
 
 
 def _compare(done: Sequence[AttackedModel]) -> tuple[Compared, ...]:
@@ -303,8 +245,7 @@ def _columns(result: SuiteResult) -> tuple[Robustness, ...]:
 
 
 def _comparison(name: str, found: Robustness, other: str, reference: Robustness) -> Comparison:
-    survived = [np.isin(list(one.outcomes), ("s", "q")) for one in (found, reference)]
-    return compare(name, survived[0], found.shares, other, survived[1], reference.shares)
+    return compare(name, found.survived, found.shares, other, reference.survived, reference.shares)
 
 
 def _warnings(done: Sequence[AttackedModel], compared: Sequence[Compared]) -> Iterator[str]:

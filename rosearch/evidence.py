@@ -112,7 +112,7 @@ def _compared(record: Record, reference: Record) -> Iterator[tuple[str, str, Com
         return
     if found.stopped or other.stopped:
         return
-    survived, shares = zip(*((_survived(robustness), robustness.shares) for robustness in (found, other)))
+    survived, shares = zip(*((robustness.survived, robustness.shares) for robustness in (found, other)))
     yield (
         record.role,
         found.attack,
@@ -123,10 +123,6 @@ def _compared(record: Record, reference: Record) -> Iterator[tuple[str, str, Com
 def _frozen(robustness: Robustness) -> tuple[str, int, str, int]:
     """What two models must share for their rows to be pairs."""
     return robustness.attack, robustness.seed, robustness.plan, len(robustness.outcomes)
-
-
-def _survived(robustness: Robustness) -> list[bool]:
-    return [letter in "sq" for letter in robustness.outcomes]
 
 
 def _called(record: Record) -> str:

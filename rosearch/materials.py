@@ -20,19 +20,19 @@ from rosearch.data.tasks import Split, Task
 from rosearch.distillation.device import resolve_device
 from rosearch.distillation.methods import required_layers
 from rosearch.distillation.outputs import TeacherOutputs, teacher_outputs
-from rosearch.distillation.positions import text_positions
 from rosearch.distillation.teacher import load_teacher, prepare_teacher
 from rosearch.encodings.tokenizer import student_tokenizer
 from rosearch.errors import BadInput, CandidateFailed, MissingResource, Problem
 from rosearch.evaluation.attacks.recipes import Recipe, resolve
 from rosearch.evaluation.attacks.result import Limits
 from rosearch.evaluation.attacks.victim import Victim
-from rosearch.evaluation.comparison import collapse
+from rosearch.evaluation.collapse import collapse
 from rosearch.evaluation.efficiency import teacher_cost
 from rosearch.evaluation.quality import Logits, measure_quality, predict
 from rosearch.evaluation.robustness import Suite, measure_robustness
 from rosearch.evaluation.sequential import Hopeless
 from rosearch.latency import teacher_latency
+from rosearch.positions import text_positions
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
 from rosearch.records.measurements import Quality, Robustness, SingleSwaps, TeacherFacts

@@ -29,6 +29,7 @@ from rosearch.distillation.method import Lesson
 from rosearch.distillation.teacher import load_teacher, save_whole
 from rosearch.distillation.weights import locate_weights, model_fingerprint
 from rosearch.errors import BadInput, Problem
+from rosearch.positions import text_positions
 from rosearch.randomness import derive_seed
 
 _FORMAT = "1"  # part of every key: raise it when the cut or its training changes
@@ -161,8 +162,8 @@ def _named(name: str, lesson: Lesson) -> PreTrainedModel:
         reason = " ".join(str(error).split())[:200]
         raise BadInput(Problem("experiment", _KEY, "a masked LM with its tokenizer", f"{folder}: {reason}")) from None
     check_vocabulary(lesson.tokenizer, tokenizer, _KEY, model)
-    positions = getattr(model.config, "max_position_embeddings", lesson.max_length)
-    if positions < lesson.max_length:
+    positions = text_positions(model.config)
+    if positions is not None and positions < lesson.max_length:
         raise BadInput(Problem("experiment", _KEY, f"at least {lesson.max_length} positions", str(positions)))
     return model
 

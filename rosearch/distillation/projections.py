@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 from rosearch.distillation.layer_transfer import node_depths
 from rosearch.distillation.relations import Projected
 from rosearch.errors import BadInput, Problem
-from rosearch.student.operations import Attention, convolve, zero_pads
+from rosearch.student.operations import Attention
 
 
 class _Names(NamedTuple):
@@ -60,9 +60,8 @@ class Projections:
         found, self._found = self._found, {}
         if "all" in found:
             projected = found["all"]
-            if self._mix is not None and self._mix.mix is not None:
-                mix = self._mix.mix
-                projected = convolve(zero_pads(projected, self._keep), mix.weight, mix.bias, groups=mix.groups)
+            if self._mix is not None:
+                projected = self._mix.mixed(projected, self._keep)
             return Projected(*projected.chunk(3, dim=-1))
         return Projected(found["queries"], found["keys"], found["values"])
 

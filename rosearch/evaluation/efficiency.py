@@ -15,9 +15,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from rosearch.config import EfficiencyConfig
-from rosearch.distillation.positions import text_positions
 from rosearch.errors import BadInput, Problem
 from rosearch.evaluation.quality import inference
+from rosearch.positions import text_positions
 from rosearch.records.measurements import Efficiency, Latency, TeacherCost
 from rosearch.space.cost import count_flops
 from rosearch.space.genotype import Genotype

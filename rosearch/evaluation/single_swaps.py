@@ -16,7 +16,7 @@ from rosearch.errors import BadInput, Problem
 from rosearch.evaluation.attacks.attack import PreparedAttack, learn_plan
 from rosearch.evaluation.attacks.engine import token_types
 from rosearch.evaluation.attacks.lean import lean_passes
-from rosearch.evaluation.attacks.tokens import Ids, Tokens, tokens_of
+from rosearch.evaluation.attacks.tokens import Ids, Tokens, tokens_of, unpacked
 from rosearch.evaluation.attacks.victim import Ints, Victim
 from rosearch.evaluation.attacks.walk import Query, Walk
 from rosearch.evaluation.intervals import mean_interval, wilson
@@ -31,7 +31,7 @@ Margins = np.ndarray[tuple[int], np.dtype[np.float64]]
 class _Swaps:
     """All texts as token ids, one after the other; of each, its row."""
 
-    ids: Ids
+    ids: Ints
     types: Ints | None
     lengths: Ints
     rows: Ints
@@ -87,14 +87,14 @@ def _swaps(attack: PreparedAttack, tokens: Tokens) -> _Swaps:
         seen = set()
         for query in _queries(Walk(row, tokens)):
             made, tail = query.token_ids(tokens)
-            if made.tobytes() not in seen:
-                seen.add(made.tobytes())
+            if made not in seen:
+                seen.add(made)
                 ids.append(made)
                 tails.append(tail)
                 rows.append(place)
-    lengths = np.fromiter(map(len, ids), np.int64, len(ids))
+    joined, lengths = unpacked(ids)
     types = token_types(lengths, tails) if tokens.takes_types else None
-    return _Swaps(np.concatenate(ids), types, lengths, np.array(rows, np.int64))
+    return _Swaps(joined, types, lengths, np.array(rows, np.int64))
 
 
 def _queries(walk: Walk) -> list[Query]:

@@ -66,6 +66,9 @@ class Stopped:
         return f"stopped after {self.rows} of {self.planned} rows: {surely}"
 
 
+SURVIVED = "sq"  # the letters of rows that are right in the end
+
+
 @dataclass(frozen=True)
 class Robustness:
     """Under one attack, or in the worst case of several. Misclassified rows are not attacked and count as broken.
@@ -96,6 +99,11 @@ class Robustness:
     outcomes: str = ""
     shares: tuple[float, ...] = ()  # share of words to break of each row, 4 decimals
     stopped: Stopped | None = None
+
+    @property
+    def survived(self) -> list[bool]:
+        """Of each attacked row whether the model was right in the end; out of queries counts as right."""
+        return [outcome in SURVIVED for outcome in self.outcomes]
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from rosearch.positions import text_positions
 from rosearch.resources.resource_files import damaged
 
 _ROWS = 32  # texts a forward pass: a CPU core gains nothing from more
@@ -135,7 +136,7 @@ def _no_progress_bar() -> Iterator[None]:
 
 
 def _shape(folder: Path, config: Any) -> _Shape:
-    positions = int(getattr(config, "max_position_embeddings", 512))
+    positions = text_positions(config) or 512
     settings = _settings(folder / "sentence_bert_config.json")
     pooling = _settings(folder / "1_Pooling" / "config.json")
     modes = [name.removeprefix("pooling_mode_") for name, on in pooling.items() if name.startswith("pooling_") and on]

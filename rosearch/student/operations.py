@@ -71,14 +71,21 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, keep: Tensor | None) -> Tensor:
         """(B, T, W) -> (B, T, W)."""
-        batch, tokens, width = x.shape
-        y: Tensor = self.project(x)
-        if self.mix is not None:
-            y = convolve(zero_pads(y, keep), self.mix.weight, self.mix.bias, groups=self.mix.groups)
-        # Each (B, heads, T, W / heads).
-        query, key, value = y.reshape(batch, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        y = self.out(attend(query, key, value, keep).transpose(1, 2).reshape(batch, tokens, width))
+        y: Tensor = self.out(self.read(self.project(x), keep))
         return y
+
+    def read(self, made: Tensor, keep: Tensor | None) -> Tensor:
+        """What each token reads of the others, from queries, keys and values: (B, T, 3 W) -> (B, T, W)."""
+        batch, tokens, width = made.shape
+        # Each (B, heads, T, W / heads).
+        query, key, value = self.mixed(made, keep).reshape(batch, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        return attend(query, key, value, keep).transpose(1, 2).reshape(batch, tokens, width // 3)
+
+    def mixed(self, made: Tensor, keep: Tensor | None) -> Tensor:
+        """Queries, keys and values after their convolution, where there is one: (B, T, 3 W) to itself."""
+        if self.mix is None:
+            return made
+        return convolve(zero_pads(made, keep), self.mix.weight, self.mix.bias, groups=self.mix.groups)
 
 
 def squared_relu(x: Tensor) -> Tensor:

@@ -15,10 +15,9 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from rosearch.evaluation.comparison import bootstrap_difference
+from rosearch.records.measurements import SURVIVED
+from tests.benchmarks.cells import share_surviving, spread
 
 Attacked = dict[str, dict[str, str]]  # by model and attack: the letters of the outcomes, row by row
 
@@ -49,32 +48,27 @@ def table(outcomes: Attacked, groups: dict[str, list[str]]) -> str:
     names = list(outcomes[first[0]])
     lines = [f"| | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
     lines += [
-        f"| `{group}` | {' | '.join(_spread(outcomes, models, name) for name in names)} |"
+        f"| `{group}` | {' | '.join(_means(outcomes, models, name) for name in names)} |"
         for group, models in groups.items()
     ]
     for group, models in others:
         gains = [
-            bootstrap_difference(_shares(outcomes, models, name) - _shares(outcomes, first, name)) for name in names
+            bootstrap_difference(
+                share_surviving(_survived(outcomes, models, name)) - share_surviving(_survived(outcomes, first, name))
+            )
+            for name in names
         ]
         lines.append(f"| `{group}` over `{reference}` | {' | '.join(map(str, gains))} |")
     return "\n".join(lines)
 
 
-def _survived(outcomes: str) -> list[bool]:
-    """Out of queries counts as right, as everywhere."""
-    return [letter in "sq" for letter in outcomes]
+def _survived(outcomes: Attacked, models: list[str], attack: str) -> list[list[bool]]:
+    """By model and row; out of queries counts as right, as everywhere."""
+    return [[letter in SURVIVED for letter in outcomes[model][attack]] for model in models]
 
 
-def _shares(outcomes: Attacked, models: list[str], attack: str) -> npt.NDArray[np.float64]:
-    """Of each row the share of models that survived, (rows,)."""
-    survived = np.array([_survived(outcomes[model][attack]) for model in models], np.float64)
-    shares: npt.NDArray[np.float64] = survived.mean(axis=0)
-    return shares
-
-
-def _spread(outcomes: Attacked, models: list[str], attack: str) -> str:
-    values = [100 * statistics.fmean(_survived(outcomes[model][attack])) for model in models]
-    return f"{statistics.fmean(values):.1f} [{min(values):.1f}, {max(values):.1f}]"
+def _means(outcomes: Attacked, models: list[str], attack: str) -> str:
+    return spread([statistics.fmean(rows) for rows in _survived(outcomes, models, attack)])
 
 
 if __name__ == "__main__":

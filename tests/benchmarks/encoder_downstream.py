@@ -14,14 +14,11 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import sys
 from pathlib import Path
 from typing import Any
 
-from rosearch.distil import Options, distil_student
-from rosearch.experiment_file import load_experiment
 from rosearch.student.inherit import load_initial
-from tests.benchmarks.method_comparison import overrides_of
+from tests.benchmarks.cells import distilled
 
 ARMS = ("encoder", "embeddings")
 
@@ -42,7 +39,7 @@ def main(arguments: list[str] | None = None) -> None:
     options.runs.mkdir(parents=True, exist_ok=True)
     students = {"encoder": str(options.encoder), "embeddings": str(_genotype_file(options.encoder, options.runs))}
     cells = [
-        run_cell(options, experiment, arm, students[arm], seed)
+        {"task": experiment.stem, "arm": arm, "seed": seed} | distilled(options, experiment, arm, seed, students[arm])
         for experiment in options.experiments
         for seed in options.seeds
         for arm in ARMS
@@ -56,26 +53,6 @@ def _genotype_file(encoder: Path, folder: Path) -> Path:
     path = folder / "genotype.json"
     path.write_text(json.dumps(load_initial(str(encoder)).config.genotype), encoding="utf-8")
     return path
-
-
-def run_cell(options: argparse.Namespace, path: Path, arm: str, student: str, seed: int) -> dict[str, Any]:
-    """One student's quality on the test split beside its teacher's."""
-    folder = options.runs / f"{path.stem}-{arm}-{seed}"
-    record = folder / "distillation.json"
-    if not record.is_file():
-        experiment = load_experiment(path, tuple(overrides_of(path.stem, options.override)), options.data_root)
-        print(f"{path.stem} {arm} seed {seed} ...", file=sys.stderr, flush=True)
-        distil_student(experiment, student, folder, Options(seed, True, options.runs / "cache"))
-    found = json.loads(record.read_text(encoding="utf-8"))
-    test = found["quality"]["test"]
-    return {
-        "task": path.stem,
-        "arm": arm,
-        "seed": seed,
-        "metric": test["student"]["metric"],
-        "quality": test["student"]["value"],
-        "teacher": test["teacher"]["value"],
-    }
 
 
 def compared(cells: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:

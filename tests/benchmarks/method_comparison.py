@@ -13,13 +13,11 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import sys
 from pathlib import Path
 from typing import Any
 
-from rosearch.distil import Options, distil_student
 from rosearch.errors import CandidateFailed
-from rosearch.experiment_file import load_experiment
+from tests.benchmarks.cells import distilled
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -48,34 +46,11 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run_cell(options: argparse.Namespace, path: Path, method: str, seed: int) -> dict[str, Any]:
     """One student: quality on the test split, seconds. A training that diverges is a cell without quality."""
-    folder = options.runs / f"{path.stem}-{method}-{seed}"
-    record = folder / "distillation.json"
-    if not record.is_file():
-        overrides = (f"distillation.method={method}", *overrides_of(path.stem, options.override))
-        experiment = load_experiment(path, overrides, options.data_root)
-        print(f"{path.stem} {method} seed {seed} ...", file=sys.stderr, flush=True)
-        try:
-            distil_student(experiment, options.student, folder, Options(seed, True, options.runs / "cache"))
-        except CandidateFailed as failure:
-            return {"task": path.stem, "method": method, "seed": seed, "quality": None, "failure": str(failure)}
-    found = json.loads(record.read_text(encoding="utf-8"))
-    test = found["quality"]["test"]
-    return {
-        "task": path.stem,
-        "method": method,
-        "seed": seed,
-        "metric": test["student"]["metric"],
-        "quality": test["student"]["value"],
-        "teacher": test["teacher"]["value"],
-        "seconds": found["seconds"]["distil"],
-    }
-
-
-def overrides_of(task: str, given: list[str]) -> list[str]:
-    """Those of all tasks, then those of `task`: what names another task is left out."""
-    named = [(*override.split("=")[0].rpartition(":")[::2], override) for override in given]
-    everywhere = [override for where, _, override in named if not where]
-    return everywhere + [override.removeprefix(f"{task}:") for where, _, override in named if where == task]
+    cell = {"task": path.stem, "method": method, "seed": seed}
+    try:
+        return cell | distilled(options, path, method, seed, options.student, f"distillation.method={method}")
+    except CandidateFailed as failure:
+        return cell | {"quality": None, "failure": str(failure)}
 
 
 def compared(cells: list[dict[str, Any]]) -> dict[str, Any]:

@@ -14,19 +14,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from rosearch.evaluation.comparison import bootstrap_difference
 from rosearch.evaluation.efficiency import BERT_BASE_ENCODER_PARAMETERS, BERT_BASE_PARAMETERS
-from rosearch.records.measurements import Measurements, Robustness
+from rosearch.records.measurements import Measurements
 from rosearch.records.record import Record
 from rosearch.records.run_directory import RunDirectory
 from rosearch.results import load_results
+from tests.benchmarks.cells import share_surviving, spread
 
 Rows = list[dict[str, Any]]
 
@@ -78,13 +76,8 @@ def row_of(task: str, arm: str, record: Record, found: Measurements) -> dict[str
     for name, one in [*attacks, *worst]:
         value = one.under_attack
         row |= {"rows": one.n, name: value.value, f"{name}_interval": [value.low, value.high]}
-    row["_outcomes"] = {name: survived(one) for name, one in [*attacks, *worst]}
+    row["_outcomes"] = {name: one.survived for name, one in [*attacks, *worst]}
     return row
-
-
-def survived(under: Robustness) -> list[bool]:
-    """Of each attacked row whether it was right in the end; out of queries counts as right, as everywhere."""
-    return [outcome in "sq" for outcome in under.outcomes]
 
 
 def by_cell(rows: Rows) -> dict[tuple[str, str], Rows]:
@@ -109,15 +102,10 @@ def table(rows: Rows) -> str:
         first = cell[0]
         source = ", ".join(f"{name} {value}" for name, value in first["source"].items()) or "wordpiece"
         size = f"{first['compression']:.1f}x ({first['compression_layers']:.1f}x)"
-        values = [_spread([row[name] for row in cell]) for name in ("clean", *names)]
+        values = [spread([row[name] for row in cell]) for name in ("clean", *names)]
         parameters = f"{first['parameters'] / 1e6:.2f} M"
         lines.append(f"| {' | '.join([task, f'`{arm}`', source, parameters, size, *values])} |")
     return "\n".join(lines)
-
-
-def _spread(values: list[float]) -> str:
-    low, mean, high = (100 * value for value in (min(values), statistics.fmean(values), max(values)))
-    return f"{mean:.1f} [{low:.1f}, {high:.1f}]"
 
 
 def gains(rows: Rows, reference: str) -> str:
@@ -134,9 +122,8 @@ def gains(rows: Rows, reference: str) -> str:
     return "\n".join(lines)
 
 
-def _per_row(cell: Rows, attack: str) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Of each test row the share of seeds that survived, (rows,)."""
-    return np.mean([row["_outcomes"][attack] for row in cell], axis=0)
+def _per_row(cell: Rows, attack: str) -> Any:
+    return share_surviving([row["_outcomes"][attack] for row in cell])
 
 
 if __name__ == "__main__":

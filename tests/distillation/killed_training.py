@@ -53,4 +53,5 @@ def main(number: int, step: int, name: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests behind a shell's `&` ignores it
     main(getattr(signal, sys.argv[1]), int(sys.argv[2]), sys.argv[3], Path(sys.argv[4]))

@@ -6,6 +6,7 @@ from itertools import product
 from typing import Any
 
 import torch
+from hypothesis import strategies as st
 from torch import Tensor
 
 from rosearch.space.genotype import Genotype, Node, Setting
@@ -61,6 +62,21 @@ def case_name(case: tuple[str, dict[str, Setting]]) -> str:
 def single(op: str, settings: dict[str, Setting], pooling: str = "mean") -> Genotype:
     """A genotype of one node."""
     return Genotype(WIDTH, RANK, pooling, (Node.of(op, **settings),))
+
+
+@st.composite
+def genotypes(draw: st.DrawFn, poolings: tuple[str, ...], sourced: bool = False) -> Genotype:
+    """Graphs of up to 6 nodes of any operations; `sourced` ones may spell their words."""
+    nodes = []
+    for place in range(draw(st.integers(1, 6))):
+        op, values = draw(st.sampled_from([*OPERATION_CASES, ("identity", {})]))
+        inputs = tuple(draw(st.lists(st.integers(0, place), min_size=1, max_size=3)))
+        merge = draw(st.sampled_from(["add", "gate", "concat"])) if len(inputs) > 1 else "add"
+        nodes.append(Node.of(op, inputs, merge, **values))
+    spelled: tuple[tuple[str, Setting], ...] = ()
+    if sourced:
+        spelled = (("characters", draw(st.sampled_from(["none", "cnn", "ngrams"]))), ("token_dropout", 0.2))
+    return Genotype(WIDTH, RANK, draw(st.sampled_from(poolings)), tuple(nodes), spelled)
 
 
 # All merges, all poolings' worth of structure: a node read twice, a shared source, three sinks, a pure merge.

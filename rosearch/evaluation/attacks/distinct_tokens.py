@@ -19,16 +19,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from rosearch.evaluation.attacks.forwards import watched
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification, StudentModel
-from rosearch.student.operations import (
-    Attention,
-    FeedForward,
-    GatedLinearUnit,
-    Identity,
-    Residual,
-    attend,
-    convolve,
-    zero_pads,
-)
+from rosearch.student.operations import Attention, FeedForward, GatedLinearUnit, Identity, Residual
 
 _MOST = 0.75  # of a batch's tokens that are distinct; beyond it gathering costs what it saves
 
@@ -115,13 +106,5 @@ def _attend(node: Any, attention: Attention, states: _Gathered, keep: Tensor | N
     inputs = [states.by_token[source] for source in node.reads]
     x = inputs[0] if node.merge is None else node.merge(inputs)
     made = F.embedding(states.place, attention.project(node.operation.norm(x))[0])  # (B, T, 3 W)
-    y: Tensor = attention.out(_read(attention, made, keep))
+    y: Tensor = attention.out(attention.read(made, keep))
     return y.add_(F.embedding(states.place, x[0]))
-
-
-def _read(attention: Attention, made: Tensor, keep: Tensor | None) -> Tensor:
-    """What attention reads, before its output map, of queries, keys and values: (B, T, 3 W) -> (B, T, W)."""
-    if attention.mix is not None:
-        made = convolve(zero_pads(made, keep), attention.mix.weight, attention.mix.bias, groups=attention.mix.groups)
-    query, key, value = made.reshape(*made.shape[:2], 3, attention.heads, -1).permute(2, 0, 3, 1, 4)
-    return attend(query, key, value, keep).transpose(1, 2).flatten(2)

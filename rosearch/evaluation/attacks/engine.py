@@ -21,7 +21,7 @@ from rosearch.evaluation.attacks.lean import lean_passes
 from rosearch.evaluation.attacks.plan import PlanRow
 from rosearch.evaluation.attacks.result import NO_LIMITS, AttackedRow, Limits, Outcome
 from rosearch.evaluation.attacks.searches import Answers, Encode, Found, Question, search
-from rosearch.evaluation.attacks.tokens import Ids, Tokens
+from rosearch.evaluation.attacks.tokens import Ids, Tokens, unpacked
 from rosearch.evaluation.attacks.victim import Ints, Victim
 from rosearch.evaluation.attacks.walk import Query, Walk
 from rosearch.progress import Progress, silent
@@ -40,7 +40,7 @@ class _Lane:
     result: AttackedRow | None = None
     queries: int = 0
     known: dict[str, tuple[float, bool]] = field(default_factory=dict)
-    known_ids: dict[bytes, tuple[float, bool]] = field(default_factory=dict)
+    known_ids: dict[Ids, tuple[float, bool]] = field(default_factory=dict)
     seconds: float = 0.0
 
 
@@ -148,23 +148,23 @@ def _score(lanes: Sequence[_Lane], tokens: Tokens, victim: Victim) -> list[int]:
         fresh.append(len(new.ids) - before)
     if new.ids:
         _ask(new, victim)
-    for lane, text, key in new.again:
-        lane.known[text] = lane.known_ids[key]
+    for lane, text, ids in new.again:
+        lane.known[text] = lane.known_ids[ids]
     return fresh
 
 
 class _New(NamedTuple):
     """Texts to score, in one order: whose, which, and their ids; `again` are other texts of the same ids."""
 
-    asked: list[tuple[_Lane, str, bytes]]
+    asked: list[tuple[_Lane, str]]
     ids: list[Ids]
     tails: list[int]
-    again: list[tuple[_Lane, str, bytes]]
+    again: list[tuple[_Lane, str, Ids]]
 
 
 def _collect(lane: _Lane, tokens: Tokens, new: _New) -> None:
     """What a lane asks and does not know, text by text and then ids by ids."""
-    pending: set[bytes] = set()
+    pending: set[Ids] = set()
     for query in lane.question or ():
         assert isinstance(query, Query)
         lane.queries += 1
@@ -172,14 +172,13 @@ def _collect(lane: _Lane, tokens: Tokens, new: _New) -> None:
             continue
         ids, tail = query.token_ids(tokens)
         lane.known[query.text] = (0.0, False)  # its place is kept: a question may hold a text twice
-        key = ids.tobytes()
-        if key in lane.known_ids:
-            lane.known[query.text] = lane.known_ids[key]
-        elif key in pending:
-            new.again.append((lane, query.text, key))
+        if ids in lane.known_ids:
+            lane.known[query.text] = lane.known_ids[ids]
+        elif ids in pending:
+            new.again.append((lane, query.text, ids))
         else:
-            pending.add(key)
-            new.asked.append((lane, query.text, key))
+            pending.add(ids)
+            new.asked.append((lane, query.text))
             new.ids.append(ids)
             new.tails.append(tail)
 
@@ -192,22 +191,22 @@ def token_types(lengths: Ints, tails: Sequence[int]) -> Ints:
 
 
 def _ask(new: _New, victim: Victim) -> None:
-    lengths = np.fromiter(map(len, new.ids), np.int64, len(new.ids))
+    ids, lengths = unpacked(new.ids)
     types = token_types(lengths, new.tails) if victim.takes_types else None
-    logits = torch.from_numpy(victim.score(np.concatenate(new.ids), types, lengths))
+    logits = torch.from_numpy(victim.score(ids, types, lengths))
     # In torch and in float32, as TextAttack: its comparisons are of these very numbers.
     probabilities = torch.softmax(logits, dim=1)
-    labels = torch.tensor([lane.label for lane, _, _ in new.asked])
+    labels = torch.tensor([lane.label for lane, _ in new.asked])
     scores = (1 - probabilities[torch.arange(len(labels)), labels]).tolist()
     flipped = (probabilities.argmax(dim=1) != labels).tolist()
-    for (lane, text, key), score, flip in zip(new.asked, scores, flipped, strict=True):
-        lane.known[text] = lane.known_ids[key] = (score, flip)
+    for (lane, text), ids_of, answer in zip(new.asked, new.ids, zip(scores, flipped, strict=True), strict=True):
+        lane.known[text] = lane.known_ids[ids_of] = answer
 
 
 def _answers(lane: _Lane) -> Answers:
     known = [lane.known[query.text] for query in lane.question or () if isinstance(query, Query)]
     scores, flipped = zip(*known, strict=True)
-    return Answers(np.array(scores, np.float32), np.array(flipped, np.bool_))
+    return Answers(np.array(scores, np.float32), flipped)
 
 
 def _result(lane: _Lane, found: Found) -> AttackedRow:

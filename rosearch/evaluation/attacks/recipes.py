@@ -2,7 +2,8 @@
 
 Each is built by TextAttack's `build`; parts of it that need a download are swapped for stand-ins with the same
 arguments, so thresholds, metrics and windows stay the stock ones. What gives the same results keeps the stock name;
-a variant has its own and says in `differs` what differs.
+a variant has its own and says in `differs` what differs. One table and the few builders that it names, in one file,
+so that all attacks can be read side by side.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ class Answers(NamedTuple):
     """Of n queries: 1 - p(label), and whether another class is predicted."""
 
     scores: Scores
-    flipped: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    flipped: Sequence[bool]
 
 
 class Encode(NamedTuple):
@@ -69,7 +69,7 @@ class _Budget:
             queries = queries[: self.most - self.used]
         self.used += len(queries)
         if not queries:
-            return Answers(np.zeros(0, np.float32), np.zeros(0, np.bool_))
+            return Answers(np.zeros(0, np.float32), ())
         answers: Answers = yield queries
         return answers
 

@@ -7,25 +7,21 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import NamedTuple
 
-import numpy as np
-
 from rosearch.evaluation.attacks.plan import PlanRow
-from rosearch.evaluation.attacks.tokens import Ids, Tokens, pieces_of
+from rosearch.evaluation.attacks.tokens import WIDTH, Ids, Tokens, pieces_of
 
 
 class Query(NamedTuple):
-    """A text to score: joined as TextAttack joins pairs, and its ids in parts that stand one after the other."""
+    """A text to score: joined as TextAttack joins pairs, and its ids."""
 
     text: str
     columns: tuple[str, ...] | None  # where ids are to be made from the texts themselves
-    ids: tuple[Ids, ...]
+    ids: Ids
     tail: int  # tokens of type 1, at the end
 
     def token_ids(self, tokens: Tokens) -> tuple[Ids, int]:
-        """The ids (tokens,) with special tokens, and how many at the end have type 1."""
-        if self.columns is not None:
-            return tokens.whole(self.columns)
-        return (self.ids[0] if len(self.ids) == 1 else np.concatenate(self.ids)), self.tail
+        """The ids with special tokens, and how many at the end have type 1."""
+        return (self.ids, self.tail) if self.columns is None else tokens.whole(self.columns)
 
 
 class _Layout(NamedTuple):
@@ -76,15 +72,14 @@ class Walk:
         self._flat: Ids | None = None
 
     def _flatten(self) -> Ids:
-        """All ids in one array, with the frame; where each part ends in it, and how many tokens have type 1."""
+        """All ids, with the frame; where each part ends in them, and how many tokens have type 1."""
         parts = [self._frame[0], *self._ids[: self._of_first], self._frame[1]]
         self._tail = 0
         if len(self._frame) == 3:
             parts += [*self._ids[self._of_first :], self._frame[2]]
-            self._tail = sum(map(len, self._ids[self._of_first :])) + len(self._frame[2])
+            self._tail = (sum(map(len, self._ids[self._of_first :])) + len(self._frame[2])) // WIDTH
         self._ends = list(accumulate(map(len, parts)))
-        flat: Ids = np.concatenate(parts)
-        return flat
+        return b"".join(parts)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -111,21 +106,20 @@ class Walk:
         if not self._tokens.exact:
             return self.of_text(text, self._first_length + self._growth(piece, len(candidate) - length))
         old = self._pieces[piece]
-        ids = self._tokens.of(old[:offset] + candidate + old[offset + length :])
+        new = self._tokens.of(old[:offset] + candidate + old[offset + length :])
         part = piece + 1 if piece < self._of_first else piece + 2  # the frame stands before and between
         if self._flat is None:
             self._flat = self._flatten()
-        left, right = self._flat[: self._ends[part - 1]], self._flat[self._ends[part] :]
-        total = len(left) + len(ids) + len(right)
-        if total > self._tokens.max_length:
-            return self._too_long(text, (left, ids, right), piece, len(candidate) - length)
-        tail = self._tail + (len(ids) - len(self._ids[piece]) if piece >= self._of_first else 0)
-        return Query(text, None, (left, ids, right), tail)
+        ids = self._flat[: self._ends[part - 1]] + new + self._flat[self._ends[part] :]
+        if len(ids) > WIDTH * self._tokens.max_length:
+            return self._too_long(text, ids, piece, len(candidate) - length)
+        tail = self._tail + ((len(new) - len(self._ids[piece])) // WIDTH if piece >= self._of_first else 0)
+        return Query(text, None, ids, tail)
 
-    def _too_long(self, text: str, parts: tuple[Ids, ...], piece: int, growth: int) -> Query:
+    def _too_long(self, text: str, ids: Ids, piece: int, growth: int) -> Query:
         """A single text is cut at its end; what is cut of a pair, its tokenizer knows."""
         if len(self.row.texts) == 1:
-            return Query(text, None, (self._tokens.cut(np.concatenate(parts), self._frame),), 0)
+            return Query(text, None, self._tokens.cut(ids, self._frame), 0)
         return self.of_text(text, self._first_length + self._growth(piece, growth))
 
     def _growth(self, piece: int, growth: int) -> int:
@@ -133,14 +127,14 @@ class Walk:
 
     def of_text(self, text: str, first_length: int) -> Query:
         """A query whose ids the tokenizer makes of the whole text; of a pair, the first text's length is told."""
-        return Query(text, self._split(text, first_length), (), 0)
+        return Query(text, self._split(text, first_length), b"", 0)
 
     def of_columns(self, columns: tuple[str, ...]) -> Query:
         """A query of any texts of this row, such as one with a word left out."""
         if not self._tokens.exact:
-            return Query("\n".join(columns), columns, (), 0)
+            return Query("\n".join(columns), columns, b"", 0)
         ids, tail = self._tokens.assembled(columns)
-        return Query("\n".join(columns), None, (ids,), tail)
+        return Query("\n".join(columns), None, ids, tail)
 
     def take(self, slot: int, candidate: str) -> None:
         """Change the word at an index of the text as it stands, which no swap has touched."""
@@ -152,10 +146,11 @@ class Walk:
         self._first_length += self._growth(piece, growth)
         old = self._pieces[piece]
         self._pieces[piece] = old[:offset] + candidate + old[offset + length :]
-        for later in range(piece + 1, len(self._starts)):
-            self._starts[later] += growth
-        for other, (at, its_offset) in enumerate(zip(self._piece_of, self._offset_of, strict=True)):
-            if at == piece and its_offset > offset:
+        if growth:
+            self._starts[piece + 1 :] = [start + growth for start in self._starts[piece + 1 :]]
+            for other in range(word + 1, len(self._piece_of)):
+                if self._piece_of[other] != piece:
+                    break
                 self._offset_of[other] += growth
         if self._tokens.exact:
             self._ids[piece] = self._tokens.of(self._pieces[piece])

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from student.small_students import (
     BRANCHING,
-    OPERATION_CASES,
     POSITIONS,
     RANK,
     WIDTH,
+    genotypes,
     let_characters_speak,
     small_student,
 )
@@ -22,18 +22,6 @@ from rosearch.evaluation.attacks.forwards import replaced
 from rosearch.space.genotype import Genotype, Node
 from rosearch.space.known import known_architecture
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification
-
-
-@st.composite
-def genotypes(draw: st.DrawFn) -> Genotype:
-    nodes = []
-    for place in range(draw(st.integers(1, 6))):
-        op, values = draw(st.sampled_from([*OPERATION_CASES, ("identity", {})]))
-        inputs = tuple(draw(st.lists(st.integers(0, place), min_size=1, max_size=3)))
-        merge = draw(st.sampled_from(["add", "gate", "concat"])) if len(inputs) > 1 else "add"
-        nodes.append(Node.of(op, inputs, merge, **values))
-    source = (("characters", draw(st.sampled_from(["none", "cnn", "ngrams"]))), ("token_dropout", 0.2))
-    return Genotype(WIDTH, RANK, draw(st.sampled_from(["first", "mean", "attention"])), tuple(nodes), source)
 
 
 def swaps(rows: int = 6, tokens: int = 9, padded: bool = True) -> dict[str, Tensor]:
@@ -62,7 +50,9 @@ def scored(model: StudentForSequenceClassification, batch: dict[str, Tensor], di
 
 @settings(deadline=None, max_examples=80)
 @given(
-    genotype=genotypes(), padded=st.booleans(), named=st.sampled_from([(), ("token_type_ids",), ("attention_mask",)])
+    genotype=genotypes(("first", "mean", "attention"), sourced=True),
+    padded=st.booleans(),
+    named=st.sampled_from([(), ("token_type_ids",), ("attention_mask",)]),
 )
 def test_logits_of_any_student_are_the_same(genotype: Genotype, padded: bool, named: tuple[str, ...]) -> None:
     model = student(genotype)

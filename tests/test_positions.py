@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from transformers import BertConfig, CamembertConfig, PretrainedConfig, RobertaConfig, T5Config, XLMRobertaConfig
 
-from rosearch.distillation.positions import text_positions
 from rosearch.materials import table_rows
+from rosearch.positions import text_positions
 
 
 @pytest.mark.parametrize(
