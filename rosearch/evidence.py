@@ -116,18 +116,13 @@ def _compared(record: Record, reference: Record) -> Iterator[tuple[str, str, Com
     yield (
         record.role,
         found.attack,
-        compare(_called(record), survived[0], shares[0], _called(reference), survived[1], shares[1]),
+        compare(record.label, survived[0], shares[0], reference.label, survived[1], shares[1]),
     )
 
 
 def _frozen(robustness: Robustness) -> tuple[str, int, str, int]:
     """What two models must share for their rows to be pairs."""
     return robustness.attack, robustness.seed, robustness.plan, len(robustness.outcomes)
-
-
-def _called(record: Record) -> str:
-    replicate = f".{record.replicate}" if record.role == "finalist" else ""
-    return f"{record.name or record.id[:8]}{replicate}"
 
 
 def _comparison_row(role: str, attack: str, found: Comparison) -> dict[str, object]:

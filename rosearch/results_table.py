@@ -33,7 +33,7 @@ def results_table(title: str, results: Results, records: Sequence[Record], *, te
         table.add_row("teacher", "", *(cell(facts) for cell in columns.values()))
     for record, found, fitness in shown:
         if found is not None:
-            table.add_row(record.name or record.id[:8], _scalar(fitness), *(cell(found) for cell in columns.values()))
+            table.add_row(record.label, _scalar(fitness), *(cell(found) for cell in columns.values()))
     table.caption = escape("\n".join(_footnotes(measured))) or None
     return table
 

@@ -69,3 +69,9 @@ class Record:
     def id(self) -> str:
         """The genotype's id."""
         return self.genotype.id
+
+    @property
+    def label(self) -> str:
+        """What tables call it: its name or the start of its id, and of a finalist which retraining it is, from 0."""
+        called = self.name or self.id[:8]
+        return f"{called}.{self.replicate}" if self.role == "finalist" else called
