@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
@@ -93,10 +94,11 @@ class Results:
 
         Where a baseline and a candidate are the same architecture, the id means the candidate. Raises `RunError`.
         """
+        given = re.sub(r"\.\d+$", "", prefix)  # tables call a finalist ID.N or NAME.N
         baselines, candidates = self.of("baseline"), self.of("candidate")
-        if named := [record for record in baselines if record.name == prefix]:
+        if named := [record for record in baselines if record.name == given]:
             return named[0]
-        found = {r.id: r for r in (*baselines, *candidates) if r.id.startswith(prefix)}
+        found = {r.id: r for r in (*baselines, *candidates) if r.id.startswith(given)}
         if len(found) == 1:
             return next(iter(found.values()))
         count = f"{len(found)} records begin" if found else "no record begins"

@@ -190,6 +190,7 @@ def test_a_name_or_an_id_finds_what_a_user_means(undisturbed: Results) -> None:
     candidate = undisturbed.ranking[0]
     assert undisturbed.find("bert_mini") is baseline
     assert undisturbed.find(candidate.id[:8]) is candidate
+    assert undisturbed.find(undisturbed.of("finalist")[0].label).id == undisturbed.of("finalist")[0].id
     twin = replace(candidate, role="baseline", name="twin", number=0)
     both = replace(undisturbed, records=(twin, *undisturbed.records))
     assert both.find(candidate.id).role == "candidate" and both.find("twin") is twin
