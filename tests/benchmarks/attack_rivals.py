@@ -99,7 +99,7 @@ class SimulatedDevice(torch.nn.Module):
 
 
 class BatchVictim(Victim):
-    """A victim of as many rows a forward pass as it is told, whatever its device."""
+    """A victim of as many rows a forward pass as it is told, whatever its device; 0: as for anyone."""
 
     def __init__(self, model: torch.nn.Module, like: Victim, device: torch.device, rows_a_batch: int) -> None:
         super().__init__(model, like.tokenizer, like.max_length, device, rows_a_batch)

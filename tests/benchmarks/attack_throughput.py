@@ -178,7 +178,7 @@ def _runs(engine: Engine, victim: Victim, setting: Setting, recorded: tuple[Logi
     some = Engine(engine.attack, engine.places[: setting.stock_rows], engine.labels)
 
     def real() -> Victim:
-        return BatchVictim(victim.model, victim, victim.device, victim.rows_a_batch)
+        return BatchVictim(victim.model, victim, victim.device, 0)
 
     def device(logits: Logits, wait_ms: float, rows_a_batch: int) -> Victim:
         return BatchVictim(SimulatedDevice(logits, wait_ms), victim, CPU, rows_a_batch)

@@ -62,7 +62,7 @@ def classifier(family: str, tokenizer: Any, attention: str = "eager") -> PreTrai
 
 
 def victim_of(model: nn.Module, tokenizer: Any) -> Victim:
-    victim = Victim(model, tokenizer, MAX_LENGTH, CPU)
+    victim = Victim(model, tokenizer, MAX_LENGTH, CPU, rows_a_batch=32)
     victim.takes_types = "token_type_ids" in inspect.signature(model.forward).parameters
     return victim
 
