@@ -37,13 +37,15 @@ def student_latencies(
 
 
 def teacher_latency(model: PreTrainedModel, folder: Path, experiment: Experiment, cache: Path) -> float | None:
-    """The median in ms at the first batch size; None where nothing is timed. `model` is that of the folder."""
+    """The median in ms at the first batch size, measured now; None where nothing is timed.
+
+    `model` is that of the folder. On a CPU it is the yardstick of the machine's table of latencies.
+    """
     config, threads = experiment.evaluation.efficiency, experiment.execution.threads
     if not (config.repeats and config.batch_sizes):
         return None
     if _quiet(experiment):
-        (found,) = LatencyTable(cache).latencies([Subject(folder=folder)], config, threads)
-        return found[0].median_ms
+        return LatencyTable(cache).yardstick(Subject(folder=folder), config, threads)[0].median_ms
     before = torch.get_num_threads()
     torch.set_num_threads(threads)  # as the students that it is compared with
     try:

@@ -1,6 +1,8 @@
 """Latencies that were measured on this machine, kept in the cache: an architecture is timed once, whatever the run.
 
 One file for each machine, named by its fingerprint: what was measured on another one is never taken for this one's.
+But a machine has other neighbours or another clock tomorrow, so every run times its teacher anew, and where that comes
+out otherwise than in the table, the table is begun again.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ from rosearch.records.measurements import Latency
 from rosearch.records.run_directory import write_whole
 
 Table = dict[str, tuple[Latency, ...]]
+
+DRIFT = 1.25  # times slower or faster than in the table: another state of the machine
 
 _TABLE: TypeAdapter[Table] = TypeAdapter(Table)
 
@@ -63,15 +67,33 @@ class LatencyTable:
         Raises `RosearchError` as measuring does.
         """
         asked = {_key(subject, config, threads): subject for subject in subjects}
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.path.with_suffix(".lock")):  # two measurements at a time would disturb each other
+        with self._lock():  # two measurements at a time would disturb each other
             table = self._read()
             if missing := [key for key in asked if key not in table]:
-                found = measure_quietly([asked[key] for key in missing], config, threads)
-                table |= zip(missing, found, strict=True)
-                text = {"machine": machine(), "table": _TABLE.dump_python(table, mode="json")}
-                write_whole(self.path, json.dumps(text, indent=1) + "\n")
+                table |= zip(missing, measure_quietly([asked[key] for key in missing], config, threads), strict=True)
+                self._write(table)
         return [table[_key(subject, config, threads)] for subject in subjects]
+
+    def yardstick(self, subject: Subject, config: EfficiencyConfig, threads: int) -> tuple[Latency, ...]:
+        """As `latencies` of one subject, measured now. If it differs from the table by `DRIFT`, all else is dropped."""
+        key = _key(subject, config, threads)
+        with self._lock():
+            (found,) = measure_quietly([subject], config, threads)
+            table = self._read()
+            changes = [now.median_ms / before.median_ms for now, before in zip(found, table.get(key, ()), strict=False)]
+            if any(not 1 / DRIFT < change < DRIFT for change in changes):
+                table.clear()
+            table[key] = found
+            self._write(table)
+        return found
+
+    def _lock(self) -> FileLock:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        return FileLock(self.path.with_suffix(".lock"))
+
+    def _write(self, table: Table) -> None:
+        text = {"machine": machine(), "table": _TABLE.dump_python(table, mode="json")}
+        write_whole(self.path, json.dumps(text, indent=1) + "\n")
 
     def _read(self) -> Table:
         """What is kept; nothing where the file is absent or damaged."""

@@ -134,3 +134,25 @@ class TestLatencyTable:
         table.path.write_text('{"table": ')
         assert table.latencies([Subject(SMALL)], CONFIG, 1)[0][0].median_ms == 2.0
         assert json.loads(table.path.read_text())["machine"] == latency_table.machine()
+
+    @pytest.mark.parametrize(("slower", "kept"), [(1.2, True), (0.81, True), (1.3, False), (0.7, False)])
+    def test_begins_again_where_a_model_that_it_has_takes_another_time_now(
+        self, slower: float, kept: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The machine throttles, or has other neighbours: what was timed before compares with nothing from now on."""
+        speed, asked = [1.0], list[Genotype | None]()
+
+        def measure(subjects: Sequence[Subject], config: EfficiencyConfig, threads: int) -> list[tuple[Latency, ...]]:
+            asked.extend(one.genotype for one in subjects)
+            return [(latency(1.0, 8.0 * speed[0], 9.0),) for _ in subjects]
+
+        monkeypatch.setattr(latency_table, "measure_quietly", measure)
+        table = LatencyTable(tmp_path)
+        table.yardstick(Subject(OTHER), CONFIG, 1)
+        table.latencies([Subject(SMALL), Subject(OTHER)], CONFIG, 1)
+        assert asked == [OTHER, SMALL]
+        speed[0] = slower
+        assert table.yardstick(Subject(OTHER), CONFIG, 1)[0].median_ms == 8.0 * slower
+        asked.clear()
+        table.latencies([Subject(SMALL), Subject(OTHER)], CONFIG, 1)
+        assert asked == ([] if kept else [SMALL])
