@@ -371,7 +371,8 @@ def test_gradients_and_tokens_are_those_of_textattacks_wrapper_without_dropout(
             made = gradient.input_gradient(victim, text)
         length = len(made["gradient"])
         assert made["ids"].tolist()[0] == reference["ids"].tolist()[0][:length]
-        np.testing.assert_allclose(made["gradient"], reference["gradient"][:length], atol=1e-6)
+        # The wrapper pads: its sums are taken in another order.
+        np.testing.assert_allclose(made["gradient"], reference["gradient"][:length], rtol=1e-5, atol=1e-6)
         for strip in (True, False):
             assert gradient.tokens(victim, text, strip) == wrapper.tokenize([text], strip_prefix=strip)[0]
     victim.model.zero_grad()
