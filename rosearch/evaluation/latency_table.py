@@ -75,7 +75,10 @@ class LatencyTable:
         return [table[_key(subject, config, threads)] for subject in subjects]
 
     def yardstick(self, subject: Subject, config: EfficiencyConfig, threads: int) -> tuple[Latency, ...]:
-        """As `latencies` of one subject, measured now. If it differs from the table by `DRIFT`, all else is dropped."""
+        """As `latencies` of one subject, measured now. If it differs from the table by `DRIFT`, all else is dropped.
+
+        Raises `RosearchError` as measuring does; then the table is as it was.
+        """
         key = _key(subject, config, threads)
         with self._lock():
             (found,) = measure_quietly([subject], config, threads)
