@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
+from rosearch.evaluation.attacks import key_windows
 from rosearch.evaluation.attacks.forwards import watched
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification, StudentModel
 from rosearch.student.operations import Attention, FeedForward, GatedLinearUnit, Identity, Residual
@@ -105,6 +106,14 @@ def _attend(node: Any, attention: Attention, states: _Gathered, keep: Tensor | N
     """A node of attention, with norm and residual connection, (B, T, W), that reads what is known by token."""
     inputs = [states.by_token[source] for source in node.reads]
     x = inputs[0] if node.merge is None else node.merge(inputs)
-    made = F.embedding(states.place, attention.project(node.operation.norm(x))[0])  # (B, T, 3 W)
-    y: Tensor = attention.out(attention.read(made, keep))
+    y: Tensor = attention.out(_read(attention, attention.project(node.operation.norm(x))[0], states.place, keep))
     return y.add_(F.embedding(states.place, x[0]))
+
+
+def _read(attention: Attention, made: Tensor, place: Tensor, keep: Tensor | None) -> Tensor:
+    """What each token reads of the others, (B, T, W), from each distinct one's queries, keys and values (U, 3 W)."""
+    if attention.mix is not None:
+        return attention.read(F.embedding(place, made), keep)
+    batch, tokens = place.shape
+    rows = F.embedding(F.pad(place.flatten(), (0, key_windows.spare(tokens))), made)  # spare ones: the first token's
+    return key_windows.read(attention, rows, batch, tokens, keep)

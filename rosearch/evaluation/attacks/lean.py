@@ -20,10 +20,11 @@ from transformers import PreTrainedModel
 from rosearch.evaluation.attacks.distinct_tokens import distinct_forwards
 from rosearch.evaluation.attacks.first_token import first_token_forwards
 from rosearch.evaluation.attacks.forwards import Forwards, replaced, watched_everywhere
+from rosearch.evaluation.attacks.key_windows import window_forwards
 from rosearch.evaluation.attacks.packed import packed_forwards
 from rosearch.evaluation.attacks.victim import Ints, Logits, Victim
 
-Parts = frozenset[str]  # of first_token, distinct_tokens, packed
+Parts = frozenset[str]  # of first_token, distinct_tokens, key_windows, packed
 _Sample = tuple[Ints, Ints | None, Ints]  # token ids, types and lengths, as `Victim.encode` gives them
 
 _SAMPLE = 4  # texts
@@ -58,6 +59,7 @@ def _trials(victim: Victim) -> list[tuple[Parts, Forwards]]:
     first = first_token_forwards(model)
     found = {  # a later one stands before an earlier one's
         "packed": packed_forwards(model) if kind == "cpu" else {},
+        "key_windows": window_forwards(model) if kind == "cpu" else {},
         "distinct_tokens": distinct_forwards(model, first) if kind == "cpu" else {},
         "first_token": first,
     }

@@ -15,7 +15,7 @@ from torch import nn
 from rosearch.evaluation.attacks import lean
 from rosearch.evaluation.attacks.lean import lean_passes
 from rosearch.evaluation.attacks.victim import Logits, Victim
-from rosearch.space.genotype import Genotype
+from rosearch.space.genotype import Genotype, Node, chain
 
 TEXTS = [(" ".join(WORDS[place % 19] for place in range(count)),) for count in (1, 2, 5, 9, 14, 30)]
 ALL = {"first_token", "distinct_tokens", "packed"}
@@ -69,6 +69,16 @@ def test_the_model_is_to_the_bit_what_it_was_after_use_and_after_an_error(victim
             np.testing.assert_allclose(logits(victim), whole, atol=1e-5)
         with pytest.raises(KeyError), lean_passes(victim, TEXTS):
             raise KeyError
+
+
+def test_attention_without_a_convolution_reads_windows_of_keys(tokenizer: Any) -> None:
+    genotype = Genotype(WIDTH, RANK, "first", chain([Node.of("attention", heads=4, conv=False)] * 3))
+    victim = Victim(small_student(genotype, vocabulary=VOCABULARY * 2, pieces=None), tokenizer, 24, CPU)
+    with torch.inference_mode(), bit_identical(victim):
+        whole = logits(victim)
+        with lean_passes(victim, TEXTS) as parts:
+            assert parts == ALL | {"key_windows"}
+            np.testing.assert_allclose(logits(victim), whole, atol=1e-5)
 
 
 @pytest.mark.parametrize("part", ["packed_forwards", "distinct_forwards"])
