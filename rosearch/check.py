@@ -59,12 +59,15 @@ def _unknown_attacks(experiment: Experiment, where: str) -> list[Problem]:
         for key, names in (("attacks", config.attacks), ("single_swaps", config.single_swaps))
         for position, name in enumerate(names)
     ]
+    if experiment.distillation.method == "robust_kd":
+        trained_on = enumerate(experiment.distillation.robust_kd.attacks)
+        named += [(f"distillation.robust_kd.attacks.{position}", name) for position, name in trained_on]
     known = f"one of {', '.join(recipe.name for recipe in RECIPES.values() if not recipe.asks)}"
     return [Problem(where, key, known, repr(name)) for key, name in named if name not in RECIPES]
 
 
 def check_resources(experiment: Experiment) -> dict[str, str]:
-    """What an experiment needs from outside, in words: data, teacher, device, space, attacks. Nothing is written.
+    """What an experiment needs from outside, in words: data, teacher, device, space, word lists. Nothing is written.
 
     Raises `BadInput` with all that does not fit, `MissingResource` for the first thing that is not there.
     """
@@ -73,15 +76,17 @@ def check_resources(experiment: Experiment) -> dict[str, str]:
     from rosearch.data.loading import load_task
     from rosearch.distillation.device import resolve_device
     from rosearch.distillation.teacher import find_teacher
-    from rosearch.materials import attack_resources, find_recipes, task_seed
+    from rosearch.materials import task_seed
+    from rosearch.needs import attack_resources, find_recipes, require_training
 
     config = experiment.require_task()
+    space = load_space(experiment.search_space)
     recipes = find_recipes(experiment, attack_resources(experiment))
+    require_training(experiment, space.encodings)
     device = resolve_device(experiment.execution.device)
     task = load_task(config, task_seed(experiment))
     teacher = find_teacher(experiment.teacher, task, config.max_length)
     rows = ", ".join(f"{len(getattr(task, split))} {split}" for split in ("train", "validation", "test"))
-    space = load_space(experiment.search_space)
     kind = "fine-tuned" if teacher.has_head else "only pretrained: the first run fine-tunes it"
     return {
         "task": f"{task.name}: {rows} rows",

@@ -39,6 +39,7 @@ from rosearch.evaluation.quality import predict
 from rosearch.export.bundle import RECORD, check_destination, export_model, export_student
 from rosearch.lessons import fresh_student, lesson_of, save_whole
 from rosearch.materials import Materials, gather_materials, quality_of, table_rows, task_seed
+from rosearch.needs import require_training
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
 from rosearch.records.measurements import Training
@@ -121,6 +122,7 @@ def _checked_task(experiment: Experiment, found: FoundStudent) -> Task:
     teacher, _ = gather(lambda: find_teacher(experiment.teacher, task, length), lambda: found.check(task, length))
     tokenizer = AutoTokenizer.from_pretrained(teacher.weights, local_files_only=True)
     found.check_tokenizer(tokenizer, experiment.distillation.method)
+    require_training(experiment, [found.encoding])
     return task
 
 

@@ -62,17 +62,17 @@ class Ad2Config(Section):
 class RobustKdConfig(Section):
     """Robust distillation (ours): the teacher's outputs for the clean text are learnt on perturbed text.
 
-    Each row of a batch is perturbed by one of `sources`, drawn at random. The clean losses are those of the section.
+    Each batch is perturbed by one of `sources`, drawn at random. The clean losses are those of the section.
     """
 
     sources: list[Literal["characters", "synonyms", "wordnet", "embeddings", "hull"]] = Field(
         ["characters", "synonyms"], min_length=1
     )
-    attacks: list[str] = []  # recipes run against the current student; what breaks it joins the sources as `attacks`
+    attacks: list[str] = []  # recipes run against the current student; what breaks it is learnt (`attack_share`)
     attack_every: int = Field(500, ge=1)  # steps between two attacks on the current student
     attack_rows: int = Field(256, ge=1)  # training rows attacked each time
     attack_share: Share = 0.25  # of a batch's rows are found examples, once there are any
-    words: Share = 0.3  # of a row's words that are changed at full strength
+    words: Share = 0.3  # of a row's words that are changed at full strength, in the mean
     ramp: Share = 0.2  # share of the training over which strength rises to full
     guided: Share = 0.75  # of the rows get the words that a gradient says are worst; the others get random ones
     weight: float = Field(1.0, gt=0)  # of the loss on perturbed text
@@ -82,6 +82,13 @@ class RobustKdConfig(Section):
     epsilon: float = Field(0.6, gt=0)  # source `embeddings`: L2 norm of a row's perturbation
     hull_steps: int = Field(2, ge=1)  # source `hull`: ascent steps in the convex hull of each word's synonyms
     average: float | None = Field(None, gt=0, lt=1)  # decay of a running mean of the weights
+
+    @model_validator(mode="after")
+    def _found_texts_are_learnt(self) -> Self:
+        if self.attacks and not {"characters", "synonyms", "wordnet"} & set(self.sources):
+            expected = "characters, synonyms or wordnet among them: what attacks find is learnt with other text"
+            raise broken_rule("sources", expected, ", ".join(self.sources))
+        return self
 
 
 class EncoderConfig(Section):

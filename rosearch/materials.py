@@ -22,8 +22,7 @@ from rosearch.distillation.methods import required_layers
 from rosearch.distillation.outputs import TeacherOutputs, teacher_outputs
 from rosearch.distillation.teacher import load_teacher, prepare_teacher
 from rosearch.encodings.tokenizer import student_tokenizer
-from rosearch.errors import BadInput, CandidateFailed, MissingResource, Problem
-from rosearch.evaluation.attacks.recipes import Recipe, resolve
+from rosearch.errors import BadInput, CandidateFailed, Problem
 from rosearch.evaluation.attacks.result import Limits
 from rosearch.evaluation.attacks.victim import Victim
 from rosearch.evaluation.collapse import collapse
@@ -32,6 +31,7 @@ from rosearch.evaluation.quality import Logits, measure_quality, predict
 from rosearch.evaluation.robustness import Suite, measure_robustness
 from rosearch.evaluation.sequential import Hopeless
 from rosearch.latency import teacher_latency
+from rosearch.needs import attack_resources, find_recipes
 from rosearch.positions import text_positions
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
@@ -149,55 +149,6 @@ def gather_materials(
         train = encode(task.train, tokenizer, max_length, cache)
     resources = attack_resources(experiment)
     return Materials(task, folder, tokenizer or theirs, train, outputs, device, cache, max_length, resources, attacks)
-
-
-def attack_resources(experiment: Experiment) -> Resources:
-    """Where the word lists and models of the attacks are looked for; nothing is loaded yet."""
-    return Resources(experiment.evaluation.robustness.resources)
-
-
-def find_recipes(experiment: Experiment, resources: Resources) -> dict[str, Recipe]:
-    """The recipe behind each name in both suites; none for regression, which is not attacked.
-
-    Raises `BadInput` for a name that is not known, or two names of one recipe where they must differ;
-    `MissingResource` with all that is not there, in one line.
-    """
-    found: dict[str, Recipe] = {}
-    missing: dict[str, None] = {}
-    for name in attack_names(experiment):
-        try:
-            found[name] = resolve(name, resources)
-        except MissingResource as error:
-            missing[str(error)] = None
-    if missing:
-        raise MissingResource("; ".join(missing))
-    if found:
-        _check_differ(experiment, {name: recipe.name for name, recipe in found.items()})
-    return found
-
-
-def _check_differ(experiment: Experiment, resolved: dict[str, str]) -> None:
-    """`pwws` may stand for another recipe, which may be named as well: the rules of config hold of what is run."""
-    key, suites = "evaluation.robustness", experiment.evaluation.robustness
-    search, report = ([resolved[name] for name in suite.attacks] for suite in (suites.search, suites.report))
-    problems = [
-        Problem("experiment", f"{key}.{name}.attacks", "each attack once", ", ".join(attacks))
-        for name, attacks in (("search", search), ("report", report))
-        if len(set(attacks)) < len(attacks)
-    ]
-    if set(report) <= set(search):
-        expected = "at least one attack that search has not"
-        problems.append(Problem("experiment", f"{key}.report.attacks", expected, ", ".join(report)))
-    if problems:
-        raise BadInput(problems)
-
-
-def attack_names(experiment: Experiment) -> tuple[str, ...]:
-    """Each attack that an experiment names, once, in its order there."""
-    if not experiment.attacked:
-        return ()
-    suites = (experiment.evaluation.robustness.search, experiment.evaluation.robustness.report)
-    return tuple(dict.fromkeys(name for suite in suites for name in (*suite.attacks, *suite.single_swaps)))
 
 
 def task_seed(experiment: Experiment) -> int:

@@ -24,6 +24,7 @@ from rosearch.evolution.strategy import Strategy
 from rosearch.finalists import retrain_finalists
 from rosearch.lessons import save_whole
 from rosearch.materials import Materials, measure_teacher, prepare_materials
+from rosearch.needs import require_training
 from rosearch.records.measurements import TeacherFacts
 from rosearch.records.record import Proposal, Record
 from rosearch.records.run_directory import RunDirectory
@@ -90,6 +91,7 @@ def _teacher(
         find_encoder(experiment, space.most_layers)  # before the corpus is tokenised
         materials = prepare_encoder_materials(experiment, cache, observer.progress)
     else:
+        require_training(experiment, space.encodings)  # before a teacher is fine-tuned
         materials = prepare_materials(experiment, cache, observer.progress)
     _check_same_materials(run, store, materials)
     if not run.tokenizer.is_dir():

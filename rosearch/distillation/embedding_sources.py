@@ -14,7 +14,7 @@ from rosearch.distillation.losses import soft_label_loss
 from rosearch.distillation.method import Lesson
 from rosearch.distillation.outputs import TeacherRows
 from rosearch.distillation.perturbation import ascend, embed, random_start, with_embeddings
-from rosearch.distillation.text_sources import WORD
+from rosearch.distillation.text_sources import WORD, lists_of
 from rosearch.resources.resources import Resources
 
 EmbeddingSource = Callable[[PreTrainedModel, Batch, TeacherRows, float], dict[str, Any]]
@@ -79,7 +79,7 @@ def hull(lesson: Lesson, student: PreTrainedModel) -> EmbeddingSource:
 def _hull_table(lesson: Lesson) -> Tensor:
     """(vocabulary, 1 + synonyms) ids: a piece, and the pieces that are its synonyms; itself in their place."""
     resources = Resources(lesson.resources)
-    resources.require(["neighbours"], "distillation.robust_kd.sources: hull")
+    resources.require(lists_of(["hull"]), "distillation.robust_kd.sources: hull")
     lists, vocabulary = resources.neighbours(), lesson.tokenizer.get_vocab()
     table = torch.arange(len(lesson.tokenizer)).unsqueeze(1).repeat(1, 1 + _HULL_WORDS)
     for piece, index in vocabulary.items():

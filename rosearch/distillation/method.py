@@ -85,6 +85,11 @@ class Method(nn.Module, ABC):
     one_tokenizer: ClassVar[bool] = False  # whether student and teacher must read the same tokens
 
     @classmethod
+    def reads(cls, config: DistillationConfig) -> dict[str, tuple[str, ...]]:
+        """The names of the resources that the method reads, by the setting that asks for them; most read none."""
+        return {}
+
+    @classmethod
     @abstractmethod
     def make(cls, lesson: Lesson, student: PreTrainedModel) -> Self:
         """The method for one student; draws its own parameters from torch's generator.

@@ -27,7 +27,8 @@ from rosearch.distillation.kd import label_loss
 from rosearch.distillation.losses import soft_label_loss
 from rosearch.distillation.method import Lesson, Method, Text
 from rosearch.distillation.outputs import TeacherRows
-from rosearch.distillation.text_sources import TEXT_SOURCES, Characters, Source, open_sources, perturb
+from rosearch.distillation.text_sources import TEXT_SOURCES, Characters, Source, lists_of, open_sources, perturb
+from rosearch.distillation_config import DistillationConfig
 from rosearch.errors import BadInput, Problem
 from rosearch.randomness import derive_seed
 
@@ -50,6 +51,11 @@ class RobustKd(Method):
         self.guide = Guide(lesson.tokenizer)
         self.found: list[tuple[int, Text]] = []
         self.step = 0
+
+    @classmethod
+    def reads(cls, config: DistillationConfig) -> dict[str, tuple[str, ...]]:
+        """The word lists of its sources."""
+        return {"distillation.robust_kd.sources": lists_of(config.robust_kd.sources)}
 
     @classmethod
     def make(cls, lesson: Lesson, student: PreTrainedModel) -> Self:

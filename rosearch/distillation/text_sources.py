@@ -80,15 +80,15 @@ class Listed(Source):
 
 def _synonyms(resources: Resources) -> Source:
     """Neighbours in the counter-fitted embedding space: the lists that the `synonym-swap` attack reads."""
-    resources.require(["neighbours"], "distillation.robust_kd.sources: synonyms")
     return Listed(resources.neighbours().of)
 
 
 def _wordnet(resources: Resources) -> Source:
     """Synonyms from any synset of the word, as PWWS takes them (Ren et al. 2019, ACL P19-1103)."""
-    resources.require(["wordnet"], "distillation.robust_kd.sources: wordnet")
     return Listed(resources.wordnet().synonyms)
 
+
+_LISTS = {"synonyms": "neighbours", "wordnet": "wordnet", "hull": "neighbours"}  # that sources read
 
 TEXT_SOURCES: dict[str, Callable[[Resources], Source]] = {
     "characters": lambda resources: Characters(),
@@ -100,7 +100,13 @@ TEXT_SOURCES: dict[str, Callable[[Resources], Source]] = {
 def open_sources(names: Sequence[str], folder: Path | None) -> dict[str, Source]:
     """The named sources. Raises `MissingResource` where a word list is not there."""
     resources = Resources(folder)
+    resources.require_all({f"distillation.robust_kd.sources: {name}": lists_of([name]) for name in names})
     return {name: TEXT_SOURCES[name](resources) for name in names}
+
+
+def lists_of(names: Sequence[str]) -> tuple[str, ...]:
+    """The resources that the sources of these names read, be they of text or not."""
+    return tuple(dict.fromkeys(_LISTS[name] for name in names if name in _LISTS))
 
 
 class Word(NamedTuple):

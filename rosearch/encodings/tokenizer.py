@@ -45,10 +45,8 @@ def student_tokenizer(
     if not getattr(tokenizer, "is_fast", False):
         expected, got = "a fast tokenizer, for a robust encoding", type(tokenizer).__name__
         raise BadInput(Problem("teacher", "tokenizer", expected, got))
-    lists = ""
-    if "synonyms" in encoding:
-        resources.require(_RESOURCES, f"encoding {encoding}")
-        lists = resources.fingerprint(_RESOURCES)
+    resources.require(lists_of(encoding), f"encoding {encoding}")
+    lists = resources.fingerprint(lists_of(encoding)) if lists_of(encoding) else ""
     counts, vocabulary = _word_counts(texts), tokenizer.get_vocab()
     path = cache / "encodings" / f"{_key(encoding, counts, vocabulary, lists)}.json"
     kept = _read(path)
@@ -57,6 +55,11 @@ def student_tokenizer(
         kept = {"data": data, "pieces": pieces_in_use(tokenizer, WordEncoding(data).text, texts)}
         _write(path, kept)
     return _with_encoding(tokenizer, kept["data"], kept["pieces"])
+
+
+def lists_of(encoding: str) -> tuple[str, ...]:
+    """The resources that an encoding is built from."""
+    return _RESOURCES if "synonyms" in encoding else ()
 
 
 def build_encoding(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -106,13 +106,19 @@ class Resources:
 
     def require(self, names: Sequence[str], where: str) -> None:
         """Raise one `MissingResource` that names all that is missing; `where` says who asks, as `attack pwws`."""
-        missing = [name for name in dict.fromkeys(names) if not self.has(name)]
-        if missing:
-            told = "; ".join(f"{name} ({_hint(name)})" for name in missing)
-            raise MissingResource(
-                f"{where} needs local files that are not there: {told}. {self._looked()}; "
-                "`rosearch attack resources --check` shows all of them"
-            )
+        self.require_all({where: names})
+
+    def require_all(self, wanted: Mapping[str, Sequence[str]]) -> None:
+        """As `require`, of several who ask, in one line."""
+        missing = {name: None for names in wanted.values() for name in names if not self.has(name)}
+        if not missing:
+            return
+        asking = [where for where, names in wanted.items() if missing.keys() & set(names)]
+        told = "; ".join(f"{name} ({_hint(name)})" for name in missing)
+        raise MissingResource(
+            f"{', '.join(asking)} need{'s' * (len(asking) == 1)} local files that are not there: {told}. "
+            f"{self._looked()}; `rosearch attack resources --check` shows all of them"
+        )
 
     def fingerprint(self, names: Sequence[str]) -> str:
         """32 hex digits of the contents of these resources. Raises `MissingResource`."""

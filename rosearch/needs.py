@@ -1,0 +1,94 @@
+"""What an experiment needs beside its task and teacher: recipes of attacks, and word lists. Nothing is loaded.
+
+Asked for before anything is trained: what is missing would else come up in a worker, candidate after candidate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from rosearch.config import Experiment
+from rosearch.distillation.methods import METHODS
+from rosearch.encodings.tokenizer import lists_of
+from rosearch.errors import BadInput, MissingResource, Problem
+from rosearch.evaluation.attacks.recipes import Recipe, resolve
+from rosearch.resources.resources import Resources
+
+
+def attack_resources(experiment: Experiment) -> Resources:
+    """Where the word lists and models of the attacks are looked for; nothing is loaded yet."""
+    return Resources(experiment.evaluation.robustness.resources)
+
+
+def find_recipes(experiment: Experiment, resources: Resources) -> dict[str, Recipe]:
+    """The recipe behind each name in both suites; none for regression, which is not attacked.
+
+    Raises `BadInput` for a name that is not known, or two names of one recipe where they must differ;
+    `MissingResource` with all that is not there, in one line.
+    """
+    found: dict[str, Recipe] = {}
+
+    def find(name: str) -> None:
+        found[name] = resolve(name, resources)
+
+    _all_there(partial(find, name) for name in attack_names(experiment))
+    if found:
+        _check_differ(experiment, {name: recipe.name for name, recipe in found.items()})
+    return found
+
+
+def _check_differ(experiment: Experiment, resolved: dict[str, str]) -> None:
+    """`pwws` may stand for another recipe, which may be named as well: the rules of config hold of what is run."""
+    key, suites = "evaluation.robustness", experiment.evaluation.robustness
+    search, report = ([resolved[name] for name in suite.attacks] for suite in (suites.search, suites.report))
+    problems = [
+        Problem("experiment", f"{key}.{name}.attacks", "each attack once", ", ".join(attacks))
+        for name, attacks in (("search", search), ("report", report))
+        if len(set(attacks)) < len(attacks)
+    ]
+    if set(report) <= set(search):
+        expected = "at least one attack that search has not"
+        problems.append(Problem("experiment", f"{key}.report.attacks", expected, ", ".join(report)))
+    if problems:
+        raise BadInput(problems)
+
+
+def attack_names(experiment: Experiment) -> tuple[str, ...]:
+    """Each attack that an experiment names, once, in its order there."""
+    if not experiment.attacked:
+        return ()
+    suites = (experiment.evaluation.robustness.search, experiment.evaluation.robustness.report)
+    return tuple(dict.fromkeys(name for suite in suites for name in (*suite.attacks, *suite.single_swaps)))
+
+
+def require_training(experiment: Experiment, encodings: Iterable[str]) -> None:
+    """What students that read words by `encodings`, and their method of distillation, need.
+
+    Raises `BadInput` for attacks to train on that are not known or have no class to flip, `MissingResource` with all
+    that is not there, in one line.
+    """
+    resources, config = attack_resources(experiment), experiment.distillation
+    attacks = config.robust_kd.attacks if config.method == "robust_kd" else []
+    if attacks and not experiment.attacked:
+        expected = "none: a regression has no class to flip"
+        raise BadInput(Problem("experiment", "distillation.robust_kd.attacks", expected, ", ".join(attacks)))
+    lists = {f"encoding {name}": lists_of(name) for name in encodings}
+    _all_there(
+        [
+            partial(resources.require_all, lists | METHODS[config.method].reads(config)),
+            *(partial(resolve, name, resources) for name in attacks),
+        ]
+    )
+
+
+def _all_there(needs: Iterable[Callable[[], object]]) -> None:
+    """Raise one `MissingResource` with what each lacks, once."""
+    missing: dict[str, None] = {}
+    for need in needs:
+        try:
+            need()
+        except MissingResource as error:
+            missing[str(error)] = None
+    if missing:
+        raise MissingResource("; ".join(missing))

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_run import write_experiment
+
+import rosearch.needs
+from rosearch.check import check_experiment, check_resources
+from rosearch.config import Experiment
+from rosearch.errors import BadInput, MissingResource
+from rosearch.experiment_file import load_experiment
+from rosearch.needs import attack_names, find_recipes, require_training
+from rosearch.resources.resources import VARIABLE
+
+
+@dataclass
+class Named:
+    name: str
+
+
+def experiment_of(folder: Path, problem: str = "classification", **robustness: Any) -> Experiment:
+    return load_experiment(write_experiment(folder, problem, evaluation={"robustness": robustness}))
+
+
+def resolve_like_a_folder_without_wordnet(name: str, resources: object) -> Named:
+    if name in ("bae", "clare"):
+        raise MissingResource(f"attack {name} needs a masked language model")
+    return Named({"pwws": "pwws-oewn"}.get(name, name))
+
+
+@pytest.fixture
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rosearch.needs, "resolve", resolve_like_a_folder_without_wordnet)
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_every_attack_of_both_suites_is_looked_for_once(tmp_path: Path) -> None:
+    search = {"attacks": ["deepwordbug", "pwws"], "single_swaps": ["deepwordbug", "synonym-swap"]}
+    experiment = experiment_of(tmp_path, search=search, report={"attacks": ["pwws", "pruthi"]})
+    assert attack_names(experiment) == ("deepwordbug", "pwws", "synonym-swap", "pruthi")
+    assert find_recipes(experiment, None)["pwws"].name == "pwws-oewn"  # type: ignore[arg-type]
+
+
+def test_a_regression_asks_for_no_attack(tmp_path: Path) -> None:
+    assert find_recipes(experiment_of(tmp_path, "regression"), None) == {}  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_all_that_is_missing_is_one_line(tmp_path: Path) -> None:
+    experiment = experiment_of(tmp_path, search={"attacks": ["bae"]}, report={"attacks": ["clare"]})
+    with pytest.raises(MissingResource) as caught:
+        find_recipes(experiment, None)  # type: ignore[arg-type]
+    assert "bae" in str(caught.value) and "clare" in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("stand_in")
+@pytest.mark.parametrize(
+    ("search", "report", "key"),
+    [
+        (["pwws-oewn"], ["pwws"], "report.attacks: expected at least one attack that search has not, got pwws-oewn"),
+        (["pwws", "pwws-oewn"], ["pruthi"], "search.attacks: expected each attack once, got pwws-oewn, pwws-oewn"),
+    ],
+)
+def test_two_names_of_one_recipe_are_one_attack(search: list[str], report: list[str], key: str, tmp_path: Path) -> None:
+    experiment = experiment_of(tmp_path, search={"attacks": search}, report={"attacks": report})
+    with pytest.raises(BadInput, match=key):
+        find_recipes(experiment, None)  # type: ignore[arg-type]
+
+
+def trained(folder: Path, problem: str = "classification", **robust_kd: Any) -> Experiment:
+    distillation = {"method": "robust_kd", "robust_kd": robust_kd}
+    return load_experiment(write_experiment(folder, problem, distillation=distillation))
+
+
+def test_word_lists_of_encodings_sources_and_attacks_are_one_line_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "nowhere"))
+    experiment = trained(tmp_path, sources=["characters", "synonyms"], attacks=["synonym-swap"])
+    with pytest.raises(MissingResource) as caught:
+        require_training(experiment, ["wordpiece", "typos+synonyms"])
+    line = str(caught.value)
+    assert line.startswith(
+        "encoding typos+synonyms, distillation.robust_kd.sources need local files that are not there: neighbours"
+    )
+    assert "; attack synonym-swap needs local files that are not there: neighbours" in line
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize("sources", [["characters"], ["embeddings"]])
+def test_what_reads_no_lists_needs_none(sources: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "nowhere"))
+    require_training(trained(tmp_path, sources=sources), ["wordpiece", "typos"])
+
+
+def test_what_another_method_reads_is_not_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "nowhere"))
+    robust_kd = {"sources": ["wordnet"], "attacks": ["synonym-swap"]}
+    plain = load_experiment(write_experiment(tmp_path, distillation={"method": "kd", "robust_kd": robust_kd}))
+    require_training(plain, ["wordpiece"])
+
+
+def test_a_regression_has_nothing_to_attack_in_training(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="a regression has no class to flip, got deepwordbug"):
+        require_training(trained(tmp_path, "regression", attacks=["deepwordbug"]), [])
+
+
+def test_checking_an_experiment_asks_for_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "nowhere"))
+    with pytest.raises(MissingResource, match=r"^distillation\.robust_kd\.sources needs local files"):
+        check_resources(trained(tmp_path, "regression", sources=["synonyms"]))
+
+
+def test_an_unknown_attack_to_train_on_is_one_of_the_problems(tmp_path: Path) -> None:
+    experiment = trained(tmp_path, attacks=["deepwordbug", "no_such"])
+    with pytest.raises(BadInput, match=r"distillation\.robust_kd\.attacks\.1: expected one of .*, got 'no_such'"):
+        check_experiment(experiment, "experiment.yaml")
+
+
+def test_attacks_need_a_source_of_text_beside_them(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="what attacks find is learnt with other text, got embeddings"):
+        trained(tmp_path, sources=["embeddings"], attacks=["deepwordbug"])
