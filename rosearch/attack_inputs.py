@@ -162,6 +162,11 @@ class Columns:
 COLUMNS_BY_NAME = Columns()
 
 
+def is_experiment(source: Path) -> bool:
+    """Whether rows come by an experiment rather than from a table."""
+    return source.suffix.lower() in (".yaml", ".yml")
+
+
 def read_rows(
     source: Path, split: str, columns: Columns, data_root: Path | None, classifier: FoundClassifier
 ) -> LabelledRows:
@@ -170,7 +175,7 @@ def read_rows(
     Labels of a file are names of the classifier's classes, or their integers. Raises `BadInput` with all that is
     wrong, `MissingResource` where the task's data is not there.
     """
-    if source.suffix.lower() in (".yaml", ".yml"):
+    if is_experiment(source):
         if columns != COLUMNS_BY_NAME:
             fix = "An experiment names its own columns"
             raise BadInput(Problem("command line", "--text, --text-pair, --label", "a file of rows", source.name, fix))

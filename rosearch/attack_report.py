@@ -18,6 +18,7 @@ from rosearch.attack_inputs import (
     FoundClassifier,
     LabelledRows,
     find_classifier,
+    is_experiment,
     longest_input,
     read_rows,
 )
@@ -157,7 +158,9 @@ def _read_inputs(request: AttackRequest, resources: Resources) -> _Inputs:
             found.append(find_classifier(name, trust_remote_code=request.trust_remote_code))
     if request.task is not None and found:
         with collected():
-            rows = read_rows(request.task, request.split, request.columns, request.data_root, found[0])
+            # An experiment names its columns: those that a user names beside it are the held-out sets'.
+            columns = COLUMNS_BY_NAME if request.held_out and is_experiment(request.task) else request.columns
+            rows = read_rows(request.task, request.split, columns, request.data_root, found[0])
     labels, held_out, lengths = [], [], []
     task = request.held_out_task or (rows.task if rows is not None and rows.task in ADVGLUE else "")
     for one in found:

@@ -52,8 +52,9 @@ app = typer.Typer(
     cls=_Commands,
     help="Search for small students of BERT that are robust, accurate and cheap. Start with: "
     "`rosearch search experiments/quickstart.yaml`.",
-    epilog="Exit codes: 0 done, 2 misused command, 3 bad input, 4 something missing (hub, data, teacher, GPU), "
-    "5 run cannot be used as asked, 6 stopped because candidates all fail alike, 130 Ctrl-C.",
+    epilog="Exit codes: 0 done, 1 a model or a training failed, 2 misused command, 3 bad input, "
+    "4 something missing (hub, data, teacher, GPU), 5 run cannot be used as asked, "
+    "6 stopped because candidates all fail alike, 130 Ctrl-C.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -194,12 +195,9 @@ def export(
         return
     auto = "AutoModel" if results.experiment.task is None else "AutoModelForSequenceClassification"
     out.print(f"Exported {chosen.id[:8]} to [bold]{folder}[/]. Load it with:", highlight=False, soft_wrap=True)
-    out.print(
-        f"  {auto}.from_pretrained({str(folder)!r}, trust_remote_code=True)",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
-    )
+    for kind in ("AutoTokenizer", auto):
+        line = f"  {kind}.from_pretrained({str(folder)!r}, trust_remote_code=True)"
+        out.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()

@@ -294,6 +294,13 @@ def test_held_out_sets_are_scored_with_groups_and_consistency(made: Path, tmp_pa
     assert "expected one task, or the name of the one that is meant" in failed.stderr
 
 
+def test_beside_an_experiment_the_columns_are_those_of_the_held_out_sets(made: Path, tmp_path: Path) -> None:
+    (tmp_path / "own.csv").write_text("sentence,mood\na good film,positive\na bad film,negative\n")
+    own = ("--suite", tmp_path / "own.csv", "--text", "sentence", "--label", "mood")
+    found = rosearch("attack", "first", *SMALL[:3], "experiment.yaml", *SMALL[4:], *own, "--json", cwd=made).data
+    assert found["models"][0]["held_out"][0]["overall"]["n"] == 2 and found["models"][0]["attacks"]
+
+
 def test_the_listing_of_resources_says_what_runs_and_what_is_missing(made: Path, tmp_path: Path) -> None:
     found = rosearch("attack", "resources", "--check", "--json", "--resources", tmp_path, cwd=made).data
     assert found["folder"] == str(tmp_path)

@@ -94,7 +94,7 @@ COLUMNS: dict[str, str] = {
     "steps": "Int64",
     "rows_seen": "Int64",
     "final_loss": "float64",
-    "held_out_loss": "float64",  # only where a reward asks for it
+    "held_out_loss": "float64",  # of encoders, and where a reward asks for it
     "precision": "string",
     "architecture": "string",  # one readable line
     "genotype": "string",  # JSON

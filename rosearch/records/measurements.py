@@ -92,7 +92,7 @@ class Robustness:
     differs: str = ""  # what differs from the stock recipe; empty: nothing
     plan: str = ""  # the key of the frozen rows and candidates
     distinct_queries: Estimate | None = None  # as `queries`, without the repeats
-    similarity: Estimate | None = None  # mean of what broke a row to its original, by the recipe's sentence encoder
+    similarity: Estimate | None = None  # mean of what broke a row to its original, by the resources' sentence encoder
     per_class: tuple[ClassRobustness, ...] = ()
     out_of_queries: int = 0  # rows that survived until their query budget was spent
     out_of_time: int = 0  # rows whose time was up; counted as broken
@@ -179,7 +179,7 @@ class Measurements:
     robustness: Robustness | None = None
     attacks: tuple[Robustness, ...] = ()
     single_swaps: tuple[SingleSwaps, ...] = ()
-    held_out_loss: float | None = None  # of distillation, on rows that it did not see; only where a reward asks for it
+    held_out_loss: float | None = None  # of distillation, on rows it did not see: of encoders, and for a reward
 
 
 @dataclass(frozen=True)
