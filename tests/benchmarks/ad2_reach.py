@@ -3,8 +3,8 @@
     python -m tests.benchmarks.ad2_reach experiments/mrpc.yaml --runs RUNS --data-root DATA -o KEY=VALUE
 
 RUNS holds students of layers of the teacher, TASK-METHOD-SEED, as `method_comparison` makes them; the overrides are
-those that they were made with. On validation rows each student's embeddings are moved by our default sizes times
-`--times`. Printed are means over the seeds: the share of the rows on which the student is right before and after, and
+those that they were made with. On validation rows each student's embeddings are moved in one step, by at most
+`--bounds`. Printed are means over the seeds: the share of the rows on which the student is right before and after, and
 on which the teacher, whose embeddings are moved by the same (its table is where the student's began), still says what
 it says of the clean row. A row that turns the teacher is one whose clean answer AD^2 should not teach.
 """
@@ -15,7 +15,6 @@ import argparse
 import json
 import statistics
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +41,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/method_comparison"))
     parser.add_argument("--methods", nargs="+", default=["kd", "ad2"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--times", type=float, nargs="+", default=[0.25, 0.5, 1.0])
+    parser.add_argument("--bounds", type=float, nargs="+", default=[0.01, 0.04, 0.1, 0.2, 0.4])
     parser.add_argument("--data-root", type=Path)
     parser.add_argument("-o", "--override", action="append", default=[], metavar="[TASK:]KEY=VALUE")
     parser.add_argument("--json", action="store_true")
@@ -58,17 +57,17 @@ def _task_rows(options: argparse.Namespace, path: Path) -> Iterator[dict[str, An
     for method in options.methods:
         folders = [options.runs / f"{path.stem}-{method}-{seed}" for seed in options.seeds]
         students = [AutoModelForSequenceClassification.from_pretrained(folder).eval() for folder in folders]
-        for times in options.times:
-            found = [reach(student, teacher, materials, sized(experiment.distillation, times)) for student in students]
+        for bound in options.bounds:
+            found = [reach(student, teacher, materials, sized(experiment.distillation, bound)) for student in students]
             means = {key: statistics.fmean(one[key] for one in found) for key in found[0]}
-            yield {"task": path.stem, "method": method, "times": times, "seeds": len(found), **means}
+            yield {"task": path.stem, "method": method, "bound": bound, "seeds": len(found), **means}
 
 
-def sized(config: DistillationConfig, times: float) -> DistillationConfig:
-    """The configuration with our default sizes, `times` as large."""
+def sized(config: DistillationConfig, bound: float) -> DistillationConfig:
+    """The configuration with sizes in the proportions of our default ones."""
     assert DEFAULT.bound is not None
-    scaled = replace(DEFAULT, step_size=DEFAULT.step_size * times, start=DEFAULT.start * times)
-    given = Ad2Config(steps=scaled.steps, step_size=scaled.step_size, start=scaled.start, bound=DEFAULT.bound * times)
+    times = bound / DEFAULT.bound
+    given = Ad2Config(steps=1, step_size=DEFAULT.step_size * times, start=DEFAULT.start * times, bound=bound)
     return config.model_copy(update={"ad2": given})
 
 
@@ -100,10 +99,10 @@ def reach(
 
 def table(rows: list[dict[str, Any]]) -> str:
     """Markdown, in percent."""
-    lines = ["| task | student | sizes, times ours | right | right when moved | teacher unturned |", "|---" * 6 + "|"]
+    lines = ["| task | student | bound | right | right when moved | teacher unturned |", "|---" * 6 + "|"]
     for row in rows:
         shares = [f"{100 * row[key]:.1f}" for key in ("student", "student_moved", "teacher_unturned")]
-        lines.append(f"| {row['task']} | {row['method']} | {row['times']:g} | {' | '.join(shares)} |")
+        lines.append(f"| {row['task']} | {row['method']} | {row['bound']:g} | {' | '.join(shares)} |")
     return "\n".join(lines)
 
 

@@ -29,10 +29,10 @@ def test_students_and_teacher_are_asked_about_moved_embeddings(
     runs = ["--runs", str(tmp_path / "cells"), "--methods", "kd", "--seeds", "1", "-o", "execution.device=cpu"]
     method_comparison.main([experiment, *runs, "--student", "layers:0"])
     capsys.readouterr()
-    ad2_reach.main([experiment, *runs, "--times", "1e-6", "--json"])
+    ad2_reach.main([experiment, *runs, "--bounds", "1e-6", "--json"])
     (nothing,) = json.loads(capsys.readouterr().out)
     assert nothing["student_moved"] == nothing["student"] and nothing["teacher_unturned"] == 1.0
-    ad2_reach.main([experiment, *runs, "--times", "1"])
+    ad2_reach.main([experiment, *runs, "--bounds", "1"])
     assert "| experiment | kd | 1 |" in capsys.readouterr().out
 
 
@@ -48,16 +48,13 @@ def test_who_is_its_own_teacher_is_right_exactly_where_it_is_not_turned(tmp_path
         encoded=lambda name: replace(encoded, labels=logits.argmax(axis=1)),
         teacher_logits=lambda name: logits,
     )
-    found = ad2_reach.reach(model, model, own, ad2_reach.sized(DistillationConfig(), 100.0))
+    found = ad2_reach.reach(model, model, own, ad2_reach.sized(DistillationConfig(), 40.0))
     assert found["student"] == 1.0
     assert found["student_moved"] == found["teacher_unturned"] < 1.0  # it is an ascent
 
 
-def test_sizes_are_ours_times_what_is_asked_for() -> None:
-    sizes = ad2_reach.sized(DistillationConfig(), 0.5).ad2.sizes
-    assert (sizes.steps, sizes.step_size, sizes.start, sizes.bound) == (
-        DEFAULT.steps,
-        DEFAULT.step_size / 2,
-        DEFAULT.start / 2,
-        (DEFAULT.bound or 0) / 2,
-    )
+def test_sizes_keep_the_proportions_of_our_default() -> None:
+    assert DEFAULT.bound is not None
+    assert ad2_reach.sized(DistillationConfig(), DEFAULT.bound).ad2.sizes == DEFAULT
+    sizes = ad2_reach.sized(DistillationConfig(), 1.0).ad2.sizes
+    assert sizes.bound == 1.0 and sizes.start + sizes.step_size == pytest.approx(1.0)
