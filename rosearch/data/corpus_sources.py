@@ -72,14 +72,15 @@ class FileSource(Source):
         return sum(file.position for file in self.files), sum(file.size for file in self.files)
 
     def problems(self) -> list[Problem]:
-        """Of each file: encoding, column, compression, as far as its first paragraph."""
+        """Of each file: encoding, column, compression, as far as its first text; of all: that none holds any."""
         found: list[Problem] = []
+        texts = False
         for file in self.files:
             try:
-                next(file.paragraphs(), None)
+                texts = any(file.paragraphs()) or texts
             except BadInput as error:
                 found += error.problems
-        return found
+        return found if found or texts else [Problem(self.where, "", "text", "none")]
 
     def _paragraphs(self) -> Iterator[str]:
         for file in self.files:

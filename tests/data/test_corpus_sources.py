@@ -57,6 +57,15 @@ def test_no_more_documents_are_read_than_are_asked_for(tmp_path: Path) -> None:
     assert source.fingerprint != only(path=str(tmp_path / "a.txt")).fingerprint
 
 
+def test_files_without_any_text_are_a_problem_before_they_are_read(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("\n \n")
+    (tmp_path / "b.txt").write_text("")
+    (problem,) = only(path=str(tmp_path / "*.txt")).problems()
+    assert str(problem).endswith("*.txt: expected text, got none")
+    (tmp_path / "b.txt").write_text("\n\none\n")
+    assert only(path=str(tmp_path / "*.txt")).problems() == []
+
+
 @pytest.fixture
 def dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A dataset as the hub holds them, and a cache of its own."""
