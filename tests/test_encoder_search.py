@@ -136,7 +136,7 @@ class TestTheCommandLine:
             "import torch\n"
             "from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer\n"
             f"folder = {str(to)!r}\n"
-            "ids = AutoTokenizer.from_pretrained(folder)(['good film'], return_tensors='pt')\n"
+            "ids = AutoTokenizer.from_pretrained(folder, trust_remote_code=True)(['good film'], return_tensors='pt')\n"
             "model = AutoModel.from_pretrained(folder, trust_remote_code=True).eval()\n"
             "print(model(**ids).last_hidden_state.sum().item())\n"
             "head = AutoModelForSequenceClassification.from_pretrained(folder, trust_remote_code=True)\n"

@@ -88,7 +88,7 @@ def test_the_best_is_recommended_and_exported_for_a_process_without_rosearch(
     code = (
         "import sys; sys.modules['rosearch'] = None\n"
         "from transformers import AutoModel, AutoTokenizer\n"
-        f"tokenizer = AutoTokenizer.from_pretrained({str(tmp_path / 'out')!r})\n"
+        f"tokenizer = AutoTokenizer.from_pretrained({str(tmp_path / 'out')!r}, trust_remote_code=True)\n"
         f"model = AutoModel.from_pretrained({str(tmp_path / 'out')!r}, trust_remote_code=True).eval()\n"
         "ids = tokenizer(['το νησί', '这是岛屿和山脉'], padding=True, return_tensors='pt')\n"
         "print(model(**ids).last_hidden_state[:, 0].sum().item())\n"

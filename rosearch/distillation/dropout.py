@@ -18,6 +18,7 @@ class ByteDropout(nn.Module):
 
     def __init__(self, share: float) -> None:
         super().__init__()
+        self.p = share  # models of transformers 5 read it, for attention that drops by itself
         self.threshold = round(256 * share)  # of 256 bytes, so many drop their feature
         self.scale = 256 / (256 - self.threshold)
 

@@ -75,12 +75,18 @@ class EncodedTokenizer(PreTrainedTokenizerFast):  # type: ignore[misc]
     vocab_files_names = {**PreTrainedTokenizerFast.vocab_files_names, "encoding_file": ENCODING_FILE}  # noqa: RUF012
     slow_tokenizer_class = None
 
-    def __init__(self, *args: Any, encoding_file: str | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.encoding: WordEncoding | None = None
-        self.source_ids: list[int] | None = None  # of the pieces, in the tokenizer that they were taken from
-        if encoding_file is not None:
-            self.set_encoding(json.loads(Path(encoding_file).read_text(encoding="utf-8")))
+    encoding: WordEncoding | None = None
+    source_ids: list[int] | None = None  # of the pieces, in the tokenizer that they were taken from
+
+    # No `__init__`: of a class that has one, transformers 5 builds the backend anew, without what tokenizer.json says.
+    @classmethod
+    def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
+        """As usual, and with the encoding."""
+        loaded = super().from_pretrained(*args, **kwargs)
+        file = loaded.init_kwargs.get("encoding_file")
+        if file is not None:
+            loaded.set_encoding(json.loads(Path(file).read_text(encoding="utf-8")))
+        return loaded
 
     def set_encoding(self, data: dict[str, Any]) -> None:
         """Encode words as `data` says (see `WordEncoding`)."""

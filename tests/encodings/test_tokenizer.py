@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tiny_wordnet import write_wndb
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-from transformers import AutoTokenizer, BertTokenizer, PreTrainedTokenizerFast
+from transformers import AutoTokenizer, ByT5Tokenizer, PreTrainedTokenizerFast
 
 import rosearch.student  # noqa: F401  (its import teaches the Auto classes our tokenizer)
 from rosearch.data.encoding import tokenizer_fingerprint
@@ -75,7 +75,8 @@ def test_every_way_to_call_it_encodes(encoding: str, plain: Any, resources: Reso
     texts = ["the flim was terrific", "a movie"]
     whole = [encoded(text)["input_ids"] for text in texts]
     assert encoded(texts)["input_ids"] == whole == [encoded.encode(text) for text in texts]
-    assert encoded.encode_plus(texts[0])["input_ids"] == whole[0]
+    if hasattr(encoded, "encode_plus"):  # not in transformers 5
+        assert encoded.encode_plus(texts[0])["input_ids"] == whole[0]
     assert encoded([list(texts)])["input_ids"] == [encoded(*texts)["input_ids"]] == [encoded.encode(*texts)]
     padded = encoded(texts, padding=True, return_tensors="pt")
     assert padded["input_ids"][0].tolist() == whole[0]
@@ -132,6 +133,5 @@ def test_missing_lists_are_said_before_anything_is_built(plain: Any, tmp_path: P
 
 
 def test_a_slow_tokenizer_is_refused(resources: Resources, tmp_path: Path) -> None:
-    (tmp_path / "vocab.txt").write_text("\n".join([*SPECIAL.values(), "[MASK]", *WORDS]))
     with pytest.raises(BadInput, match="a fast tokenizer"):
-        make(BertTokenizer(str(tmp_path / "vocab.txt")), "typos", resources, tmp_path)
+        make(ByT5Tokenizer(), "typos", resources, tmp_path)

@@ -8,7 +8,6 @@ as it was. Other modules take the package from `load` and reach its classes as a
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import logging.config
 import os
@@ -180,11 +179,11 @@ def _imported(folder: Path) -> ModuleType:
 
 @contextmanager
 def _flair() -> Iterator[None]:
-    """Lets TextAttack be imported without flair, which caps transformers below 5.
+    """Lets TextAttack be imported where flair is absent, or made for another transformers: it asks for one below 5.
 
     It names three of flair's classes at its import, and uses them for tags that no recipe of ours asks for.
     """
-    if importlib.util.find_spec("flair") is not None:
+    if _has_flair():
         yield
         return
     modules = {name: ModuleType(name) for name in ("flair", "flair.data", "flair.models")}
@@ -197,6 +196,16 @@ def _flair() -> Iterator[None]:
     finally:
         for name in modules:  # others must go on finding that flair is absent
             del sys.modules[name]
+
+
+def _has_flair() -> bool:
+    try:
+        import flair  # noqa: F401
+    except ImportError:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "flair"]:
+            del sys.modules[name]  # what it had imported before it failed
+        return False
+    return True
 
 
 class _Stopwords:

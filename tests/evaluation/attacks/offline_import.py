@@ -1,6 +1,6 @@
 """Opens and runs an attack in a process that has no network and a strange home, and prints what it did to it.
 
-Arguments: the cache folder, and `without-flair` to hide flair.
+Arguments: the cache folder, and `without-flair` to hide flair, or `broken-flair` for one that fails half-way.
 """
 
 from __future__ import annotations
@@ -86,4 +86,10 @@ def main(cache: Path) -> None:
 if __name__ == "__main__":
     if "without-flair" in sys.argv:
         sys.modules["flair"] = None  # type: ignore[assignment]
+    if "broken-flair" in sys.argv:
+        package = Path(sys.argv[1]) / "site" / "flair"
+        package.mkdir(parents=True)
+        (package / "__init__.py").write_text("from flair import data\nfrom transformers import NoSuchClass\n")
+        (package / "data.py").write_text("class Token: ...\n")  # without what TextAttack wants of it
+        sys.path.insert(0, str(package.parent))
     main(Path(sys.argv[1]))

@@ -154,8 +154,11 @@ def test_opening_an_attack_needs_no_network_and_leaves_no_trace(
     assert all(place.startswith(report["home"]) for place in report["hub"])
 
 
-def test_attacks_are_the_same_where_flair_is_absent(offline: Callable[[str], dict[str, Any]]) -> None:
-    report = offline("without-flair")
+@pytest.mark.parametrize("mode", ["without-flair", "broken-flair"])
+def test_attacks_are_the_same_where_flair_is_absent_or_does_not_fit(
+    mode: str, offline: Callable[[str], dict[str, Any]]
+) -> None:
+    report = offline(mode)
     assert not report["flair"]
     assert report["rows"] == offline("with-flair")["rows"]
     assert all(queries > 1 for _, _, queries in report["rows"])
