@@ -74,7 +74,7 @@ def test_a_student_that_is_none_of_ours_is_trained_as_well(
     encoded = encode(task.train, tokenizer, 16, tmp_path)
     outputs = teacher_outputs(teacher_folder, encoded, (), tmp_path, CPU)
     known = labelled(make_lesson(config_of(method), encoded, outputs, task.train, tokenizer, teacher_folder, tmp_path))
-    student = make_auto_student(kind, len(tokenizer), dropout=0.0)
+    student = make_auto_student(kind, len(tokenizer), seed=2, dropout=0.0)
     train(student, known, method, epochs=16, learning_rate=5e-3)
     assert accuracy(student, encode(task.validation, tokenizer, 16, tmp_path)) > 0.75  # chance is 0.5, of 64 rows
 
