@@ -9,10 +9,12 @@ it, except that logits computed in another batch may differ in their last bits.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import torch
 
 from rosearch.evaluation.attacks import library
 from rosearch.evaluation.attacks.lane import Encoded, Job, Lane
@@ -47,10 +49,25 @@ def run_pool(
     states = library.generators()
     try:
         free = [Lane(build, victim, limits) for _ in range(min(lanes, len(jobs)))]
-        with library.remembered_words(), library.kept_histories():
+        with library.remembered_words(), library.kept_histories(), _no_exception_of_cuda():
             return _run(free, victim, jobs, prepare, progress)
     finally:
         library.set_generators(states)
+
+
+@contextmanager
+def _no_exception_of_cuda() -> Iterator[None]:
+    """Models of transformers 5 ask in each pass whether a CUDA stream is captured.
+
+    A torch that was built for CUDA throws at that where there is no driver; the exception is caught, but its walk up
+    the stack ends the process if it begins in a greenlet, which has a stack of its own. Without a GPU nothing is
+    captured.
+    """
+    if torch.cuda.is_available():
+        yield
+        return
+    with library.replaced(torch.cuda, "is_current_stream_capturing", lambda: False):
+        yield
 
 
 def _run(

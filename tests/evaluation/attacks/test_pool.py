@@ -368,3 +368,21 @@ def test_a_text_without_words_survives(deepwordbug: Build, victim: Victim) -> No
     assert replace(row, score=0.0) == AttackedRow(
         "survived", ("!",), queries=1, distinct=1, words=0, changed=0, score=0.0
     )
+
+
+def test_without_a_gpu_torch_is_not_asked_whether_a_stream_is_captured(
+    deepwordbug: Build, victim: Victim, sentences: Texts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A torch that was built for CUDA throws at that, and in a greenlet that can end the process."""
+
+    def throws() -> bool:
+        raise AssertionError("asked")
+
+    def prepare(attack: Any, job: Job) -> None:
+        assert not torch.cuda.is_current_stream_capturing()
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", throws)
+    jobs = [Job(texts, 0, 1) for texts in sentences[:3]]
+    assert len(run_pool(deepwordbug, victim, jobs, prepare=prepare)) == 3
+    assert torch.cuda.is_current_stream_capturing is throws
