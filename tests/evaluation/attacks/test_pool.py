@@ -384,5 +384,6 @@ def test_without_a_gpu_torch_is_not_asked_whether_a_stream_is_captured(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", throws)
     jobs = [Job(texts, 0, 1) for texts in sentences[:3]]
-    assert len(run_pool(deepwordbug, victim, jobs, prepare=prepare)) == 3
+    with torch.inference_mode():
+        assert len(run_pool(deepwordbug, victim, jobs, prepare=prepare)) == 3
     assert torch.cuda.is_current_stream_capturing is throws
