@@ -8,7 +8,6 @@ is the batch, T the tokens, S the spare ones (`spare`), W the width. Own code.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rosearch.evaluation.attacks.forwards import watched
+from rosearch.evaluation.attacks.spare_rows import roomy
 from rosearch.student.operations import Attention, Residual
 
 _VECTOR = 16  # scores that are worked off at once with AVX-512; AVX2's 8 divide it
@@ -26,12 +26,11 @@ _GAINS = 12  # spare keys that cost less than they save
 def window_forwards(model: nn.Module) -> dict[nn.Module, Callable[..., Any]]:
     """What stands in for `forward` of a student's nodes of attention, norm and residual connection included."""
     forwards: dict[nn.Module, Callable[..., Any]] = {}
-    room = _Room()
     for module in model.modules():
         if type(module) is Residual and not any(map(watched, module.modules())):
             attention = module.operation
             if type(attention) is Attention and attention.mix is None:
-                forwards[module] = _node(module, attention, room)
+                forwards[module] = _node(module, attention)
     return forwards
 
 
@@ -44,11 +43,11 @@ def spare(tokens: int) -> int:
 def read(attention: Attention, made: Tensor, batch: int, tokens: int, keep: Tensor | None) -> Tensor:
     """As `attention.read`, of queries, keys and values one text after the other: (B T + S, 3 W) -> (B, T, W).
 
-    What stands behind the last text, S = `spare(T)` rows, is any finite numbers.
+    What stands behind the last text, S = `spare(T)` rows or more, is any finite numbers.
     """
     extra, width = spare(tokens), made.shape[1] // 3
     if not extra:
-        return attention.read(made.view(batch, tokens, -1), keep)
+        return attention.read(made[: batch * tokens].view(batch, tokens, -1), keep)
     heads, features = attention.heads, width // attention.heads
     strides = (tokens * 3 * width, features, 3 * width, 1)
     query = made.as_strided((batch, heads, tokens, features), strides)
@@ -59,33 +58,14 @@ def read(attention: Attention, made: Tensor, batch: int, tokens: int, keep: Tens
     return heard.transpose(1, 2).reshape(batch, tokens, width)
 
 
-def _node(residual: Residual, attention: Attention, room: _Room) -> Callable[..., Tensor]:
+def _node(residual: Residual, attention: Attention) -> Callable[..., Tensor]:
     """It gives new memory, as `residual` does."""
 
     def forward(x: Tensor, keep: Tensor | None) -> Tensor:
         batch, tokens, _ = x.shape
-        made = attention.project(room.behind(residual.norm(x), spare(tokens)))
+        made = attention.project(residual.norm(roomy(x, spare(tokens))))
+        made[batch * tokens :] = 0.0  # the last text reads on to there, and spare rows may hold anything
         y: Tensor = attention.out(read(attention, made, batch, tokens, keep))
         return y.add_(x)
 
     return forward
-
-
-class _Room:
-    """Memory that is used again: new pages would cost as much as the copy."""
-
-    def __init__(self) -> None:
-        self.rows = torch.empty(0)
-
-    def behind(self, x: Tensor, extra: int) -> Tensor:
-        """(B, T, W) -> (B T + extra, W), the last of which are zeros; good until the next call."""
-        flat = x.flatten(0, 1)
-        if not extra:
-            return flat
-        shape = (len(flat) + extra, x.shape[2])
-        if self.rows.numel() < math.prod(shape):
-            self.rows = x.new_empty(math.prod(shape))
-        rows = self.rows[: math.prod(shape)].view(shape)
-        rows[: len(flat)] = flat
-        rows[len(flat) :] = 0.0
-        return rows

@@ -1,18 +1,18 @@
-"""Linear maps of a classifier on CPU with weights packed once an attack, and what follows them done in place.
+"""Linear maps of a classifier on CPU with weights packed once an attack, and what follows them done with them.
 
-A matrix product first copies its weight into blocks that suit the caches, at every call; MKL can keep that copy. And
-an activation or a sum that writes to new memory costs as much in pages as in arithmetic. The operators are those that
-torch's own compiler emits (`torch._inductor`, MKL linear); they are private, so where they are missing nothing stands
-in, and what they give is checked by who puts it in place. oneDNN's packed product, with the activation fused, is no
-slower by itself, but builds a kernel for each number of rows that it meets, and an attack's batches have hundreds.
-Own code.
+A matrix product first copies its weight into blocks that suit the caches, at every call; oneDNN can be given that copy,
+and applies an activation or adds a sum while the product is in the cache. For each number of rows that it meets it
+builds a kernel, in up to 3 ms, and an attack's batches have hundreds: so rows are multiplied with a few spare ones
+(`spare_rows`). The operators are those that torch's own compiler emits (`torch._inductor`, linear maps of oneDNN); they
+are private, so where they are missing nothing stands in, and what they give is checked by who puts it in place. M is
+the number of rows. Own code.
 """
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable, Iterator
-from functools import partial
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -20,33 +20,39 @@ from torch.nn import functional as F
 from transformers.activations import GELUActivation
 
 from rosearch.evaluation.attacks.forwards import watched
+from rosearch.evaluation.attacks.spare_rows import roomy
 from rosearch.student.operations import FeedForward, Residual, SeparableConvolution, convolve, zero_pads
 
 _Forward = Callable[..., Any]
 
-_OPERATORS = ("_mkl_reorder_linear_weight", "_mkl_linear")
-_ROWS = 1024  # that a weight is packed for; others may be multiplied with it as well
+_OPERATORS = ("_reorder_linear_weight", "_linear_pointwise")
+_MEASURED = ("x86_64", "amd64")  # processors on which this is known to gain
+_ROWS = 512  # that a weight is packed for; others may be multiplied with it as well
 
-_IN_PLACE: dict[str, Callable[[Tensor], Tensor]] = {
-    "gelu": torch.ops.aten.gelu_.default,
-    "relu": F.relu_,
-    "silu": partial(F.silu, inplace=True),
-    "relu2": lambda x: F.relu_(x).square_(),
+# What oneDNN does with a product before it is written: its own name, numbers and way, by ours.
+_FUSED: dict[str, tuple[str, list[float], str]] = {
+    "none": ("none", [], ""),
+    "gelu": ("gelu", [], "none"),
+    "relu": ("relu", [], ""),
+    "relu2": ("relu", [], ""),  # and squared
+    "silu": ("swish", [], ""),
 }
 
-# Where a linear map's output goes to an activation module and nowhere else: what transformers' classes call that.
-_ACTIVATED = {
-    **dict.fromkeys(("BertIntermediate", "RobertaIntermediate"), "intermediate_act_fn"),
-    **dict.fromkeys(("XLMRobertaIntermediate", "ElectraIntermediate"), "intermediate_act_fn"),
-    "FFN": "activation",  # DistilBERT's
+# Modules of transformers' classes in which a linear map's output goes to an activation and nowhere else: what they call
+# the two, and the linear map that may follow.
+_INNER = {
+    **dict.fromkeys(("BertIntermediate", "RobertaIntermediate"), ("dense", "intermediate_act_fn", "")),
+    **dict.fromkeys(("XLMRobertaIntermediate", "ElectraIntermediate"), ("dense", "intermediate_act_fn", "")),
+    "FFN": ("lin1", "activation", "lin2"),  # DistilBERT's
 }
 
 
 def packed_forwards(model: nn.Module) -> dict[nn.Module, _Forward]:
     """What stands in for `forward` of a model's modules on CPU: linear maps, as far as they are float32 and unwatched,
-    activations and residual sums behind them.
+    with the activations and residual sums behind them.
 
-    The weights must not change as long as it does. Nothing where torch has no such operators, or no MKL.
+    The weights must not change as long as it does. Nothing where torch has no such operators, or the processor is of
+    another kind than those it was measured on.
     """
     if not _available():
         return {}
@@ -58,34 +64,77 @@ def packed_forwards(model: nn.Module) -> dict[nn.Module, _Forward]:
 
 
 def _available() -> bool:
-    backends: Any = torch.backends  # a packed weight is held by an object of oneDNN's
-    operators = all(hasattr(torch.ops.mkl, name) for name in _OPERATORS)
-    return operators and bool(backends.mkl.is_available() and backends.mkldnn.is_available())
+    backends: Any = torch.backends
+    operators = all(hasattr(torch.ops.mkldnn, name) for name in _OPERATORS)
+    return operators and bool(backends.mkldnn.is_available()) and platform.machine().lower() in _MEASURED
 
 
 def _stand_ins(module: nn.Module) -> Iterator[tuple[nn.Module, _Forward]]:
-    if type(module) is nn.Linear:
-        if all(part.dtype == torch.float32 and part.device.type == "cpu" for part in module.parameters()):
-            yield module, _product(module)
+    if _plain(module):
+        yield module, _product(module)
     elif type(module) is Residual:
-        yield module, _residual(module)
-    elif type(module) is FeedForward:
-        yield module, _feed_forward(module, _IN_PLACE[module.activation])
-    elif type(module) is SeparableConvolution:
+        yield module, _feed_forward(module, module.operation) if _feeds_forward(module) else _residual(module)
+    elif type(module) is SeparableConvolution and _plain(module.pointwise):
         yield module, _separable(module)
-    elif type(module).__module__.startswith("transformers.models.") and type(module).__name__ in _ACTIVATED:
-        activation = getattr(module, _ACTIVATED[type(module).__name__], None)
-        if isinstance(activation, nn.ReLU):
-            yield activation, _IN_PLACE["relu"]
-        elif isinstance(activation, GELUActivation) and activation.act is F.gelu:
-            yield activation, _IN_PLACE["gelu"]
+    elif type(module).__module__.startswith("transformers.models.") and type(module).__name__ in _INNER:
+        first, behind, last = (getattr(module, name, None) for name in _INNER[type(module).__name__])
+        activation = _activation(behind)
+        if activation and _plain(first):
+            yield module, _inner(first, activation, last)
 
 
-def _product(linear: nn.Linear) -> _Forward:
-    run: Any = torch.ops.mkl._mkl_linear.default
-    weight, bias = linear.weight.detach(), linear.bias
-    packed = torch.ops.mkl._mkl_reorder_linear_weight(weight, _ROWS)
-    return lambda x: run(x, packed, weight, bias, x.shape[:-1].numel())
+def _plain(module: Any) -> TypeGuard[nn.Linear]:
+    """Whether it is a linear map and nothing else, of float32 on the CPU."""
+    if type(module) is not nn.Linear:
+        return False
+    return all(part.dtype == torch.float32 and part.device.type == "cpu" for part in module.parameters())
+
+
+def _feeds_forward(module: Residual) -> bool:
+    operation = module.operation
+    if type(operation) is not FeedForward or any(map(watched, operation.modules())):
+        return False
+    return _plain(operation.up) and _plain(operation.down)
+
+
+def _activation(module: Any) -> str | None:
+    if isinstance(module, nn.ReLU):
+        return "relu"
+    return "gelu" if isinstance(module, GELUActivation) and module.act is F.gelu else None
+
+
+class _Map:
+    """A linear map of rows, (M, K) -> (M, N), with its weight packed."""
+
+    def __init__(self, linear: nn.Linear) -> None:
+        self.weight = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach(), _ROWS)
+        self.bias = linear.bias
+
+    def __call__(self, rows: Tensor, activation: str = "none") -> Tensor:
+        run: Any = torch.ops.mkldnn._linear_pointwise.default
+        y: Tensor = run(rows, self.weight, self.bias, *_FUSED[activation])
+        return y.square_() if activation == "relu2" else y
+
+    def plus(self, rows: Tensor, other: Tensor) -> Tensor:
+        """The map of `rows`, and `other` (M, N) added to it."""
+        run: Any = torch.ops.mkldnn._linear_pointwise.binary
+        y: Tensor = run(rows, other, self.weight, self.bias, "add")
+        return y
+
+
+def _product(linear: nn.Linear, activation: str = "none") -> _Forward:
+    run = _Map(linear)
+
+    def forward(x: Tensor) -> Tensor:
+        y = run(roomy(x), activation)
+        return y[: x.shape[:-1].numel()].view(*x.shape[:-1], y.shape[1])
+
+    return forward
+
+
+def _inner(first: nn.Linear, activation: str, last: nn.Module | None) -> _Forward:
+    run = _product(first, activation)
+    return run if last is None else lambda x: last(run(x))
 
 
 def _residual(module: Residual) -> _Forward:
@@ -93,11 +142,19 @@ def _residual(module: Residual) -> _Forward:
     return lambda x, keep: module.operation(module.norm(x), keep).add_(x)
 
 
-def _feed_forward(module: FeedForward, activate: Callable[[Tensor], Tensor]) -> _Forward:
-    return lambda x, _: module.down(activate(module.up(x)))
+def _feed_forward(module: Residual, operation: Any) -> _Forward:
+    """A feed-forward node, norm and residual connection included."""
+    up, down = _Map(operation.up), _Map(operation.down)
+
+    def forward(x: Tensor, _: Tensor | None) -> Tensor:
+        rows = roomy(x)
+        y = down.plus(up(module.norm(rows), operation.activation), rows)
+        return y[: x.shape[:-1].numel()].view(x.shape)
+
+    return forward
 
 
 def _separable(module: SeparableConvolution) -> _Forward:
-    conv, activate = module.depthwise, _IN_PLACE["gelu"]
+    conv, activated = module.depthwise, _product(module.pointwise, "gelu")
     settings = (conv.weight, conv.bias, conv.dilation[0], conv.groups)
-    return lambda x, keep: module.out(activate(module.pointwise(convolve(zero_pads(x, keep), *settings))))
+    return lambda x, keep: module.out(activated(convolve(zero_pads(x, keep), *settings)))

@@ -19,7 +19,7 @@ Ints = np.ndarray[tuple[int], np.dtype[Any]]
 
 # Rows a forward pass. A CPU core is bound by arithmetic from 8 rows on, and slower again where the rows leave its
 # cache; a GPU is bound by launches until it is full.
-_ROWS = {"cpu": 32}
+_ROWS = {"cpu": 64}
 _ROWS_ELSEWHERE = 1024
 
 # Tokens of padding that cost as much as one more forward pass: on a CPU some 2 ms, measured with 11 million parameters.

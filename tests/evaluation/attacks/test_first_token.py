@@ -84,8 +84,8 @@ def scored(victim: Victim, shortened: bool = False) -> tuple[Logits, list[int]]:
 
 
 def last_feed_forward(model: nn.Module) -> nn.Module:
-    """The map into the widest part of the last layer."""
-    return [module for module in model.modules() if isinstance(module, nn.Linear) and module.out_features == 24][-1]
+    """The map out of the widest part of the last layer."""
+    return [module for module in model.modules() if isinstance(module, nn.Linear) and module.in_features == 24][-1]
 
 
 def untouched(model: nn.Module) -> bool:

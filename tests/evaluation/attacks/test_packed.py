@@ -128,9 +128,38 @@ def test_maps_that_are_not_plain_are_left_alone(change: Callable[[Any], None]) -
     assert forwards and model.classifier not in forwards
 
 
-def test_without_the_operators_nothing_stands_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as without:
-        without.setattr(torch.backends.mkl, "is_available", lambda: False)
-        assert not packed_forwards(small_student())
-    monkeypatch.setattr(packed, "_OPERATORS", ("_no_such_operator",))
+def test_a_map_reads_nothing_of_what_stands_behind_its_rows_in_memory() -> None:
+    model = small_student(single("ffn", {"ratio": 2.0, "activation": "relu2"}))
+    residual: Any = model.student.nodes[0].operation
+    memory = torch.full((64, residual.norm.normalized_shape[0]), torch.nan)
+    memory[:21] = torch.randn(21, memory.shape[1], generator=torch.Generator().manual_seed(1))
+    given = memory[:21].view(3, 7, -1)
+    with torch.inference_mode():
+        whole = residual(given.clone(), None)
+        made = packed_forwards(model)[residual](given, None)
+    torch.testing.assert_close(made, whole, atol=1e-5, rtol=1e-5)
+    assert memory[21:].isnan().all()
+
+
+def test_the_rows_of_many_batches_are_multiplied_in_few_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
+    linear = nn.Linear(48, 80).eval()
+    sizes: set[int] = set()
+    run = packed._Map.__call__
+    monkeypatch.setattr(packed._Map, "__call__", lambda own, rows, *rest: sizes.add(len(rows)) or run(own, rows, *rest))
+    packed_linear = packed_forwards(linear)[linear]
+    with torch.inference_mode():
+        for rows in range(1, 200):
+            assert packed_linear(torch.ones(rows, 48)).shape == (rows, 80)
+    assert sizes == {32, 64, 96, 128, 160, 192, 224}
+
+
+@pytest.mark.parametrize("where", ["no operators", "no oneDNN", "another processor"])
+def test_where_they_are_not_known_to_gain_nothing_stands_in(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert packed_forwards(small_student())
+    if where == "no operators":
+        monkeypatch.setattr(packed, "_OPERATORS", ("_no_such_operator",))
+    elif where == "no oneDNN":
+        monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    else:
+        monkeypatch.setattr(packed.platform, "machine", lambda: "aarch64")
     assert not packed_forwards(small_student())
