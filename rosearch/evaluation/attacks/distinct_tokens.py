@@ -1,15 +1,19 @@
-"""What a student computes of a token alone, once for all tokens of a batch that are the same.
+"""What a student computes of a token alone: without padding, and once for all tokens of a batch that are the same.
 
 The texts of an attack's batch are those of a few rows, each with a word or two changed: most tokens stand in many of
 them at the same place. Before anything looks at its neighbours, such tokens have the same vectors: embeddings,
-feed-forward layers that stand at the source, queries, keys and values of attention there. Exact: the same sums of the
-same numbers. B is the batch, T the tokens, U the distinct ones, W the width. Own code.
+feed-forward layers that stand at the source, queries, keys and values of attention there. Behind that, the real tokens
+of all texts stand one after the other, and attention takes the texts of one length at a time. From the first node on
+that looks at neighbours otherwise, a batch is padded as ever. Exact: the same sums of the same numbers.
+
+B is the batch, T the longest text's tokens, N all real tokens, U the distinct ones, W the width. Own code.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
-from typing import Any
+from collections.abc import Callable, Container, Mapping
+from itertools import pairwise
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 import torch
@@ -19,10 +23,9 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from rosearch.evaluation.attacks import key_windows
 from rosearch.evaluation.attacks.forwards import watched
+from rosearch.evaluation.attacks.spare_rows import roomy
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification, StudentModel
 from rosearch.student.operations import Attention, FeedForward, GatedLinearUnit, Identity, Residual
-
-_MOST = 0.75  # of a batch's tokens that are distinct; beyond it gathering costs what it saves
 
 
 def distinct_forwards(model: Any, shortened: Container[nn.Module] = ()) -> dict[nn.Module, Callable[..., Any]]:
@@ -35,85 +38,147 @@ def distinct_forwards(model: Any, shortened: Container[nn.Module] = ()) -> dict[
     student: StudentModel = model.student
     if student.config.output_hidden_states or any(map(watched, student.modules())):
         return {}
-    whole = student.forward
-    free = {node for node in student.nodes if node not in shortened and node.operation not in shortened}
+    whole, free = student.forward, _free(student, shortened)
 
     def forward(input_ids: Any = None, attention_mask: Any = None, token_type_ids: Any = None, **named: Any) -> Any:
         more = any(value is not None for name, value in named.items() if name != "return_dict")
-        if input_ids is None or more or named.get("return_dict") is False:
+        layout = None
+        if input_ids is not None and not more and named.get("return_dict") is not False:
+            layout = _layout(input_ids, attention_mask, token_type_ids)
+        if layout is None or input_ids.shape[1] > student.embeddings.position.num_embeddings:
             return whole(input_ids, attention_mask, token_type_ids, **named)
-        found = _distinct(input_ids, token_type_ids)
-        if found is None or input_ids.shape[1] > student.embeddings.position.num_embeddings:
-            return whole(input_ids, attention_mask, token_type_ids, **named)
-        keep = None if attention_mask is None or bool(attention_mask.all()) else attention_mask.bool()
-        return _run(student, free, input_ids, token_type_ids, found, keep)
+        return _run(student, free, layout)
 
     return {student: forward}
 
 
-class _Gathered(dict[int, Tensor]):
-    """Outputs (B, T, W) by position in the graph; those known by token are spread out when somebody reads them."""
+def skips_padding(model: Any, shortened: Container[nn.Module] = ()) -> bool:
+    """Whether a student that runs so computes next to nothing of padding on the right: no node needs it."""
+    student: StudentModel = model.student
+    return all(_alone(_operation(node)) or _attends(_operation(node)) for node in _free(student, shortened))
 
-    def __init__(self, place: Tensor) -> None:
+
+def _free(student: StudentModel, shortened: Container[nn.Module]) -> set[nn.Module]:
+    return {node for node in student.nodes if node not in shortened and node.operation not in shortened}
+
+
+def _operation(node: Any) -> nn.Module:
+    operation: nn.Module = node.operation
+    return operation.operation if isinstance(operation, Residual) else operation
+
+
+def _alone(operation: nn.Module) -> bool:
+    return isinstance(operation, FeedForward | GatedLinearUnit | Identity)
+
+
+def _attends(operation: nn.Module) -> TypeGuard[Attention]:
+    return isinstance(operation, Attention) and operation.mix is None
+
+
+class _Layout(NamedTuple):
+    """The real tokens of a batch, one text after the other."""
+
+    ids: Tensor  # (1, U), as are the next two: of distinct tokens
+    types: Tensor | None
+    positions: Tensor
+    distinct: Tensor  # (N,): which distinct token each is
+    groups: list[tuple[int, int, int]]  # texts of one length that follow one another: first token, texts, length
+    real: Tensor  # (B, T): which of the N a place holds; padding, any
+    keep: Tensor | None  # (B, T), None where nothing is padded
+
+
+def _layout(ids: Tensor, mask: Tensor | None, types: Tensor | None) -> _Layout | None:
+    """None where texts are padded on the left."""
+    shape, columns = ids.shape, np.arange(ids.shape[1])
+    keep = np.ones(shape, bool) if mask is None else mask.numpy().astype(bool)
+    lengths = keep.sum(1)
+    if not lengths.all() or (keep != (columns < lengths[:, None])).any():
+        return None
+    positions = np.nonzero(keep)[1]
+    of_token = ids.numpy()[keep]
+    keys = of_token * shape[1] + positions
+    kinds = None if types is None else types.numpy()[keep]
+    if kinds is not None:
+        keys = keys * (1 + int(kinds.max())) + kinds
+    _, first, distinct = np.unique(keys, return_index=True, return_inverse=True)
+    starts = np.cumsum(lengths) - lengths
+    changes = [0, *(1 + np.flatnonzero(np.diff(lengths))), len(lengths)]
+    return _Layout(
+        torch.from_numpy(of_token[first][None]),
+        None if kinds is None else torch.from_numpy(kinds[first][None]),
+        torch.from_numpy(positions[first][None]),
+        torch.from_numpy(distinct.reshape(-1)),
+        [(int(starts[one]), int(after - one), int(lengths[one])) for one, after in pairwise(changes)],
+        torch.from_numpy(np.where(keep, starts[:, None] + columns, 0)),
+        None if keep.all() else torch.from_numpy(keep),
+    )
+
+
+class _States(dict[int, Tensor]):
+    """Outputs (B, T, W) by position in the graph; those known otherwise are spread out when somebody reads them."""
+
+    def __init__(self, layout: _Layout) -> None:
         super().__init__()
-        self.place = place  # (B, T): which distinct token it is
-        self.by_token: dict[int, Tensor] = {}  # (1, U, W)
+        self.layout = layout
+        self.by_token: dict[int, Tensor] = {}  # (1, U, W), of distinct tokens
+        self.by_place: dict[int, Tensor] = {}  # (1, N, W), of all real tokens
 
     def __missing__(self, position: int) -> Tensor:
-        self[position] = spread = F.embedding(self.place, self.by_token[position][0])
+        self[position] = spread = F.embedding(self.layout.real, self.real(position)[0])
         return spread
 
+    def real(self, position: int) -> Tensor:
+        """(1, N, W) of what is known by token or by place."""
+        if position not in self.by_place:
+            self.by_place[position] = F.embedding(self.layout.distinct, self.by_token[position][0]).unsqueeze(0)
+        return self.by_place[position]
 
-def _distinct(ids: Tensor, types: Tensor | None) -> tuple[Tensor, Tensor] | None:
-    """Where in a batch each distinct token first stands (U,), and which of them each is (B, T)."""
-    keys = ids.numpy() * ids.shape[1] + np.arange(ids.shape[1])
-    if types is not None:
-        keys = keys * (1 + int(types.max())) + types.numpy()
-    _, first, place = np.unique(keys, return_index=True, return_inverse=True)
-    if len(first) > _MOST * keys.size:
-        return None
-    return torch.from_numpy(first), torch.from_numpy(place.reshape(keys.shape))
+    def known(self, position: int) -> bool:
+        return position in self.by_token or position in self.by_place
 
 
-def _run(
-    student: StudentModel,
-    free: Container[nn.Module],
-    ids: Tensor,
-    types: Tensor | None,
-    found: tuple[Tensor, Tensor],
-    keep: Tensor | None,
-) -> BaseModelOutputWithPooling:
-    first, place = found
-    states = _Gathered(place)
-    kinds = None if types is None else types.reshape(-1)[first].unsqueeze(0)
-    words = student.embeddings.word(ids.reshape(-1)[first].unsqueeze(0))
-    states.by_token[0] = student.embeddings(words, kinds, (first % ids.shape[1]).unsqueeze(0))
+def _run(student: StudentModel, free: Container[nn.Module], layout: _Layout) -> BaseModelOutputWithPooling:
+    states = _States(layout)
+    states.by_token[0] = student.embeddings(student.embeddings.word(layout.ids), layout.types, layout.positions)
     node: Any
     for position, node in enumerate(student.nodes.children(), start=1):
-        alone = node in free and all(source in states.by_token for source in node.reads)
-        operation = node.operation.operation if isinstance(node.operation, Residual) else node.operation
-        if alone and isinstance(operation, FeedForward | GatedLinearUnit | Identity):
+        operation = _operation(node)
+        if node not in free or not all(map(states.known, node.reads)):
+            states[position] = node(states, layout.keep)
+        elif _attends(operation):
+            states.by_place[position] = _attend(node, operation, states)
+        elif not _alone(operation):
+            states[position] = node(states, layout.keep)
+        elif all(source in states.by_token for source in node.reads):
             states.by_token[position] = node(states.by_token, None)
-        elif alone and isinstance(operation, Attention):
-            states[position] = _attend(node, operation, states, keep)
         else:
-            states[position] = node(states, keep)
+            states.by_place[position] = node({source: states.real(source) for source in node.reads}, None)
     last = student.norm(student.merge([states[sink] for sink in student.sinks]))
-    return BaseModelOutputWithPooling(last_hidden_state=last, pooler_output=student.pooling(last, keep))
+    return BaseModelOutputWithPooling(last_hidden_state=last, pooler_output=student.pooling(last, layout.keep))
 
 
-def _attend(node: Any, attention: Attention, states: _Gathered, keep: Tensor | None) -> Tensor:
-    """A node of attention, with norm and residual connection, (B, T, W), that reads what is known by token."""
-    inputs = [states.by_token[source] for source in node.reads]
-    x = inputs[0] if node.merge is None else node.merge(inputs)
-    y: Tensor = attention.out(_read(attention, attention.project(node.operation.norm(x))[0], states.place, keep))
-    return y.add_(F.embedding(states.place, x[0]))
+def _attend(node: Any, attention: Attention, states: _States) -> Tensor:
+    """A node of attention, with norm and residual connection: (1, N, W)."""
+    layout, norm = states.layout, node.operation.norm
+    ends = [start + texts * tokens + key_windows.spare(tokens) for start, texts, tokens in layout.groups]
+    spare = max(ends) - len(layout.distinct)
+    if all(source in states.by_token for source in node.reads):
+        few = _merged(node, states.by_token)
+        x = F.embedding(layout.distinct, few[0])
+        made = F.embedding(F.pad(layout.distinct, (0, spare)), attention.project(norm(few))[0])
+    else:
+        x = _merged(node, {source: states.real(source) for source in node.reads})[0]
+        made = attention.project(norm(roomy(x, spare)))
+        made[len(x) :] = 0.0  # the last text reads on to there, and spare rows may hold anything
+    heard = x.new_empty(len(made), x.shape[1])  # with memory behind the last row, so that it need not be copied again
+    for start, texts, tokens in layout.groups:
+        read = key_windows.read(attention, made[start:], texts, tokens, None)
+        heard[start : start + texts * tokens] = read.flatten(0, 1)
+    y: Tensor = attention.out(heard[: len(x)])
+    return y.add_(x).unsqueeze(0)
 
 
-def _read(attention: Attention, made: Tensor, place: Tensor, keep: Tensor | None) -> Tensor:
-    """What each token reads of the others, (B, T, W), from each distinct one's queries, keys and values (U, 3 W)."""
-    if attention.mix is not None:
-        return attention.read(F.embedding(place, made), keep)
-    batch, tokens = place.shape
-    rows = F.embedding(F.pad(place.flatten(), (0, key_windows.spare(tokens))), made)  # spare ones: the first token's
-    return key_windows.read(attention, rows, batch, tokens, keep)
+def _merged(node: Any, states: Mapping[int, Tensor]) -> Tensor:
+    inputs = [states[source] for source in node.reads]
+    y: Tensor = inputs[0] if node.merge is None else node.merge(inputs)
+    return y

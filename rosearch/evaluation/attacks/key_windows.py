@@ -50,8 +50,11 @@ def read(attention: Attention, made: Tensor, batch: int, tokens: int, keep: Tens
         return attention.read(made[: batch * tokens].view(batch, tokens, -1), keep)
     heads, features = attention.heads, width // attention.heads
     strides = (tokens * 3 * width, features, 3 * width, 1)
-    query = made.as_strided((batch, heads, tokens, features), strides)
-    key, value = (made.as_strided((batch, heads, tokens + extra, features), strides, part * width) for part in (1, 2))
+    begin = made.storage_offset()
+    query = made.as_strided((batch, heads, tokens, features), strides, begin)
+    key, value = (
+        made.as_strided((batch, heads, tokens + extra, features), strides, begin + part * width) for part in (1, 2)
+    )
     mask = made.new_zeros(batch, tokens + extra, dtype=torch.bool)
     mask[:, :tokens] = True if keep is None else keep
     heard = F.scaled_dot_product_attention(query, key, value, attn_mask=mask[:, None, None])

@@ -1,9 +1,10 @@
 """Forward passes of the model under attack that do less work for the same logits. Own code.
 
-Nearly all the time of an attack is the model's. Three things make its passes cheaper: of the last layers only what the
-first token's output depends on (`first_token`), one sum for all tokens of a batch that are the same before anything
-looks at their neighbours (`distinct_tokens`), and weights that are packed once an attack (`packed`). Logits are the
-same but for the noise of float32: sums are taken in another order.
+Nearly all the time of an attack is the model's. Four things make its passes cheaper: of the last layers only what the
+first token's output depends on (`first_token`), nothing of padding and one sum for all tokens of a batch that are the
+same before anything looks at their neighbours (`distinct_tokens`), keys in whole vectors (`key_windows`), and weights
+that are packed once an attack (`packed`). Logits are the same but for the noise of float32: sums are taken in another
+order.
 
 While it lasts, `forward` of some modules is another function, which uses their own weights. Each of these functions is
 right beside the untouched rest of the model as well.
@@ -11,13 +12,15 @@ right beside the untouched rest of the model as well.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import numpy as np
 from transformers import PreTrainedModel
 
-from rosearch.evaluation.attacks.distinct_tokens import distinct_forwards
+from rosearch.evaluation.attacks.distinct_tokens import distinct_forwards, skips_padding
 from rosearch.evaluation.attacks.first_token import first_token_forwards
 from rosearch.evaluation.attacks.forwards import Forwards, replaced, watched_everywhere
 from rosearch.evaluation.attacks.key_windows import window_forwards
@@ -29,6 +32,14 @@ _Sample = tuple[Ints, Ints | None, Ints]  # token ids, types and lengths, as `Vi
 
 _SAMPLE = 4  # texts
 _NOISE = 1e-5  # of the largest logit, or of 1
+
+
+class _Trial(NamedTuple):
+    """What may stand in, and whether padding costs nothing then."""
+
+    parts: Parts
+    forwards: Forwards
+    skips_padding: bool = False
 
 
 @contextmanager
@@ -43,31 +54,45 @@ def lean_passes(victim: Victim, texts: Sequence[tuple[str, ...]]) -> Iterator[Pa
     trials = _trials(victim)
     sample = _sample(victim, texts) if trials else None
     untouched = None if sample is None else victim.one_pass(*sample)
-    for parts, forwards in trials:
-        if sample is not None and untouched is not None and _agree(victim, sample, untouched, forwards):
-            with replaced(forwards):
-                yield parts
+    for trial in trials:
+        if sample is not None and untouched is not None and _agree(victim, sample, untouched, trial.forwards):
+            with replaced(trial.forwards), _batches(victim, trial.skips_padding):
+                yield trial.parts
             return
     yield frozenset()
 
 
-def _trials(victim: Victim) -> list[tuple[Parts, Forwards]]:
-    """What may stand in: all parts, then that of the first token alone."""
-    model, kind = victim.model, victim.device.type
+@contextmanager
+def _batches(victim: Victim, skips_padding: bool) -> Iterator[None]:
+    """In this, a batch may hold texts of any lengths where padding costs nothing."""
+    before = victim.padding_a_batch
+    if skips_padding:
+        victim.padding_a_batch = math.inf
+    try:
+        yield
+    finally:
+        victim.padding_a_batch = before
+
+
+def _trials(victim: Victim) -> list[_Trial]:
+    """All parts, then that of the first token alone."""
+    model, cpu = victim.model, victim.device.type == "cpu"
     if not isinstance(model, PreTrainedModel) or watched_everywhere():
         return []  # what a pass of another model does besides, nobody knows
     first = first_token_forwards(model)
+    distinct = distinct_forwards(model, first) if cpu else {}
     found = {  # a later one stands before an earlier one's
-        "packed": packed_forwards(model) if kind == "cpu" else {},
-        "key_windows": window_forwards(model) if kind == "cpu" else {},
-        "distinct_tokens": distinct_forwards(model, first) if kind == "cpu" else {},
+        "packed": packed_forwards(model) if cpu else {},
+        "key_windows": window_forwards(model) if cpu else {},
+        "distinct_tokens": distinct,
         "first_token": first,
     }
     parts = {name: forwards for name, forwards in found.items() if forwards}
     everything = {module: forward for forwards in parts.values() for module, forward in forwards.items()}
-    trials: list[tuple[Parts, Forwards]] = [(frozenset(parts), everything)] if parts else []
-    if len(parts) > 1 and "first_token" in parts:
-        trials.append((frozenset({"first_token"}), parts["first_token"]))
+    unpadded = bool(distinct) and victim.tokenizer.padding_side == "right" and skips_padding(model, first)
+    trials = [_Trial(frozenset(parts), everything, unpadded)] if parts else []
+    if len(parts) > 1 and first:
+        trials.append(_Trial(frozenset({"first_token"}), first))
     return trials
 
 

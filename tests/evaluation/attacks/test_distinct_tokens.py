@@ -13,11 +13,13 @@ from student.small_students import (
     WIDTH,
     genotypes,
     let_characters_speak,
+    padded_batch,
     small_student,
 )
 from torch import Tensor
 
-from rosearch.evaluation.attacks.distinct_tokens import distinct_forwards
+from rosearch.evaluation.attacks.distinct_tokens import distinct_forwards, skips_padding
+from rosearch.evaluation.attacks.first_token import first_token_forwards
 from rosearch.evaluation.attacks.forwards import replaced
 from rosearch.space.genotype import Genotype, Node
 from rosearch.space.known import known_architecture
@@ -70,7 +72,7 @@ def seen(model: StudentForSequenceClassification, batch: dict[str, Tensor]) -> l
     parts: list[Any] = [model.student.embeddings.project]
     for node in model.student.nodes:
         operation: Any = node.operation.operation  # type: ignore[union-attr]
-        parts.append(operation.up if hasattr(operation, "up") else operation.project)
+        parts += [getattr(operation, name) for name in ("up", "project") if hasattr(operation, name)]
     for part in parts:
         part.register_forward_hook(lambda _, given, __: counts.append(given[0].shape[:-1].numel()))
     with torch.inference_mode(), replaced(forwards):
@@ -95,12 +97,53 @@ def test_what_stands_at_the_source_sees_each_token_once() -> None:
     assert seen(model, swaps(padded=False)) == [14, 14, 14, 14, 54]  # 9 tokens and 5 swaps
 
 
-def test_a_batch_of_few_repeated_tokens_runs_as_it_is() -> None:
-    batch = swaps(padded=False)
-    batch["input_ids"] = torch.arange(54).view(6, 9) + 1
-    model = student(known_small())
-    assert seen(model, batch) == [54] * 3
-    torch.testing.assert_close(scored(model, batch, True), scored(model, batch, False), atol=0, rtol=0)
+@settings(deadline=None, max_examples=60)
+@given(
+    genotype=genotypes(("first", "mean", "attention"), sourced=True),
+    lengths=st.lists(st.integers(1, 23), min_size=1, max_size=6),
+)
+def test_texts_of_any_lengths_in_any_order_are_the_same(genotype: Genotype, lengths: list[int]) -> None:
+    model, batch = student(genotype), padded_batch(tuple(lengths), max(lengths) + 1)
+    torch.testing.assert_close(scored(model, batch, True), scored(model, batch, False), atol=2e-5, rtol=1e-5)
+
+
+ATTENDING = Genotype(
+    WIDTH,
+    RANK,
+    "mean",
+    (
+        Node.of("attention", (0,), heads=4, conv=False),
+        Node.of("ffn", (1,), ratio=2.0, activation="gelu"),
+        Node.of("attention", (1, 2), heads=2, conv=False),
+        Node.of("glu", (0, 3), "gate"),
+    ),
+)
+
+
+def test_what_works_token_by_token_sees_no_padding() -> None:
+    batch = padded_batch((20, 4, 7, 7), 24)
+    assert seen(student(ATTENDING), batch) == [38, 38, 38, 64, 38]  # 64: with spare rows
+    assert skips_padding(student(ATTENDING))
+
+
+def test_behind_a_node_that_looks_at_neighbours_a_batch_is_padded_as_ever() -> None:
+    nodes = (ATTENDING.nodes[0], Node.of("conv", (1,), kernel=3), Node.of("glu", (2,)))
+    model, batch = student(Genotype(WIDTH, RANK, "mean", nodes)), padded_batch((20, 4, 7, 7), 24)
+    assert seen(model, batch) == [38, 38, 4 * 24]
+    assert not skips_padding(model)
+    torch.testing.assert_close(scored(model, batch, True), scored(model, batch, False), atol=2e-5, rtol=1e-5)
+
+
+def test_nodes_that_give_the_first_token_only_need_no_padding_whatever_they_are() -> None:
+    nodes = (ATTENDING.nodes[0], Node.of("conv", (1,), kernel=3))
+    model = student(Genotype(WIDTH, RANK, "first", nodes))
+    assert skips_padding(model, first_token_forwards(model)) and not skips_padding(model)
+
+
+def test_texts_that_are_padded_on_the_left_run_as_they_are() -> None:
+    model = student(ATTENDING)
+    batch = {name: value.flip(1) for name, value in padded_batch().items()}
+    assert torch.equal(scored(model, batch, True), scored(model, batch, False))
 
 
 def known_small() -> Genotype:

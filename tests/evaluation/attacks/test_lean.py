@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -81,6 +82,29 @@ def test_attention_without_a_convolution_reads_windows_of_keys(tokenizer: Any) -
             np.testing.assert_allclose(logits(victim), whole, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("op", "side", "limit"), [("ffn", "right", math.inf), ("ffn", "left", 60), ("conv", "right", 60)]
+)
+def test_batches_hold_texts_of_any_lengths_where_padding_costs_nothing(
+    op: str, side: str, limit: float, tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokenizer, "padding_side", side)
+    settings: dict[str, Any] = {"ratio": 2.0, "activation": "gelu"} if op == "ffn" else {"kernel": 3}
+    genotype = Genotype(
+        WIDTH, RANK, "mean", chain([Node.of("attention", heads=4, conv=False), Node.of(op, **settings)])
+    )
+    victim = Victim(small_student(genotype, vocabulary=VOCABULARY * 2, pieces=None), tokenizer, 24, CPU)
+    assert victim.padding_a_batch == 60
+    with torch.inference_mode(), bit_identical(victim):
+        whole = logits(victim)
+        with lean_passes(victim, TEXTS) as parts:
+            assert "distinct_tokens" in parts and victim.padding_a_batch == limit
+            before = victim.calls
+            np.testing.assert_allclose(logits(victim), whole, atol=1e-5)
+            assert victim.calls == before + 1 or limit == 60
+        assert victim.padding_a_batch == 60
+
+
 @pytest.mark.parametrize("part", ["packed_forwards", "distinct_forwards"])
 @pytest.mark.parametrize("other", [wrong, failing])
 def test_where_all_parts_give_other_logits_the_first_tokens_stands_in(
@@ -126,7 +150,7 @@ def test_hooks_of_all_modules_leave_everything_as_it_is(victim: Victim) -> None:
 
 def test_on_another_device_only_the_first_tokens_part_is_tried(victim: Victim) -> None:
     victim.device = torch.device("cuda")
-    assert [parts for parts, _ in lean._trials(victim)] == [{"first_token"}]
+    assert [trial.parts for trial in lean._trials(victim)] == [{"first_token"}]
 
 
 def test_a_students_hook_sees_all_tokens_while_its_other_maps_are_packed(victim: Victim) -> None:

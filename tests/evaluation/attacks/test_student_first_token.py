@@ -10,6 +10,7 @@ from student.small_students import BRANCHING, RANK, VOCABULARY, WIDTH, genotypes
 from tiny_model import CPU, WORDS
 from tiny_tokenizers import TOKENIZERS
 
+from rosearch.evaluation.attacks.forwards import replaced
 from rosearch.evaluation.attacks.lean import lean_passes
 from rosearch.evaluation.attacks.student_first_token import needed_tokens, student_forwards
 from rosearch.evaluation.attacks.victim import Victim
@@ -56,8 +57,7 @@ def widths(genotype: Genotype, tokenizer: Any) -> list[int]:
     victim = victim_of(genotype, tokenizer)
     model: StudentForSequenceClassification = victim.model  # type: ignore[assignment]
     seen: list[int] = []
-    with torch.inference_mode(), lean_passes(victim, TEXTS) as parts:
-        assert "first_token" in parts
+    with torch.inference_mode(), replaced(student_forwards(victim.model)):
         hooks = [
             node.register_forward_hook(lambda _, __, output: seen.append(output.shape[1]))
             for node in model.student.nodes
