@@ -31,6 +31,7 @@ Parts = frozenset[str]  # of first_token, distinct_tokens, key_windows, packed
 _Sample = tuple[Ints, Ints | None, Ints]  # token ids, types and lengths, as `Victim.encode` gives them
 
 _SAMPLE = 4  # texts
+_TOKENS = 8192  # of the longest texts, a batch of which shares enough: 128 texts of SST-2
 _NOISE = 1e-5  # of the largest logit, or of 1
 
 
@@ -64,14 +65,15 @@ def lean_passes(victim: Victim, texts: Sequence[tuple[str, ...]]) -> Iterator[Pa
 
 @contextmanager
 def _batches(victim: Victim, skips_padding: bool) -> Iterator[None]:
-    """In this, a batch may hold texts of any lengths where padding costs nothing."""
-    before = victim.padding_a_batch
-    if skips_padding:
+    """In this, a batch may hold texts of any lengths where padding costs nothing, and more of them."""
+    before = victim.rows_a_batch, victim.padding_a_batch
+    if skips_padding and victim.padding_a_batch < math.inf:  # else somebody has said how many texts
+        victim.rows_a_batch = max(victim.rows_a_batch, _TOKENS // victim.max_length)
         victim.padding_a_batch = math.inf
     try:
         yield
     finally:
-        victim.padding_a_batch = before
+        victim.rows_a_batch, victim.padding_a_batch = before
 
 
 def _trials(victim: Victim) -> list[_Trial]:

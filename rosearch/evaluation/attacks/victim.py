@@ -17,9 +17,9 @@ from rosearch.errors import CandidateFailed
 Logits = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 Ints = np.ndarray[tuple[int], np.dtype[Any]]
 
-# Rows a forward pass. A CPU core is bound by arithmetic from 8 rows on, and from 32 to 256 it hardly matters; a GPU is
-# bound by launches until it is full.
-_ROWS = {"cpu": 64}
+# Rows a forward pass. A CPU core is bound by arithmetic from 8 rows on, and slower again where the rows leave its
+# cache; a GPU is bound by launches until it is full.
+_ROWS = {"cpu": 32}
 _ROWS_ELSEWHERE = 1024
 
 # Tokens of padding that cost as much as one more forward pass: on a CPU some 2 ms, measured with 11 million parameters.

@@ -94,15 +94,17 @@ def test_batches_hold_texts_of_any_lengths_where_padding_costs_nothing(
         WIDTH, RANK, "mean", chain([Node.of("attention", heads=4, conv=False), Node.of(op, **settings)])
     )
     victim = Victim(small_student(genotype, vocabulary=VOCABULARY * 2, pieces=None), tokenizer, 24, CPU)
-    assert victim.padding_a_batch == 60
+    before = victim.rows_a_batch, victim.padding_a_batch
+    assert before == (32, 60)
     with torch.inference_mode(), bit_identical(victim):
         whole = logits(victim)
         with lean_passes(victim, TEXTS) as parts:
             assert "distinct_tokens" in parts and victim.padding_a_batch == limit
-            before = victim.calls
+            assert victim.rows_a_batch == (8192 // 24 if limit == math.inf else 32)
+            calls = victim.calls
             np.testing.assert_allclose(logits(victim), whole, atol=1e-5)
-            assert victim.calls == before + 1 or limit == 60
-        assert victim.padding_a_batch == 60
+            assert victim.calls == calls + 1 or limit == 60
+        assert (victim.rows_a_batch, victim.padding_a_batch) == before
 
 
 @pytest.mark.parametrize("part", ["packed_forwards", "distinct_forwards"])
