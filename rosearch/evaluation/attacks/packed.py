@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any, TypeGuard
 
 import torch
@@ -57,9 +58,10 @@ def packed_forwards(model: nn.Module) -> dict[nn.Module, _Forward]:
     if not _available():
         return {}
     forwards: dict[nn.Module, _Forward] = {}
+    packed = cache(_Map)  # a map may be asked for by itself and by the module around it
     for module in model.modules():
         if not any(map(watched, (module, *module.children()))):
-            forwards.update(_stand_ins(module))
+            forwards.update(_stand_ins(module, packed))
     return forwards
 
 
@@ -69,18 +71,21 @@ def _available() -> bool:
     return operators and bool(backends.mkldnn.is_available()) and platform.machine().lower() in _MEASURED
 
 
-def _stand_ins(module: nn.Module) -> Iterator[tuple[nn.Module, _Forward]]:
+def _stand_ins(module: nn.Module, packed: _Pack) -> Iterator[tuple[nn.Module, _Forward]]:
+    operation: Any = module.operation if type(module) is Residual else None
     if _plain(module):
-        yield module, _product(module)
+        yield module, _product(packed(module))
+    elif operation is not None and _feeds_forward(operation):
+        yield module, _feed_forward(module, operation.activation, packed(operation.up), packed(operation.down))
     elif type(module) is Residual:
-        yield module, _feed_forward(module, module.operation) if _feeds_forward(module) else _residual(module)
+        yield module, _residual(module)
     elif type(module) is SeparableConvolution and _plain(module.pointwise):
-        yield module, _separable(module)
+        yield module, _separable(module, packed(module.pointwise))
     elif type(module).__module__.startswith("transformers.models.") and type(module).__name__ in _INNER:
         first, behind, last = (getattr(module, name, None) for name in _INNER[type(module).__name__])
         activation = _activation(behind)
         if activation and _plain(first):
-            yield module, _inner(first, activation, last)
+            yield module, _inner(packed(first), activation, last)
 
 
 def _plain(module: Any) -> TypeGuard[nn.Linear]:
@@ -90,8 +95,7 @@ def _plain(module: Any) -> TypeGuard[nn.Linear]:
     return all(part.dtype == torch.float32 and part.device.type == "cpu" for part in module.parameters())
 
 
-def _feeds_forward(module: Residual) -> bool:
-    operation = module.operation
+def _feeds_forward(operation: nn.Module) -> bool:
     if type(operation) is not FeedForward or any(map(watched, operation.modules())):
         return False
     return _plain(operation.up) and _plain(operation.down)
@@ -122,9 +126,10 @@ class _Map:
         return y
 
 
-def _product(linear: nn.Linear, activation: str = "none") -> _Forward:
-    run = _Map(linear)
+_Pack = Callable[[nn.Linear], _Map]
 
+
+def _product(run: _Map, activation: str = "none") -> _Forward:
     def forward(x: Tensor) -> Tensor:
         y = run(roomy(x), activation)
         return y[: x.shape[:-1].numel()].view(*x.shape[:-1], y.shape[1])
@@ -132,7 +137,7 @@ def _product(linear: nn.Linear, activation: str = "none") -> _Forward:
     return forward
 
 
-def _inner(first: nn.Linear, activation: str, last: nn.Module | None) -> _Forward:
+def _inner(first: _Map, activation: str, last: nn.Module | None) -> _Forward:
     run = _product(first, activation)
     return run if last is None else lambda x: last(run(x))
 
@@ -142,19 +147,18 @@ def _residual(module: Residual) -> _Forward:
     return lambda x, keep: module.operation(module.norm(x), keep).add_(x)
 
 
-def _feed_forward(module: Residual, operation: Any) -> _Forward:
+def _feed_forward(module: Any, activation: str, up: _Map, down: _Map) -> _Forward:
     """A feed-forward node, norm and residual connection included."""
-    up, down = _Map(operation.up), _Map(operation.down)
 
     def forward(x: Tensor, _: Tensor | None) -> Tensor:
         rows = roomy(x)
-        y = down.plus(up(module.norm(rows), operation.activation), rows)
+        y = down.plus(up(module.norm(rows), activation), rows)
         return y[: x.shape[:-1].numel()].view(x.shape)
 
     return forward
 
 
-def _separable(module: SeparableConvolution) -> _Forward:
-    conv, activated = module.depthwise, _product(module.pointwise, "gelu")
+def _separable(module: SeparableConvolution, pointwise: _Map) -> _Forward:
+    conv, activated = module.depthwise, _product(pointwise, "gelu")
     settings = (conv.weight, conv.bias, conv.dilation[0], conv.groups)
     return lambda x, keep: module.out(activated(convolve(zero_pads(x, keep), *settings)))

@@ -141,6 +141,17 @@ def test_a_map_reads_nothing_of_what_stands_behind_its_rows_in_memory() -> None:
     assert memory[21:].isnan().all()
 
 
+@pytest.mark.parametrize("name", ["student", "bert", "distilbert"])
+def test_each_weight_is_packed_once(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model: nn.Module = small_student(single("ffn", {"ratio": 2.0, "activation": "gelu"}))
+    model = model if name == "student" else family(name)
+    seen: list[nn.Linear] = []
+    make = packed._Map.__init__
+    monkeypatch.setattr(packed._Map, "__init__", lambda own, linear: seen.append(linear) or make(own, linear))
+    assert packed_forwards(model)
+    assert len(seen) == len(set(seen)) == sum(type(module) is nn.Linear for module in model.modules())
+
+
 def test_the_rows_of_many_batches_are_multiplied_in_few_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
     linear = nn.Linear(48, 80).eval()
     sizes: set[int] = set()
