@@ -5,7 +5,7 @@ nothing is padded. Whatever looks at neighbours first zeroes the pads, so that a
 depend on how much padding its batch has; what a padded position itself holds is never read, but always
 finite.
 
-This file travels with every exported student: it imports nothing of rosearch, and stays one file, so that few travel.
+This file travels with every exported student: it imports nothing of rosearch but its neighbours.
 """
 
 from __future__ import annotations
@@ -18,33 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-LIGHT_HEADS = 8
-
-
-def zero_pads(x: Tensor, keep: Tensor | None) -> Tensor:
-    """x (B, T, W) with zeros at the padded tokens."""
-    return x if keep is None else x.masked_fill(~keep.unsqueeze(-1), 0.0)
-
-
-def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, dilation: int = 1, groups: int = 1) -> Tensor:
-    """Convolution along the tokens, (B, T, W) to itself, with a weight (W, W / groups, kernel); kernel odd.
-
-    It runs as conv2d over the view (B, W, 1, T): tokens by features in memory is channels-last there, so
-    nothing is transposed, and on CPU a depthwise kernel is 2 to 20 times faster so than by conv1d.
-    """
-    reach = dilation * (weight.shape[-1] - 1) // 2
-
-    def along_tokens(x: Tensor) -> Tensor:
-        image = x.transpose(1, 2).unsqueeze(2)
-        y = F.conv2d(image, weight.unsqueeze(2), bias, padding=(0, reach), dilation=(1, dilation), groups=groups)
-        return y.squeeze(2).transpose(1, 2)
-
-    if groups > 1 and x.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
-        # A depthwise kernel does little but move memory, and the CPU's float32 one is faster than its
-        # bfloat16 one.
-        with torch.autocast("cpu", enabled=False):
-            return along_tokens(x.to(weight.dtype))
-    return along_tokens(x)
+from .windowed import AveragePool, Convolution, LightConvolution, MaxPool, SeparableConvolution, convolve, zero_pads
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, keep: Tensor | None) -> Tensor:
@@ -71,14 +45,14 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, keep: Tensor | None) -> Tensor:
         """(B, T, W) -> (B, T, W)."""
-        y: Tensor = self.out(self.read(self.project(x), keep))
+        y: Tensor = self.out(self.read(self.mixed(self.project(x), keep), keep))
         return y
 
     def read(self, made: Tensor, keep: Tensor | None) -> Tensor:
         """What each token reads of the others, from queries, keys and values: (B, T, 3 W) -> (B, T, W)."""
         batch, tokens, width = made.shape
         # Each (B, heads, T, W / heads).
-        query, key, value = self.mixed(made, keep).reshape(batch, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        query, key, value = made.reshape(batch, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         return attend(query, key, value, keep).transpose(1, 2).reshape(batch, tokens, width // 3)
 
     def mixed(self, made: Tensor, keep: Tensor | None) -> Tensor:
@@ -119,37 +93,6 @@ class FeedForward(nn.Module):
         return y
 
 
-class Convolution(nn.Module):
-    """A full convolution along the tokens, gelu, and a linear map."""
-
-    def __init__(self, width: int, kernel: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv1d(width, width, _odd(kernel))
-        self.out = nn.Linear(width, width)
-
-    def forward(self, x: Tensor, keep: Tensor | None) -> Tensor:
-        """(B, T, W) -> (B, T, W)."""
-        y: Tensor = self.out(F.gelu(convolve(zero_pads(x, keep), self.conv.weight, self.conv.bias)))
-        return y
-
-
-class SeparableConvolution(nn.Module):
-    """A depthwise convolution along the tokens, a linear map over the features, gelu, and a linear map."""
-
-    def __init__(self, width: int, kernel: int, dilation: int = 1) -> None:
-        super().__init__()
-        self.depthwise = nn.Conv1d(width, width, _odd(kernel), dilation=dilation, groups=width)
-        self.pointwise = nn.Linear(width, width)
-        self.out = nn.Linear(width, width)
-
-    def forward(self, x: Tensor, keep: Tensor | None) -> Tensor:
-        """(B, T, W) -> (B, T, W)."""
-        conv = self.depthwise
-        y: Tensor = convolve(zero_pads(x, keep), conv.weight, conv.bias, conv.dilation[0], conv.groups)
-        y = self.out(F.gelu(self.pointwise(y)))
-        return y
-
-
 class GatedLinearUnit(nn.Module):
     """A linear map, half of whose outputs gate the rest (Dauphin 2017, arXiv 1612.08083), and another."""
 
@@ -162,64 +105,6 @@ class GatedLinearUnit(nn.Module):
         """(B, T, W) -> (B, T, W)."""
         y: Tensor = self.out(F.glu(self.up(x), dim=-1))
         return y
-
-
-class LightConvolution(nn.Module):
-    """Lightweight convolution (Wu 2019, arXiv 1901.10430), between a gated linear unit and a linear map.
-
-    Eight kernels, each softmaxed over its taps and shared by an eighth of the features.
-    """
-
-    def __init__(self, width: int, kernel: int) -> None:
-        super().__init__()
-        if width % LIGHT_HEADS:
-            raise ValueError(f"light_conv: the width must be a multiple of {LIGHT_HEADS}, got {width}")
-        self.up = nn.Linear(width, 2 * width)
-        self.taps = nn.Parameter(torch.empty(LIGHT_HEADS, _odd(kernel)))
-        self.out = nn.Linear(width, width)
-
-    def forward(self, x: Tensor, keep: Tensor | None) -> Tensor:
-        """(B, T, W) -> (B, T, W)."""
-        width = x.shape[-1]
-        weight = self.taps.softmax(-1).repeat_interleave(width // LIGHT_HEADS, dim=0)  # (W, kernel)
-        y: Tensor = zero_pads(F.glu(self.up(x), dim=-1), keep)
-        y = self.out(convolve(y, weight.unsqueeze(1), None, groups=width))
-        return y
-
-
-class MaxPool(nn.Module):
-    """The largest value of each feature over the real tokens of the window."""
-
-    def __init__(self, width: int, kernel: int) -> None:
-        super().__init__()
-        self.kernel = _odd(kernel)
-
-    def forward(self, x: Tensor, keep: Tensor | None) -> Tensor:
-        """(B, T, W) -> (B, T, W)."""
-        if keep is not None:
-            x = x.masked_fill(~keep.unsqueeze(-1), float("-inf"))
-        image = x.transpose(1, 2).unsqueeze(2)  # channels-last, as in `convolve`
-        y = F.max_pool2d(image, (1, self.kernel), stride=1, padding=(0, self.kernel // 2))
-        return zero_pads(y.squeeze(2).transpose(1, 2), keep)  # a pad among pads holds -inf
-
-
-class AveragePool(nn.Module):
-    """The mean of each feature over the real tokens of the window."""
-
-    def __init__(self, width: int, kernel: int) -> None:
-        super().__init__()
-        self.kernel = _odd(kernel)
-
-    def forward(self, x: Tensor, keep: Tensor | None) -> Tensor:
-        """(B, T, W) -> (B, T, W)."""
-        real = x.new_ones(1, x.shape[1], 1) if keep is None else keep.unsqueeze(-1).to(x.dtype)
-        # Both are divided by the kernel, so it drops out; a window of pads alone is 0 / (1 / kernel).
-        return self._average(zero_pads(x, keep)) / self._average(real).clamp(min=1 / self.kernel)
-
-    def _average(self, x: Tensor) -> Tensor:
-        image = x.transpose(1, 2).unsqueeze(2)  # channels-last, as in `convolve`
-        y = F.avg_pool2d(image, (1, self.kernel), stride=1, padding=(0, self.kernel // 2))
-        return y.squeeze(2).transpose(1, 2)
 
 
 OPERATIONS: dict[str, Callable[..., nn.Module]] = {
@@ -315,9 +200,3 @@ class Concat(nn.Module):
 
 
 MERGES: dict[str, Callable[[int, int], nn.Module]] = {"add": Mean, "gate": Gate, "concat": Concat}
-
-
-def _odd(kernel: int) -> int:
-    if kernel < 1 or kernel % 2 == 0:
-        raise ValueError(f"a kernel must be odd, so that each token stands in the middle of its window, got {kernel}")
-    return kernel

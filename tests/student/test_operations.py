@@ -10,7 +10,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from rosearch.space import rules
 from rosearch.space.cost import count_flops, count_parameters, merge_parameters, operation_parameters
 from rosearch.space.genotype import Genotype, Node, Setting
-from rosearch.student.operations import ACTIVATIONS, MERGES, OPERATIONS, build_operation, convolve
+from rosearch.student.operations import ACTIVATIONS, MERGES, OPERATIONS, build_operation
+from rosearch.student.windowed import convolve
 
 LENGTHS, TOKENS = (9, 1, 5), 12
 Case = tuple[str, dict[str, Setting]]

@@ -20,11 +20,11 @@ from typing import NamedTuple
 import numpy as np
 from transformers import PreTrainedModel
 
-from rosearch.evaluation.attacks.distinct_tokens import distinct_forwards, skips_padding
+from rosearch.evaluation.attacks.distinct_tokens import distinct_forwards
 from rosearch.evaluation.attacks.first_token import first_token_forwards
 from rosearch.evaluation.attacks.forwards import Forwards, replaced, watched_everywhere
 from rosearch.evaluation.attacks.key_windows import window_forwards
-from rosearch.evaluation.attacks.packed import packed_forwards
+from rosearch.evaluation.attacks.packed import Packed, pack
 from rosearch.evaluation.attacks.victim import Ints, Logits, Victim
 
 Parts = frozenset[str]  # of first_token, distinct_tokens, key_windows, packed
@@ -82,16 +82,17 @@ def _trials(victim: Victim) -> list[_Trial]:
     if not isinstance(model, PreTrainedModel) or watched_everywhere():
         return []  # what a pass of another model does besides, nobody knows
     first = first_token_forwards(model)
-    distinct = distinct_forwards(model, first) if cpu else {}
+    packed = pack(model) if cpu else Packed({}, {})
+    distinct = distinct_forwards(model, first, packed.ends) if cpu else {}
     found = {  # a later one stands before an earlier one's
-        "packed": packed_forwards(model) if cpu else {},
+        "packed": packed.forwards,
         "key_windows": window_forwards(model) if cpu else {},
         "distinct_tokens": distinct,
         "first_token": first,
     }
     parts = {name: forwards for name, forwards in found.items() if forwards}
     everything = {module: forward for forwards in parts.values() for module, forward in forwards.items()}
-    unpadded = bool(distinct) and victim.tokenizer.padding_side == "right" and skips_padding(model, first)
+    unpadded = bool(distinct) and victim.tokenizer.padding_side == "right"
     trials = [_Trial(frozenset(parts), everything, unpadded)] if parts else []
     if len(parts) > 1 and first:
         trials.append(_Trial(frozenset({"first_token"}), first))

@@ -13,7 +13,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -22,9 +22,11 @@ from transformers.activations import GELUActivation
 
 from rosearch.evaluation.attacks.forwards import watched
 from rosearch.evaluation.attacks.spare_rows import roomy
-from rosearch.student.operations import FeedForward, Residual, SeparableConvolution, convolve, zero_pads
+from rosearch.student.operations import Attention, FeedForward, Residual
+from rosearch.student.windowed import Convolution, LightConvolution, SeparableConvolution
 
 _Forward = Callable[..., Any]
+End = Callable[[Tensor, Tensor], Tensor]  # what an operation has read of other tokens, and what is added: both (M, W)
 
 _OPERATORS = ("_reorder_linear_weight", "_linear_pointwise")
 _MEASURED = ("x86_64", "amd64")  # processors on which this is known to gain
@@ -39,6 +41,9 @@ _FUSED: dict[str, tuple[str, list[float], str]] = {
     "silu": ("swish", [], ""),
 }
 
+# Operations that end in a linear map, of what they read of other tokens.
+_ENDED = (Attention, Convolution, SeparableConvolution, LightConvolution)
+
 # Modules of transformers' classes in which a linear map's output goes to an activation and nowhere else: what they call
 # the two, and the linear map that may follow.
 _INNER = {
@@ -48,21 +53,27 @@ _INNER = {
 }
 
 
-def packed_forwards(model: nn.Module) -> dict[nn.Module, _Forward]:
-    """What stands in for `forward` of a model's modules on CPU: linear maps, as far as they are float32 and unwatched,
-    with the activations and residual sums behind them.
+class Packed(NamedTuple):
+    """What a model's modules compute with packed weights."""
+
+    forwards: dict[nn.Module, _Forward]  # in place of `forward`
+    ends: dict[nn.Module, End]  # of a student's operations
+
+
+def pack(model: nn.Module) -> Packed:
+    """What stands in for a model's modules on CPU: linear maps, as far as they are float32 and unwatched, with the
+    activations and residual sums behind them.
 
     The weights must not change as long as it does. Nothing where torch has no such operators, or the processor is of
     another kind than those it was measured on.
     """
-    if not _available():
-        return {}
-    forwards: dict[nn.Module, _Forward] = {}
-    packed = cache(_Map)  # a map may be asked for by itself and by the module around it
-    for module in model.modules():
+    found = Packed({}, {})
+    once = cache(_Map)  # a map may be asked for by itself and by the module around it
+    for module in model.modules() if _available() else ():
         if not any(map(watched, (module, *module.children()))):
-            forwards.update(_stand_ins(module, packed))
-    return forwards
+            found.forwards.update(_stand_ins(module, once))
+            found.ends.update(_end(module, once))
+    return found
 
 
 def _available() -> bool:
@@ -71,21 +82,32 @@ def _available() -> bool:
     return operators and bool(backends.mkldnn.is_available()) and platform.machine().lower() in _MEASURED
 
 
-def _stand_ins(module: nn.Module, packed: _Pack) -> Iterator[tuple[nn.Module, _Forward]]:
+def _stand_ins(module: nn.Module, once: _Pack) -> Iterator[tuple[nn.Module, _Forward]]:
     operation: Any = module.operation if type(module) is Residual else None
     if _plain(module):
-        yield module, _product(packed(module))
+        yield module, _product(once(module))
     elif operation is not None and _feeds_forward(operation):
-        yield module, _feed_forward(module, operation.activation, packed(operation.up), packed(operation.down))
+        yield module, _feed_forward(module, operation.activation, once(operation.up), once(operation.down))
     elif type(module) is Residual:
         yield module, _residual(module)
-    elif type(module) is SeparableConvolution and _plain(module.pointwise):
-        yield module, _separable(module, packed(module.pointwise))
     elif type(module).__module__.startswith("transformers.models.") and type(module).__name__ in _INNER:
         first, behind, last = (getattr(module, name, None) for name in _INNER[type(module).__name__])
         activation = _activation(behind)
         if activation and _plain(first):
-            yield module, _inner(packed(first), activation, last)
+            yield module, _inner(once(first), activation, last)
+
+
+def _end(module: Any, once: _Pack) -> Iterator[tuple[nn.Module, End]]:
+    if type(module) not in _ENDED or not _plain(module.out):
+        return
+    out = once(module.out)
+    if type(module) is Convolution:
+        yield module, lambda made, x: out.plus(F.gelu(made), x)
+    elif type(module) is not SeparableConvolution:
+        yield module, out.plus
+    elif _plain(module.pointwise):
+        pointwise = once(module.pointwise)
+        yield module, lambda made, x: out.plus(pointwise(made, "gelu"), x)
 
 
 def _plain(module: Any) -> TypeGuard[nn.Linear]:
@@ -156,9 +178,3 @@ def _feed_forward(module: Any, activation: str, up: _Map, down: _Map) -> _Forwar
         return y[: x.shape[:-1].numel()].view(x.shape)
 
     return forward
-
-
-def _separable(module: SeparableConvolution, pointwise: _Map) -> _Forward:
-    conv, activated = module.depthwise, _product(pointwise, "gelu")
-    settings = (conv.weight, conv.bias, conv.dilation[0], conv.groups)
-    return lambda x, keep: module.out(activated(convolve(zero_pads(x, keep), *settings)))

@@ -12,13 +12,18 @@ from torch.nn import functional as F
 _MULTIPLE = 32
 
 
+def rounded(rows: int) -> int:
+    """The next multiple of 32."""
+    return -(-rows // _MULTIPLE) * _MULTIPLE
+
+
 def roomy(x: Tensor, extra: int = 0) -> Tensor:
     """(..., W) -> (M, W), first all rows of `x`, then `extra` or more, so that M is a multiple of 32.
 
     What the spare rows hold is not said: zeros, or whatever stands behind `x` in its memory. Only for reading.
     """
     count, width = x.shape[:-1].numel(), x.shape[-1]
-    rows = -(-(count + extra) // _MULTIPLE) * _MULTIPLE
+    rows = rounded(count + extra)
     if rows == count:
         return x.reshape(count, width)
     held = x.untyped_storage().nbytes() // x.element_size() - x.storage_offset()

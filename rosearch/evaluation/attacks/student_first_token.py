@@ -89,7 +89,8 @@ def _leading_queries(residual: Residual, attention: Attention, count: int) -> Ca
 
     def forward(x: Tensor, keep: Tensor | None) -> Tensor:
         normed = residual.norm(x)
-        query = by_head(F.linear(normed[:, :count], weights[0], biases[0]), heads)
+        leading = normed[:, :count].contiguous()  # else a linear map takes the texts one at a time
+        query = by_head(F.linear(leading, weights[0], biases[0]), heads)
         if few(count, heads, x.shape[-1]):
             mask = None if keep is None else keep[:, None, None]
             read = ask(query, normed, weights[1], weights[2], biases[2], mask)

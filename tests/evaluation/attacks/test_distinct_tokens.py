@@ -18,9 +18,10 @@ from student.small_students import (
 )
 from torch import Tensor
 
-from rosearch.evaluation.attacks.distinct_tokens import distinct_forwards, skips_padding
+from rosearch.evaluation.attacks.distinct_tokens import distinct_forwards
 from rosearch.evaluation.attacks.first_token import first_token_forwards
 from rosearch.evaluation.attacks.forwards import replaced
+from rosearch.evaluation.attacks.packed import pack
 from rosearch.space.genotype import Genotype, Node
 from rosearch.space.known import known_architecture
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification
@@ -44,8 +45,11 @@ def student(genotype: Genotype) -> StudentForSequenceClassification:
     return model
 
 
-def scored(model: StudentForSequenceClassification, batch: dict[str, Tensor], distinct: bool) -> Tensor:
-    with torch.inference_mode(), replaced(distinct_forwards(model) if distinct else {}):
+def scored(
+    model: StudentForSequenceClassification, batch: dict[str, Tensor], distinct: bool, packed: bool = False
+) -> Tensor:
+    forwards = distinct_forwards(model, (), pack(model).ends if packed else {}) if distinct else {}
+    with torch.inference_mode(), replaced(forwards):
         logits: Tensor = model(**batch).logits
     return logits
 
@@ -55,14 +59,16 @@ def scored(model: StudentForSequenceClassification, batch: dict[str, Tensor], di
     genotype=genotypes(("first", "mean", "attention"), sourced=True),
     tokens=st.sampled_from([9, 22]),
     padded=st.booleans(),
+    packed=st.booleans(),
     named=st.sampled_from([(), ("token_type_ids",), ("attention_mask",)]),
 )
 def test_logits_of_any_student_are_the_same(
-    genotype: Genotype, tokens: int, padded: bool, named: tuple[str, ...]
+    genotype: Genotype, tokens: int, padded: bool, packed: bool, named: tuple[str, ...]
 ) -> None:
     model = student(genotype)
     batch = {name: value for name, value in swaps(tokens=tokens, padded=padded).items() if name not in named}
-    torch.testing.assert_close(scored(model, batch, True), scored(model, batch, False), atol=2e-5, rtol=1e-5)
+    whole = scored(model, batch, False)
+    torch.testing.assert_close(scored(model, batch, True, packed), whole, atol=2e-5, rtol=1e-5)
 
 
 def seen(model: StudentForSequenceClassification, batch: dict[str, Tensor]) -> list[int]:
@@ -101,10 +107,12 @@ def test_what_stands_at_the_source_sees_each_token_once() -> None:
 @given(
     genotype=genotypes(("first", "mean", "attention"), sourced=True),
     lengths=st.lists(st.integers(1, 23), min_size=1, max_size=6),
+    packed=st.booleans(),
 )
-def test_texts_of_any_lengths_in_any_order_are_the_same(genotype: Genotype, lengths: list[int]) -> None:
+def test_texts_of_any_lengths_in_any_order_are_the_same(genotype: Genotype, lengths: list[int], packed: bool) -> None:
     model, batch = student(genotype), padded_batch(tuple(lengths), max(lengths) + 1)
-    torch.testing.assert_close(scored(model, batch, True), scored(model, batch, False), atol=2e-5, rtol=1e-5)
+    whole = scored(model, batch, False)
+    torch.testing.assert_close(scored(model, batch, True, packed), whole, atol=2e-5, rtol=1e-5)
 
 
 ATTENDING = Genotype(
@@ -123,21 +131,66 @@ ATTENDING = Genotype(
 def test_what_works_token_by_token_sees_no_padding() -> None:
     batch = padded_batch((20, 4, 7, 7), 24)
     assert seen(student(ATTENDING), batch) == [38, 38, 38, 64, 38]  # 64: with spare rows
-    assert skips_padding(student(ATTENDING))
 
 
-def test_behind_a_node_that_looks_at_neighbours_a_batch_is_padded_as_ever() -> None:
+# The first linear map of each sees what stands at the source, and then what a window of 3, and one of 5, may change.
+LOOKING = Genotype(
+    WIDTH,
+    RANK,
+    "mean",
+    (
+        Node.of("glu", (0,)),
+        Node.of("separable_conv", (1,), kernel=3),
+        Node.of("glu", (2,)),
+        Node.of("dilated_conv", (2, 3), "concat", kernel=3),
+        Node.of("ffn", (1, 4), "gate", ratio=2.0, activation="gelu"),
+        Node.of("attention", (5,), heads=4, conv=True),
+        Node.of("max_pool", (6,), kernel=3),
+        Node.of("glu", (5, 7)),
+    ),
+)
+
+
+def test_windows_whose_tokens_are_the_same_are_looked_at_once() -> None:
+    tokens = 30
+    model = small_student(LOOKING, positions=tokens)
+    batch = swaps(rows=3, tokens=tokens, padded=False)
+    batch["input_ids"] = torch.arange(5, 5 + tokens).repeat(3, 1)
+    batch["input_ids"][1, 9], batch["input_ids"][2, 20] = 40, 41
+    plain = scored(model, batch, False)
+    assert seen(model, batch) == [
+        32,  # of 90: 30, and 2 swaps
+        32,
+        36,  # each swap changes 3
+        30 + 2 * 7,  # the dilated one looks at those and two to either side, every second: 3 + 2 + 2
+        30 + 2 * 7,
+        90,  # behind attention, all
+    ]
+    torch.testing.assert_close(scored(plain_of(model), batch, True), plain, atol=2e-5, rtol=1e-5)
+
+
+def plain_of(model: StudentForSequenceClassification) -> StudentForSequenceClassification:
+    for module in model.modules():
+        module._forward_hooks.clear()
+    return model
+
+
+@pytest.mark.parametrize("op", ["conv", "separable_conv", "dilated_conv", "light_conv", "max_pool", "avg_pool"])
+@pytest.mark.parametrize("kernel", [3, 7])
+def test_what_looks_at_neighbours_sees_no_padding_and_no_other_text(op: str, kernel: int) -> None:
+    nodes = (ATTENDING.nodes[0], Node.of(op, (1,), kernel=kernel), Node.of("glu", (2,)))
+    model, batch = student(Genotype(WIDTH, RANK, "mean", nodes)), padded_batch((20, 4, 1, 7, 7), 24)
+    assert seen(model, batch)[-1] == 39
+    torch.testing.assert_close(scored(plain_of(model), batch, True), scored(model, batch, False), atol=2e-5, rtol=1e-5)
+
+
+def test_nodes_that_give_the_first_token_only_run_as_they_are() -> None:
     nodes = (ATTENDING.nodes[0], Node.of("conv", (1,), kernel=3), Node.of("glu", (2,)))
-    model, batch = student(Genotype(WIDTH, RANK, "mean", nodes)), padded_batch((20, 4, 7, 7), 24)
-    assert seen(model, batch) == [38, 38, 4 * 24]
-    assert not skips_padding(model)
-    torch.testing.assert_close(scored(model, batch, True), scored(model, batch, False), atol=2e-5, rtol=1e-5)
-
-
-def test_nodes_that_give_the_first_token_only_need_no_padding_whatever_they_are() -> None:
-    nodes = (ATTENDING.nodes[0], Node.of("conv", (1,), kernel=3))
-    model = student(Genotype(WIDTH, RANK, "first", nodes))
-    assert skips_padding(model, first_token_forwards(model)) and not skips_padding(model)
+    model, batch = student(Genotype(WIDTH, RANK, "first", nodes)), padded_batch((20, 4, 7, 7), 24)
+    first = first_token_forwards(model)
+    with torch.inference_mode(), replaced({**distinct_forwards(model, first), **first}):
+        logits = model(**batch).logits
+    torch.testing.assert_close(logits, scored(model, batch, False), atol=2e-5, rtol=1e-5)
 
 
 def test_texts_that_are_padded_on_the_left_run_as_they_are() -> None:

@@ -15,6 +15,7 @@ from torch import nn
 
 from rosearch.evaluation.attacks import lean
 from rosearch.evaluation.attacks.lean import lean_passes
+from rosearch.evaluation.attacks.packed import Packed
 from rosearch.evaluation.attacks.victim import Logits, Victim
 from rosearch.space.genotype import Genotype, Node, chain
 
@@ -83,7 +84,7 @@ def test_attention_without_a_convolution_reads_windows_of_keys(tokenizer: Any) -
 
 
 @pytest.mark.parametrize(
-    ("op", "side", "limit"), [("ffn", "right", math.inf), ("ffn", "left", 60), ("conv", "right", 60)]
+    ("op", "side", "limit"), [("ffn", "right", math.inf), ("ffn", "left", 60), ("conv", "right", math.inf)]
 )
 def test_batches_hold_texts_of_any_lengths_where_padding_costs_nothing(
     op: str, side: str, limit: float, tokenizer: Any, monkeypatch: pytest.MonkeyPatch
@@ -107,12 +108,12 @@ def test_batches_hold_texts_of_any_lengths_where_padding_costs_nothing(
         assert (victim.rows_a_batch, victim.padding_a_batch) == before
 
 
-@pytest.mark.parametrize("part", ["packed_forwards", "distinct_forwards"])
+@pytest.mark.parametrize("part", ["pack", "distinct_forwards"])
 @pytest.mark.parametrize("other", [wrong, failing])
 def test_where_all_parts_give_other_logits_the_first_tokens_stands_in(
     other: Callable[..., Any], part: str, victim: Victim, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lean, part, other)
+    monkeypatch.setattr(lean, part, other if part != "pack" else lambda model: Packed(other(model), {}))
     with torch.inference_mode(), bit_identical(victim), lean_passes(victim, TEXTS) as parts:
         assert parts == {"first_token"}
 

@@ -11,7 +11,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrai
 
 from rosearch.evaluation.attacks import packed
 from rosearch.evaluation.attacks.forwards import replaced
-from rosearch.evaluation.attacks.packed import packed_forwards
+from rosearch.evaluation.attacks.packed import pack
 from rosearch.space.genotype import Setting
 
 FAMILIES = ("bert", "roberta", "xlm-roberta", "electra", "distilbert", "albert", "mpnet")
@@ -37,7 +37,7 @@ def scored(model: nn.Module, batch: dict[str, Tensor], forwards: dict[nn.Module,
 
 def assert_same(model: nn.Module, batch: dict[str, Tensor]) -> dict[nn.Module, Callable[..., Any]]:
     """Logits with packed maps are those without, to the noise of float32."""
-    forwards = packed_forwards(model)
+    forwards = pack(model).forwards
     assert forwards
     for rows in (slice(None), slice(1, 2)):
         part = {name: value[rows] for name, value in batch.items()}
@@ -84,7 +84,7 @@ def test_a_map_that_is_watched_is_left_alone_and_sees_all_its_passes(case: tuple
     last = residual.operation.down if case[0] == "ffn" else residual.operation.out
     seen: list[Any] = []
     last.register_forward_hook(lambda *given: seen.append(given))
-    forwards = packed_forwards(model)
+    forwards = pack(model).forwards
     assert last not in forwards and residual.operation not in forwards and model.classifier in forwards
     scored(model, padded_batch(), forwards)
     assert len(seen) == 1
@@ -92,7 +92,7 @@ def test_a_map_that_is_watched_is_left_alone_and_sees_all_its_passes(case: tuple
 
 def test_a_packed_weight_serves_any_number_of_rows() -> None:
     linear = nn.Linear(48, 80).eval()
-    packed_linear = packed_forwards(linear)[linear]
+    packed_linear = pack(linear).forwards[linear]
     for rows in (1, 2, 7, 31, 300, 1024, 1500):
         x = torch.randn(rows, 3, 48, generator=torch.Generator().manual_seed(rows))
         with torch.inference_mode():
@@ -124,7 +124,7 @@ def elsewhere(model: Any) -> None:
 def test_maps_that_are_not_plain_are_left_alone(change: Callable[[Any], None]) -> None:
     model = small_student()
     change(model)
-    forwards = packed_forwards(model)
+    forwards = pack(model).forwards
     assert forwards and model.classifier not in forwards
 
 
@@ -136,7 +136,7 @@ def test_a_map_reads_nothing_of_what_stands_behind_its_rows_in_memory() -> None:
     given = memory[:21].view(3, 7, -1)
     with torch.inference_mode():
         whole = residual(given.clone(), None)
-        made = packed_forwards(model)[residual](given, None)
+        made = pack(model).forwards[residual](given, None)
     torch.testing.assert_close(made, whole, atol=1e-5, rtol=1e-5)
     assert memory[21:].isnan().all()
 
@@ -148,7 +148,7 @@ def test_each_weight_is_packed_once(name: str, monkeypatch: pytest.MonkeyPatch) 
     seen: list[nn.Linear] = []
     make = packed._Map.__init__
     monkeypatch.setattr(packed._Map, "__init__", lambda own, linear: seen.append(linear) or make(own, linear))
-    assert packed_forwards(model)
+    assert pack(model).forwards
     assert len(seen) == len(set(seen)) == sum(type(module) is nn.Linear for module in model.modules())
 
 
@@ -157,7 +157,7 @@ def test_the_rows_of_many_batches_are_multiplied_in_few_sizes(monkeypatch: pytes
     sizes: set[int] = set()
     run = packed._Map.__call__
     monkeypatch.setattr(packed._Map, "__call__", lambda own, rows, *rest: sizes.add(len(rows)) or run(own, rows, *rest))
-    packed_linear = packed_forwards(linear)[linear]
+    packed_linear = pack(linear).forwards[linear]
     with torch.inference_mode():
         for rows in range(1, 200):
             assert packed_linear(torch.ones(rows, 48)).shape == (rows, 80)
@@ -166,11 +166,11 @@ def test_the_rows_of_many_batches_are_multiplied_in_few_sizes(monkeypatch: pytes
 
 @pytest.mark.parametrize("where", ["no operators", "no oneDNN", "another processor"])
 def test_where_they_are_not_known_to_gain_nothing_stands_in(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert packed_forwards(small_student())
+    assert pack(small_student()).forwards
     if where == "no operators":
         monkeypatch.setattr(packed, "_OPERATORS", ("_no_such_operator",))
     elif where == "no oneDNN":
         monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
     else:
         monkeypatch.setattr(packed.platform, "machine", lambda: "aarch64")
-    assert not packed_forwards(small_student())
+    assert not pack(small_student()).forwards

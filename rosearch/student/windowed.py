@@ -1,0 +1,178 @@
+"""Operations that look at a token's neighbours: convolutions and pools. Each maps (batch, tokens, width) to itself.
+
+B is the batch, T the tokens, W the width; `keep` and what becomes of padding are as in `operations`.
+
+This file travels with every exported student: it imports nothing of rosearch.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+LIGHT_HEADS = 8
+
+
+def zero_pads(x: Tensor, keep: Tensor | None) -> Tensor:
+    """x (B, T, W) with zeros at the padded tokens."""
+    return x if keep is None else x.masked_fill(~keep.unsqueeze(-1), 0.0)
+
+
+def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, dilation: int = 1, groups: int = 1) -> Tensor:
+    """Convolution along the tokens, (B, T, W) to itself, with a weight (W, W / groups, kernel); kernel odd.
+
+    It runs as conv2d over the view (B, W, 1, T): tokens by features in memory is channels-last there, so
+    nothing is transposed, and on CPU a depthwise kernel is 2 to 20 times faster so than by conv1d.
+    """
+    reach = dilation * (weight.shape[-1] - 1) // 2
+
+    def along_tokens(x: Tensor) -> Tensor:
+        image = x.transpose(1, 2).unsqueeze(2)
+        y = F.conv2d(image, weight.unsqueeze(2), bias, padding=(0, reach), dilation=(1, dilation), groups=groups)
+        return y.squeeze(2).transpose(1, 2)
+
+    if groups > 1 and x.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
+        # A depthwise kernel does little but move memory, and the CPU's float32 one is faster than its
+        # bfloat16 one.
+        with torch.autocast("cpu", enabled=False):
+            return along_tokens(x.to(weight.dtype))
+    return along_tokens(x)
+
+
+class Windowed(nn.Module):
+    """What looks at a token's neighbours: work on each token alone, along the tokens, and on each alone again.
+
+    A token's output depends on the tokens up to `reach` to either side, every `dilation`-th of them.
+    """
+
+    zeros_pad = True  # whether `along` may be given zeros at the pads in place of `keep`
+
+    def __init__(self, kernel: int, dilation: int = 1) -> None:
+        super().__init__()
+        if kernel < 1 or kernel % 2 == 0:
+            raise ValueError(
+                f"a kernel must be odd, so that each token stands in the middle of its window, got {kernel}"
+            )
+        self.kernel, self.dilation, self.reach = kernel, dilation, dilation * (kernel // 2)
+
+    def forward(self, x: Tensor, keep: Tensor | None) -> Tensor:
+        """(B, T, W) -> (B, T, W)."""
+        return self.after(self.along(self.before(x), keep))
+
+    def before(self, x: Tensor) -> Tensor:
+        """What is done to each token first: (..., W) -> (..., W)."""
+        return x
+
+    def along(self, x: Tensor, keep: Tensor | None) -> Tensor:
+        """What looks at neighbours: (B, T, W) -> (B, T, W)."""
+        raise NotImplementedError
+
+    def after(self, x: Tensor) -> Tensor:
+        """What is done to each token last: (..., W) -> (..., W), new memory."""
+        return x
+
+
+class Convolution(Windowed):
+    """A full convolution along the tokens, gelu, and a linear map."""
+
+    def __init__(self, width: int, kernel: int) -> None:
+        super().__init__(kernel)
+        self.conv = nn.Conv1d(width, width, kernel)
+        self.out = nn.Linear(width, width)
+
+    def along(self, x: Tensor, keep: Tensor | None) -> Tensor:
+        """(B, T, W) -> (B, T, W)."""
+        return convolve(zero_pads(x, keep), self.conv.weight, self.conv.bias)
+
+    def after(self, x: Tensor) -> Tensor:
+        """(..., W) -> (..., W)."""
+        y: Tensor = self.out(F.gelu(x))
+        return y
+
+
+class SeparableConvolution(Windowed):
+    """A depthwise convolution along the tokens, a linear map over the features, gelu, and a linear map."""
+
+    def __init__(self, width: int, kernel: int, dilation: int = 1) -> None:
+        super().__init__(kernel, dilation)
+        self.depthwise = nn.Conv1d(width, width, kernel, dilation=dilation, groups=width)
+        self.pointwise = nn.Linear(width, width)
+        self.out = nn.Linear(width, width)
+
+    def along(self, x: Tensor, keep: Tensor | None) -> Tensor:
+        """(B, T, W) -> (B, T, W)."""
+        conv = self.depthwise
+        return convolve(zero_pads(x, keep), conv.weight, conv.bias, self.dilation, conv.groups)
+
+    def after(self, x: Tensor) -> Tensor:
+        """(..., W) -> (..., W)."""
+        y: Tensor = self.out(F.gelu(self.pointwise(x)))
+        return y
+
+
+class LightConvolution(Windowed):
+    """Lightweight convolution (Wu 2019, arXiv 1901.10430), between a gated linear unit and a linear map.
+
+    Eight kernels, each softmaxed over its taps and shared by an eighth of the features.
+    """
+
+    def __init__(self, width: int, kernel: int) -> None:
+        super().__init__(kernel)
+        if width % LIGHT_HEADS:
+            raise ValueError(f"light_conv: the width must be a multiple of {LIGHT_HEADS}, got {width}")
+        self.up = nn.Linear(width, 2 * width)
+        self.taps = nn.Parameter(torch.empty(LIGHT_HEADS, kernel))
+        self.out = nn.Linear(width, width)
+
+    def before(self, x: Tensor) -> Tensor:
+        """(..., W) -> (..., W)."""
+        return F.glu(self.up(x), dim=-1)
+
+    def along(self, x: Tensor, keep: Tensor | None) -> Tensor:
+        """(B, T, W) -> (B, T, W)."""
+        width = x.shape[-1]
+        weight = self.taps.softmax(-1).repeat_interleave(width // LIGHT_HEADS, dim=0)  # (W, kernel)
+        return convolve(zero_pads(x, keep), weight.unsqueeze(1), None, groups=width)
+
+    def after(self, x: Tensor) -> Tensor:
+        """(..., W) -> (..., W)."""
+        y: Tensor = self.out(x)
+        return y
+
+
+class MaxPool(Windowed):
+    """The largest value of each feature over the real tokens of the window."""
+
+    zeros_pad = False
+
+    def __init__(self, width: int, kernel: int) -> None:
+        super().__init__(kernel)
+
+    def along(self, x: Tensor, keep: Tensor | None) -> Tensor:
+        """(B, T, W) -> (B, T, W)."""
+        if keep is not None:
+            x = x.masked_fill(~keep.unsqueeze(-1), float("-inf"))
+        image = x.transpose(1, 2).unsqueeze(2)  # channels-last, as in `convolve`
+        y = F.max_pool2d(image, (1, self.kernel), stride=1, padding=(0, self.reach))
+        return zero_pads(y.squeeze(2).transpose(1, 2), keep)  # a pad among pads holds -inf
+
+
+class AveragePool(Windowed):
+    """The mean of each feature over the real tokens of the window."""
+
+    zeros_pad = False
+
+    def __init__(self, width: int, kernel: int) -> None:
+        super().__init__(kernel)
+
+    def along(self, x: Tensor, keep: Tensor | None) -> Tensor:
+        """(B, T, W) -> (B, T, W)."""
+        real = x.new_ones(1, x.shape[1], 1) if keep is None else keep.unsqueeze(-1).to(x.dtype)
+        # Both are divided by the kernel, so it drops out; a window of pads alone is 0 / (1 / kernel).
+        return self._average(zero_pads(x, keep)) / self._average(real).clamp(min=1 / self.kernel)
+
+    def _average(self, x: Tensor) -> Tensor:
+        image = x.transpose(1, 2).unsqueeze(2)  # channels-last, as in `convolve`
+        y = F.avg_pool2d(image, (1, self.kernel), stride=1, padding=(0, self.reach))
+        return y.squeeze(2).transpose(1, 2)
