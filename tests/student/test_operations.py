@@ -11,7 +11,6 @@ from rosearch.space import rules
 from rosearch.space.cost import count_flops, count_parameters, merge_parameters, operation_parameters
 from rosearch.space.genotype import Genotype, Node, Setting
 from rosearch.student.operations import ACTIVATIONS, MERGES, OPERATIONS, build_operation
-from rosearch.student.windowed import convolve
 
 LENGTHS, TOKENS = (9, 1, 5), 12
 Case = tuple[str, dict[str, Setting]]
@@ -129,17 +128,6 @@ def test_an_operation_adds_to_its_input_and_drops_out_in_training_only(case: Cas
 def test_identity_is_its_input_without_parameters() -> None:
     x = tokens()
     assert build_operation("identity", {}, WIDTH, 0.5, 1e-5).train()(x, keep_mask()) is x
-
-
-@pytest.mark.parametrize("kernel", [1, 3, 7, 15])
-@pytest.mark.parametrize("dilation", [1, 2])
-@pytest.mark.parametrize("groups", [1, WIDTH])
-def test_convolve_is_a_one_dimensional_convolution(kernel: int, dilation: int, groups: int) -> None:
-    reference = nn.Conv1d(WIDTH, WIDTH, kernel, padding="same", dilation=dilation, groups=groups)
-    x = tokens()
-    expected = reference(x.transpose(1, 2)).transpose(1, 2)
-    y = convolve(x, reference.weight, reference.bias, dilation, groups)
-    torch.testing.assert_close(y, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_attention_is_that_of_torch() -> None:

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from small_students import OPERATION_CASES, WIDTH, case_name
+from torch import Tensor, nn
+
+from rosearch.space.genotype import Setting
+from rosearch.student.operations import OPERATIONS
+from rosearch.student.windowed import Windowed, convolve
+
+TOKENS, PLACE = 41, 20
+Case = tuple[str, dict[str, Setting]]
+CASES = [case for case in OPERATION_CASES if "kernel" in case[1]]
+
+every_windowed_operation = pytest.mark.parametrize("case", CASES, ids=case_name)
+
+
+def tokens() -> Tensor:
+    return torch.randn(3, TOKENS, WIDTH, generator=torch.Generator().manual_seed(1))
+
+
+def operation(case: Case) -> Windowed:
+    module = OPERATIONS[case[0]](WIDTH, **case[1])
+    assert isinstance(module, Windowed)
+    generator = torch.Generator().manual_seed(3)
+    for parameter in module.parameters():
+        nn.init.normal_(parameter, std=0.3, generator=generator)
+    return module.eval()
+
+
+def test_what_has_a_kernel_is_windowed() -> None:
+    assert {op for op, _ in CASES} == {op for op, build in OPERATIONS.items() if "conv" in op or "pool" in op}
+
+
+@every_windowed_operation
+def test_a_token_depends_on_every_nth_token_within_reach_and_on_no_other(case: Case) -> None:
+    module, x = operation(case), tokens().requires_grad_()
+    module(x, None)[:, PLACE].square().sum().backward()
+    assert x.grad is not None
+    seen = x.grad.abs().sum((0, 2)).nonzero().flatten().tolist()
+    assert seen == list(range(PLACE - module.reach, PLACE + module.reach + 1, module.dilation))
+
+
+@every_windowed_operation
+def test_all_but_what_is_done_along_the_tokens_is_done_to_each_alone(case: Case) -> None:
+    module, x = operation(case), tokens()
+    for part in (module.before, module.after):
+        torch.testing.assert_close(part(x)[:, PLACE], part(x[:, PLACE]), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(module(x, None), module.after(module.along(module.before(x), None)))
+
+
+@every_windowed_operation
+def test_zeros_stand_for_padding_where_the_operation_says_so(case: Case) -> None:
+    module, x = operation(case), tokens() - 5.0  # so that zeros are the largest of any window
+    keep = torch.arange(TOKENS) < torch.tensor([TOKENS, 9, 30]).unsqueeze(1)
+    known = module.along(x, keep)[keep]
+    zeros = module.along(x * keep.unsqueeze(-1), None)[keep]
+    assert torch.allclose(known, zeros, atol=1e-5) == module.zeros_pad
+
+
+@pytest.mark.parametrize("kernel", [1, 3, 7, 15])
+@pytest.mark.parametrize("dilation", [1, 2])
+@pytest.mark.parametrize("groups", [1, WIDTH])
+def test_convolve_is_a_one_dimensional_convolution(kernel: int, dilation: int, groups: int) -> None:
+    reference = nn.Conv1d(WIDTH, WIDTH, kernel, padding="same", dilation=dilation, groups=groups)
+    x = tokens()
+    expected = reference(x.transpose(1, 2)).transpose(1, 2)
+    y = convolve(x, reference.weight, reference.bias, dilation, groups)
+    torch.testing.assert_close(y, expected, rtol=1e-4, atol=1e-5)
