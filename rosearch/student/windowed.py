@@ -69,7 +69,7 @@ class Windowed(nn.Module):
         raise NotImplementedError
 
     def after(self, x: Tensor) -> Tensor:
-        """What is done to each token last: (..., W) -> (..., W), new memory."""
+        """What is done to each token last: (..., W) -> (..., W); it may be `x` itself."""
         return x
 
 

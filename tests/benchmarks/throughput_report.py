@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -81,9 +81,14 @@ def _least(details: Sequence[dict[str, Any]], ratio: str) -> float | None:
     return min(found, default=None)
 
 
+def _shown(ratio: Mapping[str, float]) -> str:
+    """The median with the quartiles."""
+    return "{:.3g} [{:.3g}, {:.3g}]".format(*(ratio[name] for name in ("median", "low", "high")))
+
+
 def line(detail: dict[str, Any]) -> str:
     """One student under one attack, for those who wait."""
-    ratios = ", ".join(f"{name} {ratio['median']:.1f}x" for name, ratio in detail["ratios"].items())
+    ratios = ", ".join(f"{name} {_shown(ratio)}x" for name, ratio in detail["ratios"].items())
     python = f"{detail['python_us_per_query']:.1f} us a query (cold {detail['python_us_per_query_cold']:.1f})"
     equality = f"{detail['equal_rows']}/{detail['rows']} equal"
     return f"{detail['student']}, {detail['attack']}: {ratios}; {python}; {equality}"
@@ -113,7 +118,7 @@ def show(result: dict[str, Any], console: Console) -> None:
             f"{one['clean_accuracy']:.1%}",
             f"{one['accuracy_under_attack']:.1%}",
             str(one["queries"]),
-            *(f"{r['median']:.1f} [{r['low']:.1f}, {r['high']:.1f}]" if r else "-" for r in ratios),
+            *(_shown(ratio) if ratio else "-" for ratio in ratios),
             f"{one['python_us_per_query']:.1f}",
             f"{one['python_us_per_query_cold']:.1f}",
             f"{one['tuned_python_us_per_query']:.0f}",

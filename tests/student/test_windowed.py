@@ -6,7 +6,7 @@ from small_students import OPERATION_CASES, WIDTH, case_name
 from torch import Tensor, nn
 
 from rosearch.space.genotype import Setting
-from rosearch.student.operations import OPERATIONS
+from rosearch.student.operations import OPERATIONS, build_operation
 from rosearch.student.windowed import Windowed, convolve
 
 TOKENS, PLACE = 41, 20
@@ -30,7 +30,10 @@ def operation(case: Case) -> Windowed:
 
 
 def test_what_has_a_kernel_is_windowed() -> None:
-    assert {op for op, _ in CASES} == {op for op, build in OPERATIONS.items() if "conv" in op or "pool" in op}
+    with_kernel = {op for op, _ in CASES}
+    for op, settings in OPERATION_CASES:
+        operation = build_operation(op, settings, WIDTH, 0.0, 1e-5)
+        assert isinstance(getattr(operation, "operation", operation), Windowed) == (op in with_kernel)
 
 
 @every_windowed_operation

@@ -1,4 +1,4 @@
-"""What a student computes of a token: nothing for padding, and once for all tokens of a batch that are the same.
+"""What a student computes of a token: for real tokens only, and once for all of a batch that are the same.
 
 The texts of an attack's batch are those of a few rows, each with a word or two changed: most tokens stand in many of
 them at the same place, most among the same neighbours. Until attention reads whole texts, such tokens have the same
@@ -25,7 +25,7 @@ from rosearch.evaluation.attacks import key_windows
 from rosearch.evaluation.attacks.forwards import watched
 from rosearch.evaluation.attacks.neighbours import Window, look
 from rosearch.evaluation.attacks.packed import End
-from rosearch.evaluation.attacks.real_tokens import Layout, Same, joined, layout
+from rosearch.evaluation.attacks.real_tokens import Layout, Same, joined, laid_out
 from rosearch.evaluation.attacks.spare_rows import roomy, rounded
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification, StudentModel
 from rosearch.student.operations import Attention
@@ -54,7 +54,7 @@ def distinct_forwards(
         more = any(value is not None for name, value in named.items() if name != "return_dict")
         found = None
         if input_ids is not None and not more and named.get("return_dict") is not False:
-            found = layout(input_ids, attention_mask, token_type_ids)
+            found = laid_out(input_ids, attention_mask, token_type_ids)
         if found is None or input_ids.shape[1] > student.embeddings.position.num_embeddings:
             return whole(input_ids, attention_mask, token_type_ids, **named)
         return _run(student, free, ends, found)
@@ -79,7 +79,8 @@ class _States(dict[int, Tensor]):
 
     def __missing__(self, position: int) -> Tensor:
         values, same = self.known[position]
-        self[position] = F.embedding(self.layout.real, _of_tokens(values[0], same))
+        real = self.layout.real
+        self[position] = F.embedding(real if same is None else torch.from_numpy(same.of)[real], values[0])
         return self[position]
 
     def merged(self, node: Any) -> _Known:
@@ -98,11 +99,6 @@ def _rows(state: _Known, same: Same | None) -> Tensor:
     return F.embedding(F.pad(torch.from_numpy(own), (0, rounded(len(own)) - len(own))), state.values[0])
 
 
-def _of_tokens(few: Tensor, same: Same | None, rows: int = 0) -> Tensor:
-    """Rows (U, W) of classes for all their tokens, and `rows` more of finite numbers: (N, W)."""
-    return few if same is None else F.embedding(F.pad(torch.from_numpy(same.of), (0, rows)), few)
-
-
 def _run(
     student: StudentModel, free: Container[nn.Module], ends: Mapping[nn.Module, End], layout: Layout
 ) -> BaseModelOutputWithPooling:
@@ -110,7 +106,7 @@ def _run(
     words = student.embeddings.word(layout.ids)
     states.known[0] = _Known(student.embeddings(words, layout.types, layout.positions), layout.source)
     node: Any
-    for position, node in enumerate(student.nodes.children(), start=1):
+    for position, node in enumerate(student.nodes, start=1):
         if node in free and all(read in states.known for read in node.reads):
             states.known[position] = _operated(node.operation, ends, states.merged(node), layout)
         else:
@@ -128,17 +124,18 @@ def _operated(operation: Any, ends: Mapping[nn.Module, End], state: _Known, layo
         made, same = _attend(operation.norm, inner, state, layout), None
     else:
         return _Known(operation(state.values, None), state.same)
-    end = ends.get(inner) or partial(_end, inner)
+    end = ends.get(inner) or partial(_plain_end, inner)
     return _Known(end(roomy(made), _rows(state, same))[: layout.count(same)].unsqueeze(0), same)
 
 
-def _end(operation: Windowed | Attention, made: Tensor, x: Tensor) -> Tensor:
+def _plain_end(operation: Windowed | Attention, made: Tensor, x: Tensor) -> Tensor:
+    """It may write into `made`, which nobody else reads."""
     y: Tensor = operation.after(made) if isinstance(operation, Windowed) else operation.out(made)
     return y.add_(x)
 
 
 def _look(norm: nn.Module, operation: Windowed, state: _Known, layout: Layout) -> tuple[Tensor, Same | None]:
-    """What convolutions and pools read: (M, W)."""
+    """What convolutions and pools read, (U or N, W) and maybe more rows, by these classes."""
     window = Window(operation.along, operation.reach, operation.dilation, operation.zeros_pad)
     return look(window, operation.before(norm(state.values[0])), layout, state.same)
 
@@ -150,8 +147,9 @@ def _attend(norm: nn.Module, attention: Attention, state: _Known, layout: Layout
     spare = max(start + texts * tokens + key_windows.spare(tokens) for start, texts, tokens in layout.groups) - count
     made = attention.project(norm(roomy(x, spare) if same is None else x[0]))
     if attention.mix is not None:
-        made, same = look(Window(attention.mixed, 1), made, layout, same, spare)
-    made = _of_tokens(made, same, spare)
+        made, same = look(Window(attention.mixed, attention.mix.kernel_size[0] // 2), made, layout, same, spare)
+    if same is not None:
+        made = F.embedding(F.pad(torch.from_numpy(same.of), (0, spare)), made)
     made[count:] = 0.0  # the last text reads on to there, and spare rows may hold anything
     heard = x.new_empty(rounded(count), x.shape[-1])
     for start, texts, tokens in layout.groups:

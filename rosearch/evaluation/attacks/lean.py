@@ -1,8 +1,8 @@
 """Forward passes of the model under attack that do less work for the same logits. Own code.
 
 Nearly all the time of an attack is the model's. Four things make its passes cheaper: of the last layers only what the
-first token's output depends on (`first_token`), nothing of padding and one sum for all tokens of a batch that are the
-same before anything looks at their neighbours (`distinct_tokens`), keys in whole vectors (`key_windows`), and weights
+first token's output depends on (`first_token`), hardly anything of padding, and one sum for all tokens of a batch that
+are the same until attention reads whole texts (`distinct_tokens`), keys in whole vectors (`key_windows`), and weights
 that are packed once an attack (`packed`). Logits are the same but for the noise of float32: sums are taken in another
 order.
 

@@ -48,7 +48,7 @@ class Layout(NamedTuple):
         return len(self.before) if same is None else len(same.first)
 
 
-def layout(ids: Tensor, mask: Tensor | None, types: Tensor | None) -> Layout | None:
+def laid_out(ids: Tensor, mask: Tensor | None, types: Tensor | None) -> Layout | None:
     """That of token ids (B, T), their mask and types; None where a text is empty, or padded on the left."""
     columns = np.arange(ids.shape[1])
     keep = np.ones(ids.shape, bool) if mask is None else mask.numpy().astype(bool)

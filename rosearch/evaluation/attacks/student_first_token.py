@@ -7,7 +7,7 @@ first n tokens only, until an attention reads it. Own code.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -15,11 +15,10 @@ from torch.nn import functional as F
 
 from rosearch.evaluation.attacks.few_queries import ask, by_head, few
 from rosearch.student.modeling_rosearch import FirstPooling, GraphNode, StudentModel
-from rosearch.student.operations import Attention, Residual, attend
+from rosearch.student.operations import Attention, FeedForward, GatedLinearUnit, Identity, Residual, attend
+from rosearch.student.windowed import Windowed
 
 _ALL = 2**31  # tokens: more than any text has
-_BY_TOKEN = ("identity", "ffn", "glu")
-_WINDOWED = {"conv": 1, "separable_conv": 1, "dilated_conv": 2, "light_conv": 1, "max_pool": 1, "avg_pool": 1}
 
 
 def student_forwards(model: Any) -> dict[nn.Module, Callable[..., Any]]:
@@ -27,13 +26,13 @@ def student_forwards(model: Any) -> dict[nn.Module, Callable[..., Any]]:
     student: StudentModel = model.student
     if type(student.pooling) is not FirstPooling:
         return {}
-    genes = student.config.genotype["nodes"]
-    counts = needed_tokens(genes, student.sinks)
+    nodes: list[Any] = list(student.nodes)
+    reaches = [reach(node.operation) for node in nodes]
+    counts = needed_tokens([node.reads for node in nodes], reaches, student.sinks)
     forwards: dict[nn.Module, Callable[..., Any]] = {student.merge: _leading_merged(student.merge)}
-    for node, gene, count in zip(student.nodes, genes, counts[1:], strict=True):
-        assert isinstance(node, GraphNode)
-        if count < _ALL and _reach(gene) < _ALL:
-            forwards[node] = _leading_read(node, count + _reach(gene))
+    for node, right, count in zip(nodes, reaches, counts[1:], strict=True):
+        if count < _ALL and right < _ALL:
+            forwards[node] = _leading_read(node, count + right)
         elif count < _ALL and isinstance(node.operation, Residual):
             attention = node.operation.operation
             if isinstance(attention, Attention) and attention.mix is None:
@@ -41,28 +40,26 @@ def student_forwards(model: Any) -> dict[nn.Module, Callable[..., Any]]:
     return forwards
 
 
-def needed_tokens(nodes: Sequence[Mapping[str, Any]], sinks: Sequence[int]) -> list[int]:
+def needed_tokens(reads: Sequence[Sequence[int]], reaches: Sequence[int], sinks: Sequence[int]) -> list[int]:
     """How many leading tokens of the source and of each node (nodes + 1,) the first token's output depends on.
 
-    2^31 stands for all of them. `nodes` are those of a genotype, as plain data.
+    2^31 stands for all of them. What each node reads, and how many tokens to the right it looks (`reach`): (nodes,).
     """
-    counts = [0] * (len(nodes) + 1)
+    counts = [0] * (len(reads) + 1)
     for sink in sinks:
         counts[sink] = 1
-    for position in range(len(nodes), 0, -1):
-        node = nodes[position - 1]
-        for read in node["inputs"]:
-            counts[read] = max(counts[read], min(_ALL, counts[position] + _reach(node)))
+    for position in range(len(reads), 0, -1):
+        for read in reads[position - 1]:
+            counts[read] = max(counts[read], min(_ALL, counts[position] + reaches[position - 1]))
     return counts
 
 
-def _reach(node: Mapping[str, Any]) -> int:
-    """How many tokens to the right a node reads."""
-    if node["op"] in _BY_TOKEN:
-        return 0
-    if node["op"] in _WINDOWED:
-        return int(_WINDOWED[node["op"]] * (node["settings"]["kernel"] // 2))
-    return _ALL
+def reach(operation: Any) -> int:
+    """How many tokens to the right a node's operation looks; 2^31 where it may be any."""
+    inner = getattr(operation, "operation", operation)
+    if isinstance(inner, Windowed):
+        return inner.reach
+    return 0 if isinstance(inner, FeedForward | GatedLinearUnit | Identity) else _ALL
 
 
 def _leading_merged(merge: nn.Module) -> Callable[[Sequence[Tensor]], Tensor]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -182,6 +183,24 @@ def test_what_looks_at_neighbours_sees_no_padding_and_no_other_text(op: str, ker
     model, batch = student(Genotype(WIDTH, RANK, "mean", nodes)), padded_batch((20, 4, 1, 7, 7), 24)
     assert seen(model, batch)[-1] == 39
     torch.testing.assert_close(scored(plain_of(model), batch, True), scored(model, batch, False), atol=2e-5, rtol=1e-5)
+
+
+@pytest.fixture
+def poisoned() -> Iterator[None]:
+    """In this, memory that nobody has written to is NaN."""
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.mark.parametrize("conv", [False, True])
+@pytest.mark.parametrize("lengths", [(9,) * 5, (22,) * 6, (9, 5), (17, 5), (20,) * 3, (1,)])
+def test_nothing_is_read_of_memory_that_holds_nothing(poisoned: None, lengths: tuple[int, ...], conv: bool) -> None:
+    nodes = (ATTENDING.nodes[0], Node.of("attention", (1,), heads=4, conv=conv), Node.of("separable_conv", kernel=3))
+    model, batch = student(Genotype(WIDTH, RANK, "mean", nodes)), padded_batch(lengths, max(lengths))
+    for packed in (False, True):
+        lean = scored(model, batch, True, packed)
+        torch.testing.assert_close(lean, scored(model, batch, False), atol=2e-5, rtol=1e-5)
 
 
 def test_nodes_that_give_the_first_token_only_run_as_they_are() -> None:

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from rosearch.evaluation.attacks import neighbours
 from rosearch.evaluation.attacks.neighbours import Window, look
-from rosearch.evaluation.attacks.real_tokens import layout
+from rosearch.evaluation.attacks.real_tokens import laid_out
 from rosearch.student.operations import OPERATIONS
 from rosearch.student.windowed import Windowed
 
@@ -34,19 +34,20 @@ def operation(op: str, settings: dict[str, object]) -> Windowed:
 
 @pytest.mark.parametrize("case", CASES, ids=case_name)  # type: ignore[arg-type]
 @settings(deadline=None, max_examples=25)
-@given(texts=TEXTS, alike=st.booleans(), rows=st.sampled_from([0, 5]))
+@given(texts=TEXTS, alike=st.booleans(), spare=st.sampled_from([0, 40]))
 def test_each_text_is_seen_as_if_it_stood_alone(
-    case: tuple[str, dict[str, object]], texts: Texts, alike: bool, rows: int
+    case: tuple[str, dict[str, object]], texts: Texts, alike: bool, spare: int
 ) -> None:
     module = operation(*case)
     vectors = torch.randn(4 * 7, WIDTH, generator=torch.Generator().manual_seed(1))  # by id and position
-    found = layout(*batch(texts), None)
+    found = laid_out(*batch(texts), None)
     assert found is not None
     of = torch.from_numpy(found.source.of)
     few = vectors[found.ids[0] * 7 + found.positions[0]]
     window = Window(module.along, module.reach, module.dilation, module.zeros_pad)
     with torch.inference_mode():
-        made, seen = look(window, few if alike else few[of], found, found.source if alike else None, rows)
+        made, seen = look(window, few if alike else few[of], found, found.source if alike else None, spare)
+        assert len(made) >= found.count(seen) + spare and len(made) % 32 == 0 and made.isfinite().all()
         made = made if seen is None else F.embedding(torch.from_numpy(seen.of), made)
         for start, several, tokens in found.groups:
             for begin in range(start, start + several * tokens, tokens):
@@ -58,7 +59,7 @@ def test_only_tokens_that_are_needed_are_laid_out() -> None:
     texts = [list(range(1, 40)) for _ in range(5)]
     for row in range(1, 5):
         texts[row][20] = 50 + row
-    found = layout(*batch(texts), None)
+    found = laid_out(*batch(texts), None)
     assert found is not None
     widths: list[int] = []
 
@@ -70,8 +71,33 @@ def test_only_tokens_that_are_needed_are_laid_out() -> None:
     few = torch.randn(len(found.source.first), WIDTH)
     made, seen = look(Window(along, 1), few, found, found.source)
     assert seen is not None and len(seen.first) == 39 + 4 * 3
-    assert widths == [64]  # 39, and of each other text an empty place, 3 tokens and one to either side: 63
+    places = neighbours._long_text(found, seen.first, 1)
+    assert (~places.empty).sum() == 39 + 4 * 5  # of each other text 3 tokens, and one to either side
+    assert places.empty[:, :63].sum() == 4 and widths == [64]
     assert len(made) == 64  # 51, up to a multiple of 32
+
+
+@pytest.mark.parametrize(
+    ("texts", "reach", "shape"),
+    [
+        ([[1, 2, 3, 4]] * 8, 7, (8, 4)),
+        ([[1, 2, 3, 4]] * 8, 0, (1, 32)),
+        ([[1, 2, 3]] * 7 + [[1] * 20], 1, (1, 48)),
+    ],
+)
+def test_where_empty_places_would_be_more_than_padding_the_batch_is_padded(
+    texts: Texts, reach: int, shape: tuple[int, int]
+) -> None:
+    found = laid_out(*batch(texts), None)
+    assert found is not None
+    shapes: list[tuple[int, ...]] = []
+
+    def along(x: Tensor, keep: Tensor | None) -> Tensor:
+        shapes.append(tuple(x.shape[:2]))
+        return x
+
+    look(Window(along, reach), torch.randn(found.count(None), WIDTH), found, None)
+    assert shapes == [shape] if reach else shapes[0][0] * shapes[0][1] == 32
 
 
 def test_sizes_are_few_and_at_most_an_eighth_larger() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from student.small_students import BRANCHING, OPERATION_CASES, case_name, padded_batch, single, small_student
+from student.small_students import BRANCHING, OPERATION_CASES, WIDTH, case_name, padded_batch, single, small_student
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
 
@@ -16,6 +16,7 @@ from rosearch.space.genotype import Setting
 
 FAMILIES = ("bert", "roberta", "xlm-roberta", "electra", "distilbert", "albert", "mpnet")
 ACTIVATED = FAMILIES[:5]
+ENDED = ("attention", "conv", "separable_conv", "dilated_conv", "light_conv")
 
 
 def family(name: str, activation: str = "gelu") -> PreTrainedModel:
@@ -128,6 +129,21 @@ def test_maps_that_are_not_plain_are_left_alone(change: Callable[[Any], None]) -
     assert forwards and model.classifier not in forwards
 
 
+@pytest.mark.parametrize("case", OPERATION_CASES, ids=case_name)
+def test_an_operation_that_reads_others_ends_in_a_map_with_the_sum_inside(case: tuple[str, dict[str, Setting]]) -> None:
+    model = small_student(single(*case))
+    residual: Any = model.student.nodes[0].operation
+    operation, ends = getattr(residual, "operation", None), pack(model).ends
+    assert list(ends) == ([operation] if case[0] in ENDED else [])
+    made, x = torch.randn(2, 64, WIDTH, generator=torch.Generator().manual_seed(1)).unbind()
+    before = made.clone(), x.clone()
+    for end in ends.values():
+        with torch.inference_mode():
+            whole = operation.out(made) if case[0] == "attention" else operation.after(made)
+            torch.testing.assert_close(end(made, x), whole + x, atol=1e-5, rtol=1e-5)
+        assert torch.equal(made, before[0]) and torch.equal(x, before[1])
+
+
 def test_a_map_reads_nothing_of_what_stands_behind_its_rows_in_memory() -> None:
     model = small_student(single("ffn", {"ratio": 2.0, "activation": "relu2"}))
     residual: Any = model.student.nodes[0].operation
@@ -173,4 +189,4 @@ def test_where_they_are_not_known_to_gain_nothing_stands_in(where: str, monkeypa
         monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
     else:
         monkeypatch.setattr(packed.platform, "machine", lambda: "aarch64")
-    assert not pack(small_student()).forwards
+    assert pack(small_student()) == ({}, {})

@@ -6,17 +6,27 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
-from student.small_students import BRANCHING, RANK, VOCABULARY, WIDTH, genotypes, small_student
+from student.small_students import (
+    BRANCHING,
+    OPERATION_CASES,
+    RANK,
+    VOCABULARY,
+    WIDTH,
+    case_name,
+    genotypes,
+    small_student,
+)
 from tiny_model import CPU, WORDS
 from tiny_tokenizers import TOKENIZERS
 
 from rosearch.evaluation.attacks.forwards import replaced
 from rosearch.evaluation.attacks.lean import lean_passes
-from rosearch.evaluation.attacks.student_first_token import needed_tokens, student_forwards
+from rosearch.evaluation.attacks.student_first_token import needed_tokens, reach, student_forwards
 from rosearch.evaluation.attacks.victim import Victim
-from rosearch.space.genotype import Genotype
+from rosearch.space.genotype import Genotype, Setting
 from rosearch.space.known import known_architecture
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification
+from rosearch.student.operations import build_operation
 
 ALL = 2**31
 TEXTS = [(" ".join(WORDS[place % 19] for place in range(count)),) for count in (1, 2, 5, 9, 14, 30)]
@@ -85,13 +95,21 @@ def test_a_student_that_pools_otherwise_is_left_alone(pooling: str, tokenizer: A
 
 
 def test_needs_are_counted_back_from_the_sinks() -> None:
-    nodes: list[dict[str, Any]] = [
-        {"op": "ffn", "inputs": [0]},
-        {"op": "attention", "inputs": [1]},
-        {"op": "dilated_conv", "inputs": [2], "settings": {"kernel": 5}},
-        {"op": "max_pool", "inputs": [2, 3], "settings": {"kernel": 3}},
-        {"op": "what is to come", "inputs": [3]},
-    ]
-    assert needed_tokens(nodes[:4], [4]) == [ALL, ALL, 6, 2, 1]
-    assert needed_tokens(nodes[:3], [3]) == [ALL, ALL, 5, 1]
-    assert needed_tokens(nodes, [4, 5]) == [ALL, ALL, ALL, ALL, 1, 1]
+    reads, reaches = [[0], [1], [2], [2, 3], [3]], [0, ALL, 4, 1, ALL]
+    assert needed_tokens(reads[:4], reaches[:4], [4]) == [ALL, ALL, 6, 2, 1]
+    assert needed_tokens(reads[:3], reaches[:3], [3]) == [ALL, ALL, 5, 1]
+    assert needed_tokens(reads, reaches, [4, 5]) == [ALL, ALL, ALL, ALL, 1, 1]
+
+
+@pytest.mark.parametrize("case", [*OPERATION_CASES, ("identity", {})], ids=case_name)
+def test_an_operation_looks_as_far_to_the_right_as_it_says(case: tuple[str, dict[str, Setting]]) -> None:
+    operation = build_operation(*case, WIDTH, 0.0, 1e-5).eval()
+    x = torch.randn(1, 40, WIDTH, generator=torch.Generator().manual_seed(1), requires_grad=True)
+    operation(x, None)[:, 3].square().sum().backward()
+    assert x.grad is not None
+    last = int(x.grad.abs().sum((0, 2)).nonzero().max())
+    assert last == min(39, 3 + reach(operation))
+
+
+def test_an_operation_that_is_not_known_may_look_anywhere() -> None:
+    assert reach(torch.nn.Linear(2, 2)) == ALL
