@@ -7,6 +7,8 @@ This file travels with every exported student: it imports nothing of rosearch.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -40,7 +42,7 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, dilation: int = 1, 
     return along_tokens(x)
 
 
-class Windowed(nn.Module):
+class Windowed(nn.Module, ABC):
     """What looks at a token's neighbours: work on each token alone, along the tokens, and on each alone again.
 
     A token's output depends on the tokens up to `reach` to either side, every `dilation`-th of them.
@@ -64,9 +66,9 @@ class Windowed(nn.Module):
         """What is done to each token first: (..., W) -> (..., W)."""
         return x
 
+    @abstractmethod
     def along(self, x: Tensor, keep: Tensor | None) -> Tensor:
         """What looks at neighbours: (B, T, W) -> (B, T, W)."""
-        raise NotImplementedError
 
     def after(self, x: Tensor) -> Tensor:
         """What is done to each token last: (..., W) -> (..., W); it may be `x` itself."""

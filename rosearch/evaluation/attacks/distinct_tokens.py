@@ -2,7 +2,7 @@
 
 The texts of an attack's batch are those of a few rows, each with a word or two changed: most tokens stand in many of
 them at the same place, most among the same neighbours. Until attention reads whole texts, such tokens have the same
-vectors: embeddings, what works token by token, convolutions and pools (`neighbours`), and queries, keys and values of
+vectors: embeddings, what works token by token, convolutions and pools (`token_neighbours`), and queries, keys and values of
 attention. Behind that, the real tokens of all texts stand one after the other, and attention takes the texts of one
 length at a time. Exact: the same sums of the same numbers.
 
@@ -23,10 +23,10 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from rosearch.evaluation.attacks import key_windows
 from rosearch.evaluation.attacks.forwards import watched
-from rosearch.evaluation.attacks.neighbours import Window, look
 from rosearch.evaluation.attacks.packed import End
 from rosearch.evaluation.attacks.real_tokens import Layout, Same, joined, laid_out
 from rosearch.evaluation.attacks.spare_rows import roomy, rounded
+from rosearch.evaluation.attacks.token_neighbours import Window, look
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification, StudentModel
 from rosearch.student.operations import Attention
 from rosearch.student.windowed import Windowed

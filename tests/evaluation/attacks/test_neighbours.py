@@ -1,106 +1,57 @@
 from __future__ import annotations
 
+import json
+import lzma
+from pathlib import Path
+
 import pytest
-import torch
-from evaluation.attacks.test_real_tokens import TEXTS, Texts, batch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from student.small_students import case_name
-from torch import Tensor
-from torch.nn import functional as F
 
-from rosearch.evaluation.attacks import neighbours
-from rosearch.evaluation.attacks.neighbours import Window, look
-from rosearch.evaluation.attacks.real_tokens import laid_out
-from rosearch.student.operations import OPERATIONS
-from rosearch.student.windowed import Windowed
+from rosearch.errors import BadInput
+from rosearch.resources.neighbours import read_neighbours
 
-WIDTH = 8
-CASES: list[tuple[str, dict[str, object]]] = [
-    (op, {"kernel": kernel})
-    for op in ("conv", "separable_conv", "dilated_conv", "light_conv", "max_pool", "avg_pool")
-    for kernel in (1, 3, 7)
-]
+LISTS = {"movie": ["film", "films", "cinema"], "the": []}
 
 
-def operation(op: str, settings: dict[str, object]) -> Windowed:
-    torch.manual_seed(2)
-    module = OPERATIONS[op](WIDTH, **settings)
-    assert isinstance(module, Windowed)
-    for parameter in module.parameters():
-        torch.nn.init.normal_(parameter)
-    return module.eval()
+@pytest.mark.parametrize("name", ["lists.json", "lists.json.xz"])
+def test_plain_and_compressed_files_read_alike(tmp_path: Path, name: str) -> None:
+    content = json.dumps(LISTS).encode()
+    (tmp_path / name).write_bytes(lzma.compress(content) if name.endswith("xz") else content)
+    neighbours = read_neighbours(tmp_path / name)
+    assert neighbours.of("movie") == ["film", "films", "cinema"]
+    assert len(neighbours) == 2
 
 
-@pytest.mark.parametrize("case", CASES, ids=case_name)  # type: ignore[arg-type]
-@settings(deadline=None, max_examples=25)
-@given(texts=TEXTS, alike=st.booleans(), spare=st.sampled_from([0, 40]))
-def test_each_text_is_seen_as_if_it_stood_alone(
-    case: tuple[str, dict[str, object]], texts: Texts, alike: bool, spare: int
-) -> None:
-    module = operation(*case)
-    vectors = torch.randn(4 * 7, WIDTH, generator=torch.Generator().manual_seed(1))  # by id and position
-    found = laid_out(*batch(texts), None)
-    assert found is not None
-    of = torch.from_numpy(found.source.of)
-    few = vectors[found.ids[0] * 7 + found.positions[0]]
-    window = Window(module.along, module.reach, module.dilation, module.zeros_pad)
-    with torch.inference_mode():
-        made, seen = look(window, few if alike else few[of], found, found.source if alike else None, spare)
-        assert len(made) >= found.count(seen) + spare and len(made) % 32 == 0 and made.isfinite().all()
-        made = made if seen is None else F.embedding(torch.from_numpy(seen.of), made)
-        for start, several, tokens in found.groups:
-            for begin in range(start, start + several * tokens, tokens):
-                alone = module.along(few[of][None, begin : begin + tokens], None)[0]
-                torch.testing.assert_close(made[begin : begin + tokens], alone, atol=1e-5, rtol=1e-5)
+def test_the_nearest_come_first_and_no_more_than_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "l.json").write_text(json.dumps(LISTS))
+    neighbours = read_neighbours(tmp_path / "l.json")
+    assert neighbours.of("movie", 2) == ["film", "films"]
+    assert neighbours.of("movie", 0) == []
+    assert neighbours.of("movie", 99) == LISTS["movie"]
 
 
-def test_only_tokens_that_are_needed_are_laid_out() -> None:
-    texts = [list(range(1, 40)) for _ in range(5)]
-    for row in range(1, 5):
-        texts[row][20] = 50 + row
-    found = laid_out(*batch(texts), None)
-    assert found is not None
-    widths: list[int] = []
-
-    def along(x: Tensor, keep: Tensor | None) -> Tensor:
-        widths.append(x.shape[1])
-        assert keep is None
-        return x
-
-    few = torch.randn(len(found.source.first), WIDTH)
-    made, seen = look(Window(along, 1), few, found, found.source)
-    assert seen is not None and len(seen.first) == 39 + 4 * 3
-    places = neighbours._long_text(found, seen.first, 1)
-    assert (~places.empty).sum() == 39 + 4 * 5  # of each other text 3 tokens, and one to either side
-    assert places.empty[:, :63].sum() == 4 and widths == [64]
-    assert len(made) == 64  # 51, up to a multiple of 32
+def test_a_word_that_is_not_listed_has_none(tmp_path: Path) -> None:
+    (tmp_path / "l.json").write_text(json.dumps(LISTS))
+    neighbours = read_neighbours(tmp_path / "l.json")
+    assert (neighbours.of("Movie"), neighbours.of("the")) == ([], [])
+    assert "the" in neighbours
+    assert "Movie" not in neighbours
 
 
-@pytest.mark.parametrize(
-    ("texts", "reach", "shape"),
-    [
-        ([[1, 2, 3, 4]] * 8, 7, (8, 4)),
-        ([[1, 2, 3, 4]] * 8, 0, (1, 32)),
-        ([[1, 2, 3]] * 7 + [[1] * 20], 1, (1, 48)),
-    ],
-)
-def test_where_empty_places_would_be_more_than_padding_the_batch_is_padded(
-    texts: Texts, reach: int, shape: tuple[int, int]
-) -> None:
-    found = laid_out(*batch(texts), None)
-    assert found is not None
-    shapes: list[tuple[int, ...]] = []
-
-    def along(x: Tensor, keep: Tensor | None) -> Tensor:
-        shapes.append(tuple(x.shape[:2]))
-        return x
-
-    look(Window(along, reach), torch.randn(found.count(None), WIDTH), found, None)
-    assert shapes == [shape] if reach else shapes[0][0] * shapes[0][1] == 32
+def test_what_a_caller_does_to_a_list_changes_no_later_answer(tmp_path: Path) -> None:
+    (tmp_path / "l.json").write_text(json.dumps(LISTS))
+    neighbours = read_neighbours(tmp_path / "l.json")
+    neighbours.of("movie").clear()
+    assert neighbours.of("movie") == LISTS["movie"]
 
 
-def test_sizes_are_few_and_at_most_an_eighth_larger() -> None:
-    sizes = [neighbours._few_sizes(rows) for rows in range(1, 5000)]
-    assert all(rows <= size < rows + max(8, rows / 8) for rows, size in enumerate(sizes, 1))
-    assert len(set(sizes)) < 75
+@pytest.mark.parametrize("content", [b"[]", b'{"movie": "film"}', b'{"movie": [1]}', b"{", b"\xff"])
+def test_a_file_that_holds_no_lists_is_one_clear_error(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "l.json").write_bytes(content)
+    with pytest.raises(BadInput, match="expected a JSON object of word: list of words"):
+        read_neighbours(tmp_path / "l.json")
+
+
+def test_an_archive_that_is_cut_off_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "l.json.xz").write_bytes(lzma.compress(json.dumps(LISTS).encode())[:-20])
+    with pytest.raises(BadInput, match="Put a whole copy of the file there"):
+        read_neighbours(tmp_path / "l.json.xz")
