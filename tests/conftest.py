@@ -5,6 +5,11 @@ from __future__ import annotations
 import gc
 import os
 import signal
+from pathlib import Path
+
+# Test modules of equal names live in several folders, so pytest imports them by path, and scripts that tests start
+# find their helpers below this folder.
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(Path(__file__).parent), os.environ.get("PYTHONPATH"))))
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")

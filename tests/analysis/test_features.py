@@ -4,9 +4,9 @@ import math
 import random
 
 import pytest
+from analysis.made_records import make_genotype
 from hypothesis import given
 from hypothesis import strategies as st
-from made_records import make_genotype
 
 from rosearch.analysis.features import FEATURES, SHARES, architecture_features
 from rosearch.space.cost import count_parameters

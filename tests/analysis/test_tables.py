@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from made_records import make_genotype, make_measurements, make_record
+from analysis.made_records import make_genotype, make_measurements, make_record
 
 from rosearch.analysis.statistics import feature_statistics
 from rosearch.analysis.tables import COLUMNS, records_table, replace_file, write_tables

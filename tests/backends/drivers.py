@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import chores
+from backends import chores
 
 from rosearch.backends.backend import Task
 from rosearch.backends.local import LocalBackend

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import chores
 import pytest
+from backends import chores
 
 from rosearch.backends import BACKENDS, make_backend
 from rosearch.backends.backend import Backend, Result, Task

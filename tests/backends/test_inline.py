@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import os
 
-import chores
 import pytest
+from backends import chores
 
 from rosearch.backends.backend import Task
 from rosearch.backends.inline import InlineBackend

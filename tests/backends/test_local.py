@@ -12,9 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import broken_chores
-import chores
 import pytest
+from backends import broken_chores, chores
 
 from rosearch.backends.backend import Task
 from rosearch.backends.local import LocalBackend

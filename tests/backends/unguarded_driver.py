@@ -1,6 +1,6 @@
 """A user's script that forgot `if __name__ == "__main__"`: every worker runs it again."""
 
-import chores
+from backends import chores
 
 from rosearch.backends.backend import Task
 from rosearch.backends.local import LocalBackend

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import make_split
+from data.conftest import make_split
 
 from rosearch.data.batches import Batch, batch_count, collate, evaluation_batches, training_batches
 from rosearch.data.encoding import EncodedSplit, encode

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import make_split
+from data.conftest import make_split
 
 from rosearch.data.encoding import EncodedSplit, encode, tokenizer_fingerprint
 from rosearch.errors import BadInput

@@ -5,7 +5,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from conftest import make_config
+from data.conftest import make_config
 
 from rosearch.data import grammar
 from rosearch.data.grammar import NEGATIVE, POSITIVE, Review, derive, generate_splits

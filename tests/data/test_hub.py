@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import make_config
+from data.conftest import make_config
 
 from rosearch.data import hub
 from rosearch.data.hub import hub_reachable

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import make_config
+from data.conftest import make_config
 
 from rosearch.data.loading import load_task
 from rosearch.errors import BadInput, MissingResource

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_models import CPU, make_lesson, make_task, make_tokenizer, save_model
+from distillation.tiny_models import CPU, make_lesson, make_task, make_tokenizer, save_model
 
 from rosearch.data.encoding import EncodedSplit, encode
 from rosearch.data.tasks import Task

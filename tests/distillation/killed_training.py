@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import torch
-from tiny_models import CPU, config_of, make_lesson, make_student, make_task, make_tokenizer, save_model
+from distillation.tiny_models import CPU, config_of, make_lesson, make_student, make_task, make_tokenizer, save_model
 
 from rosearch.data.encoding import encode
 from rosearch.distillation.checkpoint import Checkpoint

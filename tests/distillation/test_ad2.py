@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from tiny_models import CPU, config_of, make_lesson, make_student, make_task, same_weights, save_model
+from distillation.tiny_models import CPU, config_of, make_lesson, make_student, make_task, same_weights, save_model
 from torch import Tensor
 from transformers import PreTrainedModel
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 import torch
-from killed_training import small_lesson, small_student
-from tiny_models import config_of, same_weights
+from distillation.killed_training import small_lesson, small_student
+from distillation.tiny_models import config_of, same_weights
 
 from rosearch.distillation import fitting
 from rosearch.distillation.checkpoint import Checkpoint, saved

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_models import make_auto_student
+from distillation.tiny_models import make_auto_student
 
 from rosearch.distillation.cutting import cut_student
 from rosearch.errors import BadInput

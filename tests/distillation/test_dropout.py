@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tiny_models import CPU, make_student
+from distillation.tiny_models import CPU, make_student
 from torch import nn
 
 from rosearch.distillation.dropout import ByteDropout, byte_dropout

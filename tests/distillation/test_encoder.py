@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_models import CPU, FILLERS, GOOD, save_model
+from distillation.tiny_models import CPU, FILLERS, GOOD, save_model
 from transformers import PreTrainedModel
 
 from rosearch.corpus_config import CorpusConfig, CorpusSource

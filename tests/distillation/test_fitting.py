@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 import torch
+from distillation.tiny_models import GENOTYPE, make_student
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_models import GENOTYPE, make_student
 from torch import nn
 
 from rosearch.distillation import fitting

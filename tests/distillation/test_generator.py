@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_models import CPU, bert_config, config_of, make_tokenizer, same_weights, save_model
+from distillation.tiny_models import CPU, bert_config, config_of, make_tokenizer, same_weights, save_model
 from transformers import (
     BertForMaskedLM,
     DistilBertConfig,

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from tiny_models import make_tokenizer
+from distillation.tiny_models import make_tokenizer
 
 from rosearch.distillation.guided import Guide
 from rosearch.distillation.method import Text

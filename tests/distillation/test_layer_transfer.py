@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 import torch
+from distillation.tiny_models import bert_config
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_models import bert_config
 from torch import Tensor
 from transformers import BertModel
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from tiny_models import (
+from distillation.tiny_models import (
     CPU,
     config_of,
     make_auto_student,

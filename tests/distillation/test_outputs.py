@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_models import CPU, make_split, make_tokenizer, save_model
+from distillation.tiny_models import CPU, make_split, make_tokenizer, save_model
 
 from rosearch.data.batches import collate, evaluation_batches
 from rosearch.data.encoding import EncodedSplit, encode

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from distillation.tiny_models import CPU, make_auto_student, make_student
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_models import CPU, make_auto_student, make_student
 from torch import Tensor
 from transformers import PreTrainedModel
 

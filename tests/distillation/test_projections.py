@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_models import make_auto_student, make_student
+from distillation.tiny_models import make_auto_student, make_student
 from torch import Tensor
 from transformers import AlbertConfig, AlbertModel, XLMRobertaConfig, XLMRobertaModel
 

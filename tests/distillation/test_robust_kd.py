@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_models import BAD, GOOD, config_of, make_student, same_weights
+from distillation.tiny_models import BAD, GOOD, config_of, make_student, same_weights
 
 from rosearch.data.batches import Batch, collate
 from rosearch.data.tasks import Rows

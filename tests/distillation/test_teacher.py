@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_models import CPU, make_task, same_weights, save_model
+from distillation.tiny_models import CPU, make_task, same_weights, save_model
 
 from rosearch.config import FineTuneConfig, TeacherConfig
 from rosearch.data.encoding import encode

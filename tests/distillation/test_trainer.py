@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_models import (
+from distillation.tiny_models import (
     CPU,
     config_of,
     make_auto_student,

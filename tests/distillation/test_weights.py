@@ -8,7 +8,7 @@ from typing import Any
 
 import huggingface_hub
 import pytest
-from tiny_models import save_model
+from distillation.tiny_models import save_model
 
 from rosearch.distillation.weights import folder_fingerprint, locate_weights, model_fingerprint
 from rosearch.errors import BadInput, MissingResource

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_model import CPU, WORDS, make_model
+from evaluation.tiny_model import CPU, WORDS, make_model
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertForSequenceClassification, PreTrainedTokenizerFast
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_model import CPU
+from evaluation.tiny_model import CPU
 
 from rosearch.data.tasks import Split
 from rosearch.evaluation.adversary import StudentAdversary

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 import torch
+from evaluation.tiny_model import CPU, make_model
 from safetensors.torch import save_file
-from tiny_model import CPU, make_model
 from torch.utils.flop_counter import FlopCounterMode
 
 from rosearch.config import EfficiencyConfig

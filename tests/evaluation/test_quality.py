@@ -3,9 +3,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from evaluation.tiny_model import CPU
 from scipy import stats
 from sklearn import metrics
-from tiny_model import CPU
 
 from rosearch.data.encoding import EncodedSplit
 from rosearch.errors import CandidateFailed

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_model import make_model
+from evaluation.tiny_model import make_model
 
 from rosearch.config import EfficiencyConfig
 from rosearch.errors import RosearchError

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_model import CPU
+from evaluation.tiny_model import CPU
 
 from rosearch.errors import CandidateFailed
 from rosearch.evaluation.attacks.recipes import RECIPES, Recipe

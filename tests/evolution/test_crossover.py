@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import networkx as nx
 import pytest
+from evolution.landscapes import DAG, ENCODERS, SMALL, SPACES
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from landscapes import DAG, ENCODERS, SMALL, SPACES
 
 from rosearch.evolution.crossover import cross
 from rosearch.evolution.operators import operators_of

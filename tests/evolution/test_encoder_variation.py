@@ -4,9 +4,9 @@ import random
 from dataclasses import replace
 
 import pytest
+from evolution.landscapes import ENCODERS
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from landscapes import ENCODERS
 
 from rosearch.evolution.encoder_variation import ENCODER_MUTATIONS, cross_encoders
 from rosearch.space.encoder_space import EncoderChoice

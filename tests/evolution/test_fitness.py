@@ -4,9 +4,9 @@ import math
 from dataclasses import replace
 
 import pytest
+from evolution.landscapes import measurements
 from hypothesis import given
 from hypothesis import strategies as st
-from landscapes import measurements
 
 from rosearch.config import FitnessConfig, WeightsConfig
 from rosearch.errors import BadInput

@@ -4,7 +4,7 @@ from dataclasses import replace
 from math import log
 
 import pytest
-from landscapes import DAG, ENCODERS, answer, build, evolution, failing, hilly, measurements, run
+from evolution.landscapes import DAG, ENCODERS, answer, build, evolution, failing, hilly, measurements, run
 
 from rosearch.config import FitnessConfig
 from rosearch.errors import BadInput

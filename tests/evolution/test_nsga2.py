@@ -3,7 +3,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from landscapes import answer, build, evolution, hilly, measurements, run
+from evolution.landscapes import answer, build, evolution, hilly, measurements, run
 
 from rosearch.records.measurements import Measurements
 from rosearch.space.genotype import Genotype

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from landscapes import DAG, ENCODERS
+from evolution.landscapes import DAG, ENCODERS
 
 from rosearch.evolution.encoder_variation import ENCODER_MUTATIONS
 from rosearch.evolution.mutation import mutations_of

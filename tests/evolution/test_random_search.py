@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from landscapes import build, failing, hilly, run
+from evolution.landscapes import build, failing, hilly, run
 
 
 def test_what_is_sampled_does_not_depend_on_what_came_out() -> None:

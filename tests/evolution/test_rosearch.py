@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from landscapes import Landscape, answer, build, evolution, hilly, measurements, run
+from evolution.landscapes import Landscape, answer, build, evolution, hilly, measurements, run
 from scipy.stats import mannwhitneyu
 
 from rosearch.records.measurements import Measurements

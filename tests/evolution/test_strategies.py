@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from landscapes import (
+from evolution.landscapes import (
     DAG,
     ENCODERS,
     SMALL,

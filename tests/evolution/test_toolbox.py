@@ -4,7 +4,7 @@ import random
 
 import pytest
 from deap import creator, tools
-from landscapes import DAG, answer, build, hilly, measurements, run
+from evolution.landscapes import DAG, answer, build, hilly, measurements, run
 
 from rosearch.config import FitnessConfig
 from rosearch.evolution import score

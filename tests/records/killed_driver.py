@@ -10,7 +10,7 @@ import signal
 import sys
 from pathlib import Path
 
-import sample_records as samples
+from records import sample_records as samples
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 

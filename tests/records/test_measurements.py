@@ -7,9 +7,9 @@ import typing
 from dataclasses import asdict, replace
 
 import pytest
-import sample_records as samples
 from hypothesis import given
 from hypothesis import strategies as st
+from records import sample_records as samples
 
 from rosearch.records import measurements
 from rosearch.records.measurements import (

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import sample_records as samples
+from records import sample_records as samples
 
 from rosearch.config import Experiment
 from rosearch.errors import BadInput, RunError

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import sample_records as samples
+from records import sample_records as samples
 from sqlalchemy import event
 
 from rosearch.errors import RunError

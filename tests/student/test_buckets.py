@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from small_students import PIECES, VOCABULARY
+from student.small_students import PIECES, VOCABULARY
 
 from rosearch.student import buckets
 from rosearch.student.buckets import fit_buckets

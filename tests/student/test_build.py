@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 import torch
-from small_students import BRANCHING, POSITIONS, RANK, SOURCES, VOCABULARY, WIDTH, padded_batch, small_student
+from student.small_students import BRANCHING, POSITIONS, RANK, SOURCES, VOCABULARY, WIDTH, padded_batch, small_student
 from torch import Tensor, nn
 from transformers import (
     BertConfig,

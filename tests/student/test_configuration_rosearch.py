@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from small_students import BRANCHING, WIDTH
+from student.small_students import BRANCHING, WIDTH
 
 from rosearch.space.genotype import SOURCE_DEFAULTS, Genotype
 from rosearch.space.rules import structural_problems

@@ -4,7 +4,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from small_students import (
+from student.small_students import (
     BRANCHING,
     PIECES,
     RANK,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from small_students import (
+from student.small_students import (
     BRANCHING,
     POSITIONS,
     RANK,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from small_students import OPERATION_CASES, WIDTH, case_name, padded_batch, single, small_student
+from student.small_students import OPERATION_CASES, WIDTH, case_name, padded_batch, single, small_student
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from small_students import OPERATION_CASES, WIDTH, case_name
+from student.small_students import OPERATION_CASES, WIDTH, case_name
 from torch import Tensor, nn
 
 from rosearch.space.genotype import Setting

@@ -2,8 +2,8 @@
 
 The texts of an attack's batch are those of a few rows, each with a word or two changed: most tokens stand in many of
 them at the same place, most among the same neighbours. Until attention reads whole texts, such tokens have the same
-vectors: embeddings, what works token by token, convolutions and pools (`token_neighbours`), and queries, keys and values of
-attention. Behind that, the real tokens of all texts stand one after the other, and attention takes the texts of one
+vectors: embeddings, what works token by token, convolutions and pools (`token_neighbours`), and queries, keys and values
+of attention. Behind that, the real tokens of all texts stand one after the other, and attention takes the texts of one
 length at a time. Exact: the same sums of the same numbers.
 
 B is the batch, T the longest text's tokens, N all real tokens, U their classes (`real_tokens`), W the width. Own code.

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from attacked_texts import Rows
-from oracle import SteadyVictim, differences, stock_rows, untouched_rows
+from evaluation.attacks.attacked_texts import Rows
+from evaluation.attacks.oracle import SteadyVictim, differences, stock_rows, untouched_rows
 
 from rosearch.evaluation.attacks.attack import learn_plan
 from rosearch.evaluation.attacks.engine import run_engine

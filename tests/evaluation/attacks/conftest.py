@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 import torch
-from attacked_case import Case, Cases, Victims
-from attacked_texts import Rows, pair_rows, single_rows
-from oracle import SteadyVictim
-from tiny_model import CPU, make_model
-from tiny_resources import write_resources
-from tiny_tokenizers import TOKENIZERS
+from evaluation.attacks.attacked_case import Case, Cases, Victims
+from evaluation.attacks.attacked_texts import Rows, pair_rows, single_rows
+from evaluation.attacks.oracle import SteadyVictim
+from evaluation.attacks.tiny_resources import write_resources
+from evaluation.attacks.tiny_tokenizers import TOKENIZERS
+from evaluation.tiny_model import CPU, make_model
 
 from rosearch.evaluation.attacks import library
 from rosearch.evaluation.attacks.recipes import RECIPES, build

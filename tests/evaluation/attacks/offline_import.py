@@ -55,7 +55,7 @@ def main(cache: Path) -> None:
     imported = sorted(name for name in ("textattack", "flair", "nltk") if name in sys.modules)
     import datasets
     import huggingface_hub.constants as hub
-    from letter_victim import LetterVictim
+    from evaluation.attacks.letter_victim import LetterVictim
 
     from rosearch.resources.resources import Resources
 

@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 import torch
-from attacked_case import Victims
-from attacked_texts import NASTY, pair_rows, single_rows
-from oracle import SteadyVictim
+from evaluation.attacks.attacked_case import Victims
+from evaluation.attacks.attacked_texts import NASTY, pair_rows, single_rows
+from evaluation.attacks.oracle import SteadyVictim
 
 from rosearch.errors import BadInput, MissingResource
 from rosearch.evaluation.attacks import attack as attacks

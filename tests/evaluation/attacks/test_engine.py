@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from attacked_case import Case, Cases
-from attacked_texts import pair_rows, single_rows
-from oracle import differences
+from evaluation.attacks.attacked_case import Case, Cases
+from evaluation.attacks.attacked_texts import pair_rows, single_rows
+from evaluation.attacks.oracle import differences
 
 from rosearch.evaluation.attacks import engine, searches
 from rosearch.evaluation.attacks.engine import run_engine, token_types

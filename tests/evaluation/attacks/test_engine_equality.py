@@ -8,10 +8,10 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from attacked_case import Cases, Victims
-from attacked_texts import Rows, pair_rows, single_rows
-from oracle import differences
-from tiny_tokenizers import TOKENIZERS
+from evaluation.attacks.attacked_case import Cases, Victims
+from evaluation.attacks.attacked_texts import Rows, pair_rows, single_rows
+from evaluation.attacks.oracle import differences
+from evaluation.attacks.tiny_tokenizers import TOKENIZERS
 
 from rosearch.evaluation.attacks.forms import form_of
 from rosearch.evaluation.attacks.recipes import RECIPES, build

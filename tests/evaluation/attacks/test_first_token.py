@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from attacked_case import Cases
-from attacked_texts import pair_rows, single_rows
-from tiny_model import CPU, WORDS
-from tiny_tokenizers import TOKENIZERS
+from evaluation.attacks.attacked_case import Cases
+from evaluation.attacks.attacked_texts import pair_rows, single_rows
+from evaluation.attacks.tiny_tokenizers import TOKENIZERS
+from evaluation.tiny_model import CPU, WORDS
 from torch import nn
 from transformers import PreTrainedModel
 

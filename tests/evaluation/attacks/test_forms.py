@@ -4,7 +4,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from attacked_case import Victims
+from evaluation.attacks.attacked_case import Victims
 
 from rosearch.evaluation.attacks.forms import Form, form_of, frozen_constraints
 from rosearch.evaluation.attacks.recipes import RECIPES, build

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from evaluation.attacks.tiny_tokenizers import TOKENIZERS
+from evaluation.tiny_model import CPU, WORDS
 from student.small_students import BRANCHING, RANK, VOCABULARY, WIDTH, small_student
-from tiny_model import CPU, WORDS
-from tiny_tokenizers import TOKENIZERS
 from torch import nn
 
 from rosearch.evaluation.attacks import lean

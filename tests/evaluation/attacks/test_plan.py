@@ -8,9 +8,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from attacked_case import Victims
-from attacked_texts import pair_rows, single_rows
-from letter_victim import LetterVictim
+from evaluation.attacks.attacked_case import Victims
+from evaluation.attacks.attacked_texts import pair_rows, single_rows
+from evaluation.attacks.letter_victim import LetterVictim
 
 from rosearch.evaluation.attacks import plan as planning
 from rosearch.evaluation.attacks.attack import prepare_attack
@@ -220,7 +220,7 @@ SOME: Texts = [("The film was good and the plot never dull.",), ("I loved the gr
 SCRIPT = f"""
 import sys
 from pathlib import Path
-from letter_victim import LetterVictim
+from evaluation.attacks.letter_victim import LetterVictim
 from rosearch.evaluation.attacks.attack import prepare_attack
 from rosearch.resources.resources import Resources
 for name in {COMPILED_AT_ONCE}:

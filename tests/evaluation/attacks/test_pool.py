@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from letter_victim import LetterVictim
-from tiny_model import CPU
+from evaluation.attacks.letter_victim import LetterVictim
+from evaluation.tiny_model import CPU
 
 from rosearch.errors import CandidateFailed
 from rosearch.evaluation.attacks import library, recipes

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from letter_victim import LetterVictim
-from tiny_model import CPU, WORDS
+from evaluation.attacks.letter_victim import LetterVictim
+from evaluation.tiny_model import CPU, WORDS
 from transformers import BertConfig, BertForMaskedLM, BertTokenizerFast
 
 from rosearch.errors import BadInput, MissingResource
@@ -422,7 +422,7 @@ sys.path[:0] = sys.argv[2:]
 import torch
 from pathlib import Path
 import test_recipes as t
-from letter_victim import LetterVictim
+from evaluation.attacks.letter_victim import LetterVictim
 resources = t.ToyResources(Path("nowhere"))
 texts = [("A good film of a bad and dull plot .",), ("This film is good and the plot bad , film by film .",)]
 for name in ("pwws", "leap", "synonym-swap", "textbugger-lite"):

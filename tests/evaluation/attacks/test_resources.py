@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tiny_encoder import write_encoder
-from tiny_tagger import write_nltk_tagger, write_tagger
+from evaluation.attacks.tiny_encoder import write_encoder
+from evaluation.attacks.tiny_tagger import write_nltk_tagger, write_tagger
 from tiny_wordnet import write_oewn, write_wndb
 
 from rosearch.errors import BadInput, MissingResource

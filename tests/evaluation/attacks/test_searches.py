@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from attacked_case import Case, Cases
-from attacked_texts import single_rows
+from evaluation.attacks.attacked_case import Case, Cases
+from evaluation.attacks.attacked_texts import single_rows
 
 from rosearch.evaluation.attacks.searches import Answers, Encode, Found, search
 

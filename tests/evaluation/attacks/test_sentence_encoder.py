@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_encoder import WIDTH, WORDS, write_encoder
+from evaluation.attacks.tiny_encoder import WIDTH, WORDS, write_encoder
 from transformers import BertModel
 
 from rosearch.errors import BadInput

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from evaluation.attacks.tiny_tokenizers import TOKENIZERS
+from evaluation.tiny_model import CPU, WORDS
 from hypothesis import given, settings
 from student.small_students import (
     BRANCHING,
@@ -16,8 +18,6 @@ from student.small_students import (
     genotypes,
     small_student,
 )
-from tiny_model import CPU, WORDS
-from tiny_tokenizers import TOKENIZERS
 
 from rosearch.evaluation.attacks.forwards import replaced
 from rosearch.evaluation.attacks.lean import lean_passes

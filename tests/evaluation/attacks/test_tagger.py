@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tiny_tagger import trained, write_nltk_tagger, write_tagger
+from evaluation.attacks.tiny_tagger import trained, write_nltk_tagger, write_tagger
 
 from rosearch.errors import BadInput
 from rosearch.resources.resources import Resources

@@ -3,10 +3,10 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from attacked_texts import NASTY, pair_rows, reviews, single_rows
+from evaluation.attacks.attacked_texts import NASTY, pair_rows, reviews, single_rows
+from evaluation.attacks.tiny_tokenizers import TOKENIZERS
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny_tokenizers import TOKENIZERS
 
 from rosearch.evaluation.attacks.tokens import Tokens, pieces_of
 

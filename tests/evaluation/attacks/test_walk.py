@@ -2,8 +2,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attacked_case import Case, Cases
-from attacked_texts import pair_rows, single_rows
+from evaluation.attacks.attacked_case import Case, Cases
+from evaluation.attacks.attacked_texts import pair_rows, single_rows
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -2,7 +2,7 @@ import math
 from types import ModuleType
 
 import pytest
-from attacked_texts import NASTY, reviews
+from evaluation.attacks.attacked_texts import NASTY, reviews
 
 from rosearch.evaluation.attacks.windows import Window, window
 

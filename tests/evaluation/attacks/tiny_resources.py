@@ -7,8 +7,8 @@ import random
 from pathlib import Path
 
 import tiny_wordnet
-from tiny_encoder import write_encoder
-from tiny_tagger import write_tagger
+from evaluation.attacks.tiny_encoder import write_encoder
+from evaluation.attacks.tiny_tagger import write_tagger
 
 from rosearch.data.grammar import ADJECTIVES, NOUNS, VERBS
 from rosearch.resources.resources import Resources
