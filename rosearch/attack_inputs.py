@@ -17,13 +17,13 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, PretrainedConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
+from rosearch.config.file import load_experiment
 from rosearch.data.files import read_file
 from rosearch.data.loading import load_task
 from rosearch.data.table import Reading, Table
 from rosearch.data.tasks import Labels
 from rosearch.distillation.weights import locate_weights
 from rosearch.errors import BadInput, MissingResource, Problem
-from rosearch.experiment_file import load_experiment
 from rosearch.materials import task_seed
 from rosearch.positions import text_positions
 from rosearch.student.configuration_rosearch import (

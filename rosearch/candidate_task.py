@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from rosearch.config import Experiment, SuiteConfig
+from rosearch.config.distillation import DistillationConfig
+from rosearch.config.experiment import Experiment, SuiteConfig
 from rosearch.distillation.checkpoint import Checkpoint
-from rosearch.distillation_config import DistillationConfig
 from rosearch.records.measurements import Latency, Measurements, TeacherFacts
 from rosearch.space.genotype import Genotype
 

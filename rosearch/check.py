@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rosearch.config import Experiment
+from rosearch.config.experiment import Experiment
 from rosearch.errors import BadInput, Problem
 from rosearch.evolution.strategies import make_strategy
 from rosearch.space.known import known_architecture

@@ -18,6 +18,7 @@ import typer
 from typer.core import TyperGroup
 
 from rosearch.attack_command import ATTACK_EXAMPLES, attack, attack_resources
+from rosearch.config.file import load_experiment
 from rosearch.console import (
     err,
     out,
@@ -31,7 +32,6 @@ from rosearch.description import describe_record, describe_run
 from rosearch.display import SearchDisplay
 from rosearch.distil_command import DISTIL_EXAMPLES, distil
 from rosearch.errors import BadInput, RosearchError
-from rosearch.experiment_file import load_experiment
 from rosearch.explanation import predictions_table
 from rosearch.recommend_command import RECOMMEND_EXAMPLES, recommend
 from rosearch.records.record import Role

@@ -1,7 +1,7 @@
 """Distil one student, from Python; `rosearch distil` is the same from the command line.
 
 >>> from rosearch.distil import distil_student
->>> from rosearch.experiment_file import load_experiment
+>>> from rosearch.config.file import load_experiment
 >>> found = distil_student(load_experiment(Path("experiments/sst2.yaml")), "tinybert4", Path("out"))
 >>> found.record["quality"]["validation"]["student"]["value"]
 """
@@ -21,7 +21,7 @@ from transformers import AutoConfig, AutoTokenizer, PreTrainedModel
 
 from rosearch.attack import open_cache
 from rosearch.candidate_task import Stopwatch
-from rosearch.config import Experiment
+from rosearch.config.experiment import Experiment
 from rosearch.data.encoding import encode
 from rosearch.data.loading import load_task
 from rosearch.data.tasks import Task

@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
 
 from rosearch.attack_inputs import longest_input
+from rosearch.config.file import read_yaml
 from rosearch.data.encoding import tokenizer_fingerprint
 from rosearch.data.tasks import Task
 from rosearch.distillation.fine_tuning import label_names, quiet_transformers
@@ -25,7 +26,6 @@ from rosearch.distillation.methods import METHODS
 from rosearch.distillation.teacher import has_head, label_order, reorder_head
 from rosearch.distillation.weights import folder_fingerprint, locate_weights
 from rosearch.errors import BadInput, MissingResource, Problem, RosearchError
-from rosearch.experiment_file import read_yaml
 from rosearch.records.run_directory import RunDirectory
 from rosearch.results import load_results
 from rosearch.space.genotype import Genotype

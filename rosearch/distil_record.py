@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from rosearch.config import Experiment
+from rosearch.config.experiment import Experiment
 from rosearch.distil_inputs import FoundStudent
 from rosearch.distillation.methods import own_settings
 from rosearch.distillation.weights import model_fingerprint

@@ -10,7 +10,7 @@ from typing import Protocol
 from rosearch.backends.backend import Backend, Lost, Task
 from rosearch.candidate import run_candidate
 from rosearch.candidate_task import CandidateTask
-from rosearch.config import Experiment
+from rosearch.config.experiment import Experiment
 from rosearch.errors import SearchAborted
 from rosearch.latency import student_latencies
 from rosearch.materials import attack_seed

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoTokenizer
 
-from rosearch.config import Experiment
+from rosearch.config.experiment import Experiment
 from rosearch.data.corpus import Corpus, prepare_corpus
 from rosearch.distillation.device import resolve_device
 from rosearch.distillation.encoder import load_encoder

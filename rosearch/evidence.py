@@ -16,7 +16,7 @@ import pandas as pd
 from rosearch.analysis.figures import draw_correlations, draw_front
 from rosearch.analysis.statistics import feature_statistics, holm
 from rosearch.analysis.tables import Scored, records_table, replace_file, write_tables
-from rosearch.config import Experiment
+from rosearch.config.experiment import Experiment
 from rosearch.errors import RunError
 from rosearch.evaluation.comparison import ALPHA, Comparison, PairedDifference, compare
 from rosearch.evolution.fitness import score

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedModel
 
-from rosearch.config import Experiment
+from rosearch.config.experiment import Experiment
 from rosearch.distillation.device import resolve_device
 from rosearch.evaluation.efficiency import measure_latency
 from rosearch.evaluation.latency_table import LatencyTable

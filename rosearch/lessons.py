@@ -7,9 +7,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from rosearch.config.distillation import DistillationConfig
 from rosearch.distillation.method import Adversary, Lesson
 from rosearch.distillation.teacher import load_teacher
-from rosearch.distillation_config import DistillationConfig
 from rosearch.evaluation.adversary import StudentAdversary
 from rosearch.materials import Materials
 from rosearch.progress import Progress, silent

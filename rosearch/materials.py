@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from rosearch.config import Experiment, SuiteConfig
+from rosearch.config.experiment import Experiment, SuiteConfig
 from rosearch.data.encoding import EncodedSplit, encode
 from rosearch.data.loading import load_task
 from rosearch.data.tasks import Split, Task

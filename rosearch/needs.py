@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from rosearch.config import Experiment
+from rosearch.config.experiment import Experiment
 from rosearch.distillation.methods import METHODS
 from rosearch.encodings.tokenizer import lists_of
 from rosearch.errors import BadInput, MissingResource, Problem

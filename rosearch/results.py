@@ -9,7 +9,7 @@ from functools import cached_property
 
 from pydantic import TypeAdapter
 
-from rosearch.config import Experiment
+from rosearch.config.experiment import Experiment
 from rosearch.errors import RunError
 from rosearch.evolution.fitness import Fitness, score
 from rosearch.evolution.front import Scored, by_front, by_scalar

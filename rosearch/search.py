@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from rosearch.backends import make_backend
-from rosearch.config import Experiment
+from rosearch.config.experiment import Experiment
 from rosearch.driver import Driver, Observer
 from rosearch.encoder_materials import (
     EncoderMaterials,

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from rosearch.experiment_file import load_experiment
+from rosearch.config.file import load_experiment
 from rosearch.records.measurements import (
     ClassRobustness,
     Efficiency,

@@ -14,9 +14,9 @@ from transformers import AutoTokenizer
 import rosearch.candidate
 from rosearch.candidate import run_candidate
 from rosearch.candidate_task import CandidateTask
+from rosearch.config.file import load_experiment
 from rosearch.distillation.kd import KnowledgeDistillation
 from rosearch.errors import CandidateFailed
-from rosearch.experiment_file import load_experiment
 from rosearch.lessons import save_whole
 from rosearch.materials import attack_seed, measure_teacher, prepare_materials
 from rosearch.progress import silent

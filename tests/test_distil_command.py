@@ -31,9 +31,9 @@ from transformers import (
     RobertaModel,
 )
 
+from rosearch.config.file import load_experiment
 from rosearch.display import SearchDisplay
 from rosearch.distil import Options, Watcher, distil_student, unfinished
-from rosearch.experiment_file import load_experiment
 from rosearch.records.record import Record
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store

@@ -17,9 +17,9 @@ from command_line import rosearch
 from small_run import Quiet, outcomes, write_encoder_experiment, write_experiment
 from transformers import AutoModel, AutoTokenizer
 
+from rosearch.config.file import load_experiment
 from rosearch.errors import BadInput
 from rosearch.evaluation.latency_table import LatencyTable
-from rosearch.experiment_file import load_experiment
 from rosearch.records.run_directory import RunDirectory
 from rosearch.results import Results, load_results
 from rosearch.search import cache_folder, run_search

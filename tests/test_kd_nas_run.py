@@ -14,12 +14,12 @@ from rich.console import Console
 from small_run import Quiet, write_experiment
 
 from rosearch.check import check_experiment
-from rosearch.config import Experiment
+from rosearch.config.experiment import Experiment
+from rosearch.config.file import load_experiment
 from rosearch.description import describe_run
 from rosearch.distillation.losses import soft_label_loss
 from rosearch.errors import BadInput
 from rosearch.evaluation.quality import predict
-from rosearch.experiment_file import load_experiment
 from rosearch.explanation import explanation, predictions_table
 from rosearch.materials import prepare_materials
 from rosearch.records.run_directory import RunDirectory

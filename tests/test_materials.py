@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from small_run import write_experiment
 
-from rosearch.config import Experiment
+from rosearch.config.experiment import Experiment
+from rosearch.config.file import load_experiment
 from rosearch.driver import candidate_task
-from rosearch.experiment_file import load_experiment
 from rosearch.finalists import finalist_task
 from rosearch.materials import quality_of
 

@@ -16,10 +16,10 @@ from small_multilingual import write_multilingual_experiment, write_topics
 from small_run import Quiet
 from transformers import AutoModel, AutoTokenizer
 
+from rosearch.config.file import load_experiment
 from rosearch.data.corpus import prepare_corpus
 from rosearch.encoder_materials import find_encoder
 from rosearch.errors import BadInput
-from rosearch.experiment_file import load_experiment
 from rosearch.records.run_directory import RunDirectory
 from rosearch.results import Results
 from rosearch.search import cache_folder, run_search

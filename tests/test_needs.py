@@ -9,9 +9,9 @@ from small_run import write_experiment
 
 import rosearch.needs
 from rosearch.check import check_experiment, check_resources
-from rosearch.config import Experiment
+from rosearch.config.experiment import Experiment
+from rosearch.config.file import load_experiment
 from rosearch.errors import BadInput, MissingResource
-from rosearch.experiment_file import load_experiment
 from rosearch.needs import attack_names, find_recipes, require_training
 from rosearch.resources.resources import VARIABLE
 

@@ -8,8 +8,8 @@ import pytest
 from command_line import rosearch
 from small_run import Quiet, write_encoder_experiment
 
+from rosearch.config.file import load_experiment
 from rosearch.errors import RunError
-from rosearch.experiment_file import load_experiment
 from rosearch.recommendation import recommend, recommendations_table
 from rosearch.records.measurements import Latency
 from rosearch.records.record import Record

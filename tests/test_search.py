@@ -17,9 +17,9 @@ from transformers import AutoModelForSequenceClassification
 import rosearch.driver
 from rosearch.analysis.tables import records_table
 from rosearch.candidate_task import CandidateTask
+from rosearch.config.file import load_experiment
 from rosearch.errors import RunError, SearchAborted
 from rosearch.evidence import export_record
-from rosearch.experiment_file import load_experiment
 from rosearch.progress import Progress
 from rosearch.records.record import Failure, Outcome
 from rosearch.records.run_directory import RunDirectory

@@ -10,7 +10,7 @@ from rosearch.backends.inline import InlineBackend
 from rosearch.backends.local import LocalBackend
 
 if TYPE_CHECKING:
-    from rosearch.config import ExecutionConfig  # every worker imports this package, and needs no pydantic
+    from rosearch.config.experiment import ExecutionConfig  # every worker imports this package, and needs no pydantic
 
 BACKENDS: dict[str, Callable[[ExecutionConfig], Backend]] = {
     "inline": lambda execution: InlineBackend(),

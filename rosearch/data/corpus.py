@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from filelock import FileLock
 
-from rosearch.corpus_config import CorpusConfig
+from rosearch.config.corpus import CorpusConfig
 from rosearch.data.corpus_sources import Source, find_sources
 from rosearch.data.encoding import tokenizer_fingerprint
 from rosearch.data.packing import Packer

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 
-from rosearch.corpus_config import CorpusConfig, CorpusSource
+from rosearch.config.corpus import CorpusConfig, CorpusSource
 from rosearch.data.hub import stream_hub
 from rosearch.data.text_files import FORMATS, TextFile, document_paragraphs, is_text
 from rosearch.data.text_stream import DECOMPRESSORS

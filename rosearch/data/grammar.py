@@ -28,10 +28,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rosearch.config.task import TaskConfig
 from rosearch.data.tasks import Split
 from rosearch.errors import BadInput, Problem
 from rosearch.randomness import generator
-from rosearch.task_config import TaskConfig
 
 NEGATIVE, POSITIVE = -1, 1
 NAMES = {NEGATIVE: "negative", POSITIVE: "positive"}

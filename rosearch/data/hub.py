@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rosearch.corpus_config import CorpusSource
+from rosearch.config.corpus import CorpusSource
+from rosearch.config.task import HubSource
 from rosearch.data.table import Table
 from rosearch.errors import BadInput, MissingResource, Problem
-from rosearch.task_config import HubSource
 
 _PATIENCE_S = 3.0  # the hub's own client retries for most of a minute before it says that there is no network
 

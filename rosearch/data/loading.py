@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rosearch.config.task import TaskConfig
 from rosearch.data.carving import carve, sample
 from rosearch.data.files import read_file
 from rosearch.data.grammar import generate_splits
@@ -15,7 +16,6 @@ from rosearch.data.table import Reading, Table, class_problems
 from rosearch.data.tasks import Split, Task
 from rosearch.errors import BadInput, MissingResource, Problem
 from rosearch.randomness import derive_seed
-from rosearch.task_config import TaskConfig
 
 
 def load_task(config: TaskConfig, seed: int) -> Task:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from rosearch.task_config import Metric
+from rosearch.config.task import Metric
 
 Labels = np.ndarray[tuple[int], np.dtype[Any]]
 Rows = np.ndarray[tuple[int], np.dtype[np.int64]]

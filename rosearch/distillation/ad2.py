@@ -14,13 +14,13 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from rosearch.config.distillation import DistillationConfig
 from rosearch.data.batches import Batch
 from rosearch.distillation.kd import label_loss
 from rosearch.distillation.losses import soft_label_loss
 from rosearch.distillation.method import Lesson, Method
 from rosearch.distillation.outputs import TeacherRows
 from rosearch.distillation.perturbation import ascend, embed, random_start, with_embeddings
-from rosearch.distillation_config import DistillationConfig
 
 
 class AdversarialDistillation(Method):

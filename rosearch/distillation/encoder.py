@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModel, PreTrainedModel
 
+from rosearch.config.distillation import DistillationConfig
 from rosearch.data.blocks import CorpusRows, evaluation_blocks
 from rosearch.data.corpus import Corpus, Part
 from rosearch.distillation.checkpoint import Checkpoint
@@ -25,7 +26,6 @@ from rosearch.distillation.method import schedule_of
 from rosearch.distillation.projections import Projections
 from rosearch.distillation.relations import check_relation_heads, relation_loss
 from rosearch.distillation.weights import folder_fingerprint
-from rosearch.distillation_config import DistillationConfig
 from rosearch.errors import CandidateFailed
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed

@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
 from transformers.utils import logging
 
-from rosearch.config import FineTuneConfig
+from rosearch.config.experiment import FineTuneConfig
 from rosearch.data.batches import Batch, TaskRows
 from rosearch.data.encoding import encode
 from rosearch.data.tasks import Task

@@ -12,13 +12,13 @@ from typing import Any, Self
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from rosearch.config.distillation import DistillationConfig
 from rosearch.data.batches import Batch
 from rosearch.distillation.kd import label_loss
 from rosearch.distillation.layer_transfer import node_depths
 from rosearch.distillation.losses import hidden_state_loss
 from rosearch.distillation.method import Lesson, Method
 from rosearch.distillation.outputs import TeacherRows
-from rosearch.distillation_config import DistillationConfig
 
 
 class HiddenStateDistillation(Method):

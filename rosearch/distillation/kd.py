@@ -8,11 +8,11 @@ from typing import Self
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from rosearch.config.distillation import DistillationConfig
 from rosearch.data.batches import Batch
 from rosearch.distillation.losses import hard_label_loss, soft_label_loss
 from rosearch.distillation.method import Lesson, Method
 from rosearch.distillation.outputs import TeacherRows
-from rosearch.distillation_config import DistillationConfig
 
 
 class KnowledgeDistillation(Method):

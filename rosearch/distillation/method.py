@@ -12,12 +12,12 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from rosearch.config.distillation import DistillationConfig
 from rosearch.data.batches import Batch
 from rosearch.data.encoding import EncodedSplit
 from rosearch.data.tasks import Rows
 from rosearch.distillation.fitting import Schedule
 from rosearch.distillation.outputs import TeacherOutputs, TeacherRows
-from rosearch.distillation_config import DistillationConfig
 from rosearch.progress import Progress, silent
 
 Text = tuple[str, ...]  # one text, or a pair

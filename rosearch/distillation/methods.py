@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from rosearch.config.distillation import DistillationConfig
 from rosearch.distillation.ad2 import AdversarialDistillation
 from rosearch.distillation.hidden_states import HiddenStateDistillation
 from rosearch.distillation.kd import KnowledgeDistillation
 from rosearch.distillation.mate_kd import MateKd
 from rosearch.distillation.method import Method
 from rosearch.distillation.robust_kd import RobustKd
-from rosearch.distillation_config import DistillationConfig
 
 METHODS: dict[str, type[Method]] = {
     "kd": KnowledgeDistillation,

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from rosearch.config.distillation import DistillationConfig
 from rosearch.data.batches import Batch, batch_of_texts
 from rosearch.distillation.averaging import RunningMean
 from rosearch.distillation.embedding_sources import EMBEDDING_SOURCES, EmbeddingSource
@@ -28,7 +29,6 @@ from rosearch.distillation.losses import soft_label_loss
 from rosearch.distillation.method import Lesson, Method, Text
 from rosearch.distillation.outputs import TeacherRows
 from rosearch.distillation.text_sources import TEXT_SOURCES, Characters, Source, lists_of, open_sources, perturb
-from rosearch.distillation_config import DistillationConfig
 from rosearch.errors import BadInput, Problem
 from rosearch.randomness import derive_seed
 

@@ -21,7 +21,7 @@ from filelock import FileLock
 from torch import nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
 
-from rosearch.config import TeacherConfig
+from rosearch.config.experiment import TeacherConfig
 from rosearch.data.tasks import Task
 from rosearch.distillation.device import resolve_precision
 from rosearch.distillation.fine_tuning import fine_tune, label_names

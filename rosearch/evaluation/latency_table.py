@@ -19,7 +19,7 @@ from pathlib import Path
 from filelock import FileLock
 from pydantic import TypeAdapter
 
-from rosearch.config import EfficiencyConfig
+from rosearch.config.experiment import EfficiencyConfig
 from rosearch.evaluation.quiet_latency import Subject, measure_quietly
 from rosearch.records.measurements import Latency
 from rosearch.records.run_directory import write_whole

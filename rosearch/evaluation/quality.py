@@ -11,13 +11,13 @@ import torch
 from scipy.stats import pearsonr, spearmanr
 from sklearn.metrics import f1_score, matthews_corrcoef
 
+from rosearch.config.task import Metric
 from rosearch.data.batches import evaluation_batches
 from rosearch.data.encoding import EncodedSplit
 from rosearch.errors import CandidateFailed
 from rosearch.evaluation.intervals import wilson
 from rosearch.progress import Progress, silent
 from rosearch.records.measurements import Quality
-from rosearch.task_config import Metric
 
 Logits = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from rosearch.config import EfficiencyConfig
+from rosearch.config.experiment import EfficiencyConfig
 from rosearch.errors import RosearchError
 from rosearch.records.measurements import Latency
 from rosearch.space.genotype import Genotype

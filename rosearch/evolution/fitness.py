@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from rosearch.config import FitnessConfig
+from rosearch.config.experiment import FitnessConfig
+from rosearch.config.kd_nas import RewardConfig
 from rosearch.errors import BadInput, Problem
-from rosearch.kd_nas_config import RewardConfig
 from rosearch.records.measurements import Measurements
 
 _MARGIN = 4.0  # margins of single swaps are cut to -4..4

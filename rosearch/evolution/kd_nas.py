@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import log
 
-from rosearch.config import EvolutionConfig, FitnessConfig
+from rosearch.config.experiment import EvolutionConfig, FitnessConfig
 from rosearch.controller.agreement import Agreement, agreement
 from rosearch.controller.history import Choices, Episode, context_of
 from rosearch.controller.predictor import make_predictor

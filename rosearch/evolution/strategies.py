@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rosearch.config import EvolutionConfig, FitnessConfig
+from rosearch.config.experiment import EvolutionConfig, FitnessConfig
 from rosearch.evolution.kd_nas import KdNas
 from rosearch.evolution.nsga2 import Nsga2
 from rosearch.evolution.random_search import RandomSearch

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from deap import base
 
-from rosearch.config import EvolutionConfig, FitnessConfig
+from rosearch.config.experiment import EvolutionConfig, FitnessConfig
 from rosearch.evolution.fitness import Fitness, score
 from rosearch.evolution.front import Scored, by_front
 from rosearch.evolution.toolbox import Individual

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from deap import base
 
-from rosearch.config import EvolutionConfig
+from rosearch.config.experiment import EvolutionConfig
 from rosearch.errors import BadInput, Problem
 from rosearch.evolution.toolbox import Individual
 from rosearch.records.record import Proposal

@@ -29,9 +29,9 @@ from typing import Self
 import yaml
 from filelock import FileLock, Timeout
 
-from rosearch.config import Experiment
+from rosearch.config.experiment import Experiment
+from rosearch.config.file import load_snapshot
 from rosearch.errors import RunError
-from rosearch.experiment_file import load_snapshot
 from rosearch.records.record import Record
 from rosearch.records.store import Store
 

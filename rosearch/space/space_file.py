@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from rosearch.config.file import problems_of
 from rosearch.errors import BadInput, Problem
-from rosearch.experiment_file import problems_of
 from rosearch.space.genotype import SOURCE_DEFAULTS, Setting
 from rosearch.space.rules import (
     ACTIVATION,

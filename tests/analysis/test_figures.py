@@ -11,7 +11,7 @@ import pytest
 from rosearch.analysis.figures import draw_correlations, draw_front
 from rosearch.analysis.statistics import feature_statistics
 from rosearch.analysis.tables import records_table
-from rosearch.config import FitnessConfig
+from rosearch.config.experiment import FitnessConfig
 from rosearch.errors import MissingResource
 from rosearch.evolution.fitness import score
 from rosearch.records.record import Record

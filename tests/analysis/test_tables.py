@@ -14,7 +14,7 @@ from analysis.made_records import make_genotype, make_measurements, make_record
 
 from rosearch.analysis.statistics import feature_statistics
 from rosearch.analysis.tables import COLUMNS, records_table, replace_file, write_tables
-from rosearch.config import FitnessConfig
+from rosearch.config.experiment import FitnessConfig
 from rosearch.evolution.fitness import score
 from rosearch.records.measurements import SingleSwaps, Stopped
 from rosearch.records.record import Record

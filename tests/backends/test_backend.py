@@ -11,7 +11,7 @@ from rosearch.backends import BACKENDS, make_backend
 from rosearch.backends.backend import Backend, Result, Task
 from rosearch.backends.inline import InlineBackend
 from rosearch.backends.local import LocalBackend
-from rosearch.config import ExecutionConfig
+from rosearch.config.experiment import ExecutionConfig
 
 
 @pytest.fixture(scope="module", params=sorted(BACKENDS))

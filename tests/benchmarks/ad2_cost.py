@@ -42,6 +42,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from rosearch.config.distillation import DistillationConfig
+from rosearch.config.task import GeneratedSource, TaskConfig
 from rosearch.data.encoding import EncodedSplit, encode
 from rosearch.data.grammar import generate_splits
 from rosearch.data.tasks import Split
@@ -50,9 +52,7 @@ from rosearch.distillation.method import Lesson
 from rosearch.distillation.outputs import TeacherOutputs, teacher_outputs
 from rosearch.distillation.trainer import distil
 from rosearch.distillation.weights import locate_weights
-from rosearch.distillation_config import DistillationConfig
 from rosearch.errors import RosearchError
-from rosearch.task_config import GeneratedSource, TaskConfig
 from tests.benchmarks.benchmark_students import (
     MAX_LENGTH,
     fresh_student,

@@ -22,15 +22,15 @@ import numpy as np
 import torch
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
+from rosearch.config.distillation import Ad2Config, DistillationConfig
+from rosearch.config.file import load_experiment
+from rosearch.config.presets import DEFAULT
 from rosearch.data.batches import evaluation_batches
 from rosearch.distillation.ad2 import AdversarialDistillation
 from rosearch.distillation.outputs import TeacherRows
 from rosearch.distillation.perturbation import embed, with_embeddings
 from rosearch.distillation.teacher import load_teacher
-from rosearch.distillation_config import Ad2Config, DistillationConfig
-from rosearch.experiment_file import load_experiment
 from rosearch.materials import Materials, gather_materials
-from rosearch.perturbation_presets import DEFAULT
 from tests.benchmarks.cells import overrides_of
 
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rosearch.config.file import load_experiment
 from rosearch.distil import Options, distil_student
-from rosearch.experiment_file import load_experiment
 
 
 def distilled(

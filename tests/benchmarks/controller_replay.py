@@ -30,12 +30,12 @@ from rich.table import Table
 from scipy.stats import wilcoxon
 
 from rosearch.analysis.statistics import holm
-from rosearch.config import EvolutionConfig, FitnessConfig
+from rosearch.config.experiment import EvolutionConfig, FitnessConfig
+from rosearch.config.kd_nas import KdNasConfig, RewardConfig
 from rosearch.evaluation.intervals import mean_interval
 from rosearch.evolution import make_strategy
 from rosearch.evolution.fitness import reward
 from rosearch.evolution.kd_nas import agreements
-from rosearch.kd_nas_config import KdNasConfig, RewardConfig
 from rosearch.records.measurements import Efficiency, Latency, Measurements, Quality, Training
 from rosearch.records.record import Proposal, Record
 from rosearch.space.cost import count_parameters

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from transformers import AutoTokenizer
 
-from rosearch.corpus_config import CorpusConfig
+from rosearch.config.corpus import CorpusConfig
 from rosearch.data.blocks import training_blocks
 from rosearch.data.corpus import prepare_corpus
 from rosearch.distillation.weights import locate_weights

@@ -37,6 +37,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from rosearch.config.distillation import DistillationConfig
 from rosearch.data.batches import Batch
 from rosearch.data.encoding import EncodedSplit
 from rosearch.distillation import device as devices
@@ -47,7 +48,6 @@ from rosearch.distillation.methods import METHODS
 from rosearch.distillation.outputs import TeacherOutputs, TeacherRows
 from rosearch.distillation.teacher import load_teacher
 from rosearch.distillation.trainer import distil
-from rosearch.distillation_config import DistillationConfig
 from rosearch.space.known import known_architecture
 from rosearch.student.build import build_student
 

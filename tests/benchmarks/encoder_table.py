@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from rosearch.config import EfficiencyConfig
+from rosearch.config.experiment import EfficiencyConfig
 from rosearch.distillation.weights import locate_weights
 from rosearch.evaluation.latency_table import machine
 from rosearch.evaluation.quiet_latency import Subject, measure_quietly

@@ -23,12 +23,12 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 import rosearch.student  # noqa: F401  (its import teaches the Auto classes our students)
 from rosearch.attack import attack
-from rosearch.config import Experiment
+from rosearch.config.experiment import Experiment
+from rosearch.config.file import load_experiment
 from rosearch.data.loading import load_task
 from rosearch.distil import Options, distil_student
 from rosearch.distil_inputs import find_student
 from rosearch.evaluation.robustness import Suite
-from rosearch.experiment_file import load_experiment
 from rosearch.materials import task_seed
 
 _SEED = 7  # of the attacked rows and letters: one for all arms

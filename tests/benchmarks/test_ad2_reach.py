@@ -13,12 +13,12 @@ import pytest
 import torch
 from small_run import write_experiment
 
+from rosearch.config.distillation import DistillationConfig
+from rosearch.config.file import load_experiment
+from rosearch.config.presets import DEFAULT
 from rosearch.distillation.teacher import load_teacher
-from rosearch.distillation_config import DistillationConfig
 from rosearch.evaluation.quality import predict
-from rosearch.experiment_file import load_experiment
 from rosearch.materials import gather_materials
-from rosearch.perturbation_presets import DEFAULT
 from tests.benchmarks import ad2_reach, method_comparison
 
 

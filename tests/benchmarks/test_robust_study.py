@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from small_run import Quiet, write_experiment
 
-from rosearch.experiment_file import load_experiment
+from rosearch.config.file import load_experiment
 from rosearch.records.run_directory import RunDirectory
 from rosearch.search import run_search
 from tests.benchmarks import robust_study

@@ -13,9 +13,9 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
+from rosearch.config.kd_nas import KdNasConfig
 from rosearch.controller.history import Choices, Context, Episode, context_of
 from rosearch.controller.predictor import RewardPredictor, make_predictor
-from rosearch.kd_nas_config import KdNasConfig
 
 NAMES = get_args(KdNasConfig.model_fields["predictor"].annotation)
 pytestmark = pytest.mark.parametrize("name", NAMES)

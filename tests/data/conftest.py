@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
+from rosearch.config.task import TaskConfig
 from rosearch.data.tasks import Split
-from rosearch.task_config import TaskConfig
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from rosearch.corpus_config import CorpusConfig
+from rosearch.config.corpus import CorpusConfig
 from rosearch.data.blocks import evaluation_blocks, training_blocks
 from rosearch.data.corpus import Corpus, Part, prepare_corpus
 from rosearch.data.corpus_sources import find_sources

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from rosearch.corpus_config import CorpusConfig
+from rosearch.config.corpus import CorpusConfig
 from rosearch.data import hub
 from rosearch.data.corpus_sources import Source, find_sources
 from rosearch.errors import BadInput, MissingResource

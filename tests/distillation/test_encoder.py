@@ -9,11 +9,11 @@ import torch
 from distillation.tiny_models import CPU, FILLERS, GOOD, save_model
 from transformers import PreTrainedModel
 
-from rosearch.corpus_config import CorpusConfig, CorpusSource
+from rosearch.config.corpus import CorpusConfig, CorpusSource
+from rosearch.config.distillation import DistillationConfig
 from rosearch.data.corpus import Corpus, prepare_corpus
 from rosearch.distillation.checkpoint import Checkpoint
 from rosearch.distillation.encoder import EncoderLesson, distil_encoder, held_out_loss, load_encoder, make_objective
-from rosearch.distillation_config import DistillationConfig
 from rosearch.errors import BadInput, CandidateFailed
 from rosearch.space.genotype import Genotype, Node
 from rosearch.student.build import build_student

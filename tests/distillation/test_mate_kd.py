@@ -25,6 +25,7 @@ from distillation.tiny_models import (
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from rosearch.config.distillation import MateKdConfig
 from rosearch.data.batches import Batch, collate
 from rosearch.data.encoding import encode
 from rosearch.distillation.fitting import private_generator
@@ -34,7 +35,6 @@ from rosearch.distillation.method import Lesson
 from rosearch.distillation.outputs import teacher_outputs
 from rosearch.distillation.perturbation import with_embeddings
 from rosearch.distillation.trainer import distil
-from rosearch.distillation_config import MateKdConfig
 from rosearch.errors import BadInput, CandidateFailed
 
 SMALL = {

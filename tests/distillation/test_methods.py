@@ -15,6 +15,7 @@ from distillation.tiny_models import CPU, config_of, make_lesson, make_student, 
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from rosearch.config.distillation import DistillationConfig
 from rosearch.data.batches import Batch, collate
 from rosearch.data.encoding import encode
 from rosearch.distillation.device import autocast
@@ -22,7 +23,6 @@ from rosearch.distillation.fitting import private_generator
 from rosearch.distillation.method import Lesson, Method
 from rosearch.distillation.methods import METHODS, required_layers
 from rosearch.distillation.outputs import TeacherRows, teacher_outputs
-from rosearch.distillation_config import DistillationConfig
 
 # What a method cannot promise by its nature.
 PICKS_WORDS = {"mate_kd"}  # by argmax, which other random numbers (padding) or rounding (bfloat16) turn to another word

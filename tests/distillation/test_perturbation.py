@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from rosearch.config.presets import Norm
 from rosearch.data.batches import collate
 from rosearch.data.encoding import EncodedSplit
 from rosearch.distillation.device import autocast
 from rosearch.distillation.fitting import private_generator
 from rosearch.distillation.perturbation import ascend, embed, project, random_start, with_embeddings
-from rosearch.perturbation_presets import Norm
 
 NORMS: tuple[Norm, ...] = ("row", "token")
 MASK = torch.tensor([[True, True, True, False], [False, True, False, False], [False, False, False, False]])

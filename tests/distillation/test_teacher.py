@@ -12,7 +12,8 @@ import pytest
 import torch
 from distillation.tiny_models import CPU, make_task, same_weights, save_model
 
-from rosearch.config import FineTuneConfig, TeacherConfig
+from rosearch.config.experiment import FineTuneConfig, TeacherConfig
+from rosearch.config.task import GeneratedSource, TaskConfig
 from rosearch.data.encoding import encode
 from rosearch.data.loading import load_task
 from rosearch.data.tasks import Task
@@ -20,7 +21,6 @@ from rosearch.distillation import teacher as teacher_module
 from rosearch.distillation.outputs import teacher_outputs
 from rosearch.distillation.teacher import load_teacher, prepare_teacher
 from rosearch.errors import BadInput
-from rosearch.task_config import GeneratedSource, TaskConfig
 
 FAST = FineTuneConfig(epochs=6, batch_size=16, learning_rate=3e-3)
 SHORT = FineTuneConfig(max_steps=2, batch_size=8)

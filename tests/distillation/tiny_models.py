@@ -21,11 +21,11 @@ from transformers import (
     RobertaForSequenceClassification,
 )
 
+from rosearch.config.distillation import DistillationConfig
 from rosearch.data.encoding import EncodedSplit
 from rosearch.data.tasks import Split, Task
 from rosearch.distillation.method import Lesson
 from rosearch.distillation.outputs import TeacherOutputs
-from rosearch.distillation_config import DistillationConfig
 from rosearch.space.genotype import Genotype, Node
 from rosearch.student.build import build_student
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification

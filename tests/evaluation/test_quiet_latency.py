@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from evaluation.tiny_model import make_model
 
-from rosearch.config import EfficiencyConfig
+from rosearch.config.experiment import EfficiencyConfig
 from rosearch.errors import RosearchError
 from rosearch.evaluation import latency_table, quiet_latency
 from rosearch.evaluation.latency_table import LatencyTable, fingerprint

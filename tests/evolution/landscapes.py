@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rosearch.config import EvolutionConfig, FitnessConfig
+from rosearch.config.experiment import EvolutionConfig, FitnessConfig
 from rosearch.evolution import Strategy, make_strategy
 from rosearch.records.measurements import Efficiency, Estimate, Measurements, Quality, Robustness, Training
 from rosearch.records.record import Failure, Proposal, Record

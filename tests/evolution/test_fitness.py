@@ -8,11 +8,11 @@ from evolution.landscapes import measurements
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rosearch.config import FitnessConfig, WeightsConfig
+from rosearch.config.experiment import FitnessConfig, WeightsConfig
+from rosearch.config.kd_nas import RewardConfig
 from rosearch.errors import BadInput
 from rosearch.evolution import score
 from rosearch.evolution.fitness import reward
-from rosearch.kd_nas_config import RewardConfig
 from rosearch.records.measurements import Estimate, Latency, Measurements, SingleSwaps, Stopped
 
 CONFIG = FitnessConfig(weights=WeightsConfig(robustness=0.5, accuracy=0.3, efficiency=0.2))

@@ -6,11 +6,11 @@ from math import log
 import pytest
 from evolution.landscapes import DAG, ENCODERS, answer, build, evolution, failing, hilly, measurements, run
 
-from rosearch.config import FitnessConfig
+from rosearch.config.experiment import FitnessConfig
+from rosearch.config.kd_nas import RewardConfig
 from rosearch.errors import BadInput
 from rosearch.evolution.front import by_scalar
 from rosearch.evolution.kd_nas import KdNas, agreements
-from rosearch.kd_nas_config import RewardConfig
 from rosearch.records.measurements import Latency, Measurements
 from rosearch.records.record import Record
 from rosearch.space.genotype import Genotype

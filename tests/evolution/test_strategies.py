@@ -24,7 +24,7 @@ from evolution.landscapes import (
     run,
 )
 
-from rosearch.config import FitnessConfig
+from rosearch.config.experiment import FitnessConfig
 from rosearch.errors import BadInput
 from rosearch.evolution import STRATEGIES
 from rosearch.evolution.operators import operators_of

@@ -6,7 +6,7 @@ import pytest
 from deap import creator, tools
 from evolution.landscapes import DAG, answer, build, hilly, measurements, run
 
-from rosearch.config import FitnessConfig
+from rosearch.config.experiment import FitnessConfig
 from rosearch.evolution import score
 from rosearch.evolution.toolbox import (
     Individual,

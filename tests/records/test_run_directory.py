@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from records import sample_records as samples
 
-from rosearch.config import Experiment
+from rosearch.config.experiment import Experiment
 from rosearch.errors import BadInput, RunError
 from rosearch.records.run_directory import RunDirectory, write_whole
 from rosearch.records.store import Store

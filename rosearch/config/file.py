@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from rosearch.config import Experiment
+from rosearch.config.experiment import Experiment
 from rosearch.errors import BadInput, Problem
 
 

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from rosearch.section import Section, Share, broken_rule
+from rosearch.config.section import Section, Share, broken_rule
 
 
 class RewardConfig(Section):

@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from rosearch.section import Section, broken_rule
+from rosearch.config.section import Section, broken_rule
 
 
 class CorpusSource(Section):

@@ -11,12 +11,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from rosearch.corpus_config import CorpusConfig
-from rosearch.distillation_config import DistillationConfig
+from rosearch.config.corpus import CorpusConfig
+from rosearch.config.distillation import DistillationConfig
+from rosearch.config.kd_nas import KdNasConfig, RewardConfig
+from rosearch.config.section import Section, broken_rule, moved
+from rosearch.config.task import TaskConfig
 from rosearch.errors import BadInput, Problem
-from rosearch.kd_nas_config import KdNasConfig, RewardConfig
-from rosearch.section import Section, broken_rule, moved
-from rosearch.task_config import TaskConfig
 
 
 class FineTuneConfig(Section):

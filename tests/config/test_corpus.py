@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from rosearch.config.file import load_experiment
 from rosearch.errors import BadInput
-from rosearch.experiment_file import load_experiment
 
 EXPERIMENT = {
     "name": "small",

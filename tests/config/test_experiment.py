@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
-from rosearch.config import Experiment
+from rosearch.config.experiment import Experiment
+from rosearch.config.file import load_experiment, load_snapshot
 from rosearch.errors import BadInput
-from rosearch.experiment_file import load_experiment, load_snapshot
 from rosearch.space.known import known_architecture
 from rosearch.space.loading import load_space
 

@@ -7,8 +7,8 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from rosearch.perturbation_presets import DEFAULT, PRESETS, PerturbationSizes
-from rosearch.section import Section, Share, broken_rule
+from rosearch.config.presets import DEFAULT, PRESETS, PerturbationSizes
+from rosearch.config.section import Section, Share, broken_rule
 
 
 class MateKdConfig(Section):

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rosearch.distillation_config import Ad2Config
+from rosearch.config.distillation import Ad2Config
+from rosearch.config.file import load_experiment
+from rosearch.config.presets import DEFAULT, PRESETS
 from rosearch.errors import BadInput
-from rosearch.experiment_file import load_experiment
-from rosearch.perturbation_presets import DEFAULT, PRESETS
 
 
 def write(folder: Path, **ad2: object) -> Path:

@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from rosearch.section import Section, broken_rule
+from rosearch.config.section import Section, broken_rule
 
 Metric = Literal["accuracy", "macro_f1", "matthews", "pearson", "spearman"]
 
