@@ -19,12 +19,12 @@ import torch
 
 from rosearch.attack_inputs import longest_input
 from rosearch.data.tasks import Labels
-from rosearch.distillation.device import resolve_device
 from rosearch.errors import BadInput, MissingResource, Problem
 from rosearch.evaluation.attacks.recipes import RECIPES, resolve
 from rosearch.evaluation.attacks.victim import Victim
 from rosearch.evaluation.quality import inference
 from rosearch.evaluation.robustness import Suite, SuiteResult, measure_robustness
+from rosearch.models.device import resolve_device
 from rosearch.progress import Progress, silent
 from rosearch.resources.resources import Resources
 

@@ -17,8 +17,8 @@ from rich.text import Text
 
 from rosearch.console import err, interval, out
 from rosearch.display import SearchDisplay
+from rosearch.measurements import Estimate, Robustness
 from rosearch.progress import Progress
-from rosearch.records.measurements import Estimate, Robustness
 from rosearch.results_table import percent
 
 if TYPE_CHECKING:

@@ -22,10 +22,10 @@ from rosearch.data.files import read_file
 from rosearch.data.loading import load_task
 from rosearch.data.table import Reading, Table
 from rosearch.data.tasks import Labels
-from rosearch.distillation.weights import locate_weights
 from rosearch.errors import BadInput, MissingResource, Problem
 from rosearch.materials import task_seed
-from rosearch.positions import text_positions
+from rosearch.models.lengths import text_positions
+from rosearch.models.weights import locate_weights
 from rosearch.student.configuration_rosearch import (
     StudentConfig,
 )  # by its import the Auto classes know our students without remote code

@@ -23,7 +23,6 @@ from rosearch.attack_inputs import (
     read_rows,
 )
 from rosearch.data.tasks import Labels
-from rosearch.distillation.device import resolve_device
 from rosearch.errors import BadInput, CandidateFailed, Problem, RosearchError
 from rosearch.evaluation.attacks.result import NO_LIMITS, Limits
 from rosearch.evaluation.collapse import collapse
@@ -32,8 +31,9 @@ from rosearch.evaluation.heldout import HeldOut, HeldOutScore, score
 from rosearch.evaluation.heldout_files import ADVGLUE, read_held_out
 from rosearch.evaluation.robustness import Suite, SuiteResult, measure_robustness, sample_rows
 from rosearch.fooled import Fooled, fooled_rows
+from rosearch.measurements import Robustness
+from rosearch.models.device import resolve_device
 from rosearch.progress import Progress, silent
-from rosearch.records.measurements import Robustness
 from rosearch.resources.resources import Resources
 
 

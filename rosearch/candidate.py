@@ -17,8 +17,8 @@ from rosearch.evaluation.efficiency import measure_efficiency
 from rosearch.evaluation.quality import Logits, predict
 from rosearch.lessons import fresh_student, lesson_of, save_whole
 from rosearch.materials import Materials, attack, open_materials, quality_of
+from rosearch.measurements import Measurements, Training, to_json
 from rosearch.progress import Progress
-from rosearch.records.measurements import Measurements, Training, to_json
 from rosearch.records.record import Failure, Outcome
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification
 

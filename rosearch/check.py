@@ -74,9 +74,9 @@ def check_resources(experiment: Experiment) -> dict[str, str]:
     if experiment.distillation.target == "encoder":
         return _check_encoder_resources(experiment)
     from rosearch.data.loading import load_task
-    from rosearch.distillation.device import resolve_device
     from rosearch.distillation.teacher import find_teacher
     from rosearch.materials import task_seed
+    from rosearch.models.device import resolve_device
     from rosearch.needs import attack_resources, find_recipes, require_training
 
     config = experiment.require_task()
@@ -99,8 +99,8 @@ def check_resources(experiment: Experiment) -> dict[str, str]:
 
 def _check_encoder_resources(experiment: Experiment) -> dict[str, str]:
     from rosearch.data.corpus_sources import find_sources
-    from rosearch.distillation.device import resolve_device
     from rosearch.encoder_materials import find_encoder
+    from rosearch.models.device import resolve_device
 
     assert experiment.corpus is not None
     device, space = resolve_device(experiment.execution.device), load_space(experiment.search_space)

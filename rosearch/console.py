@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from rosearch.explanation import explanation
-from rosearch.records.measurements import Estimate, Measurements, Robustness
+from rosearch.measurements import Estimate, Measurements, Robustness
 from rosearch.records.record import Record
 from rosearch.results import Results
 from rosearch.results_table import percent, results_table

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from rosearch.records.measurements import Estimate, Measurements, Robustness, TeacherFacts
+from rosearch.measurements import Estimate, Measurements, Robustness, TeacherFacts
 from rosearch.records.record import Record
 from rosearch.results import Results
 

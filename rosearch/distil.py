@@ -22,14 +22,13 @@ from transformers import AutoConfig, AutoTokenizer, PreTrainedModel
 from rosearch.attack import open_cache
 from rosearch.candidate_task import Stopwatch
 from rosearch.config.experiment import Experiment
-from rosearch.data.encoding import encode
 from rosearch.data.loading import load_task
 from rosearch.data.tasks import Task
+from rosearch.data.tokens import encode
 from rosearch.distil_inputs import FoundStudent, find_student, gather
 from rosearch.distil_record import Measured, card_facts, record_of
 from rosearch.distillation.checkpoint import Checkpoint
 from rosearch.distillation.cutting import cut_student
-from rosearch.distillation.device import resolve_device
 from rosearch.distillation.fitting import OnLoss
 from rosearch.distillation.teacher import find_teacher, load_teacher
 from rosearch.distillation.trainer import distil
@@ -39,10 +38,11 @@ from rosearch.evaluation.quality import predict
 from rosearch.export.bundle import RECORD, check_destination, export_model, export_student
 from rosearch.lessons import fresh_student, lesson_of, save_whole
 from rosearch.materials import Materials, gather_materials, quality_of, table_rows, task_seed
+from rosearch.measurements import Training
+from rosearch.models.device import resolve_device
 from rosearch.needs import require_training
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
-from rosearch.records.measurements import Training
 from rosearch.space.genotype import Genotype
 from rosearch.student.configuration_rosearch import StudentConfig
 

@@ -17,7 +17,7 @@ from rosearch.console import err, out
 from rosearch.display import SearchDisplay
 from rosearch.distil import Distilled, Watcher, unfinished
 from rosearch.evaluation.efficiency import BERT_BASE_ENCODER_PARAMETERS, BERT_BASE_PARAMETERS
-from rosearch.records.measurements import Estimate
+from rosearch.measurements import Estimate
 from rosearch.results_table import percent
 
 _TOLD = 10  # lines of the loss in a log

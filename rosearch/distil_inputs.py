@@ -18,14 +18,14 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 
 from rosearch.attack_inputs import longest_input
 from rosearch.config.file import read_yaml
-from rosearch.data.encoding import tokenizer_fingerprint
 from rosearch.data.tasks import Task
+from rosearch.data.tokens import tokenizer_fingerprint
 from rosearch.distillation.fine_tuning import label_names, quiet_transformers
 from rosearch.distillation.fitting import private_generator
 from rosearch.distillation.methods import METHODS
 from rosearch.distillation.teacher import has_head, label_order, reorder_head
-from rosearch.distillation.weights import folder_fingerprint, locate_weights
 from rosearch.errors import BadInput, MissingResource, Problem, RosearchError
+from rosearch.models.weights import folder_fingerprint, locate_weights
 from rosearch.records.run_directory import RunDirectory
 from rosearch.results import load_results
 from rosearch.space.genotype import Genotype

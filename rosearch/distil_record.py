@@ -15,11 +15,11 @@ import torch
 from rosearch.config.experiment import Experiment
 from rosearch.distil_inputs import FoundStudent
 from rosearch.distillation.methods import own_settings
-from rosearch.distillation.weights import model_fingerprint
 from rosearch.evaluation.efficiency import BERT_BASE_ENCODER_PARAMETERS, BERT_BASE_PARAMETERS
 from rosearch.export.card import CardFacts
 from rosearch.materials import Materials
-from rosearch.records.measurements import Efficiency, Measurements, Quality, TeacherCost, Training
+from rosearch.measurements import Efficiency, Measurements, Quality, TeacherCost, Training
+from rosearch.models.weights import model_fingerprint
 from rosearch.space.genotype import Genotype
 
 _FORMAT = 1

@@ -14,8 +14,8 @@ from rosearch.config.experiment import Experiment
 from rosearch.errors import SearchAborted
 from rosearch.latency import student_latencies
 from rosearch.materials import attack_seed
+from rosearch.measurements import TeacherFacts
 from rosearch.randomness import derive_seed
-from rosearch.records.measurements import TeacherFacts
 from rosearch.records.record import Failure, Outcome, Proposal, Record, Role
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store

@@ -11,9 +11,9 @@ from rosearch.data.corpus import Part
 from rosearch.distillation.encoder import EncoderLesson, distil_encoder, load_encoder
 from rosearch.encoder_materials import FIDELITY, EncoderMaterials, fidelity, open_encoder_materials
 from rosearch.evaluation.efficiency import measure_efficiency
+from rosearch.measurements import Measurements, Quality
 from rosearch.progress import Progress
 from rosearch.randomness import derive_seed
-from rosearch.records.measurements import Measurements, Quality
 from rosearch.student.build import build_student, inherit_embeddings
 
 

@@ -21,7 +21,7 @@ from rosearch.errors import RunError
 from rosearch.evaluation.comparison import ALPHA, Comparison, PairedDifference, compare
 from rosearch.evolution.fitness import score
 from rosearch.export.card import CardFacts
-from rosearch.records.measurements import Measurements, Robustness
+from rosearch.measurements import Measurements, Robustness
 from rosearch.records.record import Record
 from rosearch.results import Results
 

@@ -13,11 +13,11 @@ import torch
 from transformers import PreTrainedModel
 
 from rosearch.config.experiment import Experiment
-from rosearch.distillation.device import resolve_device
 from rosearch.evaluation.efficiency import measure_latency
 from rosearch.evaluation.latency_table import LatencyTable
 from rosearch.evaluation.quiet_latency import Subject
-from rosearch.records.measurements import Latency
+from rosearch.measurements import Latency
+from rosearch.models.device import resolve_device
 from rosearch.space.genotype import Genotype
 
 

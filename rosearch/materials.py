@@ -14,10 +14,9 @@ from typing import Any
 import torch
 
 from rosearch.config.experiment import Experiment, SuiteConfig
-from rosearch.data.encoding import EncodedSplit, encode
 from rosearch.data.loading import load_task
 from rosearch.data.tasks import Split, Task
-from rosearch.distillation.device import resolve_device
+from rosearch.data.tokens import EncodedSplit, encode
 from rosearch.distillation.methods import required_layers
 from rosearch.distillation.outputs import TeacherOutputs, teacher_outputs
 from rosearch.distillation.teacher import load_teacher, prepare_teacher
@@ -31,11 +30,12 @@ from rosearch.evaluation.quality import Logits, measure_quality, predict
 from rosearch.evaluation.robustness import Suite, measure_robustness
 from rosearch.evaluation.sequential import Hopeless
 from rosearch.latency import teacher_latency
+from rosearch.measurements import Quality, Robustness, SingleSwaps, TeacherFacts
+from rosearch.models.device import resolve_device
+from rosearch.models.lengths import text_positions
 from rosearch.needs import attack_resources, find_recipes
-from rosearch.positions import text_positions
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
-from rosearch.records.measurements import Quality, Robustness, SingleSwaps, TeacherFacts
 from rosearch.resources.resources import Resources
 from rosearch.student.inherit import check_initial
 

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from rosearch.errors import RunError
-from rosearch.records.measurements import Estimate, Latency, Measurements
+from rosearch.measurements import Estimate, Latency, Measurements
 from rosearch.records.record import Record
 from rosearch.results import Results
 

@@ -14,7 +14,7 @@ from rosearch.errors import RunError
 from rosearch.evolution.fitness import Fitness, score
 from rosearch.evolution.front import Scored, by_front, by_scalar
 from rosearch.evolution.kd_nas import EpisodeAgreement, agreements
-from rosearch.records.measurements import TeacherFacts
+from rosearch.measurements import TeacherFacts
 from rosearch.records.record import Record, Role
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store

@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from rosearch.evolution.fitness import Fitness
-from rosearch.records.measurements import Estimate, Measurements, TeacherFacts
+from rosearch.measurements import Estimate, Measurements, TeacherFacts
 from rosearch.records.record import Record
 from rosearch.results import Results
 

@@ -24,8 +24,8 @@ from rosearch.evolution.strategy import Strategy
 from rosearch.finalists import retrain_finalists
 from rosearch.lessons import save_whole
 from rosearch.materials import Materials, measure_teacher, prepare_materials
+from rosearch.measurements import TeacherFacts
 from rosearch.needs import require_training
-from rosearch.records.measurements import TeacherFacts
 from rosearch.records.record import Proposal, Record
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store

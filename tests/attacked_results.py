@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from rosearch.config.file import load_experiment
-from rosearch.records.measurements import (
+from rosearch.measurements import (
     ClassRobustness,
     Efficiency,
     Estimate,

@@ -15,7 +15,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
 
 from rosearch.driver import Observer
-from rosearch.records.measurements import to_json
+from rosearch.measurements import to_json
 from rosearch.records.record import Record
 
 WORDS = ["the", "a", "film", "plot", "actor", "scene", "was", "very", "never", "quite", "and", "but", "story", "music"]

@@ -19,8 +19,8 @@ from rosearch.distillation.kd import KnowledgeDistillation
 from rosearch.errors import CandidateFailed
 from rosearch.lessons import save_whole
 from rosearch.materials import attack_seed, measure_teacher, prepare_materials
+from rosearch.measurements import to_json
 from rosearch.progress import silent
-from rosearch.records.measurements import to_json
 from rosearch.space.known import known_architecture
 from rosearch.student.tokenization_rosearch import EncodedTokenizer
 

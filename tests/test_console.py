@@ -11,7 +11,7 @@ from rich.table import Table
 
 from rosearch.console import print_record
 from rosearch.description import describe_record, describe_run
-from rosearch.records.measurements import Quality, Stopped
+from rosearch.measurements import Quality, Stopped
 from rosearch.results_table import results_table
 
 WORST = attacked("worst case of 2", "mbbs", plan="")

@@ -11,7 +11,7 @@ from typing import Protocol
 import pandas as pd
 
 from rosearch.analysis.features import FEATURES, architecture_features
-from rosearch.records.measurements import Efficiency, Estimate, Measurements, Quality, Robustness
+from rosearch.measurements import Efficiency, Estimate, Measurements, Quality, Robustness
 from rosearch.records.record import Record
 
 Cell = str | int | float | None

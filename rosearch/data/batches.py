@@ -10,8 +10,8 @@ from typing import Any, Protocol, Self, TypeVar
 import numpy as np
 import torch
 
-from rosearch.data.encoding import EncodedSplit
 from rosearch.data.tasks import Labels, Rows
+from rosearch.data.tokens import EncodedSplit
 from rosearch.randomness import derive_seed
 
 # So many batches at a time are cut from rows sorted by length: hardly any padding, and still well mixed.

@@ -19,10 +19,10 @@ from filelock import FileLock
 
 from rosearch.config.corpus import CorpusConfig
 from rosearch.data.corpus_sources import Source, find_sources
-from rosearch.data.encoding import tokenizer_fingerprint
 from rosearch.data.packing import Packer
 from rosearch.data.shuffling import Permutation
 from rosearch.data.tasks import Rows
+from rosearch.data.tokens import tokenizer_fingerprint
 from rosearch.errors import BadInput, Problem
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed

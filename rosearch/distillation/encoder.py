@@ -25,11 +25,11 @@ from rosearch.distillation.layer_transfer import LayerTransfer, layer_positions
 from rosearch.distillation.method import schedule_of
 from rosearch.distillation.projections import Projections
 from rosearch.distillation.relations import check_relation_heads, relation_loss
-from rosearch.distillation.weights import folder_fingerprint
 from rosearch.errors import CandidateFailed
+from rosearch.measurements import Training
+from rosearch.models.weights import folder_fingerprint
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
-from rosearch.records.measurements import Training
 
 _BATCH = 32  # held-out blocks at a time
 

@@ -14,14 +14,14 @@ from transformers.utils import logging
 
 from rosearch.config.experiment import FineTuneConfig
 from rosearch.data.batches import Batch, TaskRows
-from rosearch.data.encoding import encode
 from rosearch.data.tasks import Task
+from rosearch.data.tokens import encode
 from rosearch.distillation.fitting import Schedule, fit, private_generator
 from rosearch.distillation.losses import hard_label_loss
 from rosearch.errors import BadInput, CandidateFailed, Problem
+from rosearch.measurements import Training
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
-from rosearch.records.measurements import Training
 
 # How Devlin et al. (arXiv 1810.04805, appendix A) fine-tune BERT; batch, rate and epochs are the user's.
 _WARMUP_SHARE = 0.1

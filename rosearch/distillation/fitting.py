@@ -22,12 +22,12 @@ from transformers import PreTrainedModel
 
 from rosearch.data.batches import B, TrainingRows, batch_count
 from rosearch.distillation.checkpoint import Checkpoint, State, saved
-from rosearch.distillation.device import Precision, autocast, resolve_precision
 from rosearch.distillation.dropout import byte_dropout
 from rosearch.distillation.watch import Watch
+from rosearch.measurements import Training
+from rosearch.models.device import Precision, autocast, resolve_precision
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
-from rosearch.records.measurements import Training
 
 _CHECK_EVERY = 20  # steps between looks at the losses: each look makes a GPU wait
 _SPARSE_ROWS = 4096  # smaller tables are not worth a second optimiser

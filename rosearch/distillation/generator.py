@@ -23,13 +23,13 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel
 
 from rosearch.data.batches import Batch, TaskRows
-from rosearch.distillation.device import resolve_precision
 from rosearch.distillation.fitting import Schedule, fit, private_generator
 from rosearch.distillation.method import Lesson
 from rosearch.distillation.teacher import load_teacher, save_whole
-from rosearch.distillation.weights import locate_weights, model_fingerprint
 from rosearch.errors import BadInput, Problem
-from rosearch.positions import text_positions
+from rosearch.models.device import resolve_precision
+from rosearch.models.lengths import text_positions
+from rosearch.models.weights import locate_weights, model_fingerprint
 from rosearch.randomness import derive_seed
 
 _FORMAT = "1"  # part of every key: raise it when the cut or its training changes

@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from rosearch.data.batches import Batch, batch_count, training_batches
-from rosearch.distillation.device import autocast, resolve_precision
 from rosearch.distillation.generator import (
     Generator,
     accepted,
@@ -33,6 +32,7 @@ from rosearch.distillation.outputs import TeacherRows
 from rosearch.distillation.perturbation import with_embeddings
 from rosearch.distillation.teacher import load_teacher
 from rosearch.errors import BadInput, CandidateFailed, Problem
+from rosearch.models.device import autocast, resolve_precision
 from rosearch.randomness import derive_seed
 
 _CLIP_NORM = 5.0  # of the generator's gradient, as published

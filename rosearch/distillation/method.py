@@ -14,8 +14,8 @@ from transformers import PreTrainedModel
 
 from rosearch.config.distillation import DistillationConfig
 from rosearch.data.batches import Batch
-from rosearch.data.encoding import EncodedSplit
 from rosearch.data.tasks import Rows
+from rosearch.data.tokens import EncodedSplit
 from rosearch.distillation.fitting import Schedule
 from rosearch.distillation.outputs import TeacherOutputs, TeacherRows
 from rosearch.progress import Progress, silent

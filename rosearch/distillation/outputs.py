@@ -17,11 +17,11 @@ from filelock import FileLock
 from torch import Tensor
 
 from rosearch.data.batches import Batch, evaluation_batches
-from rosearch.data.encoding import EncodedSplit
-from rosearch.distillation.device import Precision, autocast, resolve_precision
+from rosearch.data.tokens import EncodedSplit
 from rosearch.distillation.teacher import load_teacher
-from rosearch.distillation.weights import model_fingerprint
 from rosearch.errors import BadInput, Problem
+from rosearch.models.device import Precision, autocast, resolve_precision
+from rosearch.models.weights import model_fingerprint
 from rosearch.progress import Progress, silent
 
 _FORMAT = "1"  # part of every key: raise it when what is computed or written changes

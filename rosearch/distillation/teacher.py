@@ -23,11 +23,11 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 
 from rosearch.config.experiment import TeacherConfig
 from rosearch.data.tasks import Task
-from rosearch.distillation.device import resolve_precision
 from rosearch.distillation.fine_tuning import fine_tune, label_names
-from rosearch.distillation.weights import folder_fingerprint, locate_weights
 from rosearch.errors import BadInput, Problem
-from rosearch.positions import text_positions
+from rosearch.models.device import resolve_precision
+from rosearch.models.lengths import text_positions
+from rosearch.models.weights import folder_fingerprint, locate_weights
 from rosearch.progress import Progress, silent
 
 _FORMAT = "1"  # part of every key: raise it when fine-tuning or what is written changes

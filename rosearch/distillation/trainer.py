@@ -12,8 +12,8 @@ from rosearch.distillation.checkpoint import Checkpoint
 from rosearch.distillation.fitting import OnLoss, fit, private_generator
 from rosearch.distillation.method import Lesson
 from rosearch.distillation.methods import METHODS, own_settings
+from rosearch.measurements import Training
 from rosearch.randomness import derive_seed
-from rosearch.records.measurements import Training
 
 
 def distil(

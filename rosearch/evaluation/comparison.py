@@ -16,7 +16,7 @@ import numpy.typing as npt
 from scipy.optimize import brentq
 from scipy.stats import binomtest, norm
 
-from rosearch.records.measurements import Estimate
+from rosearch.measurements import Estimate
 
 ALPHA = 0.05
 POWER = 0.8

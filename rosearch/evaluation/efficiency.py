@@ -17,8 +17,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from rosearch.config.experiment import EfficiencyConfig
 from rosearch.errors import BadInput, Problem
 from rosearch.evaluation.quality import inference
-from rosearch.positions import text_positions
-from rosearch.records.measurements import Efficiency, Latency, TeacherCost
+from rosearch.measurements import Efficiency, Latency, TeacherCost
+from rosearch.models.lengths import text_positions
 from rosearch.space.cost import count_flops
 from rosearch.space.genotype import Genotype
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rosearch.evaluation.intervals import wilson
-from rosearch.records.measurements import Estimate
+from rosearch.measurements import Estimate
 
 
 @dataclass(frozen=True)

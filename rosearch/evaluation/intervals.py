@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.stats import t as student_t
 
-from rosearch.records.measurements import Estimate
+from rosearch.measurements import Estimate
 
 _Z = 1.959963984540054  # the normal distribution's 97.5 % point
 

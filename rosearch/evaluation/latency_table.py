@@ -21,7 +21,7 @@ from pydantic import TypeAdapter
 
 from rosearch.config.experiment import EfficiencyConfig
 from rosearch.evaluation.quiet_latency import Subject, measure_quietly
-from rosearch.records.measurements import Latency
+from rosearch.measurements import Latency
 from rosearch.records.run_directory import write_whole
 
 Table = dict[str, tuple[Latency, ...]]

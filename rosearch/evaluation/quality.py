@@ -13,11 +13,11 @@ from sklearn.metrics import f1_score, matthews_corrcoef
 
 from rosearch.config.task import Metric
 from rosearch.data.batches import evaluation_batches
-from rosearch.data.encoding import EncodedSplit
+from rosearch.data.tokens import EncodedSplit
 from rosearch.errors import CandidateFailed
 from rosearch.evaluation.intervals import wilson
+from rosearch.measurements import Quality
 from rosearch.progress import Progress, silent
-from rosearch.records.measurements import Quality
 
 Logits = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 

@@ -22,7 +22,7 @@ from pydantic import TypeAdapter
 
 from rosearch.config.experiment import EfficiencyConfig
 from rosearch.errors import RosearchError
-from rosearch.records.measurements import Latency
+from rosearch.measurements import Latency
 from rosearch.space.genotype import Genotype
 
 WIDE = 0.1  # quartile range over median: above it, it is measured again

@@ -20,9 +20,9 @@ from rosearch.evaluation.intervals import mean_interval, wilson
 from rosearch.evaluation.quality import inference
 from rosearch.evaluation.sequential import Hopeless, is_hopeless, looks_at
 from rosearch.evaluation.single_swaps import measure_single_swaps
+from rosearch.measurements import ClassRobustness, Robustness, SingleSwaps, Stopped
 from rosearch.progress import Progress, silent
 from rosearch.randomness import generator
-from rosearch.records.measurements import ClassRobustness, Robustness, SingleSwaps, Stopped
 from rosearch.resources.resources import Resources
 
 _SHARE, _COUNT = (0.0, 1.0), (0.0, math.inf)  # the limits of what is averaged

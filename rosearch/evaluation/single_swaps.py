@@ -20,7 +20,7 @@ from rosearch.evaluation.attacks.tokens import Ids, Tokens, tokens_of, unpacked
 from rosearch.evaluation.attacks.victim import Ints, Victim
 from rosearch.evaluation.attacks.walk import Query, Walk
 from rosearch.evaluation.intervals import mean_interval, wilson
-from rosearch.records.measurements import SingleSwaps
+from rosearch.measurements import SingleSwaps
 
 _CLIP = 4.0  # logits; beyond it a model's confidence would say more than its robustness
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rosearch.config.experiment import FitnessConfig
 from rosearch.config.kd_nas import RewardConfig
 from rosearch.errors import BadInput, Problem
-from rosearch.records.measurements import Measurements
+from rosearch.measurements import Measurements
 
 _MARGIN = 4.0  # margins of single swaps are cut to -4..4
 _ROUNDING = 1e-9  # a gate met exactly must not be missed by the last bit of a product

@@ -13,12 +13,12 @@ from functools import lru_cache
 from math import log
 
 from rosearch.config.experiment import EvolutionConfig, FitnessConfig
-from rosearch.controller.agreement import Agreement, agreement
-from rosearch.controller.history import Choices, Episode, context_of
-from rosearch.controller.predictor import make_predictor
 from rosearch.errors import BadInput, Problem
 from rosearch.evolution.front import Scored
 from rosearch.evolution.random_search import RandomSearch
+from rosearch.evolution.surrogates.agreement import Agreement, agreement
+from rosearch.evolution.surrogates.history import Choices, Episode, context_of
+from rosearch.evolution.surrogates.predictor import make_predictor
 from rosearch.evolution.variation import Novelty
 from rosearch.randomness import derive_seed
 from rosearch.records.record import Proposal

@@ -10,7 +10,7 @@ from typing import Literal
 
 import yaml
 
-from rosearch.records.measurements import Efficiency, Estimate, Measurements, Quality, Robustness
+from rosearch.measurements import Efficiency, Estimate, Measurements, Quality, Robustness
 from rosearch.space.genotype import Genotype
 
 Row = Sequence[object]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from rosearch.errors import FailureKind
-from rosearch.records.measurements import Measurements
+from rosearch.measurements import Measurements
 from rosearch.space.genotype import Genotype
 
 Role = Literal["candidate", "baseline", "finalist"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sql
 
-from rosearch.records import measurements
+from rosearch import measurements
 from rosearch.records.record import Failure, Outcome, Record
 from rosearch.space.genotype import Genotype
 

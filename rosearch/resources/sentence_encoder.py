@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from rosearch.positions import text_positions
+from rosearch.models.lengths import text_positions
 from rosearch.resources.resource_files import damaged
 
 _ROWS = 32  # texts a forward pass: a CPU core gains nothing from more

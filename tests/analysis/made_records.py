@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 
-from rosearch.records.measurements import (
+from rosearch.measurements import (
     Efficiency,
     Estimate,
     Latency,

@@ -16,7 +16,7 @@ from rosearch.analysis.statistics import feature_statistics
 from rosearch.analysis.tables import COLUMNS, records_table, replace_file, write_tables
 from rosearch.config.experiment import FitnessConfig
 from rosearch.evolution.fitness import score
-from rosearch.records.measurements import SingleSwaps, Stopped
+from rosearch.measurements import SingleSwaps, Stopped
 from rosearch.records.record import Record
 
 Search = Callable[[int], Sequence[Record]]

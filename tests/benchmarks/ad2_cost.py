@@ -44,15 +44,15 @@ import torch
 
 from rosearch.config.distillation import DistillationConfig
 from rosearch.config.task import GeneratedSource, TaskConfig
-from rosearch.data.encoding import EncodedSplit, encode
 from rosearch.data.grammar import generate_splits
 from rosearch.data.tasks import Split
-from rosearch.distillation.device import resolve_device, resolve_precision
+from rosearch.data.tokens import EncodedSplit, encode
 from rosearch.distillation.method import Lesson
 from rosearch.distillation.outputs import TeacherOutputs, teacher_outputs
 from rosearch.distillation.trainer import distil
-from rosearch.distillation.weights import locate_weights
 from rosearch.errors import RosearchError
+from rosearch.models.device import resolve_device, resolve_precision
+from rosearch.models.weights import locate_weights
 from tests.benchmarks.benchmark_students import (
     MAX_LENGTH,
     fresh_student,

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from rosearch.evaluation.comparison import bootstrap_difference
-from rosearch.records.measurements import SURVIVED
+from rosearch.measurements import SURVIVED
 from tests.benchmarks.cells import share_surviving, spread
 
 Attacked = dict[str, dict[str, str]]  # by model and attack: the letters of the outcomes, row by row

@@ -41,7 +41,6 @@ import torch
 from rich.console import Console
 
 from rosearch.data.tasks import Split
-from rosearch.distillation.device import resolve_device
 from rosearch.errors import RosearchError
 from rosearch.evaluation.attacks.attack import PreparedAttack, prepare_attack
 from rosearch.evaluation.attacks.recipes import resolve
@@ -49,6 +48,7 @@ from rosearch.evaluation.attacks.result import AttackedRow
 from rosearch.evaluation.attacks.victim import Victim
 from rosearch.evaluation.quality import inference
 from rosearch.evaluation.robustness import sample_rows
+from rosearch.models.device import resolve_device
 from rosearch.resources.resources import Resources
 from tests.benchmarks.attack_rivals import (
     BatchVictim,

@@ -15,13 +15,13 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, Bert
 from transformers.utils import logging
 
 from rosearch.data.batches import Batch, TaskRows
-from rosearch.data.encoding import encode, tokenizer_fingerprint
 from rosearch.data.files import read_file
 from rosearch.data.tasks import Split
+from rosearch.data.tokens import encode, tokenizer_fingerprint
 from rosearch.distillation.fitting import Schedule, fit
 from rosearch.distillation.losses import hard_label_loss
-from rosearch.distillation.weights import locate_weights
 from rosearch.errors import MissingResource
+from rosearch.models.weights import locate_weights
 from rosearch.space.known import known_architecture
 from rosearch.student.build import build_student
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification

@@ -36,7 +36,7 @@ from rosearch.evaluation.intervals import mean_interval
 from rosearch.evolution import make_strategy
 from rosearch.evolution.fitness import reward
 from rosearch.evolution.kd_nas import agreements
-from rosearch.records.measurements import Efficiency, Latency, Measurements, Quality, Training
+from rosearch.measurements import Efficiency, Latency, Measurements, Quality, Training
 from rosearch.records.record import Proposal, Record
 from rosearch.space.cost import count_parameters
 from rosearch.space.encoder_space import EncoderChoice, EncoderSpace

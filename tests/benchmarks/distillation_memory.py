@@ -39,8 +39,7 @@ from transformers import (
 
 from rosearch.config.distillation import DistillationConfig
 from rosearch.data.batches import Batch
-from rosearch.data.encoding import EncodedSplit
-from rosearch.distillation import device as devices
+from rosearch.data.tokens import EncodedSplit
 from rosearch.distillation.kd import KnowledgeDistillation
 from rosearch.distillation.mate_kd import MateKd
 from rosearch.distillation.method import Lesson, Method
@@ -48,6 +47,7 @@ from rosearch.distillation.methods import METHODS
 from rosearch.distillation.outputs import TeacherOutputs, TeacherRows
 from rosearch.distillation.teacher import load_teacher
 from rosearch.distillation.trainer import distil
+from rosearch.models import device as devices
 from rosearch.space.known import known_architecture
 from rosearch.student.build import build_student
 

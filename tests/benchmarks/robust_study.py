@@ -20,7 +20,7 @@ from typing import Any
 
 from rosearch.evaluation.comparison import bootstrap_difference
 from rosearch.evaluation.efficiency import BERT_BASE_ENCODER_PARAMETERS, BERT_BASE_PARAMETERS
-from rosearch.records.measurements import Measurements
+from rosearch.measurements import Measurements
 from rosearch.records.record import Record
 from rosearch.records.run_directory import RunDirectory
 from rosearch.results import load_results

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from transformers import BertForMaskedLM
 from transformers.utils import logging
 
-from rosearch.distillation.device import autocast, resolve_precision
+from rosearch.models.device import autocast, resolve_precision
 from rosearch.resources.stop_words import stop_words
 
 SHARE = 0.4  # of words that are replaced: p

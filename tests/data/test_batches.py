@@ -9,8 +9,8 @@ import torch
 from data.conftest import make_split
 
 from rosearch.data.batches import Batch, batch_count, collate, evaluation_batches, training_batches
-from rosearch.data.encoding import EncodedSplit, encode
 from rosearch.data.tasks import Split
+from rosearch.data.tokens import EncodedSplit, encode
 
 
 @pytest.fixture(scope="module")

@@ -58,6 +58,6 @@ def test_regression_has_one_output_and_classification_one_per_label() -> None:
 
 
 def test_loading_a_task_needs_no_torch() -> None:
-    code = "import sys, rosearch.data.loading, rosearch.data.encoding; print('torch' in sys.modules)"
+    code = "import sys, rosearch.data.loading, rosearch.data.tokens; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -11,8 +11,8 @@ import torch
 from distillation.tiny_models import CPU, make_lesson, make_task, make_tokenizer, save_model
 
 from rosearch.config.distillation import DistillationConfig
-from rosearch.data.encoding import EncodedSplit, encode
 from rosearch.data.tasks import Task
+from rosearch.data.tokens import EncodedSplit, encode
 from rosearch.distillation.method import Lesson
 from rosearch.distillation.outputs import TeacherOutputs, teacher_outputs
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from distillation.tiny_models import CPU, config_of, make_lesson, make_student, make_task, make_tokenizer, save_model
 
-from rosearch.data.encoding import encode
+from rosearch.data.tokens import encode
 from rosearch.distillation.checkpoint import Checkpoint
 from rosearch.distillation.method import Lesson
 from rosearch.distillation.methods import METHODS, required_layers

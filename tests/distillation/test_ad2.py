@@ -15,14 +15,14 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from rosearch.data.batches import Batch, collate
-from rosearch.data.encoding import encode
+from rosearch.data.tokens import encode
 from rosearch.distillation.ad2 import AdversarialDistillation
-from rosearch.distillation.device import autocast
 from rosearch.distillation.fitting import private_generator
 from rosearch.distillation.method import Lesson
 from rosearch.distillation.outputs import TeacherRows, teacher_outputs
 from rosearch.distillation.perturbation import with_embeddings
 from rosearch.distillation.trainer import distil
+from rosearch.models.device import autocast
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification
 
 

@@ -20,7 +20,7 @@ from rosearch.distillation.method import Lesson
 from rosearch.distillation.methods import METHODS
 from rosearch.distillation.trainer import distil
 from rosearch.errors import RunError
-from rosearch.records.measurements import Training
+from rosearch.measurements import Training
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification
 
 SCRIPT = Path(__file__).with_name("killed_training.py")

@@ -27,7 +27,7 @@ from transformers import PreTrainedModel
 
 from rosearch.config.distillation import MateKdConfig
 from rosearch.data.batches import Batch, collate
-from rosearch.data.encoding import encode
+from rosearch.data.tokens import encode
 from rosearch.distillation.fitting import private_generator
 from rosearch.distillation.generator import accepted
 from rosearch.distillation.mate_kd import MateKd, gumbel_noise, straight_through, word_table

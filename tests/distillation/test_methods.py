@@ -17,12 +17,12 @@ from transformers import PreTrainedModel
 
 from rosearch.config.distillation import DistillationConfig
 from rosearch.data.batches import Batch, collate
-from rosearch.data.encoding import encode
-from rosearch.distillation.device import autocast
+from rosearch.data.tokens import encode
 from rosearch.distillation.fitting import private_generator
 from rosearch.distillation.method import Lesson, Method
 from rosearch.distillation.methods import METHODS, required_layers
 from rosearch.distillation.outputs import TeacherRows, teacher_outputs
+from rosearch.models.device import autocast
 
 # What a method cannot promise by its nature.
 PICKS_WORDS = {"mate_kd"}  # by argmax, which other random numbers (padding) or rounding (bfloat16) turn to another word

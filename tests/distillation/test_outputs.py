@@ -11,8 +11,8 @@ import torch
 from distillation.tiny_models import CPU, make_split, make_tokenizer, save_model
 
 from rosearch.data.batches import collate, evaluation_batches
-from rosearch.data.encoding import EncodedSplit, encode
 from rosearch.data.tasks import Task
+from rosearch.data.tokens import EncodedSplit, encode
 from rosearch.distillation import outputs as outputs_module
 from rosearch.distillation.outputs import TeacherOutputs, teacher_outputs
 from rosearch.distillation.teacher import load_teacher

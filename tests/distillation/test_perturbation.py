@@ -15,10 +15,10 @@ from transformers import PreTrainedModel
 
 from rosearch.config.presets import Norm
 from rosearch.data.batches import collate
-from rosearch.data.encoding import EncodedSplit
-from rosearch.distillation.device import autocast
+from rosearch.data.tokens import EncodedSplit
 from rosearch.distillation.fitting import private_generator
 from rosearch.distillation.perturbation import ascend, embed, project, random_start, with_embeddings
+from rosearch.models.device import autocast
 
 NORMS: tuple[Norm, ...] = ("row", "token")
 MASK = torch.tensor([[True, True, True, False], [False, True, False, False], [False, False, False, False]])

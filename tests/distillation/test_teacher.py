@@ -14,9 +14,9 @@ from distillation.tiny_models import CPU, make_task, same_weights, save_model
 
 from rosearch.config.experiment import FineTuneConfig, TeacherConfig
 from rosearch.config.task import GeneratedSource, TaskConfig
-from rosearch.data.encoding import encode
 from rosearch.data.loading import load_task
 from rosearch.data.tasks import Task
+from rosearch.data.tokens import encode
 from rosearch.distillation import teacher as teacher_module
 from rosearch.distillation.outputs import teacher_outputs
 from rosearch.distillation.teacher import load_teacher, prepare_teacher

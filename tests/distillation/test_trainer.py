@@ -21,15 +21,15 @@ from distillation.tiny_models import (
 from transformers import PreTrainedModel
 
 from rosearch.data.batches import evaluation_batches
-from rosearch.data.encoding import EncodedSplit, encode
 from rosearch.data.tasks import Task
+from rosearch.data.tokens import EncodedSplit, encode
 from rosearch.distillation import fitting
 from rosearch.distillation.method import Lesson
 from rosearch.distillation.methods import METHODS
 from rosearch.distillation.outputs import teacher_outputs
 from rosearch.distillation.trainer import distil
 from rosearch.errors import CandidateFailed
-from rosearch.records.measurements import Training
+from rosearch.measurements import Training
 
 
 def train(student: PreTrainedModel, lesson: Lesson, method: str = "kd", **changes: Any) -> Training:

@@ -22,8 +22,8 @@ from transformers import (
 )
 
 from rosearch.config.distillation import DistillationConfig
-from rosearch.data.encoding import EncodedSplit
 from rosearch.data.tasks import Split, Task
+from rosearch.data.tokens import EncodedSplit
 from rosearch.distillation.method import Lesson
 from rosearch.distillation.outputs import TeacherOutputs
 from rosearch.space.genotype import Genotype, Node

@@ -10,7 +10,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from transformers import AutoTokenizer, ByT5Tokenizer, PreTrainedTokenizerFast
 
 import rosearch.student  # noqa: F401  (its import teaches the Auto classes our tokenizer)
-from rosearch.data.encoding import tokenizer_fingerprint
+from rosearch.data.tokens import tokenizer_fingerprint
 from rosearch.encodings.tokenizer import build_encoding, student_tokenizer
 from rosearch.errors import BadInput, MissingResource
 from rosearch.resources.resources import Resources

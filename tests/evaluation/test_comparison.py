@@ -19,7 +19,7 @@ from rosearch.evaluation.comparison import (
     smallest_separable,
     survival_difference,
 )
-from rosearch.records.measurements import Estimate
+from rosearch.measurements import Estimate
 
 Z = float(stats.norm.ppf(0.975))
 

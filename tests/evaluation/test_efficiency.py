@@ -17,7 +17,7 @@ from rosearch.evaluation.efficiency import (
     measure_size_mb,
     teacher_cost,
 )
-from rosearch.records.measurements import TeacherCost
+from rosearch.measurements import TeacherCost
 from rosearch.space.cost import count_flops, count_parameters
 from rosearch.space.genotype import Genotype, Node
 from rosearch.student.build import build_student

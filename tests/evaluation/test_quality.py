@@ -7,7 +7,7 @@ from evaluation.tiny_model import CPU
 from scipy import stats
 from sklearn import metrics
 
-from rosearch.data.encoding import EncodedSplit
+from rosearch.data.tokens import EncodedSplit
 from rosearch.errors import CandidateFailed
 from rosearch.evaluation.quality import inference, measure_quality, predict
 

@@ -14,7 +14,7 @@ from rosearch.errors import RosearchError
 from rosearch.evaluation import latency_table, quiet_latency
 from rosearch.evaluation.latency_table import LatencyTable, fingerprint
 from rosearch.evaluation.quiet_latency import Subject, idlest_cores, measure_quietly, narrowest, spread
-from rosearch.records.measurements import Latency
+from rosearch.measurements import Latency
 from rosearch.space.genotype import Genotype, Node
 
 CONFIG = EfficiencyConfig(batch_sizes=[1, 2], tokens=8, warmup=1, repeats=3)

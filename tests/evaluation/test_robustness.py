@@ -13,7 +13,7 @@ from rosearch.evaluation.attacks.result import AttackedRow, Limits
 from rosearch.evaluation.attacks.victim import Victim
 from rosearch.evaluation.robustness import Suite, SuiteResult, measure_robustness, sample_rows, summarise, worst_case
 from rosearch.evaluation.sequential import Hopeless
-from rosearch.records.measurements import Robustness
+from rosearch.measurements import Robustness
 from rosearch.resources.resources import Resources
 
 Texts = list[tuple[str, ...]]

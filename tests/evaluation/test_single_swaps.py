@@ -10,7 +10,7 @@ from rosearch.evaluation.attacks.attack import PreparedAttack, prepare_attack
 from rosearch.evaluation.attacks.victim import Victim
 from rosearch.evaluation.quality import inference
 from rosearch.evaluation.single_swaps import measure_single_swaps
-from rosearch.records.measurements import SingleSwaps
+from rosearch.measurements import SingleSwaps
 from rosearch.resources.resources import Resources
 
 Texts = list[tuple[str, ...]]

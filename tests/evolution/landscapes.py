@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rosearch.config.experiment import EvolutionConfig, FitnessConfig
 from rosearch.evolution import Strategy, make_strategy
-from rosearch.records.measurements import Efficiency, Estimate, Measurements, Quality, Robustness, Training
+from rosearch.measurements import Efficiency, Estimate, Measurements, Quality, Robustness, Training
 from rosearch.records.record import Failure, Proposal, Record
 from rosearch.space.cost import count_parameters
 from rosearch.space.genotype import Genotype

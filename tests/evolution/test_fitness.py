@@ -13,7 +13,7 @@ from rosearch.config.kd_nas import RewardConfig
 from rosearch.errors import BadInput
 from rosearch.evolution import score
 from rosearch.evolution.fitness import reward
-from rosearch.records.measurements import Estimate, Latency, Measurements, SingleSwaps, Stopped
+from rosearch.measurements import Estimate, Latency, Measurements, SingleSwaps, Stopped
 
 CONFIG = FitnessConfig(weights=WeightsConfig(robustness=0.5, accuracy=0.3, efficiency=0.2))
 

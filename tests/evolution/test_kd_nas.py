@@ -11,7 +11,7 @@ from rosearch.config.kd_nas import RewardConfig
 from rosearch.errors import BadInput
 from rosearch.evolution.front import by_scalar
 from rosearch.evolution.kd_nas import KdNas, agreements
-from rosearch.records.measurements import Latency, Measurements
+from rosearch.measurements import Latency, Measurements
 from rosearch.records.record import Record
 from rosearch.space.genotype import Genotype
 

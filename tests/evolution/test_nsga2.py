@@ -5,7 +5,7 @@ import random
 import pytest
 from evolution.landscapes import answer, build, evolution, hilly, measurements, run
 
-from rosearch.records.measurements import Measurements
+from rosearch.measurements import Measurements
 from rosearch.space.genotype import Genotype
 
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 from evolution.landscapes import Landscape, answer, build, evolution, hilly, measurements, run
 from scipy.stats import mannwhitneyu
 
-from rosearch.records.measurements import Measurements
+from rosearch.measurements import Measurements
 from rosearch.space.genotype import Genotype
 
 

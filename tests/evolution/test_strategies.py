@@ -28,7 +28,7 @@ from rosearch.config.experiment import FitnessConfig
 from rosearch.errors import BadInput
 from rosearch.evolution import STRATEGIES
 from rosearch.evolution.operators import operators_of
-from rosearch.records.measurements import Measurements
+from rosearch.measurements import Measurements
 from rosearch.records.record import Record
 from rosearch.space.genotype import Genotype
 from rosearch.space.loading import load_space

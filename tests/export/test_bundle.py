@@ -19,7 +19,7 @@ from transformers import PreTrainedTokenizerFast
 from rosearch.errors import RunError
 from rosearch.export.bundle import AUTO_MAP, CODE, TOKENIZER_CODE, export_student
 from rosearch.export.card import CardFacts, render_card
-from rosearch.records.measurements import (
+from rosearch.measurements import (
     Efficiency,
     Estimate,
     Latency,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rosearch.records.measurements import Efficiency, Estimate, Measurements, Quality, Training
+from rosearch.measurements import Efficiency, Estimate, Measurements, Quality, Training
 from rosearch.records.record import Failure, Outcome, Record
 from rosearch.space.genotype import Genotype, Node
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from rosearch.data.encoding import tokenizer_fingerprint
+from rosearch.data.tokens import tokenizer_fingerprint
 from rosearch.errors import CandidateFailed
 
 Logits = np.ndarray[tuple[int, int], np.dtype[np.float32]]

@@ -4,9 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from rosearch.distillation import device as device_module
-from rosearch.distillation.device import autocast, resolve_device, resolve_precision
 from rosearch.errors import BadInput, MissingResource
+from rosearch.models import device as device_module
+from rosearch.models.device import autocast, resolve_device, resolve_precision
 
 CPU = torch.device("cpu")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rosearch.controller.history import Choices, Context, Episode
+from rosearch.evolution.surrogates.history import Choices, Context, Episode
 
 Values = np.ndarray[tuple[int], np.dtype[np.float64]]
 Features = Callable[[Choices], Sequence[float]]  # what an architecture looks like in numbers, always as many
@@ -40,10 +40,10 @@ def make_predictor(name: str, sizes: Sequence[int], features: Features, seed: in
     a predictor is made of is loaded here: only the LSTM needs torch.
     """
     if name == "lstm":
-        from rosearch.controller.lstm import LstmPredictor
+        from rosearch.evolution.surrogates.lstm import LstmPredictor
 
         return LstmPredictor(sizes, seed, passes)
-    from rosearch.controller.regression import REGRESSORS, FeaturePredictor
+    from rosearch.evolution.surrogates.regression import REGRESSORS, FeaturePredictor
 
     return FeaturePredictor(REGRESSORS[name], features, seed)
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from records import sample_records as samples
 
-from rosearch.records import measurements
-from rosearch.records.measurements import (
+from rosearch import measurements
+from rosearch.measurements import (
     ClassRobustness,
     Efficiency,
     Estimate,

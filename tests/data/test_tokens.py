@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from data.conftest import make_split
 
-from rosearch.data.encoding import EncodedSplit, encode, tokenizer_fingerprint
+from rosearch.data.tokens import EncodedSplit, encode, tokenizer_fingerprint
 from rosearch.errors import BadInput
 
 TEXTS = ["good film", "the film was bad", "a", "good good good good good good good good", "bad"]

@@ -4,7 +4,7 @@ import pytest
 from transformers import BertConfig, CamembertConfig, PretrainedConfig, RobertaConfig, T5Config, XLMRobertaConfig
 
 from rosearch.materials import table_rows
-from rosearch.positions import text_positions
+from rosearch.models.lengths import text_positions
 
 
 @pytest.mark.parametrize(

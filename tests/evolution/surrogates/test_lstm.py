@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from rosearch.controller.history import Episode
-from rosearch.controller.lstm import LstmPredictor
+from rosearch.evolution.surrogates.history import Episode
+from rosearch.evolution.surrogates.lstm import LstmPredictor
 
 A, B, C = (0, 0), (0, 1), (1, 0)
 
@@ -22,7 +22,7 @@ def test_torch_is_loaded_for_it_alone() -> None:
     code = (
         "import sys\n"
         "import rosearch.evolution\n"
-        "from rosearch.controller.predictor import make_predictor\n"
+        "from rosearch.evolution.surrogates.predictor import make_predictor\n"
         "for name in ('boosting', 'gaussian_process', 'lstm'):\n"
         "    assert 'torch' not in sys.modules\n"
         "    make_predictor(name, [2, 2], list, 1, 1)\n"
