@@ -14,12 +14,12 @@ import torch
 
 from rosearch.errors import CandidateFailed
 from rosearch.evaluation.attacks.attack import PreparedAttack, prepare_attack
+from rosearch.evaluation.attacks.engine.single_swaps import measure_single_swaps
 from rosearch.evaluation.attacks.result import NO_LIMITS, AttackedRow, Limits
 from rosearch.evaluation.attacks.victim import Victim
 from rosearch.evaluation.intervals import mean_interval, wilson
 from rosearch.evaluation.quality import inference
 from rosearch.evaluation.sequential import Hopeless, is_hopeless, looks_at
-from rosearch.evaluation.single_swaps import measure_single_swaps
 from rosearch.measurements import ClassRobustness, Robustness, SingleSwaps, Stopped
 from rosearch.progress import Progress, silent
 from rosearch.randomness import generator

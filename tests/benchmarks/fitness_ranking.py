@@ -30,10 +30,10 @@ from rosearch.config.file import load_experiment
 from rosearch.data.loading import load_task
 from rosearch.data.tasks import Split
 from rosearch.evaluation.attacks.attack import prepare_attack
+from rosearch.evaluation.attacks.engine.single_swaps import single_swap_margins
 from rosearch.evaluation.attacks.victim import Victim
 from rosearch.evaluation.quality import inference
 from rosearch.evaluation.robustness import Suite, measure_robustness, sample_rows, words_to_break
-from rosearch.evaluation.single_swaps import single_swap_margins
 from rosearch.materials import task_seed
 from rosearch.randomness import generator
 from rosearch.records.run_directory import RunDirectory

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from rosearch.evaluation.attacks import library
-from rosearch.evaluation.attacks.engine import run_engine
-from rosearch.evaluation.attacks.forms import Form, form_of
-from rosearch.evaluation.attacks.plan import Plan, compile_plan, plan_key
-from rosearch.evaluation.attacks.pool import Job, run_pool
+from rosearch.evaluation.attacks.engine.lockstep import run_engine
+from rosearch.evaluation.attacks.engine.plan import Plan, compile_plan, plan_key
+from rosearch.evaluation.attacks.engine.tokens import Tokens, pieces_of, tokens_of
+from rosearch.evaluation.attacks.engine.walk import Walk
 from rosearch.evaluation.attacks.recipes import Recipe, build, resolve
 from rosearch.evaluation.attacks.result import NO_LIMITS, AttackedRow, Limits
-from rosearch.evaluation.attacks.tokens import Tokens, pieces_of, tokens_of
+from rosearch.evaluation.attacks.stock import library
+from rosearch.evaluation.attacks.stock.forms import Form, form_of
+from rosearch.evaluation.attacks.stock.pool import Job, run_pool
 from rosearch.evaluation.attacks.victim import Victim
-from rosearch.evaluation.attacks.walk import Walk
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
 from rosearch.resources.resources import Resources

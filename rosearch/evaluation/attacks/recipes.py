@@ -17,8 +17,8 @@ from types import ModuleType
 from typing import Any
 
 from rosearch.errors import BadInput, MissingResource, Problem
-from rosearch.evaluation.attacks import library, stand_ins
-from rosearch.evaluation.attacks.stand_ins import Part
+from rosearch.evaluation.attacks.stock import library, stand_ins
+from rosearch.evaluation.attacks.stock.stand_ins import Part
 from rosearch.resources.resources import Resources
 
 Build = Callable[[ModuleType, Resources, Any], Any]

@@ -13,11 +13,11 @@ from evaluation.attacks.attacked_texts import Rows
 from evaluation.attacks.oracle import SteadyVictim, differences, stock_rows, untouched_rows
 
 from rosearch.evaluation.attacks.attack import learn_plan
-from rosearch.evaluation.attacks.engine import run_engine
-from rosearch.evaluation.attacks.forms import Form, form_of
-from rosearch.evaluation.attacks.plan import Plan, compile_plan
+from rosearch.evaluation.attacks.engine.lockstep import run_engine
+from rosearch.evaluation.attacks.engine.plan import Plan, compile_plan
+from rosearch.evaluation.attacks.engine.tokens import Tokens
 from rosearch.evaluation.attacks.result import NO_LIMITS, AttackedRow, Limits
-from rosearch.evaluation.attacks.tokens import Tokens
+from rosearch.evaluation.attacks.stock.forms import Form, form_of
 
 
 class Case:

@@ -12,12 +12,12 @@ import torch
 from evaluation.attacks.attacked_case import Case, Cases, Victims
 from evaluation.attacks.attacked_texts import Rows, pair_rows, single_rows
 from evaluation.attacks.oracle import SteadyVictim
-from evaluation.attacks.tiny_resources import write_resources
 from evaluation.attacks.tiny_tokenizers import TOKENIZERS
 from evaluation.tiny_model import CPU, make_model
+from resources.tiny_resources import write_resources
 
-from rosearch.evaluation.attacks import library
 from rosearch.evaluation.attacks.recipes import RECIPES, build
+from rosearch.evaluation.attacks.stock import library
 from rosearch.resources.resources import Resources
 
 MAX_LENGTH = 40  # tokens: some rows have more

@@ -10,10 +10,10 @@ from evaluation.attacks.oracle import SteadyVictim
 from rosearch.errors import BadInput, MissingResource
 from rosearch.evaluation.attacks import attack as attacks
 from rosearch.evaluation.attacks.attack import PreparedAttack, prepare_attack
-from rosearch.evaluation.attacks.pool import Job, run_pool
+from rosearch.evaluation.attacks.engine.tokens import Tokens
 from rosearch.evaluation.attacks.recipes import build
 from rosearch.evaluation.attacks.result import AttackedRow, Limits
-from rosearch.evaluation.attacks.tokens import Tokens
+from rosearch.evaluation.attacks.stock.pool import Job, run_pool
 from rosearch.resources.resources import Resources
 
 Texts = list[tuple[str, ...]]

@@ -13,9 +13,9 @@ from evaluation.attacks.attacked_texts import Rows, pair_rows, single_rows
 from evaluation.attacks.oracle import differences
 from evaluation.attacks.tiny_tokenizers import TOKENIZERS
 
-from rosearch.evaluation.attacks.forms import form_of
 from rosearch.evaluation.attacks.recipes import RECIPES, build
 from rosearch.evaluation.attacks.result import AttackedRow, Limits
+from rosearch.evaluation.attacks.stock.forms import form_of
 from rosearch.resources.resources import Resources
 
 RUNNABLE = [name for name, recipe in RECIPES.items() if not recipe.asks]

@@ -14,10 +14,10 @@ from evaluation.tiny_model import CPU, WORDS
 from transformers import BertConfig, BertForMaskedLM, BertTokenizerFast
 
 from rosearch.errors import BadInput, MissingResource
-from rosearch.evaluation.attacks import gradient, library, stand_ins
-from rosearch.evaluation.attacks.pool import Job, run_pool
 from rosearch.evaluation.attacks.recipes import RECIPES, Recipe, build, resolve
 from rosearch.evaluation.attacks.result import AttackedRow
+from rosearch.evaluation.attacks.stock import gradient, library, stand_ins
+from rosearch.evaluation.attacks.stock.pool import Job, run_pool
 from rosearch.evaluation.attacks.victim import Victim
 from rosearch.resources.neighbours import Neighbours
 from rosearch.resources.resources import Resources
@@ -421,7 +421,7 @@ import sys
 sys.path[:0] = sys.argv[2:]
 import torch
 from pathlib import Path
-import test_recipes as t
+import evaluation.attacks.test_recipes as t
 from evaluation.attacks.letter_victim import LetterVictim
 resources = t.ToyResources(Path("nowhere"))
 texts = [("A good film of a bad and dull plot .",), ("This film is good and the plot bad , film by film .",)]
@@ -432,10 +432,10 @@ for name in ("pwws", "leap", "synonym-swap", "textbugger-lite"):
 
 
 def test_results_do_not_hang_on_the_seed_of_hashes(tmp_path: Path) -> None:
-    here = Path(__file__).parent
+    tests = Path(__file__).parents[2]
     said = []
     for seed in ("1", "2"):
-        arguments = [sys.executable, "-c", HASHED, str(tmp_path), str(here), str(here.parent)]
+        arguments = [sys.executable, "-c", HASHED, str(tmp_path), str(tests)]
         environment = _environment(seed)
         done = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=False, timeout=240)
         assert (done.returncode, done.stderr) == (0, "")

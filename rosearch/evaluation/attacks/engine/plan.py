@@ -1,0 +1,261 @@
+"""A frozen plan of an attack: all that TextAttack computes and no student has a say in, computed once.
+
+For swaps of single words whose candidates depend on the word alone, and never touch a word twice, these are: the
+words, which of them may change and in which order TextAttack holds them, the texts with one word left out, and each
+word's candidates after all constraints that compare with the original. Only the path (which swaps are taken)
+depends on the student. TextAttack's own code compiles the plan; `engine` walks it for any number of students.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import secrets
+from bisect import bisect_left
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+from pydantic import TypeAdapter, ValidationError
+
+from rosearch.evaluation.attacks.stock.forms import Form, frozen_constraints
+from rosearch.evaluation.attacks.stock.library import generators_at, remembered_words
+from rosearch.progress import Progress, silent
+from rosearch.randomness import derive_seed
+
+_FORMAT = "3"  # part of every key: raise it when what is compiled changes
+_COLUMNS = {1: ("text",), 2: ("premise", "hypothesis")}  # what TextAttack's own recipes call the texts of a row
+
+
+@dataclass(frozen=True)
+class PlanRow:
+    """One row. Word indices count over both texts of a pair, which TextAttack joins by a line break."""
+
+    texts: tuple[str, ...]
+    words: tuple[str, ...]
+    starts: tuple[int, ...]  # of each word, in characters of the joined text
+    order: tuple[int, ...]  # the words that may change, as TextAttack lists them (a set's order)
+    left_out: tuple[tuple[str, ...], ...]  # the row without each word of `order`, or with "[UNK]" in its place
+    candidates: tuple[tuple[str, ...], ...]  # of each word, sorted as TextAttack sorts the texts they make
+    unsorted: tuple[int, ...]  # words whose candidates other swaps can bring into another order
+    parts: dict[str, tuple[str, ...]]  # the words of those candidates that are not one word, as it splits them
+    firsts: tuple[tuple[int, int], ...] = ()  # `single` only: (word, candidate) of all first steps, in order
+    odd: str = ""  # why the engine cannot follow TextAttack here; such a row is left to TextAttack itself
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The rows of one recipe and seed. `key` is 32 hex digits of all that they were compiled from."""
+
+    key: str
+    recipe: str
+    seed: int
+    rows: tuple[PlanRow, ...]
+
+
+def compile_plan(
+    textattack: Any,
+    attack: Any,
+    form: Form,
+    recipe: str,
+    texts: Sequence[tuple[str, ...]],
+    seed: int,
+    *,
+    fingerprint: str,
+    cache: Path,
+    progress: Progress = silent,
+) -> Plan:
+    """The plan of rows of one or two texts, from `cache/plans/KEY.json` where it was compiled before.
+
+    `attack` is an attack of the module `textattack`, `form` what `form_of` says of it, `fingerprint` what
+    identifies the resources behind it. What is drawn for a row depends on the seed, the recipe and the row alone.
+    Safe against other processes that compile the same and against being killed half-way.
+    """
+    key = plan_key(recipe, texts, seed, fingerprint)
+    path = cache / "plans" / f"{key}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):
+        rows = _read(path, texts)
+        if rows is None:
+            compiled = []
+            with remembered_words():
+                for done, row in enumerate(texts, start=1):
+                    with generators_at(derive_seed(seed, "\x1e".join(("plan", recipe, *row)))):
+                        compiled.append(_compile_row(textattack, attack, form, row))
+                    progress("compile", done, len(texts))
+            rows = tuple(compiled)
+            _write(path, rows)
+    return Plan(key, recipe, seed, rows)
+
+
+def plan_key(recipe: str, texts: Sequence[tuple[str, ...]], seed: int, fingerprint: str) -> str:
+    """32 hex digits of what an attack on these rows depends on, but for the model."""
+    content = json.dumps([_FORMAT, recipe, seed, fingerprint, [list(row) for row in texts]])
+    return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
+
+
+_ROWS: TypeAdapter[tuple[PlanRow, ...]] = TypeAdapter(tuple[PlanRow, ...])
+
+
+def _read(path: Path, texts: Sequence[tuple[str, ...]]) -> tuple[PlanRow, ...] | None:
+    """What `_write` left; None where it is absent or damaged."""
+    try:
+        rows = _ROWS.validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
+    return rows if [row.texts for row in rows] == [tuple(row) for row in texts] else None
+
+
+def _write(path: Path, rows: tuple[PlanRow, ...]) -> None:
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        draft.write_text(json.dumps([asdict(row) for row in rows]), encoding="utf-8")
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def attacked_text(textattack: Any, texts: Sequence[str]) -> Any:
+    """A row of one or two texts as TextAttack's AttackedText. Raises `ValueError` where TextAttack would cut it."""
+    split = textattack.shared.AttackedText.SPLIT_TOKEN
+    if any(split in text for text in texts):
+        raise ValueError(f"TextAttack cuts texts at {split!r}, so it cannot attack one that has it")
+    return textattack.shared.AttackedText(OrderedDict(zip(_COLUMNS[len(texts)], texts, strict=True)))
+
+
+_CHINESE = re.compile("[\u4e00-\u9fff]")  # what makes words_from_text ask jieba
+
+
+class _Odd(Exception):  # noqa: N818 (no error: a row that is left to TextAttack)
+    pass
+
+
+def _compile_row(textattack: Any, attack: Any, form: Form, texts: tuple[str, ...]) -> PlanRow:
+    try:
+        with frozen_constraints(attack, form):
+            return _Compiler(textattack, attack, form, texts).row()
+    except MemoryError:
+        raise
+    except _Odd as odd:
+        reason = str(odd)
+    except Exception as error:  # TextAttack will raise it again where the row is attacked, and it is recorded there
+        reason = f"{type(error).__name__}: {error}"
+    return PlanRow(texts, (), (), (), (), (), (), {}, odd=reason or "unknown")
+
+
+class _Compiler:
+    """Compiles one row, and checks each assumption of the engine on what TextAttack really makes of each swap."""
+
+    def __init__(self, textattack: Any, attack: Any, form: Form, texts: tuple[str, ...]) -> None:
+        self.attack = attack
+        self.form = form
+        self.texts = texts
+        self.words_of = textattack.shared.utils.words_from_text
+        self.original = attacked_text(textattack, texts)
+        self.joined: str = self.original.text
+        self.words: list[str] = list(self.original.words)
+        self.starts = list(_starts(self.words, self.joined))
+        self.parts: dict[str, tuple[str, ...]] = {}
+
+    def row(self) -> PlanRow:
+        if self.joined != "\n".join(self.texts):
+            raise _Odd("TextAttack reads another text")
+        if _CHINESE.search(self.joined):
+            raise _Odd("TextAttack splits Chinese by what stands around it")
+        if len(self.joined.lower()) != len(self.joined):
+            raise _Odd("a character has another length in lower case")
+        _, order = self.attack.get_indices_to_order(self.original)
+        order = [int(index) for index in order]
+        candidates, firsts = self._candidates(order)
+        single = self.form.search == "single"
+        return PlanRow(
+            self.texts,
+            tuple(self.words),
+            tuple(self.starts),
+            tuple(order),
+            () if single else tuple(self._left_out(index) for index in order),
+            tuple(candidates),
+            tuple(index for index, words in enumerate(candidates) if self._unsorted(index, words)),
+            self.parts,
+            tuple(firsts) if single else (),
+        )
+
+    def _left_out(self, index: int) -> tuple[str, ...]:
+        if self.form.search == "delete":
+            return _columns(self.original.delete_word_at_index(index))
+        return _columns(self.original.replace_word_at_index(index, self.attack.search_method.unk_token))
+
+    def _candidates(self, order: list[int]) -> tuple[list[tuple[str, ...]], list[tuple[int, int]]]:
+        candidates: list[tuple[str, ...]] = [()] * len(self.words)
+        firsts: list[tuple[str, int, int]] = []
+        for index in sorted(order):
+            made = self.attack.get_transformations(
+                self.original, original_text=self.original, indices_to_modify=[index]
+            )
+            candidates[index] = tuple(self._checked(index, text) for text in made)
+            firsts += [(text.text, index, place) for place, text in enumerate(made)]
+        firsts.sort(key=lambda first: first[0])
+        return candidates, [(index, place) for _, index, place in firsts]
+
+    def _checked(self, index: int, swapped: Any) -> str:
+        """The candidate that made this text, which must differ from the original at its word only."""
+        start, word = self.starts[index], self.words[index]
+        after = self.joined[start + len(word) :]
+        text: str = swapped.text
+        candidate = text[start : len(text) - len(after)]
+        if text != self.joined[:start] + candidate + after or candidate == word:
+            raise _Odd(f"a swap of {word!r} changes more than the word")
+        if any(character.isspace() and character != " " for character in candidate) or candidate != candidate.strip():
+            raise _Odd(f"the candidate {candidate!r} has white space other than a space between words")
+        if _CHINESE.search(candidate):
+            raise _Odd(f"the candidate {candidate!r} makes TextAttack split words by what stands around them")
+        parts = tuple(self.words_of(candidate))
+        if not parts:
+            raise _Odd(f"the candidate {candidate!r} is no word")
+        words = [*self.words[:index], *parts, *self.words[index + 1 :]]
+        if swapped.words != words:
+            raise _Odd(f"the candidate {candidate!r} changes how other words are split")
+        if swapped.attack_attrs["modified_indices"] != set(range(index, index + len(parts))):
+            raise _Odd(f"TextAttack takes other words than {candidate!r} for changed")
+        if parts == (word,) and self.form.search == "single":
+            raise _Odd(f"{candidate!r} counts as no change, so a second swap would follow")
+        if len(parts) != 1 and (self.form.by_index or self.form.search == "single"):
+            raise _Odd(f"constraints would compare other words once {candidate!r} has moved them")
+        if parts != (candidate,):
+            self.parts[candidate] = parts
+        return candidate
+
+    def _unsorted(self, index: int, candidates: Sequence[str]) -> bool:
+        """Whether the rest of the text has a say in how these are sorted.
+
+        TextAttack sorts whole texts: where one candidate begins another, what comes next may decide. The
+        character after a word is no part of any word, so it stays what it is.
+        """
+        end = self.starts[index] + len(self.words[index])
+        following = self.joined[end : end + 1]
+        ordered = sorted(candidates)
+        for candidate in ordered if following else ():
+            place = bisect_left(ordered, candidate + following)
+            if place < len(ordered) and ordered[place].startswith(candidate + following):
+                return True
+        return False
+
+
+def _starts(words: Sequence[str], joined: str) -> Iterator[int]:
+    """Where each word stands, found as TextAttack finds it: the next place where its letters occur."""
+    at = 0
+    for word in words:
+        start = joined.find(word, at)
+        if start < 0:
+            raise _Odd(f"the word {word!r} does not stand in the text as it is split")
+        yield start
+        at = start + len(word)
+
+
+def _columns(text: Any) -> tuple[str, ...]:
+    columns = text.tokenizer_input
+    return (columns,) if isinstance(columns, str) else tuple(columns)

@@ -1,0 +1,1 @@
+"""TextAttack itself: imported offline, its models and attacks with our files in place of downloads, run row by row."""

@@ -1,0 +1,194 @@
+"""One lane of the pool: an attack that waits, in the middle of its own code, for what it asked of the model."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from greenlet import greenlet
+
+from rosearch.evaluation.attacks.result import AttackedRow, Limits, Outcome
+from rosearch.evaluation.attacks.stock import gradient, library
+from rosearch.evaluation.attacks.stock.result import row_of
+from rosearch.evaluation.attacks.victim import Ints, Logits, Victim
+
+# What TextAttack's own recipes call the two texts of a pair; some of them change the second only.
+_COLUMNS = {1: ("text",), 2: ("premise", "hypothesis")}
+
+Encoded = tuple[Ints, Ints | None, Ints]  # what `Victim.encode` gives
+
+
+@dataclass(frozen=True)
+class Job:
+    """One row to attack. The same seed draws the same; `payload` is for the `prepare` of `run_pool`."""
+
+    texts: tuple[str, ...]
+    label: int
+    seed: int
+    payload: Any = None
+
+
+class Question:
+    """What the attack sees of the model: a wrapper in TextAttack's sense, whose answers come through `ask`.
+
+    Equal token ids get the very same logits within a row: scores that are tied stay so whatever batch they are
+    computed in.
+    """
+
+    def __init__(self, victim: Victim, ask: Callable[[Encoded], Logits], check_time: Callable[[], None]) -> None:
+        self.model = victim.model
+        self.tokenizer = victim.tokenizer
+        self.max_length = victim.max_length
+        self.device = victim.device
+        self.asked: set[Any] = set()
+        self.first: Logits | None = None  # (1, labels): the row before its attack
+        self._victim = victim
+        self._ask = ask
+        self._check_time = check_time
+        self._known: dict[bytes, Any] = {}
+
+    def forget(self) -> None:
+        """Before a row."""
+        self.asked, self.first, self._known = set(), None, {}
+
+    def __call__(self, texts: list[Any]) -> torch.Tensor:
+        """Float32 logits (n, labels) of n texts, or of n pairs as tuples."""
+        if self.first is not None:
+            self._check_time()
+        self.asked.update(texts)
+        logits = self._logits(texts)
+        if self.first is None:
+            self.first = logits[:1]
+        return torch.from_numpy(logits)
+
+    def get_grad(self, text: str | tuple[str, ...]) -> dict[str, Any]:
+        """As TextAttack's wrappers give it. What the model raises is its own failure, not the attack's."""
+        self._check_time()
+        try:
+            return gradient.input_gradient(self, text)
+        except Exception as error:
+            self._victim.failure = error
+            raise
+
+    def tokenize(self, texts: list[Any], strip_prefix: bool = False) -> list[list[str]]:
+        """The tokens of each text, where TextAttack looks for its words."""
+        return [gradient.tokens(self, text, strip_prefix) for text in texts]
+
+    def _logits(self, texts: list[Any]) -> Logits:
+        ids, types, lengths = self._victim.encode(texts)
+        ends = np.cumsum(lengths)
+        spans = [slice(end - length, end) for end, length in zip(ends.tolist(), lengths.tolist(), strict=True)]
+        keys = [ids[span].tobytes() + (b"" if types is None else types[span].tobytes()) for span in spans]
+        fresh: dict[bytes, int] = {}
+        for row, key in enumerate(keys):
+            if key not in self._known:
+                fresh.setdefault(key, row)
+        if fresh:
+            rows = list(fresh.values())
+            chosen = np.concatenate([ids[spans[row]] for row in rows])
+            kinds = None if types is None else np.concatenate([types[spans[row]] for row in rows])
+            self._known.update(zip(fresh, self._ask((chosen, kinds, lengths[rows])), strict=True))
+        return np.stack([self._known[key] for key in keys])
+
+
+class _OutOfTime(BaseException):  # no `Exception`: an attack might catch that
+    pass
+
+
+class Lane:
+    """An attack object with its own generators and clock; it attacks one row after another.
+
+    `start` and `go_on` run it until it asks something or is done with its row, and return what `Victim.score`
+    takes, or the row. They raise what the model, MemoryError and KeyboardInterrupt raise in it.
+    """
+
+    def __init__(self, build: Callable[[Any], Any], victim: Victim, limits: Limits) -> None:
+        self.number = 0  # of the row, for the pool
+        self.spent = 0.0  # seconds that the row would take alone: its own, and its share of joint batches
+        self._hub = greenlet.getcurrent()
+        self._question = Question(victim, self._hub.switch, self._check_time)
+        self.attack = build(self._question)
+        self._goal = self.attack.goal_function
+        self._victim = victim
+        self._limits = limits
+        if limits.queries is not None:
+            self._goal.query_budget = limits.queries
+        self._run: greenlet | None = None
+        self._states: library.Generators | None = None
+        self._resumed = 0.0
+
+    def start(self, number: int, job: Job) -> Encoded | AttackedRow:
+        """Begin a row."""
+        self.number = number
+        self.spent = 0.0
+        self._run = greenlet(self._attack_row)
+        library.seed_generators(job.seed)
+        return self._switch(self._run, job)
+
+    def go_on(self, logits: Logits) -> Encoded | AttackedRow:
+        """Give it the answer, float32 logits (rows, labels)."""
+        assert self._run is not None and self._states is not None
+        library.set_generators(self._states)
+        return self._switch(self._run, logits)
+
+    def end(self) -> None:
+        """Leave the row where it is."""
+        if self._run is not None and not self._run.dead:
+            self._run.throw()
+
+    def _switch(self, run: greenlet, value: Any) -> Encoded | AttackedRow:
+        self._resumed = time.perf_counter()
+        asked: Encoded | AttackedRow = run.switch(value)
+        self.spent += time.perf_counter() - self._resumed
+        if not run.dead:
+            self._states = library.generators()
+        return asked
+
+    def _check_time(self) -> None:
+        limit = self._limits.seconds
+        if limit is not None and self.spent + time.perf_counter() - self._resumed > limit:
+            raise _OutOfTime
+
+    def _attack_row(self, job: Job) -> AttackedRow:
+        self._question.forget()
+        self._goal.num_queries = 0
+        self._goal.initial_attacked_text = None
+        try:
+            return self._attacked(job)
+        except _OutOfTime:
+            return self._given_up(job, "out_of_time", "")
+        except MemoryError:
+            raise
+        except Exception as error:
+            if error is self._victim.failure:
+                raise
+            if self._limits.queries is not None and self._goal.num_queries >= self._limits.queries:
+                return self._given_up(job, "out_of_queries", "")  # some searches stumble over an empty answer
+            return self._given_up(job, "error", f"{type(error).__name__}: {error}")
+        finally:
+            self.attack.clear_cache()  # TextAttack does not after a row that it skips
+
+    def _attacked(self, job: Job) -> AttackedRow:
+        split = library.loaded().shared.AttackedText.SPLIT_TOKEN
+        if any(split in text for text in job.texts):
+            raise ValueError(f"TextAttack cuts texts at {split!r}, so it cannot attack one that has it")
+        row = OrderedDict(zip(_COLUMNS[len(job.texts)], job.texts, strict=True))
+        result = self.attack.attack(row, job.label)
+        return row_of(result, job.label, len(self._question.asked), self._limits.queries)
+
+    def _given_up(self, job: Job, outcome: Outcome, complaint: str) -> AttackedRow:
+        """The row as it was; one that the model had wrong to begin with is that, whatever came after."""
+        started, distinct = self._goal.initial_attacked_text, len(self._question.asked)
+        if self._question.first is None:
+            self._question([job.texts[0] if len(job.texts) == 1 else job.texts])
+        logits = torch.from_numpy(self._question.first[0])  # type: ignore[index]
+        words = 0 if started is None else started.num_words
+        score = float(1 - logits.softmax(dim=0)[job.label])
+        if int(logits.argmax()) != job.label:
+            return AttackedRow("misclassified", job.texts, 1, 1, words, 0, score)
+        return AttackedRow(outcome, job.texts, self._goal.num_queries, distinct, words, 0, score, complaint=complaint)
