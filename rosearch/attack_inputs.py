@@ -23,7 +23,7 @@ from rosearch.data.loading import load_task
 from rosearch.data.table import Reading, Table
 from rosearch.data.tasks import Labels
 from rosearch.errors import BadInput, MissingResource, Problem
-from rosearch.materials import task_seed
+from rosearch.materials.task import task_seed
 from rosearch.models.lengths import text_positions
 from rosearch.models.weights import locate_weights
 from rosearch.student.configuration_rosearch import (

@@ -7,16 +7,16 @@ from typing import Literal
 import numpy as np
 import torch
 
-from rosearch.candidate_task import CandidateTask, Lived, Stopwatch
 from rosearch.distillation.losses import soft_label_loss
 from rosearch.distillation.method import Lesson
 from rosearch.distillation.trainer import distil
-from rosearch.encoder_candidate import run_encoder
 from rosearch.errors import CandidateFailed
 from rosearch.evaluation.efficiency import measure_efficiency
 from rosearch.evaluation.quality import Logits, predict
-from rosearch.lessons import fresh_student, lesson_of, save_whole
-from rosearch.materials import Materials, attack, open_materials, quality_of
+from rosearch.materials.encoder_life import run_encoder
+from rosearch.materials.job import CandidateTask, Lived, Stopwatch
+from rosearch.materials.task import Materials, attack, open_materials, quality_of
+from rosearch.materials.training_inputs import fresh_student, lesson_of, save_whole
 from rosearch.measurements import Measurements, Training, to_json
 from rosearch.progress import Progress
 from rosearch.records.record import Failure, Outcome

@@ -36,8 +36,8 @@ from rosearch.explanation import predictions_table
 from rosearch.recommend_command import RECOMMEND_EXAMPLES, recommend
 from rosearch.records.record import Role
 from rosearch.records.run_directory import RunDirectory
-from rosearch.results import load_results
 from rosearch.results_table import results_table
+from rosearch.run.results import load_results
 
 
 class _Commands(TyperGroup):
@@ -84,7 +84,7 @@ def search(
     as_json: Json = False,
 ) -> None:
     """Launch a search and print its front. Everything is recorded; Ctrl-C or a crash loses nothing."""
-    from rosearch.check import check_experiment, check_resources
+    from rosearch.run.check import check_experiment, check_resources
 
     loaded = load_experiment(experiment, tuple(override or ()), data_root)
     check_experiment(loaded, str(experiment))
@@ -205,7 +205,7 @@ def check(
     experiment: ExperimentFile, override: Override = None, data_root: DataRoot = None, as_json: Json = False
 ) -> None:
     """Check an experiment without running it: every key, the space, names, data, teacher and device."""
-    from rosearch.check import check_experiment, check_resources
+    from rosearch.run.check import check_experiment, check_resources
 
     loaded = load_experiment(experiment, tuple(override or ()), data_root)
     check_experiment(loaded, str(experiment))

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from rosearch.measurements import Estimate, Measurements, Robustness, TeacherFacts
 from rosearch.records.record import Record
-from rosearch.results import Results
+from rosearch.run.results import Results
 
 _MEASUREMENTS: TypeAdapter[Measurements] = TypeAdapter(Measurements)
 _TEACHER: TypeAdapter[TeacherFacts] = TypeAdapter(TeacherFacts)

@@ -20,7 +20,6 @@ from filelock import FileLock, Timeout
 from transformers import AutoConfig, AutoTokenizer, PreTrainedModel
 
 from rosearch.attack import open_cache
-from rosearch.candidate_task import Stopwatch
 from rosearch.config.experiment import Experiment
 from rosearch.data.loading import load_task
 from rosearch.data.tasks import Task
@@ -36,11 +35,12 @@ from rosearch.errors import CandidateFailed, RunError
 from rosearch.evaluation.efficiency import measure_efficiency, teacher_cost
 from rosearch.evaluation.quality import predict
 from rosearch.export.bundle import RECORD, check_destination, export_model, export_student
-from rosearch.lessons import fresh_student, lesson_of, save_whole
-from rosearch.materials import Materials, gather_materials, quality_of, table_rows, task_seed
+from rosearch.materials.job import Stopwatch
+from rosearch.materials.required_resources import require_training
+from rosearch.materials.task import Materials, gather_materials, quality_of, table_rows, task_seed
+from rosearch.materials.training_inputs import fresh_student, lesson_of, save_whole
 from rosearch.measurements import Training
 from rosearch.models.device import resolve_device
-from rosearch.needs import require_training
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
 from rosearch.space.genotype import Genotype

@@ -27,7 +27,7 @@ from rosearch.distillation.teacher import has_head, label_order, reorder_head
 from rosearch.errors import BadInput, MissingResource, Problem, RosearchError
 from rosearch.models.weights import folder_fingerprint, locate_weights
 from rosearch.records.run_directory import RunDirectory
-from rosearch.results import load_results
+from rosearch.run.results import load_results
 from rosearch.space.genotype import Genotype
 from rosearch.space.known import KNOWN
 from rosearch.space.rules import ENCODINGS, structural_problems

@@ -23,7 +23,7 @@ from rosearch.evolution.fitness import score
 from rosearch.export.card import CardFacts
 from rosearch.measurements import Measurements, Robustness
 from rosearch.records.record import Record
-from rosearch.results import Results
+from rosearch.run.results import Results
 
 # Of the comparisons' table. Differences are the student's less the other's, in 0..1, with 95 % intervals.
 COMPARISONS: dict[str, str] = {

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from rosearch.evolution.kd_nas import EpisodeAgreement
-from rosearch.results import Results
+from rosearch.run.results import Results
 
 
 def explanation(results: Results) -> str:

@@ -27,7 +27,7 @@ def recommend(
     from rosearch.console import out
     from rosearch.recommendation import describe, recommend, recommendations_table, timed_candidates
     from rosearch.records.run_directory import RunDirectory
-    from rosearch.results import load_results
+    from rosearch.run.results import load_results
 
     budgets = _budgets(latency_ms)
     if device not in ("cpu", "cuda"):

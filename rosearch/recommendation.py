@@ -12,7 +12,7 @@ from rich.table import Table
 from rosearch.errors import RunError
 from rosearch.measurements import Estimate, Latency, Measurements
 from rosearch.records.record import Record
-from rosearch.results import Results
+from rosearch.run.results import Results
 
 
 @dataclass(frozen=True)

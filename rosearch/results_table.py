@@ -10,7 +10,7 @@ from rich.table import Table
 from rosearch.evolution.fitness import Fitness
 from rosearch.measurements import Estimate, Measurements, TeacherFacts
 from rosearch.records.record import Record
-from rosearch.results import Results
+from rosearch.run.results import Results
 
 Measured = Measurements | TeacherFacts
 Cell = Callable[[Measured], str]

@@ -9,27 +9,27 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from rosearch.backends import make_backend
 from rosearch.config.experiment import Experiment
-from rosearch.driver import Driver, Observer
-from rosearch.encoder_materials import (
+from rosearch.errors import RunError
+from rosearch.evolution.strategies import make_strategy
+from rosearch.evolution.strategy import Strategy
+from rosearch.materials.encoder import (
     EncoderMaterials,
     find_encoder,
     measure_encoder_teacher,
     prepare_encoder_materials,
 )
-from rosearch.errors import RunError
-from rosearch.evolution.strategies import make_strategy
-from rosearch.evolution.strategy import Strategy
-from rosearch.finalists import retrain_finalists
-from rosearch.lessons import save_whole
-from rosearch.materials import Materials, measure_teacher, prepare_materials
+from rosearch.materials.required_resources import require_training
+from rosearch.materials.task import Materials, measure_teacher, prepare_materials
+from rosearch.materials.training_inputs import save_whole
 from rosearch.measurements import TeacherFacts
-from rosearch.needs import require_training
 from rosearch.records.record import Proposal, Record
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
-from rosearch.results import Results, load_results
+from rosearch.run.backends import make_backend
+from rosearch.run.driver import Driver, Observer
+from rosearch.run.finalists import retrain_finalists
+from rosearch.run.results import Results, load_results
 from rosearch.space.known import known_architecture
 from rosearch.space.loading import load_space
 from rosearch.space.space import Space

@@ -23,7 +23,7 @@ from rosearch.measurements import (
 )
 from rosearch.records.record import Record
 from rosearch.records.run_directory import RunDirectory
-from rosearch.results import Results
+from rosearch.run.results import Results
 from rosearch.space.genotype import Genotype, Node
 
 EXPERIMENT = {

@@ -14,9 +14,9 @@ import yaml
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
 
-from rosearch.driver import Observer
 from rosearch.measurements import to_json
 from rosearch.records.record import Record
+from rosearch.run.driver import Observer
 
 WORDS = ["the", "a", "film", "plot", "actor", "scene", "was", "very", "never", "quite", "and", "but", "story", "music"]
 WORDS += ["good", "bad", "slow", "bright", "dull", "clever"]

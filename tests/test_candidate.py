@@ -13,12 +13,12 @@ from transformers import AutoTokenizer
 
 import rosearch.candidate
 from rosearch.candidate import run_candidate
-from rosearch.candidate_task import CandidateTask
 from rosearch.config.file import load_experiment
 from rosearch.distillation.kd import KnowledgeDistillation
 from rosearch.errors import CandidateFailed
-from rosearch.lessons import save_whole
-from rosearch.materials import attack_seed, measure_teacher, prepare_materials
+from rosearch.materials.job import CandidateTask
+from rosearch.materials.task import attack_seed, measure_teacher, prepare_materials
+from rosearch.materials.training_inputs import save_whole
 from rosearch.measurements import to_json
 from rosearch.progress import silent
 from rosearch.space.known import known_architecture

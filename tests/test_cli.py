@@ -16,7 +16,7 @@ import yaml
 from small_run import finished_count, write_experiment
 
 from rosearch.cli import main
-from rosearch.results import Results
+from rosearch.run.results import Results
 
 ROOT = Path(__file__).parents[1]
 
@@ -209,7 +209,7 @@ def test_looking_at_a_run_loads_no_torch(searched: tuple[Path, str]) -> None:
     code = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from rosearch.results import load_results\n"
+        "from rosearch.run.results import load_results\n"
         "from rosearch.records.run_directory import RunDirectory\n"
         "import rosearch.cli, rosearch.evidence\n"
         "results = load_results(RunDirectory.open(Path('runs/small-0001')))\n"
@@ -246,7 +246,7 @@ def test_the_whole_quickstart_ends_with_a_front(tmp_path: Path) -> None:
 def test_results_are_read_while_another_process_writes(searched: tuple[Path, str]) -> None:
     from rosearch.records.run_directory import RunDirectory
     from rosearch.records.store import Store
-    from rosearch.results import load_results
+    from rosearch.run.results import load_results
 
     run = RunDirectory.open(searched[0] / "runs/small-0001")
     with run.lock(), Store.open(run.store) as store:

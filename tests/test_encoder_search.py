@@ -21,7 +21,7 @@ from rosearch.config.file import load_experiment
 from rosearch.errors import BadInput
 from rosearch.evaluation.latency_table import LatencyTable
 from rosearch.records.run_directory import RunDirectory
-from rosearch.results import Results, load_results
+from rosearch.run.results import Results, load_results
 from rosearch.search import cache_folder, run_search
 from rosearch.student.modeling_rosearch import StudentModel
 

@@ -13,7 +13,6 @@ import yaml
 from rich.console import Console
 from small_run import Quiet, write_experiment
 
-from rosearch.check import check_experiment
 from rosearch.config.experiment import Experiment
 from rosearch.config.file import load_experiment
 from rosearch.description import describe_run
@@ -21,9 +20,10 @@ from rosearch.distillation.losses import soft_label_loss
 from rosearch.errors import BadInput
 from rosearch.evaluation.quality import predict
 from rosearch.explanation import explanation, predictions_table
-from rosearch.materials import prepare_materials
+from rosearch.materials.task import prepare_materials
 from rosearch.records.run_directory import RunDirectory
-from rosearch.results import Results
+from rosearch.run.check import check_experiment
+from rosearch.run.results import Results
 from rosearch.search import cache_folder, run_search
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification
 

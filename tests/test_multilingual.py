@@ -18,10 +18,10 @@ from transformers import AutoModel, AutoTokenizer
 
 from rosearch.config.file import load_experiment
 from rosearch.data.corpus import prepare_corpus
-from rosearch.encoder_materials import find_encoder
 from rosearch.errors import BadInput
+from rosearch.materials.encoder import find_encoder
 from rosearch.records.run_directory import RunDirectory
-from rosearch.results import Results
+from rosearch.run.results import Results
 from rosearch.search import cache_folder, run_search
 
 OBJECTIVES: dict[str, dict[str, Any]] = {

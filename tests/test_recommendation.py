@@ -14,7 +14,7 @@ from rosearch.measurements import Latency
 from rosearch.recommendation import recommend, recommendations_table
 from rosearch.records.record import Record
 from rosearch.records.run_directory import RunDirectory
-from rosearch.results import Results
+from rosearch.run.results import Results
 from rosearch.search import run_search
 
 

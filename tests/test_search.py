@@ -14,16 +14,16 @@ import yaml
 from small_run import Quiet, finished_count, outcomes, write_experiment
 from transformers import AutoModelForSequenceClassification
 
-import rosearch.driver
+import rosearch.run.driver
 from rosearch.analysis.tables import records_table
-from rosearch.candidate_task import CandidateTask
 from rosearch.config.file import load_experiment
 from rosearch.errors import RunError, SearchAborted
 from rosearch.evidence import export_record
+from rosearch.materials.job import CandidateTask
 from rosearch.progress import Progress
 from rosearch.records.record import Failure, Outcome
 from rosearch.records.run_directory import RunDirectory
-from rosearch.results import Results, load_results
+from rosearch.run.results import Results, load_results
 from rosearch.search import run_search
 from rosearch.space.loading import load_space
 
@@ -133,7 +133,7 @@ def fail_out_of_memory(task: CandidateTask, progress: Progress) -> Outcome:
 def test_candidates_that_all_fail_alike_stop_the_search_and_say_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rosearch.driver, "run_candidate", fail_out_of_memory)
+    monkeypatch.setattr(rosearch.run.driver, "run_candidate", fail_out_of_memory)
     path = write_experiment(tmp_path, execution={"stop_after_failures": 2})
     run = RunDirectory.create(tmp_path / "runs", load_experiment(path))
     with pytest.raises(SearchAborted, match=r"last 2 candidates all failed alike: oom while in distil: out of memory"):
@@ -209,6 +209,6 @@ def fail_in_turn(task: CandidateTask, progress: Progress) -> Outcome:
 
 
 def test_only_failures_in_a_row_stop_a_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rosearch.driver, "run_candidate", fail_in_turn)
+    monkeypatch.setattr(rosearch.run.driver, "run_candidate", fail_in_turn)
     found = run_whole(tmp_path, execution={"stop_after_failures": 2})
     assert found.finished and {record.status for record in found.records} == {"failed"}

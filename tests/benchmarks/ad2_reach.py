@@ -30,7 +30,7 @@ from rosearch.distillation.ad2 import AdversarialDistillation
 from rosearch.distillation.outputs import TeacherRows
 from rosearch.distillation.perturbation import embed, with_embeddings
 from rosearch.distillation.teacher import load_teacher
-from rosearch.materials import Materials, gather_materials
+from rosearch.materials.task import Materials, gather_materials
 from tests.benchmarks.cells import overrides_of
 
 

@@ -21,7 +21,7 @@ from rosearch.evaluation.latency_table import machine
 from rosearch.evaluation.quiet_latency import Subject, measure_quietly
 from rosearch.models.weights import locate_weights
 from rosearch.records.run_directory import RunDirectory
-from rosearch.results import Results, load_results
+from rosearch.run.results import Results, load_results
 from rosearch.space.encoder_space import EncoderSpace
 from rosearch.space.loading import load_space
 

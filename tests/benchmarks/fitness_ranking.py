@@ -34,7 +34,7 @@ from rosearch.evaluation.attacks.engine.single_swaps import single_swap_margins
 from rosearch.evaluation.attacks.victim import Victim
 from rosearch.evaluation.quality import inference
 from rosearch.evaluation.robustness import Suite, measure_robustness, sample_rows, words_to_break
-from rosearch.materials import task_seed
+from rosearch.materials.task import task_seed
 from rosearch.randomness import generator
 from rosearch.records.run_directory import RunDirectory
 from rosearch.resources.resources import Resources

@@ -29,7 +29,7 @@ from rosearch.data.loading import load_task
 from rosearch.distil import Options, distil_student
 from rosearch.distil_inputs import find_student
 from rosearch.evaluation.robustness import Suite
-from rosearch.materials import task_seed
+from rosearch.materials.task import task_seed
 
 _SEED = 7  # of the attacked rows and letters: one for all arms
 ATTACKS = ["deepwordbug", "synonym-swap", "pwws", "textbugger-lite"]

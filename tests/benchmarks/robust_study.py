@@ -23,7 +23,7 @@ from rosearch.evaluation.efficiency import BERT_BASE_ENCODER_PARAMETERS, BERT_BA
 from rosearch.measurements import Measurements
 from rosearch.records.record import Record
 from rosearch.records.run_directory import RunDirectory
-from rosearch.results import load_results
+from rosearch.run.results import load_results
 from tests.benchmarks.cells import share_surviving, spread
 
 Rows = list[dict[str, Any]]

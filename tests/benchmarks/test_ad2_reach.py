@@ -18,7 +18,7 @@ from rosearch.config.file import load_experiment
 from rosearch.config.presets import DEFAULT
 from rosearch.distillation.teacher import load_teacher
 from rosearch.evaluation.quality import predict
-from rosearch.materials import gather_materials
+from rosearch.materials.task import gather_materials
 from tests.benchmarks import ad2_reach, method_comparison
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from transformers import BertConfig, CamembertConfig, PretrainedConfig, RobertaConfig, T5Config, XLMRobertaConfig
 
-from rosearch.materials import table_rows
+from rosearch.materials.task import table_rows
 from rosearch.models.lengths import text_positions
 
 

@@ -50,7 +50,7 @@ def state(handler: logging.Handler) -> dict[str, Any]:
 
 def main(cache: Path) -> None:
     from rosearch.evaluation import efficiency, quality, robustness  # noqa: F401
-    from rosearch.evaluation.attacks import recipes  # noqa: F401
+    from rosearch.evaluation.attacks import recipes
     from rosearch.evaluation.attacks.stock import library, pool  # noqa: F401
 
     imported = sorted(name for name in ("textattack", "flair", "nltk") if name in sys.modules)

@@ -7,18 +7,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from rosearch.backends.backend import Backend, Lost, Task
 from rosearch.candidate import run_candidate
-from rosearch.candidate_task import CandidateTask
 from rosearch.config.experiment import Experiment
 from rosearch.errors import SearchAborted
-from rosearch.latency import student_latencies
-from rosearch.materials import attack_seed
+from rosearch.materials.job import CandidateTask
+from rosearch.materials.latency import student_latencies
+from rosearch.materials.task import attack_seed
 from rosearch.measurements import TeacherFacts
 from rosearch.randomness import derive_seed
 from rosearch.records.record import Failure, Outcome, Proposal, Record, Role
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
+from rosearch.run.backends.backend import Backend, Lost, Task
 
 
 class Observer(Protocol):

@@ -19,8 +19,8 @@ from rosearch.distillation.encoder import load_encoder
 from rosearch.distillation.layer_transfer import uniform_and_last
 from rosearch.errors import BadInput, Problem
 from rosearch.evaluation.efficiency import teacher_cost
-from rosearch.latency import teacher_latency
-from rosearch.materials import table_rows
+from rosearch.materials.latency import teacher_latency
+from rosearch.materials.task import table_rows
 from rosearch.measurements import Quality, TeacherFacts
 from rosearch.models.device import resolve_device
 from rosearch.models.weights import folder_fingerprint, locate_weights

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from rosearch.backends.backend import Backend
-from rosearch.backends.inline import InlineBackend
-from rosearch.backends.local import LocalBackend
+from rosearch.run.backends.backend import Backend
+from rosearch.run.backends.inline import InlineBackend
+from rosearch.run.backends.local import LocalBackend
 
 if TYPE_CHECKING:
     from rosearch.config.experiment import ExecutionConfig  # every worker imports this package, and needs no pydantic

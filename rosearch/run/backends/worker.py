@@ -14,8 +14,8 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from rosearch.backends.backend import call, describe
 from rosearch.progress import Progress
+from rosearch.run.backends.backend import call, describe
 
 _REPORT_S = 0.1  # between two progress messages of a task
 

@@ -13,11 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from backends import broken_chores, chores
+from run.backends import broken_chores, chores
 
-from rosearch.backends.backend import Task
-from rosearch.backends.local import LocalBackend
 from rosearch.errors import RunError
+from rosearch.run.backends.backend import Task
+from rosearch.run.backends.local import LocalBackend
 
 HERE = Path(__file__).parent
 
@@ -114,7 +114,7 @@ def test_a_task_that_hangs_is_ended_and_the_others_go_on():
 def test_a_stopped_driver_does_not_count_against_a_tasks_time(monkeypatch):
     clock = time.monotonic
     offset = 0.0
-    monkeypatch.setattr("rosearch.backends.local.time.monotonic", lambda: clock() + offset)
+    monkeypatch.setattr("rosearch.run.backends.local.time.monotonic", lambda: clock() + offset)
 
     def jump(*step: object) -> None:
         nonlocal offset

@@ -29,11 +29,11 @@ from rosearch.evaluation.efficiency import teacher_cost
 from rosearch.evaluation.quality import Logits, measure_quality, predict
 from rosearch.evaluation.robustness import Suite, measure_robustness
 from rosearch.evaluation.sequential import Hopeless
-from rosearch.latency import teacher_latency
+from rosearch.materials.latency import teacher_latency
+from rosearch.materials.required_resources import attack_resources, find_recipes
 from rosearch.measurements import Quality, Robustness, SingleSwaps, TeacherFacts
 from rosearch.models.device import resolve_device
 from rosearch.models.lengths import text_positions
-from rosearch.needs import attack_resources, find_recipes
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
 from rosearch.resources.resources import Resources

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import final
 
-from rosearch.backends.backend import (
+from rosearch.run.backends.backend import (
     A,
     Backend,
     Lost,

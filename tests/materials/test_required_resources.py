@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from small_run import write_experiment
 
-import rosearch.needs
-from rosearch.check import check_experiment, check_resources
+import rosearch.materials.required_resources
 from rosearch.config.experiment import Experiment
 from rosearch.config.file import load_experiment
 from rosearch.errors import BadInput, MissingResource
-from rosearch.needs import attack_names, find_recipes, require_training
+from rosearch.materials.required_resources import attack_names, find_recipes, require_training
 from rosearch.resources.resources import VARIABLE
+from rosearch.run.check import check_experiment, check_resources
 
 
 @dataclass
@@ -33,7 +33,7 @@ def resolve_like_a_folder_without_wordnet(name: str, resources: object) -> Named
 
 @pytest.fixture
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rosearch.needs, "resolve", resolve_like_a_folder_without_wordnet)
+    monkeypatch.setattr(rosearch.materials.required_resources, "resolve", resolve_like_a_folder_without_wordnet)
 
 
 @pytest.mark.usefixtures("stand_in")

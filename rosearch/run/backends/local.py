@@ -20,7 +20,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any, Literal, final
 
-from rosearch.backends.backend import (
+from rosearch.errors import RunError
+from rosearch.run.backends.backend import (
     A,
     Backend,
     Lost,
@@ -34,8 +35,7 @@ from rosearch.backends.backend import (
     pack,
     unpack,
 )
-from rosearch.backends.worker import work
-from rosearch.errors import RunError
+from rosearch.run.backends.worker import work
 
 _BEAT_S = 0.5  # at the latest after this long, every worker is looked after
 _GRACE_S = 5.0  # for a killed process to be gone

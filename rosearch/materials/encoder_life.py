@@ -6,11 +6,11 @@ from typing import Any
 
 from transformers import PreTrainedModel
 
-from rosearch.candidate_task import CandidateTask, Lived, Stopwatch
 from rosearch.data.corpus import Part
 from rosearch.distillation.encoder import EncoderLesson, distil_encoder, load_encoder
-from rosearch.encoder_materials import FIDELITY, EncoderMaterials, fidelity, open_encoder_materials
 from rosearch.evaluation.efficiency import measure_efficiency
+from rosearch.materials.encoder import FIDELITY, EncoderMaterials, fidelity, open_encoder_materials
+from rosearch.materials.job import CandidateTask, Lived, Stopwatch
 from rosearch.measurements import Measurements, Quality
 from rosearch.progress import Progress
 from rosearch.randomness import derive_seed

@@ -11,7 +11,7 @@ from rosearch.config.distillation import DistillationConfig
 from rosearch.distillation.method import Adversary, Lesson
 from rosearch.distillation.teacher import load_teacher
 from rosearch.evaluation.adversary import StudentAdversary
-from rosearch.materials import Materials
+from rosearch.materials.task import Materials
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
 from rosearch.space.genotype import Genotype

@@ -1,10 +1,10 @@
 """A user's script that forgot `if __name__ == "__main__"`: every worker runs it again."""
 
-from backends import chores
+from run.backends import chores
 
-from rosearch.backends.backend import Task
-from rosearch.backends.local import LocalBackend
 from rosearch.errors import RunError
+from rosearch.run.backends.backend import Task
+from rosearch.run.backends.local import LocalBackend
 
 try:
     with LocalBackend(1) as backend:

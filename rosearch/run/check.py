@@ -75,9 +75,9 @@ def check_resources(experiment: Experiment) -> dict[str, str]:
         return _check_encoder_resources(experiment)
     from rosearch.data.loading import load_task
     from rosearch.distillation.teacher import find_teacher
-    from rosearch.materials import task_seed
+    from rosearch.materials.required_resources import attack_resources, find_recipes, require_training
+    from rosearch.materials.task import task_seed
     from rosearch.models.device import resolve_device
-    from rosearch.needs import attack_resources, find_recipes, require_training
 
     config = experiment.require_task()
     space = load_space(experiment.search_space)
@@ -99,7 +99,7 @@ def check_resources(experiment: Experiment) -> dict[str, str]:
 
 def _check_encoder_resources(experiment: Experiment) -> dict[str, str]:
     from rosearch.data.corpus_sources import find_sources
-    from rosearch.encoder_materials import find_encoder
+    from rosearch.materials.encoder import find_encoder
     from rosearch.models.device import resolve_device
 
     assert experiment.corpus is not None

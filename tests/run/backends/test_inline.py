@@ -3,10 +3,10 @@ from __future__ import annotations
 import os
 
 import pytest
-from backends import chores
+from run.backends import chores
 
-from rosearch.backends.backend import Task
-from rosearch.backends.inline import InlineBackend
+from rosearch.run.backends.backend import Task
+from rosearch.run.backends.inline import InlineBackend
 
 
 def interrupt(_, progress):

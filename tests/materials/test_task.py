@@ -9,9 +9,9 @@ from small_run import write_experiment
 
 from rosearch.config.experiment import Experiment
 from rosearch.config.file import load_experiment
-from rosearch.driver import candidate_task
-from rosearch.finalists import finalist_task
-from rosearch.materials import quality_of
+from rosearch.materials.task import quality_of
+from rosearch.run.driver import candidate_task
+from rosearch.run.finalists import finalist_task
 
 
 def experiment_of(folder: Path, problem: str = "classification", **robustness: Any) -> Experiment:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rosearch.candidate_task import CandidateTask
-from rosearch.driver import Driver, candidate_task
-from rosearch.materials import attack_seed
+from rosearch.materials.job import CandidateTask
+from rosearch.materials.task import attack_seed
 from rosearch.records.record import Proposal, Record
-from rosearch.results import load_results
+from rosearch.run.driver import Driver, candidate_task
+from rosearch.run.results import load_results
 
 
 def retrain_finalists(driver: Driver) -> list[Record]:

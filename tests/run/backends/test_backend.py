@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from backends import chores
+from run.backends import chores
 
-from rosearch.backends import BACKENDS, make_backend
-from rosearch.backends.backend import Backend, Result, Task
-from rosearch.backends.inline import InlineBackend
-from rosearch.backends.local import LocalBackend
 from rosearch.config.experiment import ExecutionConfig
+from rosearch.run.backends import BACKENDS, make_backend
+from rosearch.run.backends.backend import Backend, Result, Task
+from rosearch.run.backends.inline import InlineBackend
+from rosearch.run.backends.local import LocalBackend
 
 
 @pytest.fixture(scope="module", params=sorted(BACKENDS))

@@ -8,10 +8,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from backends import chores
+from run.backends import chores
 
-from rosearch.backends.backend import Task
-from rosearch.backends.local import LocalBackend
+from rosearch.run.backends.backend import Task
+from rosearch.run.backends.local import LocalBackend
 
 
 def hold_workers(folder: Path, way: str) -> None:
