@@ -69,9 +69,9 @@ def attack(
     named = _names(attacks)
     if not (named or suite) or bool(named) != (task is not None):
         raise typer.BadParameter("give --attack NAMES with --task, or --suite FILE, or both")
+    from rosearch.attack.inputs import Columns
+    from rosearch.attack.report import AttackRequest, run_attack
     from rosearch.attack_console import print_json, print_report, report_json, watched
-    from rosearch.attack_inputs import Columns
-    from rosearch.attack_report import AttackRequest, run_attack
     from rosearch.evaluation.attacks.result import Limits
 
     request = AttackRequest(
@@ -115,7 +115,7 @@ def attack_resources(
 
     What is missing is listed and is no error: the exit code is 0.
     """
-    from rosearch.attack import attack_states, unreadable_resources
+    from rosearch.attack.measure import attack_states, unreadable_resources
     from rosearch.attack_console import print_json, print_resources, resources_json
     from rosearch.resources.resources import Resources
 

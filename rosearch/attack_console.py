@@ -22,8 +22,8 @@ from rosearch.progress import Progress
 from rosearch.results_table import percent
 
 if TYPE_CHECKING:
-    from rosearch.attack import AttackState
-    from rosearch.attack_report import AttackedModel, AttackReport, Compared
+    from rosearch.attack.measure import AttackState
+    from rosearch.attack.report import AttackedModel, AttackReport, Compared
     from rosearch.evaluation.heldout import HeldOutScore, Score
     from rosearch.resources.resources import Resources
 

@@ -61,9 +61,9 @@ def distil(
     After Ctrl-C, a crash or kill -9 the same command goes on.
     """
     from rosearch.config.file import load_experiment
-    from rosearch.distil import Options, distil_student
+    from rosearch.distil.inputs import find_student, gather
+    from rosearch.distil.student import Options, distil_student
     from rosearch.distil_console import print_distilled, print_json, watched
-    from rosearch.distil_inputs import find_student, gather
     from rosearch.export.bundle import check_destination
 
     given = {"distillation.method": method, "teacher.model": teacher, "execution.device": device}

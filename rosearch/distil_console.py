@@ -15,7 +15,7 @@ from rich.table import Table
 
 from rosearch.console import err, out
 from rosearch.display import SearchDisplay
-from rosearch.distil import Distilled, Watcher, unfinished
+from rosearch.distil.student import Distilled, Watcher, unfinished
 from rosearch.evaluation.efficiency import BERT_BASE_ENCODER_PARAMETERS, BERT_BASE_PARAMETERS
 from rosearch.measurements import Estimate
 from rosearch.results_table import percent

@@ -323,7 +323,7 @@ def test_ctrl_c_is_one_line_and_its_own_exit_code(made: Path, monkeypatch: pytes
     def interrupted(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("rosearch.attack_report.measure_robustness", interrupted)
+    monkeypatch.setattr("rosearch.attack.report.measure_robustness", interrupted)
     stopped = rosearch("attack", "first", *SMALL, cwd=made, expect=130)
     assert "Stopped; nothing was recorded" in stopped.stderr and "Traceback" not in stopped.stderr
 

@@ -33,7 +33,7 @@ from transformers import (
 
 from rosearch.config.file import load_experiment
 from rosearch.display import SearchDisplay
-from rosearch.distil import Options, Watcher, distil_student, unfinished
+from rosearch.distil.student import Options, Watcher, distil_student, unfinished
 from rosearch.records.record import Record
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store

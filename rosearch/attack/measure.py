@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from rosearch.attack_inputs import longest_input
+from rosearch.attack.inputs import longest_input
 from rosearch.data.tasks import Labels
 from rosearch.errors import BadInput, MissingResource, Problem
 from rosearch.evaluation.attacks.recipes import RECIPES, resolve

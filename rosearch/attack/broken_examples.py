@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from rosearch.attack import predict_classes
+from rosearch.attack.measure import predict_classes
 from rosearch.data.tasks import Labels
 from rosearch.evaluation.attacks.victim import Victim
 from rosearch.evaluation.robustness import SuiteResult

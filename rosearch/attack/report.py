@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from rosearch.analysis.statistics import holm
-from rosearch.attack import as_victim, check_attacks, open_cache, predict_classes
-from rosearch.attack_inputs import (
+from rosearch.attack.broken_examples import Fooled, fooled_rows
+from rosearch.attack.inputs import (
     COLUMNS_BY_NAME,
     Columns,
     FoundClassifier,
@@ -22,6 +22,7 @@ from rosearch.attack_inputs import (
     longest_input,
     read_rows,
 )
+from rosearch.attack.measure import as_victim, check_attacks, open_cache, predict_classes
 from rosearch.data.tasks import Labels
 from rosearch.errors import BadInput, CandidateFailed, Problem, RosearchError
 from rosearch.evaluation.attacks.result import NO_LIMITS, Limits
@@ -30,7 +31,6 @@ from rosearch.evaluation.comparison import ALPHA, Comparison, compare
 from rosearch.evaluation.heldout import HeldOut, HeldOutScore, score
 from rosearch.evaluation.heldout_files import ADVGLUE, read_held_out
 from rosearch.evaluation.robustness import Suite, SuiteResult, measure_robustness, sample_rows
-from rosearch.fooled import Fooled, fooled_rows
 from rosearch.measurements import Robustness
 from rosearch.models.device import resolve_device
 from rosearch.progress import Progress, silent

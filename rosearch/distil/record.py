@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from rosearch.config.experiment import Experiment
-from rosearch.distil_inputs import FoundStudent
+from rosearch.distil.inputs import FoundStudent
 from rosearch.distillation.methods import own_settings
 from rosearch.evaluation.efficiency import BERT_BASE_ENCODER_PARAMETERS, BERT_BASE_PARAMETERS
 from rosearch.export.card import CardFacts

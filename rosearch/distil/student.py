@@ -19,13 +19,13 @@ from typing import Any
 from filelock import FileLock, Timeout
 from transformers import AutoConfig, AutoTokenizer, PreTrainedModel
 
-from rosearch.attack import open_cache
+from rosearch.attack.measure import open_cache
 from rosearch.config.experiment import Experiment
 from rosearch.data.loading import load_task
 from rosearch.data.tasks import Task
 from rosearch.data.tokens import encode
-from rosearch.distil_inputs import FoundStudent, find_student, gather
-from rosearch.distil_record import Measured, card_facts, record_of
+from rosearch.distil.inputs import FoundStudent, find_student, gather
+from rosearch.distil.record import Measured, card_facts, record_of
 from rosearch.distillation.checkpoint import Checkpoint
 from rosearch.distillation.cutting import cut_student
 from rosearch.distillation.fitting import OnLoss
