@@ -7,9 +7,6 @@ from typing import Literal
 import numpy as np
 import torch
 
-from rosearch.distillation.losses import soft_label_loss
-from rosearch.distillation.method import Lesson
-from rosearch.distillation.trainer import distil
 from rosearch.errors import CandidateFailed
 from rosearch.evaluation.efficiency import measure_efficiency
 from rosearch.evaluation.quality import Logits, predict
@@ -21,6 +18,9 @@ from rosearch.measurements import Measurements, Training, to_json
 from rosearch.progress import Progress
 from rosearch.records.record import Failure, Outcome
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification
+from rosearch.training.losses import soft_label_loss
+from rosearch.training.method import Lesson
+from rosearch.training.trainer import distil
 
 
 def run_candidate(task: CandidateTask, progress: Progress) -> Outcome:

@@ -64,7 +64,7 @@ def distil(
     from rosearch.distil.inputs import find_student, gather
     from rosearch.distil.student import Options, distil_student
     from rosearch.distil_console import print_distilled, print_json, watched
-    from rosearch.export.bundle import check_destination
+    from rosearch.export.targets.huggingface import check_destination
 
     given = {"distillation.method": method, "teacher.model": teacher, "execution.device": device}
     overrides = (*(override or ()), *(f"{key}={json.dumps(value)}" for key, value in given.items() if value))

@@ -171,7 +171,7 @@ def _purpose(experiment: Experiment) -> dict[str, Any]:
 
 def export_record(results: Results, record: Record, destination: Path, overwrite: bool) -> Path:
     """Write the student of a record as a Hugging Face folder. Raises `RunError` where its weights were not kept."""
-    from rosearch.export.bundle import export_student
+    from rosearch.export.targets.huggingface import export_student
 
     weights, found = results.run.student_folder(record), record.measurements
     if found is None or not weights.is_dir():

@@ -12,7 +12,7 @@ import sys
 import torch
 
 from rosearch.cli import main
-from rosearch.distillation.kd import KnowledgeDistillation
+from rosearch.training.kd import KnowledgeDistillation
 
 
 def strike(number: int, step: int) -> None:

@@ -14,8 +14,8 @@ from dataclasses import replace
 from itertools import count
 
 from rosearch.cli import main
-from rosearch.distillation import fitting
-from rosearch.distillation.checkpoint import Checkpoint, State, saved
+from rosearch.training import fitting
+from rosearch.training.checkpoint import Checkpoint, State, saved
 
 
 def strike(step: int) -> None:

@@ -14,7 +14,6 @@ from transformers import AutoTokenizer
 import rosearch.candidate
 from rosearch.candidate import run_candidate
 from rosearch.config.file import load_experiment
-from rosearch.distillation.kd import KnowledgeDistillation
 from rosearch.errors import CandidateFailed
 from rosearch.materials.job import CandidateTask
 from rosearch.materials.task import attack_seed, measure_teacher, prepare_materials
@@ -23,6 +22,7 @@ from rosearch.measurements import to_json
 from rosearch.progress import silent
 from rosearch.space.known import known_architecture
 from rosearch.student.tokenization_rosearch import EncodedTokenizer
+from rosearch.training.kd import KnowledgeDistillation
 
 
 def make_task(folder: Path, problem: str = "regression", **changes: Any) -> CandidateTask:

@@ -16,7 +16,6 @@ from small_run import Quiet, write_experiment
 from rosearch.config.experiment import Experiment
 from rosearch.config.file import load_experiment
 from rosearch.description import describe_run
-from rosearch.distillation.losses import soft_label_loss
 from rosearch.errors import BadInput
 from rosearch.evaluation.quality import predict
 from rosearch.explanation import explanation, predictions_table
@@ -26,6 +25,7 @@ from rosearch.run.check import check_experiment
 from rosearch.run.results import Results
 from rosearch.search import cache_folder, run_search
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification
+from rosearch.training.losses import soft_label_loss
 
 ENCODERS = {
     "name": "few",

@@ -20,10 +20,6 @@ from rosearch.attack.inputs import longest_input
 from rosearch.config.file import read_yaml
 from rosearch.data.tasks import Task
 from rosearch.data.tokens import tokenizer_fingerprint
-from rosearch.distillation.fine_tuning import label_names, quiet_transformers
-from rosearch.distillation.fitting import private_generator
-from rosearch.distillation.methods import METHODS
-from rosearch.distillation.teacher import has_head, label_order, reorder_head
 from rosearch.errors import BadInput, MissingResource, Problem, RosearchError
 from rosearch.models.weights import folder_fingerprint, locate_weights
 from rosearch.records.run_directory import RunDirectory
@@ -32,6 +28,10 @@ from rosearch.space.genotype import Genotype
 from rosearch.space.known import KNOWN
 from rosearch.space.rules import ENCODINGS, structural_problems
 from rosearch.student.configuration_rosearch import StudentConfig
+from rosearch.training.fine_tuning import label_names, quiet_transformers
+from rosearch.training.fitting import private_generator
+from rosearch.training.methods import METHODS
+from rosearch.training.teacher import has_head, label_order, reorder_head
 
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, ImportError, SafetensorError)
 _FILES = (".json", ".yaml", ".yml")

@@ -14,13 +14,13 @@ import torch
 
 from rosearch.config.experiment import Experiment
 from rosearch.distil.inputs import FoundStudent
-from rosearch.distillation.methods import own_settings
 from rosearch.evaluation.efficiency import BERT_BASE_ENCODER_PARAMETERS, BERT_BASE_PARAMETERS
 from rosearch.export.card import CardFacts
 from rosearch.materials.task import Materials
 from rosearch.measurements import Efficiency, Measurements, Quality, TeacherCost, Training
 from rosearch.models.weights import model_fingerprint
 from rosearch.space.genotype import Genotype
+from rosearch.training.methods import own_settings
 
 _FORMAT = 1
 

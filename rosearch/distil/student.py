@@ -26,15 +26,10 @@ from rosearch.data.tasks import Task
 from rosearch.data.tokens import encode
 from rosearch.distil.inputs import FoundStudent, find_student, gather
 from rosearch.distil.record import Measured, card_facts, record_of
-from rosearch.distillation.checkpoint import Checkpoint
-from rosearch.distillation.cutting import cut_student
-from rosearch.distillation.fitting import OnLoss
-from rosearch.distillation.teacher import find_teacher, load_teacher
-from rosearch.distillation.trainer import distil
 from rosearch.errors import CandidateFailed, RunError
 from rosearch.evaluation.efficiency import measure_efficiency, teacher_cost
 from rosearch.evaluation.quality import predict
-from rosearch.export.bundle import RECORD, check_destination, export_model, export_student
+from rosearch.export.targets.huggingface import RECORD, check_destination, export_model, export_student
 from rosearch.materials.job import Stopwatch
 from rosearch.materials.required_resources import require_training
 from rosearch.materials.task import Materials, gather_materials, quality_of, table_rows, task_seed
@@ -45,6 +40,11 @@ from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
 from rosearch.space.genotype import Genotype
 from rosearch.student.configuration_rosearch import StudentConfig
+from rosearch.training.checkpoint import Checkpoint
+from rosearch.training.cutting import cut_student
+from rosearch.training.fitting import OnLoss
+from rosearch.training.teacher import find_teacher, load_teacher
+from rosearch.training.trainer import distil
 
 _BATCH = 64  # rows at a time where nothing is trained
 

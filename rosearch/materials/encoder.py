@@ -15,8 +15,6 @@ from transformers import AutoConfig, AutoTokenizer
 
 from rosearch.config.experiment import Experiment
 from rosearch.data.corpus import Corpus, prepare_corpus
-from rosearch.distillation.encoder import load_encoder
-from rosearch.distillation.layer_transfer import uniform_and_last
 from rosearch.errors import BadInput, Problem
 from rosearch.evaluation.efficiency import teacher_cost
 from rosearch.materials.latency import teacher_latency
@@ -25,6 +23,8 @@ from rosearch.measurements import Quality, TeacherFacts
 from rosearch.models.device import resolve_device
 from rosearch.models.weights import folder_fingerprint, locate_weights
 from rosearch.progress import Progress, silent
+from rosearch.training.encoder import load_encoder
+from rosearch.training.layer_transfer import uniform_and_last
 
 FIDELITY = "fidelity"  # what stands for quality where there is no task, see `fidelity`
 

@@ -7,7 +7,6 @@ from typing import Any
 from transformers import PreTrainedModel
 
 from rosearch.data.corpus import Part
-from rosearch.distillation.encoder import EncoderLesson, distil_encoder, load_encoder
 from rosearch.evaluation.efficiency import measure_efficiency
 from rosearch.materials.encoder import FIDELITY, EncoderMaterials, fidelity, open_encoder_materials
 from rosearch.materials.job import CandidateTask, Lived, Stopwatch
@@ -15,6 +14,7 @@ from rosearch.measurements import Measurements, Quality
 from rosearch.progress import Progress
 from rosearch.randomness import derive_seed
 from rosearch.student.build import build_student, inherit_embeddings
+from rosearch.training.encoder import EncoderLesson, distil_encoder, load_encoder
 
 
 def run_encoder(task: CandidateTask, watch: Stopwatch, progress: Progress) -> Lived:

@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 from rosearch.config.distillation import DistillationConfig
 from rosearch.config.experiment import Experiment, SuiteConfig
-from rosearch.distillation.checkpoint import Checkpoint
 from rosearch.measurements import Latency, Measurements, TeacherFacts
 from rosearch.space.genotype import Genotype
+from rosearch.training.checkpoint import Checkpoint
 
 Lived = tuple[Measurements, tuple[Any, ...]]  # what was measured, and what is kept: the model, a tokenizer of its own
 

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from rosearch.config.experiment import Experiment
-from rosearch.distillation.methods import METHODS
 from rosearch.encodings.tokenizer import lists_of
 from rosearch.errors import BadInput, MissingResource, Problem
 from rosearch.evaluation.attacks.recipes import Recipe, resolve
 from rosearch.resources.resources import Resources
+from rosearch.training.methods import METHODS
 
 
 def attack_resources(experiment: Experiment) -> Resources:

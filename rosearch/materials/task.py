@@ -17,9 +17,6 @@ from rosearch.config.experiment import Experiment, SuiteConfig
 from rosearch.data.loading import load_task
 from rosearch.data.tasks import Split, Task
 from rosearch.data.tokens import EncodedSplit, encode
-from rosearch.distillation.methods import required_layers
-from rosearch.distillation.outputs import TeacherOutputs, teacher_outputs
-from rosearch.distillation.teacher import load_teacher, prepare_teacher
 from rosearch.encodings.tokenizer import student_tokenizer
 from rosearch.errors import BadInput, CandidateFailed, Problem
 from rosearch.evaluation.attacks.result import Limits
@@ -38,6 +35,9 @@ from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
 from rosearch.resources.resources import Resources
 from rosearch.student.inherit import check_initial
+from rosearch.training.methods import required_layers
+from rosearch.training.outputs import TeacherOutputs, teacher_outputs
+from rosearch.training.teacher import load_teacher, prepare_teacher
 
 
 @dataclass(frozen=True)

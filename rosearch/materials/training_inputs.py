@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from rosearch.config.distillation import DistillationConfig
-from rosearch.distillation.method import Adversary, Lesson
-from rosearch.distillation.teacher import load_teacher
 from rosearch.evaluation.adversary import StudentAdversary
 from rosearch.materials.task import Materials
 from rosearch.progress import Progress, silent
@@ -18,6 +16,8 @@ from rosearch.space.genotype import Genotype
 from rosearch.student.build import build_student, inherit_embeddings
 from rosearch.student.inherit import inherit_operations, load_initial
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification
+from rosearch.training.method import Adversary, Lesson
+from rosearch.training.teacher import load_teacher
 
 
 def fresh_student(

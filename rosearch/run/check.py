@@ -36,7 +36,7 @@ def check_experiment(experiment: Experiment, where: str) -> None:
 
 def _other_tokens(experiment: Experiment, space: Space, where: str) -> list[Problem]:
     """Methods that compare student and teacher token by token need students that read the teacher's tokens."""
-    from rosearch.distillation.methods import METHODS
+    from rosearch.training.methods import METHODS
 
     method = experiment.distillation.method
     others = [name for name in space.encodings if name != "wordpiece"]
@@ -74,10 +74,10 @@ def check_resources(experiment: Experiment) -> dict[str, str]:
     if experiment.distillation.target == "encoder":
         return _check_encoder_resources(experiment)
     from rosearch.data.loading import load_task
-    from rosearch.distillation.teacher import find_teacher
     from rosearch.materials.required_resources import attack_resources, find_recipes, require_training
     from rosearch.materials.task import task_seed
     from rosearch.models.device import resolve_device
+    from rosearch.training.teacher import find_teacher
 
     config = experiment.require_task()
     space = load_space(experiment.search_space)

@@ -47,12 +47,12 @@ from rosearch.config.task import GeneratedSource, TaskConfig
 from rosearch.data.grammar import generate_splits
 from rosearch.data.tasks import Split
 from rosearch.data.tokens import EncodedSplit, encode
-from rosearch.distillation.method import Lesson
-from rosearch.distillation.outputs import TeacherOutputs, teacher_outputs
-from rosearch.distillation.trainer import distil
 from rosearch.errors import RosearchError
 from rosearch.models.device import resolve_device, resolve_precision
 from rosearch.models.weights import locate_weights
+from rosearch.training.method import Lesson
+from rosearch.training.outputs import TeacherOutputs, teacher_outputs
+from rosearch.training.trainer import distil
 from tests.benchmarks.benchmark_students import (
     MAX_LENGTH,
     fresh_student,

@@ -26,11 +26,11 @@ from rosearch.config.distillation import Ad2Config, DistillationConfig
 from rosearch.config.file import load_experiment
 from rosearch.config.presets import DEFAULT
 from rosearch.data.batches import evaluation_batches
-from rosearch.distillation.ad2 import AdversarialDistillation
-from rosearch.distillation.outputs import TeacherRows
-from rosearch.distillation.perturbation import embed, with_embeddings
-from rosearch.distillation.teacher import load_teacher
 from rosearch.materials.task import Materials, gather_materials
+from rosearch.training.ad2 import AdversarialDistillation
+from rosearch.training.outputs import TeacherRows
+from rosearch.training.perturbation import embed, with_embeddings
+from rosearch.training.teacher import load_teacher
 from tests.benchmarks.cells import overrides_of
 
 

@@ -18,13 +18,13 @@ from rosearch.data.batches import Batch, TaskRows
 from rosearch.data.files import read_file
 from rosearch.data.tasks import Split
 from rosearch.data.tokens import encode, tokenizer_fingerprint
-from rosearch.distillation.fitting import Schedule, fit
-from rosearch.distillation.losses import hard_label_loss
 from rosearch.errors import MissingResource
 from rosearch.models.weights import locate_weights
 from rosearch.space.known import known_architecture
 from rosearch.student.build import build_student
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification
+from rosearch.training.fitting import Schedule, fit
+from rosearch.training.losses import hard_label_loss
 
 CACHE = Path(tempfile.gettempdir()) / "rosearch-benchmarks"
 MAX_LENGTH = 64

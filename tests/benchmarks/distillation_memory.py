@@ -40,16 +40,16 @@ from transformers import (
 from rosearch.config.distillation import DistillationConfig
 from rosearch.data.batches import Batch
 from rosearch.data.tokens import EncodedSplit
-from rosearch.distillation.kd import KnowledgeDistillation
-from rosearch.distillation.mate_kd import MateKd
-from rosearch.distillation.method import Lesson, Method
-from rosearch.distillation.methods import METHODS
-from rosearch.distillation.outputs import TeacherOutputs, TeacherRows
-from rosearch.distillation.teacher import load_teacher
-from rosearch.distillation.trainer import distil
 from rosearch.models import device as devices
 from rosearch.space.known import known_architecture
 from rosearch.student.build import build_student
+from rosearch.training.kd import KnowledgeDistillation
+from rosearch.training.mate_kd import MateKd
+from rosearch.training.method import Lesson, Method
+from rosearch.training.methods import METHODS
+from rosearch.training.outputs import TeacherOutputs, TeacherRows
+from rosearch.training.teacher import load_teacher
+from rosearch.training.trainer import distil
 
 _ROOT = Path(__file__).parents[2]
 _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")

@@ -26,8 +26,8 @@ from rosearch.attack import attack
 from rosearch.config.experiment import Experiment
 from rosearch.config.file import load_experiment
 from rosearch.data.loading import load_task
-from rosearch.distil.inputs import find_student
 from rosearch.distil import Options, distil_student
+from rosearch.distil.inputs import find_student
 from rosearch.evaluation.robustness import Suite
 from rosearch.materials.task import task_seed
 

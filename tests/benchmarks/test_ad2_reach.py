@@ -16,9 +16,9 @@ from small_run import write_experiment
 from rosearch.config.distillation import DistillationConfig
 from rosearch.config.file import load_experiment
 from rosearch.config.presets import DEFAULT
-from rosearch.distillation.teacher import load_teacher
 from rosearch.evaluation.quality import predict
 from rosearch.materials.task import gather_materials
+from rosearch.training.teacher import load_teacher
 from tests.benchmarks import ad2_reach, method_comparison
 
 

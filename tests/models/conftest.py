@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from distillation.tiny_models import make_tokenizer, save_model
+from training.tiny_models import make_tokenizer, save_model
 
 
 @pytest.fixture(scope="session")

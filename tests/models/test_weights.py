@@ -8,7 +8,7 @@ from typing import Any
 
 import huggingface_hub
 import pytest
-from distillation.tiny_models import save_model
+from training.tiny_models import save_model
 
 from rosearch.errors import BadInput, MissingResource
 from rosearch.models.weights import folder_fingerprint, locate_weights, model_fingerprint

@@ -1,0 +1,1 @@
+"""Formats that a student is exported to, one file a target."""

@@ -1,0 +1,191 @@
+"""A saved student, its tokenizer and its code as one Hugging Face folder that needs no rosearch.
+
+`AutoModelForSequenceClassification.from_pretrained(folder, trust_remote_code=True)` loads it: `auto_map` in
+config.json names the classes, whose files lie beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from rosearch.errors import RunError
+from rosearch.export.card import CardFacts, render_card
+from rosearch.student.tokenization_rosearch import ENCODING_FILE
+from rosearch.training.teacher import save_whole as save_model
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+# The files of rosearch.student that travel: they import each other, torch and transformers, and nothing else.
+CODE = ("configuration_rosearch.py", "lexicon.py", "windowed.py", "operations.py", "modeling_rosearch.py")
+MODEL_TYPE = "rosearch_student"
+ARCHITECTURE = "StudentForSequenceClassification"
+ENCODER = "StudentModel"  # without a head
+AUTO_MAP = {
+    "AutoConfig": "configuration_rosearch.StudentConfig",
+    "AutoModelForSequenceClassification": f"modeling_rosearch.{ARCHITECTURE}",
+}
+TOKENIZER_CODE = "tokenization_rosearch.py"  # travels where a student has a robust encoding
+_TOKENIZER_CLASSES = [None, "tokenization_rosearch.EncodedTokenizer"]  # slow and fast
+_WEIGHTS = "model.safetensors"
+RECORD = "distillation.json"  # what `rosearch distil` writes beside the weights
+
+
+def export_student(
+    student: Path,
+    tokenizer: Path,
+    destination: Path,
+    facts: CardFacts,
+    *,
+    overwrite: bool = False,
+    more: Mapping[str, str] = MappingProxyType({}),
+) -> Path:
+    """Write the bundle of a saved student and a saved tokenizer (folders) to `destination`; returns its path.
+
+    `more` are further text files by name. It appears in one step or not at all. With `overwrite` it takes the place
+    of an earlier export, of nothing else. Raises `RunError` where the destination exists, where student or tokenizer
+    are not there or do not fit each other or the facts, and where nothing can be written.
+    """
+    destination = destination.resolve()
+    check_destination(destination, overwrite)
+    config = _read_config(student, facts)
+    with _in_one_step(destination) as half:
+        shutil.copyfile(student / _WEIGHTS, half / _WEIGHTS)  # without the mode: safetensors writes 0600
+        _write_config(config, half, facts)
+        _write_tokenizer(tokenizer, half, facts.max_length, config["vocab_size"])
+        for name in CODE:
+            (half / name).write_bytes(files("rosearch.student").joinpath(name).read_bytes())
+        code = (*CODE, *_carry_encoding(half))
+        _write_texts(half, {"README.md": render_card(facts, destination.name, code), **more})
+    return destination
+
+
+def export_model(
+    model: PreTrainedModel,
+    tokenizer: Any,
+    destination: Path,
+    facts: CardFacts,
+    *,
+    overwrite: bool = False,
+    more: Mapping[str, str] = MappingProxyType({}),
+) -> Path:
+    """Write a model of transformers' own as `export_student` does one of ours; no code goes with the model."""
+    destination = destination.resolve()
+    check_destination(destination, overwrite)
+    tokenizer.model_max_length = facts.max_length
+    with _in_one_step(destination) as half:
+        save_model(model, tokenizer, half)
+        code = _carry_encoding(half)
+        _write_texts(half, {"README.md": render_card(facts, destination.name, code), **more})
+    return destination
+
+
+def check_destination(destination: Path, overwrite: bool) -> None:
+    """Raise `RunError` where there is something at the destination that an export may not replace."""
+    if not destination.exists():
+        return
+    if not overwrite:
+        raise RunError(f"{destination}: exists already; name another folder or ask to overwrite it")
+    model = all((destination / name).is_file() for name in ("config.json", _WEIGHTS))
+    ours = (destination / RECORD).is_file() or all((destination / name).is_file() for name in CODE)
+    if not (model and ours):
+        raise RunError(f"{destination}: is no earlier export and will not be overwritten; name another folder")
+
+
+@contextmanager
+def _in_one_step(destination: Path) -> Iterator[Path]:
+    """A folder to fill, which then takes its place."""
+    half = destination.with_name(f".{destination.name}.{uuid.uuid4().hex}")  # not mkdtemp: its mode ignores the umask
+    try:
+        half.mkdir(parents=True)
+        yield half
+        _put_in_place(half, destination)
+    except OSError as error:
+        raise RunError(f"{destination}: cannot be written: {error.strerror or error}") from None
+    finally:
+        shutil.rmtree(half, ignore_errors=True)
+
+
+def _write_texts(folder: Path, texts: Mapping[str, str]) -> None:
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def _read_config(student: Path, facts: CardFacts) -> dict[str, Any]:
+    path = student / "config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        config = None
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path}: cannot be read: {error}") from None
+    if not isinstance(config, dict) or not (student / _WEIGHTS).is_file():
+        raise RunError(
+            f"{student}: expected the config.json and {_WEIGHTS} of a saved student, got neither or only one"
+        )
+    if config.get("model_type") != MODEL_TYPE:
+        raise RunError(f"{path}: expected model_type {MODEL_TYPE}, got {config.get('model_type')}")
+    names = config.get("id2label", {})
+    labels = tuple(names[index] for index in sorted(names, key=int))
+    if facts.problem == "classification" and labels != facts.labels:
+        raise RunError(f"{path}: expected the labels {', '.join(facts.labels)}, got {', '.join(labels) or 'none'}")
+    return config
+
+
+def _write_config(config: dict[str, Any], folder: Path, facts: CardFacts) -> None:
+    """An encoder may also be loaded as a classifier, with a fresh head."""
+    encoder = facts.problem == "encoder"
+    autos = {**AUTO_MAP, "AutoModel": f"modeling_rosearch.{ENCODER}"} if encoder else AUTO_MAP
+    complete = config | {"architectures": [ENCODER if encoder else ARCHITECTURE], "auto_map": autos}
+    text = json.dumps(complete, indent=2, sort_keys=True) + "\n"
+    (folder / "config.json").write_text(text, encoding="utf-8")
+
+
+def _write_tokenizer(source: Path, folder: Path, max_length: int, vocabulary: int) -> None:
+    """The tokenizer as its own class saves it: what else is there (a teacher's weights) stays."""
+    from transformers import AutoTokenizer
+
+    if not source.is_dir():  # or transformers would look for it on the hub
+        raise RunError(f"{source}: expected the folder of a saved tokenizer, got no folder")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source)
+    except Exception as error:  # the tokenizers library raises the base class itself on a damaged file
+        reason = str(error).strip().partition("\n")[0]
+        raise RunError(f"{source}: expected a saved tokenizer, got: {reason}") from None
+    if len(tokenizer) > vocabulary:
+        raise RunError(f"{source}: the student has {vocabulary} words, this tokenizer {len(tokenizer)}: not its own")
+    tokenizer.model_max_length = max_length
+    tokenizer.save_pretrained(folder)
+
+
+def _carry_encoding(folder: Path) -> tuple[str, ...]:
+    """Where words are encoded before they are cut, that code travels with the tokenizer; its file."""
+    if not (folder / ENCODING_FILE).is_file():
+        return ()
+    (folder / TOKENIZER_CODE).write_bytes(files("rosearch.student").joinpath(TOKENIZER_CODE).read_bytes())
+    path = folder / "tokenizer_config.json"
+    config = json.loads(path.read_text(encoding="utf-8")) | {"auto_map": {"AutoTokenizer": _TOKENIZER_CLASSES}}
+    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    return (TOKENIZER_CODE,)
+
+
+def _put_in_place(half: Path, destination: Path) -> None:
+    if not destination.exists():
+        half.rename(destination)
+        return
+    old = destination.with_name(f".{destination.name}.{uuid.uuid4().hex}")
+    destination.rename(old)
+    try:
+        half.rename(destination)
+    except OSError:
+        old.rename(destination)
+        raise
+    shutil.rmtree(old)

@@ -1,0 +1,70 @@
+"""AD^2: distillation on input embeddings that are moved to where the student leaves the teacher.
+
+Adversarial Data Augmentation for Task-Specific Knowledge Distillation of Pre-trained Transformers (Zhang et al.,
+AAAI 2022, doi 10.1609/aaai.v36i10.21423). The paper publishes the idea; equations and sizes here are ours, or those of
+peers, as docs/methods/ad2.md says one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Self
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from rosearch.config.distillation import DistillationConfig
+from rosearch.data.batches import Batch
+from rosearch.training.kd import label_loss
+from rosearch.training.losses import soft_label_loss
+from rosearch.training.method import Lesson, Method
+from rosearch.training.outputs import TeacherRows
+from rosearch.training.perturbation import ascend, embed, random_start, with_embeddings
+
+
+class AdversarialDistillation(Method):
+    """loss = that of `kd` + weight D(teacher(x), student(E(x) + delta)), delta where D is large; D = tau^2 KL, or MSE.
+
+    The teacher never sees a perturbed input: its outputs are those of the clean rows, computed once.
+    """
+
+    special: Tensor
+
+    def __init__(self, config: DistillationConfig, problem: str, special: Sequence[int]) -> None:
+        """`special` are the token ids that are not moved."""
+        super().__init__()
+        self.config = config
+        self.problem = problem
+        self.register_buffer("special", torch.tensor(list(special), dtype=torch.int64), persistent=False)
+
+    @classmethod
+    def make(cls, lesson: Lesson, student: PreTrainedModel) -> Self:
+        """The method; it has no parameters of its own."""
+        tokenizer, config = lesson.tokenizer, lesson.config
+        special = set() if config.ad2.perturb_special else set(tokenizer.all_special_ids)
+        special.discard(tokenizer.unk_token_id)  # stands for a word
+        return cls(config, lesson.problem, sorted(special))
+
+    def losses(self, student: PreTrainedModel, batch: Batch, teacher: TeacherRows) -> Iterator[Tensor]:
+        """See the class; the student runs on the clean rows, `steps` times to find delta, and on what that gives."""
+        yield label_loss(student(**batch.inputs).logits, batch, teacher, self.config, self.problem)
+        words = embed(student, batch.input_ids)
+        moved = words + self.perturbation(student, words.detach(), batch, teacher)
+        yield self.config.ad2.weight * self._divergence(student, moved, batch, teacher)
+
+    def perturbation(self, student: PreTrainedModel, words: Tensor, batch: Batch, teacher: TeacherRows) -> Tensor:
+        """delta (B, T, R) for word embeddings of that shape; zero on padding and on what is not to be moved."""
+        sizes = self.config.ad2.sizes
+        mask = batch.attention_mask.bool() & ~torch.isin(batch.input_ids, self.special)
+
+        def loss_of(delta: Tensor) -> Tensor:
+            # The sum over rows: the gradient of a row does not hang on how many there are.
+            return len(batch) * self._divergence(student, words + delta, batch, teacher)
+
+        start = random_start(mask, words.shape[-1], sizes.start, sizes.norm)
+        return ascend(loss_of, start, mask, sizes.steps, sizes.step_size, sizes.norm, sizes.bound)
+
+    def _divergence(self, student: PreTrainedModel, words: Tensor, batch: Batch, teacher: TeacherRows) -> Tensor:
+        logits = student(**with_embeddings(batch.inputs, words)).logits
+        return soft_label_loss(logits, teacher.logits, self.problem, self.config.temperature)

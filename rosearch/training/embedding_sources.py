@@ -1,0 +1,95 @@
+"""Perturbations of the input embeddings: what robust distillation draws on besides perturbed text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from rosearch.data.batches import Batch
+from rosearch.resources.resources import Resources
+from rosearch.training.losses import soft_label_loss
+from rosearch.training.method import Lesson
+from rosearch.training.outputs import TeacherRows
+from rosearch.training.perturbation import ascend, embed, random_start, with_embeddings
+from rosearch.training.text_sources import WORD, lists_of
+
+EmbeddingSource = Callable[[PreTrainedModel, Batch, TeacherRows, float], dict[str, Any]]
+"""A student, a batch, the teacher's clean outputs and a strength of 0 to 1, to the student's inputs."""
+
+_BALL_STEPS = 2
+_HULL_WORDS = 8  # synonyms of a word at most
+_HULL_STEP = 10.0  # of the ascent on the softmax's arguments, by normalised gradients (ASCC's Adam rate, rounded)
+
+
+def ball(lesson: Lesson, student: PreTrainedModel) -> EmbeddingSource:
+    """Worst cases in a ball around the input embeddings: AD^2's perturbation, two steps, `epsilon` its L2 norm."""
+    config = lesson.config.robust_kd
+    special = torch.tensor(lesson.tokenizer.all_special_ids, device=lesson.device)
+
+    def perturbed(student: PreTrainedModel, batch: Batch, teacher: TeacherRows, strength: float) -> dict[str, Any]:
+        mask = batch.attention_mask.bool() & ~torch.isin(batch.input_ids, special)
+        words, bound = embed(student, batch.input_ids), config.epsilon * strength
+        fixed = words.detach()
+
+        def loss_of(delta: Tensor) -> Tensor:
+            logits = student(**with_embeddings(batch.inputs, fixed + delta)).logits
+            return soft_label_loss(logits, teacher.logits, lesson.problem, lesson.config.temperature) * len(logits)
+
+        start = random_start(mask, words.shape[-1], bound / 2, "row")
+        return with_embeddings(batch.inputs, words + ascend(loss_of, start, mask, _BALL_STEPS, bound / 2, "row", bound))
+
+    return perturbed
+
+
+def hull(lesson: Lesson, student: PreTrainedModel) -> EmbeddingSource:
+    """Worst cases in the convex hull of each word's synonyms (ASCC: Dong et al. 2021, arXiv 2107.13541).
+
+    A word of one piece becomes sum_j w_j E[synonym_j], w = softmax(a), and a ascends the divergence from the
+    teacher's clean outputs. Its synonyms are those of one piece in the counter-fitted neighbour lists, and itself.
+    """
+    table = _hull_table(lesson).to(lesson.device)
+    steps = lesson.config.robust_kd.hull_steps
+
+    def perturbed(student: PreTrainedModel, batch: Batch, teacher: TeacherRows, strength: float) -> dict[str, Any]:
+        corners_ids = table[batch.input_ids]  # (B, T, 1 + synonyms); the word itself where there are fewer
+        flat = corners_ids.flatten(0, 1)
+        with torch.no_grad():
+            corners = embed(student, flat).view(*corners_ids.shape, -1).float()
+        # Repeated corners (no synonym) share their weight, which is as good as one.
+        chosen = torch.zeros(corners_ids.shape, device=corners.device)
+        for _ in range(steps):
+            chosen.requires_grad_(True)
+            moved = (chosen.softmax(-1).unsqueeze(-1) * corners).sum(-2)
+            logits = student(**with_embeddings(batch.inputs, moved)).logits
+            loss = soft_label_loss(logits, teacher.logits, lesson.problem, lesson.config.temperature)
+            (gradient,) = torch.autograd.grad(loss, chosen)
+            norm = gradient.norm(dim=-1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
+            chosen = (chosen + strength * _HULL_STEP * gradient / norm).detach()
+        weights = chosen.softmax(-1).unsqueeze(-1)
+        corners = embed(student, flat).view(*corners_ids.shape, -1)  # this time the table learns
+        return with_embeddings(batch.inputs, (weights * corners).sum(-2))
+
+    return perturbed
+
+
+def _hull_table(lesson: Lesson) -> Tensor:
+    """(vocabulary, 1 + synonyms) ids: a piece, and the pieces that are its synonyms; itself in their place."""
+    resources = Resources(lesson.resources)
+    resources.require(lists_of(["hull"]), "distillation.robust_kd.sources: hull")
+    lists, vocabulary = resources.neighbours(), lesson.tokenizer.get_vocab()
+    table = torch.arange(len(lesson.tokenizer)).unsqueeze(1).repeat(1, 1 + _HULL_WORDS)
+    for piece, index in vocabulary.items():
+        if WORD.fullmatch(piece):
+            found = [vocabulary[other] for other in lists.of(piece, _HULL_WORDS) if other in vocabulary]
+            table[index, 1 : 1 + len(found)] = torch.tensor(found, dtype=torch.int64)
+    return table
+
+
+EMBEDDING_SOURCES: dict[str, Callable[[Lesson, PreTrainedModel], EmbeddingSource]] = {
+    "embeddings": ball,
+    "hull": hull,
+}

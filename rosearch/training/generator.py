@@ -1,0 +1,264 @@
+"""The masked LM that writes MATE-KD's texts: a given one, or one cut from the teacher's lower layers.
+
+MATE-KD (Rashid et al. 2021, arXiv 2105.05912) takes a small pretrained masked LM. Cutting one from the teacher is ours,
+for where none is at hand: it shares the teacher's vocabulary, embeddings and lower layers; the head is new and tied to
+the embeddings.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+import torch.nn.functional as F
+from filelock import FileLock
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel
+
+from rosearch.data.batches import Batch, TaskRows
+from rosearch.errors import BadInput, Problem
+from rosearch.models.device import resolve_precision
+from rosearch.models.lengths import text_positions
+from rosearch.models.weights import locate_weights, model_fingerprint
+from rosearch.randomness import derive_seed
+from rosearch.training.fitting import Schedule, fit, private_generator
+from rosearch.training.method import Lesson
+from rosearch.training.teacher import load_teacher, save_whole
+
+_FORMAT = "1"  # part of every key: raise it when the cut or its training changes
+_KEY = "distillation.mate_kd.generator"
+_LEARNING_RATE = 3e-4  # of the cut generator's training, with linear warm-up and decay; ours
+_ROUND = 64  # hidden positions that a masked LM's head is given are a multiple of it
+_CPU = torch.device("cpu")
+
+Inputs = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Masking:
+    """Each token is hidden with probability `share`, always behind the mask token; special ones never.
+
+    Special are padding and the unknown token too: that one is no word that a masked LM could be asked for.
+    """
+
+    mask: int
+    special: tuple[int, ...]
+    share: float
+
+    @classmethod
+    def of(cls, tokenizer: Any, share: float) -> Self:
+        """Raises `BadInput` for a tokenizer without a mask token."""
+        if tokenizer.mask_token_id is None:
+            fix = "mate_kd hides words behind it: take a teacher that was pretrained as a masked LM"
+            raise BadInput(Problem("experiment", "teacher.model", "a tokenizer with a mask token", "none", fix))
+        return cls(int(tokenizer.mask_token_id), tuple(sorted(set(tokenizer.all_special_ids))), share)
+
+    def draw(self, batch: Batch) -> Tensor:
+        """(B, T) bool: what is hidden. Draws from torch's generator."""
+        ids = batch.input_ids
+        free = batch.attention_mask.bool() & ~torch.isin(ids, torch.tensor(self.special, device=ids.device))
+        return free & (torch.rand(ids.shape, device=ids.device) < self.share)
+
+
+class Generator(nn.Module):
+    """A masked LM over the first `vocabulary` ids of its table; it never runs with dropout."""
+
+    def __init__(self, model: PreTrainedModel, masking: Masking, vocabulary: int) -> None:
+        super().__init__()
+        self.model = model
+        self.masking = masking
+        self.vocabulary = vocabulary
+
+    def forward(self, inputs: Inputs, hidden: Tensor) -> Tensor:
+        """What may stand at the N `hidden` (B, T) positions of the text, as (N, V) float32 logits, row after row.
+
+        The head runs at those alone: it is cut off the other states by a hook on the encoder, which is the same for
+        every masked LM of transformers. It gets their number rounded up: a CPU compiles each shape and keeps it.
+        """
+        count = int(hidden.sum())
+
+        def only_hidden(encoder: nn.Module, args: Any, output: Any) -> Any:
+            states = output.last_hidden_state[hidden]  # (N, H)
+            output["last_hidden_state"] = F.pad(states, (0, 0, 0, -count % _ROUND)).unsqueeze(0)
+            return output
+
+        masked = {**inputs, "input_ids": inputs["input_ids"].masked_fill(hidden, self.masking.mask)}
+        hook = self.model.base_model.register_forward_hook(only_hidden)
+        try:
+            logits: Tensor = self.model(**accepted(self.model, masked)).logits
+        finally:
+            hook.remove()
+        return logits[0, :count, : self.vocabulary].float()
+
+
+def accepted(model: PreTrainedModel, inputs: Inputs) -> dict[str, Tensor]:
+    """Of a batch's inputs those that the model takes: DistilBERT, for one, has no token types."""
+    names = inspect.signature(model.forward).parameters
+    return {name: value for name, value in inputs.items() if name in names}
+
+
+def pieces(batch: Batch, tokens_at_once: int) -> Iterator[slice]:
+    """Consecutive rows of a batch, at least one and as many as have so many tokens, padding counted."""
+    at_once = max(1, tokens_at_once // batch.input_ids.shape[1])
+    for start in range(0, len(batch), at_once):
+        yield slice(start, min(start + at_once, len(batch)))
+
+
+def part_of(batch: Batch, piece: slice) -> Batch:
+    """Consecutive rows of a batch, padded as it is."""
+    types = None if batch.token_type_ids is None else batch.token_type_ids[piece]
+    return Batch(batch.rows[piece], batch.input_ids[piece], batch.attention_mask[piece], types, batch.labels[piece])
+
+
+def vocabulary_size(tokenizer: Any) -> int:
+    """Ids that the tokenizer may give; a model's table may have more rows."""
+    return 1 + max(map(int, tokenizer.get_vocab().values()))
+
+
+def check_vocabulary(tokenizer: Any, other: Any, key: str, model: PreTrainedModel) -> None:
+    """Holds the `other` tokenizer and the table of its model, which the setting `key` names, to the student's.
+
+    Raises `BadInput` with both sizes and a token that differs.
+    """
+    ours, theirs = tokenizer.get_vocab(), other.get_vocab()
+    size = vocabulary_size(tokenizer)
+    expected = f"the student's vocabulary of {len(ours)} tokens"
+    if ours != theirs:
+        token, _ = min(ours.items() ^ theirs.items(), key=lambda item: (item[1], item[0]))
+        got = f"one of {len(theirs)} tokens, in which {token!r} is {theirs.get(token)} and not {ours.get(token)}"
+        fix = "mate_kd exchanges tokens between generator, teacher and student"
+        raise BadInput(Problem("experiment", key, expected, got, fix))
+    if model.get_input_embeddings().num_embeddings < size:
+        got = f"a table of {model.get_input_embeddings().num_embeddings} embeddings"
+        raise BadInput(Problem("experiment", key, expected, got))
+
+
+def open_generator(lesson: Lesson) -> Generator:
+    """The masked LM that the configuration names, else one that is cut from the teacher (kept in the cache).
+
+    On the lesson's device, in eval mode, without gradients. Raises `MissingResource` where the named one is not there
+    and `BadInput` where it is no masked LM or has another vocabulary, or the teacher has too few layers.
+    """
+    config = lesson.config.mate_kd
+    masking = Masking.of(lesson.tokenizer, config.mask_share)
+    model = _cut(lesson, masking) if config.generator is None else _named(config.generator, lesson)
+    model.to(lesson.device).eval().requires_grad_(False)
+    return Generator(model, masking, vocabulary_size(lesson.tokenizer))
+
+
+def _named(name: str, lesson: Lesson) -> PreTrainedModel:
+    folder = locate_weights(name, _KEY)
+    try:
+        model = _load(folder)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise BadInput(Problem("experiment", _KEY, "a masked LM with its tokenizer", f"{folder}: {reason}")) from None
+    check_vocabulary(lesson.tokenizer, tokenizer, _KEY, model)
+    positions = text_positions(model.config)
+    if positions is not None and positions < lesson.max_length:
+        raise BadInput(Problem("experiment", _KEY, f"at least {lesson.max_length} positions", str(positions)))
+    return model
+
+
+def _load(folder: Path) -> PreTrainedModel:
+    """Raises `ValueError` for weights without the head of a masked LM, which transformers would make up."""
+    model, found = AutoModelForMaskedLM.from_pretrained(
+        folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+    )
+    if found["missing_keys"]:
+        raise ValueError(f"no weights for {', '.join(sorted(found['missing_keys']))}")
+    return model
+
+
+def _cut(lesson: Lesson, masking: Masking) -> PreTrainedModel:
+    """From `cache/generators/KEY`, else made there; the key, and so the seed, knows nothing of the student."""
+    key = _cut_key(lesson)
+    target = lesson.cache / "generators" / key
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(target.parent / f"{key}.lock"):
+        try:
+            return _load(target)
+        except Exception:  # absent or damaged: safetensors raises errors of its own
+            model = _made(lesson, masking, derive_seed(0, "generator", key))
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".unfinished-") as name:
+            unfinished = Path(name) / key
+            assert lesson.teacher is not None
+            save_whole(model, AutoTokenizer.from_pretrained(lesson.teacher, local_files_only=True), unfinished)
+            shutil.rmtree(target, ignore_errors=True)  # only ever a damaged one
+            unfinished.replace(target)
+        return _load(target)
+
+
+def _cut_key(lesson: Lesson) -> str:
+    assert lesson.teacher is not None
+    config = lesson.config
+    settings = config.mate_kd
+    parts = (
+        _FORMAT,
+        model_fingerprint(lesson.teacher),
+        lesson.encoded.key,
+        settings.generator_layers,
+        settings.generator_steps_before,
+        settings.mask_share,
+        config.batch_size,
+        resolve_precision(lesson.device, config.precision),
+    )
+    return hashlib.blake2b("\x1f".join(map(str, parts)).encode(), digest_size=16).hexdigest()
+
+
+def _made(lesson: Lesson, masking: Masking, seed: int) -> PreTrainedModel:
+    """The teacher's lower layers under a new head, trained as a masked LM on the task's texts."""
+    settings = lesson.config.mate_kd
+    model = cut_from_teacher(lesson, seed)
+    generator = Generator(model, masking, vocabulary_size(lesson.tokenizer))
+
+    def losses(batch: Batch) -> Iterator[Tensor]:
+        hidden = masking.draw(batch)
+        count = hidden.sum().clamp(min=1)
+        for piece in pieces(batch, settings.tokens_at_once):
+            rows = part_of(batch, piece)
+            logits = generator(rows.inputs, hidden[piece])
+            yield F.cross_entropy(logits, rows.input_ids[hidden[piece]], reduction="sum") / count
+
+    if steps := settings.generator_steps_before:
+        config = lesson.config
+        # So many epochs are never too few: the steps end the training.
+        schedule = Schedule(steps, steps, config.batch_size, _LEARNING_RATE, 0.1, 0.01, 1.0, config.precision)
+        stage, device = "generator", lesson.device
+        rows, progress = TaskRows(lesson.encoded), lesson.progress
+        fit(model, losses, rows, schedule, device=device, seed=seed, stage=stage, progress=progress)
+    return model
+
+
+def cut_from_teacher(lesson: Lesson, seed: int) -> PreTrainedModel:
+    """The teacher's embeddings and `generator_layers` lowest layers; the head is new, its table the embeddings'.
+
+    Raises `BadInput` where the teacher has fewer layers or its kind has no masked LM.
+    """
+    assert lesson.teacher is not None
+    config = AutoConfig.from_pretrained(lesson.teacher, local_files_only=True)
+    wanted = lesson.config.mate_kd.generator_layers
+    if wanted > config.num_hidden_layers:
+        expected = f"at most {config.num_hidden_layers}, the layers of the teacher"
+        raise BadInput(Problem("experiment", f"{_KEY}_layers", expected, str(wanted)))
+    config.num_hidden_layers = wanted
+    config.tie_word_embeddings = True
+    try:
+        with private_generator(_CPU, derive_seed(seed, "head")):
+            model = AutoModelForMaskedLM.from_config(config)
+    except ValueError:
+        fix = "name a masked LM of the same vocabulary"
+        raise BadInput(Problem("experiment", _KEY, "a teacher with a masked LM", config.model_type, fix)) from None
+    teacher, _ = load_teacher(lesson.teacher)
+    absent = model.base_model.load_state_dict(teacher.base_model.state_dict(), strict=False).missing_keys
+    assert not absent, absent
+    model.tie_weights()
+    return model

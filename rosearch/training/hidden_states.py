@@ -1,0 +1,90 @@
+"""Distillation of hidden states besides labels: teacher layers are read off what lies as deep in the student.
+
+Each probed layer has its own linear map from the student's width to the teacher's, thrown away afterwards
+(FitNets, arXiv 1412.6550; TinyBERT, arXiv 1909.10351). Which node learns which layer is our own choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Self
+
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from rosearch.config.distillation import DistillationConfig
+from rosearch.data.batches import Batch
+from rosearch.training.kd import label_loss
+from rosearch.training.layer_transfer import node_depths
+from rosearch.training.losses import hidden_state_loss
+from rosearch.training.method import Lesson, Method
+from rosearch.training.outputs import TeacherRows
+
+
+class HiddenStateDistillation(Method):
+    """loss = that of `kd` + hidden_weight x mean over layers l of MSE(W_l h_node(l), teacher's h_l) on real
+    tokens.
+    """
+
+    needs_hidden = True
+    one_tokenizer = True
+
+    def __init__(
+        self,
+        config: DistillationConfig,
+        problem: str,
+        positions: Sequence[int],
+        student_width: int,
+        teacher_width: int,
+    ) -> None:
+        """`positions[i]` is where in the student's `hidden_states` the i-th probed layer is read."""
+        super().__init__()
+        self.config = config
+        self.problem = problem
+        self.positions = tuple(positions)
+        self.probes = nn.ModuleList(nn.Linear(student_width, teacher_width) for _ in self.positions)
+
+    @classmethod
+    def make(cls, lesson: Lesson, student: PreTrainedModel) -> Self:
+        """The method with fresh probes for the layers in the outputs. Raises `ValueError` where there are none."""
+        outputs = lesson.outputs
+        if outputs.hidden is None:
+            raise ValueError("hidden_states needs teacher outputs that were made with hidden_layers")
+        config, layers = student.config, outputs.teacher_layers
+        if (genotype := getattr(config, "genotype", None)) is not None:
+            positions = [probe_position(genotype, layer, layers) for layer in outputs.layers]
+        else:
+            positions = [layer_position(int(config.num_hidden_layers), layer, layers) for layer in outputs.layers]
+        return cls(lesson.config, lesson.problem, positions, int(config.hidden_size), outputs.hidden.shape[2])
+
+    def losses(self, student: PreTrainedModel, batch: Batch, teacher: TeacherRows) -> Iterator[Tensor]:
+        """See the class; the student runs once, on the clean rows."""
+        output = student(**batch.inputs, output_hidden_states=True)
+        total = label_loss(output.logits, batch, teacher, self.config, self.problem)
+        for index, (position, probe) in enumerate(zip(self.positions, self.probes, strict=True)):
+            assert teacher.hidden is not None
+            states, target = output.hidden_states[position], teacher.hidden[:, index]
+            probed = hidden_state_loss(states, target, batch.attention_mask, probe)
+            total = total + self.config.hidden_weight / len(self.positions) * probed
+        yield total
+
+
+def probe_position(genotype: Mapping[str, Any], layer: int, layers: int) -> int:
+    """Where in the student's hidden states (source, nodes 1..n, final norm) a layer of the teacher's is read.
+
+    The last of `layers` belongs to the final norm, the embeddings (0) to the source, and any other to the
+    node whose depth, as a share of the student's, is nearest to the layer's; among equals the last.
+    """
+    nodes = genotype["nodes"]
+    if layer == layers:
+        return len(nodes) + 1
+    if layer == 0:
+        return 0
+    depths = node_depths(genotype)
+    share = layer / layers
+    return min(range(1, len(depths)), key=lambda node: (abs(depths[node] / max(depths) - share), -node))
+
+
+def layer_position(own: int, layer: int, layers: int) -> int:
+    """The same for a student of `own` layers in a row: the layer of the nearest depth, embeddings (0) to embeddings."""
+    return 0 if layer == 0 else max(1, round(layer * own / layers))

@@ -1,0 +1,186 @@
+"""The teacher's answers to every row: computed once, kept under a key of the content, read memory-mapped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from filelock import FileLock
+from torch import Tensor
+
+from rosearch.data.batches import Batch, evaluation_batches
+from rosearch.data.tokens import EncodedSplit
+from rosearch.errors import BadInput, Problem
+from rosearch.models.device import Precision, autocast, resolve_precision
+from rosearch.models.weights import model_fingerprint
+from rosearch.progress import Progress, silent
+from rosearch.training.teacher import load_teacher
+
+_FORMAT = "1"  # part of every key: raise it when what is computed or written changes
+_BATCH = 64  # beyond it a CPU core gains nothing (measured in both number formats)
+
+
+@dataclass(frozen=True, eq=False)
+class TeacherRows:
+    """The teacher's outputs for the rows of one batch, on the batch's device."""
+
+    logits: Tensor  # (B, labels) float32
+    hidden: Tensor | None  # (N, layers, H) float32: the N real tokens of the batch, row after row
+
+
+@dataclass(frozen=True, eq=False)
+class TeacherOutputs:
+    """Logits of every row and, on request, hidden states of every token of an encoded split."""
+
+    key: str  # 32 hex digits of weights, rows, tokenizer, layers and number format
+    logits: np.ndarray[Any, np.dtype[np.float32]]  # (rows, labels) memory-mapped
+    hidden: np.ndarray[Any, np.dtype[np.float16]] | None  # (tokens, layers, H) memory-mapped, as `encoded.ids`
+    layers: tuple[int, ...]  # which, 0 (embeddings) to teacher_layers
+    teacher_layers: int
+
+    def rows(self, encoded: EncodedSplit, batch: Batch) -> TeacherRows:
+        """What belongs to a batch of the split that these outputs were made for."""
+        device = batch.input_ids.device
+        logits = torch.from_numpy(np.asarray(self.logits[batch.rows])).to(device)
+        if self.hidden is None:
+            return TeacherRows(logits, None)
+        tokens = np.concatenate([np.arange(encoded.offsets[row], encoded.offsets[row + 1]) for row in batch.rows])
+        hidden = torch.from_numpy(np.asarray(self.hidden[tokens])).to(device).float()
+        return TeacherRows(logits, hidden)
+
+
+def teacher_outputs(
+    folder: Path,
+    encoded: EncodedSplit,
+    hidden_layers: Sequence[int],
+    cache: Path,
+    device: torch.device,
+    progress: Progress = silent,
+) -> TeacherOutputs:
+    """The teacher's outputs for a split; from `cache/outputs/KEY` where they were computed before.
+
+    `hidden_layers` counts from 0 (embeddings) or, negative, from the last layer (-1); empty for none. Runs in
+    bfloat16 where the device has it. Safe against other processes that compute the same and against being
+    killed half-way; what is damaged on disk is computed again. Raises `BadInput` for a layer that the teacher
+    does not have, or for a teacher whose logits are not finite.
+    """
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    teacher_layers = _layer_count(config)
+    layers = _resolve_layers(hidden_layers, teacher_layers)
+    precision = resolve_precision(device, "auto")
+    key = _key(folder, encoded, layers, precision)
+    target = cache / "outputs" / key
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(target.parent / f"{key}.lock"):
+        stored = _open(target, encoded, bool(layers))
+        if stored is None:
+            _compute(folder, encoded, layers, target, device, precision, progress)
+            stored = _open(target, encoded, bool(layers))
+    assert stored is not None
+    return TeacherOutputs(key, stored[0], stored[1], layers, teacher_layers)
+
+
+def _layer_count(config: dict[str, Any]) -> int:
+    for name in ("num_hidden_layers", "n_layers", "n_layer", "num_layers"):  # DistilBERT and others differ
+        if name in config:
+            return int(config[name])
+    return 0
+
+
+def _resolve_layers(wanted: Sequence[int], count: int) -> tuple[int, ...]:
+    layers = tuple(layer + count + 1 if layer < 0 else layer for layer in wanted)
+    if any(not 0 <= layer <= count for layer in layers):
+        expected = f"layers of the teacher: 0 (embeddings) to {count}, or -1 to {-count}"
+        raise BadInput(Problem("experiment", "distillation.hidden_layers", expected, str(list(wanted))))
+    return layers
+
+
+def _key(folder: Path, encoded: EncodedSplit, layers: tuple[int, ...], precision: Precision) -> str:
+    parts = (_FORMAT, model_fingerprint(folder), encoded.key, ",".join(map(str, layers)), precision)
+    return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest()
+
+
+_Stored = tuple["np.ndarray[Any, Any]", "np.ndarray[Any, Any] | None"]
+
+
+def _open(target: Path, encoded: EncodedSplit, with_hidden: bool) -> _Stored | None:
+    """What `_compute` left, memory-mapped; None where it is absent or damaged."""
+    try:
+        logits = np.load(target / "logits.npy", mmap_mode="r")
+        hidden = np.load(target / "hidden.npy", mmap_mode="r") if with_hidden else None
+    except (OSError, ValueError, EOFError):
+        return None
+    whole = len(logits) == len(encoded) and (hidden is None or len(hidden) == encoded.offsets[-1])
+    return (logits, hidden) if whole else None
+
+
+def _compute(
+    folder: Path,
+    encoded: EncodedSplit,
+    layers: tuple[int, ...],
+    target: Path,
+    device: torch.device,
+    precision: Precision,
+    progress: Progress,
+) -> None:
+    """Fills a temporary folder beside `target`, then renames it: a reader sees all of it or nothing."""
+    model, _ = load_teacher(folder)
+    model.to(device)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".unfinished-") as name:
+        unfinished = Path(name) / target.name
+        unfinished.mkdir()
+        logits = _create(unfinished / "logits.npy", (len(encoded), model.config.num_labels), np.float32)
+        hidden = None
+        if layers:
+            shape = (int(encoded.offsets[-1]), len(layers), model.config.hidden_size)
+            hidden = _create(unfinished / "hidden.npy", shape, np.float16)
+        done = 0
+        for batch in evaluation_batches(encoded, _BATCH):
+            _fill(model, batch.to(device), encoded, layers, logits, hidden, precision)
+            done += len(batch)
+            progress("teacher outputs", done, len(encoded))
+        if not np.isfinite(logits).all():
+            raise BadInput(Problem(str(folder), "", "a teacher with finite logits", "NaN or infinite ones"))
+        logits.flush()
+        if hidden is not None:
+            hidden.flush()
+        shutil.rmtree(target, ignore_errors=True)  # only ever a damaged one
+        unfinished.replace(target)
+
+
+def _create(path: Path, shape: tuple[int, ...], kind: type[np.generic]) -> np.memmap[Any, Any]:
+    made: np.memmap[Any, Any] = np.lib.format.open_memmap(path, mode="w+", dtype=kind, shape=shape)
+    return made
+
+
+def _fill(
+    model: Any,
+    batch: Batch,
+    encoded: EncodedSplit,
+    layers: tuple[int, ...],
+    logits: np.memmap[Any, Any],
+    hidden: np.memmap[Any, Any] | None,
+    precision: Precision,
+) -> None:
+    device = batch.input_ids.device
+    with torch.inference_mode(), autocast(device, precision):
+        output = model(**batch.inputs, output_hidden_states=hidden is not None)
+    logits[batch.rows] = output.logits.float().cpu().numpy()
+    if hidden is None:
+        return
+    chosen = torch.stack([output.hidden_states[layer] for layer in layers], dim=2)  # (B, T, layers, H)
+    # A half-precision float holds 65504 at most; beyond it a state would become infinite.
+    limit = float(np.finfo(np.float16).max)
+    tokens = chosen[batch.attention_mask.bool()].float().clamp(-limit, limit).cpu().numpy()
+    ends = np.cumsum(encoded.lengths[batch.rows])
+    for row, end in zip(batch.rows, ends, strict=True):
+        first, last = encoded.offsets[row], encoded.offsets[row + 1]
+        hidden[first:last] = tokens[end - (last - first) : end]

@@ -1,0 +1,57 @@
+"""A training that kills itself with SIGKILL, or gets a Ctrl-C, at the start of a chosen step.
+
+Called as: python killed_training.py SIGNAL STEP METHOD FOLDER; its checkpoint is FOLDER/checkpoint.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import torch
+from training.tiny_models import CPU, config_of, make_lesson, make_student, make_task, make_tokenizer, save_model
+
+from rosearch.data.tokens import encode
+from rosearch.student.modeling_rosearch import StudentForSequenceClassification
+from rosearch.training.checkpoint import Checkpoint
+from rosearch.training.method import Lesson
+from rosearch.training.methods import METHODS, required_layers
+from rosearch.training.outputs import teacher_outputs
+from rosearch.training.trainer import distil
+
+
+def small_lesson(method: str, folder: Path) -> Lesson:
+    """Ten steps of a method; the same in every process."""
+    tokenizer, task = make_tokenizer(), make_task(train=64)
+    names = {"id2label": {0: "negative", 1: "positive"}, "label2id": {"negative": 0, "positive": 1}}
+    teacher = save_model(folder / "teacher", tokenizer, head=True, initializer_range=0.5, **names)
+    encoded = encode(task.train, tokenizer, 16, folder)
+    config = config_of(method, batch_size=8, epochs=1.25)
+    outputs = teacher_outputs(teacher, encoded, required_layers(config), folder, CPU)
+    return make_lesson(config, encoded, outputs, task.train, tokenizer, teacher, folder)
+
+
+def small_student(lesson: Lesson) -> StudentForSequenceClassification:
+    return make_student(len(lesson.tokenizer))
+
+
+def main(number: int, step: int, name: str, folder: Path) -> None:
+    torch.set_num_threads(1)
+    lesson = small_lesson(name, folder)
+    method, before = METHODS[name], METHODS[name].before_step
+
+    def struck(self: object, student: object, now: int) -> None:
+        if now == step:
+            os.kill(os.getpid(), number)
+        before(self, student, now)  # type: ignore[arg-type]
+
+    method.before_step = struck  # type: ignore[assignment, method-assign]
+    every = 0.0 if number == signal.SIGKILL else 3600.0
+    distil(small_student(lesson), lesson, Checkpoint(folder / "checkpoint", every=every))
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests behind a shell's `&` ignores it
+    main(getattr(signal, sys.argv[1]), int(sys.argv[2]), sys.argv[3], Path(sys.argv[4]))

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from rosearch.training.losses import hard_label_loss, hidden_state_loss, soft_label_loss
+
+
+def draw(*shape: int, seed: int = 0, scale: float = 3.0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)) * scale
+
+
+@given(temperature=st.floats(0.5, 20.0), rows=st.integers(1, 7), labels=st.integers(2, 5), seed=st.integers(0, 99))
+def test_soft_labels_cost_tau_squared_times_the_kl_divergence(
+    temperature: float, rows: int, labels: int, seed: int
+) -> None:
+    student, teacher = draw(rows, labels, seed=seed), draw(rows, labels, seed=seed + 100)
+    p = F.softmax(teacher / temperature, -1)
+    q = F.softmax(student / temperature, -1)
+    by_hand = temperature**2 * (p * (p.log() - q.log())).sum(-1).mean()
+    by_torch = temperature**2 * F.kl_div(q.log(), p, reduction="batchmean")
+    loss = soft_label_loss(student, teacher, "classification", temperature)
+    rounding = 1e-6 * temperature**2  # of single-precision logarithms, before they are scaled up
+    torch.testing.assert_close(loss, by_torch, rtol=1e-4, atol=rounding)
+    torch.testing.assert_close(loss, by_hand, rtol=1e-4, atol=rounding)
+
+
+def test_soft_labels_cost_nothing_where_the_student_agrees_up_to_a_constant() -> None:
+    teacher = draw(5, 3)
+    assert soft_label_loss(teacher + 7.0, teacher, "classification", 2.0).abs() < 1e-6
+
+
+def test_tau_squared_keeps_the_gradient_near_its_high_temperature_limit() -> None:
+    """Hinton et al., section 2.1: for logits of zero mean and a large tau, the gradient is (z - v) / N."""
+    teacher = draw(1, 4, seed=1)
+    teacher -= teacher.mean()
+    student = draw(1, 4, seed=2)
+    student = (student - student.mean()).requires_grad_()
+    (gradient,) = torch.autograd.grad(soft_label_loss(student, teacher, "classification", 1000.0), student)
+    torch.testing.assert_close(gradient, (student - teacher).detach() / 4, rtol=2e-2, atol=2e-2)
+
+
+def test_soft_labels_stay_finite_where_the_teacher_is_certain() -> None:
+    teacher = torch.tensor([[200.0, -200.0]])
+    student = torch.tensor([[-200.0, 200.0]], requires_grad=True)
+    loss = soft_label_loss(student, teacher, "classification", 1.0)
+    loss.backward()
+    assert loss.item() == pytest.approx(400.0)
+    assert student.grad is not None and student.grad.isfinite().all()
+
+
+def test_regression_matches_scores_by_squared_error() -> None:
+    student, teacher, labels = draw(6, 1), draw(6, 1, seed=1), draw(6, seed=2)
+    torch.testing.assert_close(soft_label_loss(student, teacher, "regression", 5.0), ((student - teacher) ** 2).mean())
+    torch.testing.assert_close(hard_label_loss(student, labels, "regression"), ((student[:, 0] - labels) ** 2).mean())
+
+
+def test_hard_labels_cost_the_cross_entropy() -> None:
+    student, labels = draw(6, 3), torch.tensor([0, 1, 2, 2, 1, 0])
+    by_hand = -F.log_softmax(student, -1)[torch.arange(6), labels].mean()
+    torch.testing.assert_close(hard_label_loss(student, labels, "classification"), by_hand)
+
+
+def test_hidden_states_are_compared_on_real_tokens_alone() -> None:
+    mask = torch.tensor([[1, 1, 1], [1, 0, 0]])
+    student, targets = draw(2, 3, 4), draw(4, 5, seed=1)
+    probe = nn.Linear(4, 5)
+    real = torch.stack([student[0, 0], student[0, 1], student[0, 2], student[1, 0]])
+    expected = ((probe(real) - targets) ** 2).mean()
+    torch.testing.assert_close(hidden_state_loss(student, targets, mask, probe), expected)
+    student[1, 1:] = 1e6  # what stands at padding changes nothing
+    torch.testing.assert_close(hidden_state_loss(student, targets, mask, probe), expected)
+
+
+def test_losses_are_float32_on_bfloat16_logits() -> None:
+    student, teacher = draw(4, 2).bfloat16(), draw(4, 2, seed=1)
+    labels = torch.tensor([0, 1, 1, 0])
+    for loss in (
+        soft_label_loss(student, teacher, "classification", 2.0),
+        hard_label_loss(student, labels, "classification"),
+    ):
+        assert loss.dtype == torch.float32
+        assert math.isfinite(loss.item())

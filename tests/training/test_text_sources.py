@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from Levenshtein import distance
+
+from rosearch.errors import MissingResource
+from rosearch.training.text_sources import Characters, Listed, open_sources, perturb, replaced, words_of
+
+LISTED = Listed(lambda word: {"good": ["fine", "Good", "very good", "nice"], "film": []}.get(word, []))
+
+
+@given(st.text("abcdefgh", min_size=2, max_size=8), st.integers(0, 2**32))
+def test_a_misspelt_word_is_one_edit_away(word: str, seed: int) -> None:
+    made = Characters().draw(word, np.random.default_rng(seed))
+    assert made is None or (made != word and (distance(word, made) == 1 or sorted(made) == sorted(word)))
+
+
+def test_all_four_edits_occur() -> None:
+    rng = np.random.default_rng(1)
+    made = [Characters().draw("word", rng) or "word" for _ in range(200)]
+    assert {len(other) for other in made} == {3, 4, 5}
+    assert any(sorted(other) == sorted("word") and other != "word" for other in made)
+
+
+def test_what_is_no_single_other_word_is_left_out() -> None:
+    assert LISTED.candidates("good") == ("fine", "nice")
+    assert LISTED.draw("film", np.random.default_rng(1)) is None
+
+
+def test_only_chosen_words_change_and_all_else_stays() -> None:
+    text = "A Good film, it's good!!  (good)"
+    rng = np.random.default_rng(3)
+    made = {perturb(text, LISTED, 0.5, rng) for _ in range(50)}
+    assert all(len(words_of(other)) == len(words_of(text)) for other in made)
+    assert all(
+        other.replace("fine", "*").replace("nice", "*").lower().replace("good", "*") == "a * film, it's *!!  (*)"
+        for other in made
+    )
+    assert len(made) > 5
+
+
+def test_the_share_of_words_is_as_asked() -> None:
+    text = " ".join(["good"] * 1000)
+    rng = np.random.default_rng(1)
+    changed = sum(word != "good" for word in perturb(text, LISTED, 0.3, rng).split())
+    assert 240 < changed < 360
+
+
+@pytest.mark.parametrize("text", ["", " ... 12", "a"])
+def test_a_text_without_anything_to_change_stays(text: str) -> None:
+    assert perturb(text, Characters(), 1.0, np.random.default_rng(1)) == text
+
+
+def test_words_are_replaced_where_they_stand() -> None:
+    text = "one two one"
+    first, _, last = words_of(text)
+    assert replaced(text, [(first, "three"), (last, "")]) == "three two "
+
+
+def test_the_word_lists_of_a_folder_are_read(tmp_path: Path) -> None:
+    (tmp_path / "counterfitted_neighbors.json").write_text(json.dumps({"good": ["nice", "well-made"]}))
+    assert open_sources(["synonyms"], tmp_path)["synonyms"].candidates("good") == ("nice",)
+
+
+def test_a_missing_word_list_is_one_line_that_names_the_source(tmp_path: Path) -> None:
+    with pytest.raises(MissingResource, match=r"distillation\.robust_kd\.sources: synonyms"):
+        open_sources(["characters", "synonyms"], tmp_path)
