@@ -15,12 +15,12 @@ from small_run import Quiet, write_experiment
 
 from rosearch.config.experiment import Experiment
 from rosearch.config.file import load_experiment
-from rosearch.description import describe_run
 from rosearch.errors import BadInput
 from rosearch.evaluation.quality import predict
-from rosearch.explanation import explanation, predictions_table
 from rosearch.materials.task import prepare_materials
 from rosearch.records.run_directory import RunDirectory
+from rosearch.report.description import describe_run
+from rosearch.report.words import explanation, predictions_table
 from rosearch.run.check import check_experiment
 from rosearch.run.results import Results
 from rosearch.search import cache_folder, run_search

@@ -15,14 +15,14 @@ from small_run import Quiet, finished_count, outcomes, write_experiment
 from transformers import AutoModelForSequenceClassification
 
 import rosearch.run.driver
-from rosearch.analysis.tables import records_table
 from rosearch.config.file import load_experiment
 from rosearch.errors import RunError, SearchAborted
-from rosearch.evidence import export_record
+from rosearch.export.record import export_record
 from rosearch.materials.job import CandidateTask
 from rosearch.progress import Progress
 from rosearch.records.record import Failure, Outcome
 from rosearch.records.run_directory import RunDirectory
+from rosearch.report.tables import records_table
 from rosearch.run.results import Results, load_results
 from rosearch.search import run_search
 from rosearch.space.loading import load_space

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from rosearch.analysis.statistics import holm
 from rosearch.attack.broken_examples import Fooled, fooled_rows
 from rosearch.attack.inputs import (
     COLUMNS_BY_NAME,
@@ -34,6 +33,7 @@ from rosearch.evaluation.robustness import Suite, SuiteResult, measure_robustnes
 from rosearch.measurements import Robustness
 from rosearch.models.device import resolve_device
 from rosearch.progress import Progress, silent
+from rosearch.report.statistics import holm
 from rosearch.resources.resources import Resources
 
 

@@ -29,7 +29,6 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import wilcoxon
 
-from rosearch.analysis.statistics import holm
 from rosearch.config.experiment import EvolutionConfig, FitnessConfig
 from rosearch.config.kd_nas import KdNasConfig, RewardConfig
 from rosearch.evaluation.intervals import mean_interval
@@ -38,6 +37,7 @@ from rosearch.evolution.fitness import reward
 from rosearch.evolution.kd_nas import agreements
 from rosearch.measurements import Efficiency, Latency, Measurements, Quality, Training
 from rosearch.records.record import Proposal, Record
+from rosearch.report.statistics import holm
 from rosearch.space.cost import count_parameters
 from rosearch.space.encoder_space import EncoderChoice, EncoderSpace
 

@@ -13,12 +13,12 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from rosearch.console import err, out
-from rosearch.display import SearchDisplay
 from rosearch.distil.student import Distilled, Watcher, unfinished
 from rosearch.evaluation.efficiency import BERT_BASE_ENCODER_PARAMETERS, BERT_BASE_PARAMETERS
 from rosearch.measurements import Estimate
-from rosearch.results_table import percent
+from rosearch.terminal.progress import SearchDisplay
+from rosearch.terminal.run import err, out
+from rosearch.terminal.table import percent
 
 _TOLD = 10  # lines of the loss in a log
 

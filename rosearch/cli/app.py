@@ -17,9 +17,18 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from rosearch.attack_command import ATTACK_EXAMPLES, attack, attack_resources
+from rosearch.cli.attack import ATTACK_EXAMPLES, attack, attack_resources
+from rosearch.cli.distil import DISTIL_EXAMPLES, distil
+from rosearch.cli.recommend import RECOMMEND_EXAMPLES, recommend
 from rosearch.config.file import load_experiment
-from rosearch.console import (
+from rosearch.errors import BadInput, RosearchError
+from rosearch.records.record import Role
+from rosearch.records.run_directory import RunDirectory
+from rosearch.report.description import describe_record, describe_run
+from rosearch.report.words import predictions_table
+from rosearch.run.results import load_results
+from rosearch.terminal.progress import SearchDisplay
+from rosearch.terminal.run import (
     err,
     out,
     print_comparisons,
@@ -28,16 +37,7 @@ from rosearch.console import (
     print_statistics,
     seconds_line,
 )
-from rosearch.description import describe_record, describe_run
-from rosearch.display import SearchDisplay
-from rosearch.distil_command import DISTIL_EXAMPLES, distil
-from rosearch.errors import BadInput, RosearchError
-from rosearch.explanation import predictions_table
-from rosearch.recommend_command import RECOMMEND_EXAMPLES, recommend
-from rosearch.records.record import Role
-from rosearch.records.run_directory import RunDirectory
-from rosearch.results_table import results_table
-from rosearch.run.results import load_results
+from rosearch.terminal.table import results_table
 
 
 class _Commands(TyperGroup):
@@ -148,7 +148,7 @@ def show(
 @app.command()
 def stats(run: RunFolder, as_json: Json = False) -> None:
     """Which features go with robustness and accuracy, who beats the best; writes tables and figures into the run."""
-    from rosearch.evidence import write_comparisons, write_statistics
+    from rosearch.report.evidence import write_comparisons, write_statistics
 
     results = load_results(RunDirectory.open(run))
     statistics, paths = write_statistics(results)
@@ -182,7 +182,7 @@ def export(
 
     Where finalists were retrained, the weights are those of the first retraining.
     """
-    from rosearch.evidence import export_record
+    from rosearch.export.record import export_record
 
     if best == (record is not None):
         raise typer.BadParameter("give either --best or --id ID")
@@ -275,7 +275,3 @@ def _escaped(text: str) -> str:
     from rich.markup import escape
 
     return escape(text)
-
-
-if __name__ == "__main__":
-    main()

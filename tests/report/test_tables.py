@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from analysis.made_records import make_genotype, make_measurements, make_record
+from report.made_records import make_genotype, make_measurements, make_record
 
-from rosearch.analysis.statistics import feature_statistics
-from rosearch.analysis.tables import COLUMNS, records_table, replace_file, write_tables
 from rosearch.config.experiment import FitnessConfig
 from rosearch.evolution.fitness import score
 from rosearch.measurements import SingleSwaps, Stopped
 from rosearch.records.record import Record
+from rosearch.report.statistics import feature_statistics
+from rosearch.report.tables import COLUMNS, records_table, replace_file, write_tables
 
 Search = Callable[[int], Sequence[Record]]
 
@@ -159,8 +159,8 @@ def test_a_written_file_has_the_mode_of_the_umask(tmp_path: Path) -> None:
 
 def test_analysis_loads_neither_torch_nor_transformers_nor_matplotlib() -> None:
     code = (
-        "import sys, rosearch.analysis.tables, rosearch.analysis.statistics, rosearch.analysis.pareto, "
-        "rosearch.analysis.figures; "
+        "import sys, rosearch.report.tables, rosearch.report.statistics, rosearch.report.pareto, "
+        "rosearch.report.figures; "
         "print(sorted({'torch', 'transformers', 'textattack', 'matplotlib'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -63,8 +63,8 @@ def distil(
     from rosearch.config.file import load_experiment
     from rosearch.distil.inputs import find_student, gather
     from rosearch.distil.student import Options, distil_student
-    from rosearch.distil_console import print_distilled, print_json, watched
     from rosearch.export.targets.huggingface import check_destination
+    from rosearch.terminal.distil import print_distilled, print_json, watched
 
     given = {"distillation.method": method, "teacher.model": teacher, "execution.device": device}
     overrides = (*(override or ()), *(f"{key}={json.dumps(value)}" for key, value in given.items() if value))

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from rosearch.analysis.figures import draw_correlations, draw_front
-from rosearch.analysis.statistics import feature_statistics
-from rosearch.analysis.tables import records_table
 from rosearch.config.experiment import FitnessConfig
 from rosearch.errors import MissingResource
 from rosearch.evolution.fitness import score
 from rosearch.records.record import Record
+from rosearch.report.figures import draw_correlations, draw_front
+from rosearch.report.statistics import feature_statistics
+from rosearch.report.tables import records_table
 
 Search = Callable[[int], Sequence[Record]]
 JUDGE = partial(score, config=FitnessConfig(), teacher_quality=0.9)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from rosearch.analysis.features import FEATURES
+from rosearch.report.features import FEATURES
 
 # Columns of the candidates' table that the features are set against.
 OUTCOMES: dict[str, str] = {

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from attacked_results import attacked, measured, record, results_of
 
-from rosearch.console import print_comparisons
-from rosearch.evidence import COMPARISONS, write_comparisons
 from rosearch.measurements import Robustness, Stopped
+from rosearch.report.evidence import COMPARISONS, write_comparisons
+from rosearch.terminal.run import print_comparisons
 
 STRONG, WEAK = "s" * 30 + "b" * 10, "s" * 10 + "b" * 20 + "s" * 1 + "b" * 9
 

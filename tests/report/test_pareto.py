@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from rosearch.analysis.pareto import front, non_dominated
+from rosearch.report.pareto import front, non_dominated
 
 POINTS = arrays(np.float64, st.tuples(st.integers(0, 12), st.integers(1, 4)), elements=st.integers(0, 4).map(float))
 

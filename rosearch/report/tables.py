@@ -10,9 +10,9 @@ from typing import Protocol
 
 import pandas as pd
 
-from rosearch.analysis.features import FEATURES, architecture_features
 from rosearch.measurements import Efficiency, Estimate, Measurements, Quality, Robustness
 from rosearch.records.record import Record
+from rosearch.report.features import FEATURES, architecture_features
 
 Cell = str | int | float | None
 

@@ -9,10 +9,10 @@ from attacked_results import attacked, measured, record, results_of
 from rich.console import Console
 from rich.table import Table
 
-from rosearch.console import print_record
-from rosearch.description import describe_record, describe_run
 from rosearch.measurements import Quality, Stopped
-from rosearch.results_table import results_table
+from rosearch.report.description import describe_record, describe_run
+from rosearch.terminal.run import print_record
+from rosearch.terminal.table import results_table
 
 WORST = attacked("worst case of 2", "mbbs", plan="")
 ALONE = attacked("deepwordbug", "mbss")

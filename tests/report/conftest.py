@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import pytest
-from analysis.made_records import make_search
+from report.made_records import make_search
 
 from rosearch.records.record import Record
 

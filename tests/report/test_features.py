@@ -4,11 +4,11 @@ import math
 import random
 
 import pytest
-from analysis.made_records import make_genotype
 from hypothesis import given
 from hypothesis import strategies as st
+from report.made_records import make_genotype
 
-from rosearch.analysis.features import FEATURES, SHARES, architecture_features
+from rosearch.report.features import FEATURES, SHARES, architecture_features
 from rosearch.space.cost import count_parameters
 from rosearch.space.genotype import Genotype, Node, chain
 from rosearch.space.rules import OPERATIONS

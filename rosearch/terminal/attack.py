@@ -15,11 +15,11 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from rosearch.console import err, interval, out
-from rosearch.display import SearchDisplay
 from rosearch.measurements import Estimate, Robustness
 from rosearch.progress import Progress
-from rosearch.results_table import percent
+from rosearch.terminal.progress import SearchDisplay
+from rosearch.terminal.run import err, interval, out
+from rosearch.terminal.table import percent
 
 if TYPE_CHECKING:
     from rosearch.attack.measure import AttackState

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from rosearch.analysis.features import FEATURES
-from rosearch.analysis.statistics import COLUMNS, OUTCOMES, feature_statistics, holm, usable_rows
-from rosearch.analysis.tables import records_table
 from rosearch.records.record import Record
+from rosearch.report.features import FEATURES
+from rosearch.report.statistics import COLUMNS, OUTCOMES, feature_statistics, holm, usable_rows
+from rosearch.report.tables import records_table
 
 Search = Callable[[int], Sequence[Record]]
 

@@ -71,8 +71,8 @@ def attack(
         raise typer.BadParameter("give --attack NAMES with --task, or --suite FILE, or both")
     from rosearch.attack.inputs import Columns
     from rosearch.attack.report import AttackRequest, run_attack
-    from rosearch.attack_console import print_json, print_report, report_json, watched
     from rosearch.evaluation.attacks.result import Limits
+    from rosearch.terminal.attack import print_json, print_report, report_json, watched
 
     request = AttackRequest(
         models=tuple(models),
@@ -116,8 +116,8 @@ def attack_resources(
     What is missing is listed and is no error: the exit code is 0.
     """
     from rosearch.attack.measure import attack_states, unreadable_resources
-    from rosearch.attack_console import print_json, print_resources, resources_json
     from rosearch.resources.resources import Resources
+    from rosearch.terminal.attack import print_json, print_resources, resources_json
 
     found = Resources(resources)
     states = attack_states(found)

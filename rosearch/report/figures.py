@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from rosearch.analysis.pareto import front, non_dominated
-from rosearch.analysis.statistics import OUTCOMES
-from rosearch.analysis.tables import replace_file
 from rosearch.errors import MissingResource
+from rosearch.report.pareto import front, non_dominated
+from rosearch.report.statistics import OUTCOMES
+from rosearch.report.tables import replace_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

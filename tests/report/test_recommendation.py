@@ -11,9 +11,9 @@ from small_run import Quiet, write_encoder_experiment
 from rosearch.config.file import load_experiment
 from rosearch.errors import RunError
 from rosearch.measurements import Latency
-from rosearch.recommendation import recommend, recommendations_table
 from rosearch.records.record import Record
 from rosearch.records.run_directory import RunDirectory
+from rosearch.report.recommendation import recommend, recommendations_table
 from rosearch.run.results import Results
 from rosearch.search import run_search
 

@@ -18,7 +18,7 @@ from small_run import finished_count, write_experiment
 from rosearch.cli import main
 from rosearch.run.results import Results
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
@@ -211,9 +211,9 @@ def test_looking_at_a_run_loads_no_torch(searched: tuple[Path, str]) -> None:
         "from pathlib import Path\n"
         "from rosearch.run.results import load_results\n"
         "from rosearch.records.run_directory import RunDirectory\n"
-        "import rosearch.cli, rosearch.evidence\n"
+        "import rosearch.cli, rosearch.report.evidence\n"
         "results = load_results(RunDirectory.open(Path('runs/small-0001')))\n"
-        "rosearch.evidence.write_statistics(results)\n"
+        "rosearch.report.evidence.write_statistics(results)\n"
         "assert results.front\n"
         "print(sorted({'torch', 'transformers', 'textattack'} & set(sys.modules)))\n"
     )

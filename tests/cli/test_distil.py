@@ -32,13 +32,13 @@ from transformers import (
 )
 
 from rosearch.config.file import load_experiment
-from rosearch.display import SearchDisplay
 from rosearch.distil.student import Options, Watcher, distil_student, unfinished
 from rosearch.records.record import Record
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
 from rosearch.space.genotype import Genotype, Node
 from rosearch.student.build import build_student
+from rosearch.terminal.progress import SearchDisplay
 
 SCRIPT = Path(__file__).with_name("killed_distil.py")
 GENOTYPE = Genotype(

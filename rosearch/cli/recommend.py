@@ -22,12 +22,12 @@ def recommend(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object in place of tables.")] = False,
 ) -> None:
     """Name the best architecture for each latency budget, from the records of a run, and draw the whole front."""
-    from rosearch.analysis.figures import draw_latency
-    from rosearch.analysis.tables import records_table
-    from rosearch.console import out
-    from rosearch.recommendation import describe, recommend, recommendations_table, timed_candidates
     from rosearch.records.run_directory import RunDirectory
+    from rosearch.report.figures import draw_latency
+    from rosearch.report.recommendation import describe, recommend, recommendations_table, timed_candidates
+    from rosearch.report.tables import records_table
     from rosearch.run.results import load_results
+    from rosearch.terminal.run import out
 
     budgets = _budgets(latency_ms)
     if device not in ("cpu", "cuda"):

@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from rosearch.explanation import explanation
 from rosearch.measurements import Estimate, Measurements, Robustness
 from rosearch.records.record import Record
-from rosearch.results_table import percent, results_table
+from rosearch.report.words import explanation
 from rosearch.run.results import Results
+from rosearch.terminal.table import percent, results_table
 
 _LOG_WIDTH = 120  # of a pipe or a file, which have no width of their own
 out = Console(width=None if sys.stdout.isatty() else _LOG_WIDTH, emoji=False)

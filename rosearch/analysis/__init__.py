@@ -1,1 +1,0 @@
-"""Records to evidence, with pandas and without torch: tables, Pareto front, statistics, figures."""

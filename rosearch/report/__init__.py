@@ -1,0 +1,1 @@
+"""What a run says, as plain data first: statistics, features, the front, recommendations, figures."""
