@@ -11,28 +11,28 @@ from rosearch.errors import CandidateFailed
 from rosearch.evaluation.efficiency import measure_efficiency
 from rosearch.evaluation.quality import Logits, predict
 from rosearch.materials.encoder_life import run_encoder
-from rosearch.materials.job import CandidateTask, Lived, Stopwatch
+from rosearch.materials.job import CandidateJob, Lived, Stopwatch
 from rosearch.materials.task import Materials, attack, open_materials, quality_of
-from rosearch.materials.training_inputs import fresh_student, lesson_of, save_whole
+from rosearch.materials.training_inputs import fresh_student, save_whole, training_inputs
 from rosearch.measurements import Measurements, Training, to_json
 from rosearch.progress import Progress
 from rosearch.records.record import Failure, Outcome
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification
 from rosearch.training.losses import soft_label_loss
-from rosearch.training.method import Lesson
+from rosearch.training.method import TrainingInputs
 from rosearch.training.trainer import distil
 
 
-def run_candidate(task: CandidateTask, progress: Progress) -> Outcome:
+def run_candidate(job: CandidateJob, progress: Progress) -> Outcome:
     """Build, distil, measure and save one student. Never raises for a candidate's own fault: it returns a failure."""
     watch = Stopwatch()
-    torch.set_num_threads(task.experiment.execution.threads)  # part of the result: sums depend on how they are split
+    torch.set_num_threads(job.experiment.execution.threads)  # part of the result: sums depend on how they are split
     try:
-        life = run_student if task.experiment.distillation.target == "task" else run_encoder
-        measurements, parts = life(task, watch, progress)
+        life = run_student if job.experiment.distillation.target == "task" else run_encoder
+        measurements, parts = life(job, watch, progress)
         with watch.stage("save"):
             _check_finite(measurements)
-            save_whole(task.student_folder, *parts)
+            save_whole(job.student_folder, *parts)
         return Outcome(measurements, None, watch.seconds)
     except CandidateFailed as failure:
         return Outcome(None, Failure(failure.kind, failure.stage or watch.current, str(failure)), watch.seconds)
@@ -44,42 +44,42 @@ def run_candidate(task: CandidateTask, progress: Progress) -> Outcome:
         return Outcome(None, Failure(kind, watch.current, message), watch.seconds)
 
 
-def run_student(task: CandidateTask, watch: Stopwatch, progress: Progress) -> Lived:
+def run_student(job: CandidateJob, watch: Stopwatch, progress: Progress) -> Lived:
     """Build, distil and measure a student of the task.
 
     Raises `CandidateFailed` where the training diverges or the student gives no finite outputs.
     """
-    encoding = str(task.genotype.source_setting["encoding"])
+    encoding = str(job.genotype.source_setting["encoding"])
     with watch.stage("open"):
-        materials = open_materials(task.experiment, task.cache).read_as(encoding)
+        materials = open_materials(job.experiment, job.cache).read_as(encoding)
     with watch.stage("build"):
-        student = _build(task, materials)
+        student = _build(job, materials)
     with watch.stage("distil"):
-        training = distil(student, _lesson(task, materials, progress), task.checkpoint)
+        training = distil(student, _inputs(job, materials, progress), job.checkpoint)
     student.eval()
-    measurements = _measure(task, materials, student, training, watch, progress)
+    measurements = _measure(job, materials, student, training, watch, progress)
     # A tokenizer of its own goes with the student; the teacher's is kept once a run.
     return measurements, (student,) if encoding == "wordpiece" else (student, materials.tokenizer)
 
 
-def _build(task: CandidateTask, materials: Materials) -> StudentForSequenceClassification:
+def _build(job: CandidateJob, materials: Materials) -> StudentForSequenceClassification:
     return fresh_student(
-        task.genotype,
+        job.genotype,
         materials,
-        task.distillation,
-        seed=task.seed,
-        positions=task.teacher.positions,
-        token_types=task.teacher.token_types,
+        job.distillation,
+        seed=job.seed,
+        positions=job.teacher.positions,
+        token_types=job.teacher.token_types,
     )
 
 
-def _lesson(task: CandidateTask, materials: Materials, progress: Progress) -> Lesson:
-    resources = task.experiment.evaluation.robustness.resources
-    return lesson_of(materials, task.distillation, seed=task.seed, resources=resources, progress=progress)
+def _inputs(job: CandidateJob, materials: Materials, progress: Progress) -> TrainingInputs:
+    resources = job.experiment.evaluation.robustness.resources
+    return training_inputs(materials, job.distillation, seed=job.seed, resources=resources, progress=progress)
 
 
 def _measure(
-    task: CandidateTask,
+    job: CandidateJob,
     materials: Materials,
     student: StudentForSequenceClassification,
     training: Training,
@@ -87,26 +87,26 @@ def _measure(
     progress: Progress,
 ) -> Measurements:
     with watch.stage("quality"):
-        logits = predict(student, materials.encoded(task.split), materials.device, 64, progress)
-        quality = quality_of(logits, materials, task.split)
-        held_out = _held_out_loss(logits, task, materials)
+        logits = predict(student, materials.tokenised(job.split), materials.device, 64, progress)
+        quality = quality_of(logits, materials, job.split)
+        held_out = _held_out_loss(logits, job, materials)
     with watch.stage("attack"):
-        under = attack(student, materials, task.split, task.suite, task.attack_seed, progress)
+        under = attack(student, materials, job.split, job.suite, job.attack_seed, progress)
     with watch.stage("efficiency"):
-        config = task.experiment.evaluation.efficiency
-        device, cost = materials.device, task.teacher.cost
-        efficiency = measure_efficiency(student, task.genotype, cost, config, device, task.latency)
+        config = job.experiment.evaluation.efficiency
+        device, cost = materials.device, job.teacher.cost
+        efficiency = measure_efficiency(student, job.genotype, cost, config, device, job.latency)
     return Measurements(quality, efficiency, training, under.robustness, under.attacks, under.single_swaps, held_out)
 
 
-def _held_out_loss(logits: Logits, task: CandidateTask, materials: Materials) -> float | None:
+def _held_out_loss(logits: Logits, job: CandidateJob, materials: Materials) -> float | None:
     """What the student's logits (rows, labels) still lose to the teacher's on rows of no training: the soft loss of
     distillation, mean over the rows; None where no reward asks for it.
     """
-    if task.experiment.fitness.reward is None:
+    if job.experiment.fitness.reward is None:
         return None
-    teacher = torch.from_numpy(np.array(materials.teacher_logits(task.split)))  # a copy: theirs is read-only
-    temperature = task.distillation.temperature
+    teacher = torch.from_numpy(np.array(materials.teacher_logits(job.split)))  # a copy: theirs is read-only
+    temperature = job.distillation.temperature
     return soft_label_loss(torch.from_numpy(logits), teacher, materials.task.problem, temperature).item()
 
 

@@ -15,7 +15,7 @@ import rosearch.candidate
 from rosearch.candidate import run_candidate
 from rosearch.config.file import load_experiment
 from rosearch.errors import CandidateFailed
-from rosearch.materials.job import CandidateTask
+from rosearch.materials.job import CandidateJob
 from rosearch.materials.task import attack_seed, measure_teacher, prepare_materials
 from rosearch.materials.training_inputs import save_whole
 from rosearch.measurements import to_json
@@ -25,10 +25,10 @@ from rosearch.student.tokenization_rosearch import EncodedTokenizer
 from rosearch.training.kd import KnowledgeDistillation
 
 
-def make_task(folder: Path, problem: str = "regression", **changes: Any) -> CandidateTask:
+def make_task(folder: Path, problem: str = "regression", **changes: Any) -> CandidateJob:
     experiment = load_experiment(write_experiment(folder, problem, **changes))
     materials = prepare_materials(experiment, folder / "cache")
-    return CandidateTask(
+    return CandidateJob(
         experiment=experiment,
         cache=folder / "cache",
         teacher=measure_teacher(materials, experiment),

@@ -77,7 +77,7 @@ def test_the_held_out_loss_is_that_of_distillation_on_the_validation_rows(search
     record = searched.ranking[0]
     student = StudentForSequenceClassification.from_pretrained(searched.run.student_folder(record))
     materials = prepare_materials(searched.experiment, cache_folder(searched.run))
-    logits = predict(student, materials.encoded("validation"), materials.device, 64)
+    logits = predict(student, materials.tokenised("validation"), materials.device, 64)
     teacher = torch.tensor(materials.teacher_logits("validation"))
     expected = soft_label_loss(torch.from_numpy(logits), teacher, "regression", 2.0).item()
     assert record.measurements is not None

@@ -13,7 +13,7 @@ from rosearch.evaluation.robustness import SuiteResult
 
 
 @dataclass(frozen=True)
-class Fooled:
+class BrokenExample:
     """A row that an attack broke: its texts before and after, its class and what is predicted now."""
 
     attack: str
@@ -27,14 +27,14 @@ class Fooled:
     queries: int
 
 
-def fooled_rows(
+def broken_examples(
     victim: Victim,
     names: Sequence[str],
     texts: Sequence[tuple[str, ...]],
     labels: Labels,
     result: SuiteResult,
     most: int,
-) -> tuple[Fooled, ...]:
+) -> tuple[BrokenExample, ...]:
     """Up to `most` broken rows of all attacks in turn, of each those with the fewest changed words first."""
     chosen = [
         sorted(
@@ -48,7 +48,7 @@ def fooled_rows(
         return ()
     predicted = predict_classes(victim, [done.texts for _, _, done in turns])
     return tuple(
-        Fooled(
+        BrokenExample(
             attack,
             row,
             texts[row],

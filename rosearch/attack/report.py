@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from rosearch.attack.broken_examples import Fooled, fooled_rows
+from rosearch.attack.broken_examples import BrokenExample, broken_examples
 from rosearch.attack.inputs import (
     COLUMNS_BY_NAME,
     Columns,
@@ -70,7 +70,7 @@ class AttackedModel:
     max_length: int
     result: SuiteResult | None = None
     collapse: str = ""
-    fooled: tuple[Fooled, ...] = ()
+    fooled: tuple[BrokenExample, ...] = ()
     held_out: tuple[HeldOutScore, ...] = ()
     failure: str = ""
 
@@ -219,7 +219,7 @@ def _measured(
                 cache=cache,
                 progress=progress,
             )
-            fooled = fooled_rows(victim, found.labels, rows.texts, labels, result, request.examples)
+            fooled = broken_examples(victim, found.labels, rows.texts, labels, result, request.examples)
             return AttackedModel(found.name, found.labels, length, result, collapsed, fooled, scores)
         except Exception as error:
             if isinstance(error, CandidateFailed) or victim.failure is error:

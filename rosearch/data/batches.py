@@ -1,4 +1,4 @@
-"""Batches of an encoded split, padded to their own longest row."""
+"""Batches of an tokenised split, padded to their own longest row."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from rosearch.data.tasks import Labels, Rows
-from rosearch.data.tokens import EncodedSplit
+from rosearch.data.tokens import TokenisedSplit
 from rosearch.randomness import derive_seed
 
 # So many batches at a time are cut from rows sorted by length: hardly any padding, and still well mixed.
@@ -83,20 +83,20 @@ class TrainingRows(Protocol[_B]):
 class TaskRows:
     """The rows of a task's split, with their labels, as `training_batches` makes them."""
 
-    encoded: EncodedSplit
+    tokenised: TokenisedSplit
 
     def __len__(self) -> int:
-        return len(self.encoded)
+        return len(self.tokenised)
 
     @property
     def content(self) -> str:
         """Tokens and labels."""
-        labels = hashlib.blake2b(self.encoded.labels.tobytes(), digest_size=16).hexdigest()
-        return f"{self.encoded.key}-{labels}"
+        labels = hashlib.blake2b(self.tokenised.labels.tobytes(), digest_size=16).hexdigest()
+        return f"{self.tokenised.key}-{labels}"
 
     def epoch(self, batch_size: int, seed: int, number: int, first: int = 0) -> Iterator[Batch]:
         """See `training_batches`."""
-        return training_batches(self.encoded, batch_size, seed, number, first)
+        return training_batches(self.tokenised, batch_size, seed, number, first)
 
 
 def batch_count(rows: int, batch_size: int) -> int:
@@ -104,46 +104,48 @@ def batch_count(rows: int, batch_size: int) -> int:
     return -(-rows // batch_size)
 
 
-def training_batches(encoded: EncodedSplit, batch_size: int, seed: int, epoch: int, first: int = 0) -> Iterator[Batch]:
+def training_batches(
+    tokenised: TokenisedSplit, batch_size: int, seed: int, epoch: int, first: int = 0
+) -> Iterator[Batch]:
     """One epoch: every row once, rows of like length together, batches in random order.
 
     The order depends on the seed and the epoch alone. Every batch is full but one, which holds what is left. The
     batches before `first` are passed over without being made.
     """
     rng = np.random.default_rng(derive_seed(seed, "batches", replicate=epoch))
-    shuffled = rng.permutation(len(encoded))
-    lengths = encoded.lengths
+    shuffled = rng.permutation(len(tokenised))
+    lengths = tokenised.lengths
     batches: list[Rows] = []
     for window in _cut(shuffled, batch_size * _WINDOW):
         batches += _cut(window[np.argsort(lengths[window], kind="stable")], batch_size)
     for index in rng.permutation(len(batches))[first:]:
-        yield collate(encoded, batches[index])
+        yield collate(tokenised, batches[index])
 
 
-def evaluation_batches(encoded: EncodedSplit, batch_size: int) -> Iterator[Batch]:
+def evaluation_batches(tokenised: TokenisedSplit, batch_size: int) -> Iterator[Batch]:
     """Every row once, longest first (too large a batch fails at once); `Batch.rows` tells the order."""
-    for rows in _cut(np.argsort(-encoded.lengths, kind="stable"), batch_size):
-        yield collate(encoded, rows)
+    for rows in _cut(np.argsort(-tokenised.lengths, kind="stable"), batch_size):
+        yield collate(tokenised, rows)
 
 
-def collate(encoded: EncodedSplit, rows: Rows) -> Batch:
+def collate(tokenised: TokenisedSplit, rows: Rows) -> Batch:
     """The given rows of a split as one batch, without a Python loop over rows."""
-    starts = np.asarray(encoded.offsets)[rows]
-    lengths = encoded.lengths[rows]
+    starts = np.asarray(tokenised.offsets)[rows]
+    lengths = tokenised.lengths[rows]
     columns = np.arange(lengths.max())
     mask = columns < lengths[:, None]
     # Positions beyond a row's end read its first token, then are overwritten by padding.
     positions = np.where(mask, starts[:, None] + columns, starts[:, None])
-    ids = np.where(mask, encoded.ids[positions], encoded.pad_id).astype(np.int64)
+    ids = np.where(mask, tokenised.ids[positions], tokenised.pad_id).astype(np.int64)
     types = None
-    if encoded.token_types is not None:
-        types = torch.from_numpy(np.where(mask, encoded.token_types[positions], 0).astype(np.int64))
+    if tokenised.token_types is not None:
+        types = torch.from_numpy(np.where(mask, tokenised.token_types[positions], 0).astype(np.int64))
     return Batch(
         rows,
         torch.from_numpy(ids),
         torch.from_numpy(mask.astype(np.int64)),
         types,
-        torch.from_numpy(encoded.labels[rows]),
+        torch.from_numpy(tokenised.labels[rows]),
     )
 
 

@@ -25,7 +25,7 @@ _CHUNK = 4096  # rows a tokenizer call; bounds memory and paces the progress bar
 
 
 @dataclass(frozen=True, eq=False)
-class EncodedSplit:
+class TokenisedSplit:
     """The token ids of a split, one row after the other: row i is `ids[offsets[i]:offsets[i + 1]]`."""
 
     key: str  # 32 hex digits of tokenizer, texts and max_length; labels are no part of it
@@ -49,7 +49,7 @@ class EncodedSplit:
         return self.ids[self.offsets[index] : self.offsets[index + 1]]
 
 
-def encode(split: Split, tokenizer: Any, max_length: int, cache: Path, progress: Progress = silent) -> EncodedSplit:
+def tokenise(split: Split, tokenizer: Any, max_length: int, cache: Path, progress: Progress = silent) -> TokenisedSplit:
     """The split as token ids, at most `max_length` a row; from `cache/encoded/KEY` where it was done before.
 
     `tokenizer` is a transformers tokenizer with a padding token, otherwise `BadInput`. Safe against other
@@ -68,7 +68,7 @@ def encode(split: Split, tokenizer: Any, max_length: int, cache: Path, progress:
             stored = _open(folder, len(split))
     assert stored is not None
     ids, token_types, offsets, truncated = stored
-    return EncodedSplit(key, ids, token_types, offsets, split.labels, truncated, int(tokenizer.pad_token_id))
+    return TokenisedSplit(key, ids, token_types, offsets, split.labels, truncated, int(tokenizer.pad_token_id))
 
 
 def tokenizer_fingerprint(tokenizer: Any, *, inputs: bool = True) -> str:

@@ -23,7 +23,7 @@ from rosearch.attack.measure import open_cache
 from rosearch.config.experiment import Experiment
 from rosearch.data.loading import load_task
 from rosearch.data.tasks import Task
-from rosearch.data.tokens import encode
+from rosearch.data.tokens import tokenise
 from rosearch.distil.inputs import FoundStudent, find_student, gather
 from rosearch.distil.record import Measured, card_facts, record_of
 from rosearch.errors import CandidateFailed, RunError
@@ -33,7 +33,7 @@ from rosearch.export.targets.huggingface import RECORD, check_destination, expor
 from rosearch.materials.job import Stopwatch
 from rosearch.materials.required_resources import require_training
 from rosearch.materials.task import Materials, gather_materials, quality_of, table_rows, task_seed
-from rosearch.materials.training_inputs import fresh_student, lesson_of, save_whole
+from rosearch.materials.training_inputs import fresh_student, save_whole, training_inputs
 from rosearch.measurements import Training
 from rosearch.models.device import resolve_device
 from rosearch.progress import Progress, silent
@@ -183,7 +183,7 @@ class _Distillation:
             self.watcher.note,
             {"student": self.found.content, "student's seed": str(self.seed)},
         )
-        lesson = lesson_of(
+        inputs = training_inputs(
             materials,
             self.experiment.distillation,
             seed=self.seed,
@@ -191,7 +191,7 @@ class _Distillation:
             progress=self.watcher.progress,
         )
         try:
-            return distil(student, lesson, checkpoint, self.watcher.on_loss)
+            return distil(student, inputs, checkpoint, self.watcher.on_loss)
         except CandidateFailed:
             checkpoint.remove()
             raise
@@ -206,13 +206,13 @@ class _Distillation:
         for name in ("validation", "test") if self.options.test else ("validation",):
             progress = self.watcher.progress
             split = materials.split(name)
-            theirs = encode(split, tokenizer, materials.max_length, materials.cache)
+            theirs = tokenise(split, tokenizer, materials.max_length, materials.cache)
             teachers[name] = quality_of(
                 predict(teacher, theirs, materials.device, _BATCH, _named(progress, f"teacher, {name}")),
                 materials,
                 name,
             )
-            ours = materials.encoded(name)
+            ours = materials.tokenised(name)
             quality[name] = quality_of(
                 predict(student, ours, materials.device, _BATCH, _named(progress, f"student, {name}")), materials, name
             )

@@ -13,7 +13,7 @@ from sklearn.metrics import f1_score, matthews_corrcoef
 
 from rosearch.config.task import Metric
 from rosearch.data.batches import evaluation_batches
-from rosearch.data.tokens import EncodedSplit
+from rosearch.data.tokens import TokenisedSplit
 from rosearch.errors import CandidateFailed
 from rosearch.evaluation.intervals import wilson
 from rosearch.measurements import Quality
@@ -42,7 +42,7 @@ def inference(model: torch.nn.Module, device: torch.device) -> Iterator[None]:
 
 def predict(
     model: torch.nn.Module,
-    encoded: EncodedSplit,
+    tokenised: TokenisedSplit,
     device: torch.device,
     batch_size: int,
     progress: Progress = silent,
@@ -54,18 +54,18 @@ def predict(
     logits: Logits | None = None
     done = 0
     with inference(model, device):
-        for batch in evaluation_batches(encoded, batch_size):
+        for batch in evaluation_batches(tokenised, batch_size):
             output = model(**batch.to(device).inputs).logits.float().cpu().numpy()
             if logits is None:
-                logits = np.empty((len(encoded), output.shape[1]), dtype=np.float32)
+                logits = np.empty((len(tokenised), output.shape[1]), dtype=np.float32)
             logits[batch.rows] = output
             done += len(batch.rows)
-            progress("quality", done, len(encoded))
+            progress("quality", done, len(tokenised))
     if logits is None:
         raise ValueError("a split without rows has no quality")
     if not np.isfinite(logits).all():
         broken = int((~np.isfinite(logits)).any(axis=1).sum())
-        raise CandidateFailed("nan", f"logits of {broken} of {len(encoded)} rows are not finite", "quality")
+        raise CandidateFailed("nan", f"logits of {broken} of {len(tokenised)} rows are not finite", "quality")
     return logits
 
 

@@ -19,7 +19,7 @@ Lived = tuple[Measurements, tuple[Any, ...]]  # what was measured, and what is k
 
 
 @dataclass(frozen=True)
-class CandidateTask:
+class CandidateJob:
     """All that a worker needs to know of one candidate (plain values: it crosses a process border)."""
 
     experiment: Experiment

@@ -16,7 +16,7 @@ import torch
 from rosearch.config.experiment import Experiment, SuiteConfig
 from rosearch.data.loading import load_task
 from rosearch.data.tasks import Split, Task
-from rosearch.data.tokens import EncodedSplit, encode
+from rosearch.data.tokens import TokenisedSplit, tokenise
 from rosearch.encodings.tokenizer import student_tokenizer
 from rosearch.errors import BadInput, CandidateFailed, Problem
 from rosearch.evaluation.attacks.result import Limits
@@ -47,7 +47,7 @@ class Materials:
     task: Task
     teacher: Path
     tokenizer: Any
-    train: EncodedSplit
+    train: TokenisedSplit
     outputs: TeacherOutputs
     device: torch.device
     cache: Path
@@ -60,9 +60,9 @@ class Materials:
         split: Split = getattr(self.task, name)
         return split
 
-    def encoded(self, name: str) -> EncodedSplit:
+    def tokenised(self, name: str) -> TokenisedSplit:
         """The tokens of a split (tokenised at the first call, then opened)."""
-        return encode(self.split(name), self.tokenizer, self.max_length, self.cache)
+        return tokenise(self.split(name), self.tokenizer, self.max_length, self.cache)
 
     @property
     def identity(self) -> dict[str, str]:
@@ -75,7 +75,7 @@ class Materials:
 
     def teacher_logits(self, name: str) -> Logits:
         """The teacher's logits (rows, labels) of a split, as it reads it (computed at the first call, then opened)."""
-        theirs = encode(self.split(name), load_tokenizer(self.teacher), self.max_length, self.cache)
+        theirs = tokenise(self.split(name), load_tokenizer(self.teacher), self.max_length, self.cache)
         logits: Logits = teacher_outputs(self.teacher, theirs, (), self.cache, self.device).logits
         return logits
 
@@ -84,7 +84,7 @@ class Materials:
         tokenizer = student_tokenizer(self.tokenizer, encoding, self.task.train.texts, self.resources, self.cache)
         if tokenizer is self.tokenizer:
             return self
-        train = encode(self.task.train, tokenizer, self.max_length, self.cache)
+        train = tokenise(self.task.train, tokenizer, self.max_length, self.cache)
         return replace(self, tokenizer=tokenizer, train=train)
 
 
@@ -133,7 +133,7 @@ def gather_materials(
     """As `prepare_materials`, for whoever has resolved the attacks or runs none.
 
     `task` is the experiment's, where it is loaded already. `tokenizer` is the student's where it is not the teacher's:
-    rows are then encoded by both, and the teacher's outputs are those of its own encoding, row by row.
+    rows are then tokenised by both, and the teacher's outputs are those of its own encoding, row by row.
     """
     device = resolve_device(experiment.execution.device)
     task = task or load_task(experiment.require_task(), task_seed(experiment))
@@ -143,10 +143,10 @@ def gather_materials(
     theirs = load_tokenizer(folder)
     if experiment.distillation.initial is not None:
         check_initial(experiment.distillation.initial, len(theirs))
-    train = encode(task.train, theirs, max_length, cache)
+    train = tokenise(task.train, theirs, max_length, cache)
     outputs = teacher_outputs(folder, train, required_layers(experiment.distillation), cache, device, progress)
     if tokenizer is not None:
-        train = encode(task.train, tokenizer, max_length, cache)
+        train = tokenise(task.train, tokenizer, max_length, cache)
     resources = attack_resources(experiment)
     return Materials(task, folder, tokenizer or theirs, train, outputs, device, cache, max_length, resources, attacks)
 
@@ -179,7 +179,7 @@ def _measure_teacher(materials: Materials, experiment: Experiment, progress: Pro
     model, _ = load_teacher(materials.teacher)
     model.to(materials.device).eval()
     config = experiment.evaluation.efficiency
-    logits = predict(model, materials.encoded("validation"), materials.device, 64, progress)
+    logits = predict(model, materials.tokenised("validation"), materials.device, 64, progress)
     # The yardstick is measured on all rows, however hopeless.
     suite = experiment.evaluation.robustness.search.model_copy(update={"hopeless": None})
     under = attack(model, materials, "validation", suite, attack_seed(experiment), progress)

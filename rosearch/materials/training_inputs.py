@@ -1,4 +1,4 @@
-"""What a candidate of a search and `rosearch distil` have in common: a student, its lesson, its weights on disk."""
+"""What a candidate of a search and `rosearch distil` have in common: a student, its inputs, its weights on disk."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rosearch.space.genotype import Genotype
 from rosearch.student.build import build_student, inherit_embeddings
 from rosearch.student.inherit import inherit_operations, load_initial
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification
-from rosearch.training.method import Adversary, Lesson
+from rosearch.training.method import Adversary, TrainingInputs
 from rosearch.training.teacher import load_teacher
 
 
@@ -54,19 +54,19 @@ def fresh_student(
     return student
 
 
-def lesson_of(
+def training_inputs(
     materials: Materials,
     config: DistillationConfig,
     *,
     seed: int,
     resources: Path | None = None,
     progress: Progress = silent,
-) -> Lesson:
+) -> TrainingInputs:
     """All that a method of distillation stands on, on the training rows of the materials."""
-    return Lesson(
+    return TrainingInputs(
         config=config,
         problem=materials.task.problem,
-        encoded=materials.train,
+        tokenised=materials.train,
         outputs=materials.outputs,
         texts=materials.task.train.texts,
         labels=materials.task.train.labels,

@@ -10,7 +10,7 @@ from typing import Protocol
 from rosearch.candidate import run_candidate
 from rosearch.config.experiment import Experiment
 from rosearch.errors import SearchAborted
-from rosearch.materials.job import CandidateTask
+from rosearch.materials.job import CandidateJob
 from rosearch.materials.latency import student_latencies
 from rosearch.materials.task import attack_seed
 from rosearch.measurements import TeacherFacts
@@ -18,7 +18,7 @@ from rosearch.randomness import derive_seed
 from rosearch.records.record import Failure, Outcome, Proposal, Record, Role
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
-from rosearch.run.backends.backend import Backend, Lost, Task
+from rosearch.run.backends.backend import Backend, Job, Lost
 
 
 class Observer(Protocol):
@@ -82,7 +82,7 @@ class Driver:
         self,
         title: str,
         records: Sequence[Record],
-        make_task: Callable[[Driver, Record], CandidateTask] | None = None,
+        make_job: Callable[[Driver, Record], CandidateJob] | None = None,
     ) -> None:
         """Run what is not done yet and record every outcome. Raises `SearchAborted` by the circuit breaker."""
         waiting = {record.number: record for record in records if record.status in ("pending", "running")}
@@ -92,11 +92,11 @@ class Driver:
         if not waiting:
             return
         self.observer.batch(title, list(waiting.values()))
-        make_task = make_task or candidate_task
+        make_job = make_job or candidate_job
         genotypes = [record.genotype for record in waiting.values()]
         latencies = student_latencies(self.experiment, genotypes, self.run.tokenizer, self.cache)
-        tasks = [
-            Task(number, run_candidate, replace(make_task(self, record), latency=latency))
+        jobs = [
+            Job(number, run_candidate, replace(make_job(self, record), latency=latency))
             for (number, record), latency in zip(waiting.items(), latencies, strict=True)
         ]
 
@@ -107,7 +107,7 @@ class Driver:
         def report(key: int, stage: str, done: int, total: int) -> None:
             self.observer.stage(waiting[key], stage, done, total)
 
-        for result in self.backend.run(tasks, on_start=start, on_progress=report):
+        for result in self.backend.run(jobs, on_start=start, on_progress=report):
             outcome = result.value if result.value is not None else _lost(result.lost)
             self.store.finish(result.key, outcome)
             record = waiting[result.key]
@@ -134,10 +134,10 @@ class Driver:
             )
 
 
-def candidate_task(driver: Driver, record: Record) -> CandidateTask:
+def candidate_job(driver: Driver, record: Record) -> CandidateJob:
     """What a worker needs for a candidate or a baseline."""
     experiment = driver.experiment
-    return CandidateTask(
+    return CandidateJob(
         experiment=experiment,
         cache=driver.cache,
         teacher=driver.teacher,

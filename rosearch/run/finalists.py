@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rosearch.materials.job import CandidateTask
+from rosearch.materials.job import CandidateJob
 from rosearch.materials.task import attack_seed
 from rosearch.records.record import Proposal, Record
-from rosearch.run.driver import Driver, candidate_task
+from rosearch.run.driver import Driver, candidate_job
 from rosearch.run.results import load_results
 
 
@@ -35,11 +35,11 @@ def retrain_finalists(driver: Driver) -> list[Record]:
             for replicate in range(config.replicates)
         ]
         records = driver.propose("finalist", -1, proposals)
-    driver.work("finalists on the test split", records, finalist_task)
+    driver.work("finalists on the test split", records, finalist_job)
     return driver.recorded("finalist", -1)
 
 
-def finalist_task(driver: Driver, record: Record) -> CandidateTask:
+def finalist_job(driver: Driver, record: Record) -> CandidateJob:
     """As a candidate's task, with the finalists' budget, the test split, the report's suite and another attack seed.
 
     Its training is long, so a finalist that was killed goes on where it was; candidates start again.
@@ -50,7 +50,7 @@ def finalist_task(driver: Driver, record: Record) -> CandidateTask:
     # A fitness of single swaps is one of finalists too.
     swaps = {"single_swaps": suites.report.single_swaps or suites.search.single_swaps}
     return replace(
-        candidate_task(driver, record),
+        candidate_job(driver, record),
         distillation=experiment.distillation.model_copy(update=longer),
         suite=suites.report.model_copy(update=swaps),
         attack_seed=attack_seed(experiment, "attack:finalists"),

@@ -17,8 +17,8 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling, SequenceCl
 
 from .configuration_rosearch import StudentConfig
 from .lexicon import LEXICONS, SpelledEmbedding, TokenDropout
+from .local_operations import LightConvolution, zero_pads
 from .operations import MERGES, Gate, Mean, build_operation
-from .windowed import LightConvolution, zero_pads
 
 
 class Embeddings(nn.Module):

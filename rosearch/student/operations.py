@@ -18,7 +18,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .windowed import AveragePool, Convolution, LightConvolution, MaxPool, SeparableConvolution, convolve, zero_pads
+from .local_operations import (
+    AveragePool,
+    Convolution,
+    LightConvolution,
+    MaxPool,
+    SeparableConvolution,
+    convolve,
+    zero_pads,
+)
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, keep: Tensor | None) -> Tensor:

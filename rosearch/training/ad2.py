@@ -18,7 +18,7 @@ from rosearch.config.distillation import DistillationConfig
 from rosearch.data.batches import Batch
 from rosearch.training.kd import label_loss
 from rosearch.training.losses import soft_label_loss
-from rosearch.training.method import Lesson, Method
+from rosearch.training.method import Method, TrainingInputs
 from rosearch.training.outputs import TeacherRows
 from rosearch.training.perturbation import ascend, embed, random_start, with_embeddings
 
@@ -39,12 +39,12 @@ class AdversarialDistillation(Method):
         self.register_buffer("special", torch.tensor(list(special), dtype=torch.int64), persistent=False)
 
     @classmethod
-    def make(cls, lesson: Lesson, student: PreTrainedModel) -> Self:
+    def make(cls, inputs: TrainingInputs, student: PreTrainedModel) -> Self:
         """The method; it has no parameters of its own."""
-        tokenizer, config = lesson.tokenizer, lesson.config
+        tokenizer, config = inputs.tokenizer, inputs.config
         special = set() if config.ad2.perturb_special else set(tokenizer.all_special_ids)
         special.discard(tokenizer.unk_token_id)  # stands for a word
-        return cls(config, lesson.problem, sorted(special))
+        return cls(config, inputs.problem, sorted(special))
 
     def losses(self, student: PreTrainedModel, batch: Batch, teacher: TeacherRows) -> Iterator[Tensor]:
         """See the class; the student runs on the clean rows, `steps` times to find delta, and on what that gives."""

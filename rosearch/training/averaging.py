@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from rosearch.training.method import Lesson
+from rosearch.training.method import TrainingInputs
 
 
 class RunningMean:
@@ -23,12 +23,12 @@ class RunningMean:
             self.weights[name].lerp_(value, 1 - self.decay)
 
     @torch.no_grad()
-    def choose(self, student: PreTrainedModel, lesson: Lesson) -> None:
-        """The student becomes the mean where that is at least as accurate under the lesson's attacks.
+    def choose(self, student: PreTrainedModel, inputs: TrainingInputs) -> None:
+        """The student becomes the mean where that is at least as accurate under the inputs's attacks.
 
         Without attacks, or nobody to run them, it always does.
         """
-        attacks, adversary = lesson.config.robust_kd.attacks, lesson.adversary
+        attacks, adversary = inputs.config.robust_kd.attacks, inputs.adversary
         own = {name: value.detach().clone() for name, value in _floats(student).items()}
         before = None
         if attacks and adversary is not None:

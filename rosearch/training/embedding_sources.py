@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 from rosearch.data.batches import Batch
 from rosearch.resources.resources import Resources
 from rosearch.training.losses import soft_label_loss
-from rosearch.training.method import Lesson
+from rosearch.training.method import TrainingInputs
 from rosearch.training.outputs import TeacherRows
 from rosearch.training.perturbation import ascend, embed, random_start, with_embeddings
 from rosearch.training.text_sources import WORD, lists_of
@@ -25,10 +25,10 @@ _HULL_WORDS = 8  # synonyms of a word at most
 _HULL_STEP = 10.0  # of the ascent on the softmax's arguments, by normalised gradients (ASCC's Adam rate, rounded)
 
 
-def ball(lesson: Lesson, student: PreTrainedModel) -> EmbeddingSource:
+def ball(inputs: TrainingInputs, student: PreTrainedModel) -> EmbeddingSource:
     """Worst cases in a ball around the input embeddings: AD^2's perturbation, two steps, `epsilon` its L2 norm."""
-    config = lesson.config.robust_kd
-    special = torch.tensor(lesson.tokenizer.all_special_ids, device=lesson.device)
+    config = inputs.config.robust_kd
+    special = torch.tensor(inputs.tokenizer.all_special_ids, device=inputs.device)
 
     def perturbed(student: PreTrainedModel, batch: Batch, teacher: TeacherRows, strength: float) -> dict[str, Any]:
         mask = batch.attention_mask.bool() & ~torch.isin(batch.input_ids, special)
@@ -37,7 +37,7 @@ def ball(lesson: Lesson, student: PreTrainedModel) -> EmbeddingSource:
 
         def loss_of(delta: Tensor) -> Tensor:
             logits = student(**with_embeddings(batch.inputs, fixed + delta)).logits
-            return soft_label_loss(logits, teacher.logits, lesson.problem, lesson.config.temperature) * len(logits)
+            return soft_label_loss(logits, teacher.logits, inputs.problem, inputs.config.temperature) * len(logits)
 
         start = random_start(mask, words.shape[-1], bound / 2, "row")
         return with_embeddings(batch.inputs, words + ascend(loss_of, start, mask, _BALL_STEPS, bound / 2, "row", bound))
@@ -45,14 +45,14 @@ def ball(lesson: Lesson, student: PreTrainedModel) -> EmbeddingSource:
     return perturbed
 
 
-def hull(lesson: Lesson, student: PreTrainedModel) -> EmbeddingSource:
+def hull(inputs: TrainingInputs, student: PreTrainedModel) -> EmbeddingSource:
     """Worst cases in the convex hull of each word's synonyms (ASCC: Dong et al. 2021, arXiv 2107.13541).
 
     A word of one piece becomes sum_j w_j E[synonym_j], w = softmax(a), and a ascends the divergence from the
     teacher's clean outputs. Its synonyms are those of one piece in the counter-fitted neighbour lists, and itself.
     """
-    table = _hull_table(lesson).to(lesson.device)
-    steps = lesson.config.robust_kd.hull_steps
+    table = _hull_table(inputs).to(inputs.device)
+    steps = inputs.config.robust_kd.hull_steps
 
     def perturbed(student: PreTrainedModel, batch: Batch, teacher: TeacherRows, strength: float) -> dict[str, Any]:
         corners_ids = table[batch.input_ids]  # (B, T, 1 + synonyms); the word itself where there are fewer
@@ -65,7 +65,7 @@ def hull(lesson: Lesson, student: PreTrainedModel) -> EmbeddingSource:
             chosen.requires_grad_(True)
             moved = (chosen.softmax(-1).unsqueeze(-1) * corners).sum(-2)
             logits = student(**with_embeddings(batch.inputs, moved)).logits
-            loss = soft_label_loss(logits, teacher.logits, lesson.problem, lesson.config.temperature)
+            loss = soft_label_loss(logits, teacher.logits, inputs.problem, inputs.config.temperature)
             (gradient,) = torch.autograd.grad(loss, chosen)
             norm = gradient.norm(dim=-1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
             chosen = (chosen + strength * _HULL_STEP * gradient / norm).detach()
@@ -76,12 +76,12 @@ def hull(lesson: Lesson, student: PreTrainedModel) -> EmbeddingSource:
     return perturbed
 
 
-def _hull_table(lesson: Lesson) -> Tensor:
+def _hull_table(inputs: TrainingInputs) -> Tensor:
     """(vocabulary, 1 + synonyms) ids: a piece, and the pieces that are its synonyms; itself in their place."""
-    resources = Resources(lesson.resources)
+    resources = Resources(inputs.resources)
     resources.require(lists_of(["hull"]), "distillation.robust_kd.sources: hull")
-    lists, vocabulary = resources.neighbours(), lesson.tokenizer.get_vocab()
-    table = torch.arange(len(lesson.tokenizer)).unsqueeze(1).repeat(1, 1 + _HULL_WORDS)
+    lists, vocabulary = resources.neighbours(), inputs.tokenizer.get_vocab()
+    table = torch.arange(len(inputs.tokenizer)).unsqueeze(1).repeat(1, 1 + _HULL_WORDS)
     for piece, index in vocabulary.items():
         if WORD.fullmatch(piece):
             found = [vocabulary[other] for other in lists.of(piece, _HULL_WORDS) if other in vocabulary]
@@ -89,7 +89,7 @@ def _hull_table(lesson: Lesson) -> Tensor:
     return table
 
 
-EMBEDDING_SOURCES: dict[str, Callable[[Lesson, PreTrainedModel], EmbeddingSource]] = {
+EMBEDDING_SOURCES: dict[str, Callable[[TrainingInputs, PreTrainedModel], EmbeddingSource]] = {
     "embeddings": ball,
     "hull": hull,
 }

@@ -35,7 +35,7 @@ _BATCH = 32  # held-out blocks at a time
 
 
 @dataclass(frozen=True, eq=False)
-class EncoderLesson:
+class EncoderInputs:
     """What an encoder learns from: `part` of a corpus (the proxy, or all of it), and whose states."""
 
     config: DistillationConfig
@@ -108,13 +108,13 @@ class Relations(Objective):
 _RELATION_HEADS = "distillation.encoder.relation_heads"
 
 
-def make_objective(lesson: EncoderLesson, student: PreTrainedModel, teacher: PreTrainedModel) -> Objective:
-    """The objective that the experiment names, its weights from the lesson's seed. Raises `BadInput` as they do."""
-    config = lesson.config.encoder
-    with private_generator(lesson.device, derive_seed(lesson.seed, "objective")):
+def make_objective(inputs: EncoderInputs, student: PreTrainedModel, teacher: PreTrainedModel) -> Objective:
+    """The objective that the experiment names, its weights from the inputs's seed. Raises `BadInput` as they do."""
+    config = inputs.config.encoder
+    with private_generator(inputs.device, derive_seed(inputs.seed, "objective")):
         if config.objective == "relations":
             return Relations(student, teacher, config.relation_heads, config.relation_layer)
-        return HiddenStates(student, teacher).to(lesson.device)
+        return HiddenStates(student, teacher).to(inputs.device)
 
 
 def load_encoder(folder: Path) -> PreTrainedModel:
@@ -128,19 +128,19 @@ def load_encoder(folder: Path) -> PreTrainedModel:
 
 def distil_encoder(
     student: PreTrainedModel,
-    lesson: EncoderLesson,
+    inputs: EncoderInputs,
     checkpoint: Checkpoint | None = None,
     on_loss: OnLoss | None = None,
 ) -> tuple[Training, float]:
     """Trains a student without a head in place; gives how it went, and the mean loss on the held-out blocks.
 
-    It ends on the lesson's device in eval mode. Equal seeds give equal students, also where a `checkpoint` was gone on
+    It ends on the inputs's device in eval mode. Equal seeds give equal students, also where a `checkpoint` was gone on
     from. Raises `BadInput` where teacher and student do not fit the objective, `CandidateFailed("nan")` where the loss
     becomes non-finite or runs away, `RunError` where the checkpoint is of another training.
     """
-    teacher = load_encoder(lesson.teacher).to(lesson.device)
-    student.to(lesson.device)
-    objective = make_objective(lesson, student, teacher)
+    teacher = load_encoder(inputs.teacher).to(inputs.device)
+    student.to(inputs.device)
+    objective = make_objective(inputs, student, teacher)
 
     def losses(ids: Tensor) -> Iterator[Tensor]:
         yield objective(ids)
@@ -149,35 +149,35 @@ def distil_encoder(
         training = fit(
             student,
             losses,
-            CorpusRows(lesson.corpus, lesson.part),
-            schedule_of(lesson.config),
-            device=lesson.device,
-            seed=lesson.seed,
+            CorpusRows(inputs.corpus, inputs.part),
+            schedule_of(inputs.config),
+            device=inputs.device,
+            seed=inputs.seed,
             stage="distil",
-            progress=lesson.progress,
+            progress=inputs.progress,
             method=objective,
             extra=tuple(objective.parameters()),
-            checkpoint=None if checkpoint is None else checkpoint.of(_content(lesson)),
+            checkpoint=None if checkpoint is None else checkpoint.of(_content(inputs)),
             on_loss=on_loss,
         )
-        return training, held_out_loss(objective, lesson)
+        return training, held_out_loss(objective, inputs)
     finally:
         objective.close()
 
 
-def _content(lesson: EncoderLesson) -> dict[str, str]:
+def _content(inputs: EncoderInputs) -> dict[str, str]:
     """What is learnt, and from whom."""
-    return {"objective": lesson.config.encoder.model_dump_json(), "teacher": folder_fingerprint(lesson.teacher)}
+    return {"objective": inputs.config.encoder.model_dump_json(), "teacher": folder_fingerprint(inputs.teacher)}
 
 
 @torch.inference_mode()
-def held_out_loss(objective: Objective, lesson: EncoderLesson) -> float:
+def held_out_loss(objective: Objective, inputs: EncoderInputs) -> float:
     """Mean over the held-out blocks, in float32, without dropout. Raises `CandidateFailed` where it is not finite."""
     total, blocks = 0.0, 0
-    for ids in evaluation_blocks(lesson.corpus, _BATCH):
-        total += objective(ids.to(lesson.device)).item() * len(ids)
+    for ids in evaluation_blocks(inputs.corpus, _BATCH):
+        total += objective(ids.to(inputs.device)).item() * len(ids)
         blocks += len(ids)
-        lesson.progress("held out", blocks, lesson.corpus.size("held_out"))
+        inputs.progress("held out", blocks, inputs.corpus.size("held_out"))
     if not torch.isfinite(torch.tensor(total)):
         raise CandidateFailed("nan", "the loss on the held-out blocks is not finite", "distil")
     return total / blocks

@@ -15,7 +15,7 @@ from transformers.utils import logging
 from rosearch.config.experiment import FineTuneConfig
 from rosearch.data.batches import Batch, TaskRows
 from rosearch.data.tasks import Task
-from rosearch.data.tokens import encode
+from rosearch.data.tokens import tokenise
 from rosearch.errors import BadInput, CandidateFailed, Problem
 from rosearch.measurements import Training
 from rosearch.progress import Progress, silent
@@ -45,7 +45,7 @@ def fine_tune(
     Raises `BadInput` where the training diverges: the learning rate is the user's.
     """
     tokenizer = AutoTokenizer.from_pretrained(weights, local_files_only=True)
-    encoded = encode(task.train, tokenizer, max_length, cache, progress)
+    tokenised = tokenise(task.train, tokenizer, max_length, cache, progress)
     with (
         private_generator(torch.device("cpu"), derive_seed(seed, "classification head")),
         quiet_transformers(),
@@ -73,7 +73,7 @@ def fine_tune(
         precision="auto",
     )
     try:
-        rows = TaskRows(encoded)
+        rows = TaskRows(tokenised)
         training = fit(model, losses, rows, schedule, device=device, seed=seed, stage="teacher", progress=progress)
     except CandidateFailed as error:
         expected, got = "a rate at which the teacher learns", f"{config.learning_rate:g} ({error})"

@@ -29,7 +29,7 @@ from rosearch.models.lengths import text_positions
 from rosearch.models.weights import locate_weights, model_fingerprint
 from rosearch.randomness import derive_seed
 from rosearch.training.fitting import Schedule, fit, private_generator
-from rosearch.training.method import Lesson
+from rosearch.training.method import TrainingInputs
 from rosearch.training.teacher import load_teacher, save_whole
 
 _FORMAT = "1"  # part of every key: raise it when the cut or its training changes
@@ -140,20 +140,20 @@ def check_vocabulary(tokenizer: Any, other: Any, key: str, model: PreTrainedMode
         raise BadInput(Problem("experiment", key, expected, got))
 
 
-def open_generator(lesson: Lesson) -> Generator:
+def open_generator(inputs: TrainingInputs) -> Generator:
     """The masked LM that the configuration names, else one that is cut from the teacher (kept in the cache).
 
-    On the lesson's device, in eval mode, without gradients. Raises `MissingResource` where the named one is not there
+    On the inputs's device, in eval mode, without gradients. Raises `MissingResource` where the named one is not there
     and `BadInput` where it is no masked LM or has another vocabulary, or the teacher has too few layers.
     """
-    config = lesson.config.mate_kd
-    masking = Masking.of(lesson.tokenizer, config.mask_share)
-    model = _cut(lesson, masking) if config.generator is None else _named(config.generator, lesson)
-    model.to(lesson.device).eval().requires_grad_(False)
-    return Generator(model, masking, vocabulary_size(lesson.tokenizer))
+    config = inputs.config.mate_kd
+    masking = Masking.of(inputs.tokenizer, config.mask_share)
+    model = _cut(inputs, masking) if config.generator is None else _named(config.generator, inputs)
+    model.to(inputs.device).eval().requires_grad_(False)
+    return Generator(model, masking, vocabulary_size(inputs.tokenizer))
 
 
-def _named(name: str, lesson: Lesson) -> PreTrainedModel:
+def _named(name: str, inputs: TrainingInputs) -> PreTrainedModel:
     folder = locate_weights(name, _KEY)
     try:
         model = _load(folder)
@@ -161,10 +161,10 @@ def _named(name: str, lesson: Lesson) -> PreTrainedModel:
     except (OSError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
         raise BadInput(Problem("experiment", _KEY, "a masked LM with its tokenizer", f"{folder}: {reason}")) from None
-    check_vocabulary(lesson.tokenizer, tokenizer, _KEY, model)
+    check_vocabulary(inputs.tokenizer, tokenizer, _KEY, model)
     positions = text_positions(model.config)
-    if positions is not None and positions < lesson.max_length:
-        raise BadInput(Problem("experiment", _KEY, f"at least {lesson.max_length} positions", str(positions)))
+    if positions is not None and positions < inputs.max_length:
+        raise BadInput(Problem("experiment", _KEY, f"at least {inputs.max_length} positions", str(positions)))
     return model
 
 
@@ -178,47 +178,47 @@ def _load(folder: Path) -> PreTrainedModel:
     return model
 
 
-def _cut(lesson: Lesson, masking: Masking) -> PreTrainedModel:
+def _cut(inputs: TrainingInputs, masking: Masking) -> PreTrainedModel:
     """From `cache/generators/KEY`, else made there; the key, and so the seed, knows nothing of the student."""
-    key = _cut_key(lesson)
-    target = lesson.cache / "generators" / key
+    key = _cut_key(inputs)
+    target = inputs.cache / "generators" / key
     target.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(target.parent / f"{key}.lock"):
         try:
             return _load(target)
         except Exception:  # absent or damaged: safetensors raises errors of its own
-            model = _made(lesson, masking, derive_seed(0, "generator", key))
+            model = _made(inputs, masking, derive_seed(0, "generator", key))
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".unfinished-") as name:
             unfinished = Path(name) / key
-            assert lesson.teacher is not None
-            save_whole(model, AutoTokenizer.from_pretrained(lesson.teacher, local_files_only=True), unfinished)
+            assert inputs.teacher is not None
+            save_whole(model, AutoTokenizer.from_pretrained(inputs.teacher, local_files_only=True), unfinished)
             shutil.rmtree(target, ignore_errors=True)  # only ever a damaged one
             unfinished.replace(target)
         return _load(target)
 
 
-def _cut_key(lesson: Lesson) -> str:
-    assert lesson.teacher is not None
-    config = lesson.config
+def _cut_key(inputs: TrainingInputs) -> str:
+    assert inputs.teacher is not None
+    config = inputs.config
     settings = config.mate_kd
     parts = (
         _FORMAT,
-        model_fingerprint(lesson.teacher),
-        lesson.encoded.key,
+        model_fingerprint(inputs.teacher),
+        inputs.tokenised.key,
         settings.generator_layers,
         settings.generator_steps_before,
         settings.mask_share,
         config.batch_size,
-        resolve_precision(lesson.device, config.precision),
+        resolve_precision(inputs.device, config.precision),
     )
     return hashlib.blake2b("\x1f".join(map(str, parts)).encode(), digest_size=16).hexdigest()
 
 
-def _made(lesson: Lesson, masking: Masking, seed: int) -> PreTrainedModel:
+def _made(inputs: TrainingInputs, masking: Masking, seed: int) -> PreTrainedModel:
     """The teacher's lower layers under a new head, trained as a masked LM on the task's texts."""
-    settings = lesson.config.mate_kd
-    model = cut_from_teacher(lesson, seed)
-    generator = Generator(model, masking, vocabulary_size(lesson.tokenizer))
+    settings = inputs.config.mate_kd
+    model = cut_from_teacher(inputs, seed)
+    generator = Generator(model, masking, vocabulary_size(inputs.tokenizer))
 
     def losses(batch: Batch) -> Iterator[Tensor]:
         hidden = masking.draw(batch)
@@ -229,23 +229,23 @@ def _made(lesson: Lesson, masking: Masking, seed: int) -> PreTrainedModel:
             yield F.cross_entropy(logits, rows.input_ids[hidden[piece]], reduction="sum") / count
 
     if steps := settings.generator_steps_before:
-        config = lesson.config
+        config = inputs.config
         # So many epochs are never too few: the steps end the training.
         schedule = Schedule(steps, steps, config.batch_size, _LEARNING_RATE, 0.1, 0.01, 1.0, config.precision)
-        stage, device = "generator", lesson.device
-        rows, progress = TaskRows(lesson.encoded), lesson.progress
+        stage, device = "generator", inputs.device
+        rows, progress = TaskRows(inputs.tokenised), inputs.progress
         fit(model, losses, rows, schedule, device=device, seed=seed, stage=stage, progress=progress)
     return model
 
 
-def cut_from_teacher(lesson: Lesson, seed: int) -> PreTrainedModel:
+def cut_from_teacher(inputs: TrainingInputs, seed: int) -> PreTrainedModel:
     """The teacher's embeddings and `generator_layers` lowest layers; the head is new, its table the embeddings'.
 
     Raises `BadInput` where the teacher has fewer layers or its kind has no masked LM.
     """
-    assert lesson.teacher is not None
-    config = AutoConfig.from_pretrained(lesson.teacher, local_files_only=True)
-    wanted = lesson.config.mate_kd.generator_layers
+    assert inputs.teacher is not None
+    config = AutoConfig.from_pretrained(inputs.teacher, local_files_only=True)
+    wanted = inputs.config.mate_kd.generator_layers
     if wanted > config.num_hidden_layers:
         expected = f"at most {config.num_hidden_layers}, the layers of the teacher"
         raise BadInput(Problem("experiment", f"{_KEY}_layers", expected, str(wanted)))
@@ -257,7 +257,7 @@ def cut_from_teacher(lesson: Lesson, seed: int) -> PreTrainedModel:
     except ValueError:
         fix = "name a masked LM of the same vocabulary"
         raise BadInput(Problem("experiment", _KEY, "a teacher with a masked LM", config.model_type, fix)) from None
-    teacher, _ = load_teacher(lesson.teacher)
+    teacher, _ = load_teacher(inputs.teacher)
     absent = model.base_model.load_state_dict(teacher.base_model.state_dict(), strict=False).missing_keys
     assert not absent, absent
     model.tie_weights()

@@ -17,7 +17,7 @@ from rosearch.data.batches import Batch
 from rosearch.training.kd import label_loss
 from rosearch.training.layer_transfer import node_depths
 from rosearch.training.losses import hidden_state_loss
-from rosearch.training.method import Lesson, Method
+from rosearch.training.method import Method, TrainingInputs
 from rosearch.training.outputs import TeacherRows
 
 
@@ -45,9 +45,9 @@ class HiddenStateDistillation(Method):
         self.probes = nn.ModuleList(nn.Linear(student_width, teacher_width) for _ in self.positions)
 
     @classmethod
-    def make(cls, lesson: Lesson, student: PreTrainedModel) -> Self:
+    def make(cls, inputs: TrainingInputs, student: PreTrainedModel) -> Self:
         """The method with fresh probes for the layers in the outputs. Raises `ValueError` where there are none."""
-        outputs = lesson.outputs
+        outputs = inputs.outputs
         if outputs.hidden is None:
             raise ValueError("hidden_states needs teacher outputs that were made with hidden_layers")
         config, layers = student.config, outputs.teacher_layers
@@ -55,7 +55,7 @@ class HiddenStateDistillation(Method):
             positions = [probe_position(genotype, layer, layers) for layer in outputs.layers]
         else:
             positions = [layer_position(int(config.num_hidden_layers), layer, layers) for layer in outputs.layers]
-        return cls(lesson.config, lesson.problem, positions, int(config.hidden_size), outputs.hidden.shape[2])
+        return cls(inputs.config, inputs.problem, positions, int(config.hidden_size), outputs.hidden.shape[2])
 
     def losses(self, student: PreTrainedModel, batch: Batch, teacher: TeacherRows) -> Iterator[Tensor]:
         """See the class; the student runs once, on the clean rows."""

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 from rosearch.config.distillation import DistillationConfig
 from rosearch.data.batches import Batch
 from rosearch.training.losses import hard_label_loss, soft_label_loss
-from rosearch.training.method import Lesson, Method
+from rosearch.training.method import Method, TrainingInputs
 from rosearch.training.outputs import TeacherRows
 
 
@@ -24,9 +24,9 @@ class KnowledgeDistillation(Method):
         self.problem = problem
 
     @classmethod
-    def make(cls, lesson: Lesson, student: PreTrainedModel) -> Self:
+    def make(cls, inputs: TrainingInputs, student: PreTrainedModel) -> Self:
         """The method; it has no parameters of its own."""
-        return cls(lesson.config, lesson.problem)
+        return cls(inputs.config, inputs.problem)
 
     def losses(self, student: PreTrainedModel, batch: Batch, teacher: TeacherRows) -> Iterator[Tensor]:
         """See the class; the student runs once, on the clean rows."""

@@ -30,7 +30,7 @@ from rosearch.training.generator import (
     pieces,
 )
 from rosearch.training.losses import hard_label_loss, soft_label_loss
-from rosearch.training.method import Lesson, Method
+from rosearch.training.method import Method, TrainingInputs
 from rosearch.training.outputs import TeacherRows
 from rosearch.training.perturbation import with_embeddings
 from rosearch.training.teacher import load_teacher
@@ -47,11 +47,11 @@ class MateKd(Method):
 
     one_tokenizer = True
 
-    def __init__(self, lesson: Lesson, generator: Generator, teacher: PreTrainedModel) -> None:
-        """Both models are on the lesson's device, in eval mode and without gradients."""
+    def __init__(self, inputs: TrainingInputs, generator: Generator, teacher: PreTrainedModel) -> None:
+        """Both models are on the inputs's device, in eval mode and without gradients."""
         super().__init__()
-        self.lesson = lesson
-        self.config = lesson.config.mate_kd
+        self.inputs = inputs
+        self.config = inputs.config.mate_kd
         self.generator = generator
         self._teacher = (teacher,)  # in a tuple: no part of the state that is kept over a kill
         rate = self.config.generator_learning_rate
@@ -59,18 +59,18 @@ class MateKd(Method):
         self.batches_seen = 0
 
     @classmethod
-    def make(cls, lesson: Lesson, student: PreTrainedModel) -> Self:
+    def make(cls, inputs: TrainingInputs, student: PreTrainedModel) -> Self:
         """The method with its generator and the teacher in memory.
 
         Raises `BadInput` where there is no teacher, no mask token, or not one vocabulary for all three models, and
         `MissingResource` where the generator that is named is not there.
         """
-        if lesson.teacher is None:
+        if inputs.teacher is None:
             expected = "a teacher, which mate_kd asks about texts that are new"
             raise BadInput(Problem("experiment", "teacher.model", expected, "none"))
-        teacher, tokenizer = load_teacher(lesson.teacher)
-        check_vocabulary(lesson.tokenizer, tokenizer, "teacher.model", teacher)
-        return cls(lesson, open_generator(lesson), teacher.to(lesson.device))
+        teacher, tokenizer = load_teacher(inputs.teacher)
+        check_vocabulary(inputs.tokenizer, tokenizer, "teacher.model", teacher)
+        return cls(inputs, open_generator(inputs), teacher.to(inputs.device))
 
     @property
     def teacher(self) -> PreTrainedModel:
@@ -87,7 +87,7 @@ class MateKd(Method):
             rows = part_of(batch, piece)
             weight = len(rows) / len(batch) / 3
             logits = student(**rows.inputs).logits
-            hard = hard_label_loss(logits, rows.labels, self.lesson.problem)
+            hard = hard_label_loss(logits, rows.labels, self.inputs.problem)
             yield weight * (hard + self.divergence(logits, teacher.logits[piece]))
             inputs = self.rewritten(rows)
             with torch.no_grad():
@@ -102,13 +102,13 @@ class MateKd(Method):
         with _held_still(student), _learning(self.generator):
             readers = [(model, word_table(model, size)) for model in (student, self.teacher)]
             for batch in self._batches():
-                self._maximise(readers, batch.to(self.lesson.device))
+                self._maximise(readers, batch.to(self.inputs.device))
 
     def divergence(self, student: Tensor, teacher: Tensor) -> Tensor:
         """Of (B, labels) logits at temperature 1, meaned over rows: cross-entropy or KL; MSE for regression."""
-        if self.config.divergence == "ce" and self.lesson.problem != "regression":
+        if self.config.divergence == "ce" and self.inputs.problem != "regression":
             return F.cross_entropy(student.float(), teacher.float().softmax(-1))
-        return soft_label_loss(student, teacher, self.lesson.problem, 1.0)
+        return soft_label_loss(student, teacher, self.inputs.problem, 1.0)
 
     @torch.no_grad()
     def rewritten(self, batch: Batch) -> dict[str, Tensor]:
@@ -129,19 +129,19 @@ class MateKd(Method):
 
     def _batches(self) -> Iterator[Batch]:
         """The next `generator_steps` batches of the generator's own order of the rows."""
-        encoded, size = self.lesson.encoded, self.lesson.config.batch_size
-        seed = derive_seed(self.lesson.seed, "generator batches")
-        epoch, first = divmod(self.batches_seen, batch_count(len(encoded), size))
-        later = (training_batches(encoded, size, seed, after) for after in count(epoch + 1))
-        stream = chain(training_batches(encoded, size, seed, epoch, first), chain.from_iterable(later))
+        tokenised, size = self.inputs.tokenised, self.inputs.config.batch_size
+        seed = derive_seed(self.inputs.seed, "generator batches")
+        epoch, first = divmod(self.batches_seen, batch_count(len(tokenised), size))
+        later = (training_batches(tokenised, size, seed, after) for after in count(epoch + 1))
+        stream = chain(training_batches(tokenised, size, seed, epoch, first), chain.from_iterable(later))
         for _ in range(self.config.generator_steps):
             self.batches_seen += 1
             yield next(stream)
 
     def _maximise(self, readers: list[tuple[PreTrainedModel, Tensor]], batch: Batch) -> None:
         """One step of the generator; its gradient is summed over pieces of the batch, which bounds the memory."""
-        device = self.lesson.device
-        precision = resolve_precision(device, self.lesson.config.precision)
+        device = self.inputs.device
+        precision = resolve_precision(device, self.inputs.config.precision)
         hidden = self.generator.masking.draw(batch)
         for piece in pieces(batch, self.config.tokens_at_once):
             rows = part_of(batch, piece)

@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 from rosearch.config.distillation import DistillationConfig
 from rosearch.data.batches import Batch
 from rosearch.data.tasks import Rows
-from rosearch.data.tokens import EncodedSplit
+from rosearch.data.tokens import TokenisedSplit
 from rosearch.progress import Progress, silent
 from rosearch.training.fitting import Schedule
 from rosearch.training.outputs import TeacherOutputs, TeacherRows
@@ -48,12 +48,12 @@ def schedule_of(config: DistillationConfig) -> Schedule:
 
 
 @dataclass(frozen=True, eq=False)
-class Lesson:
+class TrainingInputs:
     """All that a method may stand on; what only some need is opened by them."""
 
     config: DistillationConfig
     problem: str
-    encoded: EncodedSplit  # the training rows as the student reads them
+    tokenised: TokenisedSplit  # the training rows as the student reads them
     outputs: TeacherOutputs  # the teacher's, of the clean rows
     texts: Sequence[Text]  # (rows,)
     labels: Any  # (rows,)
@@ -75,7 +75,7 @@ class Lesson:
     @property
     def steps(self) -> int:
         """Optimiser steps in all."""
-        return self.schedule.steps(len(self.encoded))
+        return self.schedule.steps(len(self.tokenised))
 
 
 class Method(nn.Module, ABC):
@@ -91,10 +91,10 @@ class Method(nn.Module, ABC):
 
     @classmethod
     @abstractmethod
-    def make(cls, lesson: Lesson, student: PreTrainedModel) -> Self:
+    def make(cls, inputs: TrainingInputs, student: PreTrainedModel) -> Self:
         """The method for one student; draws its own parameters from torch's generator.
 
-        Raises `BadInput` where the lesson lacks what it needs.
+        Raises `BadInput` where the inputs lacks what it needs.
         """
 
     @abstractmethod

@@ -17,7 +17,7 @@ from filelock import FileLock
 from torch import Tensor
 
 from rosearch.data.batches import Batch, evaluation_batches
-from rosearch.data.tokens import EncodedSplit
+from rosearch.data.tokens import TokenisedSplit
 from rosearch.errors import BadInput, Problem
 from rosearch.models.device import Precision, autocast, resolve_precision
 from rosearch.models.weights import model_fingerprint
@@ -38,28 +38,28 @@ class TeacherRows:
 
 @dataclass(frozen=True, eq=False)
 class TeacherOutputs:
-    """Logits of every row and, on request, hidden states of every token of an encoded split."""
+    """Logits of every row and, on request, hidden states of every token of an tokenised split."""
 
     key: str  # 32 hex digits of weights, rows, tokenizer, layers and number format
     logits: np.ndarray[Any, np.dtype[np.float32]]  # (rows, labels) memory-mapped
-    hidden: np.ndarray[Any, np.dtype[np.float16]] | None  # (tokens, layers, H) memory-mapped, as `encoded.ids`
+    hidden: np.ndarray[Any, np.dtype[np.float16]] | None  # (tokens, layers, H) memory-mapped, as `tokenised.ids`
     layers: tuple[int, ...]  # which, 0 (embeddings) to teacher_layers
     teacher_layers: int
 
-    def rows(self, encoded: EncodedSplit, batch: Batch) -> TeacherRows:
+    def rows(self, tokenised: TokenisedSplit, batch: Batch) -> TeacherRows:
         """What belongs to a batch of the split that these outputs were made for."""
         device = batch.input_ids.device
         logits = torch.from_numpy(np.asarray(self.logits[batch.rows])).to(device)
         if self.hidden is None:
             return TeacherRows(logits, None)
-        tokens = np.concatenate([np.arange(encoded.offsets[row], encoded.offsets[row + 1]) for row in batch.rows])
+        tokens = np.concatenate([np.arange(tokenised.offsets[row], tokenised.offsets[row + 1]) for row in batch.rows])
         hidden = torch.from_numpy(np.asarray(self.hidden[tokens])).to(device).float()
         return TeacherRows(logits, hidden)
 
 
 def teacher_outputs(
     folder: Path,
-    encoded: EncodedSplit,
+    tokenised: TokenisedSplit,
     hidden_layers: Sequence[int],
     cache: Path,
     device: torch.device,
@@ -76,14 +76,14 @@ def teacher_outputs(
     teacher_layers = _layer_count(config)
     layers = _resolve_layers(hidden_layers, teacher_layers)
     precision = resolve_precision(device, "auto")
-    key = _key(folder, encoded, layers, precision)
+    key = _key(folder, tokenised, layers, precision)
     target = cache / "outputs" / key
     target.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(target.parent / f"{key}.lock"):
-        stored = _open(target, encoded, bool(layers))
+        stored = _open(target, tokenised, bool(layers))
         if stored is None:
-            _compute(folder, encoded, layers, target, device, precision, progress)
-            stored = _open(target, encoded, bool(layers))
+            _compute(folder, tokenised, layers, target, device, precision, progress)
+            stored = _open(target, tokenised, bool(layers))
     assert stored is not None
     return TeacherOutputs(key, stored[0], stored[1], layers, teacher_layers)
 
@@ -103,28 +103,28 @@ def _resolve_layers(wanted: Sequence[int], count: int) -> tuple[int, ...]:
     return layers
 
 
-def _key(folder: Path, encoded: EncodedSplit, layers: tuple[int, ...], precision: Precision) -> str:
-    parts = (_FORMAT, model_fingerprint(folder), encoded.key, ",".join(map(str, layers)), precision)
+def _key(folder: Path, tokenised: TokenisedSplit, layers: tuple[int, ...], precision: Precision) -> str:
+    parts = (_FORMAT, model_fingerprint(folder), tokenised.key, ",".join(map(str, layers)), precision)
     return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest()
 
 
 _Stored = tuple["np.ndarray[Any, Any]", "np.ndarray[Any, Any] | None"]
 
 
-def _open(target: Path, encoded: EncodedSplit, with_hidden: bool) -> _Stored | None:
+def _open(target: Path, tokenised: TokenisedSplit, with_hidden: bool) -> _Stored | None:
     """What `_compute` left, memory-mapped; None where it is absent or damaged."""
     try:
         logits = np.load(target / "logits.npy", mmap_mode="r")
         hidden = np.load(target / "hidden.npy", mmap_mode="r") if with_hidden else None
     except (OSError, ValueError, EOFError):
         return None
-    whole = len(logits) == len(encoded) and (hidden is None or len(hidden) == encoded.offsets[-1])
+    whole = len(logits) == len(tokenised) and (hidden is None or len(hidden) == tokenised.offsets[-1])
     return (logits, hidden) if whole else None
 
 
 def _compute(
     folder: Path,
-    encoded: EncodedSplit,
+    tokenised: TokenisedSplit,
     layers: tuple[int, ...],
     target: Path,
     device: torch.device,
@@ -137,16 +137,16 @@ def _compute(
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".unfinished-") as name:
         unfinished = Path(name) / target.name
         unfinished.mkdir()
-        logits = _create(unfinished / "logits.npy", (len(encoded), model.config.num_labels), np.float32)
+        logits = _create(unfinished / "logits.npy", (len(tokenised), model.config.num_labels), np.float32)
         hidden = None
         if layers:
-            shape = (int(encoded.offsets[-1]), len(layers), model.config.hidden_size)
+            shape = (int(tokenised.offsets[-1]), len(layers), model.config.hidden_size)
             hidden = _create(unfinished / "hidden.npy", shape, np.float16)
         done = 0
-        for batch in evaluation_batches(encoded, _BATCH):
-            _fill(model, batch.to(device), encoded, layers, logits, hidden, precision)
+        for batch in evaluation_batches(tokenised, _BATCH):
+            _fill(model, batch.to(device), tokenised, layers, logits, hidden, precision)
             done += len(batch)
-            progress("teacher outputs", done, len(encoded))
+            progress("teacher outputs", done, len(tokenised))
         if not np.isfinite(logits).all():
             raise BadInput(Problem(str(folder), "", "a teacher with finite logits", "NaN or infinite ones"))
         logits.flush()
@@ -164,7 +164,7 @@ def _create(path: Path, shape: tuple[int, ...], kind: type[np.generic]) -> np.me
 def _fill(
     model: Any,
     batch: Batch,
-    encoded: EncodedSplit,
+    tokenised: TokenisedSplit,
     layers: tuple[int, ...],
     logits: np.memmap[Any, Any],
     hidden: np.memmap[Any, Any] | None,
@@ -180,7 +180,7 @@ def _fill(
     # A half-precision float holds 65504 at most; beyond it a state would become infinite.
     limit = float(np.finfo(np.float16).max)
     tokens = chosen[batch.attention_mask.bool()].float().clamp(-limit, limit).cpu().numpy()
-    ends = np.cumsum(encoded.lengths[batch.rows])
+    ends = np.cumsum(tokenised.lengths[batch.rows])
     for row, end in zip(batch.rows, ends, strict=True):
-        first, last = encoded.offsets[row], encoded.offsets[row + 1]
+        first, last = tokenised.offsets[row], tokenised.offsets[row + 1]
         hidden[first:last] = tokens[end - (last - first) : end]

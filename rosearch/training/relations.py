@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rosearch.errors import BadInput, Problem
-from rosearch.student.windowed import zero_pads
+from rosearch.student.local_operations import zero_pads
 
 # Numbers of relations held at once; there are about eight tensors of as many. On a CPU 1 MiB each, which its cache
 # holds (2^22 take 1.3 times as long); elsewhere, unmeasured, more, so that kernels are worth their launch.

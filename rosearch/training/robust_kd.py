@@ -28,7 +28,7 @@ from rosearch.training.embedding_sources import EMBEDDING_SOURCES, EmbeddingSour
 from rosearch.training.guided import Guide
 from rosearch.training.kd import label_loss
 from rosearch.training.losses import soft_label_loss
-from rosearch.training.method import Lesson, Method, Text
+from rosearch.training.method import Method, Text, TrainingInputs
 from rosearch.training.outputs import TeacherRows
 from rosearch.training.text_sources import TEXT_SOURCES, Characters, Source, lists_of, open_sources, perturb
 
@@ -40,15 +40,19 @@ class RobustKd(Method):
     """
 
     def __init__(
-        self, lesson: Lesson, texts: dict[str, Source], embeddings: dict[str, EmbeddingSource], mean: RunningMean | None
+        self,
+        inputs: TrainingInputs,
+        texts: dict[str, Source],
+        embeddings: dict[str, EmbeddingSource],
+        mean: RunningMean | None,
     ) -> None:
         super().__init__()
-        self.lesson = lesson
-        self.config = lesson.config.robust_kd
+        self.inputs = inputs
+        self.config = inputs.config.robust_kd
         self.texts = texts
         self.embeddings = embeddings
         self.mean = mean
-        self.guide = Guide(lesson.tokenizer)
+        self.guide = Guide(inputs.tokenizer)
         self.found: list[tuple[int, Text]] = []
         self.step = 0
 
@@ -58,20 +62,20 @@ class RobustKd(Method):
         return {"distillation.robust_kd.sources": lists_of(config.robust_kd.sources)}
 
     @classmethod
-    def make(cls, lesson: Lesson, student: PreTrainedModel) -> Self:
+    def make(cls, inputs: TrainingInputs, student: PreTrainedModel) -> Self:
         """The method with its sources opened. Raises `BadInput` for attacks where nobody attacks, `MissingResource`
         for word lists that are not there.
         """
-        config = lesson.config.robust_kd
-        if config.attacks and lesson.adversary is None:
+        config = inputs.config.robust_kd
+        if config.attacks and inputs.adversary is None:
             expected = "none: nobody attacks here"
             raise BadInput(Problem("experiment", "distillation.robust_kd.attacks", expected, ", ".join(config.attacks)))
-        texts = open_sources([name for name in config.sources if name in TEXT_SOURCES], lesson.resources)
+        texts = open_sources([name for name in config.sources if name in TEXT_SOURCES], inputs.resources)
         embeddings: dict[str, EmbeddingSource] = {
-            name: EMBEDDING_SOURCES[name](lesson, student) for name in config.sources if name in EMBEDDING_SOURCES
+            name: EMBEDDING_SOURCES[name](inputs, student) for name in config.sources if name in EMBEDDING_SOURCES
         }
         mean = None if config.average is None else RunningMean(student, config.average)
-        return cls(lesson, texts, embeddings, mean)
+        return cls(inputs, texts, embeddings, mean)
 
     def before_step(self, student: PreTrainedModel, step: int) -> None:
         """Every so often the student as it is is attacked, and what broke it is learnt from then on."""
@@ -83,13 +87,13 @@ class RobustKd(Method):
 
     def losses(self, student: PreTrainedModel, batch: Batch, teacher: TeacherRows) -> Iterator[Tensor]:
         """Clean first, then perturbed: other words, or an ascent in the input embeddings."""
-        rng = np.random.default_rng(derive_seed(self.lesson.seed, "perturbation", replicate=self.step))
+        rng = np.random.default_rng(derive_seed(self.inputs.seed, "perturbation", replicate=self.step))
         embeddings = student.get_input_embeddings()(batch.input_ids)
         embeddings.retain_grad()
         others = {name: value for name, value in batch.inputs.items() if name != "input_ids"}
         logits = student(**others, inputs_embeds=embeddings).logits
         clean = logits.detach()
-        yield label_loss(logits, batch, teacher, self.lesson.config, self.lesson.problem)
+        yield label_loss(logits, batch, teacher, self.inputs.config, self.inputs.problem)
         name = self.config.sources[int(rng.integers(len(self.config.sources)))]
         if name in self.embeddings:
             inputs = self.embeddings[name](student, batch, teacher, self._strength())
@@ -101,7 +105,7 @@ class RobustKd(Method):
 
     def _perturbed_loss(self, logits: Tensor, clean: Tensor, targets: Tensor, own: Tensor | None = None) -> Tensor:
         """Rows not `own` are of other texts than the clean ones: consistency leaves them out."""
-        config, problem = self.lesson.config, self.lesson.problem
+        config, problem = self.inputs.config, self.inputs.problem
         total = self.config.weight * soft_label_loss(logits, targets, problem, config.temperature)
         if self.config.consistency:
             own = torch.ones(len(logits), dtype=torch.bool, device=logits.device) if own is None else own
@@ -110,7 +114,7 @@ class RobustKd(Method):
 
     def _strength(self) -> float:
         """0 to 1: the curriculum."""
-        ramp = self.config.ramp * self.lesson.steps
+        ramp = self.config.ramp * self.inputs.steps
         return 1.0 if ramp == 0 else min(1.0, (self.step + 1) / ramp)
 
     def _perturbed_batch(
@@ -124,7 +128,7 @@ class RobustKd(Method):
     ) -> tuple[Batch, Tensor, Tensor]:
         """The batch to learn from, the teacher's clean logits of its rows, and which rows are those of `batch`."""
         rows, share = np.asarray(batch.rows), self.config.words * self._strength()
-        source, clean = self.texts[name], [self.lesson.texts[row] for row in batch.rows.tolist()]
+        source, clean = self.texts[name], [self.inputs.texts[row] for row in batch.rows.tolist()]
         texts = [tuple(perturb(text, source, share, rng) for text in row) for row in clean]
         if self.config.guided and gradient is not None and not isinstance(source, Characters):
             ids, embed = batch.input_ids.cpu().numpy(), student.get_input_embeddings()
@@ -140,30 +144,30 @@ class RobustKd(Method):
             rows = rows.copy()
             for place in np.flatnonzero(~own):
                 rows[place], texts[place] = self.found[int(rng.integers(len(self.found)))]
-            targets = torch.from_numpy(np.asarray(self.lesson.outputs.logits[rows])).to(targets)
+            targets = torch.from_numpy(np.asarray(self.inputs.outputs.logits[rows])).to(targets)
         return self._batch(texts, rows), targets, torch.from_numpy(own).to(targets.device)
 
     def _batch(self, texts: list[Text], rows: Any) -> Batch:
-        lesson = self.lesson
-        labels = lesson.encoded.labels[rows]
-        return batch_of_texts(texts, rows, labels, lesson.tokenizer, lesson.max_length).to(lesson.device)
+        inputs = self.inputs
+        labels = inputs.tokenised.labels[rows]
+        return batch_of_texts(texts, rows, labels, inputs.tokenizer, inputs.max_length).to(inputs.device)
 
     def _attack(self, student: PreTrainedModel) -> None:
-        assert self.lesson.adversary is not None
-        seed = derive_seed(self.lesson.seed, "adversary", replicate=self.step)
+        assert self.inputs.adversary is not None
+        seed = derive_seed(self.inputs.seed, "adversary", replicate=self.step)
         # Longer rows are drawn more often: a phrase of two words has little to attack.
-        lengths = self.lesson.encoded.lengths.astype(np.float64)
+        lengths = self.inputs.tokenised.lengths.astype(np.float64)
         count = min(self.config.attack_rows, len(lengths))
         rows = np.random.default_rng(seed).choice(len(lengths), count, replace=False, p=lengths / lengths.sum())
         with evaluated(student):
-            found = self.lesson.adversary.find(student, rows, self.config.attacks, seed)
+            found = self.inputs.adversary.find(student, rows, self.config.attacks, seed)
         keep = self.config.attack_rows * len(self.config.attacks)  # of the time before, as many again
         self.found = [*found, *self.found[:keep]]
 
     def finish(self, student: PreTrainedModel) -> None:
         """Where the running mean of the weights is the more robust, the student becomes it."""
         if self.mean is not None:
-            self.mean.choose(student, self.lesson)
+            self.mean.choose(student, self.inputs)
 
     def get_extra_state(self) -> dict[str, Any]:
         """What a restart needs: the examples found, and the running mean."""

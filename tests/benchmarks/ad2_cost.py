@@ -46,11 +46,11 @@ from rosearch.config.distillation import DistillationConfig
 from rosearch.config.task import GeneratedSource, TaskConfig
 from rosearch.data.grammar import generate_splits
 from rosearch.data.tasks import Split
-from rosearch.data.tokens import EncodedSplit, encode
+from rosearch.data.tokens import TokenisedSplit, tokenise
 from rosearch.errors import RosearchError
 from rosearch.models.device import resolve_device, resolve_precision
 from rosearch.models.weights import locate_weights
-from rosearch.training.method import Lesson
+from rosearch.training.method import TrainingInputs
 from rosearch.training.outputs import TeacherOutputs, teacher_outputs
 from rosearch.training.trainer import distil
 from tests.benchmarks.benchmark_students import (
@@ -96,19 +96,19 @@ class Bench:
         watch: dict[str, Seconds] = {}
         with tempfile.TemporaryDirectory() as name:
             cache = Path(name)
-            encoded = encode(self.rows, self.tokenizer, self.setting.max_length, cache)
+            tokenised = tokenise(self.rows, self.tokenizer, self.setting.max_length, cache)
             with _timed(watch, "opening"):
                 one = Split(self.rows.texts[:1], self.rows.labels[:1])
-                self._outputs(encode(one, self.tokenizer, self.setting.max_length, cache), cache)
+                self._outputs(tokenise(one, self.tokenizer, self.setting.max_length, cache), cache)
             with _timed(watch, "teacher"):
-                outputs = self._outputs(encoded, cache)
+                outputs = self._outputs(tokenised, cache)
             trainings = ["kd", "ad2"] if number % 2 else ["ad2", "kd"]
             for method in trainings:
-                self._train(method, self.rows, encoded, outputs, cache, watch, method)
+                self._train(method, self.rows, tokenised, outputs, cache, watch, method)
             with _timed(watch, "copies"):
                 edited = self._edited(number)
             with _timed(watch, "copies_encoded"):
-                more = encode(edited, self.tokenizer, self.setting.max_length, cache)
+                more = tokenise(edited, self.tokenizer, self.setting.max_length, cache)
             with _timed(watch, "copies_teacher"):
                 answers = self._outputs(more, cache)
             self._train("kd", edited, more, answers, cache, watch, "copies_kd")
@@ -119,14 +119,14 @@ class Bench:
         pairs = self.editor.run([text for (text,) in self.rows.texts], self.setting.copies, seed)
         return Split(tuple((text,) for _, text in pairs), self.rows.labels[np.array([row for row, _ in pairs])])
 
-    def _outputs(self, encoded: EncodedSplit, cache: Path) -> TeacherOutputs:
-        return teacher_outputs(self.teacher, encoded, (), cache, self.setting.device)
+    def _outputs(self, tokenised: TokenisedSplit, cache: Path) -> TeacherOutputs:
+        return teacher_outputs(self.teacher, tokenised, (), cache, self.setting.device)
 
     def _train(
         self,
         method: str,
         rows: Split,
-        encoded: EncodedSplit,
+        tokenised: TokenisedSplit,
         outputs: TeacherOutputs,
         cache: Path,
         watch: dict[str, Seconds],
@@ -134,10 +134,10 @@ class Bench:
     ) -> None:
         sections = {"epochs": 1, "batch_size": self.setting.batch_size, "ad2": {"preset": self.setting.preset}}
         config = DistillationConfig.model_validate({"method": method, **sections})
-        lesson = Lesson(
+        inputs = TrainingInputs(
             config=config,
             problem="classification",
-            encoded=encoded,
+            tokenised=tokenised,
             outputs=outputs,
             texts=rows.texts,
             labels=rows.labels,
@@ -150,7 +150,7 @@ class Bench:
         )
         student = fresh_student(self.setting.student, self.tokenizer).to(self.setting.device)
         with _timed(watch, part):
-            distil(student, lesson)
+            distil(student, inputs)
 
 
 @contextmanager

@@ -75,12 +75,12 @@ def reach(
     student: PreTrainedModel, teacher: PreTrainedModel, materials: Materials, config: DistillationConfig
 ) -> dict[str, float]:
     """Shares of the validation rows: student right, right when moved, teacher unturned by the same perturbation."""
-    encoded, clean = materials.encoded("validation"), torch.tensor(materials.teacher_logits("validation"))
+    tokenised, clean = materials.tokenised("validation"), torch.tensor(materials.teacher_logits("validation"))
     special = sorted(set(materials.tokenizer.all_special_ids) - {materials.tokenizer.unk_token_id})
     method = AdversarialDistillation(config, "classification", special)
-    right, moved_right, unturned = (np.zeros(len(encoded), bool) for _ in range(3))
+    right, moved_right, unturned = (np.zeros(len(tokenised), bool) for _ in range(3))
     torch.manual_seed(1)
-    for batch in evaluation_batches(encoded, 32):
+    for batch in evaluation_batches(tokenised, 32):
         rows, labels = batch.rows, batch.labels
         words = embed(student, batch.input_ids).detach()
         delta = method.perturbation(student, words, batch, TeacherRows(clean[rows], None))

@@ -17,7 +17,7 @@ from transformers.utils import logging
 from rosearch.data.batches import Batch, TaskRows
 from rosearch.data.files import read_file
 from rosearch.data.tasks import Split
-from rosearch.data.tokens import encode, tokenizer_fingerprint
+from rosearch.data.tokens import tokenise, tokenizer_fingerprint
 from rosearch.errors import MissingResource
 from rosearch.models.weights import locate_weights
 from rosearch.space.known import known_architecture
@@ -118,7 +118,7 @@ def untrained_bert_base(tokenizer: Any, target: Path) -> Path:
 
 def _train(name: str, tokenizer: Any, train: Split, steps: int) -> StudentForSequenceClassification:
     model = fresh_student(name, tokenizer)
-    encoded = encode(train, tokenizer, MAX_LENGTH, CACHE)
+    tokenised = tokenise(train, tokenizer, MAX_LENGTH, CACHE)
 
     def losses(batch: Batch) -> Iterator[torch.Tensor]:
         yield hard_label_loss(model(**batch.inputs).logits, batch.labels, "classification")
@@ -133,5 +133,5 @@ def _train(name: str, tokenizer: Any, train: Split, steps: int) -> StudentForSeq
         clip_norm=1.0,
         precision="auto",
     )
-    fit(model, losses, TaskRows(encoded), schedule, device=torch.device("cpu"), seed=1, stage="train")
+    fit(model, losses, TaskRows(tokenised), schedule, device=torch.device("cpu"), seed=1, stage="train")
     return model

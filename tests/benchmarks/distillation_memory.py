@@ -39,13 +39,13 @@ from transformers import (
 
 from rosearch.config.distillation import DistillationConfig
 from rosearch.data.batches import Batch
-from rosearch.data.tokens import EncodedSplit
+from rosearch.data.tokens import TokenisedSplit
 from rosearch.models import device as devices
 from rosearch.space.known import known_architecture
 from rosearch.student.build import build_student
 from rosearch.training.kd import KnowledgeDistillation
 from rosearch.training.mate_kd import MateKd
-from rosearch.training.method import Lesson, Method
+from rosearch.training.method import Method, TrainingInputs
 from rosearch.training.methods import METHODS
 from rosearch.training.outputs import TeacherOutputs, TeacherRows
 from rosearch.training.teacher import load_teacher
@@ -80,10 +80,10 @@ class OnlineKd(KnowledgeDistillation):
     teacher: PreTrainedModel
 
     @classmethod
-    def make(cls, lesson: Lesson, student: PreTrainedModel) -> Self:
-        made = super().make(lesson, student)
-        assert lesson.teacher is not None
-        made.teacher, _ = load_teacher(lesson.teacher)
+    def make(cls, inputs: TrainingInputs, student: PreTrainedModel) -> Self:
+        made = super().make(inputs, student)
+        assert inputs.teacher is not None
+        made.teacher, _ = load_teacher(inputs.teacher)
         return made
 
     def losses(self, student: PreTrainedModel, batch: Batch, teacher: TeacherRows) -> Iterator[torch.Tensor]:
@@ -117,7 +117,7 @@ def peak(way: str, folder: Path, setting: Setting) -> float:
     device = devices.resolve_device(setting.device)
     torch.ones(64, 64) @ torch.ones(64, 64)  # torch's own buffers are there before
     before = 0.0 if device.type == "cuda" else _resident("VmRSS")
-    lesson = _lesson(way, folder, setting, device)
+    inputs = _lesson(way, folder, setting, device)
     student = build_student(
         known_architecture(setting.student).genotype,
         labels=("negative", "positive"),
@@ -129,28 +129,28 @@ def peak(way: str, folder: Path, setting: Setting) -> float:
         dropout=0.1,
         seed=1,
     )
-    METHODS[lesson.config.method] = WAYS[way]
-    distil(student, lesson)
+    METHODS[inputs.config.method] = WAYS[way]
+    distil(student, inputs)
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     return _resident("VmHWM") - before
 
 
-def _lesson(way: str, folder: Path, setting: Setting, device: torch.device) -> Lesson:
+def _lesson(way: str, folder: Path, setting: Setting, device: torch.device) -> TrainingInputs:
     """Two epochs of the generator's schedule, shortened: its memory does not grow with its steps."""
     random = np.random.default_rng(1)
     rows = _BATCH * setting.steps
     ids = random.integers(len(_SPECIAL), setting.vocabulary, rows * setting.tokens).astype(np.int32)
     labels = random.integers(0, 2, rows)
     offsets = np.arange(rows + 1) * setting.tokens
-    encoded = EncodedSplit("0" * 32, ids, np.zeros(len(ids), np.int8), offsets, labels, 0, 0)
+    tokenised = TokenisedSplit("0" * 32, ids, np.zeros(len(ids), np.int8), offsets, labels, 0, 0)
     logits = random.standard_normal((rows, 2)).astype(np.float32)
     mate_kd = {"generator_steps_before": 2, "generator_steps": 2, "student_steps": 2}
     config = {"method": "mate_kd" if way == "mate_kd" else "kd", "epochs": 1, "precision": setting.precision}
-    return Lesson(
+    return TrainingInputs(
         config=DistillationConfig.model_validate({**config, "mate_kd": mate_kd}),
         problem="classification",
-        encoded=encoded,
+        tokenised=tokenised,
         outputs=TeacherOutputs("", logits, None, (), _SHAPES[setting.teacher][0]),
         texts=(),
         labels=labels,

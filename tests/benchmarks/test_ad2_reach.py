@@ -39,13 +39,13 @@ def test_students_and_teacher_are_asked_about_moved_embeddings(
 def test_who_is_its_own_teacher_is_right_exactly_where_it_is_not_turned(tmp_path: Path) -> None:
     materials = gather_materials(load_experiment(write_experiment(tmp_path, "classification")), tmp_path / "cache")
     model, _ = load_teacher(materials.teacher)
-    encoded = materials.encoded("validation")
+    tokenised = materials.tokenised("validation")
     with torch.no_grad():  # both classes are predicted
-        model.classifier.bias -= torch.from_numpy(np.median(predict(model, encoded, materials.device, 8), axis=0))
-    logits = predict(model, encoded, materials.device, 8)
+        model.classifier.bias -= torch.from_numpy(np.median(predict(model, tokenised, materials.device, 8), axis=0))
+    logits = predict(model, tokenised, materials.device, 8)
     own: Any = SimpleNamespace(
         tokenizer=materials.tokenizer,
-        encoded=lambda name: replace(encoded, labels=logits.argmax(axis=1)),
+        tokenised=lambda name: replace(tokenised, labels=logits.argmax(axis=1)),
         teacher_logits=lambda name: logits,
     )
     found = ad2_reach.reach(model, model, own, ad2_reach.sized(DistillationConfig(), 40.0))

@@ -7,20 +7,20 @@ from evaluation.tiny_model import CPU
 from scipy import stats
 from sklearn import metrics
 
-from rosearch.data.tokens import EncodedSplit
+from rosearch.data.tokens import TokenisedSplit
 from rosearch.errors import CandidateFailed
 from rosearch.evaluation.quality import inference, measure_quality, predict
 
 
-def encoded(lengths: list[int], vocabulary: int) -> EncodedSplit:
+def tokenised(lengths: list[int], vocabulary: int) -> TokenisedSplit:
     ids = np.random.default_rng(0).integers(4, vocabulary, size=sum(lengths)).astype(np.int32)
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     types = np.zeros(len(ids), dtype=np.int8)
-    return EncodedSplit("key", ids, types, offsets, np.zeros(len(lengths), dtype=np.int64), 0, 0)
+    return TokenisedSplit("key", ids, types, offsets, np.zeros(len(lengths), dtype=np.int64), 0, 0)
 
 
 def test_logits_come_in_the_order_of_the_rows_and_equal_those_of_each_row_alone(model: Any) -> None:
-    split = encoded([5, 12, 3, 9, 7, 12, 4], model.config.vocab_size)
+    split = tokenised([5, 12, 3, 9, 7, 12, 4], model.config.vocab_size)
     seen: list[tuple[str, int, int]] = []
     logits = predict(model, split, CPU, 3, lambda *step: seen.append(step))
     assert (logits.shape, logits.dtype) == ((7, 2), np.float32)
@@ -33,7 +33,7 @@ def test_logits_come_in_the_order_of_the_rows_and_equal_those_of_each_row_alone(
 
 def test_predicting_leaves_training_mode_and_gradients_as_they_were(model: Any) -> None:
     model.train()
-    predict(model, encoded([4, 5], model.config.vocab_size), CPU, 2)
+    predict(model, tokenised([4, 5], model.config.vocab_size), CPU, 2)
     assert model.training
     assert torch.is_grad_enabled()
 
@@ -52,13 +52,13 @@ def test_logits_that_are_not_finite_are_a_failure_of_the_candidate(model: Any) -
     with torch.no_grad():
         model.classifier.bias[0] = torch.nan
     with pytest.raises(CandidateFailed, match="2 of 2 rows") as caught:
-        predict(model, encoded([4, 5], model.config.vocab_size), CPU, 2)
+        predict(model, tokenised([4, 5], model.config.vocab_size), CPU, 2)
     assert (caught.value.kind, caught.value.stage) == ("nan", "quality")
 
 
 def test_a_split_without_rows_is_refused(model: Any) -> None:
     with pytest.raises(ValueError, match="without rows"):
-        predict(model, encoded([], model.config.vocab_size), CPU, 2)
+        predict(model, tokenised([], model.config.vocab_size), CPU, 2)
 
 
 @pytest.mark.parametrize("classes", [2, 4])

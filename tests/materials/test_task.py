@@ -10,8 +10,8 @@ from small_run import write_experiment
 from rosearch.config.experiment import Experiment
 from rosearch.config.file import load_experiment
 from rosearch.materials.task import quality_of
-from rosearch.run.driver import candidate_task
-from rosearch.run.finalists import finalist_task
+from rosearch.run.driver import candidate_job
+from rosearch.run.finalists import finalist_job
 
 
 def experiment_of(folder: Path, problem: str = "classification", **robustness: Any) -> Experiment:
@@ -25,7 +25,7 @@ def test_finalists_meet_the_report_on_the_test_split_with_the_single_swaps_of_th
     run = SimpleNamespace(student_folder=lambda record: tmp_path, unfinished_folder=lambda record: tmp_path / "long")
     driver: Any = SimpleNamespace(experiment=experiment, cache=tmp_path, teacher=None, run=run)
     record: Any = SimpleNamespace(genotype=None, seed=1)
-    candidate, finalist = candidate_task(driver, record), finalist_task(driver, record)
+    candidate, finalist = candidate_job(driver, record), finalist_job(driver, record)
     assert (candidate.suite.attacks, candidate.suite.rows, candidate.split) == (["deepwordbug"], 5, "validation")
     assert (finalist.suite.attacks, finalist.suite.rows, finalist.split) == (["pwws", "pruthi"], 9, "test")
     assert finalist.suite.similarity and not candidate.suite.similarity

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 import torch
-from training.tiny_models import CPU, make_lesson, make_task, make_tokenizer, save_model
+from training.tiny_models import CPU, make_inputs, make_task, make_tokenizer, save_model
 
 from rosearch.config.distillation import DistillationConfig
 from rosearch.data.tasks import Task
-from rosearch.data.tokens import EncodedSplit, encode
-from rosearch.training.method import Lesson
+from rosearch.data.tokens import TokenisedSplit, tokenise
+from rosearch.training.method import TrainingInputs
 from rosearch.training.outputs import TeacherOutputs, teacher_outputs
 
 
@@ -49,19 +49,19 @@ def teacher_folder(tmp_path_factory: pytest.TempPathFactory, tokenizer: Any) -> 
 
 
 @pytest.fixture
-def encoded(task: Task, tokenizer: Any, tmp_path: Path) -> EncodedSplit:
-    return encode(task.train, tokenizer, 16, tmp_path)
+def tokenised(task: Task, tokenizer: Any, tmp_path: Path) -> TokenisedSplit:
+    return tokenise(task.train, tokenizer, 16, tmp_path)
 
 
 @pytest.fixture
-def outputs(teacher_folder: Path, encoded: EncodedSplit, tmp_path: Path) -> TeacherOutputs:
+def outputs(teacher_folder: Path, tokenised: TokenisedSplit, tmp_path: Path) -> TeacherOutputs:
     """With the hidden states of both layers."""
-    return teacher_outputs(teacher_folder, encoded, (1, -1), tmp_path, CPU)
+    return teacher_outputs(teacher_folder, tokenised, (1, -1), tmp_path, CPU)
 
 
 @pytest.fixture
-def lesson(
-    encoded: EncodedSplit, outputs: TeacherOutputs, task: Task, tokenizer: Any, teacher_folder: Path, tmp_path: Path
-) -> Lesson:
+def inputs(
+    tokenised: TokenisedSplit, outputs: TeacherOutputs, task: Task, tokenizer: Any, teacher_folder: Path, tmp_path: Path
+) -> TrainingInputs:
     """All of the above under the default configuration: `replace` it for another."""
-    return make_lesson(DistillationConfig(), encoded, outputs, task.train, tokenizer, teacher_folder, tmp_path)
+    return make_inputs(DistillationConfig(), tokenised, outputs, task.train, tokenizer, teacher_folder, tmp_path)

@@ -11,35 +11,35 @@ import sys
 from pathlib import Path
 
 import torch
-from training.tiny_models import CPU, config_of, make_lesson, make_student, make_task, make_tokenizer, save_model
+from training.tiny_models import CPU, config_of, make_inputs, make_student, make_task, make_tokenizer, save_model
 
-from rosearch.data.tokens import encode
+from rosearch.data.tokens import tokenise
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification
 from rosearch.training.checkpoint import Checkpoint
-from rosearch.training.method import Lesson
+from rosearch.training.method import TrainingInputs
 from rosearch.training.methods import METHODS, required_layers
 from rosearch.training.outputs import teacher_outputs
 from rosearch.training.trainer import distil
 
 
-def small_lesson(method: str, folder: Path) -> Lesson:
+def small_lesson(method: str, folder: Path) -> TrainingInputs:
     """Ten steps of a method; the same in every process."""
     tokenizer, task = make_tokenizer(), make_task(train=64)
     names = {"id2label": {0: "negative", 1: "positive"}, "label2id": {"negative": 0, "positive": 1}}
     teacher = save_model(folder / "teacher", tokenizer, head=True, initializer_range=0.5, **names)
-    encoded = encode(task.train, tokenizer, 16, folder)
+    tokenised = tokenise(task.train, tokenizer, 16, folder)
     config = config_of(method, batch_size=8, epochs=1.25)
-    outputs = teacher_outputs(teacher, encoded, required_layers(config), folder, CPU)
-    return make_lesson(config, encoded, outputs, task.train, tokenizer, teacher, folder)
+    outputs = teacher_outputs(teacher, tokenised, required_layers(config), folder, CPU)
+    return make_inputs(config, tokenised, outputs, task.train, tokenizer, teacher, folder)
 
 
-def small_student(lesson: Lesson) -> StudentForSequenceClassification:
-    return make_student(len(lesson.tokenizer))
+def small_student(inputs: TrainingInputs) -> StudentForSequenceClassification:
+    return make_student(len(inputs.tokenizer))
 
 
 def main(number: int, step: int, name: str, folder: Path) -> None:
     torch.set_num_threads(1)
-    lesson = small_lesson(name, folder)
+    inputs = small_lesson(name, folder)
     method, before = METHODS[name], METHODS[name].before_step
 
     def struck(self: object, student: object, now: int) -> None:
@@ -49,7 +49,7 @@ def main(number: int, step: int, name: str, folder: Path) -> None:
 
     method.before_step = struck  # type: ignore[assignment, method-assign]
     every = 0.0 if number == signal.SIGKILL else 3600.0
-    distil(small_student(lesson), lesson, Checkpoint(folder / "checkpoint", every=every))
+    distil(small_student(inputs), inputs, Checkpoint(folder / "checkpoint", every=every))
 
 
 if __name__ == "__main__":

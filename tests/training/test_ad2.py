@@ -11,29 +11,29 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from training.tiny_models import CPU, config_of, make_lesson, make_student, make_task, same_weights, save_model
+from training.tiny_models import CPU, config_of, make_inputs, make_student, make_task, same_weights, save_model
 from transformers import PreTrainedModel
 
 from rosearch.data.batches import Batch, collate
-from rosearch.data.tokens import encode
+from rosearch.data.tokens import tokenise
 from rosearch.models.device import autocast
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification
 from rosearch.training.ad2 import AdversarialDistillation
 from rosearch.training.fitting import private_generator
-from rosearch.training.method import Lesson
+from rosearch.training.method import TrainingInputs
 from rosearch.training.outputs import TeacherRows, teacher_outputs
 from rosearch.training.perturbation import with_embeddings
 from rosearch.training.trainer import distil
 
 
 @pytest.fixture
-def batch(lesson: Lesson) -> Batch:
-    return collate(lesson.encoded, np.arange(32))
+def batch(inputs: TrainingInputs) -> Batch:
+    return collate(inputs.tokenised, np.arange(32))
 
 
 @pytest.fixture
-def rows(lesson: Lesson, batch: Batch) -> TeacherRows:
-    return lesson.outputs.rows(lesson.encoded, batch)
+def rows(inputs: TrainingInputs, batch: Batch) -> TeacherRows:
+    return inputs.outputs.rows(inputs.tokenised, batch)
 
 
 @pytest.fixture
@@ -46,9 +46,9 @@ def student(tokenizer: Any) -> StudentForSequenceClassification:
     return student
 
 
-def method_of(lesson: Lesson, student: PreTrainedModel, *, temperature: float = 2.0, **ad2: Any) -> Any:
+def method_of(inputs: TrainingInputs, student: PreTrainedModel, *, temperature: float = 2.0, **ad2: Any) -> Any:
     config = config_of("ad2", ad2=ad2, temperature=temperature)
-    return AdversarialDistillation.make(replace(lesson, config=config), student)
+    return AdversarialDistillation.make(replace(inputs, config=config), student)
 
 
 def perturb(method: Any, student: PreTrainedModel, batch: Batch, rows: TeacherRows, seed: int = 5) -> Tensor:
@@ -71,42 +71,42 @@ def divergence(
 def test_padding_and_special_tokens_stay_where_they_are(
     preset: str | None,
     student: StudentForSequenceClassification,
-    lesson: Lesson,
+    inputs: TrainingInputs,
     batch: Batch,
     rows: TeacherRows,
     tokenizer: Any,
 ) -> None:
     words = batch.attention_mask.bool() & (batch.input_ids != 2) & (batch.input_ids != 3)
-    delta = perturb(method_of(lesson, student, preset=preset), student, batch, rows)
+    delta = perturb(method_of(inputs, student, preset=preset), student, batch, rows)
     assert (delta[~words] == 0).all() and (delta[words] != 0).any(-1).all()
-    everywhere = perturb(method_of(lesson, student, preset=preset, perturb_special=True), student, batch, rows)
+    everywhere = perturb(method_of(inputs, student, preset=preset, perturb_special=True), student, batch, rows)
     real = batch.attention_mask.bool()
     assert (everywhere[~real] == 0).all() and (everywhere[real] != 0).any(-1).all()
 
 
 def test_a_word_that_the_vocabulary_lacks_is_moved_like_any_other(
-    student: StudentForSequenceClassification, lesson: Lesson, batch: Batch, rows: TeacherRows, tokenizer: Any
+    student: StudentForSequenceClassification, inputs: TrainingInputs, batch: Batch, rows: TeacherRows, tokenizer: Any
 ) -> None:
     ids = batch.input_ids.clone()
     ids[:, 1] = tokenizer.unk_token_id
-    delta = perturb(method_of(lesson, student), student, replace(batch, input_ids=ids), rows)
+    delta = perturb(method_of(inputs, student), student, replace(batch, input_ids=ids), rows)
     assert (delta[:, 1] != 0).any(-1).all()
 
 
 def test_a_row_is_moved_by_no_more_than_the_bound(
-    student: StudentForSequenceClassification, lesson: Lesson, batch: Batch, rows: TeacherRows
+    student: StudentForSequenceClassification, inputs: TrainingInputs, batch: Batch, rows: TeacherRows
 ) -> None:
-    delta = perturb(method_of(lesson, student, preset="freelb-mnli", steps=6), student, batch, rows)
+    delta = perturb(method_of(inputs, student, preset="freelb-mnli", steps=6), student, batch, rows)
     norms = delta.flatten(1).norm(dim=1)
     assert (norms <= 0.3 * (1 + 1e-5)).all()
     assert (norms > 0.29).sum() > len(batch) / 2  # six steps of 0.1 reach it
 
 
 def test_the_student_leaves_the_teacher_further_than_under_noise_of_the_same_size(
-    student: StudentForSequenceClassification, lesson: Lesson, batch: Batch, rows: TeacherRows
+    student: StudentForSequenceClassification, inputs: TrainingInputs, batch: Batch, rows: TeacherRows
 ) -> None:
     words = student.get_input_embeddings()(batch.input_ids).detach()
-    method = method_of(lesson, student, preset="freelb-sst2")
+    method = method_of(inputs, student, preset="freelb-sst2")
     found, noise = [], []
     with torch.no_grad():
         for seed in range(8):
@@ -122,11 +122,15 @@ def test_the_student_leaves_the_teacher_further_than_under_noise_of_the_same_siz
 
 @pytest.mark.parametrize("temperature", [1.0, 4.0])
 def test_the_loss_and_its_gradient_are_those_by_hand_for_one_step(
-    temperature: float, student: StudentForSequenceClassification, lesson: Lesson, batch: Batch, rows: TeacherRows
+    temperature: float,
+    student: StudentForSequenceClassification,
+    inputs: TrainingInputs,
+    batch: Batch,
+    rows: TeacherRows,
 ) -> None:
     """tau^2 is in both losses; delta is a constant in the outer one, and the word table learns through both."""
     ad2 = {"steps": 1, "step_size": 0.3, "start": 0.0, "bound": 0.2, "weight": 0.7, "perturb_special": True}
-    method = method_of(lesson, student, temperature=temperature, **ad2)
+    method = method_of(inputs, student, temperature=temperature, **ad2)
     total = torch.stack(list(method.losses(student, batch, rows))).sum()
     gradients = torch.autograd.grad(total, list(student.parameters()))
 
@@ -146,17 +150,21 @@ def test_the_loss_and_its_gradient_are_those_by_hand_for_one_step(
 
 
 def test_finding_the_perturbation_leaves_the_gradients_of_the_student_alone(
-    student: StudentForSequenceClassification, lesson: Lesson, batch: Batch, rows: TeacherRows
+    student: StudentForSequenceClassification, inputs: TrainingInputs, batch: Batch, rows: TeacherRows
 ) -> None:
-    perturb(method_of(lesson, student, preset="freelb-mrpc"), student, batch, rows)
+    perturb(method_of(inputs, student, preset="freelb-mrpc"), student, batch, rows)
     assert all(parameter.grad is None for parameter in student.parameters())
 
 
 @pytest.mark.parametrize("preset", [None, "smart", "freelb-qqp"])
 def test_losses_and_gradients_are_finite_in_bfloat16(
-    preset: str | None, student: StudentForSequenceClassification, lesson: Lesson, batch: Batch, rows: TeacherRows
+    preset: str | None,
+    student: StudentForSequenceClassification,
+    inputs: TrainingInputs,
+    batch: Batch,
+    rows: TeacherRows,
 ) -> None:
-    method = method_of(lesson, student.train(), preset=preset)
+    method = method_of(inputs, student.train(), preset=preset)
     for part in _under_autocast(method, student, batch, rows):
         assert part.dtype == torch.float32 and part.isfinite()
         part.backward()  # type: ignore[no-untyped-call]
@@ -171,25 +179,25 @@ def _under_autocast(method: Any, student: PreTrainedModel, batch: Batch, rows: T
 def test_scores_are_moved_to_where_the_squared_error_is_larger(tokenizer: Any, tmp_path: Path) -> None:
     task = make_task("score", train=32)
     folder = save_model(tmp_path / "teacher", tokenizer, head=True, num_labels=1, initializer_range=0.5)
-    encoded = encode(task.train, tokenizer, 16, tmp_path)
-    outputs = teacher_outputs(folder, encoded, (), tmp_path, CPU)
-    lesson = make_lesson(
-        config_of("ad2"), encoded, outputs, task.train, tokenizer, folder, tmp_path, problem="regression"
+    tokenised = tokenise(task.train, tokenizer, 16, tmp_path)
+    outputs = teacher_outputs(folder, tokenised, (), tmp_path, CPU)
+    inputs = make_inputs(
+        config_of("ad2"), tokenised, outputs, task.train, tokenizer, folder, tmp_path, problem="regression"
     )
     student = make_student(len(tokenizer), problem="regression").eval()
-    batch = collate(encoded, np.arange(32))
-    rows = outputs.rows(encoded, batch)
-    method = method_of(lesson, student, start=0.0)
+    batch = collate(tokenised, np.arange(32))
+    rows = outputs.rows(tokenised, batch)
+    method = method_of(inputs, student, start=0.0)
     _, moved = method.losses(student, batch, rows)
     assert moved > F.mse_loss(student(**batch.inputs).logits, rows.logits)
 
 
 def test_training_is_repeatable_and_asks_the_teacher_for_nothing(
-    lesson: Lesson, tokenizer: Any, tmp_path: Path
+    inputs: TrainingInputs, tokenizer: Any, tmp_path: Path
 ) -> None:
     """Its outputs are those of the cache: there is no folder to load it from."""
     config = config_of("ad2", ad2={"preset": "freelb-sst2"}, max_steps=4)
-    without = replace(lesson, config=config, teacher=None, cache=tmp_path / "nowhere")
+    without = replace(inputs, config=config, teacher=None, cache=tmp_path / "nowhere")
     first, second = make_student(len(tokenizer)), make_student(len(tokenizer))
     assert distil(first, without).final_loss == distil(second, without).final_loss
     assert same_weights(first, second)

@@ -19,7 +19,7 @@ from rosearch.measurements import Training
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification
 from rosearch.training import fitting
 from rosearch.training.checkpoint import Checkpoint, saved
-from rosearch.training.method import Lesson
+from rosearch.training.method import TrainingInputs
 from rosearch.training.methods import METHODS
 from rosearch.training.trainer import distil
 
@@ -42,10 +42,10 @@ class StruckError(Exception):
 
 
 def trained(
-    lesson: Lesson, checkpoint: Checkpoint | None = None, until: int | None = None
+    inputs: TrainingInputs, checkpoint: Checkpoint | None = None, until: int | None = None
 ) -> tuple[StudentForSequenceClassification, Training | None]:
     """A student after a training; struck at the start of the step `until`."""
-    method = METHODS[lesson.config.method]
+    method = METHODS[inputs.config.method]
     before = method.before_step
 
     def struck(self: Any, student: Any, step: int) -> None:
@@ -53,11 +53,11 @@ def trained(
             raise StruckError
         before(self, student, step)
 
-    student = small_student(lesson)
+    student = small_student(inputs)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(method, "before_step", struck)
         try:
-            return student, distil(student, lesson, checkpoint)
+            return student, distil(student, inputs, checkpoint)
         except StruckError:
             return student, None
 
@@ -67,12 +67,12 @@ def trained(
 def test_a_training_that_was_stopped_goes_on_to_the_same_bits(
     method: str, stops: tuple[int, ...], places: Callable[..., Checkpoint], tmp_path: Path
 ) -> None:
-    lesson = small_lesson(method, tmp_path)
-    student, training = trained(lesson)
+    inputs = small_lesson(method, tmp_path)
+    student, training = trained(inputs)
     notes: list[str] = []
     for stop in stops:
-        assert trained(lesson, places(note=notes.append), stop)[1] is None
-    resumed, again = trained(lesson, places(note=notes.append))
+        assert trained(inputs, places(note=notes.append), stop)[1] is None
+    resumed, again = trained(inputs, places(note=notes.append))
     assert notes == [f"goes on at step {stop} of {STEPS}" for stop in stops]
     assert same_weights(resumed, student) and again == training
 
@@ -81,30 +81,30 @@ def test_with_a_sparse_word_table_it_goes_on_to_the_same_bits(
     places: Callable[..., Checkpoint], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fitting, "_SPARSE_ROWS", 1)
-    lesson = small_lesson("kd", tmp_path)
-    student, _ = trained(lesson)
-    trained(lesson, places(), 6)
-    assert same_weights(trained(lesson, places())[0], student)
+    inputs = small_lesson("kd", tmp_path)
+    student, _ = trained(inputs)
+    trained(inputs, places(), 6)
+    assert same_weights(trained(inputs, places())[0], student)
 
 
 def test_writing_checkpoints_changes_no_bit_of_a_training(places: Callable[..., Checkpoint], tmp_path: Path) -> None:
-    lesson = small_lesson("kd", tmp_path)
-    (plain, first), (watched, second) = trained(lesson), trained(lesson, places())
+    inputs = small_lesson("kd", tmp_path)
+    (plain, first), (watched, second) = trained(inputs), trained(inputs, places())
     assert same_weights(plain, watched) and first == second
 
 
 def test_a_finished_training_is_not_trained_again(places: Callable[..., Checkpoint], tmp_path: Path) -> None:
-    lesson = small_lesson("kd", tmp_path)
-    student, training = trained(lesson, places())
-    again, same = trained(lesson, places(), 0)  # would be struck by any step
+    inputs = small_lesson("kd", tmp_path)
+    student, training = trained(inputs, places())
+    again, same = trained(inputs, places(), 0)  # would be struck by any step
     assert same == training and same_weights(again, student)
 
 
 def test_it_is_not_written_more_often_than_asked(places: Callable[..., Checkpoint], tmp_path: Path) -> None:
-    lesson = small_lesson("kd", tmp_path)
-    trained(lesson, places(every=3600.0), 9)
+    inputs = small_lesson("kd", tmp_path)
+    trained(inputs, places(every=3600.0), 9)
     assert not places().path.exists()
-    trained(lesson, places(every=3600.0))
+    trained(inputs, places(every=3600.0))
     assert places().path.exists() and not places().previous.exists()  # once, at the end
 
 
@@ -133,12 +133,12 @@ def test_a_killed_process_leaves_a_training_that_goes_on_to_the_same_bits(
     command = [sys.executable, str(SCRIPT), signal, str(step), "kd", str(tmp_path)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode != 0 and (signal == "SIGKILL" or "KeyboardInterrupt" in ended.stderr), ended.stderr
-    lesson = small_lesson("kd", tmp_path)
+    inputs = small_lesson("kd", tmp_path)
     notes: list[str] = []
-    resumed, _ = trained(lesson, places(note=notes.append))
+    resumed, _ = trained(inputs, places(note=notes.append))
     # Ctrl-C lets the step end that it falls into.
     assert notes == [f"goes on at step {step + (signal == 'SIGINT')} of {STEPS}"]
-    assert same_weights(resumed, trained(lesson)[0])
+    assert same_weights(resumed, trained(inputs)[0])
 
 
 def _cut(path: Path) -> None:
@@ -159,47 +159,47 @@ def _empty(path: Path) -> None:
 def test_a_damaged_file_is_passed_over_with_a_note_for_the_one_before(
     damage: Callable[[Path], None], places: Callable[..., Checkpoint], tmp_path: Path
 ) -> None:
-    lesson = small_lesson("kd", tmp_path)
-    student, _ = trained(lesson)
-    trained(lesson, places(), 6)
+    inputs = small_lesson("kd", tmp_path)
+    student, _ = trained(inputs)
+    trained(inputs, places(), 6)
     notes: list[str] = []
     damage(places().path)
-    trained(lesson, places(note=notes.append), 5)  # the one before the last
+    trained(inputs, places(note=notes.append), 5)  # the one before the last
     assert "damaged" in notes[0] and str(places().path) in notes[0] and notes[1] == f"goes on at step 5 of {STEPS}"
     damage(places().previous)
     assert places(note=notes.append).load() is None
-    assert same_weights(trained(lesson, places(note=notes.append))[0], student)
+    assert same_weights(trained(inputs, places(note=notes.append))[0], student)
 
 
 def test_a_kill_between_the_two_renames_leaves_the_one_before(
     places: Callable[..., Checkpoint], tmp_path: Path
 ) -> None:
-    lesson = small_lesson("kd", tmp_path)
-    trained(lesson, places(), 6)
+    inputs = small_lesson("kd", tmp_path)
+    trained(inputs, places(), 6)
     places().path.replace(places().previous)
     notes: list[str] = []
-    resumed, _ = trained(lesson, places(note=notes.append))
-    assert notes == [f"goes on at step 6 of {STEPS}"] and same_weights(resumed, trained(lesson)[0])
+    resumed, _ = trained(inputs, places(note=notes.append))
+    assert notes == [f"goes on at step 6 of {STEPS}"] and same_weights(resumed, trained(inputs)[0])
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda lesson: replace(lesson, seed=2), "seed (1 there, 2 here)"),
+        (lambda inputs: replace(inputs, seed=2), "seed (1 there, 2 here)"),
         (
-            lambda lesson: replace(lesson, config=config_of("kd", batch_size=8, epochs=2)),
+            lambda inputs: replace(inputs, config=config_of("kd", batch_size=8, epochs=2)),
             "epochs (1.25 there, 2.0 here)",
         ),
-        (lambda lesson: replace(lesson, outputs=replace(lesson.outputs, key="0" * 32)), "teacher"),
-        (lambda lesson: replace(lesson, encoded=replace(lesson.encoded, key="0" * 32)), "data"),
+        (lambda inputs: replace(inputs, outputs=replace(inputs.outputs, key="0" * 32)), "teacher"),
+        (lambda inputs: replace(inputs, tokenised=replace(inputs.tokenised, key="0" * 32)), "data"),
     ],
 )
 def test_the_state_of_another_training_is_refused_unless_told_to_start_over(
-    change: Callable[[Lesson], Lesson], said: str, places: Callable[..., Checkpoint], tmp_path: Path
+    change: Callable[[TrainingInputs], TrainingInputs], said: str, places: Callable[..., Checkpoint], tmp_path: Path
 ) -> None:
-    lesson = small_lesson("kd", tmp_path)
-    trained(lesson, places(), 3)
-    other = change(lesson)
+    inputs = small_lesson("kd", tmp_path)
+    trained(inputs, places(), 3)
+    other = change(inputs)
     with pytest.raises(RunError) as caught:
         trained(other, places())
     assert said in str(caught.value) and str(places().path) in str(caught.value)
@@ -209,9 +209,9 @@ def test_the_state_of_another_training_is_refused_unless_told_to_start_over(
 def test_the_state_of_another_training_that_nobody_could_choose_is_removed_with_a_note(
     places: Callable[..., Checkpoint], tmp_path: Path
 ) -> None:
-    lesson = small_lesson("kd", tmp_path)
-    trained(lesson, places(), 3)
-    other, notes = replace(lesson, seed=2), list[str]()
+    inputs = small_lesson("kd", tmp_path)
+    trained(inputs, places(), 3)
+    other, notes = replace(inputs, seed=2), list[str]()
     found, _ = trained(other, places(note=notes.append, disposable=True))
     assert same_weights(found, trained(other)[0])
     assert len(notes) == 1 and notes[0].endswith("differs in seed (1 there, 2 here); removed")
@@ -230,14 +230,14 @@ def test_a_process_that_ignores_ctrl_c_goes_on_ignoring_it(places: Callable[...,
 def test_another_architecture_and_other_first_weights_are_another_training(
     places: Callable[..., Checkpoint], tmp_path: Path
 ) -> None:
-    lesson = small_lesson("kd", tmp_path)
-    trained(lesson, places(), 3)
-    student = small_student(lesson)
+    inputs = small_lesson("kd", tmp_path)
+    trained(inputs, places(), 3)
+    student = small_student(inputs)
     student.config.dropout = 0.3
     with pytest.raises(RunError, match="differs in model"):
-        distil(student, lesson, places())
+        distil(student, inputs, places())
     with pytest.raises(RunError, match="differs in student"):
-        trained(lesson, places().of({"student": "other"}))
+        trained(inputs, places().of({"student": "other"}))
 
 
 def test_a_full_disk_does_not_end_a_training(
@@ -246,20 +246,20 @@ def test_a_full_disk_does_not_end_a_training(
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    lesson = small_lesson("kd", tmp_path)
+    inputs = small_lesson("kd", tmp_path)
     notes: list[str] = []
     monkeypatch.setattr("rosearch.training.checkpoint.os.fsync", full)
-    student, _ = trained(lesson, places(note=notes.append))
-    assert same_weights(student, trained(lesson)[0])
+    student, _ = trained(inputs, places(note=notes.append))
+    assert same_weights(student, trained(inputs)[0])
     assert len(notes) == STEPS and "No space left" in notes[0] and not places().path.exists()
 
 
 def test_settings_of_other_methods_do_not_matter(places: Callable[..., Checkpoint], tmp_path: Path) -> None:
-    lesson = small_lesson("kd", tmp_path)
-    trained(lesson, places(), 3)
+    inputs = small_lesson("kd", tmp_path)
+    trained(inputs, places(), 3)
     config = config_of("kd", batch_size=8, epochs=1.25, ad2={"weight": 3.0})
     notes: list[str] = []
-    trained(replace(lesson, config=config), places(note=notes.append))
+    trained(replace(inputs, config=config), places(note=notes.append))
     assert notes == [f"goes on at step 3 of {STEPS}"]
 
 
@@ -278,9 +278,9 @@ def test_nothing_in_a_checkpoint_is_unpickled(places: Callable[..., Checkpoint],
 
 
 def test_the_loss_is_told_every_few_steps(tmp_path: Path) -> None:
-    lesson = small_lesson("kd", tmp_path)
-    lesson = replace(lesson, config=config_of("kd", batch_size=8, epochs=4))
+    inputs = small_lesson("kd", tmp_path)
+    inputs = replace(inputs, config=config_of("kd", batch_size=8, epochs=4))
     told: list[tuple[int, int, float]] = []
-    training = distil(small_student(lesson), lesson, on_loss=lambda *what: told.append(what))
+    training = distil(small_student(inputs), inputs, on_loss=lambda *what: told.append(what))
     assert [(step, steps) for step, steps, _ in told] == [(20, 32), (32, 32)]
     assert all(torch.tensor(loss).isfinite() for *_, loss in told) and training.steps == 32

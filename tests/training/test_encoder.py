@@ -16,7 +16,7 @@ from rosearch.errors import BadInput, CandidateFailed
 from rosearch.space.genotype import Genotype, Node
 from rosearch.student.build import build_student
 from rosearch.training.checkpoint import Checkpoint
-from rosearch.training.encoder import EncoderLesson, distil_encoder, held_out_loss, load_encoder, make_objective
+from rosearch.training.encoder import EncoderInputs, distil_encoder, held_out_loss, load_encoder, make_objective
 
 
 def encoder_of(layers: int, width: int = 16) -> Genotype:
@@ -59,9 +59,9 @@ def teacher(tmp_path_factory: pytest.TempPathFactory, tokenizer: Any) -> Path:
     return save_model(tmp_path_factory.mktemp("encoder"), tokenizer, initializer_range=0.3)
 
 
-def lesson_of(corpus: Corpus, teacher: Path, **settings: Any) -> EncoderLesson:
+def training_inputs(corpus: Corpus, teacher: Path, **settings: Any) -> EncoderInputs:
     own = {"batch_size": 16, "epochs": 1, "learning_rate": 5e-3, "precision": "float32", **settings}
-    return EncoderLesson(DistillationConfig(target="encoder", **own), corpus, "proxy", teacher, CPU, seed=3)
+    return EncoderInputs(DistillationConfig(target="encoder", **own), corpus, "proxy", teacher, CPU, seed=3)
 
 
 OBJECTIVES = [{"objective": "hidden_states"}, {"objective": "relations", "relation_heads": 2}]
@@ -73,11 +73,11 @@ class TestDistilEncoder:
         self, objective: dict[str, Any], corpus: Corpus, teacher: Path, tokenizer: Any
     ) -> None:
         student = make_encoder(tokenizer)
-        lesson = lesson_of(corpus, teacher, encoder=objective, epochs=6)
-        fresh = make_objective(lesson, student.eval(), load_encoder(teacher))
-        before = held_out_loss(fresh, lesson)
+        inputs = training_inputs(corpus, teacher, encoder=objective, epochs=6)
+        fresh = make_objective(inputs, student.eval(), load_encoder(teacher))
+        before = held_out_loss(fresh, inputs)
         fresh.close()
-        training, after = distil_encoder(student, lesson)
+        training, after = distil_encoder(student, inputs)
         assert after < 0.9 * before
         assert training.rows_seen == 6 * corpus.size("proxy")
         assert not student.training
@@ -87,26 +87,26 @@ class TestDistilEncoder:
     ) -> None:
         files = {path.name: path.read_bytes() for path in teacher.iterdir()}
         student = make_encoder(tokenizer)
-        distil_encoder(student, lesson_of(corpus, teacher, encoder=objective, max_steps=2))
+        distil_encoder(student, training_inputs(corpus, teacher, encoder=objective, max_steps=2))
         assert {path.name: path.read_bytes() for path in teacher.iterdir()} == files
         assert not any(module._forward_hooks or module._forward_pre_hooks for module in student.modules())
 
     def test_goes_on_where_it_was_stopped_to_the_same_bits(
         self, objective: dict[str, Any], corpus: Corpus, teacher: Path, tokenizer: Any, tmp_path: Path
     ) -> None:
-        lesson = lesson_of(corpus, teacher, encoder=objective, epochs=3)
+        inputs = training_inputs(corpus, teacher, encoder=objective, epochs=3)
         whole = make_encoder(tokenizer)
-        _, expected = distil_encoder(whole, lesson)
+        _, expected = distil_encoder(whole, inputs)
 
         def stop(step: int, steps: int, loss: float) -> None:
             raise KeyboardInterrupt
 
         checkpoint = Checkpoint(tmp_path / "checkpoint", every=0)
         with pytest.raises(KeyboardInterrupt):
-            distil_encoder(make_encoder(tokenizer), lesson, checkpoint, stop)
+            distil_encoder(make_encoder(tokenizer), inputs, checkpoint, stop)
         notes: list[str] = []
         again = make_encoder(tokenizer)
-        _, found = distil_encoder(again, lesson, Checkpoint(tmp_path / "checkpoint", note=notes.append))
+        _, found = distil_encoder(again, inputs, Checkpoint(tmp_path / "checkpoint", note=notes.append))
         assert any("goes on at step" in note for note in notes)
         assert found == expected
         states = zip(whole.state_dict().values(), again.state_dict().values(), strict=True)
@@ -115,8 +115,8 @@ class TestDistilEncoder:
     def test_is_finite_in_bfloat16(
         self, objective: dict[str, Any], corpus: Corpus, teacher: Path, tokenizer: Any
     ) -> None:
-        lesson = lesson_of(corpus, teacher, encoder=objective, precision="bfloat16", max_steps=3)
-        training, loss = distil_encoder(make_encoder(tokenizer), lesson)
+        inputs = training_inputs(corpus, teacher, encoder=objective, precision="bfloat16", max_steps=3)
+        training, loss = distil_encoder(make_encoder(tokenizer), inputs)
         assert training.precision == "bfloat16" and 0 < loss < 100
 
     def test_a_run_that_diverges_fails_as_such(
@@ -126,12 +126,12 @@ class TestDistilEncoder:
         with torch.no_grad():
             student.embeddings.project.weight.fill_(float("nan"))
         with pytest.raises(CandidateFailed, match="nan at step 1"):
-            distil_encoder(student, lesson_of(corpus, teacher, encoder=objective))
+            distil_encoder(student, training_inputs(corpus, teacher, encoder=objective))
 
 
 def test_a_teacher_with_fewer_layers_than_the_student_is_refused(corpus: Corpus, teacher: Path, tokenizer: Any) -> None:
     with pytest.raises(BadInput, match="2 layers"):
-        distil_encoder(make_encoder(tokenizer, layers=3), lesson_of(corpus, teacher))
+        distil_encoder(make_encoder(tokenizer, layers=3), training_inputs(corpus, teacher))
 
 
 def test_relation_heads_that_do_not_divide_a_width_are_refused_by_their_key(
@@ -139,10 +139,10 @@ def test_relation_heads_that_do_not_divide_a_width_are_refused_by_their_key(
 ) -> None:
     config = {"objective": "relations", "relation_heads": 5}
     with pytest.raises(BadInput, match=r"distillation\.encoder\.relation_heads"):
-        distil_encoder(make_encoder(tokenizer), lesson_of(corpus, teacher, encoder=config))
+        distil_encoder(make_encoder(tokenizer), training_inputs(corpus, teacher, encoder=config))
 
 
 def test_relations_take_students_of_more_layers_than_the_teacher(corpus: Corpus, teacher: Path, tokenizer: Any) -> None:
     config = {"objective": "relations", "relation_heads": 4}
-    lesson = lesson_of(corpus, teacher, encoder=config, max_steps=2)
-    assert distil_encoder(make_encoder(tokenizer, layers=3), lesson)[1] > 0
+    inputs = training_inputs(corpus, teacher, encoder=config, max_steps=2)
+    assert distil_encoder(make_encoder(tokenizer, layers=3), inputs)[1] > 0

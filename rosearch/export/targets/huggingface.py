@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 # The files of rosearch.student that travel: they import each other, torch and transformers, and nothing else.
-CODE = ("configuration_rosearch.py", "lexicon.py", "windowed.py", "operations.py", "modeling_rosearch.py")
+CODE = ("configuration_rosearch.py", "lexicon.py", "local_operations.py", "operations.py", "modeling_rosearch.py")
 MODEL_TYPE = "rosearch_student"
 ARCHITECTURE = "StudentForSequenceClassification"
 ENCODER = "StudentModel"  # without a head

@@ -1,4 +1,4 @@
-"""The contract of all backends: tasks in, results out as they finish, whatever becomes of a worker."""
+"""The contract of all backends: jobs in, results out as they finish, whatever becomes of a worker."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LONGEST_MESSAGE = 2000  # characters: some exceptions print whole tensors
 
 
 @dataclass(frozen=True)
-class Task(Generic[A, V]):
+class Job(Generic[A, V]):
     """One piece of work: a function of a module, called as `function(argument, progress)`.
 
     Argument and value are pickled on their way, whatever the backend: neither shares the driver's memory.
@@ -37,16 +37,16 @@ class Task(Generic[A, V]):
 
 @dataclass(frozen=True)
 class Lost:
-    """Why a task has no value."""
+    """Why a job has no value."""
 
     kind: LostKind
     message: str  # one line
-    stage: str = ""  # the last that the task reported
+    stage: str = ""  # the last that the job reported
 
 
 @dataclass(frozen=True)
 class Result(Generic[V]):
-    """What became of a task: `value` is what its function returned, unless it is `lost`."""
+    """What became of a job: `value` is what its function returned, unless it is `lost`."""
 
     key: int
     value: V | None = None
@@ -62,13 +62,13 @@ def ignore_progress(key: int, stage: str, done: int, total: int) -> None:
 
 
 class Backend(ABC):
-    """Runs tasks.
+    """Runs jobs.
 
-    - Each task gives exactly one result, under its key, in any order: nothing may depend on it.
-    - `on_start(key)` comes before the first `on_progress(key, ...)` of a task, and that before its result.
-      Of a task that cannot be pickled only the result comes. Callbacks run in the thread that iterates;
+    - Each job gives exactly one result, under its key, in any order: nothing may depend on it.
+    - `on_start(key)` comes before the first `on_progress(key, ...)` of a job, and that before its result.
+      Of a job that cannot be pickled only the result comes. Callbacks run in the thread that iterates;
       progress may be thinned, but not the last step of a stage.
-    - A task that raises (`SystemExit` included), or whose argument or value cannot be pickled, is lost as
+    - A job that raises (`SystemExit` included), or whose argument or value cannot be pickled, is lost as
       `exception`; one that outlives its time as `timeout`; one whose worker died as `worker_lost`. The
       others go on.
     - `KeyboardInterrupt` in the driver is not caught. Leaving the iteration ends what is under way.
@@ -78,11 +78,11 @@ class Backend(ABC):
     @abstractmethod
     def run(
         self,
-        tasks: Sequence[Task[A, V]],
+        jobs: Sequence[Job[A, V]],
         on_start: OnStart = ignore_start,
         on_progress: OnProgress = ignore_progress,
     ) -> Iterator[Result[V]]:
-        """Yields a result as each task finishes. Raises `RunError` where no worker can be made to work."""
+        """Yields a result as each job finishes. Raises `RunError` where no worker can be made to work."""
 
     @abstractmethod
     def close(self) -> None:
@@ -95,12 +95,12 @@ class Backend(ABC):
         self.close()
 
 
-def pack(task: Task[Any, Any]) -> tuple[bytes, bytes] | Lost:
-    """A task's function and its argument, each pickled; or why that cannot be done."""
+def pack(job: Job[Any, Any]) -> tuple[bytes, bytes] | Lost:
+    """A job's function and its argument, each pickled; or why that cannot be done."""
     try:
-        return pickle.dumps(task.function), pickle.dumps(task.argument)
+        return pickle.dumps(job.function), pickle.dumps(job.argument)
     except Exception as error:
-        return Lost("exception", f"the task cannot be sent to a worker: {describe(error)}")
+        return Lost("exception", f"the job cannot be sent to a worker: {describe(error)}")
 
 
 def call(function: Callable[[Any, Progress], Any], argument: bytes, progress: Progress) -> tuple[bytes, str]:
@@ -117,7 +117,7 @@ def call(function: Callable[[Any, Progress], Any], argument: bytes, progress: Pr
 
 
 def unpack(key: int, value: bytes, message: str, stage: str) -> Result[Any]:
-    """The result of a task, from what `call` returned and the stage that it was in."""
+    """The result of a job, from what `call` returned and the stage that it was in."""
     if message:
         return Result(key, lost=Lost("exception", message, stage))
     try:

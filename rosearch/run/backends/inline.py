@@ -8,11 +8,11 @@ from typing import final
 from rosearch.run.backends.backend import (
     A,
     Backend,
+    Job,
     Lost,
     OnProgress,
     OnStart,
     Result,
-    Task,
     V,
     call,
     ignore_progress,
@@ -28,22 +28,22 @@ class InlineBackend(Backend):
 
     def run(
         self,
-        tasks: Sequence[Task[A, V]],
+        jobs: Sequence[Job[A, V]],
         on_start: OnStart = ignore_start,
         on_progress: OnProgress = ignore_progress,
     ) -> Iterator[Result[V]]:
-        """One task after another, in the order given."""
-        for task in tasks:
-            yield _run_one(task, on_start, on_progress)
+        """One job after another, in the order given."""
+        for job in jobs:
+            yield _run_one(job, on_start, on_progress)
 
     def close(self) -> None:
         """Nothing is held."""
 
 
-def _run_one(task: Task[A, V], on_start: OnStart, on_progress: OnProgress) -> Result[V]:
-    packed = pack(task)  # as if it had to travel: what fails in a worker fails here
+def _run_one(job: Job[A, V], on_start: OnStart, on_progress: OnProgress) -> Result[V]:
+    packed = pack(job)  # as if it had to travel: what fails in a worker fails here
     if isinstance(packed, Lost):
-        return Result(task.key, lost=packed)
+        return Result(job.key, lost=packed)
     stage = ""
     fault: Exception | None = None
 
@@ -51,13 +51,13 @@ def _run_one(task: Task[A, V], on_start: OnStart, on_progress: OnProgress) -> Re
         nonlocal stage, fault
         stage = name
         try:
-            on_progress(task.key, name, done, total)
+            on_progress(job.key, name, done, total)
         except Exception as error:
             fault = error
             raise
 
-    on_start(task.key)
-    value, message = call(task.function, packed[1], progress)
-    if fault is not None:  # the driver's own, which the task must not swallow
+    on_start(job.key)
+    value, message = call(job.function, packed[1], progress)
+    if fault is not None:  # the driver's own, which the job must not swallow
         raise fault
-    return unpack(task.key, value, message, stage)
+    return unpack(job.key, value, message, stage)

@@ -1,6 +1,6 @@
-"""Tasks in worker processes of this machine, each for many tasks: imports, models and data are loaded once.
+"""Tasks in worker processes of this machine, each for many jobs: imports, models and data are loaded once.
 
-Made to survive: a worker that dies takes one task along and is replaced; workers vanish with their driver,
+Made to survive: a worker that dies takes one job along and is replaced; workers vanish with their driver,
 however it dies; Ctrl-C reaches the driver alone. For Linux and macOS.
 """
 
@@ -24,11 +24,11 @@ from rosearch.errors import RunError
 from rosearch.run.backends.backend import (
     A,
     Backend,
+    Job,
     Lost,
     OnProgress,
     OnStart,
     Result,
-    Task,
     V,
     ignore_progress,
     ignore_start,
@@ -45,7 +45,7 @@ _SPAWN = multiprocessing.get_context("spawn")  # a fork would copy the driver's 
 
 @dataclass(frozen=True)
 class _Parcel:
-    """A task on its way."""
+    """A job on its way."""
 
     key: int
     function: bytes
@@ -70,7 +70,7 @@ class _Worker:
         self.state, self.stage, self.spent_s = state, "", 0.0
 
     def charge(self) -> None:
-        """Counts time in beats: a driver that was stopped, or a machine asleep, is not the task's fault."""
+        """Counts time in beats: a driver that was stopped, or a machine asleep, is not the job's fault."""
         now = time.monotonic()
         self.spent_s += min(now - self.seen, 2 * _BEAT_S)
         self.seen = now
@@ -109,8 +109,8 @@ class _Batch:
 class LocalBackend(Backend):
     """Spawned processes, started when there is work for them.
 
-    `threads` limits the numeric libraries of each; `timeout_s` is of one task, from its start (none: no
-    limit); `start_limit_s` is for a worker to come up and import what its first task needs.
+    `threads` limits the numeric libraries of each; `timeout_s` is of one job, from its start (none: no
+    limit); `start_limit_s` is for a worker to come up and import what its first job needs.
     """
 
     def __init__(
@@ -127,18 +127,18 @@ class LocalBackend(Backend):
 
     def run(
         self,
-        tasks: Sequence[Task[A, V]],
+        jobs: Sequence[Job[A, V]],
         on_start: OnStart = ignore_start,
         on_progress: OnProgress = ignore_progress,
     ) -> Iterator[Result[V]]:
         """Results as they finish. Raises `RunError` where workers cannot start, several times in a row."""
         batch = _Batch(deque(), on_start, on_progress)
-        for task in tasks:
-            packed = pack(task)
+        for job in jobs:
+            packed = pack(job)
             if isinstance(packed, Lost):
-                yield Result(task.key, lost=packed)
+                yield Result(job.key, lost=packed)
             else:
-                batch.waiting.append(_Parcel(task.key, *packed))
+                batch.waiting.append(_Parcel(job.key, *packed))
         try:
             while batch.waiting or self._busy():
                 self._hire(len(batch.waiting) + len(self._busy()))
@@ -157,7 +157,7 @@ class LocalBackend(Backend):
         return [worker for worker in self._workers if worker.parcel is not None]
 
     def _hire(self, needed: int) -> None:
-        """Starts workers until there are as many as the tasks need or the backend may have."""
+        """Starts workers until there are as many as the jobs need or the backend may have."""
         while len(self._workers) < min(self.workers, needed):
             ours, theirs = _SPAWN.Pipe()
             listening, lifeline = _SPAWN.Pipe(duplex=False)
@@ -215,7 +215,7 @@ class LocalBackend(Backend):
         if kind == "ready":
             worker.enter("idle")
             return
-        if worker.parcel is None:  # progress from a thread that a finished task left behind
+        if worker.parcel is None:  # progress from a thread that a finished job left behind
             return
         key = worker.parcel.key
         if kind == "unusable":
@@ -235,14 +235,14 @@ class LocalBackend(Backend):
             yield result
 
     def _fail_start(self, worker: _Worker, words: str, batch: _Batch) -> None:
-        """A worker that died before it began its task: not the task's fault, so another worker takes it."""
+        """A worker that died before it began its job: not the job's fault, so another worker takes it."""
         if worker.parcel is not None:
             batch.waiting.appendleft(worker.parcel)
         self._dismiss([worker])
         self._failed_starts += 1
         if self._failed_starts >= _FAILED_STARTS * self.workers:
             raise RunError(
-                f"workers cannot start: {self._failed_starts} in a row ended before their first task; the last: {words}"
+                f"workers cannot start: {self._failed_starts} in a row ended before their first job; the last: {words}"
             )
 
     def _dismiss(self, workers: Sequence[_Worker]) -> None:

@@ -17,11 +17,11 @@ from typing import Any
 from rosearch.progress import Progress
 from rosearch.run.backends.backend import call, describe
 
-_REPORT_S = 0.1  # between two progress messages of a task
+_REPORT_S = 0.1  # between two progress messages of a job
 
 
 def work(pipe: Connection, lifeline: Connection, driver: int) -> None:
-    """A worker's life: ready, then for each task started, progress, done."""
+    """A worker's life: ready, then for each job started, progress, done."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with_driver(lifeline, driver)
     with suppress(OSError):  # Linux: where memory runs out, a worker goes before the driver does

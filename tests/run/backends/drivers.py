@@ -10,7 +10,7 @@ from pathlib import Path
 
 from run.backends import chores
 
-from rosearch.run.backends.backend import Task
+from rosearch.run.backends.backend import Job
 from rosearch.run.backends.local import LocalBackend
 
 
@@ -23,10 +23,10 @@ def hold_workers(folder: Path, way: str) -> None:
         if len(held) == 2:
             print("held", flush=True)
 
-    tasks = [Task(key, chores.hold, (folder / f"{key}.lock", way)) for key in (1, 2)]
+    jobs = [Job(key, chores.hold, (folder / f"{key}.lock", way)) for key in (1, 2)]
     try:
         with LocalBackend(2) as backend:
-            list(backend.run(tasks, on_progress=report))
+            list(backend.run(jobs, on_progress=report))
     except KeyboardInterrupt:
         print("interrupted", flush=True)
         sys.exit(130)

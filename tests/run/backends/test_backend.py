@@ -9,7 +9,7 @@ from run.backends import chores
 
 from rosearch.config.experiment import ExecutionConfig
 from rosearch.run.backends import BACKENDS, make_backend
-from rosearch.run.backends.backend import Backend, Result, Task
+from rosearch.run.backends.backend import Backend, Job, Result
 from rosearch.run.backends.inline import InlineBackend
 from rosearch.run.backends.local import LocalBackend
 
@@ -34,9 +34,9 @@ def test_the_registry_is_what_the_configuration_chooses_from():
 
 
 def test_every_task_gives_one_result_under_its_key(backend):
-    tasks = [Task(100 - number, chores.square, number) for number in range(20)]
-    results = list(backend.run(tasks))
-    assert sorted(result.key for result in results) == sorted(task.key for task in tasks)
+    jobs = [Job(100 - number, chores.square, number) for number in range(20)]
+    results = list(backend.run(jobs))
+    assert sorted(result.key for result in results) == sorted(job.key for job in jobs)
     assert {result.key: result.value for result in results} == {100 - n: n * n for n in range(20)}
     assert all(result.lost is None for result in results)
 
@@ -47,12 +47,12 @@ def test_no_tasks_give_no_results(backend):
 
 def test_start_comes_before_progress_and_progress_before_the_result(backend):
     seen = []
-    tasks = [Task(key, chores.count, 300) for key in (1, 2, 3)]
+    jobs = [Job(key, chores.count, 300) for key in (1, 2, 3)]
 
     def start(key: int) -> None:
         seen.append((key, "start"))
 
-    for result in backend.run(tasks, start, lambda *step: seen.append(step)):
+    for result in backend.run(jobs, start, lambda *step: seen.append(step)):
         seen.append((result.key, "result"))
     for key in (1, 2, 3):
         of_key = [event[1:] for event in seen if event[0] == key]
@@ -65,7 +65,7 @@ def test_start_comes_before_progress_and_progress_before_the_result(backend):
 
 
 def test_an_exception_is_a_lost_task_that_says_what_where_and_in_which_stage(backend):
-    result = only(backend.run([Task(1, chores.fail, "two\nlines \ud800")]))
+    result = only(backend.run([Job(1, chores.fail, "two\nlines \ud800")]))
     assert result.value is None
     assert result.lost.kind == "exception"
     assert result.lost.message.startswith("ValueError: two lines ? (chores.py:")
@@ -73,7 +73,7 @@ def test_an_exception_is_a_lost_task_that_says_what_where_and_in_which_stage(bac
 
 
 def test_an_enormous_message_is_cut(backend):
-    assert len(only(backend.run([Task(1, chores.fail, "x" * 10**6)])).lost.message) < 3000
+    assert len(only(backend.run([Job(1, chores.fail, "x" * 10**6)])).lost.message) < 3000
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_an_enormous_message_is_cut(backend):
     ids=["exit", "unprintable", "value_out", "value_in", "argument_out", "argument_in", "lambda"],
 )
 def test_what_cannot_be_run_or_sent_is_lost_alone(backend, function, argument, words):
-    results = {r.key: r for r in backend.run([Task(1, function, argument), Task(2, chores.square, 3)])}
+    results = {r.key: r for r in backend.run([Job(1, function, argument), Job(2, chores.square, 3)])}
     assert results[1].lost.kind == "exception"
     assert words in results[1].lost.message
     assert "\n" not in results[1].lost.message
@@ -99,15 +99,15 @@ def test_what_cannot_be_run_or_sent_is_lost_alone(backend, function, argument, w
 
 def test_a_task_does_not_share_memory_with_the_driver(backend):
     numbers = [1, 2]
-    assert only(backend.run([Task(1, chores.extend, numbers)])).value == [1, 2, 0]
+    assert only(backend.run([Job(1, chores.extend, numbers)])).value == [1, 2, 0]
     assert numbers == [1, 2]
 
 
 def test_leaving_the_iteration_early_does_not_disturb_the_next_batch(backend):
-    results = backend.run([Task(key, chores.count, 50) for key in range(8)])
+    results = backend.run([Job(key, chores.count, 50) for key in range(8)])
     next(results)
     results.close()
-    assert {r.key: r.value for r in backend.run([Task(key, chores.square, key) for key in (50, 51)])} == {
+    assert {r.key: r.value for r in backend.run([Job(key, chores.square, key) for key in (50, 51)])} == {
         50: 2500,
         51: 2601,
     }
@@ -116,8 +116,8 @@ def test_leaving_the_iteration_early_does_not_disturb_the_next_batch(backend):
 @pytest.mark.parametrize("callback", ["on_start", "on_progress"])
 def test_an_error_in_a_callback_reaches_the_driver_and_does_not_disturb_the_next_batch(backend, callback):
     with pytest.raises(ZeroDivisionError):
-        list(backend.run([Task(1, chores.count, 10)], **{callback: lambda *_: 1 // 0}))
-    assert only(backend.run([Task(9, chores.square, 9)])).value == 81
+        list(backend.run([Job(1, chores.count, 10)], **{callback: lambda *_: 1 // 0}))
+    assert only(backend.run([Job(9, chores.square, 9)])).value == 81
 
 
 @pytest.mark.parametrize("name", sorted(BACKENDS))

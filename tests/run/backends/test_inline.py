@@ -5,7 +5,7 @@ import os
 import pytest
 from run.backends import chores
 
-from rosearch.run.backends.backend import Task
+from rosearch.run.backends.backend import Job
 from rosearch.run.backends.inline import InlineBackend
 
 
@@ -14,10 +14,10 @@ def interrupt(_, progress):
 
 
 def test_tasks_run_in_the_process_of_the_driver_in_the_order_given():
-    results = list(InlineBackend().run([Task(key, chores.process_id, None) for key in (3, 1, 2)]))
+    results = list(InlineBackend().run([Job(key, chores.process_id, None) for key in (3, 1, 2)]))
     assert [(result.key, result.value) for result in results] == [(key, os.getpid()) for key in (3, 1, 2)]
 
 
 def test_an_interrupt_is_the_drivers_and_not_a_result():
     with pytest.raises(KeyboardInterrupt):
-        list(InlineBackend().run([Task(1, interrupt, None)]))
+        list(InlineBackend().run([Job(1, interrupt, None)]))

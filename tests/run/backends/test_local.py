@@ -16,7 +16,7 @@ import pytest
 from run.backends import broken_chores, chores
 
 from rosearch.errors import RunError
-from rosearch.run.backends.backend import Task
+from rosearch.run.backends.backend import Job
 from rosearch.run.backends.local import LocalBackend
 
 HERE = Path(__file__).parent
@@ -82,9 +82,9 @@ def test_ctrl_c_reaches_the_driver_alone_and_ends_its_workers(tmp_path):
 
 
 def test_a_killed_worker_loses_its_own_task_only_and_is_replaced():
-    tasks = [Task(key, chores.kill_itself if key in (2, 5) else chores.square, key) for key in range(8)]
+    jobs = [Job(key, chores.kill_itself if key in (2, 5) else chores.square, key) for key in range(8)]
     with LocalBackend(2) as backend:
-        results = {result.key: result for result in backend.run(tasks)}
+        results = {result.key: result for result in backend.run(jobs)}
         assert len(results) == 8
         for key, result in results.items():
             if key in (2, 5):
@@ -96,15 +96,15 @@ def test_a_killed_worker_loses_its_own_task_only_and_is_replaced():
 
 def test_a_worker_that_exits_is_lost_with_its_exit_code():
     with LocalBackend(1) as backend:
-        (result,) = backend.run([Task(1, chores.crash, 7)])
+        (result,) = backend.run([Job(1, chores.crash, 7)])
     assert (result.lost.kind, result.lost.message) == ("worker_lost", "the worker exited with code 7")
 
 
 def test_a_task_that_hangs_is_ended_and_the_others_go_on():
     started = []
     with LocalBackend(1, timeout_s=1.0) as backend:
-        tasks = [Task(1, chores.sleep, 1000.0), Task(2, chores.sleep, 0.0)]
-        results = {result.key: result for result in backend.run(tasks, started.append)}
+        jobs = [Job(1, chores.sleep, 1000.0), Job(2, chores.sleep, 0.0)]
+        results = {result.key: result for result in backend.run(jobs, started.append)}
     assert (results[1].lost.kind, results[1].lost.stage) == ("timeout", "nap")
     assert results[1].lost.message == "it took longer than 1 s"
     assert results[2].value == 0.0
@@ -121,45 +121,45 @@ def test_a_stopped_driver_does_not_count_against_a_tasks_time(monkeypatch):
         offset += 10_000.0  # between two looks at the clock, as after Ctrl-Z or a night's sleep
 
     with LocalBackend(1, timeout_s=60.0) as backend:
-        (result,) = backend.run([Task(1, chores.sleep, 1.2)], on_progress=jump)
+        (result,) = backend.run([Job(1, chores.sleep, 1.2)], on_progress=jump)
     assert offset > 0
     assert result.value == 1.2
 
 
 def test_workers_stay_for_many_tasks_and_batches():
     with LocalBackend(1) as backend:
-        tasks = [Task(key, chores.process_id, None) for key in (1, 2)]
-        pids = {result.value for _ in range(3) for result in backend.run(tasks)}
+        jobs = [Job(key, chores.process_id, None) for key in (1, 2)]
+        pids = {result.value for _ in range(3) for result in backend.run(jobs)}
     assert len(pids) == 1
     assert os.getpid() not in pids
 
 
 def test_a_worker_killed_between_batches_is_replaced_and_nothing_is_lost():
     with LocalBackend(1) as backend:
-        (first,) = backend.run([Task(1, chores.process_id, None)])
+        (first,) = backend.run([Job(1, chores.process_id, None)])
         os.kill(first.value, signal.SIGKILL)
-        (second,) = backend.run([Task(2, chores.process_id, None)])
+        (second,) = backend.run([Job(2, chores.process_id, None)])
     assert second.lost is None
     assert second.value != first.value
 
 
 def test_no_more_workers_start_than_there_are_tasks():
     with LocalBackend(8) as backend:
-        assert [r.value for r in backend.run([Task(1, chores.square, 3)])] == [9]
+        assert [r.value for r in backend.run([Job(1, chores.square, 3)])] == [9]
         assert len(backend._workers) == 1
 
 
 def test_a_thread_that_a_task_left_behind_disturbs_nobody():
     with LocalBackend(1) as backend:
-        tasks = [Task(1, chores.chatter_after, None), Task(2, chores.sleep, 0.6)]
-        assert {r.key: r.value for r in backend.run(tasks)} == {1: "done", 2: 0.6}
+        jobs = [Job(1, chores.chatter_after, None), Job(2, chores.sleep, 0.6)]
+        assert {r.key: r.value for r in backend.run(jobs)} == {1: "done", 2: 0.6}
 
 
 def test_closing_ends_workers_in_the_middle_of_their_work(tmp_path):
     backend = LocalBackend(1)
     held = []
     results = backend.run(
-        [Task(1, chores.hold, (tmp_path / "1.lock", "c")), Task(2, chores.square, 1)],
+        [Job(1, chores.hold, (tmp_path / "1.lock", "c")), Job(2, chores.square, 1)],
         on_progress=lambda *step: (held.append(step), 1 / 0),
     )
     with pytest.raises(ZeroDivisionError):
@@ -174,7 +174,7 @@ def test_the_environment_is_set_for_workers_and_left_alone_for_the_driver(monkey
     monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
     names = ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TOKENIZERS_PARALLELISM"]
     with LocalBackend(1, threads=3) as backend:
-        (result,) = backend.run([Task(1, chores.environment, names)])
+        (result,) = backend.run([Job(1, chores.environment, names)])
     assert result.value == ["3", "3", "3", "false"]
     assert os.environ["OMP_NUM_THREADS"] == "17"
     assert "MKL_NUM_THREADS" not in os.environ
@@ -195,10 +195,10 @@ def test_workers_that_cannot_start_end_the_run_with_one_clear_line(way, words, m
         LocalBackend(1, start_limit_s=0.5 if way == "hang" else 300.0) as backend,
         pytest.raises(RunError, match="workers cannot start: 3 in a row") as caught,
     ):
-        list(backend.run([Task(1, broken_chores.echo, 1)], started.append))
+        list(backend.run([Job(1, broken_chores.echo, 1)], started.append))
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
-    assert started == []  # a task is not to blame, nor recorded as begun, when its worker never came up
+    assert started == []  # a job is not to blame, nor recorded as begun, when its worker never came up
 
 
 def test_a_worker_that_fails_to_start_once_costs_nothing(monkeypatch, tmp_path):
@@ -206,7 +206,7 @@ def test_a_worker_that_fails_to_start_once_costs_nothing(monkeypatch, tmp_path):
     monkeypatch.setenv("CHORES_BREAK_ONCE", str(tmp_path / "broken"))
     started = []
     with LocalBackend(1) as backend:
-        (result,) = backend.run([Task(1, broken_chores.echo, 5)], started.append)
+        (result,) = backend.run([Job(1, broken_chores.echo, 5)], started.append)
     assert (tmp_path / "broken").exists()
     assert (result.value, started) == (5, [1])
 
@@ -221,7 +221,7 @@ def test_a_script_without_a_main_guard_gets_a_clear_line_and_not_a_chain_of_proc
 def test_fast_progress_is_thinned_on_its_way():
     steps = []
     with LocalBackend(1) as backend:
-        (result,) = backend.run([Task(1, chores.count, 20_000)], on_progress=lambda *step: steps.append(step))
+        (result,) = backend.run([Job(1, chores.count, 20_000)], on_progress=lambda *step: steps.append(step))
     assert result.value == 20_000
     assert {(1, "first", 20_000, 20_000), (1, "second", 20_000, 20_000)} <= set(steps)
     assert len(steps) < 10_000

@@ -27,9 +27,9 @@ from rosearch.evaluation.attacks.passes.forwards import watched
 from rosearch.evaluation.attacks.passes.packed import End
 from rosearch.evaluation.attacks.passes.real_tokens import Layout, Same, joined, laid_out
 from rosearch.evaluation.attacks.passes.spare_rows import roomy, rounded
+from rosearch.student.local_operations import LocalOperation
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification, StudentModel
 from rosearch.student.operations import Attention
-from rosearch.student.windowed import Windowed
 
 _NO_ENDS: Mapping[nn.Module, End] = MappingProxyType({})
 
@@ -118,7 +118,7 @@ def _run(
 def _operated(operation: Any, ends: Mapping[nn.Module, End], state: _Known, layout: Layout) -> _Known:
     """A node's operation, with norm and residual connection where it has them."""
     inner = getattr(operation, "operation", operation)
-    if isinstance(inner, Windowed):
+    if isinstance(inner, LocalOperation):
         made, same = _look(operation.norm, inner, state, layout)
     elif isinstance(inner, Attention):
         made, same = _attend(operation.norm, inner, state, layout), None
@@ -128,13 +128,13 @@ def _operated(operation: Any, ends: Mapping[nn.Module, End], state: _Known, layo
     return _Known(end(roomy(made), _rows(state, same))[: layout.count(same)].unsqueeze(0), same)
 
 
-def _plain_end(operation: Windowed | Attention, made: Tensor, x: Tensor) -> Tensor:
+def _plain_end(operation: LocalOperation | Attention, made: Tensor, x: Tensor) -> Tensor:
     """It may write into `made`, which nobody else reads."""
-    y: Tensor = operation.after(made) if isinstance(operation, Windowed) else operation.out(made)
+    y: Tensor = operation.after(made) if isinstance(operation, LocalOperation) else operation.out(made)
     return y.add_(x)
 
 
-def _look(norm: nn.Module, operation: Windowed, state: _Known, layout: Layout) -> tuple[Tensor, Same | None]:
+def _look(norm: nn.Module, operation: LocalOperation, state: _Known, layout: Layout) -> tuple[Tensor, Same | None]:
     """What convolutions and pools read, (U or N, W) and maybe more rows, by these classes."""
     window = Window(operation.along, operation.reach, operation.dilation, operation.zeros_pad)
     return look(window, operation.before(norm(state.values[0])), layout, state.same)

@@ -22,8 +22,8 @@ from transformers.activations import GELUActivation
 
 from rosearch.evaluation.attacks.passes.forwards import watched
 from rosearch.evaluation.attacks.passes.spare_rows import roomy
+from rosearch.student.local_operations import Convolution, LightConvolution, SeparableConvolution
 from rosearch.student.operations import Attention, FeedForward, Residual
-from rosearch.student.windowed import Convolution, LightConvolution, SeparableConvolution
 
 _Forward = Callable[..., Any]
 End = Callable[[Tensor, Tensor], Tensor]  # what an operation has read of other tokens, and what is added: both (M, W)

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rosearch.evaluation.attacks.passes.few_queries import ask, by_head, few
+from rosearch.student.local_operations import LocalOperation
 from rosearch.student.modeling_rosearch import FirstPooling, GraphNode, StudentModel
 from rosearch.student.operations import Attention, FeedForward, GatedLinearUnit, Identity, Residual, attend
-from rosearch.student.windowed import Windowed
 
 _ALL = 2**31  # tokens: more than any text has
 
@@ -57,7 +57,7 @@ def needed_tokens(reads: Sequence[Sequence[int]], reaches: Sequence[int], sinks:
 def reach(operation: Any) -> int:
     """How many tokens to the right a node's operation looks; 2^31 where it may be any."""
     inner = getattr(operation, "operation", operation)
-    if isinstance(inner, Windowed):
+    if isinstance(inner, LocalOperation):
         return inner.reach
     return 0 if isinstance(inner, FeedForward | GatedLinearUnit | Identity) else _ALL
 

@@ -12,8 +12,8 @@ from torch.nn import functional as F
 from rosearch.evaluation.attacks.passes import adjacent_tokens as token_neighbours
 from rosearch.evaluation.attacks.passes.adjacent_tokens import Window, look
 from rosearch.evaluation.attacks.passes.real_tokens import laid_out
+from rosearch.student.local_operations import LocalOperation
 from rosearch.student.operations import OPERATIONS
-from rosearch.student.windowed import Windowed
 
 WIDTH = 8
 CASES: list[tuple[str, dict[str, object]]] = [
@@ -23,10 +23,10 @@ CASES: list[tuple[str, dict[str, object]]] = [
 ]
 
 
-def operation(op: str, settings: dict[str, object]) -> Windowed:
+def operation(op: str, settings: dict[str, object]) -> LocalOperation:
     torch.manual_seed(2)
     module = OPERATIONS[op](WIDTH, **settings)
-    assert isinstance(module, Windowed)
+    assert isinstance(module, LocalOperation)
     for parameter in module.parameters():
         torch.nn.init.normal_(parameter)
     return module.eval()

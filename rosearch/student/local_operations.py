@@ -42,7 +42,7 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, dilation: int = 1, 
     return along_tokens(x)
 
 
-class Windowed(nn.Module, ABC):
+class LocalOperation(nn.Module, ABC):
     """What looks at a token's neighbours: work on each token alone, along the tokens, and on each alone again.
 
     A token's output depends on the tokens up to `reach` to either side, every `dilation`-th of them.
@@ -75,7 +75,7 @@ class Windowed(nn.Module, ABC):
         return x
 
 
-class Convolution(Windowed):
+class Convolution(LocalOperation):
     """A full convolution along the tokens, gelu, and a linear map."""
 
     def __init__(self, width: int, kernel: int) -> None:
@@ -93,7 +93,7 @@ class Convolution(Windowed):
         return y
 
 
-class SeparableConvolution(Windowed):
+class SeparableConvolution(LocalOperation):
     """A depthwise convolution along the tokens, a linear map over the features, gelu, and a linear map."""
 
     def __init__(self, width: int, kernel: int, dilation: int = 1) -> None:
@@ -113,7 +113,7 @@ class SeparableConvolution(Windowed):
         return y
 
 
-class LightConvolution(Windowed):
+class LightConvolution(LocalOperation):
     """Lightweight convolution (Wu 2019, arXiv 1901.10430), between a gated linear unit and a linear map.
 
     Eight kernels, each softmaxed over its taps and shared by an eighth of the features.
@@ -143,7 +143,7 @@ class LightConvolution(Windowed):
         return y
 
 
-class MaxPool(Windowed):
+class MaxPool(LocalOperation):
     """The largest value of each feature over the real tokens of the window."""
 
     zeros_pad = False
@@ -160,7 +160,7 @@ class MaxPool(Windowed):
         return zero_pads(y.squeeze(2).transpose(1, 2), keep)  # a pad among pads holds -inf
 
 
-class AveragePool(Windowed):
+class AveragePool(LocalOperation):
     """The mean of each feature over the real tokens of the window."""
 
     zeros_pad = False

@@ -6,37 +6,37 @@ from student.small_students import OPERATION_CASES, WIDTH, case_name
 from torch import Tensor, nn
 
 from rosearch.space.genotype import Setting
+from rosearch.student.local_operations import LocalOperation, convolve
 from rosearch.student.operations import OPERATIONS, build_operation
-from rosearch.student.windowed import Windowed, convolve
 
 TOKENS, PLACE = 41, 20
 Case = tuple[str, dict[str, Setting]]
 CASES = [case for case in OPERATION_CASES if "kernel" in case[1]]
 
-every_windowed_operation = pytest.mark.parametrize("case", CASES, ids=case_name)
+every_local_operation = pytest.mark.parametrize("case", CASES, ids=case_name)
 
 
 def tokens() -> Tensor:
     return torch.randn(3, TOKENS, WIDTH, generator=torch.Generator().manual_seed(1))
 
 
-def operation(case: Case) -> Windowed:
+def operation(case: Case) -> LocalOperation:
     module = OPERATIONS[case[0]](WIDTH, **case[1])
-    assert isinstance(module, Windowed)
+    assert isinstance(module, LocalOperation)
     generator = torch.Generator().manual_seed(3)
     for parameter in module.parameters():
         nn.init.normal_(parameter, std=0.3, generator=generator)
     return module.eval()
 
 
-def test_what_has_a_kernel_is_windowed() -> None:
+def test_what_has_a_kernel_is_a_local_operation() -> None:
     with_kernel = {op for op, _ in CASES}
     for op, settings in OPERATION_CASES:
         operation = build_operation(op, settings, WIDTH, 0.0, 1e-5)
-        assert isinstance(getattr(operation, "operation", operation), Windowed) == (op in with_kernel)
+        assert isinstance(getattr(operation, "operation", operation), LocalOperation) == (op in with_kernel)
 
 
-@every_windowed_operation
+@every_local_operation
 def test_a_token_depends_on_every_nth_token_within_reach_and_on_no_other(case: Case) -> None:
     module, x = operation(case), tokens().requires_grad_()
     module(x, None)[:, PLACE].square().sum().backward()
@@ -45,7 +45,7 @@ def test_a_token_depends_on_every_nth_token_within_reach_and_on_no_other(case: C
     assert seen == list(range(PLACE - module.reach, PLACE + module.reach + 1, module.dilation))
 
 
-@every_windowed_operation
+@every_local_operation
 def test_all_but_what_is_done_along_the_tokens_is_done_to_each_alone(case: Case) -> None:
     module, x = operation(case), tokens()
     for part in (module.before, module.after):
@@ -53,7 +53,7 @@ def test_all_but_what_is_done_along_the_tokens_is_done_to_each_alone(case: Case)
     torch.testing.assert_close(module(x, None), module.after(module.along(module.before(x), None)))
 
 
-@every_windowed_operation
+@every_local_operation
 def test_zeros_stand_for_padding_where_the_operation_says_so(case: Case) -> None:
     module, x = operation(case), tokens() - 5.0  # so that zeros are the largest of any window
     keep = torch.arange(TOKENS) < torch.tensor([TOKENS, 9, 30]).unsqueeze(1)
