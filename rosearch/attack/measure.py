@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from rosearch.attack.inputs import longest_input
 from rosearch.data.tasks import Labels
 from rosearch.errors import BadInput, MissingResource, Problem
 from rosearch.evaluation.attacks.recipes import RECIPES, resolve
@@ -25,6 +24,7 @@ from rosearch.evaluation.attacks.victim import Victim
 from rosearch.evaluation.quality import inference
 from rosearch.evaluation.robustness import Suite, SuiteResult, measure_robustness
 from rosearch.models.device import resolve_device
+from rosearch.models.lengths import longest_input
 from rosearch.progress import Progress, silent
 from rosearch.resources.resources import Resources
 

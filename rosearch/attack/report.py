@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,12 +17,11 @@ from rosearch.attack.inputs import (
     LabelledRows,
     find_classifier,
     is_experiment,
-    longest_input,
     read_rows,
 )
 from rosearch.attack.measure import as_victim, check_attacks, open_cache, predict_classes
 from rosearch.data.tasks import Labels
-from rosearch.errors import BadInput, CandidateFailed, Problem, RosearchError
+from rosearch.errors import BadInput, CandidateFailed, Problem, Problems, RosearchError, one_line
 from rosearch.evaluation.attacks.result import NO_LIMITS, Limits
 from rosearch.evaluation.collapse import collapse
 from rosearch.evaluation.comparison import ALPHA, Comparison, compare
@@ -32,6 +30,7 @@ from rosearch.evaluation.heldout_files import ADVGLUE, read_held_out
 from rosearch.evaluation.robustness import Suite, SuiteResult, measure_robustness, sample_rows
 from rosearch.measurements import Robustness
 from rosearch.models.device import resolve_device
+from rosearch.models.lengths import longest_input
 from rosearch.progress import Progress, silent
 from rosearch.report.statistics import holm
 from rosearch.resources.resources import Resources
@@ -140,41 +139,32 @@ def run_attack(request: AttackRequest, progress: Progress = silent) -> AttackRep
 
 
 def _read_inputs(request: AttackRequest, resources: Resources) -> _Inputs:
-    problems: list[Problem] = []
+    problems = Problems()
     found: list[FoundClassifier] = []
     rows: LabelledRows | None = None
-
-    @contextmanager
-    def collected() -> Iterator[None]:
-        try:
-            yield
-        except BadInput as error:
-            problems.extend(error.problems)
-
-    with collected():
+    with problems:
         check_attacks((*request.attacks, *request.single_swaps), resources)
     for name in request.models:
-        with collected():
+        with problems:
             found.append(find_classifier(name, trust_remote_code=request.trust_remote_code))
     if request.task is not None and found:
-        with collected():
+        with problems:
             # An experiment names its columns: those that a user names beside it are the held-out sets'.
             columns = COLUMNS_BY_NAME if request.held_out and is_experiment(request.task) else request.columns
             rows = read_rows(request.task, request.split, columns, request.data_root, found[0])
     labels, held_out, lengths = [], [], []
     task = request.held_out_task or (rows.task if rows is not None and rows.task in ADVGLUE else "")
     for one in found:
-        with collected():
+        with problems:
             lengths.append(_length(one, request.max_length, rows))
         if rows is not None:
-            with collected():
+            with problems:
                 labels.append(rows.labels_of(one))
-        with collected():
+        with problems:
             held_out.append(
                 tuple(read_held_out(path, one.labels, task, request.columns.names) for path in request.held_out)
             )
-    if problems:
-        raise BadInput(list(dict.fromkeys(problems)))
+    problems.raise_found()
     return _Inputs(tuple(found), rows, tuple(labels), tuple(held_out), tuple(lengths))
 
 
@@ -224,7 +214,7 @@ def _measured(
         except Exception as error:
             if isinstance(error, CandidateFailed) or victim.failure is error:
                 kind = "" if isinstance(error, CandidateFailed) else f"{type(error).__name__}: "
-                raise RosearchError(f"model {found.name}: {kind}{' '.join(str(error).split())[:300]}") from error
+                raise RosearchError(f"model {found.name}: {kind}{one_line(error, 300)}") from error
             raise
 
 

@@ -61,8 +61,9 @@ def distil(
     After Ctrl-C, a crash or kill -9 the same command goes on.
     """
     from rosearch.config.file import load_experiment
-    from rosearch.distil.inputs import find_student, gather
+    from rosearch.distil.inputs import find_student
     from rosearch.distil.student import Options, distil_student
+    from rosearch.errors import gather
     from rosearch.export.targets.huggingface import check_destination
     from rosearch.terminal.distil import print_distilled, print_json, watched
 

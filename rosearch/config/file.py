@@ -9,7 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from rosearch.config.experiment import Experiment
-from rosearch.errors import BadInput, Problem
+from rosearch.errors import BadInput, Problem, one_line
 
 
 def load_experiment(path: Path, overrides: tuple[str, ...] = (), data_root: Path | None = None) -> Experiment:
@@ -88,7 +88,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(Problem(str(path), "", "a readable YAML file", str(error))) from None
     except yaml.YAMLError as error:
-        raise BadInput(Problem(str(path), "", "valid YAML", " ".join(str(error).split()))) from None
+        raise BadInput(Problem(str(path), "", "valid YAML", one_line(error, None))) from None
     if not isinstance(data, dict):
         raise BadInput(Problem(str(path), "", "a mapping of keys", type(data).__name__))
     return data

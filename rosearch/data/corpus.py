@@ -7,15 +7,12 @@ read, nor by their order (`shuffling`). No torch here; `blocks` makes batches.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from filelock import FileLock
 
 from rosearch.config.corpus import CorpusConfig
 from rosearch.data.corpus_sources import Source, find_sources
@@ -24,6 +21,7 @@ from rosearch.data.shuffling import Permutation
 from rosearch.data.tasks import Rows
 from rosearch.data.tokens import tokenizer_fingerprint
 from rosearch.errors import BadInput, Problem
+from rosearch.files import content_key, made_once
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
 
@@ -87,12 +85,8 @@ def prepare_corpus(
     sources = find_sources(config)
     key = _key(config, sources, tokenizer)
     folder = cache / "corpora" / key
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.parent / f"{key}.lock"):
-        if (stored := _open(folder)) is None:
-            _write(folder, config, sources, tokenizer, np.dtype(_kind(vocabulary)), progress)
-            stored = _open(folder)
-    assert stored is not None
+    kind = np.dtype(_kind(vocabulary))
+    stored = made_once(folder, _open, lambda draft: _write(draft, config, sources, tokenizer, kind, progress))
     return _shared_out(config, key, folder, stored)
 
 
@@ -116,7 +110,7 @@ def _key(config: CorpusConfig, sources: list[Source], tokenizer: Any) -> str:
         str(config.block_length),
         *(source.fingerprint for source in sources),
     )
-    return hashlib.blake2b("\x1d".join(parts).encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+    return content_key(parts, "\x1d")
 
 
 def _open(folder: Path) -> dict[str, Any] | None:
@@ -132,29 +126,18 @@ def _open(folder: Path) -> dict[str, Any] | None:
 def _write(
     folder: Path, config: CorpusConfig, sources: list[Source], tokenizer: Any, kind: np.dtype[Any], progress: Progress
 ) -> None:
-    """Fills a folder beside `folder`, then renames it: a reader sees all of it or nothing.
-
-    That folder has one name, and whoever writes holds the lock: what a killed process left is found and removed.
-    """
     if problems := [problem for source in sources for problem in source.problems()]:
         raise BadInput(problems)
-    unfinished = folder.parent / f".unfinished-{folder.name}"
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir()
-    try:
-        with (unfinished / "blocks.bin").open("wb") as file:
-            packer = Packer(tokenizer, config.block_length, kind, file)
-            for source in sources:
-                _pack(packer, source, progress)
-        _require_blocks(config, 1, packer.blocks, packer.tokens)
-        facts = {"blocks": packer.blocks, "block_length": config.block_length, "kind": kind.name}
-        facts |= {"documents": packer.documents, "tokens": packer.tokens, "unknown": packer.unknown}
-        facts["sources"] = [source.where for source in sources]
-        (unfinished / "corpus.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-        shutil.rmtree(folder, ignore_errors=True)  # only ever a damaged one
-        unfinished.replace(folder)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+    folder.mkdir()
+    with (folder / "blocks.bin").open("wb") as file:
+        packer = Packer(tokenizer, config.block_length, kind, file)
+        for source in sources:
+            _pack(packer, source, progress)
+    _require_blocks(config, 1, packer.blocks, packer.tokens)
+    facts = {"blocks": packer.blocks, "block_length": config.block_length, "kind": kind.name}
+    facts |= {"documents": packer.documents, "tokens": packer.tokens, "unknown": packer.unknown}
+    facts["sources"] = [source.where for source in sources]
+    (folder / "corpus.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
 
 def _pack(packer: Packer, source: Source, progress: Progress) -> None:

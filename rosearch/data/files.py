@@ -16,7 +16,7 @@ from typing import IO, Any
 import pandas as pd
 
 from rosearch.data.patterns import archive_of, read_member
-from rosearch.errors import BadInput, Problem
+from rosearch.errors import BadInput, Problem, one_line
 
 _Source = Path | io.BytesIO
 _OPENERS: dict[str, Callable[..., IO[Any]]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
@@ -43,7 +43,7 @@ def read_file(path: Path, columns: Sequence[str] | None = None, content: bytes |
         return reader(path if content is None else io.BytesIO(content), compression, columns)
     except (OSError, EOFError, ValueError, csv.Error, lzma.LZMAError, pd.errors.ParserWarning) as error:
         # pandas' and pyarrow's parser errors, and bad UTF-8, are ValueErrors
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = one_line(error, None)
         raise BadInput(Problem(str(path), "", f"a readable {suffixes[-1]} file", reason)) from None
 
 

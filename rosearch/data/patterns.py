@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from rosearch.errors import BadInput, Problem
+from rosearch.errors import BadInput, Problem, one_line
 
 _ARCHIVE = re.compile(r"\.tar(\.(gz|bz2|xz))?$", re.IGNORECASE)
 _BROKEN = (OSError, EOFError, tarfile.TarError, lzma.LZMAError, zlib.error)
@@ -124,6 +124,6 @@ def _members(archive: Path, wanted: Callable[[str], bool]) -> dict[str, bytes]:
                 if member.isfile() and wanted(name) and (content := opened.extractfile(member)) is not None:
                     found[name] = content.read()
     except _BROKEN as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = one_line(error, None)
         raise BadInput(Problem(str(archive), "", "a readable tar archive", reason)) from None
     return found

@@ -11,14 +11,12 @@ from __future__ import annotations
 import contextlib
 import csv
 import fnmatch
-import hashlib
 import io
 import json
 import lzma
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import IO, Any
 
@@ -26,7 +24,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rosearch.data.text_stream import DECOMPRESSORS, LONGEST_ROW, bounded_lines, checked_text
-from rosearch.errors import BadInput, Problem
+from rosearch.errors import BadInput, Problem, one_line
+from rosearch.files import file_hash
 
 LONGEST_PARAGRAPH = 2**14  # characters; bounds what the tokenizer is given at once
 _PARQUET_ROWS = 64  # documents held at once
@@ -44,9 +43,7 @@ class TextFile:
     @property
     def fingerprint(self) -> str:
         """Of the content and of what decides how it is read; where the file lies is no part of it."""
-        state = self.path.stat()
-        content = _content(self.path, state.st_size, state.st_mtime_ns)
-        return "\x1f".join((*_suffixes(self.path), content, self.column, self.members))
+        return "\x1f".join((*_suffixes(self.path), file_hash(self.path), self.column, self.members))
 
     @property
     def position(self) -> int:
@@ -64,8 +61,8 @@ class TextFile:
                 content = stack.enter_context(DECOMPRESSORS[compression](raw)) if compression else raw
                 yield from self._tar(content) if kind == ".tar" else self._of(kind, content, str(self.path))
         except _BROKEN as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise BadInput(Problem(str(self.path), "", f"a readable {kind}{compression} file", reason)) from None
+            expected = f"a readable {kind}{compression} file"
+            raise BadInput(Problem(str(self.path), "", expected, one_line(error, None))) from None
 
     def _of(self, kind: str, content: Any, where: str) -> Iterator[str]:
         if kind == ".txt":
@@ -204,10 +201,3 @@ def _suffixes(name: PurePath) -> tuple[str, str]:
     suffixes = [suffix.lower() for suffix in name.suffixes]
     compression = suffixes.pop() if suffixes and suffixes[-1] in DECOMPRESSORS else ""
     return (suffixes[-1] if suffixes else ""), compression
-
-
-@lru_cache(maxsize=4096)
-def _content(path: Path, size: int, modified_ns: int) -> str:
-    """A file's hash; size and time are there so that a file that changed is read again, and no other."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
 
 from rosearch.data.tasks import Labels, Rows, Split, update_with_texts
 from rosearch.errors import BadInput, Problem
+from rosearch.files import content_key, made_once
 from rosearch.progress import Progress, silent
 
 _FORMAT = "1"  # part of every key: raise it when what is written changes
@@ -60,14 +58,11 @@ def tokenise(split: Split, tokenizer: Any, max_length: int, cache: Path, progres
         raise BadInput(Problem(name, "tokenizer", "a padding token", "none", "set pad_token in tokenizer_config.json"))
     key = _key(split, tokenizer, max_length)
     folder = cache / "encoded" / key
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.parent / f"{key}.lock"):
-        stored = _open(folder, len(split))
-        if stored is None:
-            _write(folder, split, tokenizer, max_length, progress)
-            stored = _open(folder, len(split))
-    assert stored is not None
-    ids, token_types, offsets, truncated = stored
+    ids, token_types, offsets, truncated = made_once(
+        folder,
+        lambda folder: _open(folder, len(split)),
+        lambda draft: _write(draft, split, tokenizer, max_length, progress),
+    )
     return TokenisedSplit(key, ids, token_types, offsets, split.labels, truncated, int(tokenizer.pad_token_id))
 
 
@@ -87,7 +82,7 @@ def tokenizer_fingerprint(tokenizer: Any, *, inputs: bool = True) -> str:
         state["encoding"] = tokenizer.encoding_fingerprint
     if inputs:
         state["inputs"] = list(tokenizer.model_input_names)
-    return hashlib.blake2b(json.dumps(state, sort_keys=True).encode(), digest_size=16).hexdigest()
+    return content_key([json.dumps(state, sort_keys=True)])
 
 
 def _key(split: Split, tokenizer: Any, max_length: int) -> str:
@@ -115,31 +110,21 @@ def _open(folder: Path, rows: int) -> _Stored | None:
 
 
 def _write(folder: Path, split: Split, tokenizer: Any, max_length: int, progress: Progress) -> None:
-    """Fills a temporary folder beside `folder`, then renames it: a reader sees all of it or nothing."""
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".unfinished-") as name:
-        unfinished = Path(name) / folder.name
-        unfinished.mkdir()
-        ids, types, lengths, truncated = [], [], [], 0
-        for chunk in _tokenise(split.texts, tokenizer, max_length, progress):
-            ids.append(chunk.ids)
-            types.append(chunk.token_types)
-            lengths.append(chunk.lengths)
-            truncated += chunk.truncated
-        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.concatenate(lengths), dtype=np.int64)])
-        np.save(unfinished / "ids.npy", np.concatenate(ids))
-        np.save(unfinished / "offsets.npy", offsets)
-        has_types = types[0] is not None
-        if has_types:
-            np.save(unfinished / "token_types.npy", np.concatenate([part for part in types if part is not None]))
-        meta = {
-            "token_types": has_types,
-            "truncated": truncated,
-            "rows": len(split),
-            "max_length": max_length,
-        }
-        (unfinished / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
-        shutil.rmtree(folder, ignore_errors=True)  # only ever a damaged one
-        unfinished.replace(folder)
+    folder.mkdir()
+    ids, types, lengths, truncated = [], [], [], 0
+    for chunk in _tokenise(split.texts, tokenizer, max_length, progress):
+        ids.append(chunk.ids)
+        types.append(chunk.token_types)
+        lengths.append(chunk.lengths)
+        truncated += chunk.truncated
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.concatenate(lengths), dtype=np.int64)])
+    np.save(folder / "ids.npy", np.concatenate(ids))
+    np.save(folder / "offsets.npy", offsets)
+    has_types = types[0] is not None
+    if has_types:
+        np.save(folder / "token_types.npy", np.concatenate([part for part in types if part is not None]))
+    meta = {"token_types": has_types, "truncated": truncated, "rows": len(split), "max_length": max_length}
+    (folder / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,33 +7,30 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
-from rosearch.attack.inputs import longest_input
 from rosearch.config.file import read_yaml
 from rosearch.data.tasks import Task
 from rosearch.data.tokens import tokenizer_fingerprint
-from rosearch.errors import BadInput, MissingResource, Problem, RosearchError
-from rosearch.models.weights import folder_fingerprint, locate_weights
+from rosearch.errors import BadInput, Problem, Problems, one_line
+from rosearch.models.heads import has_head, label_names, label_order, reorder_head
+from rosearch.models.lengths import longest_input
+from rosearch.models.places import folder_fingerprint, locate_named
+from rosearch.models.reading import UNREADABLE, load_config, load_model, load_tokenizer, quiet_transformers
 from rosearch.records.run_directory import RunDirectory
 from rosearch.run.results import load_results
 from rosearch.space.genotype import Genotype
 from rosearch.space.known import KNOWN
 from rosearch.space.rules import ENCODINGS, structural_problems
 from rosearch.student.configuration_rosearch import StudentConfig
-from rosearch.training.fine_tuning import label_names, quiet_transformers
 from rosearch.training.fitting import private_generator
 from rosearch.training.methods import METHODS
-from rosearch.training.teacher import has_head, label_order, reorder_head
 
-_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, ImportError, SafetensorError)
 _FILES = (".json", ".yaml", ".yml")
 _KINDS = (
     "a folder or hub name of a transformers model, RUN:ID, a genotype file (.json, .yaml), layers:0,2,4 of the "
@@ -78,21 +75,18 @@ class FoundStudent:
         """Raise `BadInput` with all of the folder that does not fit the task."""
         if self.folder is None:
             return
-        problems = []
+        problems = Problems()
         if self.tokenizer is not None:
             if self.tokenizer.pad_token_id is None:
-                problems.append(Problem("student", self.name, "a tokenizer that pads", "none with a padding token"))
-            problems += self._too_few_words(self.tokenizer)
+                problems.add(Problem("student", self.name, "a tokenizer that pads", "none with a padding token"))
+            problems.add(*self._too_few_words(self.tokenizer))
             if max_length > (longest := longest_input(self.config, self.tokenizer)):
                 expected = f"at most {longest}, the longest text that {self.name} reads"
-                problems.append(Problem("experiment", "task.max_length", expected, str(max_length)))
+                problems.add(Problem("experiment", "task.max_length", expected, str(max_length)))
         if has_head(self.config):
-            try:
+            with problems:
                 label_order(self.config, task, self.name, _FRESH_HEAD)
-            except BadInput as error:
-                problems += error.problems
-        if problems:
-            raise BadInput(problems)
+        problems.raise_found()
 
     def check_tokenizer(self, teacher: Any, method: str) -> None:
         """Raise `BadInput` where it cannot read with the teacher's tokenizer and must."""
@@ -125,19 +119,12 @@ class FoundStudent:
         labels = {} if order else {"num_labels": task.num_labels, **label_names(task)}
         try:
             with private_generator(torch.device("cpu"), seed), quiet_transformers():
-                model, found = AutoModelForSequenceClassification.from_pretrained(
-                    self._folder,
-                    local_files_only=True,
-                    use_safetensors=True,
-                    dtype=torch.float32,
-                    output_loading_info=True,
-                    **labels,
-                )
-        except _UNREADABLE as error:
+                model, missing = load_model(AutoModelForSequenceClassification, self._folder, **labels)
+        except UNREADABLE as error:
             expected = "the weights of a model that transformers knows as a sequence classifier"
-            raise BadInput(Problem("student", self.name, expected, _one_line(error))) from None
-        if has_head(self.config) and found["missing_keys"]:
-            absent = f"none for {', '.join(sorted(found['missing_keys'])[:3])}"
+            raise BadInput(Problem("student", self.name, expected, one_line(error))) from None
+        if has_head(self.config) and missing:
+            absent = f"none for {', '.join(missing[:3])}"
             raise BadInput(Problem("student", self.name, "the weights of a sequence classifier", absent))
         if order:
             reorder_head(model, order, self.name)
@@ -195,7 +182,7 @@ def _read_genotype(path: Path) -> Genotype:
         genotype = Genotype.from_dict(data.get("genotype") or data)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         expected = "a genotype: width, rank, pooling, and nodes with op, inputs, merge and settings"
-        got = f"no {error}" if isinstance(error, KeyError) else _one_line(error)
+        got = f"no {error}" if isinstance(error, KeyError) else one_line(error)
         raise BadInput(Problem(str(path), "", expected, got)) from None
     if problems := structural_problems(genotype):
         raise BadInput([Problem(str(path), "", "a genotype that can be built", problem) for problem in problems])
@@ -203,16 +190,16 @@ def _read_genotype(path: Path) -> Genotype:
 
 
 def _find_weights(name: str) -> FoundStudent:
-    folder = _locate(name)
+    folder = locate_named(name, "student", f"give {_KINDS}")
     try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        config = load_config(folder)
         ours = isinstance(config, StudentConfig)
         read = _tokenizer_folder(folder, ours)
-        tokenizer = None if read is None else AutoTokenizer.from_pretrained(read, local_files_only=True)
+        tokenizer = None if read is None else load_tokenizer(read)
         genotype = Genotype.from_dict(config.genotype) if ours else None
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         expected = "the configuration and the tokenizer of a transformers model"
-        raise BadInput(Problem("student", name, expected, _one_line(error))) from None
+        raise BadInput(Problem("student", name, expected, one_line(error))) from None
     return FoundStudent(name, genotype, folder, config, tokenizer)
 
 
@@ -222,16 +209,6 @@ def _tokenizer_folder(folder: Path, ours: bool) -> Path | None:
         return folder
     run = RunDirectory(folder.resolve().parent.parent)
     return run.tokenizer if run.students == folder.resolve().parent and run.tokenizer.is_dir() else None
-
-
-def _locate(name: str) -> Path:
-    try:
-        return locate_weights(name)
-    except BadInput as error:
-        raise BadInput([replace(one, where="student", key=name) for one in error.problems]) from None
-    except MissingResource as error:  # its advice is for experiments
-        reason = str(error).removeprefix("teacher.model: ").partition("; give a local folder")[0]
-        raise MissingResource(f"student: {reason}; give {_KINDS}") from None
 
 
 def _tokens(tokenizer: Any) -> str:
@@ -245,26 +222,3 @@ def _give_only_what_is_taken(tokenizer: Any, model: PreTrainedModel) -> None:
     if int(getattr(model.config, "type_vocab_size", 2)) < 2:
         names = [name for name in names if name != "token_type_ids"]
     tokenizer.model_input_names = names
-
-
-def gather(*checks: Callable[[], Any]) -> list[Any]:
-    """What each check returns. Raises `BadInput` with the problems of all, else the first error of another kind."""
-    results: list[Any] = []
-    problems: list[Problem] = []
-    others: list[RosearchError] = []
-    for check in checks:
-        try:
-            results.append(check())
-        except BadInput as error:
-            problems += error.problems
-        except RosearchError as error:
-            others.append(error)
-    if problems:
-        raise BadInput(list(dict.fromkeys(problems)))
-    if others:
-        raise others[0]
-    return results
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -18,7 +18,7 @@ from rosearch.evaluation.efficiency import BERT_BASE_ENCODER_PARAMETERS, BERT_BA
 from rosearch.export.card import CardFacts
 from rosearch.materials.task import Materials
 from rosearch.measurements import Efficiency, Measurements, Quality, TeacherCost, Training
-from rosearch.models.weights import model_fingerprint
+from rosearch.models.places import model_fingerprint
 from rosearch.space.genotype import Genotype
 from rosearch.training.methods import own_settings
 

@@ -16,26 +16,29 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-from transformers import AutoConfig, AutoTokenizer, PreTrainedModel
+from transformers import PreTrainedModel
 
 from rosearch.attack.measure import open_cache
 from rosearch.config.experiment import Experiment
 from rosearch.data.loading import load_task
 from rosearch.data.tasks import Task
 from rosearch.data.tokens import tokenise
-from rosearch.distil.inputs import FoundStudent, find_student, gather
+from rosearch.distil.inputs import FoundStudent, find_student
 from rosearch.distil.record import Measured, card_facts, record_of
-from rosearch.errors import CandidateFailed, RunError
+from rosearch.errors import CandidateFailed, RunError, gather
 from rosearch.evaluation.efficiency import measure_efficiency, teacher_cost
 from rosearch.evaluation.quality import predict
 from rosearch.export.targets.huggingface import RECORD, check_destination, export_model, export_student
+from rosearch.files import try_lock
 from rosearch.materials.job import Stopwatch
 from rosearch.materials.required_resources import require_training
-from rosearch.materials.task import Materials, gather_materials, quality_of, table_rows, task_seed
-from rosearch.materials.training_inputs import fresh_student, save_whole, training_inputs
+from rosearch.materials.task import Materials, gather_materials, quality_of, task_seed
+from rosearch.materials.training_inputs import fresh_student, training_inputs
 from rosearch.measurements import Training
 from rosearch.models.device import resolve_device
+from rosearch.models.lengths import table_rows
+from rosearch.models.reading import load_classifier, load_config, load_tokenizer
+from rosearch.models.saving import save_whole
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
 from rosearch.space.genotype import Genotype
@@ -43,7 +46,7 @@ from rosearch.student.configuration_rosearch import StudentConfig
 from rosearch.training.checkpoint import Checkpoint
 from rosearch.training.cutting import cut_student
 from rosearch.training.fitting import OnLoss
-from rosearch.training.teacher import find_teacher, load_teacher
+from rosearch.training.teacher import find_teacher
 from rosearch.training.trainer import distil
 
 _BATCH = 64  # rows at a time where nothing is trained
@@ -120,7 +123,7 @@ def _checked_task(experiment: Experiment, found: FoundStudent) -> Task:
     """The task. Raises `BadInput` with all of teacher and student that does not fit it."""
     task, length = load_task(experiment.require_task(), task_seed(experiment)), experiment.require_task().max_length
     teacher, _ = gather(lambda: find_teacher(experiment.teacher, task, length), lambda: found.check(task, length))
-    tokenizer = AutoTokenizer.from_pretrained(teacher.weights, local_files_only=True)
+    tokenizer = load_tokenizer(teacher.weights)
     found.check_tokenizer(tokenizer, experiment.distillation.method)
     require_training(experiment, [found.encoding])
     return task
@@ -164,11 +167,11 @@ class _Distillation:
 
     def _fresh(self, materials: Materials) -> PreTrainedModel:
         if self.found.layers:
-            teacher, tokenizer = load_teacher(materials.teacher)[0], materials.tokenizer
+            teacher, tokenizer = load_classifier(materials.teacher)[0], materials.tokenizer
             rows = getattr(tokenizer, "source_ids", None)
             return cut_student(teacher, self.found.layers, rows, tokenizer.pad_token_id)
         assert self.found.genotype is not None
-        positions, token_types = table_rows(AutoConfig.from_pretrained(materials.teacher, local_files_only=True))
+        positions, token_types = table_rows(load_config(materials.teacher))
         config = self.experiment.distillation
         return fresh_student(
             self.found.genotype, materials, config, seed=self.seed, positions=positions, token_types=token_types
@@ -200,7 +203,7 @@ class _Distillation:
         """Both models on validation rows, and on test rows where asked; FLOPs of a text no longer than the task's."""
         config = self.experiment.evaluation.efficiency
         tokens = min(config.tokens, materials.max_length)
-        teacher, tokenizer = load_teacher(materials.teacher)
+        teacher, tokenizer = load_classifier(materials.teacher)
         teacher.to(materials.device)
         quality, teachers = {}, {}
         for name in ("validation", "test") if self.options.test else ("validation",):
@@ -253,12 +256,11 @@ def _workplace(to: Path) -> Iterator[Path]:
     place = unfinished(to)
     try:
         place.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(place / "lock")
-        lock.acquire(blocking=False)
-    except Timeout:
-        raise RunError(f"{to}: another process is writing it") from None
+        lock = try_lock(place / "lock")
     except OSError as error:
         raise RunError(f"{to}: cannot be written: {error.strerror or error}") from None
+    if lock is None:
+        raise RunError(f"{to}: another process is writing it")
     try:
         yield place
     finally:

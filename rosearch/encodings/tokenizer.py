@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import secrets
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -15,6 +14,7 @@ from typing import Any
 from rosearch.encodings.synonyms import synonym_codes
 from rosearch.encodings.vocabulary import cut_vocabulary, pieces_in_use
 from rosearch.errors import BadInput, Problem
+from rosearch.files import made_once
 from rosearch.resources.resources import Resources
 from rosearch.student.tokenization_rosearch import WORD, EncodedTokenizer, WordEncoding
 
@@ -48,12 +48,13 @@ def student_tokenizer(
     resources.require(lists_of(encoding), f"encoding {encoding}")
     lists = resources.fingerprint(lists_of(encoding)) if lists_of(encoding) else ""
     counts, vocabulary = _word_counts(texts), tokenizer.get_vocab()
-    path = cache / "encodings" / f"{_key(encoding, counts, vocabulary, lists)}.json"
-    kept = _read(path)
-    if kept is None:
+
+    def make(draft: Path) -> None:
         data = build_encoding(encoding, counts, vocabulary, resources)
         kept = {"data": data, "pieces": pieces_in_use(tokenizer, WordEncoding(data).text, texts)}
-        _write(path, kept)
+        draft.write_text(json.dumps(kept, ensure_ascii=False), encoding="utf-8")
+
+    kept = made_once(cache / "encodings" / f"{_key(encoding, counts, vocabulary, lists)}.json", _read, make)
     return _with_encoding(tokenizer, kept["data"], kept["pieces"])
 
 
@@ -112,13 +113,6 @@ def _read(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return found
-
-
-def _write(path: Path, kept: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(f".{secrets.token_hex(4)}")
-    draft.write_text(json.dumps(kept, ensure_ascii=False), encoding="utf-8")
-    draft.replace(path)
 
 
 @lru_cache(maxsize=2)

@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoTokenizer
 
 from rosearch.config.experiment import Experiment
 from rosearch.data.corpus import Corpus, prepare_corpus
-from rosearch.errors import BadInput, Problem
+from rosearch.errors import BadInput, Problem, one_line
 from rosearch.evaluation.efficiency import teacher_cost
 from rosearch.materials.latency import teacher_latency
-from rosearch.materials.task import table_rows
 from rosearch.measurements import Quality, TeacherFacts
 from rosearch.models.device import resolve_device
-from rosearch.models.weights import folder_fingerprint, locate_weights
+from rosearch.models.lengths import table_rows
+from rosearch.models.places import folder_fingerprint, locate_weights
+from rosearch.models.reading import UNREADABLE, load_config, load_tokenizer
 from rosearch.progress import Progress, silent
 from rosearch.training.encoder import load_encoder
 from rosearch.training.layer_transfer import uniform_and_last
@@ -82,14 +82,12 @@ def find_encoder(experiment: Experiment, most_layers: int = 0) -> tuple[Path, An
     assert experiment.corpus is not None
     folder, length = locate_weights(experiment.teacher.model), experiment.corpus.block_length
     try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True)
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        config, tokenizer = load_config(folder), load_tokenizer(folder)
         positions, _ = table_rows(config)
         layers = int(config.num_hidden_layers)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except UNREADABLE as error:
         expected = "a folder with the configuration, weights and tokenizer of a transformers encoder"
-        got = f"{folder}: {' '.join(str(error).split())[:200]}"
-        raise BadInput(Problem("experiment", "teacher.model", expected, got)) from None
+        raise BadInput(Problem("experiment", "teacher.model", expected, f"{folder}: {one_line(error)}")) from None
     if length > positions:
         expected = f"at most {positions}, the positions of the teacher"
         raise BadInput(Problem("experiment", "corpus.block_length", expected, str(length)))

@@ -30,14 +30,15 @@ from rosearch.materials.latency import teacher_latency
 from rosearch.materials.required_resources import attack_resources, find_recipes
 from rosearch.measurements import Quality, Robustness, SingleSwaps, TeacherFacts
 from rosearch.models.device import resolve_device
-from rosearch.models.lengths import text_positions
+from rosearch.models.lengths import table_rows
+from rosearch.models.reading import load_classifier, load_tokenizer
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
 from rosearch.resources.resources import Resources
 from rosearch.student.inherit import check_initial
 from rosearch.training.methods import required_layers
 from rosearch.training.outputs import TeacherOutputs, teacher_outputs
-from rosearch.training.teacher import load_teacher, prepare_teacher
+from rosearch.training.teacher import prepare_teacher
 
 
 @dataclass(frozen=True)
@@ -156,13 +157,6 @@ def task_seed(experiment: Experiment) -> int:
     return derive_seed(experiment.seed, "task")
 
 
-def load_tokenizer(folder: Path) -> Any:
-    """The tokenizer saved with a teacher."""
-    from transformers import AutoTokenizer
-
-    return AutoTokenizer.from_pretrained(folder)
-
-
 def measure_teacher(materials: Materials, experiment: Experiment, progress: Progress = silent) -> TeacherFacts:
     """The teacher's quality and robustness on the validation split, and its cost; the driver does it once a run.
 
@@ -176,7 +170,7 @@ def measure_teacher(materials: Materials, experiment: Experiment, progress: Prog
 
 
 def _measure_teacher(materials: Materials, experiment: Experiment, progress: Progress) -> TeacherFacts:
-    model, _ = load_teacher(materials.teacher)
+    model, _ = load_classifier(materials.teacher)
     model.to(materials.device).eval()
     config = experiment.evaluation.efficiency
     logits = predict(model, materials.tokenised("validation"), materials.device, 64, progress)
@@ -194,14 +188,6 @@ def _measure_teacher(materials: Materials, experiment: Experiment, progress: Pro
         attacks=under.attacks,
         single_swaps=under.single_swaps,
     )
-
-
-def table_rows(config: Any) -> tuple[int, int]:
-    """Positions and token types of a teacher, as many as its students get. `AttributeError` where it names none."""
-    positions = text_positions(config)
-    if positions is None:
-        raise AttributeError("a configuration without max_position_embeddings")
-    return positions, max(1, int(getattr(config, "type_vocab_size", 1)))
 
 
 def quality_of(logits: Logits, materials: Materials, split: str) -> Quality:

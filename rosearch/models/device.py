@@ -29,7 +29,7 @@ def resolve_device(name: str) -> torch.device:
     if name != "cpu" and int(match.group(1) or 0) >= count:
         seen = f"torch sees {count} CUDA device{'s' if count != 1 else ''}"
         fix = "use -o execution.device=auto (or cpu), or install a torch built for your GPU"
-        raise MissingResource(f"execution.device: {name} is not there ({seen}); {fix}")
+        raise MissingResource(f"{name} is not there ({seen})", fix, "execution.device")
     return torch.device(name)
 
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import shutil
 import socket
 from collections.abc import Iterator
@@ -27,11 +26,11 @@ from pathlib import Path
 from typing import Self
 
 import yaml
-from filelock import FileLock, Timeout
 
 from rosearch.config.experiment import Experiment
 from rosearch.config.file import load_snapshot
 from rosearch.errors import RunError
+from rosearch.files import draft_beside, remove_whole, settle, try_lock, write_whole
 from rosearch.records.record import Record
 from rosearch.records.store import Store
 
@@ -50,14 +49,11 @@ class RunDirectory:
         `root` cannot be written or the search space cannot be read.
         """
         try:
-            root.mkdir(parents=True, exist_ok=True)
-            draft = root / f".{experiment.name}.{secrets.token_hex(4)}.draft"
-            try:
+            with draft_beside(root / experiment.name) as draft:
                 draft.mkdir()
                 _fill(cls(draft), experiment)
+                settle(draft)
                 return cls(_rename_to_next(draft, root, experiment.name))
-            finally:
-                shutil.rmtree(draft, ignore_errors=True)
         except OSError as error:
             raise RunError(f"{root}: a run cannot be made there: {error}") from error
 
@@ -108,11 +104,7 @@ class RunDirectory:
 
     def remove_student(self, record: Record) -> None:
         """Deletes a record's weights, whole or not at all; nothing happens where there are none."""
-        folder = self.student_folder(record)
-        if folder.is_dir():
-            draft = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
-            folder.rename(draft)
-            shutil.rmtree(draft, ignore_errors=True)
+        remove_whole(self.student_folder(record))
 
     def unfinished_folder(self, record: Record) -> Path:
         """Where a record's training keeps what it goes on from; no two records share a folder."""
@@ -135,14 +127,13 @@ class RunDirectory:
 
         Raises `RunError` where another process holds it.
         """
-        lock = FileLock(self.path / "lock", thread_local=False)
         driver = self.path / "driver"
         try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            raise RunError(f"{self.path}: another process is working on it ({_who(driver)})") from None
+            lock = try_lock(self.path / "lock")
         except OSError as error:
             raise RunError(f"{self.path}: it cannot be locked: {error}") from error
+        if lock is None:
+            raise RunError(f"{self.path}: another process is working on it ({_who(driver)})")
         try:
             write_whole(driver, f"pid {os.getpid()} on {socket.gethostname()}")
             self._remove_drafts()
@@ -155,19 +146,6 @@ class RunDirectory:
         """Removes the hidden folders that a process killed while writing or deleting weights has left."""
         for draft in self.students.glob(".*"):
             shutil.rmtree(draft, ignore_errors=True)
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Writes a text file that is there as a whole or not at all, also after a kill or a power cut."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with draft.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _fill(run: RunDirectory, experiment: Experiment) -> None:

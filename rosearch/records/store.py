@@ -8,7 +8,6 @@ generation is proposed whole or not at all.
 from __future__ import annotations
 
 import json
-import secrets
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +18,8 @@ import sqlalchemy as sql
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.pool import QueuePool
 
-from rosearch.errors import RunError
+from rosearch.errors import RunError, one_line
+from rosearch.files import whole
 from rosearch.records.record import Outcome, Record, Role
 from rosearch.records.rows import FORMAT, META, RECORDS, TABLES, from_row, outcome_columns, to_row
 
@@ -52,13 +52,12 @@ class Store:
         """A new, empty store, opened for writing. It appears under its name only when it is complete."""
         if path.exists():
             raise RunError(f"{path}: expected no file there, got one: a store is never overwritten")
-        draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        store = cls(draft, _writing_engine(draft, "mode=rwc", "PRAGMA journal_mode=WAL"))  # the file keeps it
-        with store._transaction() as connection:
-            TABLES.create_all(connection)
-            connection.execute(META.insert(), {"key": "format", "value": json.dumps(FORMAT)})
-        store.close()
-        draft.replace(path)
+        with whole(path) as draft:
+            store = cls(draft, _writing_engine(draft, "mode=rwc", "PRAGMA journal_mode=WAL"))  # the file keeps it
+            with store._transaction() as connection:
+                TABLES.create_all(connection)
+                connection.execute(META.insert(), {"key": "format", "value": json.dumps(FORMAT)})
+            store.close()
         return cls.open(path)
 
     @classmethod
@@ -157,7 +156,7 @@ class Store:
         try:
             return from_row(row)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            reason = " ".join(str(error).split())
+            reason = one_line(error, None)
             raise RunError(f"{self.path}: record {row['number']} cannot be read: {reason}") from error
 
     def _check_format(self) -> None:
@@ -175,7 +174,7 @@ class Store:
         with self._transaction() as connection:
             verdict = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
         if verdict != "ok":
-            reason = " ".join(str(verdict).split())
+            reason = one_line(verdict, None)
             raise RunError(f"{self.path}: database disk image is malformed ({reason}). {_ADVICE['malformed']}")
 
     @contextmanager
@@ -187,7 +186,7 @@ class Store:
         except IntegrityError as error:
             raise RunError(f"{self.path}: a record was refused: {error.orig}") from error
         except DBAPIError as error:
-            reason = " ".join(str(error.orig).split())
+            reason = one_line(error.orig, None)
             advice = next((text for part, text in _ADVICE.items() if part in reason), "Check the disk")
             raise RunError(f"{self.path}: {reason}. {advice}") from error
 

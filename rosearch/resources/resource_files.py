@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import lzma
 import zipfile
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from rosearch.errors import BadInput, Problem
+from rosearch.files import content_key, file_hash
 
 
 @dataclass(frozen=True)
@@ -92,16 +91,5 @@ def damaged(path: Path, expected: str, got: object) -> BadInput:
 
 def files_fingerprint(paths: tuple[Path, ...]) -> str:
     """32 hex digits of the names and contents of those of the files that are there."""
-    parts = []
-    for path in paths:
-        if path.is_file():
-            state = path.stat()
-            parts.append(f"{path.name}\x1f{state.st_size}\x1f{_content(path, state.st_size, state.st_mtime_ns)}")
-    return hashlib.blake2b("\x1e".join(parts).encode(), digest_size=16).hexdigest()
-
-
-@lru_cache(maxsize=256)
-def _content(path: Path, size: int, modified_ns: int) -> str:
-    """A file's hash; size and time are there so that a file that changed is read again, and no other."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    there = [path for path in paths if path.is_file()]
+    return content_key((f"{path.name}\x1f{path.stat().st_size}\x1f{file_hash(path)}" for path in there), "\x1e")

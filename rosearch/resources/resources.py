@@ -6,7 +6,6 @@ a run starts, all that is missing.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rosearch.errors import BadInput, MissingResource, Problem
+from rosearch.files import content_key
 from rosearch.resources.resource_files import files_fingerprint
 from rosearch.resources.resource_places import RESOURCES, Found, Places
 
@@ -124,7 +124,7 @@ class Resources:
         """32 hex digits of the contents of these resources. Raises `MissingResource`."""
         self.require(names, "a fingerprint")
         parts = sorted(f"{name}\x1f{files_fingerprint(self._found(name).files)}" for name in set(names))
-        return hashlib.blake2b("\x1e".join(parts).encode(), digest_size=16).hexdigest()
+        return content_key(parts, "\x1e")
 
     def _found(self, name: str) -> Found:
         found = self.find(name)

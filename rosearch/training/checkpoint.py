@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import signal
 import threading
 import time
@@ -22,7 +21,8 @@ from typing import Any, BinaryIO, cast
 
 import torch
 
-from rosearch.errors import RunError
+from rosearch.errors import RunError, one_line
+from rosearch.files import whole
 
 State = dict[str, Any]  # tensors and plain data
 
@@ -93,27 +93,14 @@ class Checkpoint:
 
         What cannot be written, as on a full disk, is noted: it is no reason to lose a training.
         """
-        draft = self.path.with_name(f"{self.path.name}.draft")
+        stored = {"format": _FORMAT, "content": dict(self.content), "state": state}
         try:
-            self._write(state, draft)
+            with whole(self.path, alone=True, previous=self.previous) as draft, draft.open("wb") as file:
+                digested = _Digested(file)
+                torch.save(stored, cast(BinaryIO, digested))
+                file.write(digested.digest.digest())
         except (OSError, RuntimeError) as error:
             self.note(f"{self.path}: cannot be written ({error}); the training goes on without")
-        finally:
-            draft.unlink(missing_ok=True)
-
-    def _write(self, state: State, draft: Path) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with draft.open("wb") as file:
-            digested = _Digested(file)
-            stored = {"format": _FORMAT, "content": dict(self.content), "state": state}
-            torch.save(stored, cast(BinaryIO, digested))
-            file.write(digested.digest.digest())
-            file.flush()
-            os.fsync(file.fileno())
-        if self.path.exists():
-            self.path.replace(self.previous)
-        draft.replace(self.path)
-        _sync(self.path.parent)
 
     def remove(self) -> None:
         """There is nothing to go on from any more."""
@@ -160,22 +147,10 @@ def _read(path: Path, device: torch.device) -> dict[str, Any]:
     try:
         stored = torch.load(path, map_location=device, weights_only=True)
     except Exception as error:  # whole, and yet not ours: torch raises a dozen kinds
-        raise _DamagedError(" ".join(str(error).split())[:100]) from None
+        raise _DamagedError(one_line(error, 100)) from None
     if not isinstance(stored, dict) or stored.get("format") != _FORMAT:
         raise _DamagedError("of another version")
     return stored
-
-
-def _sync(folder: Path) -> None:
-    """Makes the renames in a folder last through a power cut, where the system can."""
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @contextmanager

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,16 +10,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from filelock import FileLock
 from torch import Tensor
 
 from rosearch.data.batches import Batch, evaluation_batches
 from rosearch.data.tokens import TokenisedSplit
 from rosearch.errors import BadInput, Problem
+from rosearch.files import content_key, made_once
 from rosearch.models.device import Precision, autocast, resolve_precision
-from rosearch.models.weights import model_fingerprint
+from rosearch.models.places import model_fingerprint
+from rosearch.models.reading import load_classifier
 from rosearch.progress import Progress, silent
-from rosearch.training.teacher import load_teacher
 
 _FORMAT = "1"  # part of every key: raise it when what is computed or written changes
 _BATCH = 64  # beyond it a CPU core gains nothing (measured in both number formats)
@@ -77,15 +74,12 @@ def teacher_outputs(
     layers = _resolve_layers(hidden_layers, teacher_layers)
     precision = resolve_precision(device, "auto")
     key = _key(folder, tokenised, layers, precision)
-    target = cache / "outputs" / key
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(target.parent / f"{key}.lock"):
-        stored = _open(target, tokenised, bool(layers))
-        if stored is None:
-            _compute(folder, tokenised, layers, target, device, precision, progress)
-            stored = _open(target, tokenised, bool(layers))
-    assert stored is not None
-    return TeacherOutputs(key, stored[0], stored[1], layers, teacher_layers)
+    logits, hidden = made_once(
+        cache / "outputs" / key,
+        lambda target: _open(target, tokenised, bool(layers)),
+        lambda draft: _compute(folder, tokenised, layers, draft, device, precision, progress),
+    )
+    return TeacherOutputs(key, logits, hidden, layers, teacher_layers)
 
 
 def _layer_count(config: dict[str, Any]) -> int:
@@ -105,7 +99,7 @@ def _resolve_layers(wanted: Sequence[int], count: int) -> tuple[int, ...]:
 
 def _key(folder: Path, tokenised: TokenisedSplit, layers: tuple[int, ...], precision: Precision) -> str:
     parts = (_FORMAT, model_fingerprint(folder), tokenised.key, ",".join(map(str, layers)), precision)
-    return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest()
+    return content_key(parts)
 
 
 _Stored = tuple["np.ndarray[Any, Any]", "np.ndarray[Any, Any] | None"]
@@ -131,29 +125,24 @@ def _compute(
     precision: Precision,
     progress: Progress,
 ) -> None:
-    """Fills a temporary folder beside `target`, then renames it: a reader sees all of it or nothing."""
-    model, _ = load_teacher(folder)
+    model, _ = load_classifier(folder)
     model.to(device)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".unfinished-") as name:
-        unfinished = Path(name) / target.name
-        unfinished.mkdir()
-        logits = _create(unfinished / "logits.npy", (len(tokenised), model.config.num_labels), np.float32)
-        hidden = None
-        if layers:
-            shape = (int(tokenised.offsets[-1]), len(layers), model.config.hidden_size)
-            hidden = _create(unfinished / "hidden.npy", shape, np.float16)
-        done = 0
-        for batch in evaluation_batches(tokenised, _BATCH):
-            _fill(model, batch.to(device), tokenised, layers, logits, hidden, precision)
-            done += len(batch)
-            progress("teacher outputs", done, len(tokenised))
-        if not np.isfinite(logits).all():
-            raise BadInput(Problem(str(folder), "", "a teacher with finite logits", "NaN or infinite ones"))
-        logits.flush()
-        if hidden is not None:
-            hidden.flush()
-        shutil.rmtree(target, ignore_errors=True)  # only ever a damaged one
-        unfinished.replace(target)
+    target.mkdir()
+    logits = _create(target / "logits.npy", (len(tokenised), model.config.num_labels), np.float32)
+    hidden = None
+    if layers:
+        shape = (int(tokenised.offsets[-1]), len(layers), model.config.hidden_size)
+        hidden = _create(target / "hidden.npy", shape, np.float16)
+    done = 0
+    for batch in evaluation_batches(tokenised, _BATCH):
+        _fill(model, batch.to(device), tokenised, layers, logits, hidden, precision)
+        done += len(batch)
+        progress("teacher outputs", done, len(tokenised))
+    if not np.isfinite(logits).all():
+        raise BadInput(Problem(str(folder), "", "a teacher with finite logits", "NaN or infinite ones"))
+    logits.flush()
+    if hidden is not None:
+        hidden.flush()
 
 
 def _create(path: Path, shape: tuple[int, ...], kind: type[np.generic]) -> np.memmap[Any, Any]:

@@ -27,10 +27,10 @@ from rosearch.config.file import load_experiment
 from rosearch.config.presets import DEFAULT
 from rosearch.data.batches import evaluation_batches
 from rosearch.materials.task import Materials, gather_materials
+from rosearch.models.reading import load_classifier
 from rosearch.training.ad2 import AdversarialDistillation
 from rosearch.training.outputs import TeacherRows
 from rosearch.training.perturbation import embed, with_embeddings
-from rosearch.training.teacher import load_teacher
 from tests.benchmarks.cells import overrides_of
 
 
@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _task_rows(options: argparse.Namespace, path: Path) -> Iterator[dict[str, Any]]:
     experiment = load_experiment(path, overrides_of(path.stem, options.override), options.data_root)
     materials = gather_materials(experiment, options.runs / "cache")
-    teacher = load_teacher(materials.teacher)[0]
+    teacher = load_classifier(materials.teacher)[0]
     for method in options.methods:
         folders = [options.runs / f"{path.stem}-{method}-{seed}" for seed in options.seeds]
         students = [AutoModelForSequenceClassification.from_pretrained(folder).eval() for folder in folders]

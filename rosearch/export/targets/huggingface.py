@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.resources import files
@@ -18,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from rosearch.errors import RunError
 from rosearch.export.card import CardFacts, render_card
+from rosearch.files import whole
+from rosearch.models.saving import save_model
 from rosearch.student.tokenization_rosearch import ENCODING_FILE
-from rosearch.training.teacher import save_whole as save_model
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -102,16 +102,13 @@ def check_destination(destination: Path, overwrite: bool) -> None:
 
 @contextmanager
 def _in_one_step(destination: Path) -> Iterator[Path]:
-    """A folder to fill, which then takes its place."""
-    half = destination.with_name(f".{destination.name}.{uuid.uuid4().hex}")  # not mkdtemp: its mode ignores the umask
+    """A folder to fill, which then takes the place of the destination."""
     try:
-        half.mkdir(parents=True)
-        yield half
-        _put_in_place(half, destination)
+        with whole(destination) as draft:
+            draft.mkdir()
+            yield draft
     except OSError as error:
         raise RunError(f"{destination}: cannot be written: {error.strerror or error}") from None
-    finally:
-        shutil.rmtree(half, ignore_errors=True)
 
 
 def _write_texts(folder: Path, texts: Mapping[str, str]) -> None:
@@ -175,17 +172,3 @@ def _carry_encoding(folder: Path) -> tuple[str, ...]:
     config = json.loads(path.read_text(encoding="utf-8")) | {"auto_map": {"AutoTokenizer": _TOKENIZER_CLASSES}}
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     return (TOKENIZER_CODE,)
-
-
-def _put_in_place(half: Path, destination: Path) -> None:
-    if not destination.exists():
-        half.rename(destination)
-        return
-    old = destination.with_name(f".{destination.name}.{uuid.uuid4().hex}")
-    destination.rename(old)
-    try:
-        half.rename(destination)
-    except OSError:
-        old.rename(destination)
-        raise
-    shutil.rmtree(old)

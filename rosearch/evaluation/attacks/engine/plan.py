@@ -8,10 +8,8 @@ depends on the student. TextAttack's own code compiles the plan; `engine` walks 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
-import secrets
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -19,11 +17,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
 from pydantic import TypeAdapter, ValidationError
 
 from rosearch.evaluation.attacks.stock.forms import Form, frozen_constraints
 from rosearch.evaluation.attacks.stock.library import generators_at, remembered_words
+from rosearch.files import content_key, made_once
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
 
@@ -76,47 +74,36 @@ def compile_plan(
     Safe against other processes that compile the same and against being killed half-way.
     """
     key = plan_key(recipe, texts, seed, fingerprint)
-    path = cache / "plans" / f"{key}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):
-        rows = _read(path, texts)
-        if rows is None:
-            compiled = []
-            with remembered_words():
-                for done, row in enumerate(texts, start=1):
-                    with generators_at(derive_seed(seed, "\x1e".join(("plan", recipe, *row)))):
-                        compiled.append(_compile_row(textattack, attack, form, row))
-                    progress("compile", done, len(texts))
-            rows = tuple(compiled)
-            _write(path, rows)
+
+    def make(draft: Path) -> None:
+        compiled = []
+        with remembered_words():
+            for done, row in enumerate(texts, start=1):
+                with generators_at(derive_seed(seed, "\x1e".join(("plan", recipe, *row)))):
+                    compiled.append(asdict(_compile_row(textattack, attack, form, row)))
+                progress("compile", done, len(texts))
+        draft.write_text(json.dumps(compiled), encoding="utf-8")
+
+    rows = made_once(cache / "plans" / f"{key}.json", lambda path: _read(path, texts), make)
     return Plan(key, recipe, seed, rows)
 
 
 def plan_key(recipe: str, texts: Sequence[tuple[str, ...]], seed: int, fingerprint: str) -> str:
     """32 hex digits of what an attack on these rows depends on, but for the model."""
     content = json.dumps([_FORMAT, recipe, seed, fingerprint, [list(row) for row in texts]])
-    return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
+    return content_key([content])
 
 
 _ROWS: TypeAdapter[tuple[PlanRow, ...]] = TypeAdapter(tuple[PlanRow, ...])
 
 
 def _read(path: Path, texts: Sequence[tuple[str, ...]]) -> tuple[PlanRow, ...] | None:
-    """What `_write` left; None where it is absent or damaged."""
+    """The rows that were compiled before; None where it is absent or damaged."""
     try:
         rows = _ROWS.validate_json(path.read_bytes())
     except (OSError, ValidationError):
         return None
     return rows if [row.texts for row in rows] == [tuple(row) for row in texts] else None
-
-
-def _write(path: Path, rows: tuple[PlanRow, ...]) -> None:
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        draft.write_text(json.dumps([asdict(row) for row in rows]), encoding="utf-8")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def attacked_text(textattack: Any, texts: Sequence[str]) -> Any:

