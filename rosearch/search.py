@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
 from rosearch.config.experiment import Experiment
 from rosearch.errors import RunError
 from rosearch.evolution.strategies import make_strategy
@@ -33,8 +31,6 @@ from rosearch.run.results import Results, load_results
 from rosearch.space.known import known_architecture
 from rosearch.space.loading import load_space
 from rosearch.space.space import Space
-
-_FACTS: TypeAdapter[TeacherFacts] = TypeAdapter(TeacherFacts)
 
 
 def cache_folder(run: RunDirectory) -> Path:
@@ -79,7 +75,7 @@ def _search(run: RunDirectory, store: Store, observer: Observer) -> None:
             strategy.tell(driver.recorded("candidate", strategy.generation))
             prune_students(driver)
         retrain_finalists(driver)
-    store.set_meta("finished", True)
+    store.set_finished()
 
 
 def _teacher(
@@ -96,23 +92,23 @@ def _teacher(
     _check_same_materials(run, store, materials)
     if not run.tokenizer.is_dir():
         save_whole(run.tokenizer, materials.tokenizer)  # an export must not need the teacher
-    facts = store.get_meta("teacher")
-    if facts is not None:
-        return _FACTS.validate_python(facts)
+    known = store.teacher()
+    if known is not None:
+        return known
     if isinstance(materials, EncoderMaterials):
         teacher = measure_encoder_teacher(materials, experiment)
     else:
         teacher = measure_teacher(materials, experiment, observer.progress)
-    store.set_meta("teacher", _FACTS.dump_python(teacher, mode="json"))
+    store.set_teacher(teacher)
     return teacher
 
 
 def _check_same_materials(run: RunDirectory, store: Store, materials: Materials | EncoderMaterials) -> None:
     """A run compares candidates on one yardstick: it cannot go on with other data or another teacher."""
     found = materials.identity
-    before = store.get_meta("materials")
+    before = store.materials()
     if before is None:
-        store.set_meta("materials", found)
+        store.set_materials(found)
     elif changed := [name for name in found if before.get(name) != found[name]]:
         raise RunError(f"{run.path}: the {' and '.join(changed)} changed since the run began: start a new run")
 

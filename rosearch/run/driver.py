@@ -59,7 +59,7 @@ class Driver:
 
     def propose(self, role: Role, generation: int, proposals: Sequence[tuple[Proposal, int, str]]) -> list[Record]:
         """Record proposals (with replicate and name) as pending, all or none."""
-        first = max((record.number for record in self.store.records()), default=0) + 1
+        first = self.store.last_number() + 1
         records = [
             Record(
                 number=first + offset,
@@ -112,11 +112,8 @@ class Driver:
             self.store.finish(result.key, outcome)
             record = waiting[result.key]
             self.run.remove_unfinished(record)
-            self.observer.finished(self._read(record))
+            self.observer.finished(self.store.record(record.number))
             self._break_circuit(outcome)
-
-    def _read(self, record: Record) -> Record:
-        return next(r for r in self.store.records(record.role, record.generation) if r.number == record.number)
 
     def _break_circuit(self, outcome: Outcome) -> None:
         """Stop where the last few candidates all failed alike: the fault is then not theirs."""

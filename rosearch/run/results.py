@@ -7,8 +7,6 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 
-from pydantic import TypeAdapter
-
 from rosearch.config.experiment import Experiment
 from rosearch.errors import RunError
 from rosearch.evolution.fitness import Fitness, score
@@ -18,8 +16,6 @@ from rosearch.measurements import TeacherFacts
 from rosearch.records.record import Record, Role
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
-
-_FACTS: TypeAdapter[TeacherFacts] = TypeAdapter(TeacherFacts)
 
 
 @dataclass(frozen=True)
@@ -123,6 +119,4 @@ class Results:
 def load_results(run: RunDirectory) -> Results:
     """The results so far; works while a search writes. Raises `RunError` where the folder is no run."""
     with Store.open(run.store, read_only=True) as store:
-        facts = store.get_meta("teacher")
-        teacher = None if facts is None else _FACTS.validate_python(facts)
-        return Results(run, run.experiment(), teacher, tuple(store.records()), bool(store.get_meta("finished")))
+        return Results(run, run.experiment(), store.teacher(), tuple(store.records()), store.finished())
