@@ -9,8 +9,7 @@ from pathlib import Path
 
 from rosearch.config.experiment import Experiment
 from rosearch.errors import RunError
-from rosearch.evolution.strategies import make_strategy
-from rosearch.evolution.strategy import Strategy
+from rosearch.evolution import Strategy, Yardstick, make_strategy
 from rosearch.materials.encoder import (
     EncoderMaterials,
     find_encoder,
@@ -58,14 +57,8 @@ def _search(run: RunDirectory, store: Store, observer: Observer) -> None:
     space = load_space(run.search_space)
     cache = cache_folder(run)
     teacher = _teacher(run, store, experiment, space, cache, observer)
-    strategy = make_strategy(
-        experiment.evolution,
-        experiment.fitness,
-        space,
-        experiment.seed,
-        teacher.quality.value,
-        teacher.latency_ms,
-    )
+    yardstick = Yardstick.of(experiment.fitness, teacher)
+    strategy = make_strategy(experiment.evolution, space, experiment.seed, yardstick)
     with make_backend(experiment.execution) as backend:
         driver = Driver(run, store, experiment, cache, teacher, backend, observer)
         driver.work("baselines", _baselines(driver))

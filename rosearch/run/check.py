@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rosearch.config.experiment import Experiment
 from rosearch.errors import BadInput, Problem
-from rosearch.evolution.strategies import make_strategy
+from rosearch.evolution import Yardstick, make_strategy
 from rosearch.space.known import known_architecture
 from rosearch.space.loading import load_space
 from rosearch.space.space import Space
@@ -27,7 +27,7 @@ def check_experiment(experiment: Experiment, where: str) -> None:
         problems += _other_tokens(experiment, space, where)
     if not problems:
         try:
-            make_strategy(experiment.evolution, experiment.fitness, space, experiment.seed, 1.0, 1.0)
+            make_strategy(experiment.evolution, space, experiment.seed, Yardstick(experiment.fitness, 1.0, 1.0))
         except BadInput as error:
             problems += error.problems
     if problems:

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from rosearch.config.experiment import Experiment
 from rosearch.errors import RunError
-from rosearch.evolution.fitness import Fitness, score
+from rosearch.evolution.fitness import Fitness, Yardstick
 from rosearch.evolution.front import Scored, by_front, by_scalar
 from rosearch.evolution.kd_nas import EpisodeAgreement, agreements
 from rosearch.measurements import TeacherFacts
@@ -31,16 +31,19 @@ class Results:
     @cached_property
     def fitness(self) -> dict[int, Fitness]:
         """By record number; records that are not done have none."""
-        if self.teacher is None:
+        yardstick = self.yardstick
+        if yardstick is None:
             return {}
-        teacher = self.teacher
         return {
-            record.number: score(
-                record.measurements, self.experiment.fitness, teacher.quality.value, teacher.latency_ms
-            )
+            record.number: yardstick.score(record.measurements)
             for record in self.records
             if record.measurements is not None
         }
+
+    @property
+    def yardstick(self) -> Yardstick | None:
+        """The yardstick of all its candidates; None until the driver has measured the teacher."""
+        return None if self.teacher is None else Yardstick.of(self.experiment.fitness, self.teacher)
 
     def of(self, role: Role) -> list[Record]:
         """The records of one role, in the order in which they were proposed."""
