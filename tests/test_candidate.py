@@ -11,12 +11,12 @@ import torch
 from small_run import write_experiment
 from transformers import AutoTokenizer
 
-import rosearch.candidate
+import rosearch.materials.life
 from rosearch.candidate import run_candidate
 from rosearch.config.file import load_experiment
 from rosearch.errors import CandidateFailed
 from rosearch.materials.job import CandidateJob
-from rosearch.materials.task import attack_seed, measure_teacher, prepare_materials
+from rosearch.materials.task import attack_seed, prepare_materials
 from rosearch.materials.training_inputs import save_whole
 from rosearch.measurements import to_json
 from rosearch.progress import silent
@@ -31,11 +31,10 @@ def make_task(folder: Path, problem: str = "regression", **changes: Any) -> Cand
     return CandidateJob(
         experiment=experiment,
         cache=folder / "cache",
-        teacher=measure_teacher(materials, experiment),
+        teacher=materials.measure_teacher(experiment),
         genotype=known_architecture("bert_mini").genotype,
         seed=11,
         student_folder=folder / "students" / "one",
-        distillation=experiment.distillation,
         suite=experiment.evaluation.robustness.search,
         attack_seed=attack_seed(experiment),
     )
@@ -112,7 +111,7 @@ def test_whatever_goes_wrong_is_a_typed_failure_of_its_stage(
         raise raised
 
     task = make_task(tmp_path)
-    monkeypatch.setattr(rosearch.candidate, "distil", fail)
+    monkeypatch.setattr(rosearch.materials.life, "distil", fail)
     outcome = run_candidate(task, silent)
     assert outcome.measurements is None and outcome.failure is not None
     assert (outcome.failure.kind, outcome.failure.stage) == (kind, "distil")
@@ -122,12 +121,12 @@ def test_whatever_goes_wrong_is_a_typed_failure_of_its_stage(
 
 def test_measurements_that_are_not_finite_are_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     task = make_task(tmp_path)
-    original = rosearch.candidate.distil
+    original = rosearch.materials.life.distil
 
     def poisoned(*arguments: Any, **named: Any) -> Any:
         return replace(original(*arguments, **named), final_loss=float("nan"))
 
-    monkeypatch.setattr(rosearch.candidate, "distil", poisoned)
+    monkeypatch.setattr(rosearch.materials.life, "distil", poisoned)
     outcome = run_candidate(task, silent)
     assert outcome.failure is not None
     assert (outcome.failure.kind, outcome.failure.stage) == ("nan", "save")

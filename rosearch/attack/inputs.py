@@ -19,11 +19,10 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from rosearch.config.file import load_experiment
 from rosearch.data.files import read_file
-from rosearch.data.loading import load_task
+from rosearch.data.loading import load_task, task_seed
 from rosearch.data.table import Reading, Table
 from rosearch.data.tasks import Labels
 from rosearch.errors import BadInput, MissingResource, Problem
-from rosearch.materials.task import task_seed
 from rosearch.models.lengths import text_positions
 from rosearch.models.weights import locate_weights
 from rosearch.student.configuration_rosearch import (

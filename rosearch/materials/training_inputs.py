@@ -9,7 +9,7 @@ from typing import Any
 
 from rosearch.config.distillation import DistillationConfig
 from rosearch.evaluation.adversary import StudentAdversary
-from rosearch.materials.task import Materials
+from rosearch.materials.task import TaskMaterials
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
 from rosearch.space.genotype import Genotype
@@ -22,7 +22,7 @@ from rosearch.training.teacher import load_teacher
 
 def fresh_student(
     genotype: Genotype,
-    materials: Materials,
+    materials: TaskMaterials,
     config: DistillationConfig,
     *,
     seed: int,
@@ -55,7 +55,7 @@ def fresh_student(
 
 
 def training_inputs(
-    materials: Materials,
+    materials: TaskMaterials,
     config: DistillationConfig,
     *,
     seed: int,
@@ -82,7 +82,7 @@ def training_inputs(
     )
 
 
-def _adversary(materials: Materials, seed: int) -> Adversary | None:
+def _adversary(materials: TaskMaterials, seed: int) -> Adversary | None:
     """Who attacks a student while it is trained; nobody for regression, which has no class to flip."""
     if materials.task.problem == "regression":
         return None

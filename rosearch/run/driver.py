@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 from rosearch.candidate import run_candidate
 from rosearch.config.experiment import Experiment
@@ -19,25 +18,8 @@ from rosearch.records.record import Failure, Outcome, Proposal, Record, Role
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
 from rosearch.run.backends.backend import Backend, Job, Lost
-
-
-class Observer(Protocol):
-    """Who watches a search: a terminal, a log, a test."""
-
-    def progress(self, stage: str, done: int, total: int) -> None:
-        """The driver's own long work: fine-tuning, the teacher's outputs."""
-
-    def batch(self, title: str, records: Sequence[Record]) -> None:
-        """A generation (or the baselines, the finalists) is about to run."""
-
-    def started(self, record: Record) -> None:
-        """A worker took a candidate."""
-
-    def stage(self, record: Record, stage: str, done: int, total: int) -> None:
-        """A worker's progress with a candidate."""
-
-    def finished(self, record: Record) -> None:
-        """A candidate is recorded, done or failed."""
+from rosearch.run.observer import Observer
+from rosearch.run.results import load_results
 
 
 @dataclass
@@ -115,6 +97,17 @@ class Driver:
             self.observer.finished(self.store.record(record.number))
             self._break_circuit(outcome)
 
+    def prune_students(self) -> None:
+        """Deletes the weights of candidates neither on the front nor among the best, unless all are to be kept."""
+        if self.experiment.execution.keep_students == "all":
+            return
+        results = load_results(self.run)
+        best = results.ranking[: max(1, self.experiment.finalists.count)]
+        kept = {record.id for record in (*results.front, *best)}
+        for record in results.of("candidate"):
+            if record.id not in kept:
+                self.run.remove_student(record)
+
     def _break_circuit(self, outcome: Outcome) -> None:
         """Stop where the last few candidates all failed alike: the fault is then not theirs."""
         failure = outcome.failure
@@ -141,7 +134,6 @@ def candidate_job(driver: Driver, record: Record) -> CandidateJob:
         genotype=record.genotype,
         seed=record.seed,
         student_folder=driver.run.student_folder(record),
-        distillation=experiment.distillation,
         suite=experiment.evaluation.robustness.search,
         attack_seed=attack_seed(experiment),
     )
