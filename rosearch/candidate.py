@@ -10,8 +10,8 @@ from typing import Literal
 import torch
 
 from rosearch.errors import CandidateFailed
-from rosearch.materials.job import CandidateJob
 from rosearch.materials.kind import kind_of
+from rosearch.materials.life import CandidateJob
 from rosearch.materials.training_inputs import save_whole
 from rosearch.measurements import Measurements, to_json
 from rosearch.progress import Progress, Stopwatch

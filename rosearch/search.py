@@ -15,7 +15,7 @@ from rosearch.records.store import Store
 from rosearch.run.backends import make_backend
 from rosearch.run.driver import Driver
 from rosearch.run.finalists import retrain_finalists
-from rosearch.run.observer import Observer
+from rosearch.run.observer import Nobody, Observer
 from rosearch.run.results import Results, load_results
 from rosearch.run.teacher import prepare_teacher_facts
 from rosearch.space.known import known_architecture
@@ -30,11 +30,11 @@ def cache_folder(run: RunDirectory) -> Path:
     return run.path.parent / ".cache"
 
 
-def run_search(run: RunDirectory, observer: Observer) -> Results:
+def run_search(run: RunDirectory, observer: Observer | None = None) -> Results:
     """Begin or go on with a run until its budget is spent, then retrain the finalists.
 
     >>> run = RunDirectory.create(Path("runs"), load_experiment(Path("experiments/quickstart.yaml")))
-    >>> run_search(run, observer).best().measurements
+    >>> run_search(run).best().measurements
 
     Raises `BadInput` and `MissingResource` before any candidate runs, `RunError` where another process works on the
     run, `SearchAborted` where candidates all fail alike. Whatever happens, recorded candidates stay recorded.
@@ -42,7 +42,7 @@ def run_search(run: RunDirectory, observer: Observer) -> Results:
     with run.lock(), Store.open(run.store) as store:
         store.reset_running()
         try:
-            _search(run, store, observer)
+            _search(run, store, observer or Nobody())
         finally:
             store.reset_running()  # after Ctrl-C nothing runs any more, and `status` should say so
     return load_results(run)

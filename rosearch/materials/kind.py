@@ -15,8 +15,7 @@ from rosearch.data.corpus_sources import find_sources
 from rosearch.data.loading import load_task, task_seed
 from rosearch.errors import BadInput, Problem
 from rosearch.materials.encoder import find_encoder, open_encoder_materials, prepare_encoder_materials
-from rosearch.materials.job import CandidateJob
-from rosearch.materials.life import EncoderLife, Life, TaskLife
+from rosearch.materials.life import CandidateJob, EncoderLife, Life, TaskLife
 from rosearch.materials.required_resources import attack_resources, find_recipes, require_training
 from rosearch.materials.task import open_materials, prepare_materials
 from rosearch.measurements import TeacherFacts

@@ -1,32 +1,60 @@
-"""The life of one candidate in its worker: it is built, distilled and measured. `rosearch.candidate` calls the steps.
+"""One candidate on its way: the job that a worker gets, and the life that it leads there (build, distil, measure).
 
-`TaskLife` makes a student of a task, `EncoderLife` an encoder without one.
+`rosearch.candidate` calls the steps. `TaskLife` makes a student of a task, `EncoderLife` an encoder without one.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
 from transformers import PreTrainedModel
 
+from rosearch.config.experiment import Experiment, SuiteConfig
 from rosearch.data.corpus import Part
 from rosearch.evaluation.efficiency import measure_efficiency
 from rosearch.evaluation.quality import Logits, predict
 from rosearch.materials.encoder import FIDELITY, EncoderMaterials, fidelity
-from rosearch.materials.job import CandidateJob
 from rosearch.materials.task import TaskMaterials, quality_of, run_suite
 from rosearch.materials.training_inputs import fresh_student, training_inputs
-from rosearch.measurements import Efficiency, Measurements, Quality, Training
+from rosearch.measurements import Efficiency, Latency, Measurements, Quality, TeacherFacts, Training
 from rosearch.progress import Progress, Stopwatch
 from rosearch.randomness import derive_seed
+from rosearch.space.genotype import Genotype
 from rosearch.student.build import build_student, inherit_embeddings
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification
+from rosearch.training.checkpoint import Checkpoint
 from rosearch.training.encoder import EncoderInputs, distil_encoder, load_encoder
 from rosearch.training.losses import soft_label_loss
 from rosearch.training.trainer import distil
+
+
+@dataclass(frozen=True)
+class CandidateJob:
+    """Everything that a worker needs to know of one candidate; plain values, since it crosses a process border.
+
+    `experiment` is the run's, but for finalists: theirs carries their own budget of distillation.
+    """
+
+    experiment: Experiment
+    cache: Path
+    teacher: TeacherFacts
+    genotype: Genotype
+    seed: int
+    student_folder: Path  # the trained weights are saved there
+    suite: SuiteConfig
+    attack_seed: int
+    split: Literal["validation", "test"] = "validation"
+    latency: tuple[Latency, ...] | None = None  # measured while the machine was quiet; None: the worker measures
+    unfinished: Path | None = None  # the folder of a checkpoint to go on from; None: the training starts again
+
+    @property
+    def checkpoint(self) -> Checkpoint | None:
+        """The checkpoint of the training. The driver removes it once the outcome is recorded."""
+        return None if self.unfinished is None else Checkpoint(self.unfinished / "checkpoint", disposable=True)
 
 
 @dataclass(frozen=True)

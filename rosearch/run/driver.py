@@ -9,8 +9,8 @@ from pathlib import Path
 from rosearch.candidate import run_candidate
 from rosearch.config.experiment import Experiment
 from rosearch.errors import SearchAborted
-from rosearch.materials.job import CandidateJob
 from rosearch.materials.latency import student_latencies
+from rosearch.materials.life import CandidateJob
 from rosearch.materials.task import attack_seed
 from rosearch.measurements import TeacherFacts
 from rosearch.randomness import derive_seed

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rosearch.materials.job import CandidateJob
+from rosearch.materials.life import CandidateJob
 from rosearch.materials.task import attack_seed
 from rosearch.records.record import Proposal, Record
 from rosearch.run.driver import Driver, candidate_job

@@ -25,3 +25,22 @@ class Observer(Protocol):
 
     def finished(self, record: Record) -> None:
         """A candidate is recorded, done or failed."""
+
+
+class Nobody:
+    """The observer of a search that nobody watches."""
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        """Ignored."""
+
+    def batch(self, title: str, records: Sequence[Record]) -> None:
+        """Ignored."""
+
+    def started(self, record: Record) -> None:
+        """Ignored."""
+
+    def stage(self, record: Record, stage: str, done: int, total: int) -> None:
+        """Ignored."""
+
+    def finished(self, record: Record) -> None:
+        """Ignored."""
