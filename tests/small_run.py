@@ -16,7 +16,7 @@ from transformers import BertConfig, BertForSequenceClassification, PreTrainedTo
 
 from rosearch.measurements import to_json
 from rosearch.records.record import Record
-from rosearch.run.driver import Observer
+from rosearch.run.observer import Observer
 
 WORDS = ["the", "a", "film", "plot", "actor", "scene", "was", "very", "never", "quite", "and", "but", "story", "music"]
 WORDS += ["good", "bad", "slow", "bright", "dull", "clever"]

@@ -18,7 +18,7 @@ import rosearch.run.driver
 from rosearch.config.file import load_experiment
 from rosearch.errors import RunError, SearchAborted
 from rosearch.export.record import export_record
-from rosearch.materials.job import CandidateJob
+from rosearch.materials.life import CandidateJob
 from rosearch.progress import Progress
 from rosearch.records.record import Failure, Outcome
 from rosearch.records.run_directory import RunDirectory
@@ -126,7 +126,7 @@ def test_two_drivers_cannot_work_on_one_run(undisturbed: Results) -> None:
         run_search(undisturbed.run, Quiet())
 
 
-def fail_out_of_memory(task: CandidateJob, progress: Progress) -> Outcome:
+def fail_out_of_memory(job: CandidateJob, progress: Progress) -> Outcome:
     return Outcome(None, Failure("oom", "distil", "out of memory"), {"distil": 0.1})
 
 
@@ -204,7 +204,7 @@ def test_a_name_or_an_id_finds_what_a_user_means(undisturbed: Results) -> None:
 KINDS = cycle(["oom", "exception"])
 
 
-def fail_in_turn(task: CandidateJob, progress: Progress) -> Outcome:
+def fail_in_turn(job: CandidateJob, progress: Progress) -> Outcome:
     return Outcome(None, Failure(next(KINDS), "distil", "no"), {})  # type: ignore[arg-type]
 
 

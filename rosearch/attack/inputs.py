@@ -17,11 +17,10 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from rosearch.config.file import load_experiment
 from rosearch.data.files import read_file
-from rosearch.data.loading import load_task
+from rosearch.data.loading import load_task, task_seed
 from rosearch.data.table import Reading, Table
 from rosearch.data.tasks import Labels
 from rosearch.errors import BadInput, MissingResource, Problem, one_line
-from rosearch.materials.task import task_seed
 from rosearch.models.heads import are_named, labels_of
 from rosearch.models.places import locate_named
 from rosearch.models.reading import UNREADABLE, load_config, load_model, load_tokenizer

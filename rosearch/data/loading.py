@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rosearch.config.experiment import Experiment
 from rosearch.config.task import TaskConfig
 from rosearch.data.carving import carve, sample
 from rosearch.data.files import read_file
@@ -33,6 +34,11 @@ def load_task(config: TaskConfig, seed: int) -> Task:
         tables = read_hub(config.hub, config.label)
         reading = Reading(tuple(config.text), config.label, tuple(config.labels))
     return _task(config, _complete(config, _splits(tables, reading), tables["train"].where, seed))
+
+
+def task_seed(experiment: Experiment) -> int:
+    """The seed of all that is drawn of the data: the validation rows, a sample of training rows, a generated task."""
+    return derive_seed(experiment.seed, "task")
 
 
 def _task(config: TaskConfig, splits: dict[str, Split]) -> Task:

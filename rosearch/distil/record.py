@@ -16,7 +16,7 @@ from rosearch.config.experiment import Experiment
 from rosearch.distil.inputs import FoundStudent
 from rosearch.evaluation.efficiency import BERT_BASE_ENCODER_PARAMETERS, BERT_BASE_PARAMETERS
 from rosearch.export.card import CardFacts
-from rosearch.materials.task import Materials
+from rosearch.materials.task import TaskMaterials
 from rosearch.measurements import Efficiency, Measurements, Quality, TeacherCost, Training
 from rosearch.models.places import model_fingerprint
 from rosearch.space.genotype import Genotype
@@ -40,7 +40,7 @@ class Measured:
 def record_of(
     experiment: Experiment,
     found: FoundStudent,
-    materials: Materials,
+    materials: TaskMaterials,
     measured: Measured,
     seed: int,
     seconds: Mapping[str, float],
@@ -81,7 +81,7 @@ def record_of(
     }
 
 
-def _task(materials: Materials) -> dict[str, Any]:
+def _task(materials: TaskMaterials) -> dict[str, Any]:
     task = materials.task
     return {
         "name": task.name,

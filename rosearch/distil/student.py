@@ -20,7 +20,7 @@ from transformers import PreTrainedModel
 
 from rosearch.attack.measure import open_cache
 from rosearch.config.experiment import Experiment
-from rosearch.data.loading import load_task
+from rosearch.data.loading import load_task, task_seed
 from rosearch.data.tasks import Task
 from rosearch.data.tokens import tokenise
 from rosearch.distil.inputs import FoundStudent, find_student
@@ -30,16 +30,15 @@ from rosearch.evaluation.efficiency import measure_efficiency, teacher_cost
 from rosearch.evaluation.quality import predict
 from rosearch.export.targets.huggingface import RECORD, check_destination, export_model, export_student
 from rosearch.files import try_lock
-from rosearch.materials.job import Stopwatch
 from rosearch.materials.required_resources import require_training
-from rosearch.materials.task import Materials, gather_materials, quality_of, task_seed
+from rosearch.materials.task import TaskMaterials, gather_materials, quality_of
 from rosearch.materials.training_inputs import fresh_student, training_inputs
 from rosearch.measurements import Training
 from rosearch.models.device import resolve_device
 from rosearch.models.lengths import table_rows
 from rosearch.models.reading import load_classifier, load_config, load_tokenizer
 from rosearch.models.saving import save_whole
-from rosearch.progress import Progress, silent
+from rosearch.progress import Progress, Stopwatch, silent
 from rosearch.randomness import derive_seed
 from rosearch.space.genotype import Genotype
 from rosearch.student.configuration_rosearch import StudentConfig
@@ -165,7 +164,7 @@ class _Distillation:
             shutil.rmtree(place)
         return Distilled(self.to, record)
 
-    def _fresh(self, materials: Materials) -> PreTrainedModel:
+    def _fresh(self, materials: TaskMaterials) -> PreTrainedModel:
         if self.found.layers:
             teacher, tokenizer = load_classifier(materials.teacher)[0], materials.tokenizer
             rows = getattr(tokenizer, "source_ids", None)
@@ -177,7 +176,7 @@ class _Distillation:
             self.found.genotype, materials, config, seed=self.seed, positions=positions, token_types=token_types
         )
 
-    def _train(self, student: PreTrainedModel, materials: Materials, place: Path) -> Training:
+    def _train(self, student: PreTrainedModel, materials: TaskMaterials, place: Path) -> Training:
         """Goes on from the checkpoint of an equal training; where it diverges nothing is left to go on from."""
         checkpoint = Checkpoint(
             place / "checkpoint",
@@ -199,7 +198,7 @@ class _Distillation:
             checkpoint.remove()
             raise
 
-    def _measure(self, student: PreTrainedModel, materials: Materials, training: Training) -> Measured:
+    def _measure(self, student: PreTrainedModel, materials: TaskMaterials, training: Training) -> Measured:
         """Both models on validation rows, and on test rows where asked; FLOPs of a text no longer than the task's."""
         config = self.experiment.evaluation.efficiency
         tokens = min(config.tokens, materials.max_length)
@@ -225,7 +224,12 @@ class _Distillation:
         return Measured(training, efficiency, quality, teachers, cost, type(student).__name__)
 
     def _export(
-        self, student: PreTrainedModel, materials: Materials, measured: Measured, record: dict[str, Any], place: Path
+        self,
+        student: PreTrainedModel,
+        materials: TaskMaterials,
+        measured: Measured,
+        record: dict[str, Any],
+        place: Path,
     ) -> None:
         genotype = _genotype(student)
         facts = card_facts(self.experiment, self.found, measured, self.to, genotype)

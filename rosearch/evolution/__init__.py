@@ -1,7 +1,29 @@
-"""Who is tried next: fitness, variation, and the search strategies. No torch here."""
+"""Who is tried next: the fitness of measurements, the variation of genotypes, the strategies by name. No torch here."""
 
-from rosearch.evolution.fitness import Fitness, score
-from rosearch.evolution.strategies import STRATEGIES, make_strategy
+from __future__ import annotations
+
+from rosearch.config.experiment import EvolutionConfig
+from rosearch.evolution.fitness import Fitness, Yardstick
+from rosearch.evolution.kd_nas import KdNas
+from rosearch.evolution.nsga2 import Nsga2
+from rosearch.evolution.random_search import RandomSearch
+from rosearch.evolution.rosearch import RoSearch
 from rosearch.evolution.strategy import Strategy
+from rosearch.space.space import Space
 
-__all__ = ["STRATEGIES", "Fitness", "Strategy", "make_strategy", "score"]
+__all__ = ["STRATEGIES", "Fitness", "Strategy", "Yardstick", "make_strategy"]
+
+STRATEGIES: dict[str, type[Strategy]] = {
+    "rosearch": RoSearch,
+    "nsga2": Nsga2,
+    "random": RandomSearch,
+    "kd_nas": KdNas,
+}
+
+
+def make_strategy(config: EvolutionConfig, space: Space, seed: int, yardstick: Yardstick) -> Strategy:
+    """The strategy that `evolution.strategy` names.
+
+    Raises `BadInput` where a warm start cannot be fitted, or where the strategy does not search this kind of space.
+    """
+    return STRATEGIES[config.strategy](config, space, seed, yardstick)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Self
 
 from rosearch.config.experiment import FitnessConfig
 from rosearch.config.kd_nas import RewardConfig
 from rosearch.errors import BadInput, Problem
-from rosearch.measurements import Measurements
+from rosearch.measurements import Measurements, Quality, TeacherFacts
 
 _MARGIN = 4.0  # margins of single swaps are cut to -4..4
 _ROUNDING = 1e-9  # a gate met exactly must not be missed by the last bit of a product
@@ -46,37 +47,57 @@ class Fitness:
         return (self.robustness or 0.0, self.accuracy, self.efficiency)
 
 
-def score(
-    measurements: Measurements,
-    config: FitnessConfig,
-    teacher_quality: float,
-    teacher_latency_ms: float | None = None,
-) -> Fitness:
-    """The fitness of one candidate's measurements (the paper publishes no formula: this one is our own).
+@dataclass(frozen=True)
+class Yardstick:
+    """The fitness settings of a run, and the two facts of its teacher that they compare students with.
 
-    accuracy = the task's metric on clean rows; robustness = accuracy under attack, or mean share of words to
-    break, both in the worst case over the suite; or the share of rows right on every single swap, or the mean
-    margin over them, (margin + 4) / 8, both of the worst recipe; efficiency = log(compression) /
-    log(full_compression), so that halving the cost is worth the same at every size; all are clipped to 0..1.
-    scalar = weighted mean or, where the experiment sets one, the `reward`, which may be of any size and sign.
-    `teacher_quality` is the teacher's metric on the same rows, and `teacher_latency_ms` its median at the first
-    batch size that is timed.
+    >>> Yardstick.of(experiment.fitness, teacher).score(measurements).scalar
 
-    Raises `BadInput` where the weights, the robustness, the efficiency or the reward ask for what was not measured.
+    `teacher_quality` is the teacher's metric on the rows that students are measured on. `teacher_latency_ms` is its
+    median at the first batch size that is timed; None where nothing is timed.
     """
-    compression = _compression(measurements, config, teacher_latency_ms)
-    attacked = _attacked(measurements, config)
-    share = measurements.quality.largest_class_share
-    earned = None if config.reward is None else _earned(measurements, config.reward, teacher_latency_ms)
-    known = [value for value in (measurements.quality.value, compression, attacked, share, earned) if value is not None]
-    if not all(math.isfinite(value) for value in known) or compression <= 0:
-        return Fitness(None, math.nan, math.nan, math.nan, ("finite",), math.inf)
-    accuracy = _clip(measurements.quality.value)
-    efficiency = _clip(math.log(compression) / math.log(config.full_compression))
-    robustness = None if attacked is None else _clip(attacked)
-    gates = _missed_gates(measurements.quality.value, share, config, teacher_quality) | _hopeless(measurements)
-    scalar = _scalar(robustness, accuracy, efficiency, config) if earned is None else earned
-    return Fitness(robustness, accuracy, efficiency, scalar, tuple(gates), sum(gates.values()))
+
+    config: FitnessConfig
+    teacher_quality: float
+    teacher_latency_ms: float | None = None
+
+    @classmethod
+    def of(cls, config: FitnessConfig, teacher: TeacherFacts) -> Self:
+        """The yardstick that a measured teacher gives."""
+        return cls(config, teacher.quality.value, teacher.latency_ms)
+
+    def score(self, measurements: Measurements) -> Fitness:
+        """The fitness of one candidate. The formula is our own: the paper publishes none.
+
+        Three terms, each clipped to 0..1:
+
+        - accuracy: the task's metric on clean rows;
+        - robustness, of the worst recipe of the suite: accuracy under attack, the mean share of words to break, the
+          share of rows right on every single swap, or the mean margin over single swaps, (margin + 4) / 8;
+        - efficiency: log(compression) / log(full_compression), so that halving the cost is worth the same at every
+          size.
+
+        The scalar is their weighted mean. If the experiment sets a `reward`, the scalar is that, of any size and sign.
+
+        Raises `BadInput` where the settings ask for what was not measured.
+        """
+        config, quality = self.config, measurements.quality
+        compression = _compression(measurements, config, self.teacher_latency_ms)
+        attacked = _attacked(measurements, config)
+        earned = None if config.reward is None else _earned(measurements, config.reward, self.teacher_latency_ms)
+        known = [
+            value
+            for value in (quality.value, compression, attacked, quality.largest_class_share, earned)
+            if value is not None
+        ]
+        if not all(math.isfinite(value) for value in known) or compression <= 0:
+            return Fitness(None, math.nan, math.nan, math.nan, ("finite",), math.inf)
+        accuracy = _clip(quality.value)
+        efficiency = _clip(math.log(compression) / math.log(config.full_compression))
+        robustness = None if attacked is None else _clip(attacked)
+        gates = _missed_gates(quality, config, self.teacher_quality) | _hopeless(measurements)
+        scalar = _scalar(robustness, accuracy, efficiency, config) if earned is None else earned
+        return Fitness(robustness, accuracy, efficiency, scalar, tuple(gates), sum(gates.values()))
 
 
 def reward(loss: float, latency_ms: float, teacher_latency_ms: float, config: RewardConfig) -> float:
@@ -138,14 +159,13 @@ def _latencies(measurements: Measurements, key: str, teacher_latency_ms: float |
     return measurements.efficiency.latency[0].median_ms, teacher_latency_ms
 
 
-def _missed_gates(
-    quality: float, share: float | None, config: FitnessConfig, teacher_quality: float
-) -> dict[str, float]:
+def _missed_gates(quality: Quality, config: FitnessConfig, teacher_quality: float) -> dict[str, float]:
     """Each missed gate and how far it was missed: in units of the metric, and of the share of predictions."""
     missed = {}
     needed = config.min_quality * max(teacher_quality, 0.0)
-    if quality < needed - _ROUNDING:
-        missed["min_quality"] = needed - quality
+    if quality.value < needed - _ROUNDING:
+        missed["min_quality"] = needed - quality.value
+    share = quality.largest_class_share
     if share is not None and share > config.max_class_share + _ROUNDING:
         missed["max_class_share"] = share - config.max_class_share
     return missed

@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import log
 
-from rosearch.config.experiment import EvolutionConfig, FitnessConfig
+from rosearch.config.experiment import EvolutionConfig
 from rosearch.errors import BadInput, Problem
+from rosearch.evolution.fitness import Yardstick
 from rosearch.evolution.front import Scored
 from rosearch.evolution.random_search import RandomSearch
 from rosearch.evolution.surrogates.agreement import Agreement, agreement
-from rosearch.evolution.surrogates.history import Choices, Episode, context_of
-from rosearch.evolution.surrogates.predictor import make_predictor
+from rosearch.evolution.surrogates.predictor import Choices, Episode, context_of, make_predictor
 from rosearch.evolution.variation import Novelty
 from rosearch.randomness import derive_seed
 from rosearch.records.record import Proposal
@@ -68,20 +68,12 @@ class KdNas(RandomSearch):
     from others, so none has parents.
     """
 
-    def __init__(
-        self,
-        config: EvolutionConfig,
-        fitness: FitnessConfig,
-        space: Space,
-        seed: int,
-        teacher_quality: float,
-        teacher_latency_ms: float | None = None,
-    ) -> None:
+    def __init__(self, config: EvolutionConfig, space: Space, seed: int, yardstick: Yardstick) -> None:
         """Raises `BadInput` where the space is not one of encoders, or a warm start cannot be fitted to it."""
         if not isinstance(space, EncoderSpace):
             expected = "a search space of encoders (such as search_spaces/kd_nas.yaml), which kd_nas needs"
             raise BadInput(Problem("experiment", "search_space", expected, f"{space.name}, a space of graphs"))
-        super().__init__(config, fitness, space, seed, teacher_quality, teacher_latency_ms)
+        super().__init__(config, space, seed, yardstick)
         self._encoders: EncoderSpace = space
         lists = [list(values) for values in space.values.values()]
         self._positions: dict[EncoderChoice, Choices] = {

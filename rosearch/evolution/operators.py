@@ -9,14 +9,14 @@ from functools import singledispatch
 from typing import TypeVar
 
 from rosearch.evolution.crossover import cross
-from rosearch.evolution.encoder_variation import ENCODER_MUTATIONS, cross_encoders
 from rosearch.evolution.mutation import MUTATIONS, mutations_of
-from rosearch.space.encoder_space import EncoderSpace
+from rosearch.space.encoder_space import EncoderChoice, EncoderSpace
 from rosearch.space.genotype import Genotype
 from rosearch.space.search_space import SearchSpace
 from rosearch.space.space import Space
 
 _Kind = TypeVar("_Kind", bound=Space)
+EncoderMutation = Callable[[Genotype, EncoderSpace, random.Random], Genotype | None]
 
 
 @dataclass(frozen=True)
@@ -81,3 +81,32 @@ def _bound(
         {name: bound(mutation) for name, mutation in mutations.items()},
         lambda a, b, rng: cross(a, b, space, rng),
     )
+
+
+def _change(name: str) -> EncoderMutation:
+    """The mutation that gives one choice another of the values that go with the others; None where there is none."""
+
+    def mutation(genotype: Genotype, space: EncoderSpace, rng: random.Random) -> Genotype | None:
+        now = space.choice(genotype)
+        others = [choice for choice in space.choices() if _differing(now, choice) == [name]]
+        return space.genotype(rng.choice(others)) if others else None
+
+    return mutation
+
+
+def _differing(a: EncoderChoice, b: EncoderChoice) -> list[str]:
+    return [name for name, one, other in zip(EncoderChoice._fields, a, b) if one != other]
+
+
+ENCODER_MUTATIONS: dict[str, EncoderMutation] = {f"change_{name}": _change(name) for name in EncoderChoice._fields}
+
+
+def cross_encoders(a: Genotype, b: Genotype, space: EncoderSpace, rng: random.Random) -> Genotype:
+    """An encoder whose choices each come from either parent; `a` itself where the space has none but the parents."""
+    parents = space.choice(a), space.choice(b)
+    children = [
+        choice
+        for choice in space.choices()
+        if choice not in parents and all(value in pair for value, pair in zip(choice, zip(*parents)))
+    ]
+    return space.genotype(rng.choice(children)) if children else a

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 
 from deap import base
 
-from rosearch.config.experiment import EvolutionConfig, FitnessConfig
-from rosearch.evolution.fitness import Fitness, score
+from rosearch.config.experiment import EvolutionConfig
+from rosearch.evolution.fitness import Fitness, Yardstick
 from rosearch.evolution.front import Scored, by_front
 from rosearch.evolution.toolbox import Individual
 from rosearch.evolution.variation import Novelty, warm_starts
@@ -32,23 +32,13 @@ class Strategy(ABC):
       comes first.
     """
 
-    def __init__(
-        self,
-        config: EvolutionConfig,
-        fitness: FitnessConfig,
-        space: Space,
-        seed: int,
-        teacher_quality: float,
-        teacher_latency_ms: float | None = None,
-    ) -> None:
+    def __init__(self, config: EvolutionConfig, space: Space, seed: int, yardstick: Yardstick) -> None:
         """Raises `BadInput` where a warm start is unknown or cannot be fitted to the space."""
         self.generation = 0  # the one that `ask` proposes and `tell` takes
         self._config = config
-        self._fitness = fitness
         self._space = space
         self._seed = seed
-        self._teacher_quality = teacher_quality
-        self._teacher_latency_ms = teacher_latency_ms
+        self._yardstick = yardstick
         self._founders = warm_starts(config, space)
         self._told: dict[str, Record] = {}
         self._scores: dict[str, Fitness] = {}
@@ -83,7 +73,7 @@ class Strategy(ABC):
         for record in ordered:
             self._told[record.id] = record
             if record.status == "done" and record.measurements is not None:
-                found = score(record.measurements, self._fitness, self._teacher_quality, self._teacher_latency_ms)
+                found = self._yardstick.score(record.measurements)
                 self._scores[record.id] = found
                 if found.finite:
                     newcomers.append(self._toolbox.individual(record, found))

@@ -45,6 +45,15 @@ class EncoderMaterials:
         parts = f"{self.corpus.key} {self.corpus.proxy} {self.corpus.held_out} {self.corpus.seed}"
         return {"corpus": parts, "teacher": folder_fingerprint(self.teacher)}
 
+    def measure_teacher(self, experiment: Experiment, progress: Progress = silent) -> TeacherFacts:
+        """The teacher's cost and shape; its fidelity to itself is 1. Measured once a run."""
+        model = load_encoder(self.teacher).to(self.device)
+        latency = teacher_latency(model, self.teacher, experiment, self.cache)
+        positions, token_types = table_rows(model.config)
+        quality = Quality(FIDELITY, 1.0, self.corpus.held_out)
+        cost = teacher_cost(model, experiment.evaluation.efficiency.tokens)
+        return TeacherFacts(quality, cost, positions, token_types, latency)
+
 
 def fidelity(loss: float) -> float:
     """1 / (1 + the loss on the held-out blocks): 1 where nothing is lost, above 0 however much is (ours)."""
@@ -94,13 +103,3 @@ def find_encoder(experiment: Experiment, most_layers: int = 0) -> tuple[Path, An
     if experiment.distillation.encoder.objective == "hidden_states" and most_layers:
         uniform_and_last(most_layers, layers)
     return folder, config, tokenizer
-
-
-def measure_encoder_teacher(materials: EncoderMaterials, experiment: Experiment) -> TeacherFacts:
-    """The teacher's cost and shape; its fidelity to itself is 1. The driver does it once a run."""
-    model = load_encoder(materials.teacher).to(materials.device)
-    config = experiment.evaluation.efficiency
-    latency = teacher_latency(model, materials.teacher, experiment, materials.cache)
-    positions, token_types = table_rows(model.config)
-    quality = Quality(FIDELITY, 1.0, materials.corpus.held_out)
-    return TeacherFacts(quality, teacher_cost(model, config.tokens), positions, token_types, latency)

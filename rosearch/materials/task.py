@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from rosearch.config.experiment import Experiment, SuiteConfig
-from rosearch.data.loading import load_task
+from rosearch.data.loading import load_task, task_seed
 from rosearch.data.tasks import Split, Task
 from rosearch.data.tokens import TokenisedSplit, tokenise
 from rosearch.encodings.tokenizer import student_tokenizer
@@ -42,7 +42,7 @@ from rosearch.training.teacher import prepare_teacher
 
 
 @dataclass(frozen=True)
-class Materials:
+class TaskMaterials:
     """Everything that a candidate reads and none changes."""
 
     task: Task
@@ -80,13 +80,43 @@ class Materials:
         logits: Logits = teacher_outputs(self.teacher, theirs, (), self.cache, self.device).logits
         return logits
 
-    def read_as(self, encoding: str) -> Materials:
+    def read_as(self, encoding: str) -> TaskMaterials:
         """The same for students whose source has this encoding: another tokenizer, and the rows as it reads them."""
         tokenizer = student_tokenizer(self.tokenizer, encoding, self.task.train.texts, self.resources, self.cache)
         if tokenizer is self.tokenizer:
             return self
         train = tokenise(self.task.train, tokenizer, self.max_length, self.cache)
         return replace(self, tokenizer=tokenizer, train=train)
+
+    def measure_teacher(self, experiment: Experiment, progress: Progress = silent) -> TeacherFacts:
+        """The teacher's quality and robustness on the validation split, and its cost; measured once a run.
+
+        Raises `BadInput` where the teacher gives no finite outputs or cannot be attacked.
+        """
+        try:
+            return self._measure_teacher(experiment, progress)
+        except CandidateFailed as failure:
+            problem = Problem("experiment", "teacher.model", "a teacher that can be measured", str(failure))
+            raise BadInput(problem) from None
+
+    def _measure_teacher(self, experiment: Experiment, progress: Progress) -> TeacherFacts:
+        model, _ = load_classifier(self.teacher)
+        model.to(self.device).eval()
+        logits = predict(model, self.tokenised("validation"), self.device, 64, progress)
+        # The yardstick is measured on all rows, however hopeless.
+        suite = experiment.evaluation.robustness.search.model_copy(update={"hopeless": None})
+        under = run_suite(model, self, "validation", suite, attack_seed(experiment), progress)
+        positions, token_types = table_rows(model.config)
+        return TeacherFacts(
+            quality=quality_of(logits, self, "validation"),
+            cost=teacher_cost(model, experiment.evaluation.efficiency.tokens),
+            positions=positions,
+            token_types=token_types,
+            latency_ms=teacher_latency(model, self.teacher, experiment, self.cache),
+            robustness=under.robustness,
+            attacks=under.attacks,
+            single_swaps=under.single_swaps,
+        )
 
 
 @dataclass(frozen=True)
@@ -99,16 +129,16 @@ class UnderAttack:
 
 
 @lru_cache(maxsize=1)  # a worker's candidates are all of one run
-def _opened(experiment_json: str, cache: Path) -> Materials:
+def _opened(experiment_json: str, cache: Path) -> TaskMaterials:
     return prepare_materials(Experiment.model_validate_json(experiment_json), cache)
 
 
-def open_materials(experiment: Experiment, cache: Path) -> Materials:
+def open_materials(experiment: Experiment, cache: Path) -> TaskMaterials:
     """The materials of a worker: kept between the candidates that it runs."""
     return _opened(experiment.model_dump_json(), cache)
 
 
-def prepare_materials(experiment: Experiment, cache: Path, progress: Progress = silent) -> Materials:
+def prepare_materials(experiment: Experiment, cache: Path, progress: Progress = silent) -> TaskMaterials:
     """Load the task, fine-tune the teacher where needed, tokenise, and compute the teacher's outputs.
 
     Raises `BadInput` for data or a teacher that do not fit, `MissingResource` for what is not there, that of the
@@ -130,7 +160,7 @@ def gather_materials(
     attacks: tuple[str, ...] = (),
     task: Task | None = None,
     tokenizer: Any = None,
-) -> Materials:
+) -> TaskMaterials:
     """As `prepare_materials`, for whoever has resolved the attacks or runs none.
 
     `task` is the experiment's, where it is loaded already. `tokenizer` is the student's where it is not the teacher's:
@@ -149,48 +179,12 @@ def gather_materials(
     if tokenizer is not None:
         train = tokenise(task.train, tokenizer, max_length, cache)
     resources = attack_resources(experiment)
-    return Materials(task, folder, tokenizer or theirs, train, outputs, device, cache, max_length, resources, attacks)
-
-
-def task_seed(experiment: Experiment) -> int:
-    """The seed of what is drawn of the data: the validation rows, a sample of training rows, the generated task."""
-    return derive_seed(experiment.seed, "task")
-
-
-def measure_teacher(materials: Materials, experiment: Experiment, progress: Progress = silent) -> TeacherFacts:
-    """The teacher's quality and robustness on the validation split, and its cost; the driver does it once a run.
-
-    Raises `BadInput` where the teacher itself gives no finite outputs or cannot be attacked.
-    """
-    try:
-        return _measure_teacher(materials, experiment, progress)
-    except CandidateFailed as failure:
-        problem = Problem("experiment", "teacher.model", "a teacher that can be measured", str(failure))
-        raise BadInput(problem) from None
-
-
-def _measure_teacher(materials: Materials, experiment: Experiment, progress: Progress) -> TeacherFacts:
-    model, _ = load_classifier(materials.teacher)
-    model.to(materials.device).eval()
-    config = experiment.evaluation.efficiency
-    logits = predict(model, materials.tokenised("validation"), materials.device, 64, progress)
-    # The yardstick is measured on all rows, however hopeless.
-    suite = experiment.evaluation.robustness.search.model_copy(update={"hopeless": None})
-    under = attack(model, materials, "validation", suite, attack_seed(experiment), progress)
-    positions, token_types = table_rows(model.config)
-    return TeacherFacts(
-        quality=quality_of(logits, materials, "validation"),
-        cost=teacher_cost(model, config.tokens),
-        positions=positions,
-        token_types=token_types,
-        latency_ms=teacher_latency(model, materials.teacher, experiment, materials.cache),
-        robustness=under.robustness,
-        attacks=under.attacks,
-        single_swaps=under.single_swaps,
+    return TaskMaterials(
+        task, folder, tokenizer or theirs, train, outputs, device, cache, max_length, resources, attacks
     )
 
 
-def quality_of(logits: Logits, materials: Materials, split: str) -> Quality:
+def quality_of(logits: Logits, materials: TaskMaterials, split: str) -> Quality:
     """Quality from the logits of a split, with a word on constant predictors and classes that are given up."""
     task, labels = materials.task, materials.split(split).labels
     quality = measure_quality(logits, labels, task.problem, task.metric)
@@ -204,8 +198,8 @@ def attack_seed(experiment: Experiment, purpose: str = "attack") -> int:
     return derive_seed(experiment.seed, purpose)
 
 
-def attack(
-    model: Any, materials: Materials, split: str, config: SuiteConfig, seed: int, progress: Progress
+def run_suite(
+    model: Any, materials: TaskMaterials, split: str, config: SuiteConfig, seed: int, progress: Progress
 ) -> UnderAttack:
     """A teacher or student under a suite of attacks on a split; nothing for regression, which has no class to flip."""
     if materials.task.problem == "regression":

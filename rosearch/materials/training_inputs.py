@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rosearch.config.distillation import DistillationConfig
 from rosearch.evaluation.adversary import StudentAdversary
-from rosearch.materials.task import Materials
+from rosearch.materials.task import TaskMaterials
 from rosearch.models.reading import load_classifier
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
@@ -19,7 +19,7 @@ from rosearch.training.method import Adversary, TrainingInputs
 
 def fresh_student(
     genotype: Genotype,
-    materials: Materials,
+    materials: TaskMaterials,
     config: DistillationConfig,
     *,
     seed: int,
@@ -52,7 +52,7 @@ def fresh_student(
 
 
 def training_inputs(
-    materials: Materials,
+    materials: TaskMaterials,
     config: DistillationConfig,
     *,
     seed: int,
@@ -79,7 +79,7 @@ def training_inputs(
     )
 
 
-def _adversary(materials: Materials, seed: int) -> Adversary | None:
+def _adversary(materials: TaskMaterials, seed: int) -> Adversary | None:
     """Who attacks a student while it is trained; nobody for regression, which has no class to flip."""
     if materials.task.problem == "regression":
         return None

@@ -7,8 +7,10 @@ from dataclasses import asdict
 from typing import Any
 
 import sqlalchemy as sql
+from pydantic import TypeAdapter
 
 from rosearch import measurements
+from rosearch.measurements import TeacherFacts
 from rosearch.records.record import Failure, Outcome, Record
 from rosearch.space.genotype import Genotype
 
@@ -43,6 +45,9 @@ RECORDS = sql.Table(
     sql.CheckConstraint("(status = 'done') = (measurements IS NOT NULL)", "done_is_measured"),
     sql.CheckConstraint("(status = 'failed') = (failure IS NOT NULL)", "failed_has_a_reason"),
 )
+
+
+_TEACHER: TypeAdapter[TeacherFacts] = TypeAdapter(TeacherFacts)
 
 
 def to_row(record: Record) -> dict[str, Any]:
@@ -91,3 +96,14 @@ def from_row(row: sql.RowMapping) -> Record:
         seconds=json.loads(row["seconds"]),
         name=row["name"],
     )
+
+
+def teacher_to_data(teacher: TeacherFacts) -> dict[str, Any]:
+    """A teacher's facts as plain data, as `META` and `--json` hold them."""
+    data: dict[str, Any] = _TEACHER.dump_python(teacher, mode="json")
+    return data
+
+
+def teacher_from_data(data: Any) -> TeacherFacts:
+    """The inverse of `teacher_to_data`. Raises `ValueError` on data of another shape."""
+    return _TEACHER.validate_python(data)

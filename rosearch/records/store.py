@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -20,10 +20,23 @@ from sqlalchemy.pool import QueuePool
 
 from rosearch.errors import RunError, one_line
 from rosearch.files import whole
+from rosearch.measurements import TeacherFacts
 from rosearch.records.record import Outcome, Record, Role
-from rosearch.records.rows import FORMAT, META, RECORDS, TABLES, from_row, outcome_columns, to_row
+from rosearch.records.rows import (
+    FORMAT,
+    META,
+    RECORDS,
+    TABLES,
+    from_row,
+    outcome_columns,
+    teacher_from_data,
+    teacher_to_data,
+    to_row,
+)
 
 _BUSY_S = 30.0  # how long a reader waits for the moment in which the driver resets the log
+
+_TEACHER, _MATERIALS, _FINISHED = "teacher", "materials", "finished"  # keys of the facts of a run
 
 # What to do about the errors that SQLite reports, by a part of its message.
 _ADVICE = {
@@ -127,6 +140,50 @@ class Store:
         with self._transaction() as connection:
             rows = connection.execute(query).mappings().all()
         return [self._read(row) for row in rows]
+
+    def record(self, number: int) -> Record:
+        """The record of a number."""
+        with self._transaction() as connection:
+            row = connection.execute(RECORDS.select().where(RECORDS.c.number == number)).mappings().first()
+        if row is None:
+            raise RunError(f"{self.path}: expected record {number}, got no such record")
+        return self._read(row)
+
+    def last_number(self) -> int:
+        """The highest number of a record; 0 in an empty store."""
+        with self._transaction() as connection:
+            return connection.scalar(sql.select(sql.func.max(RECORDS.c.number))) or 0
+
+    def teacher(self) -> TeacherFacts | None:
+        """The facts of the run's teacher; None until the driver has measured it."""
+        data = self.get_meta(_TEACHER)
+        try:
+            return None if data is None else teacher_from_data(data)
+        except ValueError as error:
+            raise RunError(
+                f"{self.path}: the fact {_TEACHER!r} cannot be read: {' '.join(str(error).split())}"
+            ) from error
+
+    def set_teacher(self, teacher: TeacherFacts) -> None:
+        """Stores the facts of the run's teacher."""
+        self.set_meta(_TEACHER, teacher_to_data(teacher))
+
+    def materials(self) -> dict[str, str] | None:
+        """The fingerprints, by name, of all that a resumed run must find unchanged; None until they are known."""
+        found: dict[str, str] | None = self.get_meta(_MATERIALS)
+        return found
+
+    def set_materials(self, fingerprints: Mapping[str, str]) -> None:
+        """Stores the fingerprints of all that a resumed run must find unchanged."""
+        self.set_meta(_MATERIALS, dict(fingerprints))
+
+    def finished(self) -> bool:
+        """True once the whole budget is spent and the finalists are measured."""
+        return bool(self.get_meta(_FINISHED))
+
+    def set_finished(self) -> None:
+        """Notes that the whole budget is spent and the finalists are measured."""
+        self.set_meta(_FINISHED, True)
 
     def set_meta(self, key: str, value: Any) -> None:
         """Stores one JSON value (`ValueError` where it is none) under a key, in place of what was there."""

@@ -7,12 +7,12 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from rosearch.measurements import Estimate, Measurements, Robustness, TeacherFacts
+from rosearch.measurements import Estimate, Measurements, Robustness
 from rosearch.records.record import Record
+from rosearch.records.rows import teacher_to_data
 from rosearch.run.results import Results
 
 _MEASUREMENTS: TypeAdapter[Measurements] = TypeAdapter(Measurements)
-_TEACHER: TypeAdapter[TeacherFacts] = TypeAdapter(TeacherFacts)
 _STATES = ("done", "failed", "running", "pending")
 
 
@@ -27,7 +27,7 @@ def describe_run(results: Results) -> dict[str, Any]:
         "budget": results.experiment.evolution.candidates,
         "generations": max((record.generation for record in candidates), default=-1) + 1,
         "counts": {state: sum(record.status == state for record in candidates) for state in _STATES},
-        "teacher": None if results.teacher is None else _TEACHER.dump_python(results.teacher, mode="json"),
+        "teacher": None if results.teacher is None else teacher_to_data(results.teacher),
         "seconds": results.seconds,
         "attack_over_training": results.attack_over_training,
         "predictions": [asdict(episode) for episode in results.predictions],

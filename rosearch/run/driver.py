@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 from rosearch.candidate import run_candidate
 from rosearch.config.experiment import Experiment
 from rosearch.errors import SearchAborted
-from rosearch.materials.job import CandidateJob
 from rosearch.materials.latency import student_latencies
+from rosearch.materials.life import CandidateJob
 from rosearch.materials.task import attack_seed
 from rosearch.measurements import TeacherFacts
 from rosearch.randomness import derive_seed
@@ -19,25 +18,8 @@ from rosearch.records.record import Failure, Outcome, Proposal, Record, Role
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
 from rosearch.run.backends.backend import Backend, Job, Lost
-
-
-class Observer(Protocol):
-    """Who watches a search: a terminal, a log, a test."""
-
-    def progress(self, stage: str, done: int, total: int) -> None:
-        """The driver's own long work: fine-tuning, the teacher's outputs."""
-
-    def batch(self, title: str, records: Sequence[Record]) -> None:
-        """A generation (or the baselines, the finalists) is about to run."""
-
-    def started(self, record: Record) -> None:
-        """A worker took a candidate."""
-
-    def stage(self, record: Record, stage: str, done: int, total: int) -> None:
-        """A worker's progress with a candidate."""
-
-    def finished(self, record: Record) -> None:
-        """A candidate is recorded, done or failed."""
+from rosearch.run.observer import Observer
+from rosearch.run.results import load_results
 
 
 @dataclass
@@ -59,7 +41,7 @@ class Driver:
 
     def propose(self, role: Role, generation: int, proposals: Sequence[tuple[Proposal, int, str]]) -> list[Record]:
         """Record proposals (with replicate and name) as pending, all or none."""
-        first = max((record.number for record in self.store.records()), default=0) + 1
+        first = self.store.last_number() + 1
         records = [
             Record(
                 number=first + offset,
@@ -112,11 +94,19 @@ class Driver:
             self.store.finish(result.key, outcome)
             record = waiting[result.key]
             self.run.remove_unfinished(record)
-            self.observer.finished(self._read(record))
+            self.observer.finished(self.store.record(record.number))
             self._break_circuit(outcome)
 
-    def _read(self, record: Record) -> Record:
-        return next(r for r in self.store.records(record.role, record.generation) if r.number == record.number)
+    def prune_students(self) -> None:
+        """Deletes the weights of candidates neither on the front nor among the best, unless all are to be kept."""
+        if self.experiment.execution.keep_students == "all":
+            return
+        results = load_results(self.run)
+        best = results.ranking[: max(1, self.experiment.finalists.count)]
+        kept = {record.id for record in (*results.front, *best)}
+        for record in results.of("candidate"):
+            if record.id not in kept:
+                self.run.remove_student(record)
 
     def _break_circuit(self, outcome: Outcome) -> None:
         """Stop where the last few candidates all failed alike: the fault is then not theirs."""
@@ -144,7 +134,6 @@ def candidate_job(driver: Driver, record: Record) -> CandidateJob:
         genotype=record.genotype,
         seed=record.seed,
         student_folder=driver.run.student_folder(record),
-        distillation=experiment.distillation,
         suite=experiment.evaluation.robustness.search,
         attack_seed=attack_seed(experiment),
     )

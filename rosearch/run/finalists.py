@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rosearch.materials.job import CandidateJob
+from rosearch.materials.life import CandidateJob
 from rosearch.materials.task import attack_seed
 from rosearch.records.record import Proposal, Record
 from rosearch.run.driver import Driver, candidate_job
@@ -46,12 +46,13 @@ def finalist_job(driver: Driver, record: Record) -> CandidateJob:
     """
     experiment = driver.experiment
     config, suites = experiment.finalists, experiment.evaluation.robustness
-    longer = {} if config.epochs is None else {"epochs": config.epochs, "max_steps": None}
+    budget = {} if config.epochs is None else {"epochs": config.epochs, "max_steps": None}
+    distillation = experiment.distillation.model_copy(update=budget)
     # A fitness of single swaps is one of finalists too.
     swaps = {"single_swaps": suites.report.single_swaps or suites.search.single_swaps}
     return replace(
         candidate_job(driver, record),
-        distillation=experiment.distillation.model_copy(update=longer),
+        experiment=experiment.model_copy(update={"distillation": distillation}),
         suite=suites.report.model_copy(update=swaps),
         attack_seed=attack_seed(experiment, "attack:finalists"),
         split="test",

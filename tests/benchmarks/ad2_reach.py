@@ -26,7 +26,7 @@ from rosearch.config.distillation import Ad2Config, DistillationConfig
 from rosearch.config.file import load_experiment
 from rosearch.config.presets import DEFAULT
 from rosearch.data.batches import evaluation_batches
-from rosearch.materials.task import Materials, gather_materials
+from rosearch.materials.task import TaskMaterials, gather_materials
 from rosearch.models.reading import load_classifier
 from rosearch.training.ad2 import AdversarialDistillation
 from rosearch.training.outputs import TeacherRows
@@ -72,7 +72,7 @@ def sized(config: DistillationConfig, bound: float) -> DistillationConfig:
 
 
 def reach(
-    student: PreTrainedModel, teacher: PreTrainedModel, materials: Materials, config: DistillationConfig
+    student: PreTrainedModel, teacher: PreTrainedModel, materials: TaskMaterials, config: DistillationConfig
 ) -> dict[str, float]:
     """Shares of the validation rows: student right, right when moved, teacher unturned by the same perturbation."""
     tokenised, clean = materials.tokenised("validation"), torch.tensor(materials.teacher_logits("validation"))

@@ -14,8 +14,15 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from rosearch.evolution.surrogates.history import Choices, Context, Episode, context_of
-from rosearch.evolution.surrogates.predictor import RewardPredictor, Values, standardised
+from rosearch.evolution.surrogates.predictor import (
+    Choices,
+    Context,
+    Episode,
+    RewardPredictor,
+    Values,
+    context_of,
+    standardised,
+)
 
 _SIZE = 32  # of an embedded choice and of the hidden state
 _LEARNING_RATE = 1e-4

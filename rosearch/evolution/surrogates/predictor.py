@@ -4,14 +4,37 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from rosearch.evolution.surrogates.history import Choices, Context, Episode
-
+Choices = tuple[int, ...]  # of one architecture: the position of each value among those of its kind
 Values = np.ndarray[tuple[int], np.dtype[np.float64]]
 Features = Callable[[Choices], Sequence[float]]  # what an architecture looks like in numbers, always as many
+
+
+@dataclass(frozen=True)
+class Episode:
+    """Architectures with their observed rewards, finite and of the same order; those that failed are not there."""
+
+    choices: tuple[Choices, ...]
+    rewards: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What stands before a candidate in the sequence that the LSTM reads; None where there was nothing yet."""
+
+    last: Choices | None = None  # the best of the last episode
+    best: Choices | None = None  # the best so far
+
+
+def context_of(history: Sequence[Episode]) -> Context:
+    """The context of the episode that comes after these. Of equal rewards the earlier architecture counts."""
+    told = [episode for episode in history if episode.choices]
+    every = Episode(tuple(c for e in told for c in e.choices), tuple(r for e in told for r in e.rewards))
+    return Context(_best(told[-1]), _best(every)) if told else Context()
 
 
 class RewardPredictor(ABC):
@@ -54,3 +77,7 @@ def standardised(rewards: Sequence[float]) -> tuple[Values, float, float]:
     mean, deviation = float(values.mean()), float(values.std())
     deviation = deviation if deviation > 1e-12 else 1.0
     return (values - mean) / deviation, mean, deviation
+
+
+def _best(episode: Episode) -> Choices:
+    return episode.choices[max(range(len(episode.rewards)), key=episode.rewards.__getitem__)]

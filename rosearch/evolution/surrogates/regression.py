@@ -17,8 +17,15 @@ from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from rosearch.evolution.surrogates.history import Choices, Context, Episode
-from rosearch.evolution.surrogates.predictor import Features, RewardPredictor, Values, standardised
+from rosearch.evolution.surrogates.predictor import (
+    Choices,
+    Context,
+    Episode,
+    Features,
+    RewardPredictor,
+    Values,
+    standardised,
+)
 
 
 def _boosting(seed: int) -> Any:

@@ -95,7 +95,7 @@ class Backend(ABC):
         self.close()
 
 
-def pack(job: Job[Any, Any]) -> tuple[bytes, bytes] | Lost:
+def pickled(job: Job[Any, Any]) -> tuple[bytes, bytes] | Lost:
     """A job's function and its argument, each pickled; or why that cannot be done."""
     try:
         return pickle.dumps(job.function), pickle.dumps(job.argument)
@@ -116,7 +116,7 @@ def call(function: Callable[[Any, Progress], Any], argument: bytes, progress: Pr
         return b"", describe(error)
 
 
-def unpack(key: int, value: bytes, message: str, stage: str) -> Result[Any]:
+def unpickled(key: int, value: bytes, message: str, stage: str) -> Result[Any]:
     """The result of a job, from what `call` returned and the stage that it was in."""
     if message:
         return Result(key, lost=Lost("exception", message, stage))

@@ -32,8 +32,8 @@ from rosearch.run.backends.backend import (
     V,
     ignore_progress,
     ignore_start,
-    pack,
-    unpack,
+    pickled,
+    unpickled,
 )
 from rosearch.run.backends.worker import work
 
@@ -134,11 +134,11 @@ class LocalBackend(Backend):
         """Results as they finish. Raises `RunError` where workers cannot start, several times in a row."""
         batch = _Batch(deque(), on_start, on_progress)
         for job in jobs:
-            packed = pack(job)
-            if isinstance(packed, Lost):
-                yield Result(job.key, lost=packed)
+            sent = pickled(job)
+            if isinstance(sent, Lost):
+                yield Result(job.key, lost=sent)
             else:
-                batch.waiting.append(_Parcel(job.key, *packed))
+                batch.waiting.append(_Parcel(job.key, *sent))
         try:
             while batch.waiting or self._busy():
                 self._hire(len(batch.waiting) + len(self._busy()))
@@ -229,7 +229,7 @@ class LocalBackend(Backend):
             batch.on_progress(key, *content)
         else:
             value, words = content
-            result = unpack(key, value, words, worker.stage)
+            result = unpickled(key, value, words, worker.stage)
             worker.parcel = None
             worker.enter("idle")
             yield result

@@ -35,9 +35,9 @@ def work(pipe: Connection, lifeline: Connection, driver: int) -> None:
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the driver is gone, or about to kill us
         say("ready")
         while True:
-            packed, argument = pickle.loads(pipe.recv_bytes())
+            sent, argument = pickle.loads(pipe.recv_bytes())
             try:
-                function = pickle.loads(packed)  # imports its module
+                function = pickle.loads(sent)  # imports its module
             except BaseException as error:
                 say("unusable", describe(error))
                 return

@@ -206,7 +206,7 @@ class TestBadInput:
     def test_a_space_whose_students_read_other_tokens(self, tmp_path: Path) -> None:
         path = write_encoder_experiment(tmp_path / "made")
         (tmp_path / "sub").mkdir()
-        graph = Path(__file__).parent.parent / "search_spaces" / "robust_input.yaml"
+        graph = Path(__file__).parents[2] / "search_spaces" / "robust_input.yaml"
         message = rosearch("check", path, "-o", f"search_space={graph}", cwd=tmp_path, expect=3).stderr
         assert "wordpiece alone" in message
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from rosearch.evolution.surrogates.history import Context, Episode, context_of
+from rosearch.evolution.surrogates.predictor import Context, Episode, context_of
 
 A, B, C, D = (0, 0), (0, 1), (1, 0), (1, 1)
 
