@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from rosearch.config.file import problems_of, read_yaml
+from rosearch.config.file import read_yaml
+from rosearch.config.section import problems_of
 from rosearch.errors import BadInput, Problem
 from rosearch.space.encoder_space import EncoderSpace
 from rosearch.space.genotype import SOURCE_DEFAULTS, Setting

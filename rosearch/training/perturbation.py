@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from rosearch.config.presets import Norm
+from rosearch.config.distillation import Norm
 
 _LEAST = {"row": 1e-8, "token": 1e-6}  # what keeps a gradient of zero from being divided by zero, as published
 
