@@ -29,7 +29,7 @@ from rosearch.space.known import KNOWN
 from rosearch.space.rules import ENCODINGS, structural_problems
 from rosearch.student.configuration_rosearch import StudentConfig
 from rosearch.training.fitting import private_generator
-from rosearch.training.methods import METHODS
+from rosearch.training.trainer import METHODS
 
 _FILES = (".json", ".yaml", ".yml")
 _KINDS = (

@@ -6,8 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Self
 
-from rosearch.config.experiment import FitnessConfig
-from rosearch.config.kd_nas import RewardConfig
+from rosearch.config.experiment import FitnessConfig, RewardConfig
 from rosearch.errors import BadInput, Problem
 from rosearch.measurements import Measurements, Quality, TeacherFacts
 

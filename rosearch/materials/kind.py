@@ -22,8 +22,8 @@ from rosearch.measurements import TeacherFacts
 from rosearch.models.device import resolve_device
 from rosearch.progress import Progress
 from rosearch.space.space import Space
-from rosearch.training.methods import METHODS
 from rosearch.training.teacher import find_teacher
+from rosearch.training.trainer import METHODS
 
 
 class Materials(Protocol):

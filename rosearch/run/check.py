@@ -6,7 +6,7 @@ from rosearch.config.experiment import Experiment
 from rosearch.errors import BadInput, Problem
 from rosearch.evolution import Yardstick, make_strategy
 from rosearch.space.known import known_architecture
-from rosearch.space.loading import load_space
+from rosearch.space.space_file import load_space
 
 
 def check_experiment(experiment: Experiment, where: str) -> None:

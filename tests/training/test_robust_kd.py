@@ -14,11 +14,10 @@ from training.tiny_models import BAD, GOOD, config_of, make_student, same_weight
 from rosearch.data.batches import Batch, collate
 from rosearch.data.tasks import Rows
 from rosearch.errors import BadInput
-from rosearch.training.averaging import RunningMean
 from rosearch.training.fitting import private_generator
 from rosearch.training.losses import soft_label_loss
 from rosearch.training.method import Text, TrainingInputs
-from rosearch.training.robust_kd import RobustKd
+from rosearch.training.robust_kd import RobustKd, RunningMean
 from rosearch.training.trainer import distil
 
 
