@@ -15,12 +15,10 @@ from greenlet import greenlet
 from rosearch.evaluation.attacks.result import AttackedRow, Limits, Outcome
 from rosearch.evaluation.attacks.stock import gradient, library
 from rosearch.evaluation.attacks.stock.result import row_of
-from rosearch.evaluation.attacks.victim import Ints, Logits, Victim
+from rosearch.evaluation.attacks.victim import Logits, Tokenised, Victim
 
 # What TextAttack's own recipes call the two texts of a pair; some of them change the second only.
 _COLUMNS = {1: ("text",), 2: ("premise", "hypothesis")}
-
-Encoded = tuple[Ints, Ints | None, Ints]  # what `Victim.encode` gives
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ class Question:
     computed in.
     """
 
-    def __init__(self, victim: Victim, ask: Callable[[Encoded], Logits], check_time: Callable[[], None]) -> None:
+    def __init__(self, victim: Victim, ask: Callable[[Tokenised], Logits], check_time: Callable[[], None]) -> None:
         self.model = victim.model
         self.tokenizer = victim.tokenizer
         self.max_length = victim.max_length
@@ -80,7 +78,7 @@ class Question:
         return [gradient.tokens(self, text, strip_prefix) for text in texts]
 
     def _logits(self, texts: list[Any]) -> Logits:
-        ids, types, lengths = self._victim.encode(texts)
+        ids, types, lengths = self._victim.tokenise(texts)
         ends = np.cumsum(lengths)
         spans = [slice(end - length, end) for end, length in zip(ends.tolist(), lengths.tolist(), strict=True)]
         keys = [ids[span].tobytes() + (b"" if types is None else types[span].tobytes()) for span in spans]
@@ -122,7 +120,7 @@ class Lane:
         self._states: library.Generators | None = None
         self._resumed = 0.0
 
-    def start(self, number: int, job: Job) -> Encoded | AttackedRow:
+    def start(self, number: int, job: Job) -> Tokenised | AttackedRow:
         """Begin a row."""
         self.number = number
         self.spent = 0.0
@@ -130,7 +128,7 @@ class Lane:
         library.seed_generators(job.seed)
         return self._switch(self._run, job)
 
-    def go_on(self, logits: Logits) -> Encoded | AttackedRow:
+    def go_on(self, logits: Logits) -> Tokenised | AttackedRow:
         """Give it the answer, float32 logits (rows, labels)."""
         assert self._run is not None and self._states is not None
         library.set_generators(self._states)
@@ -141,9 +139,9 @@ class Lane:
         if self._run is not None and not self._run.dead:
             self._run.throw()
 
-    def _switch(self, run: greenlet, value: Any) -> Encoded | AttackedRow:
+    def _switch(self, run: greenlet, value: Any) -> Tokenised | AttackedRow:
         self._resumed = time.perf_counter()
-        asked: Encoded | AttackedRow = run.switch(value)
+        asked: Tokenised | AttackedRow = run.switch(value)
         self.spent += time.perf_counter() - self._resumed
         if not run.dead:
             self._states = library.generators()

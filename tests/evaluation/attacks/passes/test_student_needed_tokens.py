@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,7 @@ from evaluation.attacks.tiny_tokenizers import TOKENIZERS
 from evaluation.tiny_model import CPU, WORDS
 from hypothesis import given, settings
 from student.small_students import (
-    BRANCHING,
     OPERATION_CASES,
-    RANK,
     VOCABULARY,
     WIDTH,
     case_name,
@@ -21,7 +20,7 @@ from student.small_students import (
 
 from rosearch.evaluation.attacks.passes.forwards import replaced
 from rosearch.evaluation.attacks.passes.lean import lean_passes
-from rosearch.evaluation.attacks.passes.student_first_token import needed_tokens, reach, student_forwards
+from rosearch.evaluation.attacks.passes.student import needed_tokens, reach_of, reads_first_token, student_forwards
 from rosearch.evaluation.attacks.victim import Victim
 from rosearch.space.genotype import Genotype, Setting
 from rosearch.space.known import known_architecture
@@ -45,7 +44,7 @@ def victim_of(genotype: Genotype, tokenizer: Any) -> Victim:
 
 
 def logits(victim: Victim) -> Any:
-    return victim.score(*victim.encode(TEXTS))
+    return victim.score(*victim.tokenise(TEXTS))
 
 
 @settings(deadline=None, max_examples=60)
@@ -62,17 +61,21 @@ def test_logits_of_any_student_are_the_same(genotype: Genotype, tokenizer: Any) 
     assert not any("forward" in vars(module) for module in victim.model.modules())
 
 
+def last_map(node: Any) -> torch.nn.Module:
+    return [module for module in node.modules() if isinstance(module, torch.nn.Linear)][-1]
+
+
 def widths(genotype: Genotype, tokenizer: Any) -> list[int]:
-    """Tokens that each node gives of a text of 24."""
+    """The number of tokens of a text of 24 that each node's last linear map is given."""
     victim = victim_of(genotype, tokenizer)
     model: StudentForSequenceClassification = victim.model  # type: ignore[assignment]
     seen: list[int] = []
-    with torch.inference_mode(), replaced(student_forwards(victim.model)):
+    with torch.inference_mode(), replaced(student_forwards(model.student, distinct=False)):
         hooks = [
-            node.register_forward_hook(lambda _, __, output: seen.append(output.shape[1]))
+            last_map(node).register_forward_hook(lambda _, inputs, __: seen.append(inputs[0].shape[1]))
             for node in model.student.nodes
         ]
-        victim.score(*victim.encode(TEXTS[-1:]))
+        victim.score(*victim.tokenise(TEXTS[-1:]))
         for hook in hooks:
             hook.remove()
     return seen
@@ -89,9 +92,11 @@ def test_convolutions_at_the_end_compute_what_they_need_of_their_neighbours(toke
 
 
 @pytest.mark.parametrize("pooling", ["mean", "attention"])
-def test_a_student_that_pools_otherwise_is_left_alone(pooling: str, tokenizer: Any) -> None:
-    victim = victim_of(Genotype(WIDTH, RANK, pooling, BRANCHING.nodes), tokenizer)
-    assert not student_forwards(victim.model)
+def test_all_tokens_of_a_student_that_pools_otherwise_are_needed(pooling: str, tokenizer: Any) -> None:
+    genotype = replace(known_architecture("tinybert4").genotype, pooling=pooling)
+    assert widths(genotype, tokenizer) == [24] * 8
+    model: Any = victim_of(genotype, tokenizer).model
+    assert not reads_first_token(model.student)
 
 
 def test_needs_are_counted_back_from_the_sinks() -> None:
@@ -105,12 +110,14 @@ def test_needs_are_counted_back_from_the_sinks() -> None:
 def test_an_operation_looks_as_far_to_the_right_as_it_says(case: tuple[str, dict[str, Setting]]) -> None:
     torch.manual_seed(1)  # with some weights a gradient vanishes
     operation = build_operation(*case, WIDTH, 0.0, 1e-5).eval()
+    for parameter in operation.parameters():  # some are left as memory was
+        torch.nn.init.normal_(parameter, std=0.3)
     x = torch.randn(1, 40, WIDTH, generator=torch.Generator().manual_seed(1), requires_grad=True)
     operation(x, None)[:, 3].square().sum().backward()
     assert x.grad is not None
     last = int(x.grad.abs().sum((0, 2)).nonzero().max())
-    assert last == min(39, 3 + reach(operation))
+    assert last == min(39, 3 + reach_of(operation))
 
 
 def test_an_operation_that_is_not_known_may_look_anywhere() -> None:
-    assert reach(torch.nn.Linear(2, 2)) == ALL
+    assert reach_of(torch.nn.Linear(2, 2)) == ALL

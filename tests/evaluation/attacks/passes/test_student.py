@@ -19,10 +19,9 @@ from student.small_students import (
 )
 from torch import Tensor
 
-from rosearch.evaluation.attacks.passes.distinct_tokens import distinct_forwards
-from rosearch.evaluation.attacks.passes.first_token import first_token_forwards
-from rosearch.evaluation.attacks.passes.forwards import replaced
+from rosearch.evaluation.attacks.passes.forwards import Forwards, replaced
 from rosearch.evaluation.attacks.passes.packed import pack
+from rosearch.evaluation.attacks.passes.student import student_forwards, student_of
 from rosearch.space.genotype import Genotype, Node
 from rosearch.space.known import known_architecture
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification
@@ -46,10 +45,16 @@ def student(genotype: Genotype) -> StudentForSequenceClassification:
     return model
 
 
+def lean(model: StudentForSequenceClassification, packed: bool = False) -> Forwards:
+    student = student_of(model)
+    assert student is not None
+    return student_forwards(student, distinct=True, ends=pack(model).ends if packed else {})
+
+
 def scored(
     model: StudentForSequenceClassification, batch: dict[str, Tensor], distinct: bool, packed: bool = False
 ) -> Tensor:
-    forwards = distinct_forwards(model, (), pack(model).ends if packed else {}) if distinct else {}
+    forwards = lean(model, packed) if distinct else {}
     with torch.inference_mode(), replaced(forwards):
         logits: Tensor = model(**batch).logits
     return logits
@@ -73,9 +78,9 @@ def test_logits_of_any_student_are_the_same(
 
 
 def seen(model: StudentForSequenceClassification, batch: dict[str, Tensor]) -> list[int]:
-    """How many tokens embeddings, and the nodes' first linear maps, are given."""
+    """The numbers of tokens that the embeddings and the nodes' first linear maps are given."""
     counts: list[int] = []
-    forwards = distinct_forwards(model)
+    forwards = lean(model)
     parts: list[Any] = [model.student.embeddings.project]
     for node in model.student.nodes:
         operation: Any = node.operation.operation  # type: ignore[union-attr]
@@ -87,12 +92,12 @@ def seen(model: StudentForSequenceClassification, batch: dict[str, Tensor]) -> l
     return counts
 
 
-def test_what_stands_at_the_source_sees_each_token_once() -> None:
+def test_nodes_that_read_the_source_see_each_token_once() -> None:
     model = student(
         Genotype(
             WIDTH,
             RANK,
-            "first",
+            "mean",
             (
                 Node.of("ffn", (0,), ratio=2.0, activation="gelu"),
                 Node.of("glu", (0, 1), "concat"),
@@ -129,12 +134,12 @@ ATTENDING = Genotype(
 )
 
 
-def test_what_works_token_by_token_sees_no_padding() -> None:
+def test_operations_on_single_tokens_see_no_padding() -> None:
     batch = padded_batch((20, 4, 7, 7), 24)
     assert seen(student(ATTENDING), batch) == [38, 38, 38, 64, 38]  # 64: with spare rows
 
 
-# The first linear map of each sees what stands at the source, and then what a window of 3, and one of 5, may change.
+# The first linear map of each node sees the tokens at the source, then those within a reach of 1, then of 3.
 LOOKING = Genotype(
     WIDTH,
     RANK,
@@ -152,7 +157,7 @@ LOOKING = Genotype(
 )
 
 
-def test_windows_whose_tokens_are_the_same_are_looked_at_once() -> None:
+def test_tokens_that_see_the_same_are_computed_once() -> None:
     tokens = 30
     model = small_student(LOOKING, positions=tokens)
     batch = swaps(rows=3, tokens=tokens, padded=False)
@@ -178,7 +183,7 @@ def plain_of(model: StudentForSequenceClassification) -> StudentForSequenceClass
 
 @pytest.mark.parametrize("op", ["conv", "separable_conv", "dilated_conv", "light_conv", "max_pool", "avg_pool"])
 @pytest.mark.parametrize("kernel", [3, 7])
-def test_what_looks_at_neighbours_sees_no_padding_and_no_other_text(op: str, kernel: int) -> None:
+def test_an_operation_on_adjacent_tokens_sees_no_padding_and_no_other_text(op: str, kernel: int) -> None:
     nodes = (ATTENDING.nodes[0], Node.of(op, (1,), kernel=kernel), Node.of("glu", (2,)))
     model, batch = student(Genotype(WIDTH, RANK, "mean", nodes)), padded_batch((20, 4, 1, 7, 7), 24)
     assert seen(model, batch)[-1] == 39
@@ -199,17 +204,14 @@ def test_nothing_is_read_of_memory_that_holds_nothing(poisoned: None, lengths: t
     nodes = (ATTENDING.nodes[0], Node.of("attention", (1,), heads=4, conv=conv), Node.of("separable_conv", kernel=3))
     model, batch = student(Genotype(WIDTH, RANK, "mean", nodes)), padded_batch(lengths, max(lengths))
     for packed in (False, True):
-        lean = scored(model, batch, True, packed)
-        torch.testing.assert_close(lean, scored(model, batch, False), atol=2e-5, rtol=1e-5)
+        made = scored(model, batch, True, packed)
+        torch.testing.assert_close(made, scored(model, batch, False), atol=2e-5, rtol=1e-5)
 
 
-def test_nodes_that_give_the_first_token_only_run_as_they_are() -> None:
+def test_nodes_behind_attention_give_the_first_token_only() -> None:
     nodes = (ATTENDING.nodes[0], Node.of("conv", (1,), kernel=3), Node.of("glu", (2,)))
     model, batch = student(Genotype(WIDTH, RANK, "first", nodes)), padded_batch((20, 4, 7, 7), 24)
-    first = first_token_forwards(model)
-    with torch.inference_mode(), replaced({**distinct_forwards(model, first), **first}):
-        logits = model(**batch).logits
-    torch.testing.assert_close(logits, scored(model, batch, False), atol=2e-5, rtol=1e-5)
+    torch.testing.assert_close(scored(model, batch, True), scored(model, batch, False), atol=2e-5, rtol=1e-5)
 
 
 def test_texts_that_are_padded_on_the_left_run_as_they_are() -> None:
@@ -222,13 +224,13 @@ def known_small() -> Genotype:
     return Genotype(WIDTH, RANK, "first", known_architecture("bert_mini").genotype.nodes[:2])
 
 
-def test_what_is_given_otherwise_runs_as_it_is() -> None:
+def test_inputs_of_another_kind_run_as_they_are() -> None:
     model = student(BRANCHING)
     batch = swaps()
     with torch.inference_mode():
         embeds = model.get_input_embeddings()(batch.pop("input_ids"))
         whole = model(inputs_embeds=embeds, **batch).logits
-        with replaced(distinct_forwards(model)):
+        with replaced(lean(model)):
             assert torch.equal(model(inputs_embeds=embeds, **batch).logits, whole)
             states = model(**swaps(), output_hidden_states=True).hidden_states
     assert len(states) == 2 + len(BRANCHING.nodes)
@@ -242,6 +244,6 @@ def test_a_text_that_is_too_long_is_named_as_ever() -> None:
 
 def test_a_student_that_is_watched_and_another_model_are_left_alone() -> None:
     model = student(BRANCHING)
-    assert distinct_forwards(model) and not distinct_forwards(model.student)
+    assert student_of(model) is model.student and student_of(model.student) is None
     model.student.embeddings.word.register_forward_hook(lambda *_: None)
-    assert not distinct_forwards(model)
+    assert student_of(model) is None
