@@ -14,6 +14,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
+import torch
 from command_line import rosearch
 from small_run import write_experiment
 
@@ -37,7 +39,21 @@ def search(folder: Path) -> tuple[Path, dict[str, Any]]:
     printed["attack"] = rosearch(
         "attack", folder / "exported", "--attack", "pruthi", "--task", experiment, "--n", "4", "--json", cwd=folder
     ).data
+    printed["distil"], printed["checkpoint"] = _distilled(experiment, f"{run}:{best}", folder)
     return run, {name: shape(data) for name, data in printed.items()}
+
+
+def _distilled(experiment: Path, student: str, folder: Path) -> tuple[Any, Any]:
+    """What `distil` prints, and what it would go on from after a kill."""
+    stored: list[Any] = []
+    with pytest.MonkeyPatch.context() as patch:
+        save = torch.save
+        patch.setattr(torch, "save", lambda what, file: (stored.append(what), save(what, file)))
+        arguments = ("--task", experiment, "--student", student, "--to", folder / "distilled", "--every", "0", "--json")
+        printed = rosearch("distil", *arguments, cwd=folder).data
+    checkpoint = stored[-1]
+    checkpoint["state"]["optimisers"] = None  # torch's own
+    return printed, checkpoint
 
 
 def proposals(run: Path) -> list[list[Any]]:

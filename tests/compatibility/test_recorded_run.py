@@ -12,7 +12,7 @@ from command_line import rosearch
 from compatibility.small_search import RECORDED, cache_keys, key_paths, proposals, search, shape, task_fingerprint
 
 PRINTED = json.loads((RECORDED / "printed.json").read_text())
-COMMANDS = [name for name in PRINTED if name != "cache"]
+COMMANDS = [name for name in PRINTED if name not in ("cache", "checkpoint")]
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +39,11 @@ def test_every_recorded_key_is_printed(command: str, today: tuple[Path, dict[str
     recorded = key_paths(PRINTED[command])
     assert recorded
     assert not recorded - key_paths(today[1][command])
+
+
+def test_a_checkpoint_holds_what_the_recorded_one_holds(today: tuple[Path, dict[str, Any]]) -> None:
+    # A key more or less in `content` would be another training, and a killed one could not go on.
+    assert key_paths(today[1]["checkpoint"]) == key_paths(PRINTED["checkpoint"])
 
 
 def test_the_recorded_run_is_read_as_it_was_written(recorded: Path) -> None:
