@@ -58,10 +58,10 @@ ENCODERS = {
 # Keys of JSON and columns of tables that hold a time, or follow from one.
 TIME = re.compile(r"seconds|latency|_ms$|per_second|^date$|speed|attack_over_training|^version$|^time")
 # Where latency is part of the reward, these follow from it.
-FROM_LATENCY = re.compile(r"^(fitness|reward|gates|front|predictions|recommendations|origin|statistics|comparisons)")
-# Files that are no records: locks, and what other packages keep.
-PASSED_OVER = re.compile(r"\.lock$|/lock$|sqlite-(wal|shm)$|/\.cache/textattack/|/driver$|fontlist|latenc")
-ONLY_NAMED = (".png", ".py", ".csv")  # figures; the code that travels with an export; tables that are there as parquet
+FROM_LATENCY = re.compile(r"^(fitness|reward|gates|front|predictions|recommendations)")
+# Files that are no records: code, which is each side's own, locks, and what other packages keep.
+PASSED_OVER = re.compile(r"\.py$|\.lock$|/lock$|sqlite-(wal|shm)$|/\.cache/textattack/|/driver$|fontlist|latenc")
+ONLY_NAMED = (".png", ".csv")  # figures, and tables that are there as parquet too
 
 
 def run_side(checkout: Path, experiments: Path, side: Path) -> None:
@@ -135,7 +135,7 @@ def differences(old: Facts, new: Facts) -> list[str]:
 def _content(path: Path, timed: bool) -> Iterator[tuple[str, Any]]:
     if path.suffix == ".sqlite":
         yield from _leaves(_rows(path), timed)
-    elif path.suffix == ".json" and "plans" not in path.parts:
+    elif path.suffix == ".json" and "plans" not in path.parts and path.name != "tokenizer.json":
         yield from _leaves(json.loads(path.read_text()), timed)
     elif path.suffix == ".parquet":
         yield from _leaves(json.loads(pd.read_parquet(path).to_json(orient="columns", double_precision=15)), timed)

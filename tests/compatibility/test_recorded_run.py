@@ -46,6 +46,15 @@ def test_a_checkpoint_holds_what_the_recorded_one_holds(today: tuple[Path, dict[
     assert key_paths(today[1]["checkpoint"]) == key_paths(PRINTED["checkpoint"])
 
 
+def test_an_export_whose_code_had_other_file_names_is_replaced_when_asked(today: tuple[Path, Any]) -> None:
+    run = today[0]
+    exported = run.parents[1] / "exported"
+    (exported / "local_operations.py").rename(exported / "windowed.py")  # as 903f695 wrote it
+    best = proposals(run)[0][3]
+    rosearch("export", run, "--id", best, "--to", exported, "--overwrite", cwd=run)
+    assert (exported / "local_operations.py").is_file() and not (exported / "windowed.py").exists()
+
+
 def test_the_recorded_run_is_read_as_it_was_written(recorded: Path) -> None:
     status = rosearch("status", recorded, "--json", cwd=recorded).data
     assert status["finished"] and status["counts"] == {"done": 4, "failed": 0, "running": 0, "pending": 0}
