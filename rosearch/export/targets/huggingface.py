@@ -95,7 +95,8 @@ def check_destination(destination: Path, overwrite: bool) -> None:
     if not overwrite:
         raise RunError(f"{destination}: exists already; name another folder or ask to overwrite it")
     model = all((destination / name).is_file() for name in ("config.json", _WEIGHTS))
-    ours = (destination / RECORD).is_file() or all((destination / name).is_file() for name in CODE)
+    always = (CODE[0], CODE[-1])  # files between them have had other names
+    ours = (destination / RECORD).is_file() or all((destination / name).is_file() for name in always)
     if not (model and ours):
         raise RunError(f"{destination}: is no earlier export and will not be overwritten; name another folder")
 
