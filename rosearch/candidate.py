@@ -15,7 +15,7 @@ from rosearch.materials.job import CandidateJob, Lived, Stopwatch
 from rosearch.materials.task import Materials, attack, open_materials, quality_of
 from rosearch.materials.training_inputs import fresh_student, training_inputs
 from rosearch.measurements import Measurements, Training, to_json
-from rosearch.models.saving import save_whole
+from rosearch.models.saved import save_whole
 from rosearch.progress import Progress
 from rosearch.records.record import Failure, Outcome
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification

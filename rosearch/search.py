@@ -22,7 +22,7 @@ from rosearch.materials.encoder import (
 from rosearch.materials.required_resources import require_training
 from rosearch.materials.task import Materials, measure_teacher, prepare_materials
 from rosearch.measurements import TeacherFacts
-from rosearch.models.saving import save_whole
+from rosearch.models.saved import save_whole
 from rosearch.records.record import Proposal, Record
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store

@@ -18,7 +18,7 @@ from rosearch.config.file import load_experiment
 from rosearch.config.presets import DEFAULT
 from rosearch.evaluation.quality import predict
 from rosearch.materials.task import gather_materials
-from rosearch.models.reading import load_classifier
+from rosearch.models.saved import load_classifier
 from tests.benchmarks import ad2_reach, method_comparison
 
 
