@@ -13,7 +13,7 @@ from rosearch.errors import CandidateFailed
 from rosearch.materials.kind import kind_of
 from rosearch.materials.life import CandidateJob
 from rosearch.measurements import Measurements, to_json
-from rosearch.models.saving import save_whole
+from rosearch.models.saved import save_whole
 from rosearch.progress import Progress, Stopwatch
 from rosearch.records.record import Failure, Outcome
 

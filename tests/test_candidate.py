@@ -18,7 +18,7 @@ from rosearch.errors import CandidateFailed
 from rosearch.materials.life import CandidateJob
 from rosearch.materials.task import attack_seed, prepare_materials
 from rosearch.measurements import to_json
-from rosearch.models.saving import save_whole
+from rosearch.models.saved import save_whole
 from rosearch.progress import silent
 from rosearch.space.known import known_architecture
 from rosearch.student.tokenization_rosearch import EncodedTokenizer

@@ -23,7 +23,7 @@ from rosearch.data.tasks import Labels
 from rosearch.errors import BadInput, MissingResource, Problem, one_line
 from rosearch.models.heads import are_named, labels_of
 from rosearch.models.places import locate_named
-from rosearch.models.reading import UNREADABLE, load_config, load_model, load_tokenizer
+from rosearch.models.saved import UNREADABLE, load_config, load_model, load_tokenizer
 
 # By this import the Auto classes know our students without remote code.
 from rosearch.student.configuration_rosearch import StudentConfig

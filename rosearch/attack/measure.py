@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from rosearch.data.tasks import Labels
-from rosearch.errors import BadInput, MissingResource, Problem
+from rosearch.errors import BadInput, MissingResource, Problem, Problems
 from rosearch.evaluation.attacks.recipes import RECIPES, resolve
 from rosearch.evaluation.attacks.victim import Victim
 from rosearch.evaluation.quality import inference
@@ -176,11 +176,9 @@ _LOADERS: dict[str, Callable[[Resources], object]] = {
 
 def unreadable_resources(resources: Resources) -> list[Problem]:
     """Load all that was found, which takes seconds; what is wrong with it."""
-    problems: list[Problem] = []
+    problems = Problems()
     for name, load in _LOADERS.items():
-        try:
+        with problems:
             if resources.has(name):
                 load(resources)
-        except BadInput as error:
-            problems += error.problems
-    return problems
+    return problems.found

@@ -1,4 +1,4 @@
-"""Batches of an tokenised split, padded to their own longest row."""
+"""Batches of a tokenised split, padded to their own longest row."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from rosearch.data.tasks import Labels, Rows
 from rosearch.data.tokens import TokenisedSplit
 from rosearch.randomness import derive_seed
 
-# So many batches at a time are cut from rows sorted by length: hardly any padding, and still well mixed.
-_WINDOW = 64
+# So many batches at a time are cut from rows that are sorted by length: hardly any padding, and still well mixed.
+_POOL = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,8 +116,8 @@ def training_batches(
     shuffled = rng.permutation(len(tokenised))
     lengths = tokenised.lengths
     batches: list[Rows] = []
-    for window in _cut(shuffled, batch_size * _WINDOW):
-        batches += _cut(window[np.argsort(lengths[window], kind="stable")], batch_size)
+    for pool in _cut(shuffled, batch_size * _POOL):
+        batches += _cut(pool[np.argsort(lengths[pool], kind="stable")], batch_size)
     for index in rng.permutation(len(batches))[first:]:
         yield collate(tokenised, batches[index])
 

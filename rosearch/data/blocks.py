@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from rosearch.data.batches import batch_count
-from rosearch.data.corpus import Corpus, Part
-from rosearch.data.shuffling import Permutation
+from rosearch.data.corpus import Corpus, Part, Permutation
 from rosearch.data.tasks import Rows
 from rosearch.randomness import derive_seed
 

@@ -1,8 +1,8 @@
 """A plain-text corpus as blocks of token ids in a file: made once, shared out by a seed, read in any order.
 
-The text is streamed (`text_files`), tokenised once with the teacher's tokenizer, and packed without padding
-(`packing`). What is held in memory does not grow with the text: neither while the blocks are made, nor while they are
-read, nor by their order (`shuffling`). No torch here; `blocks` makes batches.
+The text is streamed (`text_files`), tokenised once with the teacher's tokenizer, and cut into blocks without padding
+(`block_writer`). Memory does not grow with the text: neither while the blocks are made, nor while they are read, nor
+by their order (`Permutation`). No torch here; `blocks` makes batches.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ from typing import Any, Literal
 import numpy as np
 
 from rosearch.config.corpus import CorpusConfig
+from rosearch.data.block_writer import BlockWriter
 from rosearch.data.corpus_sources import Source, find_sources
-from rosearch.data.packing import Packer
-from rosearch.data.shuffling import Permutation
 from rosearch.data.tasks import Rows
 from rosearch.data.tokens import tokenizer_fingerprint
 from rosearch.errors import BadInput, Problem
@@ -28,6 +27,9 @@ from rosearch.randomness import derive_seed
 Part = Literal["train", "proxy", "held_out"]
 
 _FORMAT = "1"  # part of every key: raise it when what is written changes
+_ROUNDS = 6  # four suffice in theory (Luby and Rackoff 1988); two more for the very small
+# splitmix64's finaliser (Steele et al. 2014)
+_FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 
 @dataclass(frozen=True)
@@ -130,21 +132,21 @@ def _write(
         raise BadInput(problems)
     folder.mkdir()
     with (folder / "blocks.bin").open("wb") as file:
-        packer = Packer(tokenizer, config.block_length, kind, file)
+        writer = BlockWriter(tokenizer, config.block_length, kind, file)
         for source in sources:
-            _pack(packer, source, progress)
-    _require_blocks(config, 1, packer.blocks, packer.tokens)
-    facts = {"blocks": packer.blocks, "block_length": config.block_length, "kind": kind.name}
-    facts |= {"documents": packer.documents, "tokens": packer.tokens, "unknown": packer.unknown}
+            _take(writer, source, progress)
+    _require_blocks(config, 1, writer.blocks, writer.tokens)
+    facts = {"blocks": writer.blocks, "block_length": config.block_length, "kind": kind.name}
+    facts |= {"documents": writer.documents, "tokens": writer.tokens, "unknown": writer.unknown}
     facts["sources"] = [source.where for source in sources]
     (folder / "corpus.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
 
-def _pack(packer: Packer, source: Source, progress: Progress) -> None:
+def _take(writer: BlockWriter, source: Source, progress: Progress) -> None:
     stage = f"tokenise {source.where}"
-    for _ in packer.take(source.paragraphs()):
+    for _ in writer.take(source.paragraphs()):
         done, total = source.progress
-        progress(stage, min(done, total - 1), total)  # the end of the file is read before the last of it is packed
+        progress(stage, min(done, total - 1), total)  # the end of the file is read before the last of it is cut
     total = max(source.progress[1], 1)
     progress(stage, total, total)
 
@@ -166,3 +168,38 @@ def _require_blocks(config: CorpusConfig, needed: int, blocks: int, tokens: int)
     expected = f"text for {needed} or more blocks of {config.block_length} tokens, one at least to learn from"
     got = f"{tokens} tokens, {blocks} {'block' if blocks == 1 else 'blocks'} ({names})"
     raise BadInput(Problem("experiment", "corpus", expected, got))
+
+
+class Permutation:
+    """A seeded random order of 0 ... size - 1 that takes no memory: it is computed, not stored.
+
+    A Feistel network permutes the next power of 4; a number outside is permuted again until it is inside (cycle
+    walking: Black and Rogaway 2002, "Ciphers with arbitrary finite domains"). Any part of the order is computed alone,
+    so that a training can go on in the middle.
+    """
+
+    def __init__(self, size: int, seed: int) -> None:
+        self.size = size
+        half = max(1, -(-(size - 1).bit_length() // 2))
+        self._half = np.uint64(half)
+        self._mask = np.uint64(2**half - 1)
+        self._keys = np.random.default_rng(seed).integers(0, 2**63, _ROUNDS, dtype=np.uint64)
+
+    def __call__(self, places: Rows) -> Rows:
+        """(n,) places in the order -> (n,) what stands there. Raises `IndexError` for places that are none."""
+        if len(places) and (places.min() < 0 or places.max() >= self.size):
+            raise IndexError(f"places are 0 to {self.size - 1}, got {places.min()} to {places.max()}")
+        found = self._network(places.astype(np.uint64))
+        # The network permutes the whole power of 4, so whoever walks on from inside it must come back inside.
+        while len(outside := np.flatnonzero(found >= self.size)):
+            found[outside] = self._network(found[outside])
+        return found.astype(np.int64)
+
+    def _network(self, x: np.ndarray[tuple[int], np.dtype[np.uint64]]) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
+        left, right = x >> self._half, x & self._mask
+        for key in self._keys:
+            mixed = right + key
+            mixed = (mixed ^ (mixed >> np.uint64(30))) * _FIRST
+            mixed = (mixed ^ (mixed >> np.uint64(27))) * _SECOND
+            left, right = right, left ^ ((mixed ^ (mixed >> np.uint64(31))) & self._mask)
+        return (left << self._half) | right

@@ -10,7 +10,7 @@ from rosearch.config.corpus import CorpusConfig, CorpusSource
 from rosearch.data.hub import stream_hub
 from rosearch.data.text_files import FORMATS, TextFile, document_paragraphs, is_text
 from rosearch.data.text_stream import DECOMPRESSORS
-from rosearch.errors import BadInput, Problem
+from rosearch.errors import BadInput, Problem, Problems
 
 
 class Source(ABC):
@@ -73,14 +73,14 @@ class FileSource(Source):
 
     def problems(self) -> list[Problem]:
         """Of each file: encoding, column, compression, as far as its first text; of all: that none holds any."""
-        found: list[Problem] = []
+        problems = Problems()
         texts = False
         for file in self.files:
-            try:
+            with problems:
                 texts = any(file.paragraphs()) or texts
-            except BadInput as error:
-                found += error.problems
-        return found if found or texts else [Problem(self.where, "", "text", "none")]
+        if not (problems.found or texts):
+            problems.add(Problem(self.where, "", "text", "none"))
+        return problems.found
 
     def _paragraphs(self) -> Iterator[str]:
         for file in self.files:
@@ -121,18 +121,15 @@ class HubSource(Source):
 def find_sources(config: CorpusConfig) -> list[Source]:
     """The sources of a corpus. Raises `BadInput` with every path where there is no text file."""
     sources: list[Source] = []
-    problems: list[Problem] = []
+    problems = Problems()
     for number, source in enumerate(config.sources):
         key = f"corpus.sources.{number}"
         if source.hub is not None:
             sources.append(HubSource(source, key))
             continue
-        try:
+        with problems:
             sources.append(FileSource(source, key, _files(source, f"{key}.path")))
-        except BadInput as error:
-            problems += error.problems
-    if problems:
-        raise BadInput(problems)
+    problems.raise_found()
     return sources
 
 

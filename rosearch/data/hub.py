@@ -13,7 +13,7 @@ from typing import Any
 from rosearch.config.corpus import CorpusSource
 from rosearch.config.task import HubSource
 from rosearch.data.table import Table
-from rosearch.errors import BadInput, MissingResource, Problem
+from rosearch.errors import BadInput, MissingResource, Problem, one_line
 
 _PATIENCE_S = 3.0  # the hub's own client retries for most of a minute before it says that there is no network
 
@@ -91,7 +91,7 @@ def _stream_rows(source: CorpusSource, where: str) -> Iterator[dict[str, Any]]:
 
 
 def _absent(where: str, error: Exception, offline: bool, advice: str) -> MissingResource:
-    reason = "it is not in the local cache and the hub cannot be reached" if offline else _one_line(error)
+    reason = "it is not in the local cache and the hub cannot be reached" if offline else _told(error)
     return MissingResource(f"dataset {where}: {reason}. Check the name and the network, {advice}")
 
 
@@ -128,5 +128,5 @@ def _answers(endpoint: str) -> bool:
     return True
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
+def _told(error: Exception) -> str:
+    return one_line(f"{type(error).__name__}: {error}", 300)

@@ -15,7 +15,7 @@ from rosearch.data.hub import read_hub
 from rosearch.data.patterns import archive_of, is_archive
 from rosearch.data.table import Reading, Table, class_problems
 from rosearch.data.tasks import Split, Task
-from rosearch.errors import BadInput, MissingResource, Problem
+from rosearch.errors import BadInput, MissingResource, Problem, Problems
 from rosearch.randomness import derive_seed
 
 
@@ -53,15 +53,12 @@ def _read_folder(folder: Path, config: TaskConfig) -> tuple[dict[str, Table], Re
         )
     local = config.local
     tables: dict[str, Table] = {}
-    problems: list[Problem] = []
+    problems = Problems()
     for name, file in {"train": local.train, "validation": local.validation, "test": local.test}.items():
         if file:
-            try:
+            with problems:
                 tables[name] = Table(str(folder / file), read_file(folder / file, local.columns))
-            except BadInput as error:
-                problems += error.problems
-    if problems:
-        raise BadInput(problems)
+    problems.raise_found()
     text = tuple(local.text or config.text)
     spellings = tuple(local.label_values or ())
     return tables, Reading(text, local.label or config.label, tuple(config.labels), spellings, "task.local")

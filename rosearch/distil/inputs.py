@@ -21,7 +21,7 @@ from rosearch.errors import BadInput, Problem, Problems, one_line
 from rosearch.models.heads import has_head, label_names, label_order, reorder_head
 from rosearch.models.lengths import longest_input
 from rosearch.models.places import folder_fingerprint, locate_named
-from rosearch.models.reading import UNREADABLE, load_config, load_model, load_tokenizer, quiet_transformers
+from rosearch.models.saved import UNREADABLE, load_config, load_model, load_tokenizer, quiet_transformers
 from rosearch.records.run_directory import RunDirectory
 from rosearch.run.results import load_results
 from rosearch.space.genotype import Genotype

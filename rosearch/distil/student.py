@@ -36,8 +36,7 @@ from rosearch.materials.training_inputs import fresh_student, training_inputs
 from rosearch.measurements import Training
 from rosearch.models.device import resolve_device
 from rosearch.models.lengths import table_rows
-from rosearch.models.reading import load_classifier, load_config, load_tokenizer
-from rosearch.models.saving import save_whole
+from rosearch.models.saved import load_classifier, load_config, load_tokenizer, save_whole
 from rosearch.progress import Progress, Stopwatch, silent
 from rosearch.randomness import derive_seed
 from rosearch.space.genotype import Genotype

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
-from rosearch.resources.stop_words import stop_words
+from rosearch.resources.word_lists import stop_words
 
 _RARER = 5.0  # times: so much rarer than a synonym, a word is read as it
 

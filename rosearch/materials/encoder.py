@@ -21,7 +21,7 @@ from rosearch.measurements import Quality, TeacherFacts
 from rosearch.models.device import resolve_device
 from rosearch.models.lengths import table_rows
 from rosearch.models.places import folder_fingerprint, locate_weights
-from rosearch.models.reading import UNREADABLE, load_config, load_tokenizer
+from rosearch.models.saved import UNREADABLE, load_config, load_tokenizer
 from rosearch.progress import Progress, silent
 from rosearch.training.encoder import load_encoder
 from rosearch.training.layer_transfer import uniform_and_last

@@ -31,7 +31,7 @@ from rosearch.materials.required_resources import attack_resources, find_recipes
 from rosearch.measurements import Quality, Robustness, SingleSwaps, TeacherFacts
 from rosearch.models.device import resolve_device
 from rosearch.models.lengths import table_rows
-from rosearch.models.reading import load_classifier, load_tokenizer
+from rosearch.models.saved import load_classifier, load_tokenizer
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
 from rosearch.resources.resources import Resources

@@ -7,7 +7,7 @@ from pathlib import Path
 from rosearch.config.distillation import DistillationConfig
 from rosearch.evaluation.adversary import StudentAdversary
 from rosearch.materials.task import TaskMaterials
-from rosearch.models.reading import load_classifier
+from rosearch.models.saved import load_classifier
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
 from rosearch.space.genotype import Genotype

@@ -21,10 +21,10 @@ from rosearch.resources.resource_places import RESOURCES, Found, Places
 if TYPE_CHECKING:
     import torch
 
-    from rosearch.resources.neighbours import Neighbours
     from rosearch.resources.sentence_encoder import SentenceEncoder
     from rosearch.resources.tagger import Tagger
     from rosearch.resources.vectors import Vectors
+    from rosearch.resources.word_lists import Neighbours
     from rosearch.resources.wordnet import WordNet
 
 VARIABLE = "ROSEARCH_RESOURCES"
@@ -152,7 +152,7 @@ def _wordnet(found: Found) -> WordNet:
 
 @lru_cache(maxsize=8)
 def _neighbours(found: Found) -> Neighbours:
-    from rosearch.resources.neighbours import read_neighbours
+    from rosearch.resources.word_lists import read_neighbours
 
     return read_neighbours(found.place)
 
@@ -174,7 +174,7 @@ def _tagger(found: Found) -> Tagger:
 
 @lru_cache(maxsize=4)
 def _homoglyphs(found: Found) -> dict[str, tuple[str, ...]]:
-    from rosearch.resources.homoglyphs import read_homoglyphs
+    from rosearch.resources.word_lists import read_homoglyphs
 
     return read_homoglyphs(found.place)
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 import torch
 
 from rosearch.models.lengths import text_positions
+from rosearch.models.saved import load_model, quiet_transformers
 from rosearch.resources.resource_files import damaged
 
 _ROWS = 32  # texts a forward pass: a CPU core gains nothing from more
@@ -111,8 +111,8 @@ def read_sentence_encoder(folder: Path, device: str = "cpu") -> SentenceEncoder:
     expected = "a sentence encoder: config.json, tokenizer.json and *.safetensors of one transformer"
     try:
         # Weights that the file lacks (a pooler) are drawn at random, and not used.
-        with torch.random.fork_rng(devices=[]), _no_progress_bar():
-            model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=torch.float32)
+        with torch.random.fork_rng(devices=[]), quiet_transformers():
+            model, _ = load_model(AutoModel, folder)
         shape = _shape(folder, model.config)
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     except Exception as error:  # transformers and tokenizers raise whatever they met
@@ -120,19 +120,6 @@ def read_sentence_encoder(folder: Path, device: str = "cpu") -> SentenceEncoder:
     tokenizer.no_padding()  # what tokenizer.json says of both was for another use of the model
     tokenizer.enable_truncation(shape.longest)
     return SentenceEncoder(model, tokenizer, shape, torch.device(device))
-
-
-@contextmanager
-def _no_progress_bar() -> Iterator[None]:
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
 
 
 def _shape(folder: Path, config: Any) -> _Shape:

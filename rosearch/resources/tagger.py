@@ -11,7 +11,7 @@ import numpy as np
 
 from rosearch.resources.resource_files import Package, damaged, read_json
 
-_REMEMBERED = 2**15  # sentences, or the windows that constraints cut from them
+_REMEMBERED = 2**15  # sentences, or the parts that constraints cut from them
 TAGGER_PACKAGE = "averaged_perceptron_tagger_eng"
 TAGGER_FILES = tuple(f"{TAGGER_PACKAGE}.{part}.json" for part in ("weights", "tagdict", "classes"))
 UNIVERSAL_MAP = "en-ptb.map"  # in NLTK's package universal_tagset

@@ -7,7 +7,7 @@ from pathlib import Path
 from rosearch.errors import RunError
 from rosearch.materials.kind import Materials, kind_of
 from rosearch.measurements import TeacherFacts
-from rosearch.models.saving import save_whole
+from rosearch.models.saved import save_whole
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
 from rosearch.run.observer import Observer

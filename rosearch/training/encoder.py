@@ -21,7 +21,7 @@ from rosearch.data.corpus import Corpus, Part
 from rosearch.errors import CandidateFailed
 from rosearch.measurements import Training
 from rosearch.models.places import folder_fingerprint
-from rosearch.models.reading import load_model, quiet_transformers
+from rosearch.models.saved import load_model, quiet_transformers
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
 from rosearch.training.checkpoint import Checkpoint

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from rosearch.data.tokens import tokenise
 from rosearch.errors import BadInput, CandidateFailed, Problem
 from rosearch.measurements import Training
 from rosearch.models.heads import label_names
-from rosearch.models.reading import load_model, load_tokenizer, quiet_transformers
+from rosearch.models.saved import load_model, load_tokenizer, quiet_transformers
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
 from rosearch.training.fitting import Schedule, fit, private_generator
@@ -28,28 +29,32 @@ _WEIGHT_DECAY = 0.01
 _CLIP_NORM = 1.0
 
 
-def fine_tune(
-    weights: Path,
-    config: FineTuneConfig,
-    task: Task,
-    max_length: int,
-    cache: Path,
-    device: torch.device,
-    seed: int,
-    progress: Progress = silent,
-) -> tuple[PreTrainedModel, Any, Training]:
+@dataclass(frozen=True, eq=False)
+class FineTuning:
+    """All that a fine-tuned teacher follows from."""
+
+    weights: Path
+    config: FineTuneConfig
+    task: Task
+    max_length: int
+    device: torch.device
+    seed: int
+
+
+def fine_tune(asked: FineTuning, cache: Path, progress: Progress = silent) -> tuple[PreTrainedModel, Any, Training]:
     """A classifier (or regressor) on the pretrained weights, trained on the task's training split, and its tokenizer.
 
     Raises `BadInput` where the training diverges: the learning rate is the user's.
     """
-    tokenizer = load_tokenizer(weights)
-    tokenised = tokenise(task.train, tokenizer, max_length, cache, progress)
+    config, task, seed = asked.config, asked.task, asked.seed
+    tokenizer = load_tokenizer(asked.weights)
+    tokenised = tokenise(task.train, tokenizer, asked.max_length, cache, progress)
     with (
         private_generator(torch.device("cpu"), derive_seed(seed, "classification head")),
         quiet_transformers(),
     ):
         names = label_names(task)
-        model, _ = load_model(AutoModelForSequenceClassification, weights, num_labels=task.num_labels, **names)
+        model, _ = load_model(AutoModelForSequenceClassification, asked.weights, num_labels=task.num_labels, **names)
 
     def losses(batch: Batch) -> tuple[Tensor]:
         return (hard_label_loss(model(**batch.inputs).logits, batch.labels, task.problem),)
@@ -66,7 +71,9 @@ def fine_tune(
     )
     try:
         rows = TaskRows(tokenised)
-        training = fit(model, losses, rows, schedule, device=device, seed=seed, stage="teacher", progress=progress)
+        training = fit(
+            model, losses, rows, schedule, device=asked.device, seed=seed, stage="teacher", progress=progress
+        )
     except CandidateFailed as error:
         expected, got = "a rate at which the teacher learns", f"{config.learning_rate:g} ({error})"
         raise BadInput(Problem("experiment", "teacher.fine_tune.learning_rate", expected, got)) from None

@@ -24,8 +24,7 @@ from rosearch.files import content_key, made_once
 from rosearch.models.device import resolve_precision
 from rosearch.models.lengths import text_positions
 from rosearch.models.places import locate_weights, model_fingerprint
-from rosearch.models.reading import UNREADABLE, load_classifier, load_config, load_model, load_tokenizer
-from rosearch.models.saving import save_model
+from rosearch.models.saved import UNREADABLE, load_classifier, load_config, load_model, load_tokenizer, save_model
 from rosearch.randomness import derive_seed
 from rosearch.training.fitting import Schedule, fit, private_generator
 from rosearch.training.method import TrainingInputs

@@ -20,7 +20,7 @@ from transformers import PreTrainedModel
 from rosearch.data.batches import Batch, batch_count, training_batches
 from rosearch.errors import BadInput, CandidateFailed, Problem
 from rosearch.models.device import autocast, resolve_precision
-from rosearch.models.reading import load_classifier
+from rosearch.models.saved import load_classifier
 from rosearch.randomness import derive_seed
 from rosearch.training.generator import (
     Generator,

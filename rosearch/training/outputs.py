@@ -18,7 +18,7 @@ from rosearch.errors import BadInput, Problem
 from rosearch.files import content_key, made_once
 from rosearch.models.device import Precision, autocast, resolve_precision
 from rosearch.models.places import model_fingerprint
-from rosearch.models.reading import load_classifier
+from rosearch.models.saved import load_classifier
 from rosearch.progress import Progress, silent
 
 _FORMAT = "1"  # part of every key: raise it when what is computed or written changes

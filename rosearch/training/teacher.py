@@ -19,10 +19,9 @@ from rosearch.models.device import resolve_precision
 from rosearch.models.heads import has_head, label_names, label_order, reorder_head
 from rosearch.models.lengths import text_positions
 from rosearch.models.places import folder_fingerprint, locate_weights
-from rosearch.models.reading import UNREADABLE, load_classifier, load_config, load_tokenizer
-from rosearch.models.saving import save_model
+from rosearch.models.saved import UNREADABLE, load_classifier, load_config, load_tokenizer, save_model
 from rosearch.progress import Progress, silent
-from rosearch.training.fine_tuning import fine_tune
+from rosearch.training.fine_tuning import FineTuning, fine_tune
 
 _FORMAT = "1"  # part of every key: raise it when fine-tuning or what is written changes
 _FACTS = "teacher.json"  # written last; without it a folder is not whole
@@ -46,7 +45,8 @@ def prepare_teacher(
     """
     found = find_teacher(config, task, max_length)
     if not found.has_head:
-        return _fine_tuned(found.weights, config, task, max_length, cache, device, seed, progress)
+        asked = FineTuning(found.weights, config.fine_tune, task, max_length, device, seed)
+        return _fine_tuned(asked, config.model, cache, progress)
     order = found.label_order
     if order is None:
         return found.weights
@@ -83,45 +83,35 @@ def find_teacher(config: TeacherConfig, task: Task, max_length: int) -> FoundTea
     return FoundTeacher(weights, has_head=True, label_order=label_order(teacher, task, config.model, advice))
 
 
-def _fine_tuned(
-    weights: Path,
-    config: TeacherConfig,
-    task: Task,
-    max_length: int,
-    cache: Path,
-    device: torch.device,
-    seed: int,
-    progress: Progress,
-) -> Path:
-    """The folder of the fine-tuned weights, from the cache where they are there."""
+def _fine_tuned(asked: FineTuning, name: str, cache: Path, progress: Progress) -> Path:
+    """The folder of the fine-tuned weights, from the cache where they are there; `name` is the model's."""
+    task = asked.task
     key = _key(
-        folder_fingerprint(weights),
-        config.fine_tune.model_dump_json(),
+        folder_fingerprint(asked.weights),
+        asked.config.model_dump_json(),
         task.problem,
         *task.labels,
         task.train.fingerprint,
-        str(max_length),
-        str(seed),
-        resolve_precision(device, "auto"),
+        str(asked.max_length),
+        str(asked.seed),
+        resolve_precision(asked.device, "auto"),
     )
 
     def make(folder: Path) -> dict[str, Any]:
         start = time.perf_counter()
-        model, tokenizer, training = fine_tune(
-            weights, config.fine_tune, task, max_length, cache, device, seed, progress
-        )
+        model, tokenizer, training = fine_tune(asked, cache, progress)
         save_model(model, tokenizer, folder)
         return {
-            "model": config.model,
+            "model": name,
             "task": task.name,
             "rows": len(task.train),
-            "max_length": max_length,
-            "seed": seed,
-            "fine_tune": config.fine_tune.model_dump(),
+            "max_length": asked.max_length,
+            "seed": asked.seed,
+            "fine_tune": asked.config.model_dump(),
             "steps": training.steps,
             "final_loss": training.final_loss,
             "precision": training.precision,
-            "device": str(device),
+            "device": str(asked.device),
             "threads": torch.get_num_threads(),
             "seconds": round(time.perf_counter() - start, 1),
         }

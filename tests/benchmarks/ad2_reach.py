@@ -26,7 +26,7 @@ from rosearch.config.distillation import DEFAULT, Ad2Config, DistillationConfig
 from rosearch.config.file import load_experiment
 from rosearch.data.batches import evaluation_batches
 from rosearch.materials.task import TaskMaterials, gather_materials
-from rosearch.models.reading import load_classifier
+from rosearch.models.saved import load_classifier
 from rosearch.training.ad2 import AdversarialDistillation
 from rosearch.training.outputs import TeacherRows
 from rosearch.training.perturbation import embed, with_embeddings

@@ -41,7 +41,7 @@ from rosearch.config.distillation import DistillationConfig
 from rosearch.data.batches import Batch
 from rosearch.data.tokens import TokenisedSplit
 from rosearch.models import device as devices
-from rosearch.models.reading import load_classifier
+from rosearch.models.saved import load_classifier
 from rosearch.space.known import known_architecture
 from rosearch.student.build import build_student
 from rosearch.training.kd import KnowledgeDistillation

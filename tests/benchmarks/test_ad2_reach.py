@@ -17,7 +17,7 @@ from rosearch.config.distillation import DEFAULT, DistillationConfig
 from rosearch.config.file import load_experiment
 from rosearch.evaluation.quality import predict
 from rosearch.materials.task import gather_materials
-from rosearch.models.reading import load_classifier
+from rosearch.models.saved import load_classifier
 from tests.benchmarks import ad2_reach, method_comparison
 
 

@@ -10,7 +10,7 @@ from transformers import BertConfig, BertForSequenceClassification
 
 from rosearch.errors import BadInput
 from rosearch.models.heads import are_named, has_head, label_names, label_order, labels_of, reorder_head
-from rosearch.models.reading import load_config
+from rosearch.models.saved import load_config
 
 THREE = ("one", "two", "three")
 

@@ -25,7 +25,7 @@ from transformers import (
 
 from rosearch.data.batches import Batch, collate
 from rosearch.errors import BadInput, MissingResource
-from rosearch.models.reading import load_classifier
+from rosearch.models.saved import load_classifier
 from rosearch.training import generator as module
 from rosearch.training.generator import (
     Generator,

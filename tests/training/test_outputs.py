@@ -14,7 +14,7 @@ from rosearch.data.batches import collate, evaluation_batches
 from rosearch.data.tasks import Task
 from rosearch.data.tokens import TokenisedSplit, tokenise
 from rosearch.errors import BadInput
-from rosearch.models.reading import load_classifier
+from rosearch.models.saved import load_classifier
 from rosearch.training import outputs as outputs_module
 from rosearch.training.outputs import TeacherOutputs, teacher_outputs
 

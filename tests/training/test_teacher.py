@@ -18,7 +18,7 @@ from rosearch.data.loading import load_task
 from rosearch.data.tasks import Task
 from rosearch.data.tokens import tokenise
 from rosearch.errors import BadInput
-from rosearch.models.reading import load_classifier
+from rosearch.models.saved import load_classifier
 from rosearch.training import teacher as teacher_module
 from rosearch.training.outputs import teacher_outputs
 from rosearch.training.teacher import prepare_teacher

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from rosearch.errors import RunError
 from rosearch.export.card import CardFacts, render_card
 from rosearch.files import whole
-from rosearch.models.saving import save_model
+from rosearch.models.saved import save_model
 from rosearch.student.tokenization_rosearch import ENCODING_FILE
 
 if TYPE_CHECKING:

@@ -19,10 +19,9 @@ from rosearch.evaluation.attacks.result import AttackedRow
 from rosearch.evaluation.attacks.stock import gradient, library, stand_ins
 from rosearch.evaluation.attacks.stock.pool import Job, run_pool
 from rosearch.evaluation.attacks.victim import Victim
-from rosearch.resources.neighbours import Neighbours
 from rosearch.resources.resources import Resources
-from rosearch.resources.stop_words import stop_words
 from rosearch.resources.vectors import Vectors
+from rosearch.resources.word_lists import Neighbours, stop_words
 
 Texts = list[tuple[str, ...]]
 

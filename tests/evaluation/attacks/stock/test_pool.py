@@ -16,8 +16,8 @@ from rosearch.evaluation.attacks.result import AttackedRow, Limits
 from rosearch.evaluation.attacks.stock import library
 from rosearch.evaluation.attacks.stock.pool import Job, run_pool
 from rosearch.evaluation.attacks.victim import Victim
-from rosearch.resources.neighbours import Neighbours
 from rosearch.resources.resources import Resources
+from rosearch.resources.word_lists import Neighbours
 
 Texts = list[tuple[str, ...]]
 Build = Callable[[Any], Any]

@@ -10,18 +10,18 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
-from rosearch.data import packing
-from rosearch.data.packing import Frame, Packer
+from rosearch.data import block_writer
+from rosearch.data.block_writer import BlockWriter, Frame
 
 CLS, SEP = 2, 3
 
 
-def packed(tokenizer: Any, paragraphs: list[str], block_length: int = 8) -> tuple[Packer, np.ndarray[Any, Any]]:
+def written(tokenizer: Any, paragraphs: list[str], block_length: int = 8) -> tuple[BlockWriter, np.ndarray[Any, Any]]:
     file = io.BytesIO()
-    packer = Packer(tokenizer, block_length, np.dtype(np.uint16), file)
-    for _ in packer.take(paragraphs):
+    writer = BlockWriter(tokenizer, block_length, np.dtype(np.uint16), file)
+    for _ in writer.take(paragraphs):
         pass
-    return packer, np.frombuffer(file.getvalue(), np.uint16).reshape(-1, block_length)
+    return writer, np.frombuffer(file.getvalue(), np.uint16).reshape(-1, block_length)
 
 
 def words(tokenizer: Any, blocks: np.ndarray[Any, Any]) -> list[str]:
@@ -29,12 +29,14 @@ def words(tokenizer: Any, blocks: np.ndarray[Any, Any]) -> list[str]:
 
 
 def test_blocks_are_framed_as_single_texts_and_a_border_stands_between_documents(tokenizer: Any) -> None:
-    packer, blocks = packed(tokenizer, ["the film was", "bad", "", "", "a good", "film", "", "was the bad film", ""], 7)
+    writer, blocks = written(
+        tokenizer, ["the film was", "bad", "", "", "a good", "film", "", "was the bad film", ""], 7
+    )
     assert words(tokenizer, blocks) == [
         "[CLS] the film was bad [SEP] [SEP]",
         "[CLS] a good film [SEP] was [SEP]",
     ]
-    assert (packer.blocks, packer.documents, packer.tokens, packer.unknown) == (2, 3, 11, 0)
+    assert (writer.blocks, writer.documents, writer.tokens, writer.unknown) == (2, 3, 11, 0)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
@@ -46,7 +48,7 @@ def test_blocks_are_framed_as_single_texts_and_a_border_stands_between_documents
 def test_blocks_are_the_joined_stream_cut_whatever_the_tokenizer_is_given_at_once(
     tokenizer: Any, monkeypatch: pytest.MonkeyPatch, documents: list[list[int]], length: int, characters: int
 ) -> None:
-    monkeypatch.setattr(packing, "_CHARACTERS", characters)
+    monkeypatch.setattr(block_writer, "_CHARACTERS", characters)
     vocabulary = ["good", "bad", "film", "the", "was"]
     stream: list[str] = []
     paragraphs: list[str] = []
@@ -59,20 +61,20 @@ def test_blocks_are_the_joined_stream_cut_whatever_the_tokenizer_is_given_at_onc
         paragraphs.append("")
     room = length - 2
     full = [stream[start : start + room] for start in range(0, len(stream) - room + 1, room)]
-    assert words(tokenizer, packed(tokenizer, paragraphs, length)[1]) == [
+    assert words(tokenizer, written(tokenizer, paragraphs, length)[1]) == [
         f"[CLS] {' '.join(row)} [SEP]" for row in full
     ]
 
 
 def test_unknown_tokens_are_counted(tokenizer: Any) -> None:
-    packer, _ = packed(tokenizer, ["good \u2603 film \u2603", ""])
-    assert (packer.tokens, packer.unknown) == (4, 2)
+    writer, _ = written(tokenizer, ["good \u2603 film \u2603", ""])
+    assert (writer.tokens, writer.unknown) == (4, 2)
 
 
 def test_paragraphs_without_tokens_begin_no_document(tokenizer: Any) -> None:
-    packer, blocks = packed(tokenizer, ["\u200b", "", "good bad", "", "\u200b", "", "a film was", ""], 8)
+    writer, blocks = written(tokenizer, ["\u200b", "", "good bad", "", "\u200b", "", "a film was", ""], 8)
     assert words(tokenizer, blocks) == ["[CLS] good bad [SEP] a film was [SEP]"]
-    assert packer.documents == 2
+    assert writer.documents == 2
 
 
 def test_a_tokenizer_without_special_tokens_packs_text_alone(tokenizer: Any) -> None:
@@ -80,7 +82,7 @@ def test_a_tokenizer_without_special_tokens_packs_text_alone(tokenizer: Any) -> 
     backend.post_processor = None  # type: ignore[assignment]
     bare = PreTrainedTokenizerFast(tokenizer_object=backend)
     assert Frame.of(bare) == Frame((), (), ())
-    assert words(bare, packed(bare, ["good bad", "", "film was", ""], 4)[1]) == ["good bad film was"]
+    assert words(bare, written(bare, ["good bad", "", "film was", ""], 4)[1]) == ["good bad film was"]
 
 
 def test_a_frame_is_read_off_the_tokenizer(tokenizer: Any) -> None:
@@ -89,7 +91,7 @@ def test_a_frame_is_read_off_the_tokenizer(tokenizer: Any) -> None:
 
 def test_a_block_that_special_tokens_fill_is_refused(tokenizer: Any) -> None:
     with pytest.raises(ValueError, match="no room"):
-        packed(tokenizer, ["good"], 2)
+        written(tokenizer, ["good"], 2)
 
 
 def test_with_a_tokenizer_like_xlm_r_s_joined_paragraphs_are_the_joined_text() -> None:
@@ -103,4 +105,4 @@ def test_with_a_tokenizer_like_xlm_r_s_joined_paragraphs_are_the_joined_text() -
     assert Frame.of(xlm_r) == Frame((0,), (2,), (2,))
     paragraphs = ["good film Füße", "bad film good", "a bad"]
     ids = xlm_r(" ".join(paragraphs))["input_ids"]
-    assert packed(xlm_r, [*paragraphs, ""], len(ids))[1].tolist() == [ids]
+    assert written(xlm_r, [*paragraphs, ""], len(ids))[1].tolist() == [ids]

@@ -1,4 +1,4 @@
-"""A saved transformers model, read from a folder: configuration, tokenizer, weights. Nothing is asked of a hub."""
+"""A transformers model in a folder: read (configuration, tokenizer, weights) and saved. No hub is asked."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
 from transformers.utils import logging
+
+from rosearch.files import whole
 
 # What transformers raises for files that are absent, damaged, or of something else.
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, ImportError, SafetensorError)
@@ -50,12 +52,34 @@ def load_classifier(folder: Path) -> tuple[PreTrainedModel, Any]:
     return model, load_tokenizer(folder)
 
 
+def save_model(model: PreTrainedModel, tokenizer: Any, folder: Path) -> None:
+    """Saves a model as safetensors, and its tokenizer, to a folder: a draft of `rosearch.files.whole`.
+
+    Some tokenizers are published with truncation or padding switched on; it is saved without either.
+    """
+    if getattr(tokenizer, "is_fast", False):
+        tokenizer.backend_tokenizer.no_truncation()
+        tokenizer.backend_tokenizer.no_padding()
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def save_whole(folder: Path, *parts: Any) -> None:
+    """Saves models and tokenizers to a folder that is there whole or not at all, also after a kill."""
+    with whole(folder) as draft:
+        for part in parts:
+            part.save_pretrained(draft)
+
+
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Inside, transformers says nothing about a head that starts untrained: it is meant to."""
-    before = logging.get_verbosity()
+    """Inside, transformers shows no progress bar and no note on heads that start untrained: here they are meant to."""
+    before, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
+    logging.disable_progress_bar()
     try:
         yield
     finally:
         logging.set_verbosity(before)
+        if bars:
+            logging.enable_progress_bar()

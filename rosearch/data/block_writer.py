@@ -1,4 +1,4 @@
-"""Text packed into blocks of one length without padding, written to a file while it is read.
+"""Text cut into blocks of one length without padding, written to a file while it is read.
 
 A block is what the tokenizer makes of a single text: [CLS] tokens [SEP] (BERT), <s> tokens </s> (XLM-R). Paragraphs are
 tokenised one by one and their tokens joined without anything between; between two documents stands one separator more.
@@ -39,7 +39,7 @@ class Frame:
         return cls(tuple(framed[:start]), tuple(framed[start + len(bare) :]), border)
 
 
-class Packer:
+class BlockWriter:
     """Takes the paragraphs of a text and writes blocks (n, block_length) of `kind` to `file`, row after row."""
 
     def __init__(self, tokenizer: Any, block_length: int, kind: np.dtype[Any], file: IO[bytes]) -> None:
@@ -54,12 +54,12 @@ class Packer:
         self._begun = False  # whether a document is open
 
     def take(self, paragraphs: Iterable[str]) -> Iterator[None]:
-        """Packs a text, and pauses after each call of the tokenizer. An empty paragraph ends a document."""
+        """Takes a text, and pauses after each call of the tokenizer. An empty paragraph ends a document."""
         for batch in _batches(paragraphs):
-            self._pack(batch)
+            self._add(batch)
             yield
 
-    def _pack(self, paragraphs: list[str]) -> None:
+    def _add(self, paragraphs: list[str]) -> None:
         texts = [text for text in paragraphs if text]
         ids = iter(self._tokens_of(texts))
         parts: list[Iterable[int]] = []

@@ -11,15 +11,16 @@ from transformers import AutoModelForSequenceClassification
 from transformers.utils import logging
 
 from rosearch.files import whole
-from rosearch.models.reading import (
+from rosearch.models.saved import (
     UNREADABLE,
     load_classifier,
     load_config,
     load_model,
     load_tokenizer,
     quiet_transformers,
+    save_model,
+    save_whole,
 )
-from rosearch.models.saving import save_model, save_whole
 
 
 def test_a_classifier_is_read_frozen_and_in_eval_mode_with_its_tokenizer(tokenizer: Any, tmp_path: Path) -> None:
