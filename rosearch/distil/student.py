@@ -60,19 +60,19 @@ class Distilled:
 
 @dataclass(frozen=True)
 class Options:
-    """How, beside the experiment. `seed` is the student's alone; the teacher's and the data's are the experiment's."""
+    """Settings beside the experiment. `seed` is the student's alone; teacher and data keep the experiment's."""
 
-    seed: int | None = None  # none: the experiment's
+    seed: int | None = None  # None: the experiment's
     test: bool = False  # measure the test split as well
-    cache: Path | None = None  # of teachers, tokens and outputs; none: `.rosearch` here
-    overwrite: bool = False  # an earlier export
-    fresh: bool = False  # start over where there is a checkpoint
+    cache: Path | None = None  # the folder of teachers, tokens and outputs; None: `.rosearch` here
+    overwrite: bool = False  # replace an earlier export
+    fresh: bool = False  # start over even if there is a checkpoint
     every: float = 60.0  # seconds between two checkpoints
 
 
 @dataclass
 class Watcher:
-    """Who is told what happens; keeps what was noted."""
+    """The callbacks of a distillation, and the notes that it made."""
 
     progress: Progress = silent
     on_loss: OnLoss | None = None
@@ -80,7 +80,7 @@ class Watcher:
     notes: list[str] = field(default_factory=list)
 
     def note(self, text: str) -> None:
-        """Something that is worth knowing, in words."""
+        """Keeps a note, and tells `on_note`."""
         self.notes.append(text)
         if self.on_note is not None:
             self.on_note(text)
@@ -95,11 +95,11 @@ def distil_student(
 ) -> Distilled:
     """Distil a student by the experiment's `task`, `teacher` and `distillation` into the Hugging Face folder `to`.
 
-    `student` is a folder or hub name, a known architecture, RUN:ID, or a genotype file (see `find_student`). A training
-    that was stopped or killed goes on where it was, to the same bits, when it is asked for again.
+    `student` is a folder or hub name, a known architecture, RUN:ID, or a genotype file (see `find_student`). The same
+    call again goes on with a training that was stopped or killed, to the same bits.
 
-    Raises `BadInput` with all that does not fit, `MissingResource` for what is not there, `RunError` where `to` exists,
-    is being worked on, or was begun with other settings; `CandidateFailed` where the training diverges.
+    Raises `BadInput` with all that does not fit, `MissingResource` for missing files, `RunError` where `to` exists, is
+    being worked on, or was begun with other settings, `CandidateFailed` where the training diverges.
     """
     options, to = options or Options(), to.expanduser().resolve()
     found, _, _ = gather(
@@ -112,13 +112,13 @@ def distil_student(
 
 
 def unfinished(to: Path) -> Path:
-    """The hidden folder beside the destination that holds what an unfinished training goes on from."""
+    """The hidden folder beside the destination with the checkpoint of an unfinished training."""
     to = to.expanduser().resolve()
     return to.with_name(f".{to.name}.unfinished")
 
 
 def _checked_task(experiment: Experiment, found: FoundStudent) -> Task:
-    """The task. Raises `BadInput` with all of teacher and student that does not fit it."""
+    """The task of the experiment. Raises `BadInput` with everything of teacher and student that does not fit it."""
     task, length = load_task(experiment.require_task(), task_seed(experiment)), experiment.require_task().max_length
     teacher, _ = gather(lambda: find_teacher(experiment.teacher, task, length), lambda: found.check(task, length))
     tokenizer = load_tokenizer(teacher.weights)
@@ -129,7 +129,7 @@ def _checked_task(experiment: Experiment, found: FoundStudent) -> Task:
 
 @dataclass(frozen=True)
 class _Distillation:
-    """One distillation whose parts are known to fit each other."""
+    """One distillation. Its parts are known to fit each other."""
 
     experiment: Experiment
     found: FoundStudent
@@ -176,7 +176,7 @@ class _Distillation:
         )
 
     def _train(self, student: PreTrainedModel, materials: TaskMaterials, place: Path) -> Training:
-        """Goes on from the checkpoint of an equal training; where it diverges nothing is left to go on from."""
+        """Goes on from the checkpoint of an equal training. A training that diverges leaves no checkpoint."""
         checkpoint = Checkpoint(
             place / "checkpoint",
             self.options.every,
@@ -198,7 +198,7 @@ class _Distillation:
             raise
 
     def _measure(self, student: PreTrainedModel, materials: TaskMaterials, training: Training) -> Measured:
-        """Both models on validation rows, and on test rows where asked; FLOPs of a text no longer than the task's."""
+        """Both models on validation rows, and on test rows if asked; FLOPs of a text no longer than the task's."""
         config = self.experiment.evaluation.efficiency
         tokens = min(config.tokens, materials.max_length)
         teacher, tokenizer = load_classifier(materials.teacher)
@@ -252,9 +252,9 @@ def _named(progress: Progress, stage: str) -> Progress:
 
 @contextmanager
 def _workplace(to: Path) -> Iterator[Path]:
-    """The folder of what is unfinished, for this process alone; what holds nothing to go on from is removed.
+    """The folder of the unfinished training, for this process alone. It is removed unless it holds a checkpoint.
 
-    Raises `RunError` where another process has it, or where it cannot be made.
+    Raises `RunError` where another process has the folder, or where it cannot be made.
     """
     place = unfinished(to)
     try:

@@ -1,4 +1,4 @@
-"""Who is tried next: the fitness of measurements, the variation of genotypes, the strategies by name. No torch here."""
+"""The choice of the next candidates: fitness of measurements, variation of genotypes, strategies. No torch here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measurements become fitness: three terms between 0 and 1, a scalar of them or a reward, and the gates missed."""
+"""The fitness of measurements: three terms between 0 and 1, their scalar or a reward, and the missed gates."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from rosearch.config.experiment import FitnessConfig, RewardConfig
 from rosearch.errors import BadInput, Problem
 from rosearch.measurements import Measurements, Quality, TeacherFacts
 
-_MARGIN = 4.0  # margins of single swaps are cut to -4..4
-_ROUNDING = 1e-9  # a gate met exactly must not be missed by the last bit of a product
+_MARGIN = 4.0  # margins of single swaps lie in -4..4
+_ROUNDING = 1e-9  # the last bit of a product must not decide about a gate
 
 
 @dataclass(frozen=True)
 class Fitness:
-    """One candidate's terms (each 0..1, larger is better), their scalar, and what keeps it from winning.
+    """One candidate's terms (each 0..1, larger is better), their scalar, and the gates that keep it from winning.
 
-    `gates` names the gates that were missed, by their keys in the experiment (`min_quality`,
-    `max_class_share`, `hopeless` where the attack was stopped early), or `finite` where a measured value was
-    not a finite number. `violation` says by how much, 0 where no gate was missed.
+    `gates` names the missed gates by their keys in the experiment: `min_quality`, `max_class_share`, `hopeless` if the
+    attack was stopped early; or `finite` if a measured value was no finite number. `violation` is the sum of the
+    margins by which they were missed, 0 if none was.
     """
 
-    robustness: float | None  # None: the task has no attack; its weight went to the other two
+    robustness: float | None  # None: the task has no attack; the weight goes to the other two
     accuracy: float
     efficiency: float
     scalar: float
@@ -32,17 +32,17 @@ class Fitness:
 
     @property
     def eligible(self) -> bool:
-        """Whether it may win."""
+        """True if the candidate may win."""
         return not self.gates
 
     @property
     def finite(self) -> bool:
-        """Whether selection may see it at all: DEAP's prefers NaN."""
+        """True if selection may see the candidate at all: DEAP's would prefer NaN."""
         return "finite" not in self.gates
 
     @property
     def objectives(self) -> tuple[float, float, float]:
-        """Robustness, accuracy, efficiency; an unmeasured robustness is 0 for all, and so has no say."""
+        """Robustness, accuracy, efficiency; an unmeasured robustness is 0 for all candidates."""
         return (self.robustness or 0.0, self.accuracy, self.efficiency)
 
 
@@ -102,16 +102,16 @@ class Yardstick:
 def reward(loss: float, latency_ms: float, teacher_latency_ms: float, config: RewardConfig) -> float:
     """R = (1 - L) (lat(S) / (beta lat(T)))^alpha, the reward of KD-NAS (arXiv 2303.09639), with alpha below 0.
 
-    `loss` is that of distillation on rows that it did not see; latencies are positive. Finite for every finite loss.
-    Ours: above a loss of 1, where 1 - L is negative, it is divided by the power, so that of two equal losses the
-    quicker student has the higher reward there too.
+    `loss` is the loss of distillation on held-out rows; latencies are positive, in ms. Finite for every finite loss.
+    Ours: above a loss of 1, 1 - L is negative and is divided by the power; of two equal losses the quicker student has
+    the higher reward there too.
     """
     power = math.pow(latency_ms / (config.beta * teacher_latency_ms), config.alpha)
     return (1 - loss) * power if loss <= 1 else (1 - loss) / power
 
 
 def _earned(measurements: Measurements, config: RewardConfig, teacher_latency_ms: float | None) -> float:
-    """The reward of what was measured; NaN for a latency of 0, which no clock should give."""
+    """The reward of measurements; NaN for a latency of 0, which no clock should give."""
     if measurements.held_out_loss is None:
         raise BadInput(Problem("experiment", "fitness.reward", "a measured held-out loss of distillation", "none"))
     student_ms, teacher_ms = _latencies(measurements, "fitness.reward", teacher_latency_ms)
@@ -140,7 +140,7 @@ def _attacked(measurements: Measurements, config: FitnessConfig) -> float | None
 
 
 def _compression(measurements: Measurements, config: FitnessConfig, teacher_latency_ms: float | None) -> float:
-    """How many times cheaper than the teacher, in what the experiment counts."""
+    """The teacher's cost over the student's, in the unit of `fitness.efficiency`."""
     if config.efficiency == "parameters":
         return measurements.efficiency.compression
     if config.efficiency == "flops":
@@ -150,7 +150,7 @@ def _compression(measurements: Measurements, config: FitnessConfig, teacher_late
 
 
 def _latencies(measurements: Measurements, key: str, teacher_latency_ms: float | None) -> tuple[float, float]:
-    """Milliseconds of student and teacher at the first batch size that is timed, for the setting that needs them."""
+    """Milliseconds of student and teacher at the first timed batch size. `key` is the setting that needs them."""
     if teacher_latency_ms is None or not measurements.efficiency.latency:
         other = "remove fitness.reward" if key == "fitness.reward" else f"{key} to parameters or flops"
         fix = f"Set evaluation.efficiency.repeats above 0, or {other}."
@@ -159,7 +159,7 @@ def _latencies(measurements: Measurements, key: str, teacher_latency_ms: float |
 
 
 def _missed_gates(quality: Quality, config: FitnessConfig, teacher_quality: float) -> dict[str, float]:
-    """Each missed gate and how far it was missed: in units of the metric, and of the share of predictions."""
+    """The missed gates, each with its margin: in units of the metric, or of the share of predictions."""
     missed = {}
     needed = config.min_quality * max(teacher_quality, 0.0)
     if quality.value < needed - _ROUNDING:
@@ -171,7 +171,10 @@ def _missed_gates(quality: Quality, config: FitnessConfig, teacher_quality: floa
 
 
 def _hopeless(measurements: Measurements) -> dict[str, float]:
-    """Stopped early: surely below what was asked, and its figures, of fewer rows, are too low on average."""
+    """The gate of an attack that was stopped early: the student is surely below the bound.
+
+    The figures of the fewer rows are too low on average.
+    """
     robustness = measurements.robustness
     if robustness is None or robustness.stopped is None:
         return {}

@@ -1,7 +1,8 @@
 """`kd_nas`: a controller predicts the reward of every encoder not distilled yet (KD-NAS, arXiv 2303.09639).
 
 A generation is an episode: a share of it is random, the rest are the best predicted of the whole space. The share falls
-by a step each episode. Ours: all of the space is ranked, not a pool drawn from it, and predictors beside the LSTM.
+by a step each episode. Ours: the ranking of the whole space in place of a pool drawn from it, and the predictors beside
+the LSTM.
 """
 
 from __future__ import annotations
@@ -26,16 +27,16 @@ from rosearch.space.cost import count_parameters
 from rosearch.space.encoder_space import EncoderChoice, EncoderSpace
 from rosearch.space.space import Space
 
-_LEAST = 2  # rewards that a predictor learns from: one alone ranks nothing
-_CHOSEN, _DRAWN = "chosen", "sample"  # origins; the predicted reward follows a colon
+_LEAST = 2  # fewest rewards that a predictor learns from: one ranks nothing
+_CHOSEN, _DRAWN = "chosen", "sample"  # origins; a colon and the predicted reward follow
 
 
 @dataclass(frozen=True)
 class EpisodeAgreement:
-    """How the predictions of an episode, made before any of it was distilled, rank the rewards that were observed.
+    """The agreement of an episode's predictions, made before any distillation, with the observed rewards.
 
-    Those drawn at random tell how good the predictor is; those chosen are all predicted to be good, which leaves
-    little to rank.
+    The architectures drawn at random tell how good the predictor is. The chosen ones are all predicted to be good,
+    which leaves little to rank.
     """
 
     episode: int
@@ -44,7 +45,7 @@ class EpisodeAgreement:
 
 
 def agreements(scored: Iterable[Scored]) -> list[EpisodeAgreement]:
-    """Of each episode that had predictions, by the records alone; empty for other strategies."""
+    """The agreement of each episode that had predictions, from the records alone; empty for other strategies."""
     pairs: dict[int, dict[str, list[tuple[float, float]]]] = {}
     for record, fitness in scored:
         kind, _, predicted = record.origin.partition(":")
@@ -62,14 +63,14 @@ def _agreement(pairs: Sequence[tuple[float, float]]) -> Agreement:
 
 
 class KdNas(RandomSearch):
-    """Random search, and more and more of what the controller expects to be best.
+    """Random search that proposes more and more of the architectures with the best predicted reward.
 
-    It learns the scalar of all that has one, behind a gate or not; failures it does not see. No architecture descends
-    from others, so none has parents.
+    The predictor learns the scalar of every candidate that has one, also behind a gate; it does not see failures. No
+    architecture has parents.
     """
 
     def __init__(self, config: EvolutionConfig, space: Space, seed: int, yardstick: Yardstick) -> None:
-        """Raises `BadInput` where the space is not one of encoders, or a warm start cannot be fitted to it."""
+        """Raises `BadInput` where the space is none of encoders, or a warm start cannot be fitted to it."""
         if not isinstance(space, EncoderSpace):
             expected = "a search space of encoders (such as search_spaces/kd_nas.yaml), which kd_nas needs"
             raise BadInput(Problem("experiment", "search_space", expected, f"{space.name}, a space of graphs"))
@@ -91,11 +92,11 @@ class KdNas(RandomSearch):
 
     @property
     def correlations(self) -> list[EpisodeAgreement]:
-        """Of every told episode that had predictions."""
+        """The agreement of every told episode that had predictions."""
         return agreements(self._scored())
 
     def _propose(self, rng: random.Random) -> list[Proposal]:
-        """As random search does; what is predicted of a draw is noted too, while it is unseen."""
+        """The proposals of random search, each with the reward that was predicted before it was seen."""
         self._predicted: dict[EncoderChoice, float] = {}
         return [self._noted(proposal) for proposal in super()._propose(rng)]
 
@@ -115,7 +116,7 @@ class KdNas(RandomSearch):
         return replace(proposal, origin=f"{proposal.origin}:{predicted:.6g}")
 
     def _predictions(self) -> dict[EncoderChoice, float]:
-        """The predicted reward of every encoder that was not told; nothing before there is something to learn from."""
+        """The predicted reward of every encoder that was not told; empty while there are too few rewards to learn."""
         history = self._history()
         if sum(len(episode.rewards) for episode in history) < _LEAST:
             return {}
@@ -136,7 +137,7 @@ class KdNas(RandomSearch):
         return [Episode(tuple(c for c, _ in told), tuple(reward for _, reward in told)) for told in episodes]
 
     def _features(self, positions: Choices) -> tuple[float, ...]:
-        """Sizes and parameters without embeddings, as logarithms; an indicator for each activation."""
+        """The logarithms of sizes and of parameters without embeddings; an indicator for each activation."""
         choice = self._choices[positions]
         parameters = count_parameters(self._encoders.genotype(choice)).encoder
         sizes = (choice.layers, choice.heads, choice.hidden, choice.ffn, parameters)

@@ -1,4 +1,8 @@
-"""What varies the genotypes of a space: each kind of space has mutations and a crossover of its own."""
+"""The operators that vary the genotypes of a space: each kind of space has mutations and a crossover of its own.
+
+Those of graphs lie in `mutation` and `crossover`. Those of Transformer encoders stand at the foot of this file and are
+ours: KD-NAS (arXiv 2303.09639) varies nothing, its controller picks from the whole space.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +27,8 @@ EncoderMutation = Callable[[Genotype, EncoderSpace, random.Random], Genotype | N
 class Operators:
     """The operators of one space: pure functions of legal genotypes and a generator, whose results are legal.
 
-    A mutation returns a new architecture, or None where it does not apply; `cross` returns its first parent where
-    it finds no child that differs from both.
+    A mutation returns a new architecture, or None if it does not apply. `cross` returns its first parent if it finds no
+    child that differs from both.
     """
 
     mutations: Mapping[str, Callable[[Genotype, random.Random], Genotype | None]]
@@ -33,7 +37,7 @@ class Operators:
 
 @singledispatch
 def operators_of(space: Space) -> Operators:
-    """The operators of a space, by its kind; a new kind registers its own here. Raises `TypeError` where none has."""
+    """The operators of a space, by its kind; a new kind registers its own here. Raises `TypeError` for another."""
     raise TypeError(f"no operators vary the genotypes of a {type(space).__name__}")
 
 
@@ -50,7 +54,7 @@ def _(space: EncoderSpace) -> Operators:
 def mutate(genotype: Genotype, operators: Operators, rng: random.Random, count: int = 1) -> tuple[Genotype, str]:
     """`count` mutations in a row, and their names joined by `+`.
 
-    Each is drawn with equal chances among those that apply. Where none does (a space of one genotype) the
+    Each mutation is drawn with equal chances among those that apply. If none does (a space of one genotype), the
     genotype itself comes back with an empty name.
     """
     done = []
@@ -70,7 +74,7 @@ def _bound(
     mutations: Mapping[str, Callable[[Genotype, _Kind, random.Random], Genotype | None]],
     cross: Callable[[Genotype, Genotype, _Kind, random.Random], Genotype],
 ) -> Operators:
-    """The operators of a kind, bound to one space of it."""
+    """The operators of a kind of space, bound to one space."""
 
     def bound(
         mutation: Callable[[Genotype, _Kind, random.Random], Genotype | None],
@@ -84,7 +88,7 @@ def _bound(
 
 
 def _change(name: str) -> EncoderMutation:
-    """The mutation that gives one choice another of the values that go with the others; None where there is none."""
+    """The mutation of one choice: it takes another value that goes with the other choices; None if there is none."""
 
     def mutation(genotype: Genotype, space: EncoderSpace, rng: random.Random) -> Genotype | None:
         now = space.choice(genotype)
@@ -102,7 +106,7 @@ ENCODER_MUTATIONS: dict[str, EncoderMutation] = {f"change_{name}": _change(name)
 
 
 def cross_encoders(a: Genotype, b: Genotype, space: EncoderSpace, rng: random.Random) -> Genotype:
-    """An encoder whose choices each come from either parent; `a` itself where the space has none but the parents."""
+    """An encoder with each choice from either parent; `a` itself if the space holds none but the parents."""
     parents = space.choice(a), space.choice(b)
     children = [
         choice

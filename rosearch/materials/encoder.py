@@ -1,6 +1,6 @@
-"""What all candidates of a search for encoders share: a teacher as it is, and a corpus. Prepared once, then opened.
+"""The materials of a search for encoders: a teacher as it is, and a corpus.
 
-As `materials` for tasks: the driver's call tokenises the corpus, a worker's call finds it in the cache.
+The driver's call tokenises the corpus and leaves it in the cache; a worker's call finds it there.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from rosearch.progress import Progress, silent
 from rosearch.training.encoder import load_encoder
 from rosearch.training.layer_transfer import uniform_and_last
 
-FIDELITY = "fidelity"  # what stands for quality where there is no task, see `fidelity`
+FIDELITY = "fidelity"  # the metric of a run without a task, see `fidelity`
 
 
 @dataclass(frozen=True)
 class EncoderMaterials:
-    """Everything that a candidate reads and none changes."""
+    """Everything that the candidates of one search for encoders read and none changes."""
 
     teacher: Path
     tokenizer: Any
@@ -41,7 +41,7 @@ class EncoderMaterials:
 
     @property
     def identity(self) -> dict[str, str]:
-        """What a run cannot go on without: it compares all its candidates on one yardstick."""
+        """Fingerprints of corpus and teacher. A run compares all its candidates on one yardstick, so both must last."""
         parts = f"{self.corpus.key} {self.corpus.proxy} {self.corpus.held_out} {self.corpus.seed}"
         return {"corpus": parts, "teacher": folder_fingerprint(self.teacher)}
 
@@ -56,7 +56,7 @@ class EncoderMaterials:
 
 
 def fidelity(loss: float) -> float:
-    """1 / (1 + the loss on the held-out blocks): 1 where nothing is lost, above 0 however much is (ours)."""
+    """1 / (1 + the loss on the held-out blocks), in 0..1; 1 means that nothing is lost (ours)."""
     return 1 / (1 + loss)
 
 
@@ -66,7 +66,7 @@ def _opened(experiment_json: str, cache: Path) -> EncoderMaterials:
 
 
 def open_encoder_materials(experiment: Experiment, cache: Path) -> EncoderMaterials:
-    """The materials of a worker: kept between the candidates that it runs."""
+    """The materials in a worker, kept for its next candidates."""
     return _opened(experiment.model_dump_json(), cache)
 
 

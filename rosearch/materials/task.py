@@ -1,6 +1,6 @@
-"""What all candidates of a run share: task, teacher, and the teacher's outputs. Prepared once, then only opened.
+"""The materials of a search for students of a task: the task, the teacher and its outputs.
 
-The driver's call does the long work (fine-tuning, the teacher's forward passes) and leaves it in the cache, keyed by
+The driver's call does the work (fine-tuning, tokenisation, forward passes) and leaves it in the cache, keyed by
 content; a worker's call finds it there.
 """
 
@@ -43,7 +43,7 @@ from rosearch.training.trainer import required_layers
 
 @dataclass(frozen=True)
 class TaskMaterials:
-    """Everything that a candidate reads and none changes."""
+    """Everything that the candidates of one search for students of a task read and none changes."""
 
     task: Task
     teacher: Path
@@ -54,7 +54,7 @@ class TaskMaterials:
     cache: Path
     max_length: int
     resources: Resources
-    attacks: tuple[str, ...]  # the recipes behind the names in both suites: `pwws` may stand for another
+    attacks: tuple[str, ...]  # the recipes behind the names in both suites
 
     def split(self, name: str) -> Split:
         """The texts and labels of `train`, `validation` or `test`."""
@@ -67,7 +67,7 @@ class TaskMaterials:
 
     @property
     def identity(self) -> dict[str, str]:
-        """What a run cannot go on without: it compares all its candidates on one yardstick."""
+        """Fingerprints of task, teacher and attacks. A run compares all its candidates on one yardstick."""
         return {
             "task": self.task.fingerprint,
             "teacher outputs": self.outputs.key,
@@ -75,13 +75,13 @@ class TaskMaterials:
         }
 
     def teacher_logits(self, name: str) -> Logits:
-        """The teacher's logits (rows, labels) of a split, as it reads it (computed at the first call, then opened)."""
+        """The teacher's logits (rows, labels) of a split by its own tokenizer, computed at the first call."""
         theirs = tokenise(self.split(name), load_tokenizer(self.teacher), self.max_length, self.cache)
         logits: Logits = teacher_outputs(self.teacher, theirs, (), self.cache, self.device).logits
         return logits
 
     def read_as(self, encoding: str) -> TaskMaterials:
-        """The same for students whose source has this encoding: another tokenizer, and the rows as it reads them."""
+        """The same materials for students of a word encoding: its tokenizer, and the training rows tokenised by it."""
         tokenizer = student_tokenizer(self.tokenizer, encoding, self.task.train.texts, self.resources, self.cache)
         if tokenizer is self.tokenizer:
             return self
@@ -121,7 +121,7 @@ class TaskMaterials:
 
 @dataclass(frozen=True)
 class UnderAttack:
-    """What a suite measured: the worst case of each row, each attack alone, single swaps. Regression has none."""
+    """The results of a suite: the worst case of each row, each attack alone, single swaps. A regression has none."""
 
     robustness: Robustness | None = None
     attacks: tuple[Robustness, ...] = ()
@@ -134,21 +134,21 @@ def _opened(experiment_json: str, cache: Path) -> TaskMaterials:
 
 
 def open_materials(experiment: Experiment, cache: Path) -> TaskMaterials:
-    """The materials of a worker: kept between the candidates that it runs."""
+    """The materials in a worker, kept for its next candidates."""
     return _opened(experiment.model_dump_json(), cache)
 
 
 def prepare_materials(experiment: Experiment, cache: Path, progress: Progress = silent) -> TaskMaterials:
     """Load the task, fine-tune the teacher where needed, tokenise, and compute the teacher's outputs.
 
-    Raises `BadInput` for data or a teacher that do not fit, `MissingResource` for what is not there, that of the
-    attacks first of all.
+    Raises `BadInput` for data or a teacher that do not fit; `MissingResource` for missing resources, those of the
+    attacks first.
     """
     resources = attack_resources(experiment)
     attacks = tuple(recipe.name for recipe in find_recipes(experiment, resources).values())
     materials = gather_materials(experiment, cache, progress, attacks=attacks)
     if experiment.fitness.reward is not None:
-        materials.teacher_logits("validation")  # what candidates are held against: computed here, once
+        materials.teacher_logits("validation")  # computed once, here: a reward compares candidates with them
     return materials
 
 
@@ -161,10 +161,10 @@ def gather_materials(
     task: Task | None = None,
     tokenizer: Any = None,
 ) -> TaskMaterials:
-    """As `prepare_materials`, for whoever has resolved the attacks or runs none.
+    """Prepare the materials without a look at the attacks: they are resolved already, or none is run.
 
-    `task` is the experiment's, where it is loaded already. `tokenizer` is the student's where it is not the teacher's:
-    rows are then tokenised by both, and the teacher's outputs are those of its own encoding, row by row.
+    `task` is the experiment's task if it is loaded already. `tokenizer` is the student's if it is not the teacher's:
+    rows are then tokenised by both, and the teacher's outputs are for its own tokens, row by row.
     """
     device = resolve_device(experiment.execution.device)
     task = task or load_task(experiment.require_task(), task_seed(experiment))
@@ -185,7 +185,7 @@ def gather_materials(
 
 
 def quality_of(logits: Logits, materials: TaskMaterials, split: str) -> Quality:
-    """Quality from the logits of a split, with a word on constant predictors and classes that are given up."""
+    """Quality from the logits (rows, labels) of a split, with a warning on constant predictors and lost classes."""
     task, labels = materials.task, materials.split(split).labels
     quality = measure_quality(logits, labels, task.problem, task.metric)
     if task.problem == "regression":
@@ -194,14 +194,14 @@ def quality_of(logits: Logits, materials: TaskMaterials, split: str) -> Quality:
 
 
 def attack_seed(experiment: Experiment, purpose: str = "attack") -> int:
-    """The seed of the attacked rows and letters: one for all candidates, so that they are compared on the same text."""
+    """The seed of the attacked rows and letters. All candidates share it: they are attacked on the same text."""
     return derive_seed(experiment.seed, purpose)
 
 
 def run_suite(
     model: Any, materials: TaskMaterials, split: str, config: SuiteConfig, seed: int, progress: Progress
 ) -> UnderAttack:
-    """A teacher or student under a suite of attacks on a split; nothing for regression, which has no class to flip."""
+    """Attack a teacher or student with a suite on a split. A regression has no class to flip: it gets no results."""
     if materials.task.problem == "regression":
         return UnderAttack()
     rows = materials.split(split)

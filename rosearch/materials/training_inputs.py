@@ -1,4 +1,4 @@
-"""What a candidate of a search and `rosearch distil` have in common: a student and the inputs of its training."""
+"""A fresh student and the inputs of its training: shared by a search and `rosearch distil`."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def fresh_student(
     positions: int,
     token_types: int,
 ) -> StudentForSequenceClassification:
-    """A student of an architecture for the task of the materials, on their device, with what it inherits.
+    """An untrained student for the task of the materials, on their device, with the weights that it inherits.
 
-    `positions` and `token_types` are the rows of the teacher's tables. Equal seeds give equal students.
+    `positions` and `token_types` are the sizes of the teacher's tables. Equal seeds give equal students.
     """
     tokenizer = materials.tokenizer
     student = build_student(
@@ -59,7 +59,7 @@ def training_inputs(
     resources: Path | None = None,
     progress: Progress = silent,
 ) -> TrainingInputs:
-    """All that a method of distillation stands on, on the training rows of the materials."""
+    """The inputs of a method of distillation, on the training rows of the materials."""
     return TrainingInputs(
         config=config,
         problem=materials.task.problem,
@@ -80,7 +80,7 @@ def training_inputs(
 
 
 def _adversary(materials: TaskMaterials, seed: int) -> Adversary | None:
-    """Who attacks a student while it is trained; nobody for regression, which has no class to flip."""
+    """The adversary of a student in training; none for a regression, which has no class to flip."""
     if materials.task.problem == "regression":
         return None
     return StudentAdversary(

@@ -1,8 +1,8 @@
 """The records of one run in one SQLite file.
 
-Write-ahead log and synchronous FULL: what a call has returned from survives `kill -9` and a power cut, and
-any number of processes may read while the one driver writes. What belongs together is one transaction: a
-generation is proposed whole or not at all.
+Write-ahead log and synchronous FULL: the effect of a finished call survives `kill -9` and a power cut, and any number
+of processes may read while the one driver writes. Each call is one transaction: a generation is proposed whole or not
+at all.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ from rosearch.records.rows import (
     to_row,
 )
 
-_BUSY_S = 30.0  # how long a reader waits for the moment in which the driver resets the log
+_BUSY_S = 30.0  # longest wait of a reader while the driver resets the log
 
 _TEACHER, _MATERIALS, _FINISHED = "teacher", "materials", "finished"  # keys of the facts of a run
 
-# What to do about the errors that SQLite reports, by a part of its message.
+# Advice about the errors of SQLite, by a part of the message.
 _ADVICE = {
     "malformed": "The file is damaged: restore a copy, or start a new run",
     "not a database": "The file is damaged: restore a copy, or start a new run",
@@ -52,8 +52,11 @@ _ADVICE = {
 class Store:
     """The records and facts of one run. One process writes (`RunDirectory.lock`), any number read.
 
-    Made by `create` or `open`; a context manager. Every method raises `RunError`, in one line, where the file
-    is damaged, the disk is full, or a record is not in the state that the call needs.
+    >>> with Store.open(run.store, read_only=True) as store:
+    ...     store.records("candidate")
+
+    Every method raises `RunError`, in one line, where the file is damaged, the disk is full, or a record is not in the
+    state that the call needs.
     """
 
     def __init__(self, path: Path, engine: sql.Engine) -> None:
@@ -62,7 +65,7 @@ class Store:
 
     @classmethod
     def create(cls, path: Path) -> Self:
-        """A new, empty store, opened for writing. It appears under its name only when it is complete."""
+        """A new, empty store, opened for writing. It gets its name only when it is complete."""
         if path.exists():
             raise RunError(f"{path}: expected no file there, got one: a store is never overwritten")
         with whole(path) as draft:
@@ -75,16 +78,16 @@ class Store:
 
     @classmethod
     def open(cls, path: Path, *, read_only: bool = False) -> Self:
-        """The store of a run. With `read_only`, also while a driver writes, or in a write-protected folder.
+        """The store of a run. `read_only` works while a driver writes, and in a write-protected folder.
 
-        Raises `RunError` where there is none, where it is damaged, or where a newer rosearch has written it.
+        Raises `RunError` where there is no store, where it is damaged, or where a newer rosearch has written it.
         """
         if not path.is_file():
             raise RunError(f"{path}: expected the records of a run, got no such file")
         store = cls(path, _reading_engine(path) if read_only else _writing_engine(path, "mode=rw"))
         try:
             store._check_format()
-            if not read_only:  # a search that goes on must not find the damage hours later
+            if not read_only:  # a resumed search must not find damage hours later
                 store._check_pages()
         except BaseException:
             store.close()
@@ -102,7 +105,7 @@ class Store:
         self.close()
 
     def propose(self, records: Sequence[Record]) -> None:
-        """Adds records, all or none; a number or (role, genotype, replicate) that is there is refused."""
+        """Adds records, all or none. A number, or a (role, genotype, replicate), that exists is refused."""
         rows = [to_row(record) for record in records]
         if rows:
             with self._transaction() as connection:
@@ -113,7 +116,7 @@ class Store:
         self._change(number, ("pending",), status="running")
 
     def finish(self, number: int, outcome: Outcome) -> None:
-        """Stores what became of a record that is pending or running; a second outcome is refused.
+        """Stores the outcome of a record that is pending or running; a second outcome is refused.
 
         Raises `ValueError` where the outcome is neither measured nor failed, is both, or is not finite.
         """
@@ -123,7 +126,7 @@ class Store:
         self._change(number, ("pending", "running"), status=status, **outcome_columns(outcome))
 
     def reset_running(self) -> tuple[int, ...]:
-        """What was running when a driver died becomes pending again; returns the numbers."""
+        """Makes the records pending again that were running when a driver died; returns their numbers."""
         running = sql.select(RECORDS.c.number).where(RECORDS.c.status == "running").order_by(RECORDS.c.number)
         with self._transaction() as connection:
             numbers = tuple(connection.scalars(running))
@@ -131,7 +134,7 @@ class Store:
         return numbers
 
     def records(self, role: Role | None = None, generation: int | None = None) -> list[Record]:
-        """The records, sorted by number: all, or those of one role, of one generation, of both."""
+        """The records sorted by number: all of them, or those of a role, a generation, or both."""
         query = RECORDS.select().order_by(RECORDS.c.number)
         if role is not None:
             query = query.where(RECORDS.c.role == role)
@@ -186,13 +189,13 @@ class Store:
         self.set_meta(_FINISHED, True)
 
     def set_meta(self, key: str, value: Any) -> None:
-        """Stores one JSON value (`ValueError` where it is none) under a key, in place of what was there."""
+        """Stores a JSON value under a key and replaces the one before. Raises `ValueError` for another value."""
         text = json.dumps(value, allow_nan=False)
         with self._transaction() as connection:
             connection.execute(META.insert().prefix_with("OR REPLACE"), {"key": key, "value": text})
 
     def get_meta(self, key: str) -> Any:
-        """The JSON value under a key; None where there is none."""
+        """The JSON value under a key; None if there is none."""
         with self._transaction() as connection:
             text = connection.scalar(sql.select(META.c.value).where(META.c.key == key))
         try:
@@ -236,7 +239,7 @@ class Store:
 
     @contextmanager
     def _transaction(self) -> Iterator[sql.Connection]:
-        """Commits at the end, rolls back on any exception, and says what went wrong in one line."""
+        """Commits at the end, rolls back on any exception, and raises errors of SQLite as one line."""
         try:
             with self._engine.begin() as connection:
                 yield connection
@@ -259,8 +262,8 @@ def _reading_engine(path: Path) -> sql.Engine:
         try:
             return _connected(path, "mode=ro", "SELECT 1 FROM sqlite_master")
         except sqlite3.OperationalError:
-            # Readers share a file beside the store, which a write-protected folder refuses. Where no log
-            # waits to be merged (so that no driver is at work) the store is complete without it.
+            # Readers share a file beside the store, which a write-protected folder refuses. If no log waits to be
+            # merged, no driver is at work, and the store is complete without that file.
             if log.exists() and log.stat().st_size:
                 raise
             return _connected(path, "mode=ro&immutable=1")
@@ -273,15 +276,15 @@ def _engine(connect: Callable[[], sqlite3.Connection]) -> sql.Engine:
 
     @sql.event.listens_for(engine, "handle_error")
     def keep(context: sql.ExceptionContext) -> None:
-        # SQLAlchemy drops a connection that Ctrl-C interrupts, as a server's may be out of step; ours would
-        # keep its lock on the file until the traceback is forgotten. It can be rolled back like any other.
+        # SQLAlchemy drops a connection that Ctrl-C interrupts, since a server's may be out of step. A dropped
+        # connection of ours would keep its lock on the file until the traceback is gone; it can be rolled back.
         context.is_disconnect = False
 
     return engine
 
 
 def _connected(path: Path, parameters: str, *statements: str) -> sqlite3.Connection:
-    uri = f"{path.resolve().as_uri()}?{parameters}"  # its `mode` creates nothing that is missing
+    uri = f"{path.resolve().as_uri()}?{parameters}"  # its `mode` never creates a missing file
     connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_S, check_same_thread=False)
     try:
         for statement in statements:

@@ -1,4 +1,4 @@
-"""Is an experiment fit to run? Asked before a run folder is made, and by `rosearch check`."""
+"""The checks of an experiment before a run folder is made; `rosearch check` runs them alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rosearch.space.space_file import load_space
 
 
 def check_experiment(experiment: Experiment, where: str) -> None:
-    """Raise `BadInput` with every problem of what an experiment names: space, baselines, warm starts, attacks."""
+    """Raise `BadInput` with every problem of the space, baselines, warm starts and attacks that an experiment names."""
     from rosearch.materials.kind import kind_of
 
     problems: list[Problem] = []

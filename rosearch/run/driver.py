@@ -1,4 +1,4 @@
-"""The one process that writes a run: it hands candidates to workers and records what comes back."""
+"""The one process that writes a run: it hands candidates to workers and records their outcomes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from rosearch.run.results import load_results
 
 @dataclass
 class Driver:
-    """The run it writes, its yardstick, its workers, and who watches."""
+    """A run in the hands of the process that writes it, with its teacher, its workers and its observer."""
 
     run: RunDirectory
     store: Store
@@ -33,7 +33,7 @@ class Driver:
     teacher: TeacherFacts
     backend: Backend
     observer: Observer
-    _alike: tuple[tuple[str, str] | None, int] = (None, 0)  # kind and stage of the last failure, how many in a row
+    _alike: tuple[tuple[str, str] | None, int] = (None, 0)  # kind and stage of the last failure, and its count in a row
 
     def recorded(self, role: Role, generation: int) -> list[Record]:
         """The records of a role and generation, in the order of their proposals."""
@@ -66,11 +66,14 @@ class Driver:
         records: Sequence[Record],
         make_job: Callable[[Driver, Record], CandidateJob] | None = None,
     ) -> None:
-        """Run what is not done yet and record every outcome. Raises `SearchAborted` by the circuit breaker."""
+        """Run the records that are not done yet and record every outcome.
+
+        Raises `SearchAborted` where `execution.stop_after_failures` candidates in a row failed alike.
+        """
         waiting = {record.number: record for record in records if record.status in ("pending", "running")}
         for record in records:
             if record.number not in waiting:
-                self.run.remove_unfinished(record)  # a kill may come between the record and this
+                self.run.remove_unfinished(record)  # a kill may have come just before the removal
         if not waiting:
             return
         self.observer.batch(title, list(waiting.values()))
@@ -109,7 +112,7 @@ class Driver:
                 self.run.remove_student(record)
 
     def _break_circuit(self, outcome: Outcome) -> None:
-        """Stop where the last few candidates all failed alike: the fault is then not theirs."""
+        """Stop the search where the last few candidates all failed alike: the fault is then not theirs."""
         failure = outcome.failure
         if failure is None:
             self._alike = None, 0
@@ -125,7 +128,7 @@ class Driver:
 
 
 def candidate_job(driver: Driver, record: Record) -> CandidateJob:
-    """What a worker needs for a candidate or a baseline."""
+    """The job of a candidate or a baseline."""
     experiment = driver.experiment
     return CandidateJob(
         experiment=experiment,

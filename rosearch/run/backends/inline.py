@@ -1,4 +1,4 @@
-"""Tasks in the driver's own process, one after another: for debugging, notebooks and fast tests."""
+"""Jobs in the driver's own process, one after another: for debugging, notebooks and fast tests."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class InlineBackend(Backend):
 
 
 def _run_one(job: Job[A, V], on_start: OnStart, on_progress: OnProgress) -> Result[V]:
-    sent = pickled(job)  # as if it had to travel: what fails in a worker fails here
+    sent = pickled(job)  # a job that fails in a worker fails here too
     if isinstance(sent, Lost):
         return Result(job.key, lost=sent)
     stage = ""
