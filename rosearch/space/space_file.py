@@ -92,7 +92,7 @@ ENCODER_VALUES: Mapping[str, SettingRule] = {
 def load_space(path: Path) -> Space:
     """The space in a YAML file; an `encoder:` section makes it one of encoders.
 
-    Raises `BadInput` with every problem, also for a space that holds no genotype.
+    Raises `BadInput` with every problem; that no genotype can meet the bounds is one.
     """
     data, where = read_yaml(path), str(path)
     if "encoder" in data:

@@ -58,16 +58,20 @@ def build_student(
         label2id={name: index for index, name in enumerate(names)},
         problem_type="single_label_classification" if problem == "classification" else "regression",
     )
+    student = _seeded_student(config, seed)
+    if characters != "none":
+        student.get_input_embeddings().spell(pieces)
+    return student
+
+
+def _seeded_student(config: StudentConfig, seed: int) -> StudentForSequenceClassification:
     state = torch.get_rng_state()
     try:
         # Only the CPU's generator: torch.manual_seed would also reseed those of all GPUs.
         torch.default_generator.manual_seed(seed)
-        student = StudentForSequenceClassification(config)
+        return StudentForSequenceClassification(config)
     finally:
         torch.set_rng_state(state)
-    if characters != "none":
-        student.get_input_embeddings().spell(pieces)
-    return student
 
 
 @torch.no_grad()

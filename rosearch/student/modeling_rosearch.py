@@ -247,6 +247,7 @@ class StudentForSequenceClassification(StudentPreTrainedModel):
         self.classifier = nn.Linear(config.genotype["width"], config.num_labels)
         self.post_init()
 
+    # The arguments of `StudentModel.forward` are listed again: transformers and peers inspect this signature.
     def forward(
         self,
         input_ids: Tensor | None = None,

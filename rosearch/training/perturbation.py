@@ -33,8 +33,8 @@ def random_start(mask: Tensor, width: int, size: float, norm: Norm) -> Tensor:
     """A normal perturbation (B, T, width), float32, zero where `mask` (B, T) is false; drawn from torch's generator.
 
     `row`: the expected squared norm of each row is `size`^2, whatever its length (as in FreeLB's code, which draws
-    uniformly). `token`: the standard deviation of each component is `size`. Numbers are drawn for masked tokens only,
-    so padding changes none.
+    uniformly). `token`: the standard deviation of each component is `size`. Numbers are drawn only where `mask`
+    is True, so padding changes none.
     """
     start = torch.zeros(*mask.shape, width, device=mask.device)
     start[mask] = torch.randn(int(mask.sum()), width, device=mask.device)

@@ -37,7 +37,7 @@ def places(tmp_path: Path) -> Callable[..., Checkpoint]:
 
 
 class StruckError(Exception):
-    """What ends a training half-way."""
+    """Ends a training half-way."""
 
 
 def trained(

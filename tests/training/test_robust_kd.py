@@ -102,7 +102,7 @@ def test_consistency_adds_the_symmetric_divergence(inputs: TrainingInputs, batch
 
 
 def test_guided_words_harm_more_than_random_ones(inputs: TrainingInputs, tokenizer: Any, resources: Path) -> None:
-    """Of a trained student: before, its gradient says nothing of words."""
+    """A trained student is needed: before training, its gradient says nothing about words."""
     student = make_student(len(tokenizer))
     distil(student, replace(inputs, config=config_of("kd", epochs=4, learning_rate=1e-2)))
     batch = collate(inputs.tokenised, np.arange(128))
