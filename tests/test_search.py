@@ -169,6 +169,12 @@ def test_every_strategy_searches_to_the_end_of_its_budget(strategy: str, tmp_pat
     assert found.finished and len(found.of("candidate")) == 6 and found.front
 
 
+def test_a_search_may_go_unwatched(tmp_path: Path) -> None:
+    path = write_experiment(tmp_path, evolution={"candidates": 2, "population": 2, "elite": 1})
+    found = run_search(RunDirectory.create(tmp_path / "runs", load_experiment(path)))
+    assert found.finished and [record.status for record in found.records] == ["done", "done"]
+
+
 def test_attacked_records_are_the_same_in_a_worker(tmp_path: Path) -> None:
     small = {"evolution": {"candidates": 3, "population": 3, "elite": 1}}
     inline = run_whole(tmp_path / "inline", problem="classification", **small)

@@ -40,6 +40,7 @@ class RoSearch(Strategy):
         return self._config.population - (self._config.elite if self.generation else 0)
 
     def _survive(self, newcomers: list[Individual]) -> None:
+        """The population is the last elite with the newcomers; the best of it are the next elite."""
         self._population = (*self._elite, *newcomers)
         self._elite = tuple(self._toolbox.survive(list(self._population)))
 

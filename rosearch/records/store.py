@@ -8,15 +8,12 @@ at all.
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Self
 
 import sqlalchemy as sql
-from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.pool import QueuePool
 
 from rosearch.errors import RunError, one_line
 from rosearch.files import whole
@@ -33,20 +30,9 @@ from rosearch.records.rows import (
     teacher_to_data,
     to_row,
 )
-
-_BUSY_S = 30.0  # longest wait of a reader while the driver resets the log
+from rosearch.records.sqlite import ADVICE, reading_engine, transaction, writing_engine
 
 _TEACHER, _MATERIALS, _FINISHED = "teacher", "materials", "finished"  # keys of the facts of a run
-
-# Advice about the errors of SQLite, by a part of the message.
-_ADVICE = {
-    "malformed": "The file is damaged: restore a copy, or start a new run",
-    "not a database": "The file is damaged: restore a copy, or start a new run",
-    "disk is full": "Free some space, then `rosearch resume`",
-    "locked": "Another process is writing: try again",
-    "readonly": "Check that the file and its folder may be written",
-    "unable to open": "Check that the file and its folder may be read and written",
-}
 
 
 class Store:
@@ -69,7 +55,7 @@ class Store:
         if path.exists():
             raise RunError(f"{path}: expected no file there, got one: a store is never overwritten")
         with whole(path) as draft:
-            store = cls(draft, _writing_engine(draft, "mode=rwc", "PRAGMA journal_mode=WAL"))  # the file keeps it
+            store = cls(draft, writing_engine(draft, "mode=rwc", "PRAGMA journal_mode=WAL"))  # the file keeps it
             with store._transaction() as connection:
                 TABLES.create_all(connection)
                 connection.execute(META.insert(), {"key": "format", "value": json.dumps(FORMAT)})
@@ -84,7 +70,7 @@ class Store:
         """
         if not path.is_file():
             raise RunError(f"{path}: expected the records of a run, got no such file")
-        store = cls(path, _reading_engine(path) if read_only else _writing_engine(path, "mode=rw"))
+        store = cls(path, reading_engine(path) if read_only else writing_engine(path, "mode=rw"))
         try:
             store._check_format()
             if not read_only:  # a resumed search must not find damage hours later
@@ -235,61 +221,7 @@ class Store:
             verdict = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
         if verdict != "ok":
             reason = one_line(verdict, None)
-            raise RunError(f"{self.path}: database disk image is malformed ({reason}). {_ADVICE['malformed']}")
+            raise RunError(f"{self.path}: database disk image is malformed ({reason}). {ADVICE['malformed']}")
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sql.Connection]:
-        """Commits at the end, rolls back on any exception, and raises errors of SQLite as one line."""
-        try:
-            with self._engine.begin() as connection:
-                yield connection
-        except IntegrityError as error:
-            raise RunError(f"{self.path}: a record was refused: {error.orig}") from error
-        except DBAPIError as error:
-            reason = one_line(error.orig, None)
-            advice = next((text for part, text in _ADVICE.items() if part in reason), "Check the disk")
-            raise RunError(f"{self.path}: {reason}. {advice}") from error
-
-
-def _writing_engine(path: Path, parameters: str, *statements: str) -> sql.Engine:
-    return _engine(lambda: _connected(path, parameters, *statements, "PRAGMA synchronous=FULL"))
-
-
-def _reading_engine(path: Path) -> sql.Engine:
-    log = path.with_name(f"{path.name}-wal")
-
-    def connect() -> sqlite3.Connection:
-        try:
-            return _connected(path, "mode=ro", "SELECT 1 FROM sqlite_master")
-        except sqlite3.OperationalError:
-            # Readers share a file beside the store, which a write-protected folder refuses. If no log waits to be
-            # merged, no driver is at work, and the store is complete without that file.
-            if log.exists() and log.stat().st_size:
-                raise
-            return _connected(path, "mode=ro&immutable=1")
-
-    return _engine(connect)
-
-
-def _engine(connect: Callable[[], sqlite3.Connection]) -> sql.Engine:
-    engine = sql.create_engine("sqlite://", creator=connect, poolclass=QueuePool)
-
-    @sql.event.listens_for(engine, "handle_error")
-    def keep(context: sql.ExceptionContext) -> None:
-        # SQLAlchemy drops a connection that Ctrl-C interrupts, since a server's may be out of step. A dropped
-        # connection of ours would keep its lock on the file until the traceback is gone; it can be rolled back.
-        context.is_disconnect = False
-
-    return engine
-
-
-def _connected(path: Path, parameters: str, *statements: str) -> sqlite3.Connection:
-    uri = f"{path.resolve().as_uri()}?{parameters}"  # its `mode` never creates a missing file
-    connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_S, check_same_thread=False)
-    try:
-        for statement in statements:
-            connection.execute(statement).fetchall()
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+    def _transaction(self) -> AbstractContextManager[sql.Connection]:
+        return transaction(self._engine, self.path)

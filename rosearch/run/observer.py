@@ -1,4 +1,9 @@
-"""The observer of a search: a terminal, a log, a test, or nobody."""
+"""The observer of a search: a terminal, a log, a test, or nobody.
+
+>>> run_search(run, Nobody())
+
+`rosearch search` passes the bars of `terminal.progress`.
+"""
 
 from __future__ import annotations
 

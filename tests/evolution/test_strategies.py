@@ -73,7 +73,7 @@ def patchy(genotype: Genotype) -> Outcome:
 
 
 def gated(genotype: Genotype) -> Measurements:
-    """All too weak or one-sided, by more or less; otherwise perfect."""
+    """Every candidate is too weak or one-sided, by more or less, and otherwise perfect."""
     return measurements(quality=0.5 * luck(genotype), words=1.0, compression=20.0, share=1.0)
 
 

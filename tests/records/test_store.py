@@ -37,7 +37,7 @@ def store(path: Path) -> Iterator[Store]:
 
 
 def fields(record: Record) -> dict[str, object]:
-    """All of a record, the genotype as it is written (genotypes are equal as soon as their ids are)."""
+    """Every field of a record, the genotype as it is written: genotypes are equal if their ids are."""
     return {**vars(record), "genotype": record.genotype.to_dict()}
 
 
