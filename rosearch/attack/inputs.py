@@ -1,6 +1,6 @@
-"""What is attacked: any Hugging Face classifier, and labelled rows of an experiment's task or of a file.
+"""The inputs of an attack: any Hugging Face classifier, and labelled rows of an experiment's task or of a file.
 
-Everything is located and held against each other before a weight is loaded.
+Both are located, and checked against each other, before a weight is loaded.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from rosearch.models.saved import UNREADABLE, load_config, load_model, load_toke
 # By this import the Auto classes know our students without remote code.
 from rosearch.student.configuration_rosearch import StudentConfig
 
-# Where no column is named: those of GLUE and its relatives; the first line of which a file has all.
+# Text columns of GLUE and its relatives. Where none is named, the first line counts of which a file has all.
 USUAL_COLUMNS: tuple[tuple[str, ...], ...] = (
     ("sentence1", "sentence2"),
     ("premise", "hypothesis"),
@@ -43,7 +43,7 @@ _ADVICE = "give the folder of a classifier, or its name on the hub"
 
 @dataclass(frozen=True, eq=False)
 class FoundClassifier:
-    """A classifier whose configuration is read and whose weights are not. `labels` are in the order of its outputs."""
+    """A classifier: its configuration is read, its weights are not. `labels` are in the order of its outputs."""
 
     name: str  # as the user wrote it
     folder: Path
@@ -58,7 +58,7 @@ class FoundClassifier:
         return are_named(self.labels)
 
     def load(self) -> Any:
-        """The model in eval mode, in float32 on the CPU. Raises `BadInput` where its weights are no classifier's."""
+        """The model in eval mode, in float32 on the CPU. Raises `BadInput` for the weights of anything else."""
         try:
             options = {"config": self.config, "trust_remote_code": self.trust_remote_code}
             model, missing = load_model(AutoModelForSequenceClassification, self.folder, **options)
@@ -73,17 +73,17 @@ class FoundClassifier:
 
 
 def find_classifier(name: str, *, trust_remote_code: bool = False) -> FoundClassifier:
-    """The classifier in a folder or of a name on the hub (its cache, else downloaded).
+    """The classifier in a folder, or under a name on the hub (from its cache, else downloaded).
 
-    Raises `MissingResource` where it is not there, `BadInput` where it is no classifier that can be attacked:
-    pickled weights, code of its own that is not trusted, one output, a tokenizer that does not pad.
+    Raises `MissingResource` where it is not there, `BadInput` where it cannot be attacked: pickled weights, code of
+    its own that is not trusted, a single output, a tokenizer that does not pad.
     """
     folder = _locate(name, trust_remote_code)
     try:
         settings = PretrainedConfig.get_config_dict(folder)[0]
         kind = settings.get("model_type")
         if kind == StudentConfig.model_type:
-            trust_remote_code = False  # the code beside an exported student is for those without rosearch
+            trust_remote_code = False  # an exported student carries its code for those without rosearch
         elif kind not in CONFIG_MAPPING and "auto_map" in settings and not trust_remote_code:
             fix = "Read its code, then give --trust-remote-code"
             raise _unfit(name, "a model that transformers knows", f"{kind}, which brings its own code", fix)
@@ -103,16 +103,16 @@ class LabelledRows:
     """Rows of one or two texts. `labels` (rows,) are positions in `names`: the task's, or the first classifier's."""
 
     where: str
-    task: str  # the name of the experiment's task; "" of a file
+    task: str  # the name of the experiment's task; "" for a file
     texts: tuple[tuple[str, ...], ...]
     labels: Labels
     names: tuple[str, ...]
-    max_length: int | None = None  # of the experiment's task
+    max_length: int | None = None  # tokens, of the experiment's task
 
     def labels_of(self, classifier: FoundClassifier) -> Labels:
         """The labels (rows,) as positions among a classifier's outputs: by name where both have names.
 
-        A classifier may have more classes than the rows. Raises `BadInput` where it has not all of theirs.
+        A classifier may have more classes than the rows. Raises `BadInput` where it lacks one of theirs.
         """
         if len(self.names) == len(classifier.labels) and not (are_named(self.names) and classifier.named):
             return self.labels
@@ -127,7 +127,7 @@ class LabelledRows:
 
 @dataclass(frozen=True)
 class Columns:
-    """Which columns of a file hold the texts and the label; without `text`, the first of `USUAL_COLUMNS` it has."""
+    """The columns of the texts and the label in a file; without `text`, the first of `USUAL_COLUMNS` that it has."""
 
     text: str | None = None
     text_pair: str | None = None
@@ -135,7 +135,7 @@ class Columns:
 
     @property
     def names(self) -> dict[str, str]:
-        """What held-out sets may have in place of `text`, `text2` and `label`."""
+        """The names that held-out sets may use in place of `text`, `text2` and `label`."""
         named = {"text": self.text, "text2": self.text_pair, "label": self.label}
         return {ours: theirs for ours, theirs in named.items() if theirs is not None}
 
@@ -144,7 +144,7 @@ COLUMNS_BY_NAME = Columns()
 
 
 def is_experiment(source: Path) -> bool:
-    """Whether rows come by an experiment rather than from a table."""
+    """True where rows come from an experiment rather than from a table."""
     return source.suffix.lower() in (".yaml", ".yml")
 
 
@@ -153,8 +153,8 @@ def read_rows(
 ) -> LabelledRows:
     """The rows of an experiment's task (a YAML file), or of a TSV, CSV, JSON lines or Parquet file.
 
-    Labels of a file are names of the classifier's classes, or their integers. Raises `BadInput` with all that is
-    wrong, `MissingResource` where the task's data is not there.
+    Labels of a file are names of the classifier's classes, or their integers. Raises `BadInput` with all
+    problems, `MissingResource` where the task's data is not there.
     """
     if is_experiment(source):
         if columns != COLUMNS_BY_NAME:

@@ -1,4 +1,4 @@
-"""What `rosearch attack` measures of one model or several: attacks on the same rows, held-out sets, comparisons."""
+"""The measurements of `rosearch attack`: one model or several on the same rows and held-out sets, and compared."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from rosearch.resources.resources import Resources
 
 @dataclass(frozen=True)
 class AttackRequest:
-    """All that `rosearch attack` is asked; `task` and `attacks` go together, `held_out` are files of their own."""
+    """The request to `rosearch attack`; `task` and `attacks` go together, `held_out` are files of their own."""
 
     models: tuple[str, ...]
     attacks: tuple[str, ...] = ()
@@ -53,7 +53,7 @@ class AttackRequest:
     single_swaps: tuple[str, ...] = ()
     held_out: tuple[Path, ...] = ()
     held_out_task: str = ""
-    examples: int = 5  # in all, of each model
+    examples: int = 5  # of each model, over all attacks
     device: str = "auto"
     max_length: int | None = None
     trust_remote_code: bool = False
@@ -62,7 +62,7 @@ class AttackRequest:
 
 @dataclass(frozen=True)
 class AttackedModel:
-    """What one model's measurements are; `failure` says in words why there are none. `labels` name its outputs."""
+    """The measurements of one model; `failure` says in words why there are none. `labels` name its outputs."""
 
     name: str
     labels: tuple[str, ...]
@@ -84,7 +84,7 @@ class Compared:
 
     @property
     def separated(self) -> bool:
-        """Whether accuracy under attack tells the two apart, over all models wrong in at most 5 %."""
+        """True where accuracy under attack tells the two apart: over all models, wrong in at most 5 %."""
         return self.p_holm < ALPHA
 
 
@@ -102,7 +102,7 @@ class AttackReport:
 
 @dataclass(frozen=True, eq=False)
 class _Inputs:
-    """What a request names, found and read; of each classifier, its own labels of the rows and its held-out sets."""
+    """The inputs of a request, found and read; for each classifier, its labels of the rows and its held-out sets."""
 
     classifiers: tuple[FoundClassifier, ...]
     rows: LabelledRows | None
@@ -149,7 +149,7 @@ def _read_inputs(request: AttackRequest, resources: Resources) -> _Inputs:
             found.append(find_classifier(name, trust_remote_code=request.trust_remote_code))
     if request.task is not None and found:
         with problems:
-            # An experiment names its columns: those that a user names beside it are the held-out sets'.
+            # An experiment names its own columns: those that a user names beside it belong to the held-out sets.
             columns = COLUMNS_BY_NAME if request.held_out and is_experiment(request.task) else request.columns
             rows = read_rows(request.task, request.split, columns, request.data_root, found[0])
     labels, held_out, lengths = [], [], []
@@ -248,7 +248,7 @@ def _warnings(done: Sequence[AttackedModel], compared: Sequence[Compared]) -> It
         if model.result is not None and model.result.worst.clean.high < 1 / len(model.labels):
             yield f"{model.name} is right on fewer rows than chance: are its labels in another order than the rows'?"
     models = len({one.comparison.first for one in compared})
-    for one in compared[:models]:  # the worst case decides; each attack alone is there to look at
+    for one in compared[:models]:  # the worst case decides; single attacks are there to look at
         if one.comparison.warning:
             yield one.comparison.warning
         elif not one.separated:

@@ -20,7 +20,7 @@ _POOL = 64
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """B rows of T tokens, as many as the longest has; `rows` are their positions in the split."""
+    """B rows padded to the T tokens of the longest; `rows` are their positions in the split."""
 
     rows: Rows  # (B,)
     input_ids: torch.Tensor  # (B, T) int64, padded on the right
@@ -33,7 +33,7 @@ class Batch:
 
     @property
     def inputs(self) -> dict[str, torch.Tensor]:
-        """What a transformers model takes by name, without the labels."""
+        """The inputs of a transformers model by name, without the labels."""
         inputs = {"input_ids": self.input_ids, "attention_mask": self.attention_mask}
         if self.token_type_ids is not None:
             inputs["token_type_ids"] = self.token_type_ids
@@ -54,7 +54,7 @@ class Batch:
 
 
 class Trainable(Protocol):
-    """A batch of anything that a model is trained on: it has rows, and moves to a device."""
+    """A batch of training data of any kind: it has rows, and moves to a device."""
 
     def __len__(self) -> int: ...
 
@@ -73,7 +73,7 @@ class TrainingRows(Protocol[_B]):
 
     @property
     def content(self) -> str:
-        """Stands for all that the rows hold."""
+        """One text that stands for the content of all rows."""
 
     def epoch(self, batch_size: int, seed: int, number: int, first: int = 0) -> Iterator[_B]:
         """Every row once; the batches before `first` are passed over without being made."""
@@ -90,7 +90,7 @@ class TaskRows:
 
     @property
     def content(self) -> str:
-        """Tokens and labels."""
+        """The keys of tokens and labels."""
         labels = hashlib.blake2b(self.tokenised.labels.tobytes(), digest_size=16).hexdigest()
         return f"{self.tokenised.key}-{labels}"
 
@@ -109,7 +109,7 @@ def training_batches(
 ) -> Iterator[Batch]:
     """One epoch: every row once, rows of like length together, batches in random order.
 
-    The order depends on the seed and the epoch alone. Every batch is full but one, which holds what is left. The
+    The order depends on the seed and the epoch alone. Every batch is full but one, which holds the rest. The
     batches before `first` are passed over without being made.
     """
     rng = np.random.default_rng(derive_seed(seed, "batches", replicate=epoch))
@@ -123,7 +123,7 @@ def training_batches(
 
 
 def evaluation_batches(tokenised: TokenisedSplit, batch_size: int) -> Iterator[Batch]:
-    """Every row once, longest first (too large a batch fails at once); `Batch.rows` tells the order."""
+    """Every row once, longest first: too large a batch fails at once. `Batch.rows` gives the order."""
     for rows in _cut(np.argsort(-tokenised.lengths, kind="stable"), batch_size):
         yield collate(tokenised, rows)
 
@@ -134,7 +134,7 @@ def collate(tokenised: TokenisedSplit, rows: Rows) -> Batch:
     lengths = tokenised.lengths[rows]
     columns = np.arange(lengths.max())
     mask = columns < lengths[:, None]
-    # Positions beyond a row's end read its first token, then are overwritten by padding.
+    # Positions beyond the end of a row first read its first token; padding then overwrites them.
     positions = np.where(mask, starts[:, None] + columns, starts[:, None])
     ids = np.where(mask, tokenised.ids[positions], tokenised.pad_id).astype(np.int64)
     types = None
@@ -152,7 +152,7 @@ def collate(tokenised: TokenisedSplit, rows: Rows) -> Batch:
 def batch_of_texts(
     texts: Sequence[tuple[str, ...]], rows: Rows, labels: Labels, tokenizer: Any, max_length: int
 ) -> Batch:
-    """Texts that stand in no split, tokenised now; `rows` (B,) and `labels` (B,) are those of what they stand for."""
+    """Texts outside the split, tokenised now; `rows` (B,) and `labels` (B,) belong to the rows that they replace."""
     with_types = "token_type_ids" in tokenizer.model_input_names
     made = tokenizer(
         *map(list, zip(*texts, strict=True)),

@@ -1,10 +1,10 @@
 """Text cut into blocks of one length without padding, written to a file while it is read.
 
-A block is what the tokenizer makes of a single text: [CLS] tokens [SEP] (BERT), <s> tokens </s> (XLM-R). Paragraphs are
-tokenised one by one and their tokens joined without anything between; between two documents stands one separator more.
-Blocks are cut from this one stream wherever they are full, so most begin and end within a document, and hold parts of
-several where those are short: the "full sentences" of RoBERTa (arXiv 1907.11692, section 4.2), but that ours cut
-sentences too. What is left at the end and fills no block is dropped.
+A block is framed as a single text is: [CLS] tokens [SEP] (BERT), <s> tokens </s> (XLM-R). Paragraphs are tokenised one
+by one, and their tokens joined with nothing between; one more separator stands between two documents. Blocks are cut
+from this stream wherever they are full: most begin and end within a document, and a block holds parts of several short
+ones. These are the "full sentences" of RoBERTa (arXiv 1907.11692, section 4.2), except that ours cut sentences too. The
+end of the stream is dropped where it fills no block.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import IO, Any, Self
 
 import numpy as np
 
-_CHARACTERS = 2**18  # of text a tokenizer call; bounds memory
-_PARAGRAPHS = 4096  # at most so many at once: short ones cost more than their characters
+_CHARACTERS = 2**18  # of text in one call of the tokenizer; bounds memory
+_PARAGRAPHS = 4096  # in one call at most: short ones cost more than their characters
 
 
 @dataclass(frozen=True)
 class Frame:
-    """Ids that a tokenizer puts before and after a single text, and that stand between two documents."""
+    """The ids before and after a single text, as the tokenizer puts them, and between two documents."""
 
     before: tuple[int, ...]
     after: tuple[int, ...]
@@ -30,7 +30,7 @@ class Frame:
 
     @classmethod
     def of(cls, tokenizer: Any) -> Self:
-        """Read off what it does with a letter, so that every tokenizer is asked alike."""
+        """The frame that a tokenizer puts around a single letter: every tokenizer is asked alike."""
         bare = tokenizer("a", add_special_tokens=False, verbose=False)["input_ids"]
         framed = tokenizer("a", verbose=False)["input_ids"]
         start = next(at for at in range(len(framed) + 1) if framed[at : at + len(bare)] == bare)
@@ -45,13 +45,15 @@ class BlockWriter:
     def __init__(self, tokenizer: Any, block_length: int, kind: np.dtype[Any], file: IO[bytes]) -> None:
         """Raises `ValueError` where the special tokens leave no room in a block."""
         self.frame = Frame.of(tokenizer)
-        self.blocks = self.documents = self.tokens = self.unknown = 0  # written; begun; of text, taken; unknown of them
+        self.blocks = self.documents = self.tokens = self.unknown = (
+            0  # written, begun, taken, and unknown among those taken
+        )
         self._room = block_length - len(self.frame.before) - len(self.frame.after)
         if self._room < 1:
             raise ValueError(f"a block of {block_length} tokens has no room beside the special ones")
         self._tokenizer, self._file = tokenizer, file
         self._rest = np.empty(0, kind)
-        self._begun = False  # whether a document is open
+        self._begun = False  # True inside a document
 
     def take(self, paragraphs: Iterable[str]) -> Iterator[None]:
         """Takes a text, and pauses after each call of the tokenizer. An empty paragraph ends a document."""

@@ -36,8 +36,8 @@ _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 class Corpus:
     """Blocks on the disk and which of them are for what. It holds no block, and may be sent to other processes.
 
-    A seeded part is held out; the others are `train`, and a seeded part of those is `proxy`, what candidates learn
-    from. Equal files, tokenizer and settings give equal parts.
+    A seeded part is held out; the others are `train`. A seeded part of `train` is `proxy`, from which candidates
+    learn. Equal files, tokenizer and settings give equal parts.
     """
 
     key: str  # 32 hex digits of sources, tokenizer and block length
@@ -46,8 +46,8 @@ class Corpus:
     blocks: int
     block_length: int  # tokens, special ones included
     documents: int
-    tokens: int  # of the text, without special ones; what filled no block is among them
-    unknown: int  # of those, that the tokenizer does not know
+    tokens: int  # of the whole text, without special ones, those at its end that filled no block included
+    unknown: int  # tokens of the text that the tokenizer does not know
     held_out: int  # blocks
     proxy: int  # blocks
     seed: int
@@ -76,9 +76,9 @@ def prepare_corpus(
 ) -> Corpus:
     """The corpus of an experiment, from `cache/corpora/KEY` where it was made before.
 
-    `tokenizer` is the teacher's, `vocabulary` the rows of the teacher's embedding table. The key is that of the
-    content of files (of a hub dataset its names and revision), of the tokenizer and the block length. Safe against
-    other processes that ask for the same, and against being killed half-way: it then starts again.
+    `tokenizer` is the teacher's, `vocabulary` the rows of the teacher's embedding table. The key follows from the
+    content of files (of a hub dataset, from its names and revision), the tokenizer and the block length. Safe against
+    other processes that ask for the same, and against a kill half-way: it then starts again.
 
     Raises `BadInput` for a tokenizer that does not fit, for paths, formats, columns and encodings that are wrong, and
     for too little text; `MissingResource` where a hub dataset is neither cached nor within reach.
@@ -116,7 +116,7 @@ def _key(config: CorpusConfig, sources: list[Source], tokenizer: Any) -> str:
 
 
 def _open(folder: Path) -> dict[str, Any] | None:
-    """The facts that `_write` left; None where they, or blocks, are absent or damaged."""
+    """The stored facts; None where they or the blocks are absent or damaged."""
     try:
         facts: dict[str, Any] = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
         size = facts["blocks"] * facts["block_length"] * np.dtype(facts["kind"]).itemsize
@@ -186,11 +186,11 @@ class Permutation:
         self._keys = np.random.default_rng(seed).integers(0, 2**63, _ROUNDS, dtype=np.uint64)
 
     def __call__(self, places: Rows) -> Rows:
-        """(n,) places in the order -> (n,) what stands there. Raises `IndexError` for places that are none."""
+        """(n,) places in the order -> (n,) the numbers there. Raises `IndexError` for places outside the order."""
         if len(places) and (places.min() < 0 or places.max() >= self.size):
             raise IndexError(f"places are 0 to {self.size - 1}, got {places.min()} to {places.max()}")
         found = self._network(places.astype(np.uint64))
-        # The network permutes the whole power of 4, so whoever walks on from inside it must come back inside.
+        # The network permutes the whole power of 4: a walk that starts inside comes back inside.
         while len(outside := np.flatnonzero(found >= self.size)):
             found[outside] = self._network(found[outside])
         return found.astype(np.int64)

@@ -1,4 +1,4 @@
-"""From the `task` section of an experiment to a task in memory."""
+"""The task in memory, loaded by the `task` section of an experiment."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _splits(tables: dict[str, Table], reading: Reading) -> dict[str, Split]:
 
 
 def _complete(config: TaskConfig, splits: dict[str, Split], where: str, seed: int) -> dict[str, Split]:
-    """With a validation split where the source has none, and with training cut to `train_rows`."""
+    """The splits with validation carved from training where the source has none, and training cut to `train_rows`."""
     key, rows = "task.validation_rows", config.validation_rows
     try:
         if "validation" not in splits:

@@ -47,7 +47,7 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """What a student must do. `labels` names the classes by their integers; empty for regression."""
+    """The task of a student. `labels` are the names of the classes 0, 1, ...; empty for regression."""
 
     name: str
     problem: Literal["classification", "regression"]

@@ -1,9 +1,9 @@
-"""Text out of files, a paragraph at a time: plain, JSON lines, CSV, TSV, Parquet, compressed, in tar archives.
+"""Text from files, one paragraph at a time: plain, JSON lines, CSV, TSV, Parquet, compressed, in tar archives.
 
 A text is an iterator of paragraphs, and an empty paragraph ends a document. In plain text a line is a paragraph, and a
 blank line or the end of the file ends a document; in tables each row is a document and each of its lines a paragraph.
 Paragraphs have no white space around them and at most `LONGEST_PARAGRAPH` characters: longer lines are cut, at white
-space where there is some. So no file is held in memory, whatever its lines are like.
+space where there is some. No file is ever held in memory, however long its lines are.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class TextFile:
 
     @property
     def fingerprint(self) -> str:
-        """Of the content and of what decides how it is read; where the file lies is no part of it."""
+        """The content and all that decides how it is read, as one text. The file's place has no part in it."""
         return "\x1f".join((*_suffixes(self.path), file_hash(self.path), self.column, self.members))
 
     @property
@@ -91,15 +91,15 @@ class TextFile:
 
 
 def is_text(name: PurePath) -> bool:
-    """Whether a file of this name is of a format that is read."""
+    """True for the name of a file whose format can be read."""
     kind, compression = _suffixes(name)
     return kind in FORMATS and not (compression and kind == ".parquet")
 
 
 def plain_paragraphs(text: IO[str]) -> Iterator[str]:
-    """Lines without the white space around them; blank ones, and the end, are empty paragraphs."""
+    """Lines without the white space around them; blank lines and the end of the file are empty paragraphs."""
     most = LONGEST_PARAGRAPH // 2
-    rest, inside = "", False  # of a line that is cut; whether a part of the line was given already
+    rest, inside = "", False  # the rest of a line that is cut; True once a part of the line was given
     while part := text.readline(most):
         line = rest + part
         ends = part.endswith("\n") or len(part) < most
@@ -114,12 +114,12 @@ def plain_paragraphs(text: IO[str]) -> Iterator[str]:
 
 
 def document_paragraphs(document: str) -> Iterator[str]:
-    """The lines of one document but the blank ones, then an empty paragraph."""
+    """The lines of one document that are not blank, then an empty paragraph."""
     yield from filter(None, plain_paragraphs(io.StringIO(document)))
     yield ""
 
 
-_Rows = Iterator[tuple[int, Any]]  # the number of a line or row, from 1, and its text
+_Rows = Iterator[tuple[int, Any]]  # the number of each line or row, from 1, and its text
 
 
 def _json_lines(content: Any, where: str, column: str) -> _Rows:

@@ -1,4 +1,4 @@
-"""Tokenised once, kept on disk under a key of the content, reopened memory-mapped. No torch here."""
+"""The tokens of a split: computed once, kept on disk under a key of the content, reopened memory-mapped. No torch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rosearch.files import content_key, made_once
 from rosearch.progress import Progress, silent
 
 _FORMAT = "1"  # part of every key: raise it when what is written changes
-_CHUNK = 4096  # rows a tokenizer call; bounds memory and paces the progress bar
+_CHUNK = 4096  # rows in one call of the tokenizer; bounds memory and paces the progress bar
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +51,7 @@ def tokenise(split: Split, tokenizer: Any, max_length: int, cache: Path, progres
     """The split as token ids, at most `max_length` a row; from `cache/encoded/KEY` where it was done before.
 
     `tokenizer` is a transformers tokenizer with a padding token, otherwise `BadInput`. Safe against other
-    processes that encode the same and against being killed half-way; what is damaged on disk is made again.
+    processes that do the same and against a kill half-way; damaged files are made again.
     """
     if tokenizer.pad_token_id is None:
         name = str(getattr(tokenizer, "name_or_path", "")) or type(tokenizer).__name__
@@ -67,9 +67,9 @@ def tokenise(split: Split, tokenizer: Any, max_length: int, cache: Path, progres
 
 
 def tokenizer_fingerprint(tokenizer: Any, *, inputs: bool = True) -> str:
-    """32 hex digits of all that decides a tokenizer's ids, but truncation and padding, which calls change.
+    """32 hex digits of all that decides a tokenizer's ids, without truncation and padding: each call sets those.
 
-    With `inputs` also of what else it gives, such as token types.
+    With `inputs`, the names of its other outputs, such as token types, are part of it.
     """
     if getattr(tokenizer, "is_fast", False):
         state = json.loads(tokenizer.backend_tokenizer.to_str())
@@ -78,7 +78,7 @@ def tokenizer_fingerprint(tokenizer: Any, *, inputs: bool = True) -> str:
     else:
         init = {name: str(value) for name, value in tokenizer.init_kwargs.items() if "path" not in name}
         state = {"class": type(tokenizer).__name__, "vocabulary": tokenizer.get_vocab(), "init": init}
-    if hasattr(tokenizer, "encoding_fingerprint"):  # words are replaced before they are cut
+    if hasattr(tokenizer, "encoding_fingerprint"):  # words are replaced by codes first
         state["encoding"] = tokenizer.encoding_fingerprint
     if inputs:
         state["inputs"] = list(tokenizer.model_input_names)
@@ -96,7 +96,7 @@ _Stored = tuple[np.ndarray[Any, Any], "np.ndarray[Any, Any] | None", Rows, int]
 
 
 def _open(folder: Path, rows: int) -> _Stored | None:
-    """What `_write` left, memory-mapped; None where it is absent or damaged."""
+    """The stored tokens, memory-mapped; None where they are absent or damaged."""
     try:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
         offsets = np.load(folder / "offsets.npy")
@@ -144,7 +144,7 @@ def _tokenise(
         made = _call(tokenizer, rows, truncation=True, max_length=max_length, return_token_type_ids=with_types)
         lengths = np.fromiter(map(len, made["input_ids"]), np.int64, len(rows))
         full = [rows[index] for index in np.flatnonzero(lengths >= max_length).tolist()]
-        # Only rows that reach the limit can have been cut: those few are tokenised again, whole.
+        # Only rows that reach the limit can have been cut. These few are tokenised again, whole.
         uncut = _call(tokenizer, full)["input_ids"] if full else []
         yield _Chunk(
             np.fromiter(chain.from_iterable(made["input_ids"]), np.int32),

@@ -1,6 +1,6 @@
-"""The student of `rosearch distil`: found and held against the task before a weight is trained.
+"""The student of `rosearch distil`: found, and checked against the task before a weight is trained.
 
-A student is weights that transformers can load, our own or others', or an architecture that starts afresh.
+It starts from weights that transformers can load, our own or others', or is an architecture that starts afresh.
 """
 
 from __future__ import annotations
@@ -42,26 +42,26 @@ _FRESH_HEAD = "weights without a classification head get a fresh one"
 
 @dataclass(frozen=True, eq=False)
 class FoundStudent:
-    """What a student starts from: weights in `folder`, `layers` of the teacher, or fresh weights of `genotype`."""
+    """The start of a student: weights in `folder`, `layers` of the teacher, or fresh weights of `genotype`."""
 
     name: str  # as the user wrote it
-    genotype: Genotype | None  # None: a model of transformers' own
+    genotype: Genotype | None  # None: a class of transformers
     folder: Path | None = None
-    config: Any = None  # of the folder
-    tokenizer: Any = None  # of the folder; None: it reads as the teacher does
+    config: Any = None  # the configuration in the folder
+    tokenizer: Any = None  # of the folder; None: the teacher's
     layers: tuple[int, ...] = ()
-    layers_read: str = "wordpiece"  # how a student of the teacher's layers reads words
+    layers_read: str = "wordpiece"  # the encoding of words, for a student of the teacher's layers
 
     @property
     def content(self) -> str:
-        """What decides its first weights, beside the seed and the teacher."""
+        """One text that, with the seed and the teacher, decides the first weights."""
         if self.layers:
             return f"layers {','.join(map(str, self.layers))}, {self.layers_read}"
         return self.genotype.id if self.folder is None and self.genotype else folder_fingerprint(self._folder)
 
     @property
     def encoding(self) -> str:
-        """How a student that starts from no folder reads words; "" where the folder says it."""
+        """The encoding of words for a student that starts from no folder; "" where the folder decides."""
         if self.layers:
             return self.layers_read
         return "" if self.folder is not None or self.genotype is None else str(self.genotype.source_setting["encoding"])
@@ -72,7 +72,7 @@ class FoundStudent:
         return self.folder
 
     def check(self, task: Task, max_length: int) -> None:
-        """Raise `BadInput` with all of the folder that does not fit the task."""
+        """Raises `BadInput` with all that does not fit the task in the folder."""
         if self.folder is None:
             return
         problems = Problems()
@@ -89,7 +89,7 @@ class FoundStudent:
         problems.raise_found()
 
     def check_tokenizer(self, teacher: Any, method: str) -> None:
-        """Raise `BadInput` where it cannot read with the teacher's tokenizer and must."""
+        """Raises `BadInput` where it must read with the teacher's tokenizer and cannot."""
         problems = []
         if self.tokenizer is None:
             problems += [] if self.folder is None else self._too_few_words(teacher)
@@ -113,7 +113,7 @@ class FoundStudent:
     def load(self, task: Task, seed: int) -> PreTrainedModel:
         """The model of the folder with a head for the task, in float32 on the CPU; a fresh head follows from the seed.
 
-        Makes the tokenizer give only inputs that the model takes. Raises `BadInput` where the weights do not fit.
+        The tokenizer then gives only inputs that the model takes. Raises `BadInput` where the weights do not fit.
         """
         order = label_order(self.config, task, self.name, _FRESH_HEAD) if has_head(self.config) else None
         labels = {} if order else {"num_labels": task.num_labels, **label_names(task)}
@@ -135,7 +135,7 @@ class FoundStudent:
 
 
 def find_student(name: str, encoding: str | None = None) -> FoundStudent:
-    """What `name` stands for; nothing is loaded. With `encoding`, it reads words so, whatever its genotype says.
+    """The student that `name` stands for; nothing is loaded. `encoding` replaces the one in its genotype.
 
     A known architecture comes before a folder of its name. Raises `BadInput`, `MissingResource`, or `RunError` for a
     run that cannot be read.
@@ -204,7 +204,7 @@ def _find_weights(name: str) -> FoundStudent:
 
 
 def _tokenizer_folder(folder: Path, ours: bool) -> Path | None:
-    """A student that a run keeps reads as the run does; one that was saved without a tokenizer as the teacher does."""
+    """The tokenizer's folder, for students of a run the run's; None where none was saved: it reads as the teacher."""
     if not ours or any(folder.glob("tokenizer*.json")):
         return folder
     run = RunDirectory(folder.resolve().parent.parent)
@@ -216,7 +216,7 @@ def _tokens(tokenizer: Any) -> str:
 
 
 def _give_only_what_is_taken(tokenizer: Any, model: PreTrainedModel) -> None:
-    """Some are saved with a tokenizer that tells apart two texts of a pair, which the model cannot (DistilBERT)."""
+    """Drops inputs that the model does not take: DistilBERT's tokenizer, for one, gives token types."""
     taken = inspect.signature(model.forward).parameters
     names = [name for name in tokenizer.model_input_names if name in taken]
     if int(getattr(model.config, "type_vocab_size", 2)) < 2:

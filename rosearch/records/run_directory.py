@@ -8,9 +8,9 @@ Its layout::
     ├── search_space.yaml    the space it searches
     ├── students/            trained weights: ID/ of a candidate, baseline-ID-0/, finalist-ID-REPLICATE/
     ├── tokenizer/           the teacher's, which all students share
-    ├── tables/              what `stats` writes
-    ├── unfinished/          while finalists are trained: what each goes on from after a kill
-    └── lock, driver         whose process works on it
+    ├── tables/              the tables of `stats`
+    ├── unfinished/          while finalists are trained: the checkpoints that they go on from after a kill
+    └── lock, driver         the process that works on it
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from rosearch.records.store import Store
 
 @dataclass(frozen=True)
 class RunDirectory:
-    """Where everything of a run lies. Made by `create` or `open`."""
+    """The folder of a run and the places in it. Made by `create` or `open`."""
 
     path: Path
 
@@ -45,8 +45,8 @@ class RunDirectory:
     def create(cls, root: Path, experiment: Experiment) -> Self:
         """A new folder below `root`, numbered after its name, with snapshots and an empty store.
 
-        It is filled aside and renamed, so that a kill leaves a whole run or none. Raises `RunError` where
-        `root` cannot be written or the search space cannot be read.
+        It is written whole or not at all. Raises `RunError` where `root` cannot be written or the search space cannot
+        be read.
         """
         try:
             with draft_beside(root / experiment.name) as draft:
@@ -97,21 +97,21 @@ class RunDirectory:
         return self.path / "tokenizer"
 
     def student_folder(self, record: Record) -> Path:
-        """Where a record's weights lie, if they are kept; no two records share a folder."""
+        """The folder of a record's weights, where they are kept; no two records share one."""
         if record.role == "candidate":
             return self.students / record.id
         return self.students / f"{record.role}-{record.id}-{record.replicate}"
 
     def remove_student(self, record: Record) -> None:
-        """Deletes a record's weights, whole or not at all; nothing happens where there are none."""
+        """Deletes a record's weights whole or not at all; nothing happens where there are none."""
         remove_whole(self.student_folder(record))
 
     def unfinished_folder(self, record: Record) -> Path:
-        """Where a record's training keeps what it goes on from; no two records share a folder."""
+        """The folder of a record's checkpoint; no two records share one."""
         return self.path / "unfinished" / self.student_folder(record).name
 
     def remove_unfinished(self, record: Record) -> None:
-        """Removes it, and the folder of all once it is empty; nothing happens where there is none."""
+        """Removes a record's checkpoint, and the folder of all once it is empty. Nothing happens without one."""
         folder = self.unfinished_folder(record)
         shutil.rmtree(folder, ignore_errors=True)
         with suppress(OSError):
@@ -123,7 +123,7 @@ class RunDirectory:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Keeps other drivers out for as long as it is held; the system releases it when its process dies.
+        """Keeps other drivers out while it is held; the system releases it when the process dies.
 
         Raises `RunError` where another process holds it.
         """
@@ -143,7 +143,7 @@ class RunDirectory:
             lock.release()
 
     def _remove_drafts(self) -> None:
-        """Removes the hidden folders that a process killed while writing or deleting weights has left."""
+        """Removes the hidden folders of processes that were killed while they wrote or deleted weights."""
         for draft in self.students.glob(".*"):
             shutil.rmtree(draft, ignore_errors=True)
 
@@ -158,7 +158,7 @@ def _fill(run: RunDirectory, experiment: Experiment) -> None:
 
 
 def _rename_to_next(draft: Path, root: Path, name: str) -> Path:
-    """Renames to the first number after all that are taken (meanwhile, perhaps: then to the one after it)."""
+    """Renames to the first number after all that are taken; where that is taken meanwhile, to the next."""
     pattern = re.compile(re.escape(name) + r"-(\d{4,})")
     number = max((int(match[1]) for path in root.iterdir() if (match := pattern.fullmatch(path.name))), default=0)
     while True:

@@ -1,7 +1,7 @@
-"""Local files in place of what recipes would download: found in one folder, loaded when asked for, once a process.
+"""Local files in place of the downloads of recipes: found in one folder, loaded on demand, once in a process.
 
-Nothing is downloaded and nothing is written. Making `Resources` costs nothing; `require` says in one line, before
-a run starts, all that is missing.
+Nothing is downloaded and nothing is written. Making `Resources` costs nothing; `require` names in one line, before a
+run starts, all that is missing.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class ResourceState:
 class Resources:
     """The resources of one folder; None is the folder that `ROSEARCH_RESOURCES` names, if any.
 
-    What is loaded is shared by all `Resources` of the process. Each method that loads raises `MissingResource`
-    where the resource is not there and `BadInput` where it cannot be read.
+    All `Resources` of a process share what is loaded. Methods that load raise `MissingResource` where a resource is
+    not there, and `BadInput` where it cannot be read.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -83,11 +83,11 @@ class Resources:
         return _vectors(self._found("vectors"))
 
     def has(self, name: str) -> bool:
-        """Whether a resource is there. Raises `BadInput` for a name that is none."""
+        """True where a resource is there. Raises `BadInput` for an unknown name."""
         return self.find(name) is not None
 
     def find(self, name: str) -> Found | None:
-        """Where a resource lies, looked up anew each time. Raises `BadInput` for a name that is none."""
+        """The place of a resource, looked up anew each time. Raises `BadInput` for an unknown name."""
         if name == "wordnet":
             return self.find("wordnet-3.0") or self.find("oewn")
         if name not in RESOURCES:
@@ -105,11 +105,11 @@ class Resources:
         return states
 
     def require(self, names: Sequence[str], where: str) -> None:
-        """Raise one `MissingResource` that names all that is missing; `where` says who asks, as `attack pwws`."""
+        """Raises one `MissingResource` with all that is missing; `where` names who asks, such as `attack pwws`."""
         self.require_all({where: names})
 
     def require_all(self, wanted: Mapping[str, Sequence[str]]) -> None:
-        """As `require`, of several who ask, in one line."""
+        """Does the same as `require` for several who ask, in one line."""
         missing = {name: None for names in wanted.values() for name in names if not self.has(name)}
         if not missing:
             return

@@ -1,4 +1,4 @@
-"""The teacher's answers to every row: computed once, kept under a key of the content, read memory-mapped."""
+"""The teacher's outputs for every row: computed once, kept under a key of the content, read memory-mapped."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rosearch.models.places import model_fingerprint
 from rosearch.models.saved import load_classifier
 from rosearch.progress import Progress, silent
 
-_FORMAT = "1"  # part of every key: raise it when what is computed or written changes
+_FORMAT = "1"  # part of every key: raise it when the outputs or the files change
 _BATCH = 64  # beyond it a CPU core gains nothing (measured in both number formats)
 
 
@@ -35,16 +35,16 @@ class TeacherRows:
 
 @dataclass(frozen=True, eq=False)
 class TeacherOutputs:
-    """Logits of every row and, on request, hidden states of every token of an tokenised split."""
+    """Logits of every row and, on request, hidden states of every token of a tokenised split."""
 
     key: str  # 32 hex digits of weights, rows, tokenizer, layers and number format
     logits: np.ndarray[Any, np.dtype[np.float32]]  # (rows, labels) memory-mapped
     hidden: np.ndarray[Any, np.dtype[np.float16]] | None  # (tokens, layers, H) memory-mapped, as `tokenised.ids`
-    layers: tuple[int, ...]  # which, 0 (embeddings) to teacher_layers
+    layers: tuple[int, ...]  # numbers of the layers, 0 (embeddings) to teacher_layers
     teacher_layers: int
 
     def rows(self, tokenised: TokenisedSplit, batch: Batch) -> TeacherRows:
-        """What belongs to a batch of the split that these outputs were made for."""
+        """The outputs for a batch of the split that they were made for."""
         device = batch.input_ids.device
         logits = torch.from_numpy(np.asarray(self.logits[batch.rows])).to(device)
         if self.hidden is None:
@@ -65,9 +65,9 @@ def teacher_outputs(
     """The teacher's outputs for a split; from `cache/outputs/KEY` where they were computed before.
 
     `hidden_layers` counts from 0 (embeddings) or, negative, from the last layer (-1); empty for none. Runs in
-    bfloat16 where the device has it. Safe against other processes that compute the same and against being
-    killed half-way; what is damaged on disk is computed again. Raises `BadInput` for a layer that the teacher
-    does not have, or for a teacher whose logits are not finite.
+    bfloat16 where the device has it. Safe against other processes that compute the same, and against a kill
+    half-way; damaged files are computed again. Raises `BadInput` for a layer that the teacher does not have, and for
+    logits that are not finite.
     """
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     teacher_layers = _layer_count(config)
@@ -106,7 +106,7 @@ _Stored = tuple["np.ndarray[Any, Any]", "np.ndarray[Any, Any] | None"]
 
 
 def _open(target: Path, tokenised: TokenisedSplit, with_hidden: bool) -> _Stored | None:
-    """What `_compute` left, memory-mapped; None where it is absent or damaged."""
+    """The stored logits and hidden states, memory-mapped; None where they are absent or damaged."""
     try:
         logits = np.load(target / "logits.npy", mmap_mode="r")
         hidden = np.load(target / "hidden.npy", mmap_mode="r") if with_hidden else None

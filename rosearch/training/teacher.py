@@ -23,7 +23,7 @@ from rosearch.models.saved import UNREADABLE, load_classifier, load_config, load
 from rosearch.progress import Progress, silent
 from rosearch.training.fine_tuning import FineTuning, fine_tune
 
-_FORMAT = "1"  # part of every key: raise it when fine-tuning or what is written changes
+_FORMAT = "1"  # part of every key: raise it when fine-tuning or the files change
 _FACTS = "teacher.json"  # written last; without it a folder is not whole
 
 
@@ -38,10 +38,9 @@ def prepare_teacher(
 ) -> Path:
     """A folder with a sequence classifier whose outputs are in the order of `task.labels`, and its tokenizer.
 
-    A model that has a classification head is used as it is (a copy in the cache where its labels stand in
-    another order); pretrained weights are fine-tuned once and kept under a key of weights, training split,
-    settings. Raises `MissingResource` where the weights are not there and `BadInput` where they do not fit
-    the task.
+    A model with a classification head is used as it is; where its labels stand in another order, a reordered copy is
+    kept in the cache. Pretrained weights are fine-tuned once, and kept under a key of weights, training split and
+    settings. Raises `MissingResource` where the weights are not there, `BadInput` where they do not fit the task.
     """
     found = find_teacher(config, task, max_length)
     if not found.has_head:
@@ -56,15 +55,15 @@ def prepare_teacher(
 
 @dataclass(frozen=True)
 class FoundTeacher:
-    """What lies at the place that the experiment names; `label_order` is None where the outputs stand in our order."""
+    """The model that the experiment names; `label_order` is None where its outputs stand in the task's order."""
 
     weights: Path
-    has_head: bool  # otherwise it is fine-tuned at the first run
+    has_head: bool  # without one, it is fine-tuned at the first run
     label_order: tuple[int, ...] | None = None
 
 
 def find_teacher(config: TeacherConfig, task: Task, max_length: int) -> FoundTeacher:
-    """Locate a teacher and hold its configuration against the task, without loading its weights.
+    """Locates a teacher and checks its configuration against the task; its weights are not loaded.
 
     Raises `MissingResource` where it is not there and `BadInput` where its positions or labels do not fit.
     """

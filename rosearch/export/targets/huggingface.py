@@ -24,7 +24,7 @@ from rosearch.student.tokenization_rosearch import ENCODING_FILE
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-# The files of rosearch.student that travel: they import each other, torch and transformers, and nothing else.
+# The files of rosearch.student that travel. They import each other, torch and transformers, and nothing else.
 CODE = ("configuration_rosearch.py", "lexicon.py", "local_operations.py", "operations.py", "modeling_rosearch.py")
 MODEL_TYPE = "rosearch_student"
 ARCHITECTURE = "StudentForSequenceClassification"
@@ -36,7 +36,7 @@ AUTO_MAP = {
 TOKENIZER_CODE = "tokenization_rosearch.py"  # travels where a student has a robust encoding
 _TOKENIZER_CLASSES = [None, "tokenization_rosearch.EncodedTokenizer"]  # slow and fast
 _WEIGHTS = "model.safetensors"
-RECORD = "distillation.json"  # what `rosearch distil` writes beside the weights
+RECORD = "distillation.json"  # the record that `rosearch distil` writes beside the weights
 
 
 def export_student(
@@ -48,11 +48,11 @@ def export_student(
     overwrite: bool = False,
     more: Mapping[str, str] = MappingProxyType({}),
 ) -> Path:
-    """Write the bundle of a saved student and a saved tokenizer (folders) to `destination`; returns its path.
+    """Writes the bundle of a saved student and a saved tokenizer (folders) to `destination`; returns its path.
 
-    `more` are further text files by name. It appears in one step or not at all. With `overwrite` it takes the place
-    of an earlier export, of nothing else. Raises `RunError` where the destination exists, where student or tokenizer
-    are not there or do not fit each other or the facts, and where nothing can be written.
+    `more` are further text files by name. The bundle is written whole or not at all. With `overwrite` it takes the
+    place of an earlier export, and of nothing else. Raises `RunError` where the destination exists, where student or
+    tokenizer are absent or do not fit each other or the facts, and where nothing can be written.
     """
     destination = destination.resolve()
     check_destination(destination, overwrite)
@@ -77,7 +77,7 @@ def export_model(
     overwrite: bool = False,
     more: Mapping[str, str] = MappingProxyType({}),
 ) -> Path:
-    """Write a model of transformers' own as `export_student` does one of ours; no code goes with the model."""
+    """Writes a model of transformers' own as `export_student` does one of ours; no code goes with it."""
     destination = destination.resolve()
     check_destination(destination, overwrite)
     tokenizer.model_max_length = facts.max_length
@@ -89,7 +89,7 @@ def export_model(
 
 
 def check_destination(destination: Path, overwrite: bool) -> None:
-    """Raise `RunError` where there is something at the destination that an export may not replace."""
+    """Raises `RunError` where an export may not replace what lies at the destination."""
     if not destination.exists():
         return
     if not overwrite:
@@ -139,7 +139,7 @@ def _read_config(student: Path, facts: CardFacts) -> dict[str, Any]:
 
 
 def _write_config(config: dict[str, Any], folder: Path, facts: CardFacts) -> None:
-    """An encoder may also be loaded as a classifier, with a fresh head."""
+    """Writes config.json. An encoder may also be loaded as a classifier, with a fresh head."""
     encoder = facts.problem == "encoder"
     autos = {**AUTO_MAP, "AutoModel": f"modeling_rosearch.{ENCODER}"} if encoder else AUTO_MAP
     complete = config | {"architectures": [ENCODER if encoder else ARCHITECTURE], "auto_map": autos}
@@ -148,7 +148,7 @@ def _write_config(config: dict[str, Any], folder: Path, facts: CardFacts) -> Non
 
 
 def _write_tokenizer(source: Path, folder: Path, max_length: int, vocabulary: int) -> None:
-    """The tokenizer as its own class saves it: what else is there (a teacher's weights) stays."""
+    """Writes the tokenizer as its own class saves it: other files there (a teacher's weights) stay behind."""
     from transformers import AutoTokenizer
 
     if not source.is_dir():  # or transformers would look for it on the hub
@@ -165,7 +165,7 @@ def _write_tokenizer(source: Path, folder: Path, max_length: int, vocabulary: in
 
 
 def _carry_encoding(folder: Path) -> tuple[str, ...]:
-    """Where words are encoded before they are cut, that code travels with the tokenizer; its file."""
+    """Adds the code of a robust encoding, where the tokenizer has one; returns its files."""
     if not (folder / ENCODING_FILE).is_file():
         return ()
     (folder / TOKENIZER_CODE).write_bytes(files("rosearch.student").joinpath(TOKENIZER_CODE).read_bytes())
