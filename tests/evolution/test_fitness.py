@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from rosearch.config.experiment import FitnessConfig, WeightsConfig
 from rosearch.config.kd_nas import RewardConfig
 from rosearch.errors import BadInput
-from rosearch.evolution import score
-from rosearch.evolution.fitness import reward
+from rosearch.evolution.fitness import reward, score
 from rosearch.measurements import Estimate, Latency, Measurements, SingleSwaps, Stopped
 
 CONFIG = FitnessConfig(weights=WeightsConfig(robustness=0.5, accuracy=0.3, efficiency=0.2))

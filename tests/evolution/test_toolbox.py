@@ -7,7 +7,7 @@ from deap import creator, tools
 from evolution.landscapes import DAG, answer, build, hilly, measurements, run
 
 from rosearch.config.experiment import FitnessConfig
-from rosearch.evolution import score
+from rosearch.evolution.fitness import score
 from rosearch.evolution.toolbox import (
     Individual,
     build_toolbox,
