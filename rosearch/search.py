@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rosearch.evolution import Strategy, Yardstick, make_strategy
+from rosearch.evolution.fitness import Yardstick
+from rosearch.evolution.strategies import make_strategy
+from rosearch.evolution.strategy import Strategy
 from rosearch.records.record import Proposal, Record
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store

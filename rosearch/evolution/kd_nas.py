@@ -8,17 +8,15 @@ the LSTM.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from math import log
 
 from rosearch.config.experiment import EvolutionConfig
 from rosearch.errors import BadInput, Problem
 from rosearch.evolution.fitness import Yardstick
-from rosearch.evolution.front import Scored
 from rosearch.evolution.random_search import RandomSearch
-from rosearch.evolution.surrogates.agreement import Agreement, agreement
+from rosearch.evolution.surrogates.agreement import CHOSEN, DRAWN, EpisodeAgreement, agreements
 from rosearch.evolution.surrogates.predictor import Choices, Episode, context_of, make_predictor
 from rosearch.evolution.variation import Novelty
 from rosearch.randomness import derive_seed
@@ -28,38 +26,6 @@ from rosearch.space.encoder_space import EncoderChoice, EncoderSpace
 from rosearch.space.space import Space
 
 _LEAST = 2  # fewest rewards that a predictor learns from: one ranks nothing
-_CHOSEN, _DRAWN = "chosen", "sample"  # origins; a colon and the predicted reward follow
-
-
-@dataclass(frozen=True)
-class EpisodeAgreement:
-    """The agreement of an episode's predictions, made before any distillation, with the observed rewards.
-
-    The architectures drawn at random tell how good the predictor is. The chosen ones are all predicted to be good,
-    which leaves little to rank.
-    """
-
-    episode: int
-    drawn: Agreement
-    chosen: Agreement
-
-
-def agreements(scored: Iterable[Scored]) -> list[EpisodeAgreement]:
-    """The agreement of each episode that had predictions, from the records alone; empty for other strategies."""
-    pairs: dict[int, dict[str, list[tuple[float, float]]]] = {}
-    for record, fitness in scored:
-        kind, _, predicted = record.origin.partition(":")
-        if kind in (_CHOSEN, _DRAWN) and predicted and fitness.finite:
-            of_episode = pairs.setdefault(record.generation, {_CHOSEN: [], _DRAWN: []})
-            of_episode[kind].append((float(predicted), fitness.scalar))
-    return [
-        EpisodeAgreement(episode, _agreement(pairs[episode][_DRAWN]), _agreement(pairs[episode][_CHOSEN]))
-        for episode in sorted(pairs)
-    ]
-
-
-def _agreement(pairs: Sequence[tuple[float, float]]) -> Agreement:
-    return agreement([predicted for predicted, _ in pairs], [observed for _, observed in pairs])
 
 
 class KdNas(RandomSearch):
@@ -106,11 +72,11 @@ class KdNas(RandomSearch):
         wanted = count - round(share * count)
         self._predicted = self._predictions()
         ranked = sorted(self._predicted, key=self._predicted.__getitem__, reverse=True)
-        best = (Proposal(self._encoders.genotype(choice).canonical(), _CHOSEN) for choice in ranked[:wanted])
+        best = (Proposal(self._encoders.genotype(choice).canonical(), CHOSEN) for choice in ranked[:wanted])
         return [proposal for proposal in best if novelty.admit(proposal)]
 
     def _noted(self, proposal: Proposal) -> Proposal:
-        if not self._predicted or proposal.origin not in (_CHOSEN, _DRAWN):
+        if not self._predicted or proposal.origin not in (CHOSEN, DRAWN):
             return proposal
         predicted = self._predicted[self._encoders.choice(proposal.genotype)]
         return replace(proposal, origin=f"{proposal.origin}:{predicted:.6g}")

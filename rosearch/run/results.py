@@ -1,4 +1,10 @@
-"""A run read back from its records: fitness, front and ranking. What inspects, exports or prunes starts here."""
+"""A run read back from its records: fitness, front and ranking. Whoever inspects, exports or prunes starts here.
+
+>>> results = load_results(RunDirectory.open(Path("runs/quickstart-0001")))
+>>> results.front[0].id
+
+Reading loads neither torch nor pandas, DEAP, networkx or scipy.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +17,7 @@ from rosearch.config.experiment import Experiment
 from rosearch.errors import RunError
 from rosearch.evolution.fitness import Fitness, Yardstick
 from rosearch.evolution.front import Scored, by_front, by_scalar
-from rosearch.evolution.kd_nas import EpisodeAgreement, agreements
+from rosearch.evolution.surrogates.agreement import EpisodeAgreement, agreements
 from rosearch.measurements import TeacherFacts
 from rosearch.records.record import Record, Role
 from rosearch.records.run_directory import RunDirectory
@@ -30,7 +36,7 @@ class Results:
 
     @cached_property
     def fitness(self) -> dict[int, Fitness]:
-        """By record number; records that are not done have none."""
+        """The fitness of each record by its number; records that are not done have none."""
         yardstick = self.yardstick
         if yardstick is None:
             return {}
@@ -50,7 +56,7 @@ class Results:
         return [record for record in self.records if record.role == role]
 
     def measured(self, role: Role) -> list[Record]:
-        """Those of one role that have measurements."""
+        """The records of one role that have measurements."""
         return [record for record in self.of(role) if record.measurements is not None]
 
     @cached_property
@@ -75,7 +81,7 @@ class Results:
 
     @property
     def attack_over_training(self) -> float | None:
-        """Of the candidates, whose training and suite are those of the search: attack seconds over training seconds."""
+        """Attack seconds over training seconds, of the candidates alone: finalists have another suite."""
         spent = [record.seconds for record in self.of("candidate") if "attack" in record.seconds]
         training = sum(seconds["distil"] for seconds in spent)
         return sum(seconds["attack"] for seconds in spent) / training if training else None
@@ -91,7 +97,8 @@ class Results:
     def find(self, prefix: str) -> Record:
         """The record that a user names: a baseline by its name, any other by the first letters of its id.
 
-        Where a baseline and a candidate are the same architecture, the id means the candidate. Raises `RunError`.
+        Where a baseline and a candidate are the same architecture, the id means the candidate. Raises `RunError` where
+        no record, or more than one, begins so.
         """
         given = re.sub(r"\.\d+$", "", prefix)  # tables call a finalist ID.N or NAME.N
         baselines, candidates = self.of("baseline"), self.of("candidate")
@@ -105,7 +112,7 @@ class Results:
         raise RunError(f"{self.run.path}: {count} with {prefix!r}: {more}")
 
     def retrained(self, record: Record) -> Record:
-        """The finalist that retrained a record on the finalists' budget, where there is one; else the record itself.
+        """The finalist that retrained a record on the finalists' budget; the record itself where there is none.
 
         The first replicate, never the best of them: they were measured on the test split, which must not choose.
         """

@@ -12,11 +12,12 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Self
-
-import networkx as nx
+from typing import TYPE_CHECKING, Any, Self
 
 from rosearch.space.identity import canonical_form, genotype_id
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 Setting = bool | int | float | str
 SOURCE = 0
@@ -88,6 +89,8 @@ class Genotype:
     @cached_property
     def graph(self) -> nx.DiGraph:
         """The frozen networkx graph. An edge carries all ports at which its reader reads it."""
+        import networkx as nx  # slow to load, and most readers of a run ask for no graph
+
         graph = nx.DiGraph(width=self.width, rank=self.rank, pooling=self.pooling)
         graph.add_node(SOURCE, op="source", settings=self.source, merge="add")
         for position, node in enumerate(self.nodes, start=1):
@@ -106,6 +109,8 @@ class Genotype:
         Raises `ValueError` unless exactly one node has op `source`, every other node reads something, and the graph is
         acyclic.
         """
+        import networkx as nx
+
         sources = [name for name, op in graph.nodes(data="op") if op == "source"]
         if len(sources) != 1 or not nx.is_directed_acyclic_graph(graph):
             raise ValueError(f"expected an acyclic graph with one source, got {len(sources)} sources or a cycle")

@@ -211,9 +211,9 @@ def test_looking_at_a_run_loads_no_torch(searched: tuple[Path, str]) -> None:
         "from pathlib import Path\n"
         "from rosearch.run.results import load_results\n"
         "from rosearch.records.run_directory import RunDirectory\n"
-        "import rosearch.cli, rosearch.report.evidence\n"
+        "import rosearch.cli, rosearch.report.run_files\n"
         "results = load_results(RunDirectory.open(Path('runs/small-0001')))\n"
-        "rosearch.report.evidence.write_statistics(results)\n"
+        "rosearch.report.run_files.write_statistics(results)\n"
         "assert results.front\n"
         "print(sorted({'torch', 'transformers', 'textattack'} & set(sys.modules)))\n"
     )

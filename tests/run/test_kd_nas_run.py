@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from rich.console import Console
 from small_run import Quiet, write_experiment
 
 from rosearch.config.experiment import Experiment
@@ -19,8 +17,8 @@ from rosearch.errors import BadInput
 from rosearch.evaluation.quality import predict
 from rosearch.materials.task import prepare_materials
 from rosearch.records.run_directory import RunDirectory
-from rosearch.report.description import describe_run
-from rosearch.report.words import explanation, predictions_table
+from rosearch.report.overview import explanation, predictions_table
+from rosearch.report.summary import describe_run
 from rosearch.run.check import check_experiment
 from rosearch.run.results import Results
 from rosearch.search import cache_folder, run_search
@@ -89,10 +87,10 @@ def test_predictions_are_scored_and_shown(searched: Results) -> None:
     assert (episode.episode, episode.drawn.n, episode.chosen.n) == (1, 3, 3)
     (described,) = describe_run(searched)["predictions"]
     assert described["drawn"]["n"] == 3 and set(described["chosen"]) == {"n", "kendall", "spearman"}
-    console = Console(width=120, file=io.StringIO())
-    with console.capture() as captured:
-        console.print(predictions_table(searched.predictions))
-    assert "Predicted against observed reward" in captured.get()
+    table = predictions_table(searched.predictions)
+    assert table.title == "Predicted against observed reward"
+    ((shown, drawn, _, _, chosen, _, _),) = table.texts()
+    assert (shown, drawn, chosen) == ("1", "3", "3")
     assert explanation(searched) == "fitness: (1 - held-out loss) x (latency / (0.6 x the teacher's))^-0.06"
 
 

@@ -1,18 +1,16 @@
-"""Runs and records as plain data: what `--json` prints."""
+"""Runs and records as JSON data; docs/json.md describes the keys."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic_core import to_jsonable_python
 
-from rosearch.measurements import Estimate, Measurements, Robustness
+from rosearch.measurements import Estimate, Robustness
 from rosearch.records.record import Record
-from rosearch.records.rows import teacher_to_data
 from rosearch.run.results import Results
 
-_MEASUREMENTS: TypeAdapter[Measurements] = TypeAdapter(Measurements)
 _STATES = ("done", "failed", "running", "pending")
 
 
@@ -27,7 +25,7 @@ def describe_run(results: Results) -> dict[str, Any]:
         "budget": results.experiment.evolution.candidates,
         "generations": max((record.generation for record in candidates), default=-1) + 1,
         "counts": {state: sum(record.status == state for record in candidates) for state in _STATES},
-        "teacher": None if results.teacher is None else teacher_to_data(results.teacher),
+        "teacher": to_jsonable_python(results.teacher),
         "seconds": results.seconds,
         "attack_over_training": results.attack_over_training,
         "predictions": [asdict(episode) for episode in results.predictions],
@@ -75,9 +73,7 @@ def describe_record(results: Results, record: Record) -> dict[str, Any]:
             "efficiency": fitness.efficiency,
             "gates_missed": list(fitness.gates),
         },
-        "measurements": None
-        if record.measurements is None
-        else _MEASUREMENTS.dump_python(record.measurements, mode="json"),
+        "measurements": to_jsonable_python(record.measurements),
         "failure": None
         if failure is None
         else {"kind": failure.kind, "stage": failure.stage, "message": failure.message},

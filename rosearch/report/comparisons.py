@@ -1,26 +1,20 @@
-"""From the records of a run to what people take away: tables and figures of its statistics, an exported student.
-
-Nothing here loads torch until a student is exported.
-"""
+"""The students of a run against its best, row by row: paired tests as a pandas table, and as tables to read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import partial
-from pathlib import Path
+from collections.abc import Hashable, Iterator, Mapping
+from typing import Any
 
 import pandas as pd
 
-from rosearch.errors import RunError
 from rosearch.evaluation.comparison import ALPHA, Comparison, PairedDifference, compare
 from rosearch.measurements import Robustness
 from rosearch.records.record import Record
-from rosearch.report.figures import draw_correlations, draw_front
-from rosearch.report.statistics import feature_statistics, holm
-from rosearch.report.tables import records_table, replace_file, write_tables
+from rosearch.report.data import POINTS, THOUSANDTHS, Cell, Column, Interval, Row, Table, Value, lefts
+from rosearch.report.statistics import holm
 from rosearch.run.results import Results
 
-# Of the comparisons' table. Differences are the student's less the other's, in 0..1, with 95 % intervals.
+# The columns of `compare_students`. Differences are the student's less the other's, in 0..1, with 95 % intervals.
 COMPARISONS: dict[str, str] = {
     "role": "string",
     "student": "string",
@@ -40,34 +34,12 @@ COMPARISONS: dict[str, str] = {
 }
 
 
-def candidates_table(results: Results) -> pd.DataFrame:
-    """Every record of a run as a row, with its fitness."""
-    yardstick = results.yardstick
-    return records_table(results.records, None if yardstick is None else yardstick.score)
-
-
-def write_statistics(results: Results) -> tuple[pd.DataFrame, tuple[Path, ...]]:
-    """Correlate architecture features with robustness and accuracy; write tables and figures into the run.
-
-    Returns the statistics and the paths written. Raises `RunError` where no candidate has been measured.
-    """
-    if not results.measured("candidate"):
-        raise RunError(f"{results.run.path}: no candidate has been measured yet: there is nothing to correlate")
-    candidates = candidates_table(results)
-    statistics = feature_statistics(candidates, max_class_share=results.experiment.fitness.max_class_share)
-    folder, name = results.run.tables, results.run.path.name
-    tables = write_tables(folder, candidates, statistics)
-    front = draw_front(candidates, folder / "front.png", title=name)
-    correlations = draw_correlations(statistics, folder / "correlations.png", title=name)
-    return statistics, (*tables, front, correlations)
-
-
-def write_comparisons(results: Results) -> tuple[pd.DataFrame, tuple[Path, ...]]:
+def compare_students(results: Results) -> pd.DataFrame:
     """Compare the front with the best candidate, and the finalists with its retraining, row by row.
 
-    Returns the table (`COMPARISONS`, p adjusted by Holm within each role) and the paths written. Students are only
-    compared where they were attacked on the same rows with the same frozen plan, to the end: none that was
-    stopped early, none of an older version's records.
+    Returns a table with the columns `COMPARISONS`, p adjusted by Holm within each role. Students are compared only
+    where they were attacked on the same rows with the same frozen plan, to the end: none that was stopped early, none
+    of an older version's records.
     """
     rows = [_comparison_row(*found) for found in (*_front_pairs(results), *_finalist_pairs(results))]
     table = pd.DataFrame(rows).reindex(columns=list(COMPARISONS)).astype(COMPARISONS)
@@ -75,9 +47,43 @@ def write_comparisons(results: Results) -> tuple[pd.DataFrame, tuple[Path, ...]]
         for _, group in table.groupby("role"):
             table.loc[group.index, f"{name}_p_holm"] = holm(group[f"{name}_p"].to_numpy())
     table["separated"] = (table["survival_p_holm"] < ALPHA).astype("boolean")
-    csv = replace_file(results.run.tables / "comparisons.csv", partial(table.to_csv, index=False))
-    parquet = replace_file(results.run.tables / "comparisons.parquet", partial(table.to_parquet, index=False))
-    return table, (csv, parquet)
+    return table
+
+
+def comparison_tables(comparisons: pd.DataFrame) -> list[Table]:
+    """Each student against the best, a table for each role; none where no two were attacked on the same rows."""
+    tables = []
+    for role, rows in comparisons.groupby("role", sort=False):
+        notes = ["in points; McNemar's test and sign flips, 95 % intervals of one comparison each"]
+        if role == "candidate":
+            notes.append("the best was chosen on these very rows: the finalists' comparison is the fair one")
+        shown = tuple(Row(_cells(row)) for row in rows.to_dict(orient="records"))
+        tables.append(Table(f"Against the best: {role}s, paired by row", _COLUMNS, shown, tuple(notes)))
+    return tables
+
+
+_COLUMNS = (
+    *lefts("student", "against"),
+    Column("rows"),
+    Column("under attack", POINTS),
+    Column("p (Holm)", THOUSANDTHS),
+    Column("words to break", POINTS),
+    Column("p (Holm)", THOUSANDTHS),
+    *lefts("verdict"),
+)
+
+
+def _cells(row: Mapping[Hashable, Any]) -> tuple[Value | Cell, ...]:
+    figures: list[Value] = []
+    for name in ("survival", "words_to_break"):
+        figures.append(Interval(*(float(row[f"{name}{end}"]) for end in ("", "_low", "_high"))))
+        figures.append(float(row[f"{name}_p_holm"]))
+    verdict: Value | Cell = "separated"
+    if not row["separated"]:
+        needed = row["rows_needed"]
+        more = "" if pd.isna(needed) else f": about {int(needed):,} rows would"
+        verdict = Cell("not separated", note=more, emphasis="warning")
+    return (str(row["student"]), str(row["against"]), int(row["n"]), *figures, verdict)
 
 
 def _front_pairs(results: Results) -> Iterator[tuple[str, str, Comparison]]:
@@ -86,7 +92,7 @@ def _front_pairs(results: Results) -> Iterator[tuple[str, str, Comparison]]:
 
 
 def _finalist_pairs(results: Results) -> Iterator[tuple[str, str, Comparison]]:
-    """Each with the best candidate's retraining, replicate by replicate: the search chose it, not the test rows."""
+    """Each finalist with the best candidate's retraining, by replicate: the search chose it, not the test rows."""
     finalists = results.measured("finalist")
     best = {r.replicate: r for r in finalists if results.ranking and r.id == results.ranking[0].id}
     for record in finalists:
@@ -110,7 +116,7 @@ def _compared(record: Record, reference: Record) -> Iterator[tuple[str, str, Com
 
 
 def _frozen(robustness: Robustness) -> tuple[str, int, str, int]:
-    """What two models must share for their rows to be pairs."""
+    """Two models must share this for their rows to be pairs."""
     return robustness.attack, robustness.seed, robustness.plan, len(robustness.outcomes)
 
 

@@ -8,8 +8,8 @@ import pytest
 from attacked_results import attacked, measured, record, results_of
 
 from rosearch.measurements import Robustness, Stopped
-from rosearch.report.evidence import COMPARISONS, write_comparisons
-from rosearch.terminal.run import print_comparisons
+from rosearch.report.comparisons import COMPARISONS, comparison_tables
+from rosearch.report.run_files import write_comparisons
 
 STRONG, WEAK = "s" * 30 + "b" * 10, "s" * 10 + "b" * 20 + "s" * 1 + "b" * 9
 
@@ -61,7 +61,7 @@ def test_a_student_that_was_stopped_early_is_not_compared(tmp_path: Path) -> Non
 
 
 def test_finalists_are_compared_with_the_retraining_of_what_the_search_found_best(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
 ) -> None:
     best, second = (
         record(1, measured(attacked("deepwordbug", STRONG))),
@@ -78,6 +78,17 @@ def test_finalists_are_compared_with_the_retraining_of_what_the_search_found_bes
     assert table["against"].tolist() == [f"{best.id[:8]}.{replicate}" for replicate in (0, 1)]
     assert (table["survival"] > 0).all() and set(table["role"]) == {"finalist"}
     assert table["survival_p_holm"].tolist() == pytest.approx([2 * p for p in table["survival_p"]])
-    print_comparisons(table)
-    printed = capsys.readouterr().out
-    assert "finalists, paired by row" in printed and "separated" in printed and "+47.5" in printed
+    (shown,) = comparison_tables(table)
+    assert shown.title == "Against the best: finalists, paired by row" and len(shown.notes) == 1
+    assert {cells[-1] for cells in shown.texts()} == {"separated"}
+    assert all(cells[3].startswith("+47.5 [") for cells in shown.texts())
+
+
+def test_a_pair_that_is_not_separated_says_how_many_rows_would_and_that_the_best_was_chosen_on_them(
+    tmp_path: Path,
+) -> None:
+    table = pair(tmp_path, attacked("deepwordbug", "s" * 3 + "b" * 7), attacked("deepwordbug", "sbsbbbbbbb"))
+    (shown,) = comparison_tables(table)
+    ((*_, verdict),) = shown.texts()
+    assert verdict.startswith("not separated: about ") and verdict.endswith(" rows would")
+    assert "the best was chosen on these very rows" in shown.notes[1]

@@ -1,0 +1,27 @@
+"""The registry of search strategies, by their names in `evolution.strategy`. It lies apart for DEAP to load late."""
+
+from __future__ import annotations
+
+from rosearch.config.experiment import EvolutionConfig
+from rosearch.evolution.fitness import Yardstick
+from rosearch.evolution.kd_nas import KdNas
+from rosearch.evolution.nsga2 import Nsga2
+from rosearch.evolution.random_search import RandomSearch
+from rosearch.evolution.rosearch import RoSearch
+from rosearch.evolution.strategy import Strategy
+from rosearch.space.space import Space
+
+STRATEGIES: dict[str, type[Strategy]] = {
+    "rosearch": RoSearch,
+    "nsga2": Nsga2,
+    "random": RandomSearch,
+    "kd_nas": KdNas,
+}
+
+
+def make_strategy(config: EvolutionConfig, space: Space, seed: int, yardstick: Yardstick) -> Strategy:
+    """The strategy that `evolution.strategy` names.
+
+    Raises `BadInput` where a warm start cannot be fitted, or where the strategy does not search this kind of space.
+    """
+    return STRATEGIES[config.strategy](config, space, seed, yardstick)
