@@ -13,8 +13,19 @@ from rosearch.space.space import Space
 from rosearch.space.space_file import read_encoder_file, read_space_file
 
 
-def load_space(path: Path) -> Space:
-    """The space in a YAML file. Raises `BadInput` with all that is wrong with it, impossible spaces too."""
+def load_space(path: str | Path) -> Space:
+    """The search space in a YAML file; an `encoder:` section makes it one of encoders.
+
+    >>> import random
+    >>> from rosearch import load_space
+    >>> space = load_space("search_spaces/robust_dag.yaml")
+    >>> genotype = space.sample(random.Random(1))
+    >>> space.is_legal(genotype)
+    True
+
+    Raises `BadInput` with every problem, also for a space that holds no genotype.
+    """
+    path = Path(path)
     data, where = read_yaml(path), str(path)
     if "encoder" in data:
         return EncoderSpace(**read_encoder_file(data, where))
