@@ -64,6 +64,12 @@ PASSED_OVER = re.compile(r"\.py$|\.lock$|/lock$|sqlite-(wal|shm)$|/\.cache/texta
 ONLY_NAMED = (".png", ".csv")  # figures, and tables that are there as parquet too
 
 
+def environment(checkout: Path) -> dict[str, str]:
+    """The environment in which `python -m rosearch.cli` is that of a checkout, on one thread."""
+    fixed = {"PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "COLUMNS": "120"}
+    return {**os.environ, **fixed}
+
+
 def run_side(checkout: Path, experiments: Path, side: Path) -> None:
     """Run all commands with the code of `checkout` in the new folder `side`; what they print goes to `side/printed`."""
     side.mkdir(parents=True)
@@ -76,18 +82,11 @@ def run_side(checkout: Path, experiments: Path, side: Path) -> None:
     )
     sentence = "of a short text about nothing at all, written to be read by two encoders."
     (side / "text.txt").write_text("".join(f"Line {number} {sentence}\n" for number in range(1, 401)))
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(checkout),
-        "OMP_NUM_THREADS": "1",
-        "HF_HUB_OFFLINE": "1",
-        "COLUMNS": "120",
-    }
 
     def rosearch(title: str, *arguments: str) -> Any:
         print(f"{title} ({checkout}) ...", file=sys.stderr, flush=True)
         command = [sys.executable, "-m", "rosearch.cli", *arguments, "--json"]
-        done = subprocess.run(command, cwd=side, env=environment, capture_output=True, text=True)
+        done = subprocess.run(command, cwd=side, env=environment(checkout), capture_output=True, text=True)
         if done.returncode:
             raise SystemExit(f"{checkout}: rosearch {' '.join(arguments)}: exit {done.returncode}\n{done.stderr}")
         (side / "printed" / f"{title}.json").write_text(done.stdout)
@@ -95,7 +94,7 @@ def run_side(checkout: Path, experiments: Path, side: Path) -> None:
 
     quickstart, run = "experiments/quickstart.yaml", "runs/quickstart-0001"
     rosearch("check", "check", quickstart)
-    rosearch("search", "search", quickstart, "--runs", "runs", *_changes(QUICKSTART))
+    rosearch("search", "search", quickstart, "--runs", "runs", *changes(QUICKSTART))
     rosearch("status", "status", run)
     best = rosearch("export", "export", run, "--best")
     rosearch("show", "show", run, best["id"])
@@ -104,9 +103,9 @@ def run_side(checkout: Path, experiments: Path, side: Path) -> None:
     attacks = ("--attack", "deepwordbug,pruthi", "--single-swaps", "deepwordbug", "--suite", "dev.tsv")
     rosearch("attack", "attack", best["folder"], *attacks, "--task", "dev.tsv", "--cache", "attacks")
     student = ("--method", "hidden_states", "--student", "bert_mini", "--to", "distilled", "--cache", "runs/.cache")
-    rosearch("distil", "distil", *student, "--task", quickstart, *_changes(DISTIL))
+    rosearch("distil", "distil", *student, "--task", quickstart, *changes(DISTIL))
     corpus = {"corpus.sources": f"[{{path: {side / 'text.txt'}}}]"}
-    rosearch("encoders", "search", "experiments/kd_nas.yaml", "--runs", "runs", *_changes(corpus | ENCODERS))
+    rosearch("encoders", "search", "experiments/kd_nas.yaml", "--runs", "runs", *changes(corpus | ENCODERS))
     rosearch("encoders_status", "status", "runs/kd_nas-0001")
     rosearch("recommend", "recommend", "runs/kd_nas-0001", "--latency-ms", "1,1000")
 
@@ -178,7 +177,7 @@ def _leaves(value: Any, timed: bool, where: str = "") -> Iterator[tuple[str, Any
         yield where, value
 
 
-def _changes(values: dict[str, Any]) -> list[str]:
+def changes(values: dict[str, Any]) -> list[str]:
     return [part for key, value in values.items() for part in ("-o", f"{key}={value}")]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,18 @@ from rosearch.config.section import problems_of
 from rosearch.errors import BadInput, Problem, one_line
 
 
-def load_experiment(path: Path, overrides: tuple[str, ...] = (), data_root: Path | None = None) -> Experiment:
+def load_experiment(path: str | Path, overrides: Iterable[str] = (), data_root: str | Path | None = None) -> Experiment:
     """The experiment in a YAML file, with `key.path=value` overrides; values are read as YAML.
+
+    >>> from rosearch import load_experiment
+    >>> experiment = load_experiment("experiments/quickstart.yaml", ["evolution.candidates=6", "seed=2"])
+    >>> experiment.evolution.candidates
+    6
 
     With `data_root`, a task with a local layout is read from `data_root/task.local.folder` in place of the hub, and
     relative paths of `corpus.sources` are below it. Raises `BadInput` with every problem of file and overrides.
     """
+    path, data_root = Path(path), None if data_root is None else Path(data_root)
     data = read_yaml(path)
     problems = [problem for text in overrides if (problem := _override(data, text)) is not None]
     if data_root is not None and isinstance(task := data.get("task"), dict) and not task.get("path"):

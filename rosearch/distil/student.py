@@ -89,11 +89,18 @@ class Watcher:
 def distil_student(
     experiment: Experiment,
     student: str | FoundStudent,
-    to: Path,
+    to: str | Path,
     options: Options | None = None,
     watcher: Watcher | None = None,
 ) -> Distilled:
     """Distil a student by the experiment's `task`, `teacher` and `distillation` into the Hugging Face folder `to`.
+
+    >>> from rosearch import distil_student, load_experiment
+    >>> experiment = load_experiment("experiments/quickstart.yaml", ["distillation.method=kd"])
+    >>> distilled = distil_student(experiment, "bert_mini", "./student")
+    >>> distilled.record["quality"]["validation"]["student"]["value"]  # of the task's metric
+    >>> distilled.folder.name  # what `AutoModelForSequenceClassification.from_pretrained` loads
+    'student'
 
     `student` is a folder or hub name, a known architecture, RUN:ID, or a genotype file (see `find_student`). The same
     call again goes on with a training that was stopped or killed, to the same bits.
@@ -101,7 +108,7 @@ def distil_student(
     Raises `BadInput` with all that does not fit, `MissingResource` for missing files, `RunError` where `to` exists, is
     being worked on, or was begun with other settings, `CandidateFailed` where the training diverges.
     """
-    options, to = options or Options(), to.expanduser().resolve()
+    options, to = options or Options(), Path(to).expanduser().resolve()
     found, _, _ = gather(
         lambda: student if isinstance(student, FoundStudent) else find_student(student),
         lambda: check_destination(to, options.overwrite),

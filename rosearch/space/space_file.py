@@ -89,11 +89,19 @@ ENCODER_VALUES: Mapping[str, SettingRule] = {
 }
 
 
-def load_space(path: Path) -> Space:
-    """The space in a YAML file; an `encoder:` section makes it one of encoders.
+def load_space(path: str | Path) -> Space:
+    """The search space in a YAML file; an `encoder:` section makes it one of encoders.
+
+    >>> import random
+    >>> from rosearch import load_space
+    >>> space = load_space("search_spaces/robust_dag.yaml")
+    >>> genotype = space.sample(random.Random(1))
+    >>> space.is_legal(genotype)
+    True
 
     Raises `BadInput` with every problem; that no genotype can meet the bounds is one.
     """
+    path = Path(path)
     data, where = read_yaml(path), str(path)
     if "encoder" in data:
         return EncoderSpace(**read_encoder_file(data, where))
