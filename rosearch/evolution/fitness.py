@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from rosearch.config.experiment import FitnessConfig
 from rosearch.config.kd_nas import RewardConfig
 from rosearch.errors import BadInput, Problem
-from rosearch.measurements import Measurements
+from rosearch.measurements import LARGEST_MARGIN, Measurements
 
-_MARGIN = 4.0  # margins of single swaps are cut to -4..4
 _ROUNDING = 1e-9  # a gate met exactly must not be missed by the last bit of a product
 
 
@@ -116,7 +115,7 @@ def _attacked(measurements: Measurements, config: FitnessConfig) -> float | None
         raise BadInput(Problem("experiment", "evaluation.robustness.search.single_swaps", expected, "none measured"))
     if config.robustness == "single_swap_worst":
         return min(swaps.worst.value for swaps in measurements.single_swaps)
-    return min((swaps.margin.value + _MARGIN) / (2 * _MARGIN) for swaps in measurements.single_swaps)
+    return min((swaps.margin.value + LARGEST_MARGIN) / (2 * LARGEST_MARGIN) for swaps in measurements.single_swaps)
 
 
 def _compression(measurements: Measurements, config: FitnessConfig, teacher_latency_ms: float | None) -> float:
