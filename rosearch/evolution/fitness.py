@@ -8,9 +8,8 @@ from typing import Self
 
 from rosearch.config.experiment import FitnessConfig, RewardConfig
 from rosearch.errors import BadInput, Problem
-from rosearch.measurements import Measurements, Quality, TeacherFacts
+from rosearch.measurements import LARGEST_MARGIN, Measurements, Quality, TeacherFacts
 
-_MARGIN = 4.0  # margins of single swaps lie in -4..4
 _ROUNDING = 1e-9  # the last bit of a product must not decide about a gate
 
 
@@ -136,7 +135,7 @@ def _attacked(measurements: Measurements, config: FitnessConfig) -> float | None
         raise BadInput(Problem("experiment", "evaluation.robustness.search.single_swaps", expected, "none measured"))
     if config.robustness == "single_swap_worst":
         return min(swaps.worst.value for swaps in measurements.single_swaps)
-    return min((swaps.margin.value + _MARGIN) / (2 * _MARGIN) for swaps in measurements.single_swaps)
+    return min((swaps.margin.value + LARGEST_MARGIN) / (2 * LARGEST_MARGIN) for swaps in measurements.single_swaps)
 
 
 def _compression(measurements: Measurements, config: FitnessConfig, teacher_latency_ms: float | None) -> float:

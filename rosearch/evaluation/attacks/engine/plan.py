@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_left
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,12 +20,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from rosearch.evaluation.attacks.stock.forms import Form, frozen_constraints
 from rosearch.evaluation.attacks.stock.library import generators_at, remembered_words
+from rosearch.evaluation.attacks.stock.rows import attacked_text, columns_of
 from rosearch.files import content_key, made_once
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
 
 _FORMAT = "3"  # part of every key: raise it when what is compiled changes
-_COLUMNS = {1: ("text",), 2: ("premise", "hypothesis")}  # what TextAttack's own recipes call the texts of a row
 
 
 @dataclass(frozen=True)
@@ -106,14 +105,6 @@ def _read(path: Path, texts: Sequence[tuple[str, ...]]) -> tuple[PlanRow, ...] |
     return rows if [row.texts for row in rows] == [tuple(row) for row in texts] else None
 
 
-def attacked_text(textattack: Any, texts: Sequence[str]) -> Any:
-    """A row of one or two texts as TextAttack's AttackedText. Raises `ValueError` where TextAttack would cut it."""
-    split = textattack.shared.AttackedText.SPLIT_TOKEN
-    if any(split in text for text in texts):
-        raise ValueError(f"TextAttack cuts texts at {split!r}, so it cannot attack one that has it")
-    return textattack.shared.AttackedText(OrderedDict(zip(_COLUMNS[len(texts)], texts, strict=True)))
-
-
 _CHINESE = re.compile("[\u4e00-\u9fff]")  # what makes words_from_text ask jieba
 
 
@@ -173,8 +164,8 @@ class _Compiler:
 
     def _left_out(self, index: int) -> tuple[str, ...]:
         if self.form.search == "delete":
-            return _columns(self.original.delete_word_at_index(index))
-        return _columns(self.original.replace_word_at_index(index, self.attack.search_method.unk_token))
+            return columns_of(self.original.delete_word_at_index(index))
+        return columns_of(self.original.replace_word_at_index(index, self.attack.search_method.unk_token))
 
     def _candidates(self, order: list[int]) -> tuple[list[tuple[str, ...]], list[tuple[int, int]]]:
         candidates: list[tuple[str, ...]] = [()] * len(self.words)
@@ -241,8 +232,3 @@ def _starts(words: Sequence[str], joined: str) -> Iterator[int]:
             raise _Odd(f"the word {word!r} does not stand in the text as it is split")
         yield start
         at = start + len(word)
-
-
-def _columns(text: Any) -> tuple[str, ...]:
-    columns = text.tokenizer_input
-    return (columns,) if isinstance(columns, str) else tuple(columns)

@@ -1,10 +1,15 @@
-"""A TextAttack result as an `AttackedRow`."""
+"""Rows as TextAttack holds them: texts into an `AttackedText`, and results back into an `AttackedRow`."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Any
 
 from rosearch.evaluation.attacks.result import AttackedRow, Outcome
+
+# The names of a row's texts in TextAttack's own recipes; some of them change the second text only.
+_COLUMNS = {1: ("text",), 2: ("premise", "hypothesis")}
 
 _OUTCOMES: dict[str, Outcome] = {
     "SkippedAttackResult": "misclassified",
@@ -14,11 +19,25 @@ _OUTCOMES: dict[str, Outcome] = {
 }
 
 
+def attacked_text(textattack: Any, texts: Sequence[str]) -> Any:
+    """A row of one or two texts as an `AttackedText`. Raises `ValueError` where TextAttack would cut it."""
+    split = textattack.shared.AttackedText.SPLIT_TOKEN
+    if any(split in text for text in texts):
+        raise ValueError(f"TextAttack cuts texts at {split!r}, so it cannot attack one that has it")
+    return textattack.shared.AttackedText(OrderedDict(zip(_COLUMNS[len(texts)], texts, strict=True)))
+
+
+def columns_of(text: Any) -> tuple[str, ...]:
+    """The one or two texts of an `AttackedText`."""
+    columns = text.tokenizer_input
+    return (columns,) if isinstance(columns, str) else tuple(columns)
+
+
 def row_of(result: Any, label: int, distinct: int, budget: int | None) -> AttackedRow:
     """The row of a `textattack.attack_results.AttackResult` whose history was kept (`library.kept_histories`).
 
     A search that did not succeed and has spent its whole `budget` of queries is `out_of_queries`. Where a search
-    maximises (input reduction), `changed` is how many words are gone.
+    maximises (input reduction), `changed` is the number of words that are gone.
     """
     kind = type(result).__name__
     outcome = _OUTCOMES[kind]
@@ -42,16 +61,10 @@ def row_of(result: Any, label: int, distinct: int, budget: int | None) -> Attack
     )
 
 
-def columns_of(text: Any) -> tuple[str, ...]:
-    """The one or two texts of an `AttackedText`."""
-    columns = text.tokenizer_input
-    return (columns,) if isinstance(columns, str) else tuple(columns)
-
-
 def swaps_to(text: Any) -> tuple[tuple[int, str], ...]:
     """The swaps that led to an `AttackedText`, in their order: the index of a word at that moment, its new words.
 
-    One word that became several is one swap, whose words a space joins; a word that went has "".
+    One word that became several is one swap; a space joins the new words. A word that was deleted has "".
     """
     steps: list[tuple[tuple[int, str], ...]] = []
     while "previous_attacked_text" in text.attack_attrs:

@@ -8,9 +8,9 @@ from evaluation.attacks.attacked_texts import NASTY, pair_rows, single_rows
 from evaluation.attacks.oracle import SteadyVictim
 
 from rosearch.errors import BadInput, MissingResource
-from rosearch.evaluation.attacks import attack as attacks
-from rosearch.evaluation.attacks.attack import PreparedAttack, prepare_attack
+from rosearch.evaluation.attacks import prepared as attacks
 from rosearch.evaluation.attacks.engine.tokens import Tokens
+from rosearch.evaluation.attacks.prepared import PreparedAttack, prepare_attack
 from rosearch.evaluation.attacks.recipes import build
 from rosearch.evaluation.attacks.result import AttackedRow, Limits
 from rosearch.evaluation.attacks.stock.pool import Job, run_pool
