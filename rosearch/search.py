@@ -31,8 +31,8 @@ from rosearch.run.driver import Driver, Observer
 from rosearch.run.finalists import retrain_finalists
 from rosearch.run.results import Results, load_results
 from rosearch.space.known import known_architecture
+from rosearch.space.loading import load_space
 from rosearch.space.space import Space
-from rosearch.space.space_file import load_space
 
 _FACTS: TypeAdapter[TeacherFacts] = TypeAdapter(TeacherFacts)
 

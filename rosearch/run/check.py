@@ -6,8 +6,8 @@ from rosearch.config.experiment import Experiment
 from rosearch.errors import BadInput, Problem
 from rosearch.evolution.strategies import make_strategy
 from rosearch.space.known import known_architecture
+from rosearch.space.loading import load_space
 from rosearch.space.space import Space
-from rosearch.space.space_file import load_space
 
 
 def check_experiment(experiment: Experiment, where: str) -> None:
