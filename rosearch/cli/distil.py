@@ -58,8 +58,9 @@ def distil(
     Saves it as a folder that plain transformers loads. After Ctrl-C, a crash or kill -9 the same command goes on.
     """
     from rosearch.config.file import load_experiment
-    from rosearch.distil.inputs import find_student, gather
+    from rosearch.distil.inputs import find_student
     from rosearch.distil.student import Options, distil_student
+    from rosearch.errors import gather
     from rosearch.export.targets.huggingface import check_destination
     from rosearch.terminal.console import print_json
     from rosearch.terminal.distil import print_distilled, watched

@@ -8,25 +8,17 @@ from pathlib import Path
 import pandas as pd
 
 from rosearch.errors import RunError
-from rosearch.evolution.fitness import score
-from rosearch.measurements import Measurements
 from rosearch.report.comparisons import compare_students
 from rosearch.report.figures import draw_correlations, draw_front
 from rosearch.report.statistics import feature_statistics
-from rosearch.report.tables import Scored, records_table, replace_file, write_tables
+from rosearch.report.tables import records_table, replace_file, write_tables
 from rosearch.run.results import Results
 
 
 def candidates_table(results: Results) -> pd.DataFrame:
     """Every record of a run as a row, with its fitness."""
-    teacher = results.teacher
-    if teacher is None:
-        return records_table(results.records)
-
-    def scored(measurements: Measurements) -> Scored:
-        return score(measurements, results.experiment.fitness, teacher.quality.value, teacher.latency_ms)
-
-    return records_table(results.records, scored)
+    yardstick = results.yardstick
+    return records_table(results.records, None if yardstick is None else yardstick.score)
 
 
 def write_statistics(results: Results) -> tuple[pd.DataFrame, tuple[Path, ...]]:

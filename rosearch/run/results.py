@@ -13,19 +13,15 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 
-from pydantic import TypeAdapter
-
 from rosearch.config.experiment import Experiment
 from rosearch.errors import RunError
-from rosearch.evolution.fitness import Fitness, score
+from rosearch.evolution.fitness import Fitness, Yardstick
 from rosearch.evolution.front import Scored, by_front, by_scalar
 from rosearch.evolution.surrogates.agreement import EpisodeAgreement, agreements
 from rosearch.measurements import TeacherFacts
 from rosearch.records.record import Record, Role
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
-
-_FACTS: TypeAdapter[TeacherFacts] = TypeAdapter(TeacherFacts)
 
 
 @dataclass(frozen=True)
@@ -41,16 +37,19 @@ class Results:
     @cached_property
     def fitness(self) -> dict[int, Fitness]:
         """The fitness of each record by its number; records that are not done have none."""
-        if self.teacher is None:
+        yardstick = self.yardstick
+        if yardstick is None:
             return {}
-        teacher = self.teacher
         return {
-            record.number: score(
-                record.measurements, self.experiment.fitness, teacher.quality.value, teacher.latency_ms
-            )
+            record.number: yardstick.score(record.measurements)
             for record in self.records
             if record.measurements is not None
         }
+
+    @property
+    def yardstick(self) -> Yardstick | None:
+        """The yardstick of all its candidates; None until the driver has measured the teacher."""
+        return None if self.teacher is None else Yardstick.of(self.experiment.fitness, self.teacher)
 
     def of(self, role: Role) -> list[Record]:
         """The records of one role, in the order in which they were proposed."""
@@ -130,6 +129,4 @@ class Results:
 def load_results(run: RunDirectory) -> Results:
     """The results so far; works while a search writes. Raises `RunError` where the folder is no run."""
     with Store.open(run.store, read_only=True) as store:
-        facts = store.get_meta("teacher")
-        teacher = None if facts is None else _FACTS.validate_python(facts)
-        return Results(run, run.experiment(), teacher, tuple(store.records()), bool(store.get_meta("finished")))
+        return Results(run, run.experiment(), store.teacher(), tuple(store.records()), store.finished())

@@ -1,16 +1,19 @@
-"""The YAML form of a search space, and everything that can be wrong with it, reported at once."""
+"""From the YAML file of a search space to the space; all problems of the file are reported at once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from rosearch.config.file import problems_of
+from rosearch.config.file import read_yaml
+from rosearch.config.section import problems_of
 from rosearch.errors import BadInput, Problem
+from rosearch.space.encoder_space import EncoderSpace
 from rosearch.space.genotype import SOURCE_DEFAULTS, Setting
 from rosearch.space.rules import (
     ACTIVATION,
@@ -26,6 +29,8 @@ from rosearch.space.rules import (
     WIDTH_STEP,
     SettingRule,
 )
+from rosearch.space.search_space import SearchSpace
+from rosearch.space.space import Space
 
 MAX_NODES = 64
 
@@ -35,7 +40,7 @@ Rank = Annotated[int, Field(ge=1)]
 
 
 class SpaceFile(BaseModel):
-    """The keys of a file whose students are graphs. Strict: a misspelt key or a number in quotes is an error."""
+    """Keys of a file whose students are graphs. Strict: a misspelt key or a number in quotes is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -48,19 +53,19 @@ class SpaceFile(BaseModel):
     ranks: list[Rank] = Field(min_length=1)
     poolings: list[str] = Field(min_length=1)
     operations: dict[str, Any] = Field(min_length=1)  # checked against the registry of operations
-    source: dict[str, Any] = Field(default_factory=dict)  # what is left out has its default alone
-    vocabulary: int = Field(30522, ge=1)  # of BERT
+    source: dict[str, Any] = Field(default_factory=dict)  # a missing setting has its default alone
+    vocabulary: int = Field(30522, ge=1)  # BERT's
     min_parameters: int = Field(ge=0)
     max_parameters: int = Field(ge=1)
 
 
 class EncoderFile(BaseModel):
-    """The keys of a file whose students are encoders: an `encoder:` section in place of a graph's keys. Strict."""
+    """Keys of a file whose students are encoders: an `encoder:` section in place of a graph's keys. Strict."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     name: Name
-    encoder: dict[str, Any]  # lists of values, by ENCODER_VALUES
+    encoder: dict[str, Any]  # lists of values; their names and rules are ENCODER_VALUES
     vocabulary: int = Field(30522, ge=1)
 
 
@@ -74,7 +79,7 @@ def _is_width(value: object) -> bool:
 
 _SIZE = SettingRule(int, "a whole number of at least 1", HEADS.accepts)
 
-# What an encoder of KD-NAS is chosen from (arXiv 2303.09639); the limits are ours.
+# The choices of a KD-NAS encoder (arXiv 2303.09639); the limits are ours.
 ENCODER_VALUES: Mapping[str, SettingRule] = {
     "layers": SettingRule(int, f"a whole number from 1 to {MAX_NODES // 2}", _is_layers),
     "heads": _SIZE,
@@ -84,8 +89,45 @@ ENCODER_VALUES: Mapping[str, SettingRule] = {
 }
 
 
+def load_space(path: str | Path) -> Space:
+    """The search space in a YAML file; an `encoder:` section makes it one of encoders.
+
+    >>> import random
+    >>> from rosearch import load_space
+    >>> space = load_space("search_spaces/robust_dag.yaml")
+    >>> genotype = space.sample(random.Random(1))
+    >>> space.is_legal(genotype)
+    True
+
+    Raises `BadInput` with every problem; that no genotype can meet the bounds is one.
+    """
+    path = Path(path)
+    data, where = read_yaml(path), str(path)
+    if "encoder" in data:
+        return EncoderSpace(**read_encoder_file(data, where))
+    space = SearchSpace(**read_space_file(data, where))
+    if problems := list(_impossible(space, where)):
+        raise BadInput(problems)
+    return space
+
+
+def _impossible(space: SearchSpace, where: str) -> Iterator[Problem]:
+    """Widths that suit no operation or rank; otherwise a window on parameters that no genotype meets."""
+    useless = [
+        width for width in space.widths if min(space.ranks) > width or set(space.operations_at(width)) <= {"identity"}
+    ]
+    for width in useless:
+        yield Problem(where, "widths", "widths that suit some operation and rank", str(width))
+    if not space.shapes and not useless:
+        pairs = [(width, rank) for width in space.widths for rank in space.ranks if rank <= width]
+        lows, highs = zip(*(space.parameter_range(*pair) for pair in pairs), strict=True)
+        expected = f"a window that meets what the space can build, {min(lows):,} to {max(highs):,} at most"
+        got = f"{space.min_parameters:,} to {space.max_parameters:,}"
+        yield Problem(where, "min_parameters, max_parameters", expected, got)
+
+
 def read_space_file(data: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """The fields of a `SearchSpace` from the mapping of its file, lists as tuples, settings as their own type.
+    """The fields of a `SearchSpace` from the mapping of its file: lists become tuples, settings get their own type.
 
     Raises `BadInput` with every problem found.
     """
@@ -125,7 +167,7 @@ _Found = tuple[str, str, str, str]  # key, expected, got, fix
 
 
 def _validated(model: type[BaseModel], data: Mapping[str, Any], where: str) -> tuple[dict[str, Any], list[Problem]]:
-    """The fields whose form is right, and the problems of the others: nothing more is said of those."""
+    """The well-formed fields, and the problems of the others, which are checked no further."""
     try:
         return model.model_validate(data).model_dump(), []
     except ValidationError as error:
@@ -223,7 +265,7 @@ def _encoder_problems(lists: Mapping[str, Any]) -> Iterator[_Found]:
 
 
 def _size_problems(lists: Mapping[str, Any]) -> Iterator[_Found]:
-    """Every value must suit some value of the other lists, or it would be there in vain."""
+    """Values that suit no value of the other lists: no encoder could use them."""
     all_hidden, told = lists["hidden"], ", ".join(map(str, lists["hidden"]))
     for heads in lists["heads"]:
         if all(hidden % heads for hidden in all_hidden):

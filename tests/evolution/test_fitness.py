@@ -4,14 +4,13 @@ import math
 from dataclasses import replace
 
 import pytest
-from evolution.landscapes import measurements
+from evolution.landscapes import measurements, score
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rosearch.config.experiment import FitnessConfig, WeightsConfig
-from rosearch.config.kd_nas import RewardConfig
+from rosearch.config.experiment import FitnessConfig, RewardConfig, WeightsConfig
 from rosearch.errors import BadInput
-from rosearch.evolution.fitness import reward, score
+from rosearch.evolution.fitness import reward
 from rosearch.measurements import Estimate, Latency, Measurements, SingleSwaps, Stopped
 
 CONFIG = FitnessConfig(weights=WeightsConfig(robustness=0.5, accuracy=0.3, efficiency=0.2))

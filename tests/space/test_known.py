@@ -10,8 +10,8 @@ from rosearch.errors import BadInput
 from rosearch.space.cost import count_parameters
 from rosearch.space.genotype import Genotype, Node
 from rosearch.space.known import KNOWN, known_architecture
-from rosearch.space.loading import load_space
 from rosearch.space.rules import structural_problems
+from rosearch.space.space_file import load_space
 
 SPACES = Path(__file__).parents[2] / "search_spaces"
 ROBUST_DAG = load_space(SPACES / "robust_dag.yaml")
@@ -83,10 +83,10 @@ def test_fitting_cuts_surplus_nodes_from_the_end():
 
 
 def test_fitting_widens_what_is_too_small_and_cuts_what_is_too_large():
-    window = dataclasses.replace(ROBUST_DAG, min_parameters=9_000_000)
-    assert window.fit(KNOWN["nas_bert_5m"].genotype).width > 192
-    window = dataclasses.replace(ROBUST_DAG, max_parameters=4_800_000)
-    cut = window.fit(KNOWN["evolved_transformer"].genotype)
+    narrow = dataclasses.replace(ROBUST_DAG, min_parameters=9_000_000)
+    assert narrow.fit(KNOWN["nas_bert_5m"].genotype).width > 192
+    narrow = dataclasses.replace(ROBUST_DAG, max_parameters=4_800_000)
+    cut = narrow.fit(KNOWN["evolved_transformer"].genotype)
     assert count_parameters(cut).total <= 4_800_000
 
 

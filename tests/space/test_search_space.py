@@ -16,9 +16,9 @@ from rosearch.errors import BadInput
 from rosearch.space.cost import count_parameters
 from rosearch.space.genotype import Genotype, Node
 from rosearch.space.identity import working_nodes
-from rosearch.space.loading import load_space
 from rosearch.space.rules import CHARACTERS, ENCODINGS, MERGES, OPERATIONS, POOLINGS
 from rosearch.space.search_space import sample_node, sample_settings
+from rosearch.space.space_file import load_space
 
 SPACES = Path(__file__).parents[2] / "search_spaces"
 ROBUST_DAG = load_space(SPACES / "robust_dag.yaml")

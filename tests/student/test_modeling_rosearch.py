@@ -34,8 +34,8 @@ from rosearch.space.cost import count_flops, count_parameters
 from rosearch.space.encoder_space import EncoderChoice
 from rosearch.space.genotype import Genotype, Node
 from rosearch.space.known import KNOWN
-from rosearch.space.loading import load_space
 from rosearch.space.rules import MERGES, POOLINGS
+from rosearch.space.space_file import load_space
 from rosearch.student import modeling_rosearch
 from rosearch.student.configuration_rosearch import StudentConfig
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification, StudentModel

@@ -1,1 +1,1 @@
-"""The controller of KD-NAS: it predicts the reward of encoders that were not distilled yet. Torch only for the LSTM."""
+"""The reward predictors of KD-NAS, for encoders that were not distilled yet. Only the LSTM needs torch."""

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from rosearch.evolution.surrogates.history import Episode
 from rosearch.evolution.surrogates.lstm import LstmPredictor
+from rosearch.evolution.surrogates.predictor import Episode
 
 A, B, C = (0, 0), (0, 1), (1, 0)
 

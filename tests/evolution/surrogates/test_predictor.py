@@ -13,9 +13,15 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
-from rosearch.config.kd_nas import KdNasConfig
-from rosearch.evolution.surrogates.history import Choices, Context, Episode, context_of
-from rosearch.evolution.surrogates.predictor import RewardPredictor, make_predictor
+from rosearch.config.experiment import KdNasConfig
+from rosearch.evolution.surrogates.predictor import (
+    Choices,
+    Context,
+    Episode,
+    RewardPredictor,
+    context_of,
+    make_predictor,
+)
 
 NAMES = get_args(KdNasConfig.model_fields["predictor"].annotation)
 pytestmark = pytest.mark.parametrize("name", NAMES)
