@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rosearch.evolution import Strategy, Yardstick, make_strategy
+from rosearch.config.experiment import Experiment
+from rosearch.evolution.fitness import Yardstick
+from rosearch.evolution.strategies import make_strategy
+from rosearch.evolution.strategy import Strategy
 from rosearch.records.record import Proposal, Record
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
@@ -30,15 +33,23 @@ def cache_folder(run: RunDirectory) -> Path:
     return run.path.parent / ".cache"
 
 
-def run_search(run: RunDirectory, observer: Observer | None = None) -> Results:
+def run_search(run: RunDirectory | Experiment, observer: Observer | None = None, runs: str | Path = "runs") -> Results:
     """Begin or go on with a run until its budget is spent, then retrain the finalists.
 
-    >>> run = RunDirectory.create(Path("runs"), load_experiment(Path("experiments/quickstart.yaml")))
-    >>> run_search(run).best().measurements
+    >>> from rosearch import load_experiment, run_search
+    >>> experiment = load_experiment("experiments/quickstart.yaml", ["evolution.candidates=6"])
+    >>> results = run_search(experiment)  # in a new folder below runs/
+    >>> results.front[0].id, results.run.path
+    >>> results = run_search(results.run)  # goes on with a run; nothing is left to do with this one
+
+    A script calls it under `if __name__ == "__main__":`, because workers are processes that import the script; with
+    `execution.workers=0` there are none. `observer` is told what happens.
 
     Raises `BadInput` and `MissingResource` before any candidate runs, `RunError` where another process works on the
     run, `SearchAborted` where candidates all fail alike. Whatever happens, recorded candidates stay recorded.
     """
+    if isinstance(run, Experiment):
+        run = RunDirectory.create(Path(runs), run)
     with run.lock(), Store.open(run.store) as store:
         store.reset_running()
         try:

@@ -1,29 +1,4 @@
-"""The choice of the next candidates: fitness of measurements, variation of genotypes, strategies. No torch here."""
+"""The choice of the next candidates: fitness of measurements, variation of genotypes, strategies. No torch here.
 
-from __future__ import annotations
-
-from rosearch.config.experiment import EvolutionConfig
-from rosearch.evolution.fitness import Fitness, Yardstick
-from rosearch.evolution.kd_nas import KdNas
-from rosearch.evolution.nsga2 import Nsga2
-from rosearch.evolution.random_search import RandomSearch
-from rosearch.evolution.rosearch import RoSearch
-from rosearch.evolution.strategy import Strategy
-from rosearch.space.space import Space
-
-__all__ = ["STRATEGIES", "Fitness", "Strategy", "Yardstick", "make_strategy"]
-
-STRATEGIES: dict[str, type[Strategy]] = {
-    "rosearch": RoSearch,
-    "nsga2": Nsga2,
-    "random": RandomSearch,
-    "kd_nas": KdNas,
-}
-
-
-def make_strategy(config: EvolutionConfig, space: Space, seed: int, yardstick: Yardstick) -> Strategy:
-    """The strategy that `evolution.strategy` names.
-
-    Raises `BadInput` where a warm start cannot be fitted, or where the strategy does not search this kind of space.
-    """
-    return STRATEGIES[config.strategy](config, space, seed, yardstick)
+Each name is imported from its own module, so that reading a run back loads fitness and fronts without DEAP.
+"""

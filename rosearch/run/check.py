@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rosearch.config.experiment import Experiment
 from rosearch.errors import BadInput, Problem
-from rosearch.evolution import Yardstick, make_strategy
+from rosearch.evolution.fitness import Yardstick
+from rosearch.evolution.strategies import make_strategy
 from rosearch.space.known import known_architecture
 from rosearch.space.loading import load_space
 

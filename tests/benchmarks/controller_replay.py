@@ -32,9 +32,9 @@ from scipy.stats import wilcoxon
 from rosearch.config.experiment import EvolutionConfig, FitnessConfig
 from rosearch.config.kd_nas import KdNasConfig, RewardConfig
 from rosearch.evaluation.intervals import mean_interval
-from rosearch.evolution import Yardstick, make_strategy
-from rosearch.evolution.fitness import reward
+from rosearch.evolution.fitness import Yardstick, reward
 from rosearch.evolution.kd_nas import agreements
+from rosearch.evolution.strategies import make_strategy
 from rosearch.measurements import Efficiency, Latency, Measurements, Quality, Training
 from rosearch.records.record import Proposal, Record
 from rosearch.report.statistics import holm

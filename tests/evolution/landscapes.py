@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rosearch.config.experiment import EvolutionConfig, FitnessConfig
-from rosearch.evolution import Fitness, Strategy, Yardstick, make_strategy
+from rosearch.evolution.fitness import Fitness, Yardstick
+from rosearch.evolution.strategies import make_strategy
+from rosearch.evolution.strategy import Strategy
 from rosearch.measurements import Efficiency, Estimate, Measurements, Quality, Robustness, Training
 from rosearch.records.record import Failure, Proposal, Record
 from rosearch.space.cost import count_parameters
