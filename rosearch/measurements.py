@@ -1,4 +1,4 @@
-"""What is measured of a student: frozen values that cross stages and are stored as JSON."""
+"""The measurements of a student: frozen values that cross stages and are stored as JSON."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Quality:
-    """On clean text. `value` is the task's own metric; those that do not apply to the task are None."""
+    """Quality on clean text. `value` is in the task's own metric; metrics that do not apply to the task are None."""
 
     metric: str
     value: float
@@ -34,13 +34,13 @@ class Quality:
     matthews: float | None = None
     pearson: float | None = None
     spearman: float | None = None
-    largest_class_share: float | None = None  # of the predictions; 1.0 is a constant predictor
-    collapse: str = ""  # a constant predictor, or classes that are given up, in words; empty: neither
+    largest_class_share: float | None = None  # share of the predictions; 1.0 is a constant predictor
+    collapse: str = ""  # in words: a constant predictor, or classes that it never predicts; empty: neither
 
 
 @dataclass(frozen=True)
 class ClassRobustness:
-    """The rows of one class, by their true label (its position among the task's labels)."""
+    """Robustness on the rows of one class; `label` is the position of the true label among the task's labels."""
 
     label: int
     n: int
@@ -50,12 +50,12 @@ class ClassRobustness:
 
 @dataclass(frozen=True)
 class Stopped:
-    """Why an attack ended before its last row: the model was shown to be below what is asked of it.
+    """Why an attack ended before its last row: the model's accuracy under attack was shown to be below `below`.
 
     The chance to stop a model that is not below it is at most `error_rate`.
     """
 
-    rows: int  # attacked until then
+    rows: int  # rows attacked until then
     planned: int
     below: float  # accuracy under attack
     error_rate: float
@@ -66,48 +66,48 @@ class Stopped:
         return f"stopped after {self.rows} of {self.planned} rows: {surely}"
 
 
-SURVIVED = "sq"  # the letters of rows that are right in the end
+SURVIVED = "sq"  # outcomes of rows that are right in the end
 
 
 @dataclass(frozen=True)
 class Robustness:
-    """Under one attack, or in the worst case of several. Misclassified rows are not attacked and count as broken.
+    """Robustness under one attack, or in the worst case of several.
 
-    `outcomes` and `shares` tell each row, in the order of the attacked rows, which is the same for all models
-    that were attacked with one `plan`: comparisons pair them. The letters of `outcomes` are m(isclassified),
-    b(roken), s(urvived), e(rror), q (out of queries), t (out of time).
+    Misclassified rows are not attacked and count as broken. `outcomes` and `shares` have one entry per row. The order
+    of the rows is the same for all models that were attacked with one `plan`, so comparisons pair them. The letters of
+    `outcomes` are m(isclassified), b(roken), s(urvived), e(rror), q (out of queries), t (out of time).
     """
 
     attack: str
     seed: int
     n: int
     clean: Estimate  # share of rows right before the attack
-    under_attack: Estimate  # share of all rows right after it, those out of queries among them
+    under_attack: Estimate  # share of all rows right after it; rows out of queries count as right
     success_rate: Estimate  # share of attacked rows that were broken
     queries: Estimate  # mean per attacked row, as TextAttack counts
-    perturbed_words: Estimate  # mean share of words changed in rows that were broken
-    words_to_break: Estimate  # mean share of words to change: 0 where misclassified, 1 where it survived
+    perturbed_words: Estimate  # mean share of words changed in broken rows
+    words_to_break: Estimate  # mean share of words to change: 0 for a misclassified row, 1 for one that survived
     errors: int  # rows whose attack raised; counted as broken
     seconds: float
-    differs: str = ""  # what differs from the stock recipe; empty: nothing
-    plan: str = ""  # the key of the frozen rows and candidates
-    distinct_queries: Estimate | None = None  # as `queries`, without the repeats
-    similarity: Estimate | None = None  # mean of what broke a row to its original, by the resources' sentence encoder
+    differs: str = ""  # differences from the stock recipe, in words; empty: none
+    plan: str = ""  # key of the frozen rows and candidates
+    distinct_queries: Estimate | None = None  # as `queries`, without repeats
+    similarity: Estimate | None = None  # mean over broken rows, text to original, by the resources' sentence encoder
     per_class: tuple[ClassRobustness, ...] = ()
     out_of_queries: int = 0  # rows that survived until their query budget was spent
     out_of_time: int = 0  # rows whose time was up; counted as broken
     outcomes: str = ""
-    shares: tuple[float, ...] = ()  # share of words to break of each row, 4 decimals
+    shares: tuple[float, ...] = ()  # share of words to break each row, 4 decimals
     stopped: Stopped | None = None
 
     @property
     def survived(self) -> list[bool]:
-        """Of each attacked row whether the model was right in the end; out of queries counts as right."""
+        """For each row True if the model was right in the end; out of queries counts as right."""
         return [outcome in SURVIVED for outcome in self.outcomes]
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What must be known beside the figures: where it stopped, and rows that were not attacked to their end."""
+        """Notes to print beside the figures: an early stop, and rows that were not attacked to their end."""
         counted = (
             (self.errors, "rows whose attack raised, counted as broken"),
             (self.out_of_time, "rows out of time, counted as broken"),
@@ -119,19 +119,19 @@ class Robustness:
 
 @dataclass(frozen=True)
 class SingleSwaps:
-    """Against every single swap of a recipe, the same texts for all models: how near to breaking they are."""
+    """Scores of every single swap of a recipe: how near a model is to breaking. All models get the same texts."""
 
     attack: str
     n: int
-    texts: int  # originals and swaps that were scored
+    texts: int  # scored originals and swaps
     worst: Estimate  # share of rows right on the original and on every swap
-    margin: Estimate  # mean over rows of the smallest logit(true) - largest other one, each clipped to -4..4
+    margin: Estimate  # mean over rows of the smallest margin logit(true) - largest other logit, clipped to -4..4
     seconds: float
 
 
 @dataclass(frozen=True)
 class Latency:
-    """Milliseconds a batch: median and quartiles over the repeats."""
+    """Milliseconds per batch: median and quartiles over the repeats."""
 
     batch_size: int
     median_ms: float
@@ -141,13 +141,13 @@ class Latency:
 
 @dataclass(frozen=True)
 class Efficiency:
-    """Compression is the teacher's count over the student's."""
+    """Costs of a student. Compression is the teacher's count divided by the student's."""
 
     parameters: int
     encoder_parameters: int  # without embeddings
     compression: float
     encoder_compression: float
-    flops: int  # forward, one sentence of `tokens` tokens; one multiply-add is two
+    flops: int  # of a forward pass over one sentence of `tokens` tokens; a multiply-add counts as two
     flops_compression: float
     tokens: int
     size_mb: float  # weights on disk
@@ -158,7 +158,7 @@ class Efficiency:
 
 @dataclass(frozen=True)
 class Training:
-    """How the distillation went."""
+    """The course of a training."""
 
     steps: int
     rows_seen: int
@@ -168,9 +168,10 @@ class Training:
 
 @dataclass(frozen=True)
 class Measurements:
-    """All of one candidate. `robustness` is the worst case, row by row, over the suite that `attacks` tells apart.
+    """All measurements of one candidate.
 
-    None for tasks that an attack does not fit (regression). Records of older versions have no `attacks`.
+    `robustness` is the worst case, row by row, over the attacks in `attacks`. It is None for tasks that no attack fits
+    (regression). Records of older versions have no `attacks`.
     """
 
     quality: Quality
@@ -179,12 +180,12 @@ class Measurements:
     robustness: Robustness | None = None
     attacks: tuple[Robustness, ...] = ()
     single_swaps: tuple[SingleSwaps, ...] = ()
-    held_out_loss: float | None = None  # of distillation, on rows it did not see: of encoders, and for a reward
+    held_out_loss: float | None = None  # distillation loss on unseen rows; only for encoders and for a reward
 
 
 @dataclass(frozen=True)
 class TeacherCost:
-    """The yardstick of compression. `encoder_parameters` are without the embedding tables; FLOPs as in `Efficiency`."""
+    """The yardstick of compression. `encoder_parameters` excludes the embedding tables; FLOPs as in `Efficiency`."""
 
     parameters: int
     encoder_parameters: int
@@ -197,9 +198,9 @@ class TeacherFacts:
 
     quality: Quality
     cost: TeacherCost
-    positions: int  # longest text in tokens
+    positions: int  # tokens of the longest text
     token_types: int
-    latency_ms: float | None = None  # median at the first batch size that is timed
+    latency_ms: float | None = None  # median at the first timed batch size
     robustness: Robustness | None = None  # under the candidates' own suite
     attacks: tuple[Robustness, ...] = ()
     single_swaps: tuple[SingleSwaps, ...] = ()
@@ -209,7 +210,7 @@ _ADAPTER: TypeAdapter[Measurements] = TypeAdapter(Measurements)
 
 
 def to_json(measurements: Measurements) -> str:
-    """One line of JSON; a non-finite float raises `ValueError` (it must have been a failure before)."""
+    """One line of JSON. Raises `ValueError` for a non-finite float, which should have been a failed candidate."""
     data = asdict(measurements)
     if bad := list(_non_finite(data, "")):
         raise ValueError(f"measurements must be finite, got {', '.join(bad)}")
@@ -217,7 +218,7 @@ def to_json(measurements: Measurements) -> str:
 
 
 def _non_finite(data: Any, path: str) -> Iterator[str]:
-    """Each float that JSON cannot hold, as `quality.accuracy.low = nan`."""
+    """Each float that JSON cannot hold, in the form `quality.accuracy.low = nan`."""
     if isinstance(data, float) and not math.isfinite(data):
         yield f"{path} = {data}"
     elif isinstance(data, dict):

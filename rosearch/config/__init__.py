@@ -1,1 +1,1 @@
-"""The files that users write: every key of an experiment, and how a file becomes one."""
+"""The experiment file: every key as a model with its rules, and how a file becomes an `Experiment`."""

@@ -1,4 +1,4 @@
-"""The section `corpus` of an experiment: plain text for task-agnostic distillation, how it is cut and shared out."""
+"""The section `corpus` of an experiment: plain text for task-agnostic distillation, and its division into blocks."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from rosearch.config.section import Section, broken_rule
 
 
 class CorpusSource(Section):
-    """Text from files or from the hub: exactly one of path and hub."""
+    """Text from files or from the hub. Exactly one of `path` and `hub` is given."""
 
-    path: str | None = None  # a file, a folder with all below it, or a pattern (wiki/*.txt.xz)
-    members: str = "*"  # of tar archives: a pattern of the names inside (*/train.tsv)
+    path: str | None = None  # a file, a folder (read with all below it), or a pattern (wiki/*.txt.xz)
+    members: str = "*"  # pattern of the names inside tar archives (*/train.tsv)
     hub: str | None = None  # a dataset, streamed
     config: str | None = None
-    revision: str | None = None  # pins what the hub gives; without one, what is kept on disk goes on being used
+    revision: str | None = None  # pins the hub's version; none: the copy on disk is used as long as there is one
     split: str = "train"
-    column: str = "text"  # of JSON lines, CSV, TSV, Parquet and hub datasets
-    documents: int | None = Field(None, ge=1)  # at most so many are read; none: all
+    column: str = "text"  # column of JSON lines, CSV, TSV, Parquet and hub datasets
+    documents: int | None = Field(None, ge=1)  # most documents read; none: all
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
@@ -30,17 +30,17 @@ class CorpusSource(Section):
 
 
 class CorpusConfig(Section):
-    """Where text comes from, in this order, and how its blocks are shared out."""
+    """The sources of the text, in their order, and the division of its blocks."""
 
     sources: list[CorpusSource] = Field(min_length=1)
     block_length: int = Field(128, ge=8)  # tokens, special ones included
-    proxy_share: float = Field(0.3, gt=0, le=1)  # of the training blocks: what candidates learn from
-    held_out_share: float = Field(0.01, gt=0, lt=1)  # of all blocks: nobody learns from them
+    proxy_share: float = Field(0.3, gt=0, le=1)  # share of the training blocks that candidates learn from
+    held_out_share: float = Field(0.01, gt=0, lt=1)  # share of all blocks that no model learns from
     held_out_blocks: int | None = Field(None, ge=1)  # in place of the share
-    seed: int = Field(1, ge=0)  # which blocks are held out and which are the proxy; not their order in training
+    seed: int = Field(1, ge=0)  # decides which blocks are held out and which are the proxy, not their order in training
 
     def below(self, root: Path) -> Self:
-        """The same with relative paths taken from `root`."""
+        """A copy whose relative paths are taken from `root`."""
         sources = [
             source
             if source.path is None

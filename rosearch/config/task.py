@@ -1,4 +1,4 @@
-"""The task of an experiment: its data, where they lie, and what is measured."""
+"""The section `task` of an experiment: the data, where they lie, and the metric."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ Metric = Literal["accuracy", "macro_f1", "matthews", "pearson", "spearman"]
 
 
 class HubSource(Section):
-    """A dataset on the Hugging Face hub and how its splits map to ours (GLUE's test has no labels: use validation)."""
+    """A dataset on the Hugging Face hub, and its splits for ours. GLUE's test split has no labels: use validation."""
 
     dataset: str
     config: str | None = None
     revision: str | None = None
     train: str = "train"
-    validation: str | None = None  # none: carved out of train, seeded
+    validation: str | None = None  # none: a seeded part of train
     test: str = "validation"
 
 
 class LocalSource(Section):
-    """The same data as files: what `--data-root` or `task.path` reads in place of the hub."""
+    """The same data as files, which `--data-root` or `task.path` read in place of the hub."""
 
-    folder: str = ""  # or a tar archive, below --data-root; `task.path` names the folder itself
+    folder: str = ""  # a folder or tar archive below --data-root; `task.path` names the folder itself
     train: str = "train.tsv"
     validation: str | None = None
     test: str = "dev.tsv"
     columns: list[str] | None = None  # names, for files without a header
-    text: list[str] | None = None  # where they differ from the hub's columns
+    text: list[str] | None = None  # if the columns differ from the hub's
     label: str | None = None
     label_values: list[str] | None = None  # the file's spelling of each of `labels`, in the same order
 
@@ -45,7 +45,7 @@ class GeneratedSource(Section):
 
 
 class TaskConfig(Section):
-    """What the student must do. Exactly one of hub or generated; `path` turns a hub task into a local one."""
+    """The student's task. Its data come from exactly one of `hub` and `generated`; `path` reads local files instead."""
 
     name: str
     problem: Literal["classification", "regression"] = "classification"
@@ -54,7 +54,7 @@ class TaskConfig(Section):
     labels: list[str] = []  # names in the order of the integer labels; empty for regression
     metric: Metric = "accuracy"
     max_length: int = Field(128, ge=8)  # tokens; longer texts are cut
-    validation_rows: int = Field(1000, ge=8)  # carved from train where there is no validation split
+    validation_rows: int = Field(1000, ge=8)  # carved from train if there is no validation split
     phrases: bool = False  # training rows are phrases of one another (SST-2): carve whole sentences only
     train_rows: int | None = Field(None, ge=16)  # a seeded sample of the training split; none: all of it
     hub: HubSource | None = None

@@ -30,8 +30,8 @@ from rosearch.space.rules import ENCODINGS, structural_problems
 from rosearch.student.configuration_rosearch import StudentConfig
 from rosearch.training.fine_tuning import label_names, quiet_transformers
 from rosearch.training.fitting import private_generator
-from rosearch.training.methods import METHODS
 from rosearch.training.teacher import has_head, label_order, reorder_head
+from rosearch.training.trainer import METHODS
 
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, ImportError, SafetensorError)
 _FILES = (".json", ".yaml", ".yml")

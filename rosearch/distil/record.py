@@ -20,7 +20,7 @@ from rosearch.materials.task import Materials
 from rosearch.measurements import Efficiency, Measurements, Quality, TeacherCost, Training
 from rosearch.models.weights import model_fingerprint
 from rosearch.space.genotype import Genotype
-from rosearch.training.methods import own_settings
+from rosearch.training.trainer import own_settings
 
 _FORMAT = 1
 

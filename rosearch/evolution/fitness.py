@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from rosearch.config.experiment import FitnessConfig
-from rosearch.config.kd_nas import RewardConfig
+from rosearch.config.experiment import FitnessConfig, RewardConfig
 from rosearch.errors import BadInput, Problem
 from rosearch.measurements import Measurements
 

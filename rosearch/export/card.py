@@ -36,12 +36,12 @@ _ANSWERS = {
 
 @dataclass(frozen=True)
 class CardFacts:
-    """What the card tells. `measurements` are of `split`; `max_length` is in tokens, longer texts are cut."""
+    """The contents of a card. `measurements` are of `split`; `max_length` is in tokens, longer texts are cut."""
 
     name: str
-    task: str  # of an encoder, which has none: its corpus, in words
+    task: str  # an encoder has no task: its corpus, in words
     problem: Literal["classification", "regression", "encoder"]
-    labels: tuple[str, ...]  # in the order of the logits; only of classification
+    labels: tuple[str, ...]  # in the order of the logits; empty unless a classification
     texts: Literal[1, 2]  # 2: the task is about pairs
     max_length: int
     genotype: Genotype | None  # None: a model of transformers' own, see `architecture`
@@ -50,14 +50,14 @@ class CardFacts:
     run: str
     date: str
     split: str = "validation"
-    candidates: int = 0  # that it was chosen from by these measurements; 0: it was not chosen by them
-    origin: str = ""  # how it was made, in words; "": found by evolution in `run`
-    architecture: str = ""  # in words, where there is no genotype
+    candidates: int = 0  # number of candidates it was chosen from by these measurements; 0: not chosen by them
+    origin: str = ""  # its making, in words; "": found by evolution in `run`
+    architecture: str = ""  # in words, if there is no genotype
     teacher_quality: Quality | None = None  # on the same rows
 
 
 def render_card(facts: CardFacts, folder: str, code: Iterable[str]) -> str:
-    """The README.md of the export `folder`: Markdown with the hub's YAML header. `code` names its code."""
+    """The README.md of the export `folder`: Markdown with the hub's YAML header. `code` names its Python files."""
     template = Template(files("rosearch.export").joinpath("model_card.md").read_text(encoding="utf-8"))
     measurements, code = facts.measurements, tuple(code)
     return template.substitute(
@@ -94,7 +94,7 @@ def _graph(genotype: Genotype) -> str:
 
 
 def usage_snippet(facts: CardFacts, folder: str, *, trusted: bool) -> str:
-    """Python that loads the folder and labels one text; it runs where the folder lies. `trusted`: with its own code."""
+    """Python code that loads the folder and labels a text; it runs beside the folder. `trusted`: with its own code."""
     texts = '["a first text"], ["a second text"]' if facts.texts == 2 else '["a text"]'
     trust = ", trust_remote_code=True" if trusted else ""
     auto = "AutoModel" if facts.problem == "encoder" else "AutoModelForSequenceClassification"
@@ -143,7 +143,7 @@ def _quality(quality: Quality) -> list[Row]:
 
 
 def _taught(facts: CardFacts) -> list[Row]:
-    """The teacher on the same rows, where it is known."""
+    """The teacher's quality on the same rows, if it is known."""
     if facts.teacher_quality is None:
         return []
     name, value = _quality(facts.teacher_quality)[0]
@@ -151,7 +151,7 @@ def _taught(facts: CardFacts) -> list[Row]:
 
 
 def _attacked(measurements: Measurements) -> list[Row]:
-    """One attack in full; of several the worst case in full, and what each does alone."""
+    """One attack in full; several attacks: the worst case in full, and the accuracy under each alone."""
     worst, attacks = measurements.robustness, measurements.attacks
     if worst is None:
         return []
@@ -212,7 +212,7 @@ def _efficiency(efficiency: Efficiency) -> list[Row]:
 
 
 def _nodes(genotype: Genotype) -> list[Row]:
-    """Node 0 too, where it does more than look words up."""
+    """One row per node; node 0 only if it does more than look words up."""
     source = [(0, "source", _told(genotype.source), "", "")] if genotype.source else []
     return [
         *source,

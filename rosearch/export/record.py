@@ -1,4 +1,4 @@
-"""The student of a record leaves its run, with the facts of its model card."""
+"""Exports the student of a record, with the facts of its model card."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rosearch.run.results import Results
 
 
 def _purpose(experiment: Experiment) -> dict[str, Any]:
-    """What a card says of the task, or of the corpus where there is none."""
+    """The card's facts about the task, or about the corpus if there is no task."""
     task, corpus = experiment.task, experiment.corpus
     if task is not None:
         return {
@@ -25,14 +25,16 @@ def _purpose(experiment: Experiment) -> dict[str, Any]:
             "max_length": task.max_length,
         }
     assert corpus is not None
-    names = ", ".join(
-        source.hub or Path(str(source.path)).name for source in corpus.sources
-    )  # no folders of this machine
+    # Names only: a card is public and shows no folders of this machine.
+    names = ", ".join(source.hub or Path(str(source.path)).name for source in corpus.sources)
     return {"task": names, "problem": "encoder", "labels": (), "texts": 1, "max_length": corpus.block_length}
 
 
 def export_record(results: Results, record: Record, destination: Path, overwrite: bool) -> Path:
-    """Write the student of a record as a Hugging Face folder. Raises `RunError` where its weights were not kept."""
+    """Writes the student of a record as a Hugging Face folder; returns its path.
+
+    Raises `RunError` if its weights were not kept.
+    """
     from rosearch.export.targets.huggingface import export_student
 
     weights, found = results.run.student_folder(record), record.measurements
@@ -46,12 +48,12 @@ def export_record(results: Results, record: Record, destination: Path, overwrite
         **_purpose(results.experiment),
         genotype=record.genotype,
         measurements=found,
-        teacher=Path(results.experiment.teacher.model).name,  # a card is public: no folders of this machine
+        teacher=Path(results.experiment.teacher.model).name,
         run=results.run.path.name,
         date=datetime.date.today().isoformat(),
         split="test" if record.role == "finalist" else "validation",
         candidates=len(results.measured("candidate")) if record.role == "candidate" else 0,
     )
-    own = (weights / "tokenizer_config.json").is_file()  # of a student with a robust encoding
+    own = (weights / "tokenizer_config.json").is_file()  # a student with a robust encoding has its own tokenizer
     tokenizer = weights if own else results.run.tokenizer
     return export_student(weights, tokenizer, destination, facts, overwrite=overwrite)

@@ -13,7 +13,7 @@ from rosearch.encodings.tokenizer import lists_of
 from rosearch.errors import BadInput, MissingResource, Problem
 from rosearch.evaluation.attacks.recipes import Recipe, resolve
 from rosearch.resources.resources import Resources
-from rosearch.training.methods import METHODS
+from rosearch.training.trainer import METHODS
 
 
 def attack_resources(experiment: Experiment) -> Resources:

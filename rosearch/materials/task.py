@@ -35,9 +35,9 @@ from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
 from rosearch.resources.resources import Resources
 from rosearch.student.inherit import check_initial
-from rosearch.training.methods import required_layers
 from rosearch.training.outputs import TeacherOutputs, teacher_outputs
 from rosearch.training.teacher import load_teacher, prepare_teacher
+from rosearch.training.trainer import required_layers
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ def check_experiment(experiment: Experiment, where: str) -> None:
 
 def _other_tokens(experiment: Experiment, space: Space, where: str) -> list[Problem]:
     """Methods that compare student and teacher token by token need students that read the teacher's tokens."""
-    from rosearch.training.methods import METHODS
+    from rosearch.training.trainer import METHODS
 
     method = experiment.distillation.method
     others = [name for name in space.encodings if name != "wordpiece"]

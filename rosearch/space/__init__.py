@@ -1,1 +1,1 @@
-"""What may exist: genotypes, the rules of building them, their cost, search spaces, known architectures."""
+"""Architectures as data: genotypes, the rules of building them, their cost, search spaces, known architectures."""

@@ -1,7 +1,7 @@
 """Parameters and FLOPs of a student, counted from its genotype without building it.
 
-The arithmetic mirrors the operations of the student package one to one; a test holds the two equal. Every
-operation but identity carries a LayerNorm of 2 x width; every linear map and convolution has a bias.
+The arithmetic mirrors the operations of the student package one to one; a test holds the two equal. Every operation
+but identity has a LayerNorm of 2 x width parameters. Every linear map and convolution has a bias.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from typing import Any
 from rosearch.space.genotype import Genotype, Setting
 
 LIGHT_CONV_HEADS = 8  # kernels of a lightweight convolution, each shared by width / 8 channels
-QKV_KERNEL = 3  # of the depthwise convolution after Q, K and V
+QKV_KERNEL = 3  # taps of the depthwise convolution after Q, K and V
 
-# Of words read by their characters; the student's lexicon has the same.
+# Sizes of the layers that read words by their characters; the student's lexicon has the same.
 CHARACTER_IDS, CHARACTER_FEATURES = 256, 16
-CHARACTER_PLACES = 17  # a mark of how the piece begins, and 16 characters
+CHARACTER_PLACES = 17  # one mark (the piece begins or continues a word) and 16 characters
 CHARACTER_KERNEL, CHARACTER_CHANNELS = 3, 64
-BUCKETS = 8192  # that n-grams are hashed to
+BUCKETS = 8192  # hash buckets of the n-grams
 
 _Settings = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class ParameterCount:
-    """`embeddings` are all tables: words or n-grams, characters, positions, token types; `encoder` is the rest."""
+    """`embeddings` counts all tables: words or n-grams, characters, positions, token types; `encoder` the rest."""
 
     total: int
     encoder: int
@@ -42,7 +42,7 @@ def count_parameters(
     token_types: int = 2,
     labels: int = 2,
 ) -> ParameterCount:
-    """Parameters of the student of a sound genotype. The defaults are BERT's tables and two labels."""
+    """Parameters of the student that a buildable genotype describes. The defaults are BERT's tables and two labels."""
     characters = str(genotype.source_setting["characters"])
     embeddings = embedding_parameters(genotype.rank, vocabulary, positions, token_types, characters)
     encoder = frame_parameters(genotype.width, genotype.rank, genotype.pooling, labels, characters)
@@ -54,9 +54,9 @@ def count_parameters(
 
 
 def count_flops(genotype: Genotype, tokens: int, labels: int = 2) -> int:
-    """FLOPs of one sentence: twice the multiply-adds of linear maps, convolutions and attention.
+    """FLOPs of one forward pass over `tokens` tokens: twice the multiply-adds of linear maps, convolutions, attention.
 
-    Characters are read once per distinct token: here all are.
+    A student reads the characters of each distinct token once; here all tokens count as distinct.
     """
     width = genotype.width
     multiply_adds = tokens * genotype.rank * width + width * labels
@@ -75,14 +75,14 @@ def count_flops(genotype: Genotype, tokens: int, labels: int = 2) -> int:
 def embedding_parameters(
     rank: int, vocabulary: int, positions: int = 512, token_types: int = 2, characters: str = "none"
 ) -> int:
-    """The tables of words (or n-grams), positions and token types, each `rank` wide, and that of characters."""
+    """Parameters of the tables: words (or n-grams), positions, token types, each `rank` wide; and characters."""
     words = BUCKETS if characters == "ngrams" else vocabulary
     letters = CHARACTER_IDS * CHARACTER_FEATURES if characters == "cnn" else 0
     return (words + positions + token_types) * rank + letters
 
 
 def frame_parameters(width: int, rank: int, pooling: str, labels: int = 2, characters: str = "none") -> int:
-    """What is around the nodes: network over characters, rank-to-width map, two LayerNorms, pooling, classifier."""
+    """Parameters around the nodes: character network, rank-to-width map, two LayerNorms, pooling, classifier."""
     scores = _linear(width, 1) if pooling == "attention" else 0
     reader = 0
     if characters == "cnn":
@@ -92,12 +92,12 @@ def frame_parameters(width: int, rank: int, pooling: str, labels: int = 2, chara
 
 @lru_cache(maxsize=4096)
 def operation_parameters(op: str, settings: tuple[tuple[str, Setting], ...], width: int) -> int:
-    """Parameters of one operation, its LayerNorm included, its merge not."""
+    """Parameters of one operation, with its LayerNorm and without its merge."""
     return _PARAMETERS[op](width, dict(settings))
 
 
 def merge_parameters(merge: str, inputs: int, width: int) -> int:
-    """Parameters of merging `inputs` >= 2 tensors of `width` features."""
+    """Parameters of a merge of `inputs` >= 2 tensors of `width` features."""
     return _MERGE_PARAMETERS[merge](inputs, width)
 
 
@@ -151,7 +151,7 @@ _MERGE_PARAMETERS: dict[str, Callable[[int, int], int]] = {
     "concat": lambda k, w: _linear(k * w, w),
 }
 
-# (width, tokens, settings) to multiply-adds. A convolution is counted at all of its taps, padding included.
+# (width, tokens, settings) to multiply-adds. A convolution counts all of its taps, also those over padding.
 _MULTIPLY_ADDS: dict[str, Callable[[int, int, _Settings], int]] = {
     "attention": lambda w, t, s: 4 * t * w * w + 2 * t * t * w + (3 * t * QKV_KERNEL * w if s["conv"] else 0),
     "ffn": lambda w, t, s: 2 * t * w * _inner(w, s),

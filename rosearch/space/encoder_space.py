@@ -1,10 +1,10 @@
 """The search space of KD-NAS: Transformer encoders, all layers alike (Trivedi et al. 2023, arXiv 2303.09639).
 
 An encoder is five choices: layers, attention heads, hidden size, inner size of the feed-forward layers, activation.
-Its genotype is a chain of an attention and a feed-forward node for each layer, so that students, costs, records and
-statistics are those of any other genotype. What differs from the paper's encoders is ours: operations are pre-norm
-(each node is x + f(norm(x))), a square map follows the embeddings (rank = width: no factorisation), and no pooler
-precedes the classifier.
+Its genotype is a chain with one attention and one feed-forward node per layer. Students, costs, records and statistics
+are therefore those of any other genotype. Three things differ from the paper's encoders and are ours: operations are
+pre-norm (each node is x + f(norm(x))), a square map follows the embeddings (rank = width, no factorisation), and no
+pooler precedes the classifier.
 """
 
 from __future__ import annotations
@@ -38,8 +38,9 @@ class EncoderChoice(NamedTuple):
 
 @dataclass(frozen=True)
 class EncoderSpace(Space):
-    """All combinations of five lists of values that can be built: heads divide the hidden size, and a feed-forward
-    layer is an eighth to eight times as wide.
+    """All buildable combinations of five lists of values.
+
+    Heads must divide the hidden size; the inner size of a feed-forward layer is 1/8 to 8 times the hidden size.
     """
 
     name: str
@@ -52,12 +53,12 @@ class EncoderSpace(Space):
 
     @property
     def values(self) -> Mapping[str, tuple[int, ...] | tuple[str, ...]]:
-        """The values of each choice, by the fields of `EncoderChoice`, in their order."""
+        """The values of each choice, keyed by the fields of `EncoderChoice` in their order."""
         lists = (self.layers, self.heads, self.hidden, self.ffn, self.activations)
         return dict(zip(EncoderChoice._fields, lists, strict=True))
 
     def choices(self) -> tuple[EncoderChoice, ...]:
-        """Every encoder of the space, in the order of its lists: activations change fastest, layers slowest."""
+        """All encoders of the space, in the order of its lists: activations change fastest, layers slowest."""
         return self._choices
 
     def genotype(self, choice: EncoderChoice) -> Genotype:
@@ -65,9 +66,9 @@ class EncoderSpace(Space):
         return _encoder(choice)
 
     def choice(self, genotype: Genotype) -> EncoderChoice:
-        """The encoder that a genotype is, whatever the numbering of its nodes.
+        """The five choices of a genotype, however its nodes are numbered.
 
-        Raises `ValueError` with every reason where it is none of this space.
+        Raises `ValueError` with every reason if it is not in this space.
         """
         if problems := self.violations(genotype):
             raise ValueError(f"no encoder of the search space {self.name}: {'; '.join(problems)}")
@@ -75,7 +76,7 @@ class EncoderSpace(Space):
 
     @property
     def encodings(self) -> tuple[str, ...]:
-        """Words are encoded by the teacher's tokenizer as it is."""
+        """No robust encoding: words are read by the teacher's tokenizer as it is."""
         return ("wordpiece",)
 
     @property
@@ -84,12 +85,12 @@ class EncoderSpace(Space):
         return max(self.layers)
 
     def describe(self) -> str:
-        """Number of encoders, and their parameters, embeddings included."""
+        """The number of encoders and the range of their parameters, embeddings included."""
         sizes = [count_parameters(_encoder(choice), vocabulary=self.vocabulary).total for choice in self.choices()]
         return f"{len(self.choices()):,} encoders of {min(sizes) / 1e6:.1f} to {max(sizes) / 1e6:.1f} M parameters"
 
     def violations(self, genotype: Genotype) -> list[str]:
-        """See `Space`. Only what is an encoder at all is held against the lists of values."""
+        """See `Space`. The lists of values are checked only if the genotype is an encoder."""
         if problems := structural_problems(genotype):
             return problems
         try:
@@ -106,17 +107,18 @@ class EncoderSpace(Space):
         return _frame_problems(genotype) or [f"ffn.ratio must be exactly {choice.ffn} / {choice.hidden}"]
 
     def sample(self, rng: random.Random) -> Genotype:
-        """See `Space`: every encoder has the same chance."""
+        """See `Space`; uniform over `choices`."""
         return _encoder(rng.choice(self.choices()))
 
     def genotypes(self) -> Iterator[Genotype]:
-        """See `Space`: in the order of `choices`."""
+        """See `Space`; in the order of `choices`."""
         return map(_encoder, self.choices())
 
     def fit(self, genotype: Genotype) -> Genotype:
-        """See `Space`: the encoder whose sizes are nearest by ratio, of a chain of attention and ffn in turn.
+        """See `Space`; takes any chain of attention and ffn in turn, and gives the encoder whose sizes are nearest.
 
-        Where its layers differ, their most common values count. Rank, pooling and source are the space's.
+        Sizes are compared by their ratios. If layers differ, their most common values count. Rank, pooling and source
+        become the space's.
         """
         if self.is_legal(genotype):
             return genotype
@@ -136,7 +138,7 @@ class EncoderSpace(Space):
 def encoder_of(genotype: Genotype, alike: bool = True) -> EncoderChoice:
     """The five choices of a chain of attention and ffn in turn. Raises `ValueError` on any other genotype.
 
-    Of layers that are not alike the most common values count, unless they must be `alike`.
+    With `alike`, layers that differ are an error; without, their most common values count.
     """
     nodes = genotype.canonical().nodes
     attention, ffn = nodes[::2], nodes[1::2]
@@ -158,9 +160,9 @@ def encoder_of(genotype: Genotype, alike: bool = True) -> EncoderChoice:
     )
 
 
-@lru_cache(maxsize=4096)  # genotypes keep their ids: a strategy asks for all of a space again and again
+@lru_cache(maxsize=4096)  # a strategy asks for the whole space again and again, and a genotype keeps its id
 def _encoder(choice: EncoderChoice) -> Genotype:
-    # The nearest whole number to ratio x hidden is ffn again: the ratio is exact to 16 digits.
+    # round(ratio x hidden) gives ffn back: the ratio is exact to 16 digits.
     ffn = Node.of("ffn", ratio=choice.ffn / choice.hidden, activation=choice.activation)
     layer = [Node.of("attention", heads=choice.heads, conv=False), ffn]
     return Genotype(choice.hidden, choice.hidden, _POOLING, chain(layer * choice.layers))
@@ -177,6 +179,6 @@ def _frame_problems(genotype: Genotype) -> list[str]:
 
 
 def _distance(wanted: EncoderChoice, choice: EncoderChoice) -> float:
-    """How many times larger or smaller in all four sizes together (logarithms); another activation is e times."""
+    """Sum of the absolute log ratios of the four sizes; another activation adds 1."""
     sizes = zip(wanted[:4], choice[:4], strict=True)
     return sum(abs(log(a / b)) for a, b in sizes) + (wanted.activation != choice.activation)

@@ -1,4 +1,4 @@
-"""The legal genotype that is nearest to one from elsewhere, such as a published architecture. The measure is ours."""
+"""Fits a genotype, such as a published architecture, into a space of graphs. The measure of nearness is ours."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ if TYPE_CHECKING:
 
 
 def nearest_genotype(genotype: Genotype, space: SearchSpace) -> Genotype:
-    """The nearest genotype that is legal in a space of graphs: the same one where it is legal already.
+    """The nearest genotype that is legal in the space; a legal genotype is returned as it is.
 
-    Width and rank move to the nearest pair that allows a legal genotype; merges, pooling and settings to the
-    nearest value that the space has (those of the source to its first). A node of an operation that the space
-    does not have goes, and what read it reads its last input. Surplus nodes are cut from the end, so that a
-    pattern of blocks stays whole. Raises `ValueError` with the reason where nothing legal is found.
+    - Width and rank move to the nearest pair that allows a legal genotype.
+    - Merges, pooling and settings move to the nearest value of the space; settings of the source to its first value.
+    - A node whose operation the space lacks is removed; its readers then read its last input.
+    - Surplus nodes are cut from the end, which keeps a pattern of blocks whole.
+
+    Raises `ValueError` with the reason if no legal genotype is found.
     """
     if space.is_legal(genotype):
         return genotype
@@ -36,13 +38,13 @@ def nearest_genotype(genotype: Genotype, space: SearchSpace) -> Genotype:
 
 
 def _source_in(genotype: Genotype, space: SearchSpace) -> tuple[tuple[str, Setting], ...]:
-    """The settings of its source, each the space's first where the space does not have it."""
+    """Settings of the genotype's source; a value that the space lacks becomes the space's first."""
     ours = genotype.source_setting
     return tuple((name, ours[name] if ours[name] in values else values[0]) for name, values in space.source.items())
 
 
 def _distance(genotype: Genotype, shape: tuple[int, int]) -> float:
-    """How many times wider or narrower, in width and rank together (on a logarithmic scale)."""
+    """Sum of the absolute log ratios of width and rank."""
     width, rank = shape
     return abs(log(width / genotype.width)) + abs(log(rank / genotype.rank))
 
@@ -72,7 +74,7 @@ def _snapped(nodes: tuple[Node, ...], space: SearchSpace, width: int) -> tuple[N
 
 
 def _nearest(value: Setting | None, choices: tuple[Setting, ...]) -> Setting:
-    """The choice itself where it is there, else the nearest number by ratio, else the first."""
+    """The value itself if it is a choice; otherwise the nearest number by ratio, or the first choice."""
     if value in choices:
         return next(choice for choice in choices if choice == value)
     if isinstance(value, bool | str) or value is None:

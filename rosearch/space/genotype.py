@@ -1,9 +1,9 @@
 """A genotype: an immutable description of a student architecture, around a networkx DiGraph. No torch here.
 
-Node 0 is the source (the embedded tokens); nodes 1..n carry an operation, its settings and a merge; an edge
-carries the port at which it enters its reader. Nodes that nobody reads are sinks; all sinks are merged into
-the output. Graph attributes: `width` (features per token), `rank` (of the factorised embedding), `pooling`.
-The source has settings too: how words are read before and as they become vectors.
+Node 0 is the source (the embedded tokens). Nodes 1..n carry an operation, its settings and a merge. An edge carries the
+port at which it enters its reader. Nodes that nobody reads are sinks; the mean of all sinks is the output. Graph
+attributes: `width` (features per token), `rank` (of the factorised embedding), `pooling`. The source has settings too:
+how words are encoded and turned into vectors.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from rosearch.space.identity import canonical_form, genotype_id
 Setting = bool | int | float | str
 SOURCE = 0
 
-# What the source does where a genotype does not say: a genotype holds only what differs.
+# Settings of the source; a genotype holds only those that differ from these.
 SOURCE_DEFAULTS: dict[str, Setting] = {"encoding": "wordpiece", "characters": "none", "token_dropout": 0.0}
 
 
 @dataclass(frozen=True)
 class Node:
-    """One operator node. `inputs[port]` is the position of what it reads: 0 the source, i the i-th node."""
+    """One operator node. `inputs[port]` is the position that it reads: 0 is the source, i the i-th node."""
 
     op: str
     settings: tuple[tuple[str, Setting], ...] = ()
@@ -53,9 +53,9 @@ class Node:
 class Genotype:
     """Width, embedding rank, pooling, and operator nodes in a topological order (each reads earlier ones).
 
-    `source` are the settings of node 0; those that are the default are dropped and the rest sorted by name.
-    Equality and hash are those of `id`: two genotypes that describe the same architecture are equal, however
-    their nodes are numbered. Raises `ValueError` where the nodes are no DAG in topological order.
+    `source` holds the settings of node 0; defaults are dropped, the rest is sorted by name. Equality and hash are those
+    of `id`: genotypes that describe the same architecture are equal, however their nodes are numbered. Raises
+    `ValueError` if the nodes are no DAG in topological order.
     """
 
     width: int
@@ -101,10 +101,10 @@ class Genotype:
 
     @classmethod
     def from_graph(cls, graph: nx.DiGraph) -> Self:
-        """The genotype of a graph shaped like `graph`, whatever its node names; the source has op `source`.
+        """The genotype of a graph with the attributes of `Genotype.graph`, under any node names.
 
-        Raises `ValueError` where there is not exactly one source, where a node reads nothing, or where there
-        is a cycle.
+        Raises `ValueError` unless exactly one node has op `source`, every other node reads something, and the graph is
+        acyclic.
         """
         sources = [name for name, op in graph.nodes(data="op") if op == "source"]
         if len(sources) != 1 or not nx.is_directed_acyclic_graph(graph):
@@ -126,10 +126,10 @@ class Genotype:
         return genotype_id(self)
 
     def canonical(self) -> Genotype:
-        """The one genotype that stands for all of its id, so that equals build bit-identical students.
+        """The one genotype that represents all with this id, so that equal genotypes build bit-identical students.
 
-        No-ops are gone and the nodes stand in the canonical order; only where the output reads a node that
-        another reads too, or reads it twice, an identity at the end says so.
+        No-ops are removed and the nodes stand in canonical order. An identity is added at the end for each node that
+        the output reads although another node reads it too, or that the output reads twice.
         """
         form = canonical_form(self)
         nodes = []
@@ -149,7 +149,7 @@ class Genotype:
         return tuple(position for position in range(1, len(self.nodes) + 1) if position not in read)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON data: width, rank, pooling, per node op, inputs, merge and settings; the source's, if any."""
+        """Plain JSON data: width, rank, pooling; op, inputs, merge, settings of each node; settings of the source."""
         data = {
             "width": self.width,
             "rank": self.rank,
@@ -202,7 +202,7 @@ class Genotype:
 
 
 def chain(nodes: Iterable[Node]) -> tuple[Node, ...]:
-    """Nodes that each read the one before."""
+    """The nodes in a row: each reads the one before."""
     return tuple(node.with_(inputs=(position,)) for position, node in enumerate(nodes))
 
 

@@ -1,10 +1,9 @@
-"""When are two genotypes the same architecture? An exact canonical form, and the id that is its hash.
+"""When two genotypes are the same architecture: an exact canonical form, and the id that is its hash.
 
-First no-ops go: an identity of one input is what it reads, a mean of equal inputs is that input. Then the
-smallest code over all orders of the nodes is found by colour refinement with individualisation, as in nauty
-(McKay, 1981): colours (Weisfeiler-Lehman) alone collide from six nodes on, so where they leave a tie every
-branch is tried, except those that an automorphism found on the way proves to be copies of a branch already
-seen.
+No-ops are removed first: an identity of one input is its input, a mean of equal inputs is that input. Then colour
+refinement with individualisation finds the smallest code over all orders of the nodes, as nauty does (McKay, 1981).
+Colours alone (Weisfeiler-Lehman) collide from six nodes on, so every branch of a tie is tried. Branches that an
+automorphism proves to be copies of one already seen are skipped.
 """
 
 from __future__ import annotations
@@ -23,26 +22,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CanonicalForm:
-    """The nodes that do something, in canonical order: index i stands for position i + 1, the source is 0."""
+    """The working nodes in canonical order: index i has position i + 1, the source position 0."""
 
-    kept: tuple[int, ...]  # the position that each has in the genotype
-    reads: tuple[tuple[int, ...], ...]  # canonical positions, by port; sorted where the node adds
-    output: tuple[int, ...]  # canonical positions whose mean is the output, sorted; one may stand there twice
+    kept: tuple[int, ...]  # position of each node in the genotype
+    reads: tuple[tuple[int, ...], ...]  # canonical positions by port; sorted if the node adds
+    output: tuple[int, ...]  # canonical positions whose mean is the output, sorted; a position may occur twice
 
 
 def genotype_id(genotype: Genotype) -> str:
-    """16 hex digits that isomorphic genotypes share and others do not (up to collisions of 64 bits)."""
+    """16 hex digits, equal for isomorphic genotypes and different for others (up to collisions of 64 bits)."""
     form = canonical_form(genotype)
     nodes = [[_label(genotype.nodes[old - 1], reads), reads] for old, reads in zip(form.kept, form.reads, strict=True)]
     told = [genotype.width, genotype.rank, genotype.pooling, nodes, form.output]
-    if genotype.source:  # a source of defaults adds nothing: ids are older than its settings
+    if genotype.source:  # defaults add nothing, which keeps the ids from before the source had settings
         told.append(_spelled(genotype.source))
     text = json.dumps(told)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def canonical_form(genotype: Genotype) -> CanonicalForm:
-    """The form that two genotypes share exactly where they are isomorphic (and agree on labels)."""
+    """The canonical form: equal for two genotypes if and only if they are isomorphic with equal labels."""
     kept, reads, output = _without_no_ops(genotype)
     nodes = [genotype.nodes[old - 1] for old in kept]
     labels = ["source", *(_label(node, inputs) for node, inputs in zip(nodes, reads, strict=True))]
@@ -57,7 +56,7 @@ def canonical_form(genotype: Genotype) -> CanonicalForm:
 
 
 def working_nodes(genotype: Genotype) -> int:
-    """How many nodes do something: all but identities of one input (isomorphic genotypes agree on it)."""
+    """The number of nodes that do something: all but identities of one input. Isomorphic genotypes have the same."""
     return len(_without_no_ops(genotype)[0])
 
 
@@ -66,12 +65,12 @@ def _label(node: Node, inputs: Sequence[int]) -> str:
 
 
 def _spelled(settings: Iterable[tuple[str, Setting]]) -> list[tuple[str, bool | float | str]]:
-    """Settings by name, numbers in one spelling."""
+    """Settings sorted by name, all numbers as floats."""
     return sorted((name, value if isinstance(value, bool | str) else float(value)) for name, value in settings)
 
 
 def _without_no_ops(genotype: Genotype) -> tuple[list[int], list[tuple[int, ...]], tuple[int, ...]]:
-    """Positions of kept nodes; their inputs and those of the output, as 0 (source) or 1 + index in kept."""
+    """Positions of the kept nodes; their inputs and those of the output, as 0 (source) or 1 + index among the kept."""
     stands_for = {0: 0}
     kept: list[int] = []
     reads: list[tuple[int, ...]] = []
@@ -89,7 +88,7 @@ def _without_no_ops(genotype: Genotype) -> tuple[list[int], list[tuple[int, ...]
 
 
 def _without_common_repeats(inputs: tuple[int, ...]) -> tuple[int, ...]:
-    """A mean of (a, a, b, b) is the mean of (a, b)."""
+    """Divides all multiplicities by their common divisor: the mean of (a, a, b, b) is the mean of (a, b)."""
     if len(inputs) == 1 or len(set(inputs)) == len(inputs):
         return inputs
     counts = Counter(inputs)
@@ -103,7 +102,7 @@ def _renamed(inputs: Iterable[int], position: dict[int, int], is_set: bool) -> t
 
 
 class _Ordering:
-    """The search for the order of nodes (0 the source, first) whose code is smallest."""
+    """The search for the order of nodes with the smallest code; node 0, the source, comes first."""
 
     def __init__(self, labels: list[str], reads: list[tuple[int, ...]], adds: list[bool], output: tuple[int, ...]):
         self.reads, self.adds, self.output = reads, adds, output
@@ -113,11 +112,11 @@ class _Ordering:
             depth[name] = max((depth[read] + 1 for read in inputs), default=0)
             for port, read in enumerate(inputs):
                 self.readers[read].append((name, 0 if adds[name] else port))
-        # Depth comes first and refinement only splits: sorting by colour always gives a topological order.
+        # Depth leads the key and refinement only splits colours, so sorting by colour gives a topological order.
         self.start = _ranked([(depth[name], label, output.count(name)) for name, label in enumerate(labels)])
         self.code: list[Any] | None = None
         self.order: list[int] = []
-        self.path: tuple[int, ...] = ()  # what was individualised on the way to the smallest code
+        self.path: tuple[int, ...] = ()  # nodes individualised on the way to the smallest code
         self.automorphisms: list[list[int]] = []
 
     def smallest(self) -> list[int]:
@@ -125,7 +124,7 @@ class _Ordering:
         return self.order
 
     def _visit(self, colours: list[int], path: tuple[int, ...]) -> int:
-        """Try every order that respects the colours; returns the depth at which the search goes on."""
+        """Tries every order that respects the colours; returns the depth at which the search goes on."""
         colours = self._refined(colours)
         cell = _first_tie(colours)
         if not cell:
@@ -142,7 +141,7 @@ class _Ordering:
         return len(path)
 
     def _refined(self, colours: list[int]) -> list[int]:
-        """Colours split by those of inputs and readers (with ports) until nothing splits any more."""
+        """Splits colours by those of inputs and readers (with ports) until they are stable."""
         while True:
             seen = []
             for name, inputs in enumerate(self.reads):
@@ -155,7 +154,7 @@ class _Ordering:
             colours = refined
 
     def _compare(self, order: list[int], path: tuple[int, ...]) -> int:
-        """Keep an order whose code is smallest; an equal one is an automorphism: leave its branch."""
+        """Keeps the order with the smallest code. An equal code is an automorphism, and its branch is left."""
         position = {name: index for index, name in enumerate(order)}
         code: list[Any] = [_renamed(self.reads[name], position, self.adds[name]) for name in order]
         code.append(_renamed(self.output, position, True))
@@ -167,7 +166,7 @@ class _Ordering:
         return len(path)
 
     def _orbit(self, names: list[int], path: tuple[int, ...]) -> set[int]:
-        """All that the automorphisms which fix the path make of some names."""
+        """The orbit of some names under the automorphisms that fix the path."""
         fixing = [mapping for mapping in self.automorphisms if all(mapping[name] == name for name in path)]
         orbit, fresh = set(names), list(names)
         while fresh:
@@ -184,7 +183,7 @@ def _ranked(keys: Sequence[Any]) -> list[int]:
 
 
 def _first_tie(colours: list[int]) -> list[int]:
-    """The names of the smallest colour that more than one name has; empty where all differ."""
+    """The names that share the smallest repeated colour; empty if all colours differ."""
     names: dict[int, list[int]] = {}
     for name, colour in enumerate(colours):
         names.setdefault(colour, []).append(name)

@@ -1,8 +1,7 @@
 """Published architectures as genotypes: baselines, and warm starts of a search.
 
-Each is as close as our operations allow: they are pre-norm where most of the originals are post-norm,
-embeddings are always followed by a map from rank to width, and there is no pooler layer before the
-classifier.
+Each is as close as our operations allow. Ours are pre-norm where most of the originals are post-norm, a map from rank
+to width always follows the embeddings, and no pooler layer precedes the classifier.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from rosearch.space.genotype import Genotype, Node, chain
 
 @dataclass(frozen=True)
 class KnownArchitecture:
-    """`source` is where the architecture was published, `note` what is ours in this encoding of it."""
+    """A genotype with its publication (`source`) and its differences from it (`note`)."""
 
     genotype: Genotype
     source: str
@@ -28,7 +27,7 @@ def _transformer(layers: int, width: int, heads: int, ratio: float, rank: int) -
 
 
 def _nas_bert(slots: str, width: int, rank: int) -> Genotype:
-    """`slots` as in the paper: M attention, S3 S5 S7 separable convolution. Heads of 64 features."""
+    """A chain of `slots` in the paper's notation: M attention, S3 S5 S7 separable convolution. Heads of 64 features."""
     nodes = {
         "M": Node.of("attention", heads=width // 64, conv=False),
         **{f"S{kernel}": Node.of("separable_conv", kernel=kernel) for kernel in (3, 5, 7)},
@@ -51,7 +50,7 @@ def _evolved_transformer() -> Genotype:
 
 def _adabert() -> Genotype:
     nodes = (
-        Node.of("conv", (0,), kernel=3),  # first cell: what is before it is the source alone
+        Node.of("conv", (0,), kernel=3),  # first cell: only the source precedes it
         Node.of("dilated_conv", (0, 1), kernel=5),
         Node.of("max_pool", (1, 2), kernel=3),
         Node.of("conv", (1, 2, 3), kernel=5),  # second cell: reads the first as the mean of its nodes
@@ -115,7 +114,7 @@ KNOWN: dict[str, KnownArchitecture] = {
 
 
 def known_architecture(name: str) -> KnownArchitecture:
-    """The architecture of a name. Raises `BadInput` that lists the names."""
+    """The published architecture of that name. Raises `BadInput` that lists the names."""
     if name not in KNOWN:
         raise BadInput(Problem("known architectures", name, f"one of {', '.join(KNOWN)}", repr(name)))
     return KNOWN[name]

@@ -1,9 +1,8 @@
-"""What can be built at all: operations with their settings, merges, poolings, and the structural rules.
+"""The limits of every search space: operations with their settings, merges, poolings, and the structural rules.
 
-Which operations a search may use, and with which values, is the search space's choice; these are the limits
-of that. The operations come from the spaces of NAS-BERT (Xu et al. 2021), the Evolved Transformer (So et al.
-2019), Primer (So et al. 2021), AdaBERT (Chen et al. 2020) and lightweight convolutions (Wu et al. 2019);
-their common shape (pre-norm, one width, own residual) is ours.
+A search space chooses operations and values within these limits. The operations come from the spaces of NAS-BERT (Xu et
+al. 2021), the Evolved Transformer (So et al. 2019), Primer (So et al. 2021), AdaBERT (Chen et al. 2020) and lightweight
+convolutions (Wu et al. 2019). Their common shape (pre-norm, one width, own residual) is ours.
 """
 
 from __future__ import annotations
@@ -16,17 +15,17 @@ from rosearch.space.genotype import Genotype, Node, Setting
 ACTIVATIONS = ("gelu", "relu", "silu", "relu2")  # relu2 is the squared ReLU of Primer
 MERGES = ("add", "gate", "concat")  # mean of the inputs; learned share per channel; concatenate and project
 POOLINGS = ("first", "mean", "attention")
-ENCODINGS = ("wordpiece", "typos", "synonyms", "typos+synonyms")  # of words, by the tokenizer: no weight hangs on it
-CHARACTERS = ("none", "cnn", "ngrams")  # besides the word table nothing, a network over letters; n-grams instead
+ENCODINGS = ("wordpiece", "typos", "synonyms", "typos+synonyms")  # robust codes of words, by the tokenizer: no weights
+CHARACTERS = ("none", "cnn", "ngrams")  # a word table alone; with a network over letters; n-grams in its place
 MAX_INPUTS = 3
 WIDTH_STEP = 8  # lightweight convolutions share one kernel among an eighth of the channels
 MAX_KERNEL = 31
-MIN_RATIO, MAX_RATIO = 0.125, 8  # at the smallest width the inner width is still 1
+MIN_RATIO, MAX_RATIO = 0.125, 8  # the inner width is at least 1, even at the smallest width
 
 
 @dataclass(frozen=True)
 class SettingRule:
-    """The values that a setting may take: a type that all of them have, and a test."""
+    """The values that a setting may take: their type, and a test."""
 
     kind: type[bool] | type[int] | type[float] | type[str]
     expected: str  # in words, for error messages
@@ -59,7 +58,7 @@ RATIO = SettingRule(float, f"a number from {MIN_RATIO} to {MAX_RATIO}", _is_rati
 FLAG = SettingRule(bool, "true or false", lambda value: isinstance(value, bool))
 ACTIVATION = SettingRule(str, f"one of {', '.join(ACTIVATIONS)}", lambda value: value in ACTIVATIONS)
 
-# Of the source, node 0; none is required.
+# Settings of the source, node 0; none is required.
 SOURCE_SETTINGS: Mapping[str, SettingRule] = {
     "encoding": SettingRule(str, f"one of {', '.join(ENCODINGS)}", lambda value: value in ENCODINGS),
     "characters": SettingRule(str, f"one of {', '.join(CHARACTERS)}", lambda value: value in CHARACTERS),
@@ -82,7 +81,7 @@ OPERATIONS: dict[str, Mapping[str, SettingRule]] = {
 
 
 def structural_problems(genotype: Genotype) -> list[str]:
-    """Everything that keeps a genotype from being built, one line each; empty where it can be built."""
+    """Every reason why a genotype cannot be built, one line each; empty if it can."""
     width, rank = genotype.width, genotype.rank
     problems = []
     if not _is_whole(width) or width < WIDTH_STEP or width % WIDTH_STEP:

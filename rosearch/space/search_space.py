@@ -1,8 +1,8 @@
-"""The space of graphs (RoSearch): which DAGs of operators a search may visit. Checking, sampling, enumerating it.
+"""The space of graphs (RoSearch): which DAGs of operators a search may visit, with checks, sampling and enumeration.
 
-The law of sampling is ours: width, rank, pooling, the source's settings, number of nodes, operations and their
-settings are uniform; a node reads the one before it with probability 0.6 (so that depth is not rare), and one
-input half of the time.
+The sampling distribution is ours. Width, rank, pooling, the source's settings, the number of nodes, operations and
+their settings are uniform. A node reads the one before it with probability 0.6 (otherwise deep graphs would be rare),
+and a single input with probability 0.5.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from rosearch.space.rules import structural_problems
 from rosearch.space.space import Space
 
 TRIES = 2000  # genotypes drawn before sampling gives up
-TRIES_PER_SHAPE = 6  # in a row with one width and rank, so that those with few legal genotypes do not vanish
+TRIES_PER_SHAPE = 6  # consecutive draws with one width and rank, so that pairs with few legal genotypes do not vanish
 _READS_PREVIOUS = 0.6
 _READS_ONE = 0.5
 
@@ -38,12 +38,12 @@ Settings = Mapping[str, tuple[Setting, ...]]
 
 @dataclass(frozen=True)
 class SearchSpace(Space):
-    """Bounds on graphs of operators. `operations` maps each operation to the values that each of its settings may take,
-    `source` each setting of the source.
+    """Bounds on graphs of operators.
 
-    `min_nodes` counts the nodes that do something (an identity of one input does not), `max_nodes` all of
-    them. The window on parameters counts all of the student, embeddings of `vocabulary` words included, for
-    two labels.
+    `operations` maps each operation to the allowed values of its settings; `source` does the same for the source.
+    `min_nodes` counts working nodes (an identity of one input is none), `max_nodes` all nodes. The window
+    `min_parameters` to `max_parameters` counts the whole student for two labels, embeddings of `vocabulary` words
+    included.
     """
 
     name: str
@@ -61,13 +61,13 @@ class SearchSpace(Space):
     source: Settings = field(default_factory=lambda: {name: (value,) for name, value in SOURCE_DEFAULTS.items()})
 
     def operations_at(self, width: int) -> Mapping[str, Settings]:
-        """The operations possible at a width, with the values that suit it (heads divide the width)."""
+        """The operations possible at a width, with the values that suit it: heads must divide the width."""
         known = self._operations_at.get(width)
         return _suited(self.operations, width) if known is None else known
 
     @cached_property
     def shapes(self) -> tuple[tuple[int, int], ...]:
-        """The pairs of width and rank that can meet the window on parameters, as far as bounds tell."""
+        """The pairs of width and rank whose parameter range meets the window (a necessary condition)."""
         widths = [width for width in self.widths if set(self.operations_at(width)) - {"identity"}]
         pairs = [(width, rank) for width in widths for rank in self.ranks if rank <= width]
         ranges = {pair: self.parameter_range(*pair) for pair in pairs}
@@ -76,7 +76,7 @@ class SearchSpace(Space):
         )
 
     def parameter_range(self, width: int, rank: int) -> tuple[int, int]:
-        """Bounds on the parameters of all genotypes of a width and rank (cheapest and dearest nodes)."""
+        """Bounds on the parameters of all genotypes of a width and rank, from the cheapest and dearest nodes."""
         frames = [
             embedding_parameters(rank, self.vocabulary, characters=str(characters))
             + frame_parameters(width, rank, pooling, characters=str(characters))
@@ -100,7 +100,7 @@ class SearchSpace(Space):
 
     @property
     def most_layers(self) -> int:
-        """As if all nodes stood one behind another."""
+        """See `Space`; the bound assumes all nodes in one chain."""
         return self.max_nodes
 
     def describe(self) -> str:
@@ -136,7 +136,7 @@ class SearchSpace(Space):
         return problems
 
     def sample(self, rng: random.Random) -> Genotype:
-        """See `Space`. Raises `BadInput` where thousands of draws broke a rule (a window that is too narrow)."""
+        """See `Space`. Raises `BadInput` if all of `TRIES` draws broke a rule, as with a window that is too narrow."""
         broken: Counter[str] = Counter()
         for attempt in range(TRIES):
             if attempt % TRIES_PER_SHAPE == 0:
@@ -154,9 +154,9 @@ class SearchSpace(Space):
         raise BadInput(Problem(f"search space {self.name}", "", "legal genotypes", got, "Widen the space."))
 
     def genotypes(self) -> Iterator[Genotype]:
-        """See `Space`; small ones first. A node reads distinct inputs.
+        """See `Space`. A node reads distinct inputs.
 
-        Time and memory grow with the space: a few nodes and operations are meant.
+        Time and memory grow with the space: this is meant for a few nodes and operations.
         """
         seen: set[str] = set()
         for count in range(self.min_nodes, self.max_nodes + 1):
@@ -170,7 +170,7 @@ class SearchSpace(Space):
                         yield genotype
 
     def fit(self, genotype: Genotype) -> Genotype:
-        """See `Space`; what is nearest, `fitting` says."""
+        """See `Space`; `fitting` defines nearness."""
         return nearest_genotype(genotype, self)
 
     @cached_property
@@ -190,7 +190,7 @@ def _suited(operations: Mapping[str, Settings], width: int) -> dict[str, Setting
 
 
 def _combinations(choices: Settings) -> Iterator[tuple[tuple[str, Setting], ...]]:
-    """Every combination of values as a node carries it: pairs sorted by name."""
+    """Every combination of values, in a node's form: pairs sorted by name."""
     names = sorted(choices)
     for values in product(*(choices[name] for name in names)):
         yield tuple(zip(names, values, strict=True))
@@ -213,7 +213,7 @@ def _node_violations(node: Node, space: SearchSpace) -> list[str]:
 
 
 def sample_node(space: SearchSpace, width: int, position: int, rng: random.Random) -> Node:
-    """A random node for a position (1 the first): it reads distinct earlier ones, in their order."""
+    """A random node for a position (the first is 1) that reads distinct earlier positions, in their order."""
     op = rng.choice(tuple(space.operations_at(width)))
     settings = sample_settings(space, op, width, rng)
     most = min(space.max_inputs, position)
@@ -228,13 +228,13 @@ def sample_node(space: SearchSpace, width: int, position: int, rng: random.Rando
 def sample_settings(space: SearchSpace, op: str, width: int, rng: random.Random) -> dict[str, Setting]:
     """Random settings of an operation, each a value of the space that suits the width.
 
-    Raises `KeyError` where the space has no such operation at this width.
+    Raises `KeyError` if the space has no such operation at this width.
     """
     return {name: rng.choice(values) for name, values in space.operations_at(width)[op].items()}
 
 
 def sample_source(space: SearchSpace, rng: random.Random) -> tuple[tuple[str, Setting], ...]:
-    """Random settings of the source; where there is one choice, nothing is drawn."""
+    """Random settings of the source; a setting with a single choice draws no random number."""
     return tuple((name, rng.choice(values) if len(values) > 1 else values[0]) for name, values in space.source.items())
 
 

@@ -1,4 +1,4 @@
-"""What every search space is: a set of genotypes that a search can draw from, go through, and fit others into."""
+"""The contract of a search space: a set of genotypes to draw from, to enumerate, and to fit others into."""
 
 from __future__ import annotations
 
@@ -10,50 +10,44 @@ from rosearch.space.genotype import Genotype
 
 
 class Space(ABC):
-    """A set of legal genotypes. What can be varied in them is the kind's own: `evolution` has operators for each."""
+    """A set of legal genotypes. `evolution` has the operators that vary the genotypes of each kind of space."""
 
     name: str
-    vocabulary: int  # words that the tables of embeddings are counted with
+    vocabulary: int  # words of the embedding tables whose parameters are counted
 
     @property
     @abstractmethod
     def encodings(self) -> tuple[str, ...]:
-        """The encodings of words that its genotypes may ask of the tokenizer."""
+        """The robust encodings of words that its genotypes may ask of the tokenizer."""
 
     @property
     @abstractmethod
     def most_layers(self) -> int:
-        """The layers of its deepest genotype, as task-agnostic distillation counts them: a bound from above."""
+        """An upper bound on the layers of its genotypes, counted as task-agnostic distillation does."""
 
     @abstractmethod
     def describe(self) -> str:
-        """What it holds, in a few words."""
+        """Its contents in a few words."""
 
     @abstractmethod
     def violations(self, genotype: Genotype) -> list[str]:
-        """Every rule of the space that a genotype breaks, one line each; empty where it is legal.
+        """Every rule of the space that a genotype breaks, one line each; empty if it is legal.
 
-        A genotype that cannot be built at all gets its structural problems only.
+        For a genotype that cannot be built at all, only its structural problems are listed.
         """
 
     def is_legal(self, genotype: Genotype) -> bool:
-        """Whether a genotype can be built and keeps every rule of the space."""
+        """True if a genotype can be built and keeps every rule of the space."""
         return not self.violations(genotype)
 
     @abstractmethod
     def sample(self, rng: random.Random) -> Genotype:
-        """A random legal genotype; the same state of `rng` gives the same one.
-
-        Raises `BadInput` where none is found.
-        """
+        """A random legal genotype; equal states of `rng` give equal genotypes. Raises `BadInput` if none is found."""
 
     @abstractmethod
     def genotypes(self) -> Iterator[Genotype]:
-        """Every legal genotype once by id, small ones first, always in the same order."""
+        """Every legal genotype, once per id, small ones first, always in the same order."""
 
     @abstractmethod
     def fit(self, genotype: Genotype) -> Genotype:
-        """The nearest legal genotype: the same one where it is legal already.
-
-        Raises `ValueError` with the reason where there is none.
-        """
+        """The nearest legal genotype; a legal one is returned as it is. Raises `ValueError` with the reason if none."""

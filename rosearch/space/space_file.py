@@ -1,4 +1,4 @@
-"""The YAML form of a search space, and everything that can be wrong with it, reported at once."""
+"""The keys of a search space's YAML file, and all its problems, reported at once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from rosearch.config.file import problems_of
+from rosearch.config.section import problems_of
 from rosearch.errors import BadInput, Problem
 from rosearch.space.genotype import SOURCE_DEFAULTS, Setting
 from rosearch.space.rules import (
@@ -35,7 +35,7 @@ Rank = Annotated[int, Field(ge=1)]
 
 
 class SpaceFile(BaseModel):
-    """The keys of a file whose students are graphs. Strict: a misspelt key or a number in quotes is an error."""
+    """Keys of a file whose students are graphs. Strict: a misspelt key or a number in quotes is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -48,19 +48,19 @@ class SpaceFile(BaseModel):
     ranks: list[Rank] = Field(min_length=1)
     poolings: list[str] = Field(min_length=1)
     operations: dict[str, Any] = Field(min_length=1)  # checked against the registry of operations
-    source: dict[str, Any] = Field(default_factory=dict)  # what is left out has its default alone
-    vocabulary: int = Field(30522, ge=1)  # of BERT
+    source: dict[str, Any] = Field(default_factory=dict)  # a missing setting has its default alone
+    vocabulary: int = Field(30522, ge=1)  # BERT's
     min_parameters: int = Field(ge=0)
     max_parameters: int = Field(ge=1)
 
 
 class EncoderFile(BaseModel):
-    """The keys of a file whose students are encoders: an `encoder:` section in place of a graph's keys. Strict."""
+    """Keys of a file whose students are encoders: an `encoder:` section in place of a graph's keys. Strict."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     name: Name
-    encoder: dict[str, Any]  # lists of values, by ENCODER_VALUES
+    encoder: dict[str, Any]  # lists of values; their names and rules are ENCODER_VALUES
     vocabulary: int = Field(30522, ge=1)
 
 
@@ -74,7 +74,7 @@ def _is_width(value: object) -> bool:
 
 _SIZE = SettingRule(int, "a whole number of at least 1", HEADS.accepts)
 
-# What an encoder of KD-NAS is chosen from (arXiv 2303.09639); the limits are ours.
+# The choices of a KD-NAS encoder (arXiv 2303.09639); the limits are ours.
 ENCODER_VALUES: Mapping[str, SettingRule] = {
     "layers": SettingRule(int, f"a whole number from 1 to {MAX_NODES // 2}", _is_layers),
     "heads": _SIZE,
@@ -85,7 +85,7 @@ ENCODER_VALUES: Mapping[str, SettingRule] = {
 
 
 def read_space_file(data: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """The fields of a `SearchSpace` from the mapping of its file, lists as tuples, settings as their own type.
+    """The fields of a `SearchSpace` from the mapping of its file: lists become tuples, settings get their own type.
 
     Raises `BadInput` with every problem found.
     """
@@ -125,7 +125,7 @@ _Found = tuple[str, str, str, str]  # key, expected, got, fix
 
 
 def _validated(model: type[BaseModel], data: Mapping[str, Any], where: str) -> tuple[dict[str, Any], list[Problem]]:
-    """The fields whose form is right, and the problems of the others: nothing more is said of those."""
+    """The well-formed fields, and the problems of the others, which are checked no further."""
     try:
         return model.model_validate(data).model_dump(), []
     except ValidationError as error:
@@ -223,7 +223,7 @@ def _encoder_problems(lists: Mapping[str, Any]) -> Iterator[_Found]:
 
 
 def _size_problems(lists: Mapping[str, Any]) -> Iterator[_Found]:
-    """Every value must suit some value of the other lists, or it would be there in vain."""
+    """Values that suit no value of the other lists: no encoder could use them."""
     all_hidden, told = lists["hidden"], ", ".join(map(str, lists["hidden"]))
     for heads in lists["heads"]:
         if all(hidden % heads for hidden in all_hidden):

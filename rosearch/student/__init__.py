@@ -1,4 +1,7 @@
-"""Genotype to torch. Importing this package teaches transformers' Auto classes the student."""
+"""The student that a genotype describes, in torch. Importing this package registers it with transformers' Auto classes.
+
+Files that travel with an exported student import nothing of rosearch but each other.
+"""
 
 from __future__ import annotations
 

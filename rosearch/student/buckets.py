@@ -1,4 +1,4 @@
-"""Least squares: vectors of n-gram buckets whose means come near a table of words."""
+"""Fits vectors of n-gram buckets by least squares, so that their means approximate a table of words."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from torch import Tensor
 
 from rosearch.student.lexicon import BUCKETS, NgramEmbedding
 
-ITERATIONS = 24  # of conjugate gradients
-RIDGE = 1e-3  # a word's own weight in the fit is 1
+ITERATIONS = 24  # steps of conjugate gradients
+RIDGE = 1e-3  # beside a weight of 1 for each word
 
 _Matrix = npt.NDArray[np.float32]
 
 
 @torch.no_grad()
 def fit_buckets(ngrams: NgramEmbedding, table: Tensor) -> float:
-    """Fits the buckets to a table (V, R); returns the share of its variance around its mean that they explain.
+    """Fits the buckets to a table (V, R); returns the explained share of its variance around its mean.
 
-    With A (V, 8192) the shares of the buckets in each word and M the table's mean, it minimises
-    |A X - table|^2 + ridge |X - M|^2 by conjugate gradients on the normal equations (Hestenes and Stiefel 1952), all
-    columns at once and a fixed number of steps: equal inputs give equal buckets. From M on, so that a bucket no word
-    has is the mean.
+    A (V, 8192) holds the shares of the buckets in each word, M is the table's mean. The fit minimises |A X - table|^2 +
+    ridge |X - M|^2 by conjugate gradients on the normal equations (Hestenes and Stiefel 1952), for all columns at once.
+    The number of steps is fixed, so equal inputs give equal buckets. It starts from M, so a bucket that no word has
+    stays at the mean.
     """
     shares = _shares(ngrams.buckets)
     target = table.detach().cpu().float().numpy()
@@ -32,12 +32,12 @@ def fit_buckets(ngrams: NgramEmbedding, table: Tensor) -> float:
     found = _conjugate_gradients(shares, centred)
     left = centred - shares @ found
     ngrams.weight.copy_(torch.from_numpy(found + mean))
-    ngrams.weight[0] = 0.0  # the bucket that stands for none
+    ngrams.weight[0] = 0.0  # bucket 0 means none
     return 1.0 - float((left**2).sum() / (centred**2).sum())
 
 
 def _shares(buckets: Tensor) -> sparse.csr_matrix:
-    """(V, K) bucket ids, 0 none -> (V, 8192): rows that sum to 1."""
+    """(V, K) bucket ids, 0 for none -> (V, 8192), rows that sum to 1."""
     ids = buckets.cpu().numpy()
     words, places = np.nonzero(ids)
     counts = (ids != 0).sum(1)
@@ -46,9 +46,9 @@ def _shares(buckets: Tensor) -> sparse.csr_matrix:
 
 
 def _conjugate_gradients(shares: sparse.csr_matrix, target: _Matrix) -> _Matrix:
-    """The X (8192, R) near the solution of (A^T A + ridge) X = A^T target, each column with steps of its own.
+    """X (8192, R), an approximate solution of (A^T A + ridge) X = A^T target; each column has its own step sizes.
 
-    Residuals are divided by the diagonal (Jacobi): n-grams are of very different frequency.
+    The diagonal is the preconditioner (Jacobi), because the frequencies of n-grams differ widely.
     """
     transposed = shares.T.tocsr()
     diagonal = np.asarray(shares.power(2).sum(0), dtype=np.float32).reshape(-1, 1) + np.float32(RIDGE)
@@ -68,10 +68,10 @@ def _conjugate_gradients(shares: sparse.csr_matrix, target: _Matrix) -> _Matrix:
 
 
 def _products(one: _Matrix, other: _Matrix) -> _Matrix:
-    """Of each column with its like: (8192, R) twice -> (R,)."""
+    """Inner products of corresponding columns: (8192, R) twice -> (R,)."""
     return np.asarray(np.einsum("br,br->r", one, other))
 
 
 def _quotient(above: _Matrix, below: _Matrix) -> _Matrix:
-    """0 where a column is solved (or was 0 from the start) and nothing is left to divide."""
+    """above / below, and 0 for a column that is solved (or was 0 from the start)."""
     return np.divide(above, below, out=np.zeros_like(above), where=below > 0)

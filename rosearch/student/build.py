@@ -17,7 +17,7 @@ from rosearch.student.configuration_rosearch import StudentConfig
 from rosearch.student.lexicon import NgramEmbedding
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification
 
-_ROWS_AT_ONCE = 4096  # of a word table: products of so many are exact enough in float32, their sum is float64
+_ROWS_AT_ONCE = 4096  # rows of a word table per float32 product; the products are summed in float64
 
 
 def build_student(
@@ -33,12 +33,12 @@ def build_student(
     seed: int,
     pieces: Sequence[str] | None = None,
 ) -> StudentForSequenceClassification:
-    """A student with fresh weights; equal ids and seeds give bit-identical ones.
+    """A student with fresh weights; equal genotype ids and seeds give bit-identical weights.
 
-    `labels` are the class names in order, empty for regression. `vocabulary`, `positions` and `token_types`
-    are the rows of the three tables; `pieces` the vocabulary's strings by id, needed where the genotype reads
-    characters. torch's own generators are left as they were. Raises `ValueError` with every structural problem
-    of the genotype, and where pieces are missing or of another number than the vocabulary.
+    `labels` are the class names in order, empty for regression. `vocabulary`, `positions` and `token_types` are the
+    rows of the three tables. `pieces` are the vocabulary's strings by id, needed if the genotype reads characters.
+    torch's own generators are left as they were. Raises `ValueError` with every structural problem of the genotype, and
+    if it needs pieces and their number is not the vocabulary's.
     """
     if problems := structural_problems(genotype):
         raise ValueError("; ".join(problems))
@@ -58,16 +58,20 @@ def build_student(
         label2id={name: index for index, name in enumerate(names)},
         problem_type="single_label_classification" if problem == "classification" else "regression",
     )
-    state = torch.get_rng_state()
-    try:
-        # The CPU's generator alone: torch.manual_seed would also reseed every GPU's.
-        torch.default_generator.manual_seed(seed)
-        student = StudentForSequenceClassification(config)
-    finally:
-        torch.set_rng_state(state)
+    student = _seeded_student(config, seed)
     if characters != "none":
         student.get_input_embeddings().spell(pieces)
     return student
+
+
+def _seeded_student(config: StudentConfig, seed: int) -> StudentForSequenceClassification:
+    state = torch.get_rng_state()
+    try:
+        # Only the CPU's generator: torch.manual_seed would also reseed those of all GPUs.
+        torch.default_generator.manual_seed(seed)
+        return StudentForSequenceClassification(config)
+    finally:
+        torch.set_rng_state(state)
 
 
 @torch.no_grad()
@@ -76,20 +80,19 @@ def inherit_embeddings(
 ) -> float:
     """Gives the student the teacher's embeddings, cut to its rank R by singular value decomposition.
 
-    The word table E (V, D) becomes E U, where the columns of U (D, R) are E's first R right singular vectors:
-    of all tables of rank R, E U U^T is the nearest to E (Eckart and Young 1936), and inner products between
-    its rows are those between rows of E U. Positions and token types are mapped by the same U, so that the
-    three still add up. Where R > D, the features beyond D start at 0. The student's map from R to its width
-    becomes orthonormal (the nearest to its seeded weights), which keeps lengths and angles. Draws no random
-    number.
+    The word table E (V, D) becomes E U. The columns of U (D, R) are E's first R right singular vectors: E U U^T is the
+    nearest to E of all tables of rank R (Eckart and Young 1936), with the inner products between rows of E U. Positions
+    and token types are mapped by the same U, so the three still add up. If R > D, the features beyond D start at 0. The
+    student's map from R to its width becomes orthonormal (the nearest to its seeded weights), which keeps lengths and
+    angles. No random number is drawn.
 
-    `rows` are the teacher's rows of the student's words, where its vocabulary is a part of the teacher's; otherwise
-    both count alike. A student of n-grams has no row for each word: its buckets are fitted to E U (see `buckets`).
-    Returns the share of the variance of E U that the student's words have: 1 where they are a table.
+    `rows` are the teacher's rows of the student's words, if its vocabulary is a part of the teacher's; otherwise both
+    have the same ids. A student of n-grams has no row per word: its buckets are fitted to E U (see `buckets`). Returns
+    the share of the variance of E U that the student's words reproduce: 1 for a word table.
 
-    Tables that the teacher lacks (DistilBERT has no token types, DeBERTa v3 no positions) keep their fresh
-    rows, as do rows beyond the teacher's. RoBERTa's positions start behind its padding index, the student's
-    at 0. Raises `BadInput` where the teacher knows fewer words than the student.
+    Tables that the teacher lacks (DistilBERT has no token types, DeBERTa v3 no positions) keep their fresh rows, as do
+    rows beyond the teacher's. RoBERTa's positions start behind its padding index, the student's at 0. Raises `BadInput`
+    if the teacher knows fewer words than the student.
     """
     words = teacher.get_input_embeddings().weight.detach()
     if rows is not None:
@@ -114,23 +117,23 @@ def inherit_embeddings(
 
 
 def _right_singular_vectors(table: Tensor) -> Tensor:
-    """(V, D) -> (D, D): columns in order of falling singular value.
+    """(V, D) -> (D, D), columns in order of falling singular value.
 
-    They are the eigenvectors of the D x D Gram matrix: several times faster than decomposing the table. The
-    squared condition number costs nothing here: whatever mixes among tiny values, the cut table is
-    as near (to 1e-12 on 30,522 x 768). Signs are fixed: the largest entry of each is positive.
+    They are the eigenvectors of the D x D Gram matrix, which is several times faster than decomposing the table. The
+    squared condition number costs nothing here: vectors of tiny values may mix, yet the cut table is as near (to 1e-12
+    on 30,522 x 768). Signs are fixed: the largest entry of each column is positive.
     """
     gram = torch.zeros(table.shape[1], table.shape[1], dtype=torch.float64, device=table.device)
     for start in range(0, len(table), _ROWS_AT_ONCE):
         rows = table[start : start + _ROWS_AT_ONCE].float()
         gram += rows.T @ rows
-    vectors: Tensor = torch.linalg.eigh(gram).eigenvectors.flip(1)  # eigenvalues come in rising order
+    vectors: Tensor = torch.linalg.eigh(gram).eigenvectors.flip(1)  # eigh gives rising eigenvalues
     largest = vectors.gather(0, vectors.abs().argmax(0, keepdim=True))
     return (vectors * largest.sign()).float()
 
 
 def _inherit_words(ours: nn.Module, words: Tensor, basis: Tensor, rank: int) -> float:
-    """Gives a word table or n-grams the teacher's words; returns the share of their variance that is kept."""
+    """Gives a word table or n-gram buckets the teacher's words; returns the kept share of their variance."""
     if not isinstance(ours, NgramEmbedding):
         _inherit(cast(nn.Embedding, ours).weight, words, basis)
         return 1.0
@@ -140,7 +143,7 @@ def _inherit_words(ours: nn.Module, words: Tensor, basis: Tensor, rank: int) -> 
 
 
 def _inherit(ours: Tensor, table: Tensor, basis: Tensor) -> None:
-    """Writes table @ basis into the rows and features that both have; further features become 0."""
+    """Writes table @ basis into the rows and features that both have; other features of these rows become 0."""
     rows, features = min(len(ours), len(table)), basis.shape[1]
     for start in range(0, rows, _ROWS_AT_ONCE):
         part = slice(start, min(start + _ROWS_AT_ONCE, rows))
@@ -149,7 +152,7 @@ def _inherit(ours: Tensor, table: Tensor, basis: Tensor) -> None:
 
 
 def _table(teacher: nn.Module, name: str, features: int) -> nn.Embedding | None:
-    """The teacher's embedding table of that name with as many features as its words, if it has one."""
+    """The teacher's embedding table of that name and width, or None."""
     for path, module in teacher.named_modules():
         fits = isinstance(module, nn.Embedding) and module.embedding_dim == features
         if fits and path.rpartition(".")[2] == name:

@@ -11,7 +11,7 @@ from typing import Any
 
 from transformers import PretrainedConfig
 
-# What `StudentConfig()` describes: transformers builds a default to write only what differs from it.
+# The genotype of `StudentConfig()`: transformers builds a default and writes only the differences from it.
 _DEFAULT: dict[str, Any] = {
     "width": 128,
     "rank": 64,
@@ -22,20 +22,20 @@ _DEFAULT: dict[str, Any] = {
     ],
 }
 
-
-# What the source does where the genotype does not say.
+# Settings of the source that the genotype does not give.
 _SOURCE: dict[str, Any] = {"encoding": "wordpiece", "characters": "none", "token_dropout": 0.0}
 
 
 class StudentConfig(PretrainedConfig):  # type: ignore[misc]
-    """How to build a student.
+    """The plan of a student.
 
     Args:
-        genotype: width, rank, pooling, nodes and source, as `Genotype.to_dict` gives them; 0 is the embedded input.
+        genotype: width, rank, pooling, nodes and source, as `Genotype.to_dict` gives them; node 0 is the embedded
+            input.
         vocab_size: rows of the word table.
         max_position_embeddings: rows of the position table, the longest input; positions start at 0.
         type_vocab_size: rows of the token-type table; at least 1.
-        dropout: share of features dropped after the embeddings, every operation and the pooling.
+        dropout: share of features dropped after the embeddings, each operation and the pooling.
         initializer_range: standard deviation of fresh embeddings and of a fresh classifier.
         layer_norm_eps: added to the variance in every layer norm.
         pad_token_id, bos_token_id, eos_token_id: special tokens, as the tokenizer has them.
@@ -64,11 +64,11 @@ class StudentConfig(PretrainedConfig):  # type: ignore[misc]
         self.dropout = dropout
         self.initializer_range = initializer_range
         self.layer_norm_eps = layer_norm_eps
-        # Derived, under the name that tools look for; whatever a file says, the genotype decides.
+        # The name that other tools look for. The genotype decides its value, whatever a file says.
         kwargs.pop("hidden_size", None)
         self.hidden_size = int(self.genotype["width"])
         super().__init__(**kwargs)
-        # Set here, since transformers 5 no longer sets them and yet reads them when it looks for padding.
+        # transformers 5 no longer sets these, yet reads them when it looks for padding.
         self.pad_token_id = pad_token_id
         self.bos_token_id = bos_token_id
         self.eos_token_id = eos_token_id

@@ -1,4 +1,4 @@
-"""What a student takes over from a distilled encoder: the weights of every operation that both have."""
+"""Starts a student from a distilled encoder: it takes over the weights of every operation that both have."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _Shapes = tuple[tuple[str, tuple[int, ...]], ...]
 
 @torch.no_grad()
 def inherit_operations(student: StudentForSequenceClassification, encoder: StudentModel) -> float:
-    """Copies weights of the encoder into a student of the same width; returns the share of its parameters that it got.
+    """Copies weights of the encoder into a student of the same width; returns the inherited share of its parameters.
 
-    In the order of the graph, each node of the student takes the weights of the encoder's next node of the same
-    operation, settings and shapes: no two get those of one, and their order stays. The embeddings are taken over where
-    they have the same tables, the final norm always. Of another width nothing is: 0.
+    In the order of the graph, each node of the student takes the weights of the encoder's next unused node with the
+    same operation, settings and shapes. The embeddings are copied if their tables have the same shapes, the final norm
+    always. From an encoder of another width nothing is copied, and the share is 0.
     """
     ours, theirs = student.student, encoder
     if ours.config.genotype["width"] != theirs.config.genotype["width"]:
@@ -39,9 +39,9 @@ def inherit_operations(student: StudentForSequenceClassification, encoder: Stude
 
 
 def load_initial(folder: str) -> StudentModel:
-    """The encoder (or the body of a classifier) of ours that `distillation.initial` names, in float32 on the CPU.
+    """The encoder in the folder `distillation.initial` (or the encoder of a student there), in float32 on the CPU.
 
-    Raises `BadInput` where the folder holds none.
+    Raises `BadInput` if the folder holds no encoder that rosearch distilled.
     """
     key, expected = "distillation.initial", "a folder with an encoder that rosearch distilled"
     try:
@@ -54,7 +54,7 @@ def load_initial(folder: str) -> StudentModel:
 
 
 def check_initial(folder: str, vocabulary: int) -> None:
-    """Raises `BadInput` where there is no such encoder, or one that reads another vocabulary than the teacher's."""
+    """Raises `BadInput` if the folder holds no encoder of ours, or its vocabulary has another size."""
     if (words := int(load_initial(folder).config.vocab_size)) != vocabulary:
         expected = f"an encoder of the teacher's {vocabulary} words"
         raise BadInput(Problem("experiment", "distillation.initial", expected, f"{words} words ({folder})"))

@@ -1,6 +1,6 @@
-"""From ids to lexical vectors where a vocabulary's pieces are read by their characters too.
+"""Lexical vectors of token ids, by word tables or by the characters of a vocabulary's pieces.
 
-A word table knows a misspelt word's pieces only as rows of their own; these layers also see how a piece is spelt.
+For a word table, the pieces of a misspelt word are unrelated rows; these layers also see how a piece is spelt.
 V is the vocabulary, R the rank of the embeddings, U the distinct ids of a batch.
 This file travels with every exported student: it imports nothing of rosearch.
 """
@@ -16,19 +16,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 CHARACTER_IDS, CHARACTER_FEATURES, CHARACTER_CHANNELS = 256, 16, 64
-CHARACTERS = 16  # of a piece that are read
-BUCKETS = 8192  # bucket 0 is none
-MOST_BUCKETS = 24  # of a piece
+CHARACTERS = 16  # characters read of a piece
+BUCKETS = 8192  # bucket 0 means none
+MOST_BUCKETS = 24  # per piece
 NGRAMS = (3, 4, 5)
 
 _RESERVED = re.compile(r"\[[^\[\]]+\]|<[^<>]+>")  # [CLS], <s>, [unused7]
-_BEGIN, _CONTINUE, _FIRST_CHARACTER = 1, 2, 3  # character ids; 0 is none
+_BEGIN, _CONTINUE, _FIRST_CHARACTER = 1, 2, 3  # character ids; 0 means none
 
 
 class TokenDropout(nn.Module):
-    """In training, a share of the tokens loses its lexical vector; never a text's first, which stands for the whole.
+    """In training, a share of the tokens loses its lexical vector; never a text's first token, which represents it.
 
-    The rest is not scaled up: unlike a feature, a missing word leaves a word unread, as an unknown one does.
+    The remaining vectors are not scaled up: a dropped token is an unread word, like an unknown one.
     """
 
     def __init__(self, share: float) -> None:
@@ -36,7 +36,7 @@ class TokenDropout(nn.Module):
         self.share = share
 
     def forward(self, words: Tensor) -> Tensor:
-        """(B, T, R) to itself; draws from torch's generator, where there is a share and in training only."""
+        """(B, T, R) -> (B, T, R). Draws from torch's generator in training, if the share is above 0."""
         if not self.training or not self.share:
             return words
         drop = torch.rand(words.shape[:2], device=words.device) < self.share
@@ -45,11 +45,11 @@ class TokenDropout(nn.Module):
 
 
 class SpelledEmbedding(nn.Embedding):
-    """A word table, to whose rows a small network over the characters of each piece adds.
+    """A word table plus a small network over the characters of each piece.
 
-    Characters (16 features), a convolution of 3, ReLU, the maximum over the piece and a linear map to R (after Kim
-    et al. 2016, arXiv 1508.06615, who have wider kernels, highways and no word table). The linear map starts at 0,
-    so that at first the table alone speaks.
+    Character vectors (16 features), a convolution of 3, ReLU, the maximum over the piece and a linear map to R (after
+    Kim et al. 2016, arXiv 1508.06615, who have wider kernels, highways and no word table). The linear map starts at 0,
+    so at first the output is that of the table.
     """
 
     def __init__(self, vocabulary: int, rank: int) -> None:
@@ -61,7 +61,7 @@ class SpelledEmbedding(nn.Embedding):
         self.register_buffer("spelling", torch.zeros(vocabulary, 1 + CHARACTERS, dtype=torch.uint8))
 
     def spell(self, pieces: Sequence[str]) -> None:
-        """Takes in the vocabulary's strings, one for each row."""
+        """Stores the characters of the vocabulary's V strings, by id."""
         self.spelling.copy_(character_ids(pieces))
 
     def forward(self, ids: Tensor) -> Tensor:
@@ -69,15 +69,15 @@ class SpelledEmbedding(nn.Embedding):
         unique, place = torch.unique(ids, return_inverse=True)
         spelling = self.spelling[unique].long()  # (U, 17)
         heard = F.relu(self.conv(self.characters(spelling).transpose(1, 2)))  # (U, 64, 17)
-        # At least 0 by the ReLU: a zero at the places without character never is the larger.
+        # ReLU gives at least 0, so a zero at places without a character never exceeds a real value.
         heard = heard.masked_fill((spelling == 0).unsqueeze(1), 0.0).amax(-1)
         return super().forward(ids) + F.embedding(place, self.out(heard))
 
 
 class NgramEmbedding(nn.Module):
-    """In place of a word table: the mean of the vectors of a piece's character n-grams, hashed into 8192 buckets.
+    """The mean vector of a piece's character n-grams, hashed into 8192 buckets; it takes the place of a word table.
 
-    Subword vectors as of fastText (Bojanowski et al. 2017, arXiv 1607.04606), with few buckets and a mean.
+    Subword vectors of fastText (Bojanowski et al. 2017, arXiv 1607.04606), with fewer buckets and a mean.
     """
 
     def __init__(self, vocabulary: int, rank: int) -> None:
@@ -92,7 +92,7 @@ class NgramEmbedding(nn.Module):
         return self.table.weight
 
     def spell(self, pieces: Sequence[str]) -> None:
-        """Takes in the vocabulary's strings, one for each id."""
+        """Stores the buckets of the vocabulary's V strings, by id."""
         self.buckets.copy_(ngram_buckets(pieces))
 
     def forward(self, ids: Tensor) -> Tensor:
@@ -110,7 +110,7 @@ LEXICONS: dict[str, Callable[[int, int], nn.Module]] = {
 
 
 def character_ids(pieces: Sequence[str]) -> Tensor:
-    """(V, 17) of uint8: whether a piece begins a word, its first 16 characters, 0 behind them."""
+    """(V, 17) uint8: for each piece a mark (it begins or continues a word), its first 16 characters, then 0."""
     rows = []
     for letters, begins in _spelled(pieces):
         shown = [_FIRST_CHARACTER + ord(letter) % (CHARACTER_IDS - _FIRST_CHARACTER) for letter in letters[:CHARACTERS]]
@@ -119,11 +119,11 @@ def character_ids(pieces: Sequence[str]) -> Tensor:
 
 
 def ngram_buckets(pieces: Sequence[str]) -> Tensor:
-    """(V, 24) of int16: the buckets of each piece, 0 behind them.
+    """(V, 24) int16: the buckets of each piece, then 0.
 
-    The n-grams are those of `<piece>`, of lengths 3 to 5, and the whole; `#` in place of `<` where a word goes on.
-    Of more than 24 the whole stays and those of the smallest hashes, so that like pieces keep like ones (Broder
-    1997). A reserved piece, such as [CLS], has one bucket that is nobody else's; numbered ones share theirs.
+    The n-grams are those of `<piece>` with lengths 3 to 5, and the whole; `#piece>` if it continues a word. If there
+    are more than 24, the whole and those with the smallest hashes stay, so that similar pieces keep similar n-grams
+    (Broder 1997). A reserved piece, such as [CLS], has a bucket of its own; numbered ones such as [unused7] share one.
     """
     reserved = [re.sub(r"\d+", "", piece) if _RESERVED.fullmatch(piece) else "" for piece in pieces]
     own = {name: bucket for bucket, name in enumerate(sorted({*reserved} - {""}), start=1)}
@@ -142,9 +142,9 @@ def _padded(rows: list[list[int]], length: int) -> Tensor:
 
 
 def _spelled(pieces: Sequence[str]) -> Iterator[tuple[str, bool]]:
-    """The letters of each piece, and whether it begins a word: `##` says that it does not, `Ġ` or `▁` that it does.
+    """The letters of each piece, and True if it begins a word: `##` marks that it does not, `Ġ` or `▁` that it does.
 
-    Which of them a vocabulary uses is the one that most of its pieces have.
+    The vocabulary's mark is the one that most of its pieces have.
     """
     mark = max(("##", "Ġ", "▁"), key=lambda mark: sum(piece.startswith(mark) for piece in pieces))
     for piece in pieces:
@@ -153,5 +153,5 @@ def _spelled(pieces: Sequence[str]) -> Iterator[tuple[str, bool]]:
 
 
 def _hash(text: str) -> int:
-    """The same in every process, unlike Python's."""
+    """A hash that is the same in every process, unlike Python's."""
     return int.from_bytes(hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest(), "big")

@@ -1,6 +1,6 @@
-"""Operations that look at a token's neighbours: convolutions and pools. Each maps (batch, tokens, width) to itself.
+"""Local operations: convolutions and pools over adjacent tokens. Each maps (B, T, W) to itself.
 
-B is the batch, T the tokens, W the width; `keep` and what becomes of padding are as in `operations`.
+B is the batch, T the tokens, W the width. `operations` explains `keep` and the treatment of padding.
 
 This file travels with every exported student: it imports nothing of rosearch.
 """
@@ -17,15 +17,15 @@ LIGHT_HEADS = 8
 
 
 def zero_pads(x: Tensor, keep: Tensor | None) -> Tensor:
-    """x (B, T, W) with zeros at the padded tokens."""
+    """x (B, T, W) with zeros at the padded tokens; `keep` is (B, T), True at real tokens, or None without padding."""
     return x if keep is None else x.masked_fill(~keep.unsqueeze(-1), 0.0)
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, dilation: int = 1, groups: int = 1) -> Tensor:
-    """Convolution along the tokens, (B, T, W) to itself, with a weight (W, W / groups, kernel); kernel odd.
+    """Convolution along the tokens, (B, T, W) -> (B, T, W), with a weight (W, W / groups, kernel); the kernel is odd.
 
-    It runs as conv2d over the view (B, W, 1, T): tokens by features in memory is channels-last there, so
-    nothing is transposed, and on CPU a depthwise kernel is 2 to 20 times faster so than by conv1d.
+    It runs as conv2d over the view (B, W, 1, T). Memory in the order tokens, features is channels-last for that view,
+    so nothing is transposed; on CPU a depthwise kernel is 2 to 20 times faster than by conv1d.
     """
     reach = dilation * (weight.shape[-1] - 1) // 2
 
@@ -35,27 +35,25 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, dilation: int = 1, 
         return y.squeeze(2).transpose(1, 2)
 
     if groups > 1 and x.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
-        # A depthwise kernel does little but move memory, and the CPU's float32 one is faster than its
-        # bfloat16 one.
+        # A depthwise kernel mostly moves memory, and on CPU float32 is faster than bfloat16.
         with torch.autocast("cpu", enabled=False):
             return along_tokens(x.to(weight.dtype))
     return along_tokens(x)
 
 
 class LocalOperation(nn.Module, ABC):
-    """What looks at a token's neighbours: work on each token alone, along the tokens, and on each alone again.
+    """An operation in three steps: on each token alone, along the tokens, on each token alone again.
 
-    A token's output depends on the tokens up to `reach` to either side, every `dilation`-th of them.
+    A token's output depends on the tokens up to `reach` to either side, every `dilation`-th of them. Raises
+    `ValueError` unless the kernel is odd.
     """
 
-    zeros_pad = True  # whether `along` may be given zeros at the pads in place of `keep`
+    zeros_pad = True  # `along` gives the same for zeros at the pads as for `keep`
 
     def __init__(self, kernel: int, dilation: int = 1) -> None:
         super().__init__()
         if kernel < 1 or kernel % 2 == 0:
-            raise ValueError(
-                f"a kernel must be odd, so that each token stands in the middle of its window, got {kernel}"
-            )
+            raise ValueError(f"a kernel must be odd, so that it reaches equally far to both sides, got {kernel}")
         self.kernel, self.dilation, self.reach = kernel, dilation, dilation * (kernel // 2)
 
     def forward(self, x: Tensor, keep: Tensor | None) -> Tensor:
@@ -63,15 +61,15 @@ class LocalOperation(nn.Module, ABC):
         return self.after(self.along(self.before(x), keep))
 
     def before(self, x: Tensor) -> Tensor:
-        """What is done to each token first: (..., W) -> (..., W)."""
+        """The first step, on each token alone: (..., W) -> (..., W)."""
         return x
 
     @abstractmethod
     def along(self, x: Tensor, keep: Tensor | None) -> Tensor:
-        """What looks at neighbours: (B, T, W) -> (B, T, W)."""
+        """The step along the tokens: (B, T, W) -> (B, T, W)."""
 
     def after(self, x: Tensor) -> Tensor:
-        """What is done to each token last: (..., W) -> (..., W); it may be `x` itself."""
+        """The last step, on each token alone: (..., W) -> (..., W); it may return `x` itself."""
         return x
 
 
@@ -116,7 +114,7 @@ class SeparableConvolution(LocalOperation):
 class LightConvolution(LocalOperation):
     """Lightweight convolution (Wu 2019, arXiv 1901.10430), between a gated linear unit and a linear map.
 
-    Eight kernels, each softmaxed over its taps and shared by an eighth of the features.
+    There are eight kernels, each softmaxed over its taps and shared by an eighth of the features.
     """
 
     def __init__(self, width: int, kernel: int) -> None:
@@ -144,7 +142,7 @@ class LightConvolution(LocalOperation):
 
 
 class MaxPool(LocalOperation):
-    """The largest value of each feature over the real tokens of the window."""
+    """The largest value of each feature over the real tokens within reach."""
 
     zeros_pad = False
 
@@ -161,7 +159,7 @@ class MaxPool(LocalOperation):
 
 
 class AveragePool(LocalOperation):
-    """The mean of each feature over the real tokens of the window."""
+    """The mean of each feature over the real tokens within reach."""
 
     zeros_pad = False
 
@@ -171,7 +169,7 @@ class AveragePool(LocalOperation):
     def along(self, x: Tensor, keep: Tensor | None) -> Tensor:
         """(B, T, W) -> (B, T, W)."""
         real = x.new_ones(1, x.shape[1], 1) if keep is None else keep.unsqueeze(-1).to(x.dtype)
-        # Both are divided by the kernel, so it drops out; a window of pads alone is 0 / (1 / kernel).
+        # Both means are divided by the kernel, which cancels; pads without a real token in reach give 0 / (1 / kernel).
         return self._average(zero_pads(x, keep)) / self._average(real).clamp(min=1 / self.kernel)
 
     def _average(self, x: Tensor) -> Tensor:

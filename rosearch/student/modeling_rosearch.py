@@ -1,7 +1,7 @@
 """The student as a Hugging Face model: embeddings, the graph of operations, pooling, classifier.
 
 B is the batch, T the tokens, W the width, R the rank of the embeddings.
-This file travels with every exported student: it imports nothing of rosearch but its neighbours.
+This file travels with every exported student: it imports only the files beside it that travel too.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .operations import MERGES, Gate, Mean, build_operation
 class Embeddings(nn.Module):
     """Word, position and token-type embeddings of rank R, summed, projected to W, normed.
 
-    `word` gives a token's lexical vector, of a table or of its characters (see `lexicon`).
+    `word` gives a token's lexical vector, from a table or from its characters (see `lexicon`).
     """
 
     def __init__(self, config: StudentConfig) -> None:
@@ -42,7 +42,10 @@ class Embeddings(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, words: Tensor, token_type_ids: Tensor | None, position_ids: Tensor | None) -> Tensor:
-        """Lexical vectors (B, T, R) -> (B, T, W). Positions default to 0, 1, ..., token types to 0."""
+        """Lexical vectors (B, T, R) -> (B, T, W). Positions default to 0, 1, ..., token types to 0.
+
+        Raises `ValueError` for more tokens than the student has positions.
+        """
         tokens, positions = words.shape[1], self.position.num_embeddings
         if position_ids is None and tokens > positions:
             raise ValueError(f"an input of {tokens} tokens is too long: the student has {positions} positions")
@@ -54,7 +57,7 @@ class Embeddings(nn.Module):
 
 
 class GraphNode(nn.Module):
-    """One node of the genotype: merge what it reads, then operate on it."""
+    """One node of the genotype: a merge of its inputs, then its operation."""
 
     def __init__(self, node: Mapping[str, Any], config: StudentConfig) -> None:
         super().__init__()
@@ -67,7 +70,7 @@ class GraphNode(nn.Module):
         self.operation = build_operation(node["op"], settings, width, config.dropout, config.layer_norm_eps)
 
     def forward(self, states: list[Tensor], keep: Tensor | None) -> Tensor:
-        """All earlier outputs, each (B, T, W) -> (B, T, W)."""
+        """The outputs of all earlier nodes, each (B, T, W) -> (B, T, W)."""
         inputs = [states[read] for read in self.reads]
         y: Tensor = self.operation(inputs[0] if self.merge is None else self.merge(inputs), keep)
         return y
@@ -108,7 +111,7 @@ class AttentionPooling(nn.Module):
         """(B, T, W) -> (B, W)."""
         scores = self.score(x).squeeze(-1)
         if keep is not None:
-            # Not -inf: a text without any real token would become NaN.
+            # With -inf, a text without any real token would become NaN.
             scores = scores.masked_fill(~keep, torch.finfo(scores.dtype).min)
         y: Tensor = (scores.softmax(-1).unsqueeze(1) @ x).squeeze(1)
         return y
@@ -122,7 +125,7 @@ POOLINGS: dict[str, Callable[[int], nn.Module]] = {
 
 
 class StudentPreTrainedModel(PreTrainedModel):  # type: ignore[misc]
-    """What both models share: configuration, initial weights, access to the word table."""
+    """The base of both models: configuration, initial weights, access to the word table."""
 
     config_class = StudentConfig
     base_model_prefix = "student"
@@ -130,9 +133,9 @@ class StudentPreTrainedModel(PreTrainedModel):  # type: ignore[misc]
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
-        # Fan-in scaling in place of transformers' fixed 0.02: widths and kernels differ from node to node, and
-        # a depthwise kernel of 0.02 would all but mute its branch. The classifier starts small, so that the
-        # first loss is that of a guess; at full scale the first hundred steps go into undoing it.
+        # Fan-in scaling in place of transformers' fixed 0.02: widths and kernels differ from node to node, and a
+        # depthwise kernel of 0.02 would all but mute its branch. The classifier starts small, so that the first loss is
+        # that of a guess; at full scale the first hundred steps would be spent on undoing it.
         if isinstance(module, nn.Linear | nn.Conv1d):
             fan_in = module.weight[0].numel()
             is_classifier = module is getattr(self, "classifier", None)
@@ -141,7 +144,7 @@ class StudentPreTrainedModel(PreTrainedModel):  # type: ignore[misc]
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.Embedding):
             nn.init.normal_(module.weight, std=self.config.initializer_range)
-            if isinstance(module, SpelledEmbedding):  # after its parts: transformers starts with the innermost
+            if isinstance(module, SpelledEmbedding):  # its parts are initialised by now: innermost modules come first
                 nn.init.zeros_(module.out.weight)
         elif isinstance(module, nn.LayerNorm):
             nn.init.ones_(module.weight)
@@ -152,7 +155,7 @@ class StudentPreTrainedModel(PreTrainedModel):  # type: ignore[misc]
             nn.init.normal_(module.taps, std=module.taps.shape[-1] ** -0.5)
 
     def resize_token_embeddings(self, new_num_tokens: int | None = None, *arguments: Any, **settings: Any) -> nn.Module:
-        """As in transformers. Raises `ValueError` where words are read by their characters: those are not known."""
+        """As in transformers. Raises `ValueError` for a student that reads characters: new words have none."""
         if self.config.source["characters"] == "none":
             resized: nn.Module = super().resize_token_embeddings(new_num_tokens, *arguments, **settings)
             return resized
@@ -165,7 +168,7 @@ class StudentPreTrainedModel(PreTrainedModel):  # type: ignore[misc]
 
 
 class StudentModel(StudentPreTrainedModel):
-    """The student without a classifier. Raises `ValueError` where its genotype cannot be built."""
+    """The student without a classifier. Raises `ValueError` if its genotype cannot be built."""
 
     def __init__(self, config: StudentConfig) -> None:
         super().__init__(config)
@@ -182,11 +185,11 @@ class StudentModel(StudentPreTrainedModel):
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Module:
-        """Ids (B, T) to lexical vectors (B, T, R). Its `weight` is the word table, or that of n-grams."""
+        """The module from ids (B, T) to lexical vectors (B, T, R). Its `weight` is the table of words or of n-grams."""
         return self.embeddings.word
 
     def set_input_embeddings(self, value: nn.Module) -> None:
-        """Replaces what `get_input_embeddings` gives."""
+        """Replaces the module that `get_input_embeddings` gives."""
         self.embeddings.word = value
 
     def forward(
@@ -203,14 +206,14 @@ class StudentModel(StudentPreTrainedModel):
 
         Args:
             input_ids: (B, T) integers; either these or `inputs_embeds`.
-            attention_mask: (B, T), 0 at padding; missing, nothing is padding (as in BERT).
-            token_type_ids: (B, T); missing, all 0.
-            position_ids: (B, T) or (1, T); missing, 0, 1, ...
+            attention_mask: (B, T), 0 at padding; without it nothing is padding (as in BERT).
+            token_type_ids: (B, T); default 0.
+            position_ids: (B, T) or (1, T); default 0, 1, ...
             inputs_embeds: (B, T, R), in place of the lexical vectors of `input_ids`.
             output_hidden_states: also give the outputs of source, nodes and final norm, each (B, T, W).
             return_dict: an output object (default) or a tuple.
 
-        Raises `ValueError` where both or neither of the inputs are given, or the input is too long.
+        Raises `ValueError` if both or neither of the inputs are given, or the input is too long.
         """
         return_dict = self.config.return_dict if return_dict is None else return_dict
         if output_hidden_states is None:
@@ -244,6 +247,7 @@ class StudentForSequenceClassification(StudentPreTrainedModel):
         self.classifier = nn.Linear(config.genotype["width"], config.num_labels)
         self.post_init()
 
+    # The arguments of `StudentModel.forward` are listed again: transformers and peers inspect this signature.
     def forward(
         self,
         input_ids: Tensor | None = None,
@@ -257,8 +261,7 @@ class StudentForSequenceClassification(StudentPreTrainedModel):
     ) -> SequenceClassifierOutput | tuple[Any, ...]:
         """Tokens to logits (B, labels), and with `labels` the loss of the configuration's `problem_type`.
 
-        The other arguments are those of `StudentModel.forward`; loss and outputs are those of transformers'
-        BERT.
+        The other arguments are those of `StudentModel.forward`; loss and outputs are those of transformers' BERT.
         """
         return_dict = self.config.return_dict if return_dict is None else return_dict
         outputs = self.student(

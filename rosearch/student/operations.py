@@ -1,11 +1,10 @@
-"""The operations of the search space in torch. Each maps (batch, tokens, width) to itself.
+"""The operations of the search space in torch. Each maps (B, T, W) to itself.
 
-B is the batch, T the tokens, W the width. `keep` is a boolean (B, T), true at real tokens, or None where
-nothing is padded. Whatever looks at neighbours first zeroes the pads, so that a sentence's output does not
-depend on how much padding its batch has; what a padded position itself holds is never read, but always
-finite.
+B is the batch, T the tokens, W the width. `keep` is a boolean (B, T), True at real tokens, or None without padding.
+Operations that read other tokens zero or mask the pads first, so a sentence's output does not depend on the padding of
+its batch. The value at a padded position is never read, but always finite.
 
-This file travels with every exported student: it imports nothing of rosearch but its neighbours.
+This file travels with every exported student: it imports only the files beside it that travel too.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from .local_operations import (
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, keep: Tensor | None) -> Tensor:
-    """Scaled dot-product attention to the real tokens: three times (B, heads, T, D) -> (B, heads, T, D)."""
+    """Scaled dot-product attention to the real tokens: query, key, value (B, heads, T, D) -> (B, heads, T, D)."""
     mask = None if keep is None else keep[:, None, None, :]
     return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
 
@@ -38,8 +37,8 @@ def attend(query: Tensor, key: Tensor, value: Tensor, keep: Tensor | None) -> Te
 class Attention(nn.Module):
     """Multi-head attention (Vaswani 2017, arXiv 1706.03762).
 
-    With `conv`, a depthwise convolution over 3 tokens follows each of queries, keys and values (Primer: So
-    2021, arXiv 2109.08668).
+    With `conv`, a depthwise convolution over 3 tokens follows each of queries, keys and values (Primer: So 2021, arXiv
+    2109.08668). Raises `ValueError` if the heads do not divide the width.
     """
 
     def __init__(self, width: int, heads: int, conv: bool = False) -> None:
@@ -57,14 +56,14 @@ class Attention(nn.Module):
         return y
 
     def read(self, made: Tensor, keep: Tensor | None) -> Tensor:
-        """What each token reads of the others, from queries, keys and values: (B, T, 3 W) -> (B, T, W)."""
+        """Attention over queries, keys and values, side by side: (B, T, 3 W) -> (B, T, W), before the output map."""
         batch, tokens, width = made.shape
         # Each (B, heads, T, W / heads).
         query, key, value = made.reshape(batch, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         return attend(query, key, value, keep).transpose(1, 2).reshape(batch, tokens, width // 3)
 
     def mixed(self, made: Tensor, keep: Tensor | None) -> Tensor:
-        """Queries, keys and values after their convolution, where there is one: (B, T, 3 W) to itself."""
+        """Queries, keys and values after their convolution, if there is one: (B, T, 3 W) -> (B, T, 3 W)."""
         if self.mix is None:
             return made
         return convolve(zero_pads(made, keep), self.mix.weight, self.mix.bias, groups=self.mix.groups)
@@ -84,7 +83,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 class FeedForward(nn.Module):
-    """Two linear maps around an activation; the inner width is `ratio` times W."""
+    """Two linear maps around an activation; the inner width is round(ratio x W)."""
 
     def __init__(self, width: int, ratio: float, activation: str) -> None:
         super().__init__()
@@ -102,7 +101,7 @@ class FeedForward(nn.Module):
 
 
 class GatedLinearUnit(nn.Module):
-    """A linear map, half of whose outputs gate the rest (Dauphin 2017, arXiv 1612.08083), and another."""
+    """A gated linear unit (Dauphin 2017, arXiv 1612.08083), then a linear map."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -129,7 +128,7 @@ OPERATIONS: dict[str, Callable[..., nn.Module]] = {
 
 
 class Residual(nn.Module):
-    """y = x + dropout(f(LN(x))): every operation but identity."""
+    """y = x + dropout(f(LN(x))); the frame of every operation but identity."""
 
     def __init__(self, operation: nn.Module, width: int, dropout: float, eps: float) -> None:
         super().__init__()
@@ -152,7 +151,7 @@ class Identity(nn.Module):
 
 
 def build_operation(op: str, settings: Mapping[str, Any], width: int, dropout: float, eps: float) -> nn.Module:
-    """The module of one node, called as module(x, keep). Raises `ValueError` on what it does not know."""
+    """The module of one node, called as module(x, keep). Raises `ValueError` for unknown operations or settings."""
     if op == "identity":
         return Identity()
     if op not in OPERATIONS:
@@ -165,7 +164,7 @@ def build_operation(op: str, settings: Mapping[str, Any], width: int, dropout: f
 
 
 class Mean(nn.Module):
-    """The mean of the inputs: their sum, at the scale of one of them."""
+    """The mean of the inputs: a sum at the scale of one input."""
 
     def __init__(self, width: int, inputs: int) -> None:
         super().__init__()
@@ -179,7 +178,7 @@ class Mean(nn.Module):
 
 
 class Gate(nn.Module):
-    """A weighted mean of the inputs with weights of its own for each feature; it starts as the plain mean."""
+    """A learned weighted mean of the inputs, with separate weights for each feature; it starts as the plain mean."""
 
     def __init__(self, width: int, inputs: int) -> None:
         super().__init__()

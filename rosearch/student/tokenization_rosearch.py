@@ -1,8 +1,8 @@
 """The tokenizer of a student with robust encodings: words are replaced before a fast tokenizer cuts them.
 
-A robust encoding (Jones et al. 2020, arXiv 2005.01229) maps each word, and what an attacker makes of it, to one
-representative. Here that is one function of each word alone: a word that is unknown, or far rarer than one that is a
-single edit away, is read as that one; a word with a synonym code is read as its code.
+A robust encoding (Jones et al. 2020, arXiv 2005.01229) maps a word and its perturbations to one representative. Here it
+is a function of each word alone. A word that is unknown, or far rarer than a word one edit away, is read as that word.
+A word with a synonym code is read as its code.
 This file travels with exported students that need it: it imports nothing of rosearch.
 """
 
@@ -24,11 +24,11 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
 class WordEncoding:
-    """A pure function of a word. `data` is what `encoding.json` holds.
+    """A pure function of a word. `data` is the content of `encoding.json`.
 
-    `weights` are the words known, with how often each is expected; a word takes the place of another that is one
-    edit away (insertion, deletion, substitution, swap of neighbours) and `ratio` times rarer. Empty: no typos are
-    read. `codes` map a word to its representative, after that.
+    `weights` maps known words to their expected frequency. A word that is more than `ratio` times rarer than another
+    one edit away (insertion, deletion, substitution, swap of adjacent letters) is read as that other word. Without
+    weights no typos are corrected. Then `codes` maps a word to its representative.
     """
 
     def __init__(self, data: dict[str, Any]) -> None:
@@ -39,7 +39,7 @@ class WordEncoding:
         self.word = lru_cache(maxsize=2**18)(self._word)
 
     def text(self, text: str) -> str:
-        """A text with each of its words encoded; words are lower-cased, all else stays."""
+        """The text with each word lower-cased and encoded; everything else stays."""
         return _WORD.sub(lambda match: self.word(match.group().lower()), text)
 
     def _word(self, word: str) -> str:
@@ -47,7 +47,7 @@ class WordEncoding:
         return self.codes.get(read, read)
 
     def _read(self, word: str) -> str:
-        """The most expected word that this one may be a typo of, or itself; single letters could be anything."""
+        """The most frequent word that this one may be a typo of, or itself. Single letters are never corrected."""
         if len(word) < 2:
             return word
         best, most = word, self.weights.get(word, 0.0) * self.ratio
@@ -70,18 +70,18 @@ def _edits(word: str) -> set[str]:
 
 
 class EncodedTokenizer(PreTrainedTokenizerFast):  # type: ignore[misc]
-    """A fast tokenizer that encodes words first. Saved as the usual files and `encoding.json`."""
+    """A fast tokenizer that encodes words first. It is saved as the usual files and `encoding.json`."""
 
     vocab_files_names = {**PreTrainedTokenizerFast.vocab_files_names, "encoding_file": ENCODING_FILE}  # noqa: RUF012
     slow_tokenizer_class = None
 
     encoding: WordEncoding | None = None
-    source_ids: list[int] | None = None  # of the pieces, in the tokenizer that they were taken from
+    source_ids: list[int] | None = None  # ids of the pieces in the tokenizer that they come from
 
-    # No `__init__`: of a class that has one, transformers 5 builds the backend anew, without what tokenizer.json says.
+    # No `__init__`: for a class that has one, transformers 5 rebuilds the backend and ignores tokenizer.json.
     @classmethod
     def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
-        """As usual, and with the encoding."""
+        """As in transformers, with the encoding."""
         loaded = super().from_pretrained(*args, **kwargs)
         file = loaded.init_kwargs.get("encoding_file")
         if file is not None:
@@ -89,24 +89,24 @@ class EncodedTokenizer(PreTrainedTokenizerFast):  # type: ignore[misc]
         return loaded
 
     def set_encoding(self, data: dict[str, Any]) -> None:
-        """Encode words as `data` says (see `WordEncoding`)."""
+        """Sets the encoding; `data` is explained in `WordEncoding`."""
         self.encoding = WordEncoding(data)
 
     @property
     def encoding_fingerprint(self) -> str:
-        """32 hex digits of the encoding: part of what decides the ids."""
+        """A hash of the encoding, 32 hex digits; the token ids depend on it."""
         data = None if self.encoding is None else self.encoding.data
         return hashlib.blake2b(json.dumps(data, sort_keys=True).encode(), digest_size=16).hexdigest()
 
     def _encoded(self, text: Any) -> Any:
-        """A text, a pair, or lists of them."""
+        """The same with encoded words: a text, a pair, or lists of them."""
         if self.encoding is None or text is None:
             return text
         if isinstance(text, str):
             return self.encoding.text(text)
         return type(text)(self._encoded(part) for part in text)
 
-    # What every call ends in: the one in transformers 4, the other in 5.
+    # Every call ends in one of these: the first in transformers 4, the second in 5.
     if hasattr(PreTrainedTokenizerFast, "_batch_encode_plus"):
 
         def _batch_encode_plus(self, batch_text_or_text_pairs: Any, *args: Any, **kwargs: Any) -> Any:

@@ -1,1 +1,1 @@
-"""From a teacher to a student: the teacher's weights, its cached outputs, the losses and the training."""
+"""Training: the teacher and its cached outputs, the methods of distillation, the training loop."""

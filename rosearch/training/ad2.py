@@ -1,8 +1,8 @@
-"""AD^2: distillation on input embeddings that are moved to where the student leaves the teacher.
+"""AD^2: distillation on input embeddings that are moved to where student and teacher differ most.
 
 Adversarial Data Augmentation for Task-Specific Knowledge Distillation of Pre-trained Transformers (Zhang et al.,
-AAAI 2022, doi 10.1609/aaai.v36i10.21423). The paper publishes the idea; equations and sizes here are ours, or those of
-peers, as docs/methods/ad2.md says one by one.
+AAAI 2022, doi 10.1609/aaai.v36i10.21423). The paper publishes the idea. Equations and sizes are ours or those of peers;
+docs/methods/ad2.md lists each.
 """
 
 from __future__ import annotations
@@ -24,15 +24,16 @@ from rosearch.training.perturbation import ascend, embed, random_start, with_emb
 
 
 class AdversarialDistillation(Method):
-    """loss = that of `kd` + weight D(teacher(x), student(E(x) + delta)), delta where D is large; D = tau^2 KL, or MSE.
+    """loss = loss of `kd` + weight D(teacher(x), student(E(x) + delta)), with delta such that D is large.
 
-    The teacher never sees a perturbed input: its outputs are those of the clean rows, computed once.
+    D is tau^2 KL for classes, the mean squared error for scores. The teacher never sees a perturbed input: its outputs
+    for the clean rows are computed once.
     """
 
     special: Tensor
 
     def __init__(self, config: DistillationConfig, problem: str, special: Sequence[int]) -> None:
-        """`special` are the token ids that are not moved."""
+        """`special` lists the token ids whose embeddings are not moved."""
         super().__init__()
         self.config = config
         self.problem = problem
@@ -43,23 +44,23 @@ class AdversarialDistillation(Method):
         """The method; it has no parameters of its own."""
         tokenizer, config = inputs.tokenizer, inputs.config
         special = set() if config.ad2.perturb_special else set(tokenizer.all_special_ids)
-        special.discard(tokenizer.unk_token_id)  # stands for a word
+        special.discard(tokenizer.unk_token_id)  # it stands for a word
         return cls(config, inputs.problem, sorted(special))
 
     def losses(self, student: PreTrainedModel, batch: Batch, teacher: TeacherRows) -> Iterator[Tensor]:
-        """See the class; the student runs on the clean rows, `steps` times to find delta, and on what that gives."""
+        """See the class. The student runs on the clean rows, `steps` times to find delta, and on the moved rows."""
         yield label_loss(student(**batch.inputs).logits, batch, teacher, self.config, self.problem)
         words = embed(student, batch.input_ids)
         moved = words + self.perturbation(student, words.detach(), batch, teacher)
         yield self.config.ad2.weight * self._divergence(student, moved, batch, teacher)
 
     def perturbation(self, student: PreTrainedModel, words: Tensor, batch: Batch, teacher: TeacherRows) -> Tensor:
-        """delta (B, T, R) for word embeddings of that shape; zero on padding and on what is not to be moved."""
+        """delta (B, T, R) for word embeddings of that shape; zero on padding and on tokens that are not moved."""
         sizes = self.config.ad2.sizes
         mask = batch.attention_mask.bool() & ~torch.isin(batch.input_ids, self.special)
 
         def loss_of(delta: Tensor) -> Tensor:
-            # The sum over rows: the gradient of a row does not hang on how many there are.
+            # Summed over rows, so that the gradient of a row does not depend on their number.
             return len(batch) * self._divergence(student, words + delta, batch, teacher)
 
         start = random_start(mask, words.shape[-1], sizes.start, sizes.norm)

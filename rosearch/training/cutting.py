@@ -1,7 +1,7 @@
-"""A student cut from its teacher: some of its layers, and the words that it still needs.
+"""A student cut from its teacher: some of the layers, and only the words that it needs.
 
-Such a student starts from what the teacher knows (as DistilBERT, Sanh et al. 2019, arXiv 1910.01108, whose layers are
-every other one of BERT's) and is a plain model of the teacher's own class.
+Such a student starts with the teacher's weights, as DistilBERT does (Sanh et al. 2019, arXiv 1910.01108), which takes
+every other layer of BERT. It is a plain model of the teacher's own class.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _COUNTS = ("num_hidden_layers", "n_layers")
 def cut_student(
     teacher: PreTrainedModel, layers: Sequence[int], rows: Sequence[int] | None, pad: int
 ) -> PreTrainedModel:
-    """A copy of the teacher with these `layers` (from 0, rising) in their order, in float32, trainable.
+    """A trainable float32 copy of the teacher with these `layers` (counted from 0, rising).
 
-    `rows` are the teacher's rows of the words that are kept (none: all), and `pad` the padding's id among them. The
-    teacher is left as it was. Raises `BadInput` for a layer that it lacks, or a model whose layers are not to be found.
+    `rows` are the teacher's rows of the kept words (None: all), and `pad` is the id of the padding among them. The
+    teacher is left as it was. Raises `BadInput` for a layer that it lacks, or a model whose layers cannot be found.
     """
     path, count = _layers_of(teacher)
     if any(not 0 <= layer < count for layer in layers) or sorted(set(layers)) != list(layers):
@@ -42,7 +42,7 @@ def cut_student(
 
 
 def _layers_of(model: PreTrainedModel) -> tuple[str, int]:
-    """Where the model's layers are, as a path of modules, and how many."""
+    """The module path of the model's list of layers, and their number."""
     count = next((getattr(model.config, name) for name in _COUNTS if hasattr(model.config, name)), None)
     for path, module in model.named_modules():
         if isinstance(module, nn.ModuleList) and len(module) == count:

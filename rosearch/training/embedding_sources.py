@@ -1,4 +1,4 @@
-"""Perturbations of the input embeddings: what robust distillation draws on besides perturbed text."""
+"""Sources of perturbed input embeddings for robust distillation."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from rosearch.training.perturbation import ascend, embed, random_start, with_emb
 from rosearch.training.text_sources import WORD, lists_of
 
 EmbeddingSource = Callable[[PreTrainedModel, Batch, TeacherRows, float], dict[str, Any]]
-"""A student, a batch, the teacher's clean outputs and a strength of 0 to 1, to the student's inputs."""
+"""From a student, a batch, the teacher's clean outputs and a strength of 0 to 1 to the student's model inputs."""
 
 _BALL_STEPS = 2
-_HULL_WORDS = 8  # synonyms of a word at most
-_HULL_STEP = 10.0  # of the ascent on the softmax's arguments, by normalised gradients (ASCC's Adam rate, rounded)
+_HULL_WORDS = 8  # most synonyms of a word
+_HULL_STEP = 10.0  # step size on the softmax's arguments, along normalised gradients (ASCC's Adam rate, rounded)
 
 
 def ball(inputs: TrainingInputs, student: PreTrainedModel) -> EmbeddingSource:
-    """Worst cases in a ball around the input embeddings: AD^2's perturbation, two steps, `epsilon` its L2 norm."""
+    """Worst cases in a ball around the input embeddings: AD^2's perturbation in two steps, of L2 norm <= `epsilon`."""
     config = inputs.config.robust_kd
     special = torch.tensor(inputs.tokenizer.all_special_ids, device=inputs.device)
 
@@ -48,18 +48,18 @@ def ball(inputs: TrainingInputs, student: PreTrainedModel) -> EmbeddingSource:
 def hull(inputs: TrainingInputs, student: PreTrainedModel) -> EmbeddingSource:
     """Worst cases in the convex hull of each word's synonyms (ASCC: Dong et al. 2021, arXiv 2107.13541).
 
-    A word of one piece becomes sum_j w_j E[synonym_j], w = softmax(a), and a ascends the divergence from the
-    teacher's clean outputs. Its synonyms are those of one piece in the counter-fitted neighbour lists, and itself.
+    A word of one piece becomes sum_j w_j E[synonym_j] with w = softmax(a), and a ascends the divergence from the
+    teacher's clean outputs. The synonyms are the word itself and its counter-fitted neighbours of one piece.
     """
     table = _hull_table(inputs).to(inputs.device)
     steps = inputs.config.robust_kd.hull_steps
 
     def perturbed(student: PreTrainedModel, batch: Batch, teacher: TeacherRows, strength: float) -> dict[str, Any]:
-        corners_ids = table[batch.input_ids]  # (B, T, 1 + synonyms); the word itself where there are fewer
+        corners_ids = table[batch.input_ids]  # (B, T, 1 + synonyms), filled up with the word itself
         flat = corners_ids.flatten(0, 1)
         with torch.no_grad():
             corners = embed(student, flat).view(*corners_ids.shape, -1).float()
-        # Repeated corners (no synonym) share their weight, which is as good as one.
+        # Repeated corners (the word itself) share a weight, which is equivalent to one corner.
         chosen = torch.zeros(corners_ids.shape, device=corners.device)
         for _ in range(steps):
             chosen.requires_grad_(True)
@@ -70,14 +70,14 @@ def hull(inputs: TrainingInputs, student: PreTrainedModel) -> EmbeddingSource:
             norm = gradient.norm(dim=-1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
             chosen = (chosen + strength * _HULL_STEP * gradient / norm).detach()
         weights = chosen.softmax(-1).unsqueeze(-1)
-        corners = embed(student, flat).view(*corners_ids.shape, -1)  # this time the table learns
+        corners = embed(student, flat).view(*corners_ids.shape, -1)  # with a gradient for the word table
         return with_embeddings(batch.inputs, (weights * corners).sum(-2))
 
     return perturbed
 
 
 def _hull_table(inputs: TrainingInputs) -> Tensor:
-    """(vocabulary, 1 + synonyms) ids: a piece, and the pieces that are its synonyms; itself in their place."""
+    """(vocabulary, 1 + synonyms) ids: each piece, then its synonyms of one piece, filled up with the piece itself."""
     resources = Resources(inputs.resources)
     resources.require(lists_of(["hull"]), "distillation.robust_kd.sources: hull")
     lists, vocabulary = resources.neighbours(), inputs.tokenizer.get_vocab()

@@ -1,7 +1,7 @@
-"""Task-agnostic distillation: an encoder learns the inner states of a teacher's on plain text, for any later task.
+"""Task-agnostic distillation: an encoder learns a teacher's inner states on plain text, for any later task.
 
-What is learnt is `distillation.encoder.objective`: hidden states of many layers (`layer_transfer`) or relations among
-tokens (`relations`). The teacher runs beside the student: its states for a corpus would not fit a disk.
+`distillation.encoder.objective` selects them: hidden states of many layers (`layer_transfer`) or relations among tokens
+(`relations`). The teacher runs beside the student, because its states for a corpus would not fit on a disk.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from rosearch.training.method import schedule_of
 from rosearch.training.projections import Projections
 from rosearch.training.relations import check_relation_heads, relation_loss
 
-_BATCH = 32  # held-out blocks at a time
+_BATCH = 32  # held-out blocks per pass
 
 
 @dataclass(frozen=True, eq=False)
 class EncoderInputs:
-    """What an encoder learns from: `part` of a corpus (the proxy, or all of it), and whose states."""
+    """The inputs of an encoder's training: a teacher, and `part` of a corpus (the proxy, or all of it)."""
 
     config: DistillationConfig
     corpus: Corpus
@@ -48,26 +48,26 @@ class EncoderInputs:
 
 
 class Objective(nn.Module):
-    """A loss between a teacher and a student of ours that read the same blocks; its weights are thrown away."""
+    """A loss between a teacher and a student of ours on the same blocks; its own weights are discarded afterwards."""
 
     @abstractmethod
     def forward(self, ids: Tensor) -> Tensor:
-        """Blocks (B, T) -> a scalar, with a gradient towards student and objective alone."""
+        """Blocks of ids (B, T) -> the loss, a scalar with gradients for student and objective only."""
 
     def close(self) -> None:
         """Leaves both models as they were."""
 
 
 class HiddenStates(Objective):
-    """L_HS of `LayerTransfer`."""
+    """The loss L_HS of `LayerTransfer`."""
 
     def __init__(self, student: PreTrainedModel, teacher: PreTrainedModel) -> None:
-        """Raises `BadInput` where the teacher has fewer layers than the student."""
+        """Raises `BadInput` if the teacher has fewer layers than the student."""
         super().__init__()
         self.positions = layer_positions(student.config.genotype)
         widths = int(student.config.hidden_size), int(teacher.config.hidden_size)
         self.transfer = LayerTransfer(len(self.positions), int(teacher.config.num_hidden_layers), *widths)
-        self._models = (student, teacher)  # in a tuple: no part of what is trained or kept here
+        self._models = (student, teacher)  # in a tuple, so that they are no submodules: neither trained nor saved here
 
     def forward(self, ids: Tensor) -> Tensor:
         """See `Objective`."""
@@ -83,7 +83,7 @@ class Relations(Objective):
     """The loss of `relation_loss`, between the student's last attention and one layer of the teacher's."""
 
     def __init__(self, student: PreTrainedModel, teacher: PreTrainedModel, heads: int, layer: int) -> None:
-        """Raises `BadInput` for a family, a layer, a student or a number of heads that does not do."""
+        """Raises `BadInput` for an unsuitable family, layer, student or number of heads."""
         super().__init__()
         check_relation_heads(heads, [teacher.config.hidden_size, student.config.hidden_size], _RELATION_HEADS)
         self.heads = heads
@@ -100,7 +100,7 @@ class Relations(Objective):
         return relation_loss(self._ours.take(), self._theirs.take(), self.heads)
 
     def close(self) -> None:
-        """Takes the hooks off."""
+        """Removes the hooks from both models."""
         self._theirs.close()
         self._ours.close()
 
@@ -109,7 +109,7 @@ _RELATION_HEADS = "distillation.encoder.relation_heads"
 
 
 def make_objective(inputs: EncoderInputs, student: PreTrainedModel, teacher: PreTrainedModel) -> Objective:
-    """The objective that the experiment names, its weights from the inputs's seed. Raises `BadInput` as they do."""
+    """The configured objective; its weights follow from the seed of the inputs. Raises `BadInput` as objectives do."""
     config = inputs.config.encoder
     with private_generator(inputs.device, derive_seed(inputs.seed, "objective")):
         if config.objective == "relations":
@@ -118,8 +118,8 @@ def make_objective(inputs: EncoderInputs, student: PreTrainedModel, teacher: Pre
 
 
 def load_encoder(folder: Path) -> PreTrainedModel:
-    """The teacher without a head: in eval mode, frozen, in float32 on the CPU."""
-    with quiet_transformers():  # a pooler that was never saved is never asked either
+    """The teacher without a head: frozen, in eval mode, in float32 on the CPU."""
+    with quiet_transformers():  # it warns of a missing pooler, which is never used
         model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=torch.float32)
     model.eval().requires_grad_(False)
     encoder: PreTrainedModel = model
@@ -132,11 +132,11 @@ def distil_encoder(
     checkpoint: Checkpoint | None = None,
     on_loss: OnLoss | None = None,
 ) -> tuple[Training, float]:
-    """Trains a student without a head in place; gives how it went, and the mean loss on the held-out blocks.
+    """Trains a student without a head in place; returns the course of the training and the mean held-out loss.
 
-    It ends on the inputs's device in eval mode. Equal seeds give equal students, also where a `checkpoint` was gone on
-    from. Raises `BadInput` where teacher and student do not fit the objective, `CandidateFailed("nan")` where the loss
-    becomes non-finite or runs away, `RunError` where the checkpoint is of another training.
+    The student ends on the device of the inputs, in eval mode. Equal seeds give equal students, also after a resume
+    from a `checkpoint`. Raises `BadInput` if teacher and student do not fit the objective, `CandidateFailed("nan")` if
+    the loss becomes non-finite or runs away, `RunError` if the checkpoint belongs to another training.
     """
     teacher = load_encoder(inputs.teacher).to(inputs.device)
     student.to(inputs.device)
@@ -166,13 +166,13 @@ def distil_encoder(
 
 
 def _content(inputs: EncoderInputs) -> dict[str, str]:
-    """What is learnt, and from whom."""
+    """The objective and the teacher: both identify the training."""
     return {"objective": inputs.config.encoder.model_dump_json(), "teacher": folder_fingerprint(inputs.teacher)}
 
 
 @torch.inference_mode()
 def held_out_loss(objective: Objective, inputs: EncoderInputs) -> float:
-    """Mean over the held-out blocks, in float32, without dropout. Raises `CandidateFailed` where it is not finite."""
+    """Mean loss on the held-out blocks, in float32, without dropout. Raises `CandidateFailed` if it is not finite."""
     total, blocks = 0.0, 0
     for ids in evaluation_blocks(inputs.corpus, _BATCH):
         total += objective(ids.to(inputs.device)).item() * len(ids)

@@ -1,10 +1,4 @@
-"""The training loop: of students that are distilled, and of teachers that are fine-tuned.
-
-Two optimisers share a step. The word table is by far the largest tensor of a small student, yet a batch
-touches a hundredth of its rows: its gradient is kept sparse and only those rows are updated
-(`torch.optim.SparseAdam`: Adam, but the moments of rows that a batch does not show stay as they are).
-Everything else is updated by fused AdamW.
-"""
+"""The training loop, for students that are distilled and teachers that are fine-tuned."""
 
 from __future__ import annotations
 
@@ -21,24 +15,25 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from rosearch.data.batches import B, TrainingRows, batch_count
+from rosearch.errors import CandidateFailed
 from rosearch.measurements import Training
 from rosearch.models.device import Precision, autocast, resolve_precision
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
 from rosearch.training.checkpoint import Checkpoint, State, saved
-from rosearch.training.dropout import byte_dropout
-from rosearch.training.watch import Watch
+from rosearch.training.optimisers import Optimisers
+from rosearch.training.quick_steps import byte_dropout, sparse_word_table
 
-_CHECK_EVERY = 20  # steps between looks at the losses: each look makes a GPU wait
-_SPARSE_ROWS = 4096  # smaller tables are not worth a second optimiser
-_PASSING = ("_name_or_path", "transformers_version")  # keys of a configuration that no result follows from
+_CHECK_EVERY = 20  # steps between checks of the losses; each check makes a GPU wait
+_PASSING = ("_name_or_path", "transformers_version")  # keys of a configuration without influence on results
+_RUNAWAY = 1000.0  # a loss so many times its first value (at least 1) will not come back
 
-OnLoss = Callable[[int, int, float], None]  # steps done, steps in all, mean loss of the last ones
+OnLoss = Callable[[int, int, float], None]  # steps done, all steps, mean loss of the last steps
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast: linear warm-up over a share of the steps, then linear decay to 0."""
+    """Length and learning rate: linear warm-up over a share of the steps, then linear decay to 0."""
 
     epochs: float
     max_steps: int | None
@@ -50,12 +45,12 @@ class Schedule:
     precision: str  # auto, float32 or bfloat16
 
     def steps(self, rows: int) -> int:
-        """Optimiser steps over so many rows, at least one."""
+        """Optimiser steps for so many rows, at least 1."""
         steps = max(1, math.ceil(self.epochs * batch_count(rows, self.batch_size)))
         return steps if self.max_steps is None else min(steps, self.max_steps)
 
     def rate(self, step: int, steps: int) -> float:
-        """The learning rate of a step, counted from 0; never 0 at the first nor at the last."""
+        """The learning rate of a step, counted from 0; it is above 0 at the first and the last step."""
         warmup = math.ceil(self.warmup_share * steps)
         if step < warmup:
             return self.learning_rate * (step + 1) / warmup
@@ -78,22 +73,23 @@ def fit(
     checkpoint: Checkpoint | None = None,
     on_loss: OnLoss | None = None,
 ) -> Training:
-    """Minimises the sum of `losses` of the batches of `rows` over the model's parameters and the `extra` ones.
+    """Minimises the sum of `losses` over the batches of `rows`, in the model's parameters and the `extra` ones.
 
-    Each part is propagated back before the next is asked for. `before_step` is called before each step with its
-    number, and what it draws are the training's random numbers. With a `checkpoint` it goes on where an equal
-    training was stopped, to the same bits; the state of `method` is kept with the model's. `on_loss` is told the
-    mean loss since it was told last, every few steps.
+    Each part of a loss is propagated back before the next is computed. `before_step` is called before each step with
+    its number; its random draws belong to the training. With a `checkpoint`, an equal training resumes where it stopped
+    and gives the same bits; the state of `method` is saved with the model's. Every few steps `on_loss` gets the mean
+    loss since its last call.
 
-    Raises `CandidateFailed("nan", stage=stage)` where the loss becomes non-finite or runs away, `RunError` where
-    the checkpoint is of another training.
+    Raises `CandidateFailed("nan", stage=stage)` if the loss becomes non-finite or runs away, `RunError` if the
+    checkpoint belongs to another training.
     """
     precision = resolve_precision(device, schedule.precision)
     steps = schedule.steps(len(rows))
     model.to(device).train()
     generator = private_generator(device, derive_seed(seed, "dropout"))
-    with generator, _sparse_word_table(model), byte_dropout(model, device):
-        run = _Run(model, method, _Optimisers(model, extra, schedule), Watch(stage), device)
+    with generator, sparse_word_table(model), byte_dropout(model, device):
+        optimisers = Optimisers(model, extra, weight_decay=schedule.weight_decay, clip_norm=schedule.clip_norm)
+        run = _Run(model, method, optimisers, Watch(stage), device)
         if checkpoint is not None:
             checkpoint = checkpoint.of(_content(model, rows.content, schedule, seed, device, precision))
             run.go_on(checkpoint, steps)
@@ -125,7 +121,7 @@ def _propagate(parts: Iterable[Tensor], device: torch.device, precision: Precisi
 
 
 def _batches(rows: TrainingRows[B], batch_size: int, seed: int, first: int, steps: int) -> Iterator[B]:
-    """The batches of the steps from `first` on; those before are not made."""
+    """The batches of the steps from `first` on; earlier ones are not built."""
     epoch, skipped = divmod(first, batch_count(len(rows), batch_size))
     batches = rows.epoch(batch_size, seed, epoch, skipped)
     later = (rows.epoch(batch_size, seed, after) for after in count(epoch + 1))
@@ -140,7 +136,7 @@ def _content(
     device: torch.device,
     precision: Precision,
 ) -> dict[str, str]:
-    """What the bits of a training's result follow from, beside its method and what the weights start from."""
+    """Everything that decides the bits of a training's result, except its method and the initial weights."""
     config = {name: value for name, value in model.config.to_dict().items() if name not in _PASSING}
     shapes = [(name, tuple(tensor.shape), str(tensor.dtype)) for name, tensor in model.state_dict().items()]
     return {
@@ -158,13 +154,13 @@ def _digest(data: bytes) -> str:
 
 
 class _Run:
-    """A training between two steps."""
+    """The state of a training between two steps."""
 
     def __init__(
         self,
         model: PreTrainedModel,
         method: nn.Module | None,
-        optimisers: _Optimisers,
+        optimisers: Optimisers,
         watch: Watch,
         device: torch.device,
     ) -> None:
@@ -176,13 +172,13 @@ class _Run:
         self.rows = 0
 
     def advance(self, value: Tensor, rate: float, rows: int) -> None:
-        """Ends a step whose loss was propagated back."""
+        """Ends a step after the backward pass of its loss."""
         self.watch.note(value, self.optimisers.step(rate))
         self.step += 1
         self.rows += rows
 
     def tell(self, steps: int, progress: Progress, on_loss: OnLoss | None) -> None:
-        """Looks at the losses, and says how far it is. Raises `CandidateFailed` as the watch does."""
+        """Checks the losses and reports progress. Raises `CandidateFailed` as `Watch.look` does."""
         self.watch.look()
         if on_loss is not None:
             last = self.watch.losses[-_CHECK_EVERY:]
@@ -190,7 +186,7 @@ class _Run:
         progress(self.watch.stage, self.step, steps)
 
     def go_on(self, checkpoint: Checkpoint, steps: int) -> None:
-        """Takes the state of a checkpoint, where there is one."""
+        """Loads the state of the checkpoint, if it has one."""
         state = checkpoint.load(self.device)
         if state is None:
             return
@@ -205,7 +201,7 @@ class _Run:
         checkpoint.note(f"goes on at step {self.step} of {steps}")
 
     def state(self) -> State:
-        """What `go_on` takes. Raises `CandidateFailed` in place of a state whose losses are no good."""
+        """The state that `go_on` loads. Raises `CandidateFailed` if the losses diverge, so no such state is saved."""
         self.watch.look()
         return {
             **{name: module.state_dict() for name, module in self.modules.items()},
@@ -218,78 +214,36 @@ class _Run:
         }
 
 
-class _Optimisers:
-    """Fused AdamW for what is dense and SparseAdam for the word table, clipped by their common norm."""
+class Watch:
+    """Collects the losses of a training without making the device wait, and stops a training that diverges."""
 
-    def __init__(self, model: PreTrainedModel, extra: tuple[nn.Parameter, ...], schedule: Schedule) -> None:
-        word = model.get_input_embeddings()
-        self.sparse: list[nn.Parameter] = [word.weight] if getattr(word, "sparse", False) else []
-        decayed, plain = _decay_groups(model, extra)
-        plain = [parameter for parameter in plain if not any(parameter is table for table in self.sparse)]
-        self.dense = [*decayed, *plain]
-        groups = [
-            {"params": decayed, "weight_decay": schedule.weight_decay},
-            {"params": plain, "weight_decay": 0.0},
-        ]
-        self.clip_norm = schedule.clip_norm
-        self.optimisers: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, fused=True)]
-        if self.sparse:
-            self.optimisers.append(torch.optim.SparseAdam(self.sparse))
+    def __init__(self, stage: str) -> None:
+        self.stage = stage
+        self.losses: list[float] = []
+        self._pending: list[Tensor] = []
 
-    def step(self, rate: float) -> Tensor:
-        """One update at a learning rate; gives the gradient's norm before it was clipped."""
-        sparse = []
-        for parameter in self.sparse:
-            if parameter.grad is not None:
-                parameter.grad = parameter.grad.coalesce()
-                sparse.append(parameter.grad.values())
-        dense = [parameter for parameter in self.dense if parameter.grad is not None]
-        norm = nn.utils.get_total_norm([*(p.grad for p in dense if p.grad is not None), *sparse])
-        nn.utils.clip_grads_with_norm_(dense, self.clip_norm, norm)
-        for values in sparse:
-            values.mul_((self.clip_norm / (norm + 1e-6)).clamp(max=1.0))  # as torch clips the others
-        for optimiser in self.optimisers:
-            for group in optimiser.param_groups:
-                group["lr"] = rate
-            optimiser.step()
-            optimiser.zero_grad()
-        return norm
+    def note(self, loss: Tensor, norm: Tensor) -> None:
+        """Adds the loss of a step. If the gradient's norm is not finite, it counts instead: the weights are lost."""
+        self._pending.append(torch.where(norm.isfinite(), loss, norm))
 
+    def look(self) -> None:
+        """Raises `CandidateFailed` if a loss since the last look is not finite or has run away."""
+        for value in torch.stack(self._pending).tolist() if self._pending else []:
+            self.losses.append(value)
+            if not math.isfinite(value) or abs(value) > _RUNAWAY * max(1.0, abs(self.losses[0])):
+                message = f"the loss is {value:.4g} at step {len(self.losses)} (first {self.losses[0]:.4g})"
+                raise CandidateFailed("nan", f"{message}: try a lower learning rate", self.stage)
+        self._pending.clear()
 
-def _decay_groups(
-    model: PreTrainedModel, extra: tuple[nn.Parameter, ...]
-) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """What decays (matrices) and what does not: norms and biases as in BERT; and tables, because a row that
-    the task never shows would lose what it inherited.
-    """
-    tables = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
-    decayed: list[nn.Parameter] = []
-    plain: list[nn.Parameter] = []
-    for parameter in (*model.parameters(), *extra):
-        if parameter.requires_grad:
-            (plain if parameter.ndim < 2 or id(parameter) in tables else decayed).append(parameter)
-    return decayed, plain
-
-
-@contextmanager
-def _sparse_word_table(model: PreTrainedModel) -> Iterator[None]:
-    """The word table's gradient is sparse inside; a table that another module shares is left alone."""
-    word = model.get_input_embeddings()
-    if not isinstance(word, nn.Embedding) or word.num_embeddings < _SPARSE_ROWS:
-        yield
-        return
-    users = sum(parameter is word.weight for _, parameter in model.named_parameters(remove_duplicate=False))
-    before = word.sparse
-    word.sparse = users == 1 and word.weight.requires_grad
-    try:
-        yield
-    finally:
-        word.sparse = before
+    def final_loss(self) -> float:
+        """The mean loss over the last tenth of the steps."""
+        last = self.losses[-max(1, len(self.losses) // 10) :]
+        return sum(last) / len(last)
 
 
 @contextmanager
 def private_generator(device: torch.device, seed: int) -> Iterator[None]:
-    """Torch's random numbers inside follow from the seed; outside nothing has happened."""
+    """Seeds torch's generators inside the context and restores them afterwards."""
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         torch.default_generator.manual_seed(seed)

@@ -1,8 +1,8 @@
 """The masked LM that writes MATE-KD's texts: a given one, or one cut from the teacher's lower layers.
 
 MATE-KD (Rashid et al. 2021, arXiv 2105.05912) takes a small pretrained masked LM. Cutting one from the teacher is ours,
-for where none is at hand: it shares the teacher's vocabulary, embeddings and lower layers; the head is new and tied to
-the embeddings.
+for tasks where none is available: it shares the teacher's vocabulary, embeddings and lower layers; its head is new and
+tied to the embeddings.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ from rosearch.training.fitting import Schedule, fit, private_generator
 from rosearch.training.method import TrainingInputs
 from rosearch.training.teacher import load_teacher, save_whole
 
-_FORMAT = "1"  # part of every key: raise it when the cut or its training changes
+_FORMAT = "1"  # part of every cache key: raise it when the cut or its training changes
 _KEY = "distillation.mate_kd.generator"
 _LEARNING_RATE = 3e-4  # of the cut generator's training, with linear warm-up and decay; ours
-_ROUND = 64  # hidden positions that a masked LM's head is given are a multiple of it
+_ROUND = 64  # the head gets a multiple of so many hidden positions
 _CPU = torch.device("cpu")
 
-Inputs = Mapping[str, Tensor]
+ModelInputs = Mapping[str, Tensor]  # tensors of a batch, by the names of a model's arguments
 
 
 @dataclass(frozen=True)
 class Masking:
-    """Each token is hidden with probability `share`, always behind the mask token; special ones never.
+    """Hides each token with probability `share` behind the mask token; special tokens are never hidden.
 
-    Special are padding and the unknown token too: that one is no word that a masked LM could be asked for.
+    Padding and the unknown token are special too: a masked LM cannot be asked for an unknown word.
     """
 
     mask: int
@@ -54,14 +54,14 @@ class Masking:
 
     @classmethod
     def of(cls, tokenizer: Any, share: float) -> Self:
-        """Raises `BadInput` for a tokenizer without a mask token."""
+        """The masking for a tokenizer. Raises `BadInput` if it has no mask token."""
         if tokenizer.mask_token_id is None:
             fix = "mate_kd hides words behind it: take a teacher that was pretrained as a masked LM"
             raise BadInput(Problem("experiment", "teacher.model", "a tokenizer with a mask token", "none", fix))
         return cls(int(tokenizer.mask_token_id), tuple(sorted(set(tokenizer.all_special_ids))), share)
 
     def draw(self, batch: Batch) -> Tensor:
-        """(B, T) bool: what is hidden. Draws from torch's generator."""
+        """(B, T) bool, True at hidden tokens. Draws from torch's generator."""
         ids = batch.input_ids
         free = batch.attention_mask.bool() & ~torch.isin(ids, torch.tensor(self.special, device=ids.device))
         return free & (torch.rand(ids.shape, device=ids.device) < self.share)
@@ -76,11 +76,11 @@ class Generator(nn.Module):
         self.masking = masking
         self.vocabulary = vocabulary
 
-    def forward(self, inputs: Inputs, hidden: Tensor) -> Tensor:
-        """What may stand at the N `hidden` (B, T) positions of the text, as (N, V) float32 logits, row after row.
+    def forward(self, model_inputs: ModelInputs, hidden: Tensor) -> Tensor:
+        """Float32 logits (N, V) of the tokens at the N True positions of `hidden` (B, T), row after row.
 
-        The head runs at those alone: it is cut off the other states by a hook on the encoder, which is the same for
-        every masked LM of transformers. It gets their number rounded up: a CPU compiles each shape and keeps it.
+        The head runs at those positions only: a hook on the encoder, which every masked LM of transformers has, drops
+        the other states. Their number is rounded up, because a CPU compiles and keeps every new shape.
         """
         count = int(hidden.sum())
 
@@ -89,7 +89,7 @@ class Generator(nn.Module):
             output["last_hidden_state"] = F.pad(states, (0, 0, 0, -count % _ROUND)).unsqueeze(0)
             return output
 
-        masked = {**inputs, "input_ids": inputs["input_ids"].masked_fill(hidden, self.masking.mask)}
+        masked = {**model_inputs, "input_ids": model_inputs["input_ids"].masked_fill(hidden, self.masking.mask)}
         hook = self.model.base_model.register_forward_hook(only_hidden)
         try:
             logits: Tensor = self.model(**accepted(self.model, masked)).logits
@@ -98,32 +98,32 @@ class Generator(nn.Module):
         return logits[0, :count, : self.vocabulary].float()
 
 
-def accepted(model: PreTrainedModel, inputs: Inputs) -> dict[str, Tensor]:
-    """Of a batch's inputs those that the model takes: DistilBERT, for one, has no token types."""
+def accepted(model: PreTrainedModel, model_inputs: ModelInputs) -> dict[str, Tensor]:
+    """The inputs that the model takes: DistilBERT, for example, takes no token types."""
     names = inspect.signature(model.forward).parameters
-    return {name: value for name, value in inputs.items() if name in names}
+    return {name: value for name, value in model_inputs.items() if name in names}
 
 
 def pieces(batch: Batch, tokens_at_once: int) -> Iterator[slice]:
-    """Consecutive rows of a batch, at least one and as many as have so many tokens, padding counted."""
+    """Slices of consecutive rows of a batch: at least one row, at most `tokens_at_once` tokens with padding."""
     at_once = max(1, tokens_at_once // batch.input_ids.shape[1])
     for start in range(0, len(batch), at_once):
         yield slice(start, min(start + at_once, len(batch)))
 
 
 def part_of(batch: Batch, piece: slice) -> Batch:
-    """Consecutive rows of a batch, padded as it is."""
+    """Consecutive rows of a batch, with the batch's padding."""
     types = None if batch.token_type_ids is None else batch.token_type_ids[piece]
     return Batch(batch.rows[piece], batch.input_ids[piece], batch.attention_mask[piece], types, batch.labels[piece])
 
 
 def vocabulary_size(tokenizer: Any) -> int:
-    """Ids that the tokenizer may give; a model's table may have more rows."""
+    """One more than the largest id of the tokenizer; a model's table may have more rows."""
     return 1 + max(map(int, tokenizer.get_vocab().values()))
 
 
 def check_vocabulary(tokenizer: Any, other: Any, key: str, model: PreTrainedModel) -> None:
-    """Holds the `other` tokenizer and the table of its model, which the setting `key` names, to the student's.
+    """Checks that the `other` tokenizer and its model, named by the setting `key`, have the student's vocabulary.
 
     Raises `BadInput` with both sizes and a token that differs.
     """
@@ -141,10 +141,10 @@ def check_vocabulary(tokenizer: Any, other: Any, key: str, model: PreTrainedMode
 
 
 def open_generator(inputs: TrainingInputs) -> Generator:
-    """The masked LM that the configuration names, else one that is cut from the teacher (kept in the cache).
+    """The configured masked LM, or one cut from the teacher (kept in the cache).
 
-    On the inputs's device, in eval mode, without gradients. Raises `MissingResource` where the named one is not there
-    and `BadInput` where it is no masked LM or has another vocabulary, or the teacher has too few layers.
+    It is on the device of the inputs, in eval mode, without gradients. Raises `MissingResource` if the configured one
+    is missing, `BadInput` if it is no masked LM or has another vocabulary, or if the teacher has too few layers.
     """
     config = inputs.config.mate_kd
     masking = Masking.of(inputs.tokenizer, config.mask_share)
@@ -169,7 +169,7 @@ def _named(name: str, inputs: TrainingInputs) -> PreTrainedModel:
 
 
 def _load(folder: Path) -> PreTrainedModel:
-    """Raises `ValueError` for weights without the head of a masked LM, which transformers would make up."""
+    """Raises `ValueError` for weights without the head of a masked LM; transformers would initialise it at random."""
     model, found = AutoModelForMaskedLM.from_pretrained(
         folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
     )
@@ -179,7 +179,7 @@ def _load(folder: Path) -> PreTrainedModel:
 
 
 def _cut(inputs: TrainingInputs, masking: Masking) -> PreTrainedModel:
-    """From `cache/generators/KEY`, else made there; the key, and so the seed, knows nothing of the student."""
+    """The generator in `cache/generators/KEY`, made there if missing; key and seed do not depend on the student."""
     key = _cut_key(inputs)
     target = inputs.cache / "generators" / key
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -230,7 +230,7 @@ def _made(inputs: TrainingInputs, masking: Masking, seed: int) -> PreTrainedMode
 
     if steps := settings.generator_steps_before:
         config = inputs.config
-        # So many epochs are never too few: the steps end the training.
+        # As many epochs as steps are always enough: the steps end the training.
         schedule = Schedule(steps, steps, config.batch_size, _LEARNING_RATE, 0.1, 0.01, 1.0, config.precision)
         stage, device = "generator", inputs.device
         rows, progress = TaskRows(inputs.tokenised), inputs.progress
@@ -239,9 +239,9 @@ def _made(inputs: TrainingInputs, masking: Masking, seed: int) -> PreTrainedMode
 
 
 def cut_from_teacher(inputs: TrainingInputs, seed: int) -> PreTrainedModel:
-    """The teacher's embeddings and `generator_layers` lowest layers; the head is new, its table the embeddings'.
+    """The teacher's embeddings and `generator_layers` lowest layers, under a new head tied to the embeddings.
 
-    Raises `BadInput` where the teacher has fewer layers or its kind has no masked LM.
+    Raises `BadInput` if the teacher has fewer layers or its family has no masked LM.
     """
     assert inputs.teacher is not None
     config = AutoConfig.from_pretrained(inputs.teacher, local_files_only=True)

@@ -1,7 +1,7 @@
-"""Replacements that a gradient points to: the candidates that, to first order, move a student's loss up the most.
+"""Replacements chosen by a gradient: the candidates that raise a student's loss most, to first order.
 
-The estimate is HotFlip's (Ebrahimi et al. 2018, arXiv 1712.06751), over the candidates of whole words in place of
-single characters: (E[candidate] - E[word]) . dL/dE[word], with E the mean over the pieces of a word.
+The estimate is HotFlip's (Ebrahimi et al. 2018, arXiv 1712.06751), for whole words in place of single characters:
+(E[candidate] - E[word]) . dL/dE[word], where E is the mean vector of a word's pieces.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ Ids = np.ndarray[Any, np.dtype[np.int64]]
 
 @dataclass
 class _Swaps:
-    """Words that may be swapped, over all rows: whose, and of each candidate its word and its pieces."""
+    """Replaceable words of all rows, one entry per word, and their candidates, one entry per candidate."""
 
     rows: list[int] = field(default_factory=list)
     columns: list[int] = field(default_factory=list)
     words: list[Word] = field(default_factory=list)
     spans: list[tuple[int, int]] = field(default_factory=list)  # tokens of the word in its row
-    of: list[int] = field(default_factory=list)  # of each candidate, the index of its word
+    of: list[int] = field(default_factory=list)  # index of the word of each candidate
     candidates: list[str] = field(default_factory=list)
 
 
 class Guide:
-    """Knows the pieces of words. Rows whose ids are not those of their words' pieces cannot be guided."""
+    """Chooses replacements by a gradient. A row must consist of the pieces of its words to be guided."""
 
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
@@ -52,10 +52,10 @@ class Guide:
         share: float,
         rng: np.random.Generator,
     ) -> list[Text | None]:
-        """Each row of `texts` with its up to `share` most harmful words replaced; None where it cannot be said.
+        """Each row of `texts` with its most harmful words replaced; None for a row that cannot be guided.
 
-        `ids` (B, T) are the rows as the student read them, `gradient` (B, T, R) is that of its loss with respect to
-        the vectors that `embed` gave them. How many words are replaced is drawn: 1 to share x words.
+        `ids` (B, T) are the token ids that the student read, `gradient` (B, T, R) is that of its loss with respect to
+        the vectors that `embed` gives them. The number of replaced words is drawn from 1 to share x words.
         """
         swaps = _Swaps()
         counts = [self._collect(row, text, ids[row], source, swaps) for row, text in enumerate(texts)]
@@ -73,9 +73,9 @@ class Guide:
         return made
 
     def _collect(self, row: int, text: Text, ids: Ids, source: Source, swaps: _Swaps) -> int:
-        """Note the words of a row that have candidates; how many words it has."""
+        """Adds the words of a row that have candidates to `swaps`; returns the number of its words."""
         found, spans = [], []
-        place, total = 1, 0  # behind the first special token
+        place, total = 1, 0  # place 0 is the first special token
         for column, part in enumerate(text):
             words = words_of(part)
             total += len(words)
@@ -84,7 +84,7 @@ class Guide:
             starts = list(accumulate(map(len, pieces), initial=place))
             joined = np.concatenate(pieces) if pieces else np.zeros(0, np.int64)
             if not np.array_equal(joined, ids[place : place + len(joined)]):
-                return total  # cut, or pieces that depend on what stands around them
+                return total  # the text was cut, or its pieces depend on their context
             for index, word in enumerate(words):
                 found.append((column, word))
                 spans.append((starts[2 * index + 1], starts[2 * index + 2]))
@@ -102,7 +102,7 @@ class Guide:
 
     @torch.no_grad()
     def _best(self, swaps: _Swaps, ids: Ids, gradient: Tensor, embed: nn.Module) -> list[tuple[int, float, str]]:
-        """Of each word its most harmful candidate and what that adds to the loss, where it adds anything."""
+        """(word, gain, candidate) for the most harmful candidate of each word, if its gain in loss is positive."""
         if not swaps.words:
             return []
         rows = np.array(swaps.rows)
@@ -120,7 +120,7 @@ class Guide:
         return [(swaps.of[at], float(gains[at]), swaps.candidates[at]) for at in firsts.tolist() if gains[at] > 0]
 
     def _of(self, segment: str) -> Ids:
-        """The ids of a segment, alone."""
+        """The ids of a segment that is tokenised alone."""
         found = self._pieces.get(segment)
         if found is None:
             if len(self._pieces) >= _REMEMBERED:
@@ -131,7 +131,7 @@ class Guide:
 
 
 def _mean_vectors(pieces: Sequence[Ids], embed: nn.Module) -> Tensor:
-    """(n, R): of each sequence of ids the mean of their vectors; 0 for an empty one."""
+    """(n, R): the mean vector of each sequence of ids; 0 for an empty one."""
     device = next(embed.parameters()).device
     lengths = np.array([len(part) for part in pieces])
     ids = torch.from_numpy(np.concatenate([*pieces, np.zeros(0, np.int64)]).astype(np.int64)).to(device)

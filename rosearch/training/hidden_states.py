@@ -1,7 +1,7 @@
-"""Distillation of hidden states besides labels: teacher layers are read off what lies as deep in the student.
+"""Distillation of hidden states besides labels: the student's state at a layer's relative depth learns that layer.
 
-Each probed layer has its own linear map from the student's width to the teacher's, thrown away afterwards
-(FitNets, arXiv 1412.6550; TinyBERT, arXiv 1909.10351). Which node learns which layer is our own choice.
+Each probed layer has its own linear map from the student's width to the teacher's, which is discarded afterwards
+(FitNets, arXiv 1412.6550; TinyBERT, arXiv 1909.10351). The assignment of nodes to layers is ours.
 """
 
 from __future__ import annotations
@@ -22,9 +22,7 @@ from rosearch.training.outputs import TeacherRows
 
 
 class HiddenStateDistillation(Method):
-    """loss = that of `kd` + hidden_weight x mean over layers l of MSE(W_l h_node(l), teacher's h_l) on real
-    tokens.
-    """
+    """loss = loss of `kd` + hidden_weight x mean over layers l of MSE(W_l h_node(l), teacher's h_l) on real tokens."""
 
     needs_hidden = True
     one_tokenizer = True
@@ -37,7 +35,7 @@ class HiddenStateDistillation(Method):
         student_width: int,
         teacher_width: int,
     ) -> None:
-        """`positions[i]` is where in the student's `hidden_states` the i-th probed layer is read."""
+        """`positions[i]` is the index in the student's `hidden_states` that learns the i-th probed layer."""
         super().__init__()
         self.config = config
         self.problem = problem
@@ -46,7 +44,7 @@ class HiddenStateDistillation(Method):
 
     @classmethod
     def make(cls, inputs: TrainingInputs, student: PreTrainedModel) -> Self:
-        """The method with fresh probes for the layers in the outputs. Raises `ValueError` where there are none."""
+        """The method with fresh probes for the layers in the teacher's outputs. Raises `ValueError` without layers."""
         outputs = inputs.outputs
         if outputs.hidden is None:
             raise ValueError("hidden_states needs teacher outputs that were made with hidden_layers")
@@ -58,7 +56,7 @@ class HiddenStateDistillation(Method):
         return cls(inputs.config, inputs.problem, positions, int(config.hidden_size), outputs.hidden.shape[2])
 
     def losses(self, student: PreTrainedModel, batch: Batch, teacher: TeacherRows) -> Iterator[Tensor]:
-        """See the class; the student runs once, on the clean rows."""
+        """See the class. The student runs once, on the clean rows."""
         output = student(**batch.inputs, output_hidden_states=True)
         total = label_loss(output.logits, batch, teacher, self.config, self.problem)
         for index, (position, probe) in enumerate(zip(self.positions, self.probes, strict=True)):
@@ -70,10 +68,10 @@ class HiddenStateDistillation(Method):
 
 
 def probe_position(genotype: Mapping[str, Any], layer: int, layers: int) -> int:
-    """Where in the student's hidden states (source, nodes 1..n, final norm) a layer of the teacher's is read.
+    """The index in the student's hidden states (source, nodes 1..n, final norm) that learns a layer of the teacher.
 
-    The last of `layers` belongs to the final norm, the embeddings (0) to the source, and any other to the
-    node whose depth, as a share of the student's, is nearest to the layer's; among equals the last.
+    The last of `layers` belongs to the final norm, the embeddings (0) to the source. Any other layer belongs to the
+    node of the nearest relative depth; among equals, to the last.
     """
     nodes = genotype["nodes"]
     if layer == layers:
@@ -86,5 +84,5 @@ def probe_position(genotype: Mapping[str, Any], layer: int, layers: int) -> int:
 
 
 def layer_position(own: int, layer: int, layers: int) -> int:
-    """The same for a student of `own` layers in a row: the layer of the nearest depth, embeddings (0) to embeddings."""
+    """The same for a student with `own` layers in a row: the layer of the nearest relative depth; 0 stays 0."""
     return 0 if layer == 0 else max(1, round(layer * own / layers))

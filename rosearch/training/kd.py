@@ -16,7 +16,7 @@ from rosearch.training.outputs import TeacherRows
 
 
 class KnowledgeDistillation(Method):
-    """loss = soft_weight tau^2 KL(teacher || student) + hard_weight CE(label, student); squares for scores."""
+    """loss = soft_weight tau^2 KL(teacher || student) + hard_weight CE(label, student); squared errors for scores."""
 
     def __init__(self, config: DistillationConfig, problem: str) -> None:
         super().__init__()
@@ -29,14 +29,12 @@ class KnowledgeDistillation(Method):
         return cls(inputs.config, inputs.problem)
 
     def losses(self, student: PreTrainedModel, batch: Batch, teacher: TeacherRows) -> Iterator[Tensor]:
-        """See the class; the student runs once, on the clean rows."""
+        """See the class. The student runs once, on the clean rows."""
         yield label_loss(student(**batch.inputs).logits, batch, teacher, self.config, self.problem)
 
 
 def label_loss(logits: Tensor, batch: Batch, teacher: TeacherRows, config: DistillationConfig, problem: str) -> Tensor:
-    """The weighted sum of soft and hard label losses of (B, labels) logits; a weight of 0 leaves its loss
-    out.
-    """
+    """The weighted sum of soft and hard label losses of (B, labels) logits; a loss of weight 0 is not computed."""
     parts = []
     if config.soft_weight:
         soft = soft_label_loss(logits, teacher.logits, problem, config.temperature)

@@ -2,8 +2,8 @@
 
 With student layers i = 1 ... Ls and teacher layers 1 ... Lt, layer i learns the teacher's u(i) = floor(i Lt / Ls) and
 l(i) = Lt - Ls + i; one linear map W from the student's width Hs to twice the teacher's, 2 Ht, is shared by all layers
-and thrown away afterwards. The map and the loss are read off a re-implementation; that W has a bias, which starts at 0,
-and what a layer of a student is that is no plain encoder, are ours.
+and discarded afterwards. Map and loss follow a re-implementation. Two things are ours: the bias of W, which starts at
+0, and the definition of layers for a student that is no plain encoder.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from rosearch.errors import BadInput, Problem
 
 
 def uniform_and_last(student_layers: int, teacher_layers: int) -> tuple[tuple[int, int], ...]:
-    """(u(i), l(i)) of each student layer i = 1 ... Ls, counted from 1.
+    """(u(i), l(i)) for each student layer i = 1 ... Ls; all layers are counted from 1.
 
-    Raises `BadInput` for a teacher with fewer layers than the student, or a student with none.
+    Raises `BadInput` for a teacher with fewer layers than the student, or a student without layers.
     """
     if not 1 <= student_layers <= teacher_layers:
         expected = (
@@ -36,7 +36,7 @@ def uniform_and_last(student_layers: int, teacher_layers: int) -> tuple[tuple[in
 
 
 def node_depths(genotype: Mapping[str, Any]) -> list[int]:
-    """How many nodes the longest way from the source (0) to each node has; the source first, then the nodes."""
+    """The depth of the source (0) and of each node: the number of nodes on its longest path from the source."""
     depths = [0]
     for node in genotype["nodes"]:
         depths.append(1 + max(depths[read] for read in node["inputs"]))
@@ -44,10 +44,10 @@ def node_depths(genotype: Mapping[str, Any]) -> list[int]:
 
 
 def layer_positions(genotype: Mapping[str, Any]) -> tuple[int, ...]:
-    """Where in the hidden states of a student of ours (source, nodes 1 ... n, final norm) its layers are read.
+    """The indices of the layers in the hidden states of a student of ours (source, nodes 1 ... n, final norm).
 
     In a chain of attention and feed-forward nodes in turn, two nodes are a layer, as in an encoder. In any other graph
-    the nodes of one depth are, and the last of them is read. The last layer is read behind the final norm.
+    all nodes of one depth are a layer, and the last of them is read. The last layer is read after the final norm.
     """
     nodes = genotype["nodes"]
     chained = all(list(node["inputs"]) == [position] for position, node in enumerate(nodes))
@@ -75,9 +75,10 @@ class LayerTransfer(nn.Module):
 
         Args:
             student: the states of its layers 1 ... Ls, each (B, T, Hs).
-            teacher: all its hidden states as transformers gives them, 0 (embeddings) ... Lt, each (B, T, Ht); the
-                teacher's gradient is cut.
-            mask: (B, T), non-zero on tokens; None where nothing is padding.
+            teacher: all its hidden states as transformers gives them, 0 (embeddings) ... Lt, each (B, T, Ht); they get
+                no
+                gradient.
+            mask: (B, T), non-zero on tokens; None without padding.
 
         Raises `ValueError` for another number of layers, or a mask without any token.
         """

@@ -1,22 +1,22 @@
-"""What a student is asked to match. All take and give float32, whatever the forward pass ran in.
+"""Losses between a student and its teacher or its labels. All give float32, whatever the forward pass ran in.
 
-Sources: soft labels with temperature, Hinton et al. 2015 (arXiv 1503.02531), whose tau^2 keeps the gradient's
-size when the temperature changes; hidden states through a linear map, FitNets (arXiv 1412.6550) and TinyBERT
-(arXiv 1909.10351).
+Sources: soft labels with temperature, Hinton et al. 2015 (arXiv 1503.02531); hidden states through a linear map,
+    FitNets
+(arXiv 1412.6550) and TinyBERT (arXiv 1909.10351).
 """
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def soft_label_loss(student: Tensor, teacher: Tensor, problem: str, temperature: float) -> Tensor:
-    """The student's logits (B, labels) against the teacher's, meaned over the rows.
+    """The loss of the student's logits (B, labels) against the teacher's; a float32 scalar, the mean over the rows.
 
-    Classification: tau^2 KL(softmax(teacher / tau) || softmax(student / tau)). Regression: mean squared
-    error.
+    Classification: tau^2 KL(softmax(teacher / tau) || softmax(student / tau)); tau^2 keeps the size of the gradient
+        when
+    the temperature changes (Hinton et al. 2015). Regression: mean squared error.
     """
     student, teacher = student.float(), teacher.float()
     if problem == "regression":
@@ -28,20 +28,35 @@ def soft_label_loss(student: Tensor, teacher: Tensor, problem: str, temperature:
 
 
 def hard_label_loss(student: Tensor, labels: Tensor, problem: str) -> Tensor:
-    """The student's logits (B, labels) against the data (B,): cross-entropy for classes, squared error for
-    scores.
-    """
+    """Loss of the student's logits (B, labels) against the data (B,): cross-entropy, or squared error for scores."""
     if problem == "regression":
         return F.mse_loss(student.float().squeeze(-1), labels.float())
     return F.cross_entropy(student.float(), labels)
 
 
-def hidden_state_loss(student: Tensor, teacher: Tensor, mask: Tensor, projection: torch.nn.Module) -> Tensor:
-    """Mean squared error between the projected student states and the teacher's, over real tokens alone.
+def hidden_state_loss(student: Tensor, teacher: Tensor, mask: Tensor, projection: nn.Module) -> Tensor:
+    """Mean squared error between the projected student states and the teacher's, over real tokens only; float32.
 
-    `student` is (B, T, W) and `mask` (B, T), non-zero on tokens; `teacher` holds the N tokens of the mask,
-    row after row, as (N, H); `projection` maps W to H. Padding takes part neither in the sum nor in the
-    count.
+    `student` is (B, T, W) and `mask` (B, T), non-zero on tokens. `teacher` holds the N tokens of the mask, row after
+    row, as (N, H). `projection` maps W to H. Padding counts neither in the sum nor in the number of tokens.
     """
     states = student[mask.bool()].float()
     return F.mse_loss(projection(states).float(), teacher.float())
+
+
+def symmetric_loss(logits: Tensor, clean: Tensor, problem: str) -> Tensor:
+    """The symmetric divergence of logits (B, labels) from `clean` ones, the mean over rows; 0 without rows.
+
+    Classification: (KL(clean || logits) + KL(logits || clean)) / 2. Regression: squared error.
+    """
+    if not len(logits):
+        return logits.float().sum() * 0.0
+    return (_distances(logits, clean, problem) + _distances(clean, logits, problem)).mean() / 2
+
+
+def _distances(logits: Tensor, targets: Tensor, problem: str) -> Tensor:
+    """(B,): KL(targets || logits) of each row, or squared error for scores."""
+    logits, targets = logits.float(), targets.float()
+    if problem == "regression":
+        return (logits - targets).square().sum(-1)
+    return F.kl_div(logits.log_softmax(-1), targets.log_softmax(-1), reduction="none", log_target=True).sum(-1)

@@ -1,8 +1,8 @@
 """MATE-KD: a masked LM rewrites texts so that student and teacher differ most, and the student learns from them.
 
 MATE-KD: Masked Adversarial TExt, a Companion to Knowledge Distillation (Rashid et al., ACL 2021, arXiv 2105.05912).
-What is the paper's and what is ours is in docs/methods/mate_kd.md. B is the batch, T the tokens, N those of a batch
-that are hidden, V the vocabulary, D the width of a word table.
+docs/methods/mate_kd.md tells the paper's choices from ours. B is the batch, T the tokens, N the hidden tokens of a
+batch, V the vocabulary, D the width of a word table.
 """
 
 from __future__ import annotations
@@ -36,24 +36,24 @@ from rosearch.training.perturbation import with_embeddings
 from rosearch.training.teacher import load_teacher
 
 _CLIP_NORM = 5.0  # of the generator's gradient, as published
-_ROWS = 4096  # of a word table that is computed, at once
+_ROWS = 4096  # rows per pass of a word table that must be computed
 
 
 class MateKd(Method):
-    """loss = (CE(S(x), y) + div(S(x), T(x)) + div(S(x'), T(x'))) / 3, where x' is a text that the generator rewrote.
+    """loss = (CE(S(x), y) + div(S(x), T(x)) + div(S(x'), T(x'))) / 3, where x' is a text rewritten by the generator.
 
-    Before every `student_steps` steps the generator takes `generator_steps` of its own, which raise div(S(x'), T(x')).
+    Every `student_steps` steps the generator takes `generator_steps` steps of its own, which raise div(S(x'), T(x')).
     """
 
     one_tokenizer = True
 
     def __init__(self, inputs: TrainingInputs, generator: Generator, teacher: PreTrainedModel) -> None:
-        """Both models are on the inputs's device, in eval mode and without gradients."""
+        """Both models must be on the device of the inputs, in eval mode and without gradients."""
         super().__init__()
         self.inputs = inputs
         self.config = inputs.config.mate_kd
         self.generator = generator
-        self._teacher = (teacher,)  # in a tuple: no part of the state that is kept over a kill
+        self._teacher = (teacher,)  # in a tuple, so that it is no submodule and no part of a checkpoint
         rate = self.config.generator_learning_rate
         self.optimiser = torch.optim.AdamW(generator.parameters(), lr=rate, weight_decay=0.0, fused=True)
         self.batches_seen = 0
@@ -62,8 +62,8 @@ class MateKd(Method):
     def make(cls, inputs: TrainingInputs, student: PreTrainedModel) -> Self:
         """The method with its generator and the teacher in memory.
 
-        Raises `BadInput` where there is no teacher, no mask token, or not one vocabulary for all three models, and
-        `MissingResource` where the generator that is named is not there.
+        Raises `BadInput` without a teacher, without a mask token, or if the three models have different vocabularies;
+        `MissingResource` if the configured generator is missing.
         """
         if inputs.teacher is None:
             expected = "a teacher, which mate_kd asks about texts that are new"
@@ -74,28 +74,28 @@ class MateKd(Method):
 
     @property
     def teacher(self) -> PreTrainedModel:
-        """Frozen, in eval mode."""
+        """The teacher: frozen, in eval mode."""
         return self._teacher[0]
 
     def trained(self) -> tuple[nn.Parameter, ...]:
-        """None: the generator has an optimiser of its own."""
+        """No parameters: the generator has an optimiser of its own."""
         return ()
 
     def losses(self, student: PreTrainedModel, batch: Batch, teacher: TeacherRows) -> Iterator[Tensor]:
-        """See the class; the student runs on clean rows, then on the same rows rewritten, so many at once."""
+        """See the class. The student runs on clean rows, then on the same rows rewritten, piece by piece."""
         for piece in pieces(batch, self.config.tokens_at_once):
             rows = part_of(batch, piece)
             weight = len(rows) / len(batch) / 3
             logits = student(**rows.inputs).logits
             hard = hard_label_loss(logits, rows.labels, self.inputs.problem)
             yield weight * (hard + self.divergence(logits, teacher.logits[piece]))
-            inputs = self.rewritten(rows)
+            rewritten = self.rewritten(rows)
             with torch.no_grad():
-                answer = self.teacher(**accepted(self.teacher, inputs)).logits
-            yield weight * self.divergence(student(**inputs).logits, answer)
+                answer = self.teacher(**accepted(self.teacher, rewritten)).logits
+            yield weight * self.divergence(student(**rewritten).logits, answer)
 
     def before_step(self, student: PreTrainedModel, step: int) -> None:
-        """Trains the generator where it is its turn; student and teacher are only looked through."""
+        """Trains the generator every `student_steps` steps; gradients pass through student and teacher unchanged."""
         if step % self.config.student_steps:
             return
         size = self.generator.vocabulary
@@ -105,25 +105,25 @@ class MateKd(Method):
                 self._maximise(readers, batch.to(self.inputs.device))
 
     def divergence(self, student: Tensor, teacher: Tensor) -> Tensor:
-        """Of (B, labels) logits at temperature 1, meaned over rows: cross-entropy or KL; MSE for regression."""
+        """Cross-entropy or KL of (B, labels) logits at temperature 1, the mean over rows; MSE for regression."""
         if self.config.divergence == "ce" and self.inputs.problem != "regression":
             return F.cross_entropy(student.float(), teacher.float().softmax(-1))
         return soft_label_loss(student, teacher, self.inputs.problem, 1.0)
 
     @torch.no_grad()
     def rewritten(self, batch: Batch) -> dict[str, Tensor]:
-        """The inputs of a batch with new tokens where the generator was shown the mask token."""
+        """The model inputs of a batch, with the generator's tokens at the masked positions."""
         hidden = self.generator.masking.draw(batch)
         ids = batch.input_ids.clone()
         ids[hidden] = self._drawn(batch, hidden).argmax(-1)
         return {**batch.inputs, "input_ids": ids}
 
     def get_extra_state(self) -> dict[str, Any]:
-        """What the generator's training goes on from."""
+        """The state from which the generator's training resumes."""
         return {"optimiser": self.optimiser.state_dict(), "batches_seen": self.batches_seen}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
-        """Takes what `get_extra_state` gave."""
+        """Loads the state of `get_extra_state`."""
         self.optimiser.load_state_dict(state["optimiser"])
         self.batches_seen = state["batches_seen"]
 
@@ -139,7 +139,7 @@ class MateKd(Method):
             yield next(stream)
 
     def _maximise(self, readers: list[tuple[PreTrainedModel, Tensor]], batch: Batch) -> None:
-        """One step of the generator; its gradient is summed over pieces of the batch, which bounds the memory."""
+        """One step of the generator; its gradient is summed over pieces of the batch to bound the memory."""
         device = self.inputs.device
         precision = resolve_precision(device, self.inputs.config.precision)
         hidden = self.generator.masking.draw(batch)
@@ -166,11 +166,10 @@ class MateKd(Method):
         return self.divergence(*answers)
 
     def _drawn(self, batch: Batch, hidden: Tensor) -> Tensor:
-        """Logits with Gumbel noise, (N, V) float32: their largest is a draw from the generator's distribution.
+        """Logits with Gumbel noise, (N, V) float32: their argmax is a draw from the generator's distribution.
 
-        Special tokens get -inf: a text holds none, and a padding token amid it would shift RoBERTa's positions. The
-        paper adds the noise to the log-softmax: that differs by one number a row, which neither argmax nor softmax
-        sees.
+        Special tokens get -inf: a text holds none, and padding inside a text would shift RoBERTa's positions. The paper
+        adds the noise to the log-softmax, which differs by one constant per row: argmax and softmax are the same.
         """
         logits = self.generator(batch.inputs, hidden)
         noise = gumbel_noise(torch.rand_like(logits))
@@ -181,8 +180,8 @@ class MateKd(Method):
 def straight_through(drawn: Tensor, temperature: float, *tables: Tensor) -> tuple[Tensor, ...]:
     """y_ST W (N, D) for each table W (V, D), where y_ST = stopgrad(onehot(argmax y) - y) + y, y = softmax(drawn / tau).
 
-    Forwards that is a row of W, exactly; backwards it is y W. `drawn` is (N, V); only its gradient and y are as large,
-    and they live in the backward pass alone.
+    The forward value is exactly a row of W; the gradient is that of y W. `drawn` is (N, V). Only its gradient and y
+    have the same size, and they exist in the backward pass only.
     """
     written: tuple[Tensor, ...] = _StraightThrough.apply(drawn, temperature, *tables)  # type: ignore[no-untyped-call]
     return written
@@ -210,9 +209,9 @@ class _StraightThrough(torch.autograd.Function):
 
 
 def gumbel_noise(uniform: Tensor) -> Tensor:
-    """-log(-log U) of numbers U in [0, 1], any shape, in float32, finite at both ends; float32 ones are overwritten.
+    """-log(-log U) for U in [0, 1] of any shape, in float32, finite at both ends; a float32 input is overwritten.
 
-    In lower precision U is often exactly 0 or rounded to 1, where the noise would be infinite.
+    In lower precision U is often exactly 0 or rounded to 1, for which the noise would be infinite.
     """
     kind = torch.finfo(torch.float32)
     u = uniform.float().clamp_(kind.tiny, 1 - kind.eps / 2)
@@ -221,7 +220,7 @@ def gumbel_noise(uniform: Tensor) -> Tensor:
 
 @torch.no_grad()
 def word_table(model: PreTrainedModel, size: int) -> Tensor:
-    """W (size, D), detached: the first rows of a model's word table, computed where it is more than a table."""
+    """W (size, D), detached: the first rows of a model's word table, computed if the embedding is no plain table."""
     table = model.get_input_embeddings()
     if type(table) is nn.Embedding:
         return table.weight.detach()[:size]
@@ -231,7 +230,7 @@ def word_table(model: PreTrainedModel, size: int) -> Tensor:
 
 @contextmanager
 def _learning(generator: Generator) -> Iterator[None]:
-    """Gradients for the generator, inside alone: outside autocast keeps no copies of its weights."""
+    """Gives the generator gradients inside the context only; without them, autocast keeps no copies of its weights."""
     generator.requires_grad_(True)
     try:
         yield
@@ -241,7 +240,7 @@ def _learning(generator: Generator) -> Iterator[None]:
 
 @contextmanager
 def _held_still(model: PreTrainedModel) -> Iterator[None]:
-    """Inside no gradient reaches the model's weights and no dropout runs: pieces of a batch add up to the whole."""
+    """Switches off the gradients of the model's weights and its dropout, so that pieces of a batch add up to it."""
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     running = [module for module in model.modules() if module.training]
     model.eval()

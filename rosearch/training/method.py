@@ -1,4 +1,4 @@
-"""What every method of distillation is: losses of a batch, with parameters that are thrown away afterwards."""
+"""The contract of a method of distillation: losses of a batch, with parameters that are discarded afterwards."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ Text = tuple[str, ...]  # one text, or a pair
 
 
 class Adversary(Protocol):
-    """Attacks a student on training rows. It lives above this layer (`evaluation.adversary`) and is handed in."""
+    """Attacks a student on training rows. The implementation is `evaluation.adversary`, which is handed in."""
 
     def find(self, student: PreTrainedModel, rows: Rows, attacks: Sequence[str], seed: int) -> list[tuple[int, Text]]:
-        """Texts that break the student: of some of `rows`, the row and what it became."""
+        """Texts that break the student: pairs of a row, one of `rows`, and its perturbed text."""
 
     def under_attack(self, student: PreTrainedModel, attacks: Sequence[str]) -> float:
-        """Accuracy under attack on rows that no training sees: what running means are chosen by."""
+        """Accuracy under attack on rows that no training sees; it decides whether a running mean is used."""
 
 
 def schedule_of(config: DistillationConfig) -> Schedule:
-    """How long and how fast an experiment's distillation is."""
+    """The schedule of an experiment's distillation."""
     return Schedule(
         config.epochs,
         config.max_steps,
@@ -49,17 +49,17 @@ def schedule_of(config: DistillationConfig) -> Schedule:
 
 @dataclass(frozen=True, eq=False)
 class TrainingInputs:
-    """All that a method may stand on; what only some need is opened by them."""
+    """The inputs of a student's training, for any method; resources that few methods need are opened by them."""
 
     config: DistillationConfig
     problem: str
-    tokenised: TokenisedSplit  # the training rows as the student reads them
-    outputs: TeacherOutputs  # the teacher's, of the clean rows
+    tokenised: TokenisedSplit  # the training rows, tokenised for the student
+    outputs: TeacherOutputs  # for the clean rows
     texts: Sequence[Text]  # (rows,)
     labels: Any  # (rows,)
     tokenizer: Any  # the student's
     max_length: int
-    teacher: Path | None  # its folder
+    teacher: Path | None  # the folder of its weights
     cache: Path
     device: torch.device
     seed: int
@@ -69,47 +69,47 @@ class TrainingInputs:
 
     @property
     def schedule(self) -> Schedule:
-        """How long and how fast."""
+        """The schedule of the training."""
         return schedule_of(self.config)
 
     @property
     def steps(self) -> int:
-        """Optimiser steps in all."""
+        """The number of optimiser steps."""
         return self.schedule.steps(len(self.tokenised))
 
 
 class Method(nn.Module, ABC):
-    """Losses to minimise. What it must keep over a kill is in its `state_dict` (`get_extra_state` for the rest)."""
+    """Losses to minimise. State that must survive a kill is in its `state_dict` (`get_extra_state` for other data)."""
 
-    needs_hidden: ClassVar[bool] = False  # whether the teacher's outputs must hold hidden states
-    one_tokenizer: ClassVar[bool] = False  # whether student and teacher must read the same tokens
+    needs_hidden: ClassVar[bool] = False  # the teacher's outputs must hold hidden states
+    one_tokenizer: ClassVar[bool] = False  # student and teacher must read the same tokens
 
     @classmethod
     def reads(cls, config: DistillationConfig) -> dict[str, tuple[str, ...]]:
-        """The names of the resources that the method reads, by the setting that asks for them; most read none."""
+        """The resources that the method reads, by the setting that asks for them; most methods read none."""
         return {}
 
     @classmethod
     @abstractmethod
     def make(cls, inputs: TrainingInputs, student: PreTrainedModel) -> Self:
-        """The method for one student; draws its own parameters from torch's generator.
+        """The method for one student; it draws its own parameters from torch's generator.
 
-        Raises `BadInput` where the inputs lacks what it needs.
+        Raises `BadInput` if the inputs lack something that it needs.
         """
 
     @abstractmethod
     def losses(self, student: PreTrainedModel, batch: Batch, teacher: TeacherRows) -> Iterator[Tensor]:
-        """The loss of one batch as scalar float32 parts that add up to it; runs the student as often as it needs to.
+        """The loss of one batch as float32 scalars that add up to it; may run the student several times.
 
-        Each part is propagated back, and its activations freed, before the next is computed.
+        Each part is propagated back, and its activations are freed, before the next is computed.
         """
 
     def trained(self) -> tuple[nn.Parameter, ...]:
-        """Parameters that are trained beside the student, by its optimiser."""
+        """The method's parameters that the student's optimiser trains too."""
         return tuple(self.parameters())
 
     def before_step(self, student: PreTrainedModel, step: int) -> None:
-        """Called before each step, counted from 0; must leave the student's weights and gradients as they are."""
+        """Called before each step, counted from 0. It must not change the student's weights or gradients."""
 
     def finish(self, student: PreTrainedModel) -> None:
-        """Called once after the last step; may choose other weights for the student."""
+        """Called once after the last step. It may replace the student's weights."""

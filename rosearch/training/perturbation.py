@@ -1,8 +1,8 @@
-"""Small perturbations of input embeddings that make a loss large, found by gradient ascent on them alone.
+"""Small perturbations of input embeddings that make a loss large, found by gradient ascent.
 
-The step is FreeLB's (arXiv 1909.11764: the gradient over the L2 norm of its row, then a projection on a ball) or
-SMART's (arXiv 1911.03437: over the largest component of its token). B is the batch, T the tokens, R the width of the
-word table.
+The step is FreeLB's (arXiv 1909.11764: the gradient divided by the L2 norm of its row, then a projection on a ball) or
+SMART's (arXiv 1911.03437: divided by the largest component of its token). B is the batch, T the tokens, R the width of
+the word table.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from rosearch.config.presets import Norm
+from rosearch.config.distillation import Norm
 
-_LEAST = {"row": 1e-8, "token": 1e-6}  # what keeps a gradient of zero from being divided by zero, as published
+_LEAST = {"row": 1e-8, "token": 1e-6}  # added to a gradient's norm against division by zero, as published
 
 
 def embed(model: PreTrainedModel, input_ids: Tensor) -> Tensor:
-    """The rows of the word table, (B, T, R): what the model takes as `inputs_embeds` in place of the ids."""
+    """The word embeddings (B, T, R) of ids (B, T), which the model takes as `inputs_embeds` in place of the ids."""
     words: Tensor = model.get_input_embeddings()(input_ids)
     return words
 
@@ -32,8 +32,9 @@ def with_embeddings(inputs: dict[str, Tensor], embeddings: Tensor) -> dict[str, 
 def random_start(mask: Tensor, width: int, size: float, norm: Norm) -> Tensor:
     """A normal perturbation (B, T, width), float32, zero where `mask` (B, T) is false; drawn from torch's generator.
 
-    `row`: of expected squared norm `size`^2 in each row, however long it is (as FreeLB's code; its draw is uniform).
-    `token`: of deviation `size` in each component. Numbers are drawn for the mask alone: padding changes none.
+    `row`: the expected squared norm of each row is `size`^2, whatever its length (as in FreeLB's code, which draws
+    uniformly). `token`: the standard deviation of each component is `size`. Numbers are drawn only where `mask`
+    is True, so padding changes none.
     """
     start = torch.zeros(*mask.shape, width, device=mask.device)
     start[mask] = torch.randn(int(mask.sum()), width, device=mask.device)
@@ -51,19 +52,19 @@ def ascend(
     norm: Norm,
     bound: float | None,
 ) -> Tensor:
-    """`steps` times delta <- project(delta + step_size g / |g|), g the gradient of `loss_of` at delta.
+    """Repeats delta <- project(delta + step_size g / |g|), where g is the gradient of `loss_of` at delta.
 
     Args:
-        loss_of: a perturbation (B, T, R) to a scalar, in which no row reads another's perturbation.
+        loss_of: a perturbation (B, T, R) to a scalar; the perturbation of one row must not influence another row.
         start: (B, T, R), the first delta.
-        mask: (B, T), false where the perturbation is zero and stays so.
-        steps: how often; each is one pass through `loss_of` and back.
-        step_size: of a row in its L2 norm, or of a token in its largest component, as `norm` says.
-        norm: `row` or `token`.
-        bound: the largest norm after a step; none for no projection.
+        mask: (B, T), False where the perturbation stays zero.
+        steps: number of repetitions; each is one forward and backward pass of `loss_of`.
+        step_size: in the norm `norm`.
+        norm: `row`, the L2 norm of a row, or `token`, the largest component of a token.
+        bound: the largest norm after a step; None for no projection.
 
-    Returns delta, float32 and detached. The arithmetic is float32 whatever `loss_of` runs in; no parameter's
-    gradient is touched; a row whose gradient is not finite takes no step.
+    Returns delta, float32 and detached. The arithmetic is float32 whatever `loss_of` runs in. The gradients of
+    parameters are not touched. A row whose gradient is not finite takes no step.
     """
     keep = mask.unsqueeze(-1)
     delta = start.detach().float() * keep
@@ -80,7 +81,7 @@ def ascend(
 
 
 def project(delta: Tensor, norm: Norm, bound: float | None) -> Tensor:
-    """The nearest perturbation (B, T, R) whose rows, or tokens' components, are not larger than `bound`."""
+    """The nearest perturbation (B, T, R) whose norm (of rows, or of tokens) is at most `bound`; None: delta itself."""
     if bound is None:
         return delta
     if norm == "token":

@@ -1,4 +1,4 @@
-"""Queries, keys and values of one layer of a model, read while it runs; its forward pass is not changed."""
+"""Reads queries, keys and values of one layer of a model while it runs, without changing its forward pass."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rosearch.training.relations import Projected
 
 
 class _Names(NamedTuple):
-    """Where a family keeps the linear maps of a layer, below the base model."""
+    """Module names of a family's query, key and value maps of a layer, below the base model."""
 
     attention: str
     maps: tuple[str, str, str]
@@ -35,13 +35,13 @@ FAMILIES: Mapping[str, _Names] = {
 class Projections:
     """Reads the queries, keys and values of one attention layer at each forward pass; a context manager.
 
-    Of transformers' models those in `FAMILIES`, by forward hooks on their linear maps, and students of ours, whose last
-    attention node is read (with Primer's convolution: behind it). Raises `BadInput` for another family, for a layer
-    that there is not, and for a student without attention.
+    It works by forward hooks, for the families of transformers in `FAMILIES` and for students of ours. In a student the
+    last attention node is read, after Primer's convolution if it has one. Raises `BadInput` for another family, for a
+    layer that the model lacks, and for a student without attention.
     """
 
     def __init__(self, model: PreTrainedModel, layer: int = -1) -> None:
-        """`layer` counts from 1, or from the end (-1, the last); of a student of ours it must be -1."""
+        """`layer` counts from 1, or from the end: -1 is the last. For a student of ours it must be -1."""
         self._found: dict[str, Tensor] = {}
         self._mix: Attention | None = None
         self._keep: Tensor | None = None
@@ -51,9 +51,9 @@ class Projections:
             self._hooks = self._on_family(model, layer)
 
     def take(self) -> Projected:
-        """Those of the last forward pass, each (B, T, H); they are then forgotten here.
+        """Queries, keys and values of the last forward pass, each (B, T, H); they can be taken once.
 
-        Raises `RuntimeError` where there was none since the last time.
+        Raises `RuntimeError` if the model has not run since the last call.
         """
         if not self._found:
             raise RuntimeError("the model has not run since its projections were taken")
@@ -74,7 +74,7 @@ class Projections:
         self.close()
 
     def close(self) -> None:
-        """Takes the hooks off the model."""
+        """Removes the hooks from the model."""
         for hook in self._hooks:
             hook.remove()
         self._found = {}
@@ -112,7 +112,7 @@ class Projections:
 
 
 def last_attention(genotype: Mapping[str, Any]) -> int:
-    """The number, from 1, of the deepest attention node, among equals the last. `BadInput` where there is none."""
+    """The number, from 1, of the deepest attention node; among equals the last. Raises `BadInput` if there is none."""
     depths = node_depths(genotype)
     numbers = [number for number, node in enumerate(genotype["nodes"], start=1) if node["op"] == "attention"]
     if not numbers:

@@ -1,10 +1,10 @@
 """Task-agnostic distillation of relations among tokens (MiniLMv2, arXiv 2012.15828).
 
-The queries of one layer, all heads side by side (B, T, H), are cut anew into A_r relation heads of d_r = H / A_r; the
-relation of a head is softmax(A A^T / sqrt(d_r)), (T, T). The student's last layer learns the relations of a layer of
-the teacher's: L = sum over queries, keys, values of 1 / (A_r |x|) sum over heads and tokens of KL(teacher || student).
-Neither the widths nor the attention heads of the two need be alike; A_r must divide both widths. Ours: |x| counts the
-real tokens of the whole batch.
+The queries A of one layer, all heads side by side (B, T, H), are cut anew into A_r relation heads of d_r = H / A_r
+features. The relation of a head is softmax(A A^T / sqrt(d_r)), (T, T). The student's last layer learns the relations of
+a layer of the teacher: L = sum over queries, keys, values of 1 / (A_r |x|) sum over heads and tokens of
+KL(teacher || student). Widths and attention heads may differ; A_r must divide both widths. Ours: |x| counts the real
+tokens of the whole batch.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from torch import Tensor
 from rosearch.errors import BadInput, Problem
 from rosearch.student.local_operations import zero_pads
 
-# Numbers of relations held at once; there are about eight tensors of as many. On a CPU 1 MiB each, which its cache
-# holds (2^22 take 1.3 times as long); elsewhere, unmeasured, more, so that kernels are worth their launch.
+# Elements of a relation tensor held at once; there are about eight such tensors. On a CPU each takes 1 MiB, which fits
+# its cache (2^22 elements take 1.3 times as long). Elsewhere it is larger, unmeasured, to be worth a kernel's launch.
 _AT_ONCE = 2**18
 _AT_ONCE_ELSEWHERE = 2**24
 
 
 class Projected(NamedTuple):
-    """Queries, keys and values of a layer, their heads side by side, each (B, T, H)."""
+    """Queries, keys and values of a layer, each (B, T, H) with all heads side by side."""
 
     queries: Tensor
     keys: Tensor
@@ -34,18 +34,18 @@ class Projected(NamedTuple):
 
 
 def check_relation_heads(heads: int, widths: Sequence[int], key: str) -> None:
-    """Raises `BadInput` that names the setting `key` where the heads do not divide one of the widths."""
+    """Raises `BadInput` that names the setting `key` if the heads do not divide all widths."""
     if uneven := [width for width in widths if width % heads]:
         expected = "relation heads that divide the widths of teacher and students"
         raise BadInput(Problem("experiment", key, expected, f"{heads} for width {', '.join(map(str, uneven))}"))
 
 
 def relation_loss(student: Projected, teacher: Projected, heads: int, mask: Tensor | None = None) -> Tensor:
-    """The loss L of the module, a float32 scalar with a gradient towards the student alone.
+    """The loss L of the module, a float32 scalar with a gradient for the student only.
 
-    `mask` is (B, T), non-zero on tokens; None where nothing is padding. Padding is no query and no key. The relations
-    are computed a part at a time, and none is kept for the backward pass: memory is that of the six inputs, their
-    gradients, and a constant. Raises `ValueError` where the heads do not divide a width, or there is no token.
+    `mask` is (B, T), non-zero on tokens; None without padding. Padding is neither query nor key. The relations are
+    computed in parts, and none is kept for the backward pass: memory is that of the six inputs, their gradients, and a
+    constant. Raises `ValueError` if the heads do not divide a width, or there is no token.
     """
     for name, width in (("student", student.queries.shape[-1]), ("teacher", teacher.queries.shape[-1])):
         if width % heads:
@@ -76,13 +76,13 @@ def _cut(vectors: Tensor, heads: int, real: Tensor | None) -> Tensor:
 class _RelationDivergence(torch.autograd.Function):
     """sum KL(softmax(T T^T / sqrt(d_t)) || softmax(S S^T / sqrt(d_s))) / count, for S (N, T, d_s) and T (N, T, d_t).
 
-    The gradient is computed beside the value, a few of the N at a time: with G = (softmax(student) - softmax(teacher))
-    / count, that of S is (G + G^T) S / sqrt(d_s). So no relation outlives its turn.
+    The gradient is computed with the value, for a few of the N at a time, so no relation is stored. With
+    G = (softmax(student) - softmax(teacher)) / count, the gradient of S is (G + G^T) S / sqrt(d_s).
     """
 
     @staticmethod
     def forward(ctx: Any, student: Tensor, teacher: Tensor, keep: Tensor | None, count: int) -> Tensor:
-        """See the class; `keep` (N, T) is true at real tokens."""
+        """See the class. `keep` (N, T) is True at real tokens."""
         gradient = torch.empty_like(student)
         total = student.new_zeros(())
         numbers = _AT_ONCE if student.device.type == "cpu" else _AT_ONCE_ELSEWHERE
@@ -105,7 +105,7 @@ class _RelationDivergence(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor, None, None, None]:
-        """The student's alone."""
+        """The gradient of the student's vectors; no other input has one."""
         (gradient,) = ctx.saved_tensors
         return gradient * outer[0], None, None, None
 
@@ -119,7 +119,7 @@ def _log_relation(vectors: Tensor, real: Tensor | None) -> Tensor:
     """(n, T, d) -> log softmax over the real tokens of the scaled products, (n, T, T)."""
     products = vectors @ vectors.transpose(1, 2) * vectors.shape[-1] ** -0.5
     if real is not None:
-        # Not -inf: the difference of two would be NaN.
+        # With -inf, the difference of two masked values would be NaN.
         products = products.masked_fill(~real.unsqueeze(1), torch.finfo(products.dtype).min)
     found: Tensor = products.log_softmax(-1)
     return found

@@ -1,10 +1,10 @@
-"""Robust distillation (ours): what the teacher says of a clean text, the student must also say of its perturbations.
+"""Robust distillation (ours): the student learns the teacher's outputs for a clean text on its perturbations too.
 
 loss = clean label loss + weight tau^2 KL(teacher(clean) || student(perturbed)) + consistency between the student's two.
 
 Random perturbations alone are known to help little (9.9 % for random typos against 71.3 % for robust encodings,
-arXiv 2005.01229); here words are replaced by what a gradient says is worst (`guided`), and texts are learnt that
-attacks find against the student as it is (online adversarial training, arXiv 2104.05062).
+arXiv 2005.01229). Therefore a gradient chooses the worst replacements of words (`guided`), and the student learns texts
+that attacks find against its present weights (online adversarial training, arXiv 2104.05062).
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from transformers import PreTrainedModel
 
@@ -23,20 +22,19 @@ from rosearch.config.distillation import DistillationConfig
 from rosearch.data.batches import Batch, batch_of_texts
 from rosearch.errors import BadInput, Problem
 from rosearch.randomness import derive_seed
-from rosearch.training.averaging import RunningMean
 from rosearch.training.embedding_sources import EMBEDDING_SOURCES, EmbeddingSource
 from rosearch.training.guided import Guide
 from rosearch.training.kd import label_loss
-from rosearch.training.losses import soft_label_loss
+from rosearch.training.losses import soft_label_loss, symmetric_loss
 from rosearch.training.method import Method, Text, TrainingInputs
 from rosearch.training.outputs import TeacherRows
 from rosearch.training.text_sources import TEXT_SOURCES, Characters, Source, lists_of, open_sources, perturb
 
 
 class RobustKd(Method):
-    """See the module. One source, drawn at random, perturbs a batch; text is then tokenised as the student reads it.
+    """See the module. One source, drawn at random, perturbs a batch; perturbed text is tokenised for the student.
 
-    `found` are texts that broke the student when it was last attacked, each with its row.
+    `found` holds texts that broke the student when it was last attacked, each with its row.
     """
 
     def __init__(
@@ -58,13 +56,14 @@ class RobustKd(Method):
 
     @classmethod
     def reads(cls, config: DistillationConfig) -> dict[str, tuple[str, ...]]:
-        """The word lists of its sources."""
+        """The word lists of the configured sources."""
         return {"distillation.robust_kd.sources": lists_of(config.robust_kd.sources)}
 
     @classmethod
     def make(cls, inputs: TrainingInputs, student: PreTrainedModel) -> Self:
-        """The method with its sources opened. Raises `BadInput` for attacks where nobody attacks, `MissingResource`
-        for word lists that are not there.
+        """The method with its sources opened.
+
+        Raises `BadInput` for attacks without an adversary, `MissingResource` for missing word lists.
         """
         config = inputs.config.robust_kd
         if config.attacks and inputs.adversary is None:
@@ -78,7 +77,7 @@ class RobustKd(Method):
         return cls(inputs, texts, embeddings, mean)
 
     def before_step(self, student: PreTrainedModel, step: int) -> None:
-        """Every so often the student as it is is attacked, and what broke it is learnt from then on."""
+        """Updates the running mean, and attacks the student every `attack_every` steps."""
         self.step = step
         if self.mean is not None and step:
             self.mean.update(student)
@@ -86,7 +85,7 @@ class RobustKd(Method):
             self._attack(student)
 
     def losses(self, student: PreTrainedModel, batch: Batch, teacher: TeacherRows) -> Iterator[Tensor]:
-        """Clean first, then perturbed: other words, or an ascent in the input embeddings."""
+        """The loss on the clean rows, then that on perturbed ones: other words, or moved input embeddings."""
         rng = np.random.default_rng(derive_seed(self.inputs.seed, "perturbation", replicate=self.step))
         embeddings = student.get_input_embeddings()(batch.input_ids)
         embeddings.retain_grad()
@@ -96,24 +95,24 @@ class RobustKd(Method):
         yield label_loss(logits, batch, teacher, self.inputs.config, self.inputs.problem)
         name = self.config.sources[int(rng.integers(len(self.config.sources)))]
         if name in self.embeddings:
-            inputs = self.embeddings[name](student, batch, teacher, self._strength())
-            yield self._perturbed_loss(student(**inputs).logits, clean, teacher.logits)
+            moved = self.embeddings[name](student, batch, teacher, self._strength())
+            yield self._perturbed_loss(student(**moved).logits, clean, teacher.logits)
             return
-        # By now the clean loss was propagated back (where it is): where it is steepest is known for nothing.
+        # By now the clean loss was propagated back, so the gradient of the embeddings costs nothing more.
         perturbed, targets, own = self._perturbed_batch(student, batch, teacher, name, embeddings.grad, rng)
         yield self._perturbed_loss(student(**perturbed.inputs).logits, clean, targets, own)
 
     def _perturbed_loss(self, logits: Tensor, clean: Tensor, targets: Tensor, own: Tensor | None = None) -> Tensor:
-        """Rows not `own` are of other texts than the clean ones: consistency leaves them out."""
+        """The loss on perturbed rows. `own` (B,) is False for rows of other texts, which consistency leaves out."""
         config, problem = self.inputs.config, self.inputs.problem
         total = self.config.weight * soft_label_loss(logits, targets, problem, config.temperature)
         if self.config.consistency:
             own = torch.ones(len(logits), dtype=torch.bool, device=logits.device) if own is None else own
-            total = total + self.config.consistency * _between(logits[own], clean[own], problem)
+            total = total + self.config.consistency * symmetric_loss(logits[own], clean[own], problem)
         return total
 
     def _strength(self) -> float:
-        """0 to 1: the curriculum."""
+        """The strength of the perturbations, 0 to 1, which rises over the ramp."""
         ramp = self.config.ramp * self.inputs.steps
         return 1.0 if ramp == 0 else min(1.0, (self.step + 1) / ramp)
 
@@ -126,7 +125,7 @@ class RobustKd(Method):
         gradient: Tensor | None,
         rng: np.random.Generator,
     ) -> tuple[Batch, Tensor, Tensor]:
-        """The batch to learn from, the teacher's clean logits of its rows, and which rows are those of `batch`."""
+        """The perturbed batch, the teacher's clean logits of its rows, and a mask (B,) of the rows from `batch`."""
         rows, share = np.asarray(batch.rows), self.config.words * self._strength()
         source, clean = self.texts[name], [self.inputs.texts[row] for row in batch.rows.tolist()]
         texts = [tuple(perturb(text, source, share, rng) for text in row) for row in clean]
@@ -148,34 +147,34 @@ class RobustKd(Method):
         return self._batch(texts, rows), targets, torch.from_numpy(own).to(targets.device)
 
     def _batch(self, texts: list[Text], rows: Any) -> Batch:
-        inputs = self.inputs
-        labels = inputs.tokenised.labels[rows]
-        return batch_of_texts(texts, rows, labels, inputs.tokenizer, inputs.max_length).to(inputs.device)
+        labels = self.inputs.tokenised.labels[rows]
+        batch = batch_of_texts(texts, rows, labels, self.inputs.tokenizer, self.inputs.max_length)
+        return batch.to(self.inputs.device)
 
     def _attack(self, student: PreTrainedModel) -> None:
         assert self.inputs.adversary is not None
         seed = derive_seed(self.inputs.seed, "adversary", replicate=self.step)
-        # Longer rows are drawn more often: a phrase of two words has little to attack.
+        # Rows are drawn in proportion to their length: a phrase of two words has little to attack.
         lengths = self.inputs.tokenised.lengths.astype(np.float64)
         count = min(self.config.attack_rows, len(lengths))
         rows = np.random.default_rng(seed).choice(len(lengths), count, replace=False, p=lengths / lengths.sum())
         with evaluated(student):
             found = self.inputs.adversary.find(student, rows, self.config.attacks, seed)
-        keep = self.config.attack_rows * len(self.config.attacks)  # of the time before, as many again
+        keep = self.config.attack_rows * len(self.config.attacks)  # most texts kept from earlier attacks
         self.found = [*found, *self.found[:keep]]
 
     def finish(self, student: PreTrainedModel) -> None:
-        """Where the running mean of the weights is the more robust, the student becomes it."""
+        """Gives the student the running mean of its weights if that is the more robust."""
         if self.mean is not None:
             self.mean.choose(student, self.inputs)
 
     def get_extra_state(self) -> dict[str, Any]:
-        """What a restart needs: the examples found, and the running mean."""
+        """The state for a resume: the found texts and the running mean."""
         mean = {} if self.mean is None else self.mean.weights
         return {"found": [[row, list(text)] for row, text in self.found], "mean": mean}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
-        """The inverse of `get_extra_state`."""
+        """Loads the state of `get_extra_state`."""
         self.found = [(row, tuple(text)) for row, text in state["found"]]
         if self.mean is not None:
             self.mean.weights = state["mean"]
@@ -183,7 +182,7 @@ class RobustKd(Method):
 
 @contextmanager
 def evaluated(student: PreTrainedModel) -> Iterator[None]:
-    """The student without dropout, for a while."""
+    """Puts the student into eval mode inside the context."""
     training = student.training
     student.eval()
     try:
@@ -192,16 +191,43 @@ def evaluated(student: PreTrainedModel) -> Iterator[None]:
         student.train(training)
 
 
-def _distances(logits: Tensor, targets: Tensor, problem: str) -> Tensor:
-    """(B,): KL(teacher || student), squared error for scores."""
-    logits, targets = logits.float(), targets.float()
-    if problem == "regression":
-        return (logits - targets).square().sum(-1)
-    return F.kl_div(logits.log_softmax(-1), targets.log_softmax(-1), reduction="none", log_target=True).sum(-1)
+class RunningMean:
+    """A running mean of a student's weights (Izmailov et al. 2018, arXiv 1803.05407; here with exponential decay).
+
+    `weights` holds the mean of the student's floating-point tensors, by name.
+    """
+
+    def __init__(self, student: PreTrainedModel, decay: float) -> None:
+        self.decay = decay
+        self.weights = {name: value.detach().clone() for name, value in _floats(student).items()}
+
+    @torch.no_grad()
+    def update(self, student: PreTrainedModel) -> None:
+        """Moves the mean towards the student's present weights."""
+        for name, value in _floats(student).items():
+            self.weights[name].lerp_(value, 1 - self.decay)
+
+    @torch.no_grad()
+    def choose(self, student: PreTrainedModel, inputs: TrainingInputs) -> None:
+        """Gives the student the mean weights if they are at least as accurate under the configured attacks.
+
+        Without attacks, or without an adversary to run them, it always does.
+        """
+        attacks, adversary = inputs.config.robust_kd.attacks, inputs.adversary
+        own = {name: value.detach().clone() for name, value in _floats(student).items()}
+        before = None
+        if attacks and adversary is not None:
+            student.eval()
+            before = adversary.under_attack(student, attacks)
+        _load(student, self.weights)
+        if before is not None and adversary is not None and adversary.under_attack(student, attacks) < before:
+            _load(student, own)
 
 
-def _between(logits: Tensor, clean: Tensor, problem: str) -> Tensor:
-    """The symmetric divergence of two outputs, meaned over rows; 0 where there are none. `clean` gets no gradient."""
-    if not len(logits):
-        return logits.float().sum() * 0.0
-    return (_distances(logits, clean, problem) + _distances(clean, logits, problem)).mean() / 2
+def _floats(student: PreTrainedModel) -> dict[str, Tensor]:
+    return {name: value for name, value in student.state_dict().items() if value.is_floating_point()}
+
+
+def _load(student: PreTrainedModel, weights: dict[str, Tensor]) -> None:
+    for name, value in _floats(student).items():
+        value.copy_(weights[name])

@@ -1,4 +1,4 @@
-"""Where perturbed text comes from: each source replaces single words, as the attacks that it stands for do."""
+"""Sources of perturbed text: each replaces single words in the way of the attacks that it stands for."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ import numpy as np
 from rosearch.resources.resources import Resources
 from rosearch.student.tokenization_rosearch import WORD as WORD_PATTERN
 
-WORD = re.compile(WORD_PATTERN)  # words are what encodings take for words
+WORD = re.compile(WORD_PATTERN)  # the same words as those of robust encodings
 _REMEMBERED = 2**17
 _LETTERS = string.ascii_lowercase
 
 
 class Source(ABC):
-    """Replacements of words. Words are asked for in lower case."""
+    """Replacements of words, which must be given in lower case."""
 
     @abstractmethod
     def candidates(self, word: str) -> tuple[str, ...]:
-        """All that may take a word's place; empty where they are too many to list."""
+        """All replacements of a word; empty if they are too many to list."""
 
     @abstractmethod
     def draw(self, word: str, rng: np.random.Generator) -> str | None:
-        """One of them at random, or None where there is none."""
+        """A random replacement, or None if there is none."""
 
 
 class Characters(Source):
-    """One random edit: a swap of neighbouring letters, a substitution, a deletion or an insertion.
+    """One random edit: a swap of adjacent letters, a substitution, a deletion or an insertion.
 
-    The four of DeepWordBug (Gao et al. 2018, arXiv 1801.04354), as TextAttack draws them.
+    These are the four edits of DeepWordBug (Gao et al. 2018, arXiv 1801.04354), drawn as TextAttack draws them.
     """
 
     def candidates(self, word: str) -> tuple[str, ...]:
-        """None are listed."""
+        """Always empty."""
         return ()
 
     def draw(self, word: str, rng: np.random.Generator) -> str | None:
-        """None for single letters, and where the edit happens to change nothing."""
+        """The edited word, or None for a single letter or an edit that changes nothing."""
         if len(word) < 2:
             return None
         kind, letter = int(rng.integers(4)), _LETTERS[int(rng.integers(len(_LETTERS)))]
@@ -59,7 +59,7 @@ class Characters(Source):
 
 
 class Listed(Source):
-    """Words from a list; what is no single word is left out."""
+    """Words from a list; entries that are no single word are left out."""
 
     def __init__(self, others: Callable[[str], Sequence[str]]) -> None:
         @lru_cache(maxsize=_REMEMBERED)
@@ -69,11 +69,11 @@ class Listed(Source):
         self._candidates = candidates
 
     def candidates(self, word: str) -> tuple[str, ...]:
-        """In the order of the list."""
+        """The replacements, in the order of the list."""
         return self._candidates(word)
 
     def draw(self, word: str, rng: np.random.Generator) -> str | None:
-        """All are as likely."""
+        """A replacement, uniformly at random."""
         found = self._candidates(word)
         return found[int(rng.integers(len(found)))] if found else None
 
@@ -88,7 +88,7 @@ def _wordnet(resources: Resources) -> Source:
     return Listed(resources.wordnet().synonyms)
 
 
-_LISTS = {"synonyms": "neighbours", "wordnet": "wordnet", "hull": "neighbours"}  # that sources read
+_LISTS = {"synonyms": "neighbours", "wordnet": "wordnet", "hull": "neighbours"}  # resource of each source
 
 TEXT_SOURCES: dict[str, Callable[[Resources], Source]] = {
     "characters": lambda resources: Characters(),
@@ -98,19 +98,19 @@ TEXT_SOURCES: dict[str, Callable[[Resources], Source]] = {
 
 
 def open_sources(names: Sequence[str], folder: Path | None) -> dict[str, Source]:
-    """The named sources. Raises `MissingResource` where a word list is not there."""
+    """The named sources. Raises `MissingResource` if a word list is missing."""
     resources = Resources(folder)
     resources.require_all({f"distillation.robust_kd.sources: {name}": lists_of([name]) for name in names})
     return {name: TEXT_SOURCES[name](resources) for name in names}
 
 
 def lists_of(names: Sequence[str]) -> tuple[str, ...]:
-    """The resources that the sources of these names read, be they of text or not."""
+    """The resources that the named sources read; sources of perturbed embeddings count too."""
     return tuple(dict.fromkeys(_LISTS[name] for name in names if name in _LISTS))
 
 
 class Word(NamedTuple):
-    """A word of a text: where it stands, and in lower case."""
+    """A word of a text: its place, and its lower-case form."""
 
     start: int
     end: int
@@ -123,7 +123,7 @@ def words_of(text: str) -> list[Word]:
 
 
 def replaced(text: str, swaps: Sequence[tuple[Word, str]]) -> str:
-    """The text with words replaced; `swaps` are in the order of the text."""
+    """The text with words replaced; `swaps` must be in the order of the text."""
     parts, end = [], 0
     for word, other in swaps:
         parts += [text[end : word.start], other]
@@ -132,7 +132,10 @@ def replaced(text: str, swaps: Sequence[tuple[Word, str]]) -> str:
 
 
 def perturb(text: str, source: Source, share: float, rng: np.random.Generator) -> str:
-    """The text with each word replaced with probability `share`, at least one where there is a replacement."""
+    """The text with each word chosen for replacement with probability `share`; at least one word is chosen.
+
+    A chosen word without a replacement stays.
+    """
     words = words_of(text)
     if not words:
         return text

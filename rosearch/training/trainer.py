@@ -1,19 +1,43 @@
-"""The training of a student by a method of distillation."""
+"""The methods of distillation by name, and the training of a student by one of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from rosearch.config.distillation import DistillationConfig
 from rosearch.data.batches import Batch, TaskRows
 from rosearch.measurements import Training
 from rosearch.randomness import derive_seed
+from rosearch.training.ad2 import AdversarialDistillation
 from rosearch.training.checkpoint import Checkpoint
 from rosearch.training.fitting import OnLoss, fit, private_generator
-from rosearch.training.method import TrainingInputs
-from rosearch.training.methods import METHODS, own_settings
+from rosearch.training.hidden_states import HiddenStateDistillation
+from rosearch.training.kd import KnowledgeDistillation
+from rosearch.training.mate_kd import MateKd
+from rosearch.training.method import Method, TrainingInputs
+from rosearch.training.robust_kd import RobustKd
+
+METHODS: dict[str, type[Method]] = {
+    "kd": KnowledgeDistillation,
+    "hidden_states": HiddenStateDistillation,
+    "ad2": AdversarialDistillation,
+    "mate_kd": MateKd,
+    "robust_kd": RobustKd,
+}
+
+
+def required_layers(config: DistillationConfig) -> tuple[int, ...]:
+    """The teacher's layers whose hidden states the configured method reads; empty for most methods."""
+    return tuple(config.hidden_layers) if METHODS[config.method].needs_hidden else ()
+
+
+def own_settings(config: DistillationConfig) -> dict[str, Any]:
+    """The configuration as plain data, without the sections of other methods, which cannot influence the result."""
+    return config.model_dump(mode="json", exclude=set(METHODS) - {config.method})
 
 
 def distil(
@@ -22,13 +46,12 @@ def distil(
     checkpoint: Checkpoint | None = None,
     on_loss: OnLoss | None = None,
 ) -> Training:
-    """Trains the student in place; it ends on the inputs's device, in eval mode.
+    """Trains the student in place; it ends on the device of the inputs, in eval mode.
 
-    Equal seeds give equal students on one CPU, also where a `checkpoint` was gone on from; what the student's weights
-    start from must be named in the checkpoint's `content`, since it is not read off them. The global torch generator
-    is left as it was. `on_loss` is told the loss every few steps.
-    Raises `CandidateFailed("nan")` where the loss becomes non-finite or runs away, `RunError` where the checkpoint is
-    of another training.
+    Equal seeds give equal students on one CPU, also after a resume from a `checkpoint`. The checkpoint's `content` must
+    name the origin of the initial weights, which are not compared themselves. The global torch generator is left as it
+    was. `on_loss` gets the loss every few steps. Raises `CandidateFailed("nan")` if the loss becomes non-finite or runs
+    away, `RunError` if the checkpoint belongs to another training.
     """
     device = inputs.device
     with private_generator(device, derive_seed(inputs.seed, "method")):
@@ -57,6 +80,6 @@ def distil(
 
 
 def _content(inputs: TrainingInputs) -> dict[str, str]:
-    """The settings of the method, and the teacher's answers."""
+    """The settings of the method and the key of the teacher's outputs: both identify the training."""
     settings = {name: str(value) for name, value in own_settings(inputs.config).items()}
     return {**settings, "teacher": inputs.outputs.key}

@@ -22,9 +22,8 @@ import numpy as np
 import torch
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
-from rosearch.config.distillation import Ad2Config, DistillationConfig
+from rosearch.config.distillation import DEFAULT, Ad2Config, DistillationConfig
 from rosearch.config.file import load_experiment
-from rosearch.config.presets import DEFAULT
 from rosearch.data.batches import evaluation_batches
 from rosearch.materials.task import Materials, gather_materials
 from rosearch.training.ad2 import AdversarialDistillation

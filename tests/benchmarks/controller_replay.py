@@ -29,8 +29,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import wilcoxon
 
-from rosearch.config.experiment import EvolutionConfig, FitnessConfig
-from rosearch.config.kd_nas import KdNasConfig, RewardConfig
+from rosearch.config.experiment import EvolutionConfig, FitnessConfig, KdNasConfig, RewardConfig
 from rosearch.evaluation.intervals import mean_interval
 from rosearch.evolution import make_strategy
 from rosearch.evolution.fitness import reward

@@ -46,10 +46,9 @@ from rosearch.student.build import build_student
 from rosearch.training.kd import KnowledgeDistillation
 from rosearch.training.mate_kd import MateKd
 from rosearch.training.method import Method, TrainingInputs
-from rosearch.training.methods import METHODS
 from rosearch.training.outputs import TeacherOutputs, TeacherRows
 from rosearch.training.teacher import load_teacher
-from rosearch.training.trainer import distil
+from rosearch.training.trainer import METHODS, distil
 
 _ROOT = Path(__file__).parents[2]
 _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -117,7 +116,7 @@ def peak(way: str, folder: Path, setting: Setting) -> float:
     device = devices.resolve_device(setting.device)
     torch.ones(64, 64) @ torch.ones(64, 64)  # torch's own buffers are there before
     before = 0.0 if device.type == "cuda" else _resident("VmRSS")
-    inputs = _lesson(way, folder, setting, device)
+    inputs = _inputs(way, folder, setting, device)
     student = build_student(
         known_architecture(setting.student).genotype,
         labels=("negative", "positive"),
@@ -136,7 +135,7 @@ def peak(way: str, folder: Path, setting: Setting) -> float:
     return _resident("VmHWM") - before
 
 
-def _lesson(way: str, folder: Path, setting: Setting, device: torch.device) -> TrainingInputs:
+def _inputs(way: str, folder: Path, setting: Setting, device: torch.device) -> TrainingInputs:
     """Two epochs of the generator's schedule, shortened: its memory does not grow with its steps."""
     random = np.random.default_rng(1)
     rows = _BATCH * setting.steps

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rosearch.training.methods import METHODS
+from rosearch.training.trainer import METHODS
 from tests.benchmarks import distillation_memory
 from tests.benchmarks.distillation_memory import WAYS, Setting, main, measure, peak, save_teacher
 

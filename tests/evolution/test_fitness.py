@@ -8,8 +8,7 @@ from evolution.landscapes import measurements
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rosearch.config.experiment import FitnessConfig, WeightsConfig
-from rosearch.config.kd_nas import RewardConfig
+from rosearch.config.experiment import FitnessConfig, RewardConfig, WeightsConfig
 from rosearch.errors import BadInput
 from rosearch.evolution import score
 from rosearch.evolution.fitness import reward

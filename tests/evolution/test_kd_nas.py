@@ -6,8 +6,7 @@ from math import log
 import pytest
 from evolution.landscapes import DAG, ENCODERS, answer, build, evolution, failing, hilly, measurements, run
 
-from rosearch.config.experiment import FitnessConfig
-from rosearch.config.kd_nas import RewardConfig
+from rosearch.config.experiment import FitnessConfig, RewardConfig
 from rosearch.errors import BadInput
 from rosearch.evolution.front import by_scalar
 from rosearch.evolution.kd_nas import KdNas, agreements

@@ -207,7 +207,7 @@ def test_ids_of_two_drawn_genotypes_agree_with_networkx(a, b):
 
 
 def rings(*lengths: int) -> Genotype:
-    """Per ring of length n: n nodes that read the source, and n that each read two neighbours of them."""
+    """Per ring of length n: n nodes that read the source, and n that each read two adjacent ones of them."""
     tops = tuple(Node("glu") for _ in range(sum(lengths)))
     bottoms, start = [], 1
     for length in lengths:

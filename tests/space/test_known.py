@@ -83,10 +83,10 @@ def test_fitting_cuts_surplus_nodes_from_the_end():
 
 
 def test_fitting_widens_what_is_too_small_and_cuts_what_is_too_large():
-    window = dataclasses.replace(ROBUST_DAG, min_parameters=9_000_000)
-    assert window.fit(KNOWN["nas_bert_5m"].genotype).width > 192
-    window = dataclasses.replace(ROBUST_DAG, max_parameters=4_800_000)
-    cut = window.fit(KNOWN["evolved_transformer"].genotype)
+    narrow = dataclasses.replace(ROBUST_DAG, min_parameters=9_000_000)
+    assert narrow.fit(KNOWN["nas_bert_5m"].genotype).width > 192
+    narrow = dataclasses.replace(ROBUST_DAG, max_parameters=4_800_000)
+    cut = narrow.fit(KNOWN["evolved_transformer"].genotype)
     assert count_parameters(cut).total <= 4_800_000
 
 

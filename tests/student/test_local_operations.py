@@ -55,7 +55,7 @@ def test_all_but_what_is_done_along_the_tokens_is_done_to_each_alone(case: Case)
 
 @every_local_operation
 def test_zeros_stand_for_padding_where_the_operation_says_so(case: Case) -> None:
-    module, x = operation(case), tokens() - 5.0  # so that zeros are the largest of any window
+    module, x = operation(case), tokens() - 5.0  # so that zeros are the largest within any reach
     keep = torch.arange(TOKENS) < torch.tensor([TOKENS, 9, 30]).unsqueeze(1)
     known = module.along(x, keep)[keep]
     zeros = module.along(x * keep.unsqueeze(-1), None)[keep]

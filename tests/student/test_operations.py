@@ -140,7 +140,7 @@ def test_attention_is_that_of_torch() -> None:
     torch.testing.assert_close(module(x, keep)[keep], expected[keep], rtol=1e-4, atol=1e-5)
 
 
-def test_the_convolved_attention_mixes_neighbouring_queries_keys_and_values() -> None:
+def test_the_convolved_attention_mixes_adjacent_queries_keys_and_values() -> None:
     module = operation(("attention", {"heads": 4, "conv": True})).operation
     plain = operation(("attention", {"heads": 4, "conv": False})).operation
     plain.load_state_dict({k: v for k, v in module.state_dict().items() if not k.startswith("mix")})
@@ -172,14 +172,14 @@ def test_lightweight_convolution_averages_with_softmaxed_taps_shared_by_an_eight
 
 @pytest.mark.parametrize("op", ["max_pool", "avg_pool"])
 @pytest.mark.parametrize("kernel", [1, 3, 5])
-def test_a_pool_takes_the_real_tokens_of_its_window(op: str, kernel: int) -> None:
+def test_a_pool_takes_the_real_tokens_within_its_reach(op: str, kernel: int) -> None:
     module = operation((op, {"kernel": kernel})).operation
     x, keep = tokens(), keep_mask()
     y = module(x, keep)
     for row, length in enumerate(LENGTHS):
         for token in range(length):
-            window = x[row, max(0, token - kernel // 2) : min(length, token + kernel // 2 + 1)]
-            expected = window.amax(0) if op == "max_pool" else window.mean(0)
+            reached = x[row, max(0, token - kernel // 2) : min(length, token + kernel // 2 + 1)]
+            expected = reached.amax(0) if op == "max_pool" else reached.mean(0)
             torch.testing.assert_close(y[row, token], expected, rtol=1e-5, atol=1e-5)
 
 
@@ -230,7 +230,7 @@ def test_what_cannot_be_built_is_told_in_words(op: str, settings: dict[str, Sett
 
 
 def measured_flops(genotype: Genotype) -> int:
-    """What torch counts in one sentence through the whole student."""
+    """FLOPs of one sentence through the whole student, counted by torch."""
     student = small_student(genotype)
     batch = {name: row[:1, :TOKENS] for name, row in padded_batch((TOKENS,), TOKENS).items()}
     # Torch counts the products of unfused attention only.

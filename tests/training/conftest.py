@@ -1,4 +1,4 @@
-"""What the tests of this folder share: a tokenizer, a task, teachers, their outputs."""
+"""Fixtures of this folder: a tokenizer, a task, teachers, their outputs."""
 
 from __future__ import annotations
 

@@ -17,12 +17,11 @@ from rosearch.data.tokens import tokenise
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification
 from rosearch.training.checkpoint import Checkpoint
 from rosearch.training.method import TrainingInputs
-from rosearch.training.methods import METHODS, required_layers
 from rosearch.training.outputs import teacher_outputs
-from rosearch.training.trainer import distil
+from rosearch.training.trainer import METHODS, distil, required_layers
 
 
-def small_lesson(method: str, folder: Path) -> TrainingInputs:
+def small_inputs(method: str, folder: Path) -> TrainingInputs:
     """Ten steps of a method; the same in every process."""
     tokenizer, task = make_tokenizer(), make_task(train=64)
     names = {"id2label": {0: "negative", 1: "positive"}, "label2id": {"negative": 0, "positive": 1}}
@@ -39,7 +38,7 @@ def small_student(inputs: TrainingInputs) -> StudentForSequenceClassification:
 
 def main(number: int, step: int, name: str, folder: Path) -> None:
     torch.set_num_threads(1)
-    inputs = small_lesson(name, folder)
+    inputs = small_inputs(name, folder)
     method, before = METHODS[name], METHODS[name].before_step
 
     def struck(self: object, student: object, now: int) -> None:

@@ -11,17 +11,16 @@ from typing import Any
 
 import pytest
 import torch
-from training.killed_training import small_lesson, small_student
+from training.killed_training import small_inputs, small_student
 from training.tiny_models import config_of, same_weights
 
 from rosearch.errors import RunError
 from rosearch.measurements import Training
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification
-from rosearch.training import fitting
+from rosearch.training import quick_steps
 from rosearch.training.checkpoint import Checkpoint, saved
 from rosearch.training.method import TrainingInputs
-from rosearch.training.methods import METHODS
-from rosearch.training.trainer import distil
+from rosearch.training.trainer import METHODS, distil
 
 SCRIPT = Path(__file__).with_name("killed_training.py")
 STEPS = 10
@@ -38,7 +37,7 @@ def places(tmp_path: Path) -> Callable[..., Checkpoint]:
 
 
 class StruckError(Exception):
-    """What ends a training half-way."""
+    """Ends a training half-way."""
 
 
 def trained(
@@ -67,7 +66,7 @@ def trained(
 def test_a_training_that_was_stopped_goes_on_to_the_same_bits(
     method: str, stops: tuple[int, ...], places: Callable[..., Checkpoint], tmp_path: Path
 ) -> None:
-    inputs = small_lesson(method, tmp_path)
+    inputs = small_inputs(method, tmp_path)
     student, training = trained(inputs)
     notes: list[str] = []
     for stop in stops:
@@ -80,28 +79,28 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_bits(
 def test_with_a_sparse_word_table_it_goes_on_to_the_same_bits(
     places: Callable[..., Checkpoint], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fitting, "_SPARSE_ROWS", 1)
-    inputs = small_lesson("kd", tmp_path)
+    monkeypatch.setattr(quick_steps, "_SPARSE_ROWS", 1)
+    inputs = small_inputs("kd", tmp_path)
     student, _ = trained(inputs)
     trained(inputs, places(), 6)
     assert same_weights(trained(inputs, places())[0], student)
 
 
 def test_writing_checkpoints_changes_no_bit_of_a_training(places: Callable[..., Checkpoint], tmp_path: Path) -> None:
-    inputs = small_lesson("kd", tmp_path)
+    inputs = small_inputs("kd", tmp_path)
     (plain, first), (watched, second) = trained(inputs), trained(inputs, places())
     assert same_weights(plain, watched) and first == second
 
 
 def test_a_finished_training_is_not_trained_again(places: Callable[..., Checkpoint], tmp_path: Path) -> None:
-    inputs = small_lesson("kd", tmp_path)
+    inputs = small_inputs("kd", tmp_path)
     student, training = trained(inputs, places())
     again, same = trained(inputs, places(), 0)  # would be struck by any step
     assert same == training and same_weights(again, student)
 
 
 def test_it_is_not_written_more_often_than_asked(places: Callable[..., Checkpoint], tmp_path: Path) -> None:
-    inputs = small_lesson("kd", tmp_path)
+    inputs = small_inputs("kd", tmp_path)
     trained(inputs, places(every=3600.0), 9)
     assert not places().path.exists()
     trained(inputs, places(every=3600.0))
@@ -133,7 +132,7 @@ def test_a_killed_process_leaves_a_training_that_goes_on_to_the_same_bits(
     command = [sys.executable, str(SCRIPT), signal, str(step), "kd", str(tmp_path)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode != 0 and (signal == "SIGKILL" or "KeyboardInterrupt" in ended.stderr), ended.stderr
-    inputs = small_lesson("kd", tmp_path)
+    inputs = small_inputs("kd", tmp_path)
     notes: list[str] = []
     resumed, _ = trained(inputs, places(note=notes.append))
     # Ctrl-C lets the step end that it falls into.
@@ -159,7 +158,7 @@ def _empty(path: Path) -> None:
 def test_a_damaged_file_is_passed_over_with_a_note_for_the_one_before(
     damage: Callable[[Path], None], places: Callable[..., Checkpoint], tmp_path: Path
 ) -> None:
-    inputs = small_lesson("kd", tmp_path)
+    inputs = small_inputs("kd", tmp_path)
     student, _ = trained(inputs)
     trained(inputs, places(), 6)
     notes: list[str] = []
@@ -174,7 +173,7 @@ def test_a_damaged_file_is_passed_over_with_a_note_for_the_one_before(
 def test_a_kill_between_the_two_renames_leaves_the_one_before(
     places: Callable[..., Checkpoint], tmp_path: Path
 ) -> None:
-    inputs = small_lesson("kd", tmp_path)
+    inputs = small_inputs("kd", tmp_path)
     trained(inputs, places(), 6)
     places().path.replace(places().previous)
     notes: list[str] = []
@@ -197,7 +196,7 @@ def test_a_kill_between_the_two_renames_leaves_the_one_before(
 def test_the_state_of_another_training_is_refused_unless_told_to_start_over(
     change: Callable[[TrainingInputs], TrainingInputs], said: str, places: Callable[..., Checkpoint], tmp_path: Path
 ) -> None:
-    inputs = small_lesson("kd", tmp_path)
+    inputs = small_inputs("kd", tmp_path)
     trained(inputs, places(), 3)
     other = change(inputs)
     with pytest.raises(RunError) as caught:
@@ -209,7 +208,7 @@ def test_the_state_of_another_training_is_refused_unless_told_to_start_over(
 def test_the_state_of_another_training_that_nobody_could_choose_is_removed_with_a_note(
     places: Callable[..., Checkpoint], tmp_path: Path
 ) -> None:
-    inputs = small_lesson("kd", tmp_path)
+    inputs = small_inputs("kd", tmp_path)
     trained(inputs, places(), 3)
     other, notes = replace(inputs, seed=2), list[str]()
     found, _ = trained(other, places(note=notes.append, disposable=True))
@@ -230,7 +229,7 @@ def test_a_process_that_ignores_ctrl_c_goes_on_ignoring_it(places: Callable[...,
 def test_another_architecture_and_other_first_weights_are_another_training(
     places: Callable[..., Checkpoint], tmp_path: Path
 ) -> None:
-    inputs = small_lesson("kd", tmp_path)
+    inputs = small_inputs("kd", tmp_path)
     trained(inputs, places(), 3)
     student = small_student(inputs)
     student.config.dropout = 0.3
@@ -246,7 +245,7 @@ def test_a_full_disk_does_not_end_a_training(
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    inputs = small_lesson("kd", tmp_path)
+    inputs = small_inputs("kd", tmp_path)
     notes: list[str] = []
     monkeypatch.setattr("rosearch.training.checkpoint.os.fsync", full)
     student, _ = trained(inputs, places(note=notes.append))
@@ -255,7 +254,7 @@ def test_a_full_disk_does_not_end_a_training(
 
 
 def test_settings_of_other_methods_do_not_matter(places: Callable[..., Checkpoint], tmp_path: Path) -> None:
-    inputs = small_lesson("kd", tmp_path)
+    inputs = small_inputs("kd", tmp_path)
     trained(inputs, places(), 3)
     config = config_of("kd", batch_size=8, epochs=1.25, ad2={"weight": 3.0})
     notes: list[str] = []
@@ -278,7 +277,7 @@ def test_nothing_in_a_checkpoint_is_unpickled(places: Callable[..., Checkpoint],
 
 
 def test_the_loss_is_told_every_few_steps(tmp_path: Path) -> None:
-    inputs = small_lesson("kd", tmp_path)
+    inputs = small_inputs("kd", tmp_path)
     inputs = replace(inputs, config=config_of("kd", batch_size=8, epochs=4))
     told: list[tuple[int, int, float]] = []
     training = distil(small_student(inputs), inputs, on_loss=lambda *what: told.append(what))

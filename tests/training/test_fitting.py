@@ -6,11 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import nn
-from training.tiny_models import GENOTYPE, make_student
 
-from rosearch.student.build import build_student
-from rosearch.training import fitting
 from rosearch.training.fitting import Schedule, private_generator
 
 
@@ -46,45 +42,6 @@ def test_there_is_always_at_least_one_step_and_never_more_than_allowed(
     assert 1 <= steps <= (most or 10**9)
 
 
-def test_clipping_bounds_the_common_norm_of_dense_and_sparse_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One step with a sparse word table sees the norm that plain torch computes with a dense one."""
-    monkeypatch.setattr(fitting, "_SPARSE_ROWS", 1)
-    norms, clipped = [], []
-    for sparse in (False, True):
-        student = make_student(12).eval()
-        student.get_input_embeddings().sparse = sparse
-        loss = 100 * student(input_ids=torch.tensor([[2, 5, 5, 3]])).logits.square().sum()
-        loss.backward()
-        if sparse:
-            optimisers = fitting._Optimisers(student, (), schedule(clip_norm=0.5))
-            kept: list[torch.Tensor] = []
-            for optimiser in optimisers.optimisers:
-                monkeypatch.setattr(optimiser, "step", lambda: None)
-                monkeypatch.setattr(optimiser, "zero_grad", lambda: None)
-            norms.append(optimisers.step(0.1).item())
-            kept = [p.grad.to_dense() for p in student.parameters() if p.grad is not None]
-        else:
-            norms.append(nn.utils.clip_grad_norm_(student.parameters(), 0.5).item())
-            kept = [p.grad for p in student.parameters() if p.grad is not None]
-        clipped.append(kept)
-    assert norms[0] > 0.5  # there was something to clip
-    assert norms[1] == pytest.approx(norms[0], rel=1e-5)
-    for dense, sparse_one in zip(*clipped, strict=True):
-        torch.testing.assert_close(sparse_one, dense)
-
-
-def test_norms_biases_and_tables_do_not_decay() -> None:
-    student = make_student(12)
-    decayed, plain = fitting._decay_groups(student, ())
-    names = {id(parameter): name for name, parameter in student.named_parameters()}
-    assert {names[id(p)] for p in decayed} == {
-        name
-        for name, p in student.named_parameters()
-        if (p.ndim >= 2 and not name.startswith("student.embeddings.")) or name.endswith("project.weight")
-    }
-    assert len(decayed) + len(plain) == len(names)
-
-
 def test_a_private_generator_repeats_itself_and_disturbs_nobody() -> None:
     torch.manual_seed(0)
     expected = torch.rand(3)
@@ -95,26 +52,3 @@ def test_a_private_generator_repeats_itself_and_disturbs_nobody() -> None:
             drawn.append(torch.rand(3))
     assert torch.equal(drawn[0], drawn[1])
     assert torch.equal(torch.rand(3), expected)
-
-
-@pytest.mark.parametrize("characters", ["none", "cnn", "ngrams"])
-def test_a_table_of_words_has_a_sparse_gradient_whatever_else_reads_them_and_one_of_ngrams_a_dense_one(
-    characters: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(fitting, "_SPARSE_ROWS", 1)
-    student = build_student(
-        GENOTYPE.with_(source=(("characters", characters),)), labels=("no", "yes"), problem="classification",
-        vocabulary=12, positions=8, token_types=1, pad_token_id=0, dropout=0.0, seed=1, pieces=[*"abcdefghijkl"],
-    )  # fmt: skip
-    words = student.get_input_embeddings()
-    before = words.weight.detach().clone()
-    with fitting._sparse_word_table(student):
-        optimisers = fitting._Optimisers(student, (), schedule())
-        student(input_ids=torch.tensor([[2, 5, 5, 3]])).logits.square().sum().backward()
-        assert words.weight.grad.is_sparse == (characters != "ngrams")
-        assert len(optimisers.sparse) == (characters != "ngrams")
-        optimisers.step(0.1)
-    moved = (words.weight != before).any(1).nonzero().flatten().tolist()
-    expected = [2, 3, 5] if characters != "ngrams" else sorted({*words.buckets[[2, 3, 5]].flatten().tolist()} - {0})
-    assert moved == expected
-    assert not any(parameter is words.weight for parameter in fitting._decay_groups(student, ())[0])

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from rosearch.training.losses import hard_label_loss, hidden_state_loss, soft_label_loss
+from rosearch.training.losses import hard_label_loss, hidden_state_loss, soft_label_loss, symmetric_loss
 
 
 def draw(*shape: int, seed: int = 0, scale: float = 3.0) -> Tensor:
@@ -67,14 +67,14 @@ def test_hard_labels_cost_the_cross_entropy() -> None:
     torch.testing.assert_close(hard_label_loss(student, labels, "classification"), by_hand)
 
 
-def test_hidden_states_are_compared_on_real_tokens_alone() -> None:
+def test_hidden_states_are_compared_on_real_tokens_only() -> None:
     mask = torch.tensor([[1, 1, 1], [1, 0, 0]])
     student, targets = draw(2, 3, 4), draw(4, 5, seed=1)
     probe = nn.Linear(4, 5)
     real = torch.stack([student[0, 0], student[0, 1], student[0, 2], student[1, 0]])
     expected = ((probe(real) - targets) ** 2).mean()
     torch.testing.assert_close(hidden_state_loss(student, targets, mask, probe), expected)
-    student[1, 1:] = 1e6  # what stands at padding changes nothing
+    student[1, 1:] = 1e6  # the values at padding change nothing
     torch.testing.assert_close(hidden_state_loss(student, targets, mask, probe), expected)
 
 
@@ -87,3 +87,18 @@ def test_losses_are_float32_on_bfloat16_logits() -> None:
     ):
         assert loss.dtype == torch.float32
         assert math.isfinite(loss.item())
+
+
+def test_the_symmetric_loss_is_the_mean_of_both_divergences() -> None:
+    one, other = draw(4, 3), draw(4, 3, seed=1)
+    p, q = one.softmax(-1), other.softmax(-1)
+    by_hand = ((p - q) * (p.log() - q.log())).sum(-1).mean() / 2
+    torch.testing.assert_close(symmetric_loss(one, other, "classification"), by_hand)
+    torch.testing.assert_close(symmetric_loss(other, one, "classification"), by_hand)
+
+
+def test_the_symmetric_loss_of_no_rows_is_zero_with_a_gradient() -> None:
+    none = torch.zeros(0, 3, requires_grad=True)
+    loss = symmetric_loss(none, none.detach(), "classification")
+    loss.backward()
+    assert loss.item() == 0.0

@@ -363,6 +363,6 @@ def test_a_teacher_of_another_vocabulary_is_refused(
         make(replace(inputs, teacher=other), student)
 
 
-def test_a_lesson_without_a_teacher_is_refused(inputs: TrainingInputs, student: PreTrainedModel) -> None:
+def test_inputs_without_a_teacher_is_refused(inputs: TrainingInputs, student: PreTrainedModel) -> None:
     with pytest.raises(BadInput, match="a teacher, which mate_kd asks about texts that are new, got none"):
         make(replace(inputs, teacher=None), student)

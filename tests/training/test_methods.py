@@ -21,8 +21,8 @@ from rosearch.data.tokens import tokenise
 from rosearch.models.device import autocast
 from rosearch.training.fitting import private_generator
 from rosearch.training.method import Method, TrainingInputs
-from rosearch.training.methods import METHODS, required_layers
 from rosearch.training.outputs import TeacherRows, teacher_outputs
+from rosearch.training.trainer import METHODS, required_layers
 
 # What a method cannot promise by its nature.
 PICKS_WORDS = {"mate_kd"}  # by argmax, which other random numbers (padding) or rounding (bfloat16) turn to another word

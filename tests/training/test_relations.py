@@ -69,7 +69,7 @@ def test_relations_in_parts_are_those_at_once(monkeypatch: pytest.MonkeyPatch, a
 
 
 def test_no_relation_is_kept_for_the_backward_pass() -> None:
-    """What autograd saves is of the inputs' size: no tensor of tokens by tokens."""
+    """Autograd saves tensors of the inputs' size only, none of tokens by tokens."""
     saved: list[tuple[int, ...]] = []
 
     def pack(tensor: Tensor) -> Tensor:

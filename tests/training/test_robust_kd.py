@@ -14,11 +14,10 @@ from training.tiny_models import BAD, GOOD, config_of, make_student, same_weight
 from rosearch.data.batches import Batch, collate
 from rosearch.data.tasks import Rows
 from rosearch.errors import BadInput
-from rosearch.training.averaging import RunningMean
 from rosearch.training.fitting import private_generator
 from rosearch.training.losses import soft_label_loss
 from rosearch.training.method import Text, TrainingInputs
-from rosearch.training.robust_kd import RobustKd
+from rosearch.training.robust_kd import RobustKd, RunningMean
 from rosearch.training.trainer import distil
 
 
@@ -103,7 +102,7 @@ def test_consistency_adds_the_symmetric_divergence(inputs: TrainingInputs, batch
 
 
 def test_guided_words_harm_more_than_random_ones(inputs: TrainingInputs, tokenizer: Any, resources: Path) -> None:
-    """Of a trained student: before, its gradient says nothing of words."""
+    """A trained student is needed: before training, its gradient says nothing about words."""
     student = make_student(len(tokenizer))
     distil(student, replace(inputs, config=config_of("kd", epochs=4, learning_rate=1e-2)))
     batch = collate(inputs.tokenised, np.arange(128))

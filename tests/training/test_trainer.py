@@ -25,11 +25,10 @@ from rosearch.data.tasks import Task
 from rosearch.data.tokens import TokenisedSplit, tokenise
 from rosearch.errors import CandidateFailed
 from rosearch.measurements import Training
-from rosearch.training import fitting
+from rosearch.training import quick_steps
 from rosearch.training.method import TrainingInputs
-from rosearch.training.methods import METHODS
 from rosearch.training.outputs import teacher_outputs
-from rosearch.training.trainer import distil
+from rosearch.training.trainer import METHODS, distil
 
 
 def train(student: PreTrainedModel, inputs: TrainingInputs, method: str = "kd", **changes: Any) -> Training:
@@ -177,7 +176,7 @@ def test_max_steps_ends_an_epoch_early(inputs: TrainingInputs, tokenizer: Any) -
 def test_words_that_never_occur_keep_what_they_inherited(
     sparse: bool, inputs: TrainingInputs, tokenizer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fitting, "_SPARSE_ROWS", 1 if sparse else 10**9)
+    monkeypatch.setattr(quick_steps, "_SPARSE_ROWS", 1 if sparse else 10**9)
     student = make_student(len(tokenizer))
     before = student.get_input_embeddings().weight.detach().clone()
     train(student, inputs, weight_decay=0.5)
@@ -193,7 +192,7 @@ def test_words_that_never_occur_keep_what_they_inherited(
 def test_a_student_trained_with_a_sparse_word_table_learns_as_well(
     method: str, task: Task, inputs: TrainingInputs, tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fitting, "_SPARSE_ROWS", 1)
+    monkeypatch.setattr(quick_steps, "_SPARSE_ROWS", 1)
     student = make_student(len(tokenizer))
     train(student, labelled(inputs), method, epochs=12, learning_rate=1e-2)
     assert accuracy(student, tokenise(task.validation, tokenizer, 16, tmp_path)) > 0.9

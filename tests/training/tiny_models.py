@@ -177,7 +177,7 @@ def make_inputs(
     cache: Path,
     **changes: Any,
 ) -> TrainingInputs:
-    """What a method stands on, on the CPU and with seed 1; `changes` are other fields of the inputs."""
+    """The inputs of a training on the CPU with seed 1; `changes` are other fields of them."""
     fields = {
         "config": config,
         "problem": "classification",

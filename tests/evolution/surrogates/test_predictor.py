@@ -13,7 +13,7 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
-from rosearch.config.kd_nas import KdNasConfig
+from rosearch.config.experiment import KdNasConfig
 from rosearch.evolution.surrogates.history import Choices, Context, Episode, context_of
 from rosearch.evolution.surrogates.predictor import RewardPredictor, make_predictor
 

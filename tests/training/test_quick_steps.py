@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from training.tiny_models import CPU, make_student
 
-from rosearch.training.dropout import ByteDropout, byte_dropout
+from rosearch.training.quick_steps import ByteDropout, byte_dropout
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])

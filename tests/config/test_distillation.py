@@ -1,4 +1,4 @@
-"""Published sizes, and how a section of an experiment names them."""
+"""Sections of the methods of distillation: published sizes of perturbations, and the names of a section for them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rosearch.config.distillation import Ad2Config
+from rosearch.config.distillation import DEFAULT, PRESETS, Ad2Config
 from rosearch.config.file import load_experiment
-from rosearch.config.presets import DEFAULT, PRESETS
 from rosearch.errors import BadInput
 
 

@@ -1,0 +1,76 @@
+"""README and pages name only files, modules and objects that there are."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+_PATH = re.compile(r"(?<![\w./-])(?:\.\./)*((?:rosearch|tests)/[\w./*-]*[\w/*])")
+_NAME = re.compile(r"`(rosearch(?:\.[A-Za-z_]\w*)+)")
+_PROGRAM = re.compile(r"python -m (tests(?:\.\w+)+)")
+_BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
+_IMPORT = re.compile(r"^\s*((?:from rosearch\S* import|import rosearch).*)$", re.MULTILINE)
+
+pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+
+
+def resolves(name: str) -> bool:
+    """True if a dotted name is a module, or an attribute below one."""
+    parts = name.split(".")
+    for count in range(len(parts), 0, -1):
+        try:
+            found = importlib.import_module(".".join(parts[:count]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[count:]:
+            if not hasattr(found, part):
+                return False
+            found = getattr(found, part)
+        return True
+    return False
+
+
+@pages
+def test_every_path_below_the_package_or_the_tests_exists(page: Path) -> None:
+    paths = {match[1] for match in _PATH.finditer(page.read_text(encoding="utf-8"))}
+    assert [path for path in sorted(paths) if not any(ROOT.glob(path.rstrip("/")))] == []
+
+
+@pages
+def test_every_program_of_the_tests_exists(page: Path) -> None:
+    programs = {match[1] for match in _PROGRAM.finditer(page.read_text(encoding="utf-8"))}
+    assert [name for name in sorted(programs) if not (ROOT / f"{name.replace('.', '/')}.py").is_file()] == []
+
+
+@pages
+def test_every_dotted_name_of_the_package_exists(page: Path) -> None:
+    names = {match[1] for match in _NAME.finditer(page.read_text(encoding="utf-8"))}
+    assert [name for name in sorted(names) if not resolves(name)] == []
+
+
+@pages
+def test_every_import_of_the_package_in_a_code_block_works(page: Path) -> None:
+    for block in _BLOCK.findall(page.read_text(encoding="utf-8")):
+        for line in _IMPORT.findall(block):
+            exec(line, {})
+
+
+def test_the_pages_name_paths_names_and_imports_at_all() -> None:
+    """Guards the patterns: each finds what is known to stand on some page."""
+    text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    assert "rosearch/config/experiment.py" in {match[1] for match in _PATH.finditer(text)}
+    assert "rosearch.training.trainer.distil" in _NAME.findall(text)
+    assert "tests.benchmarks.attack_throughput" in _PROGRAM.findall(text)
+    assert any("import attack" in line for block in _BLOCK.findall(text) for line in _IMPORT.findall(block))
+
+
+def test_a_name_that_there_is_not_is_found_out() -> None:
+    assert resolves("rosearch.training.trainer.METHODS")
+    assert not resolves("rosearch.training.trainer.absent")
+    assert not resolves("rosearch.lessons")
