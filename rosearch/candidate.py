@@ -1,39 +1,29 @@
-"""One candidate's life: build, distil, measure. The unit that a worker runs; whatever goes wrong becomes data."""
+"""One candidate's life: opened, built, distilled, measured, saved. The unit that a worker runs.
+
+Whatever goes wrong becomes data: the outcome of a candidate is measurements or a failure.
+"""
 
 from __future__ import annotations
 
 from typing import Literal
 
-import numpy as np
 import torch
 
 from rosearch.errors import CandidateFailed
-from rosearch.evaluation.efficiency import measure_efficiency
-from rosearch.evaluation.quality import Logits, predict
-from rosearch.materials.encoder_life import run_encoder
-from rosearch.materials.job import CandidateJob, Lived, Stopwatch
-from rosearch.materials.task import Materials, attack, open_materials, quality_of
-from rosearch.materials.training_inputs import fresh_student, save_whole, training_inputs
-from rosearch.measurements import Measurements, Training, to_json
-from rosearch.progress import Progress
+from rosearch.materials.kind import kind_of
+from rosearch.materials.life import CandidateJob
+from rosearch.measurements import Measurements, to_json
+from rosearch.models.saved import save_whole
+from rosearch.progress import Progress, Stopwatch
 from rosearch.records.record import Failure, Outcome
-from rosearch.student.modeling_rosearch import StudentForSequenceClassification
-from rosearch.training.losses import soft_label_loss
-from rosearch.training.method import TrainingInputs
-from rosearch.training.trainer import distil
 
 
 def run_candidate(job: CandidateJob, progress: Progress) -> Outcome:
     """Build, distil, measure and save one student. Never raises for a candidate's own fault: it returns a failure."""
     watch = Stopwatch()
-    torch.set_num_threads(job.experiment.execution.threads)  # part of the result: sums depend on how they are split
+    torch.set_num_threads(job.experiment.execution.threads)  # part of the result: it decides how sums are split
     try:
-        life = run_student if job.experiment.distillation.target == "task" else run_encoder
-        measurements, parts = life(job, watch, progress)
-        with watch.stage("save"):
-            _check_finite(measurements)
-            save_whole(job.student_folder, *parts)
-        return Outcome(measurements, None, watch.seconds)
+        return Outcome(_live(job, watch, progress), None, watch.seconds)
     except CandidateFailed as failure:
         return Outcome(None, Failure(failure.kind, failure.stage or watch.current, str(failure)), watch.seconds)
     except Exception as error:
@@ -44,74 +34,22 @@ def run_candidate(job: CandidateJob, progress: Progress) -> Outcome:
         return Outcome(None, Failure(kind, watch.current, message), watch.seconds)
 
 
-def run_student(job: CandidateJob, watch: Stopwatch, progress: Progress) -> Lived:
-    """Build, distil and measure a student of the task.
-
-    Raises `CandidateFailed` where the training diverges or the student gives no finite outputs.
-    """
-    encoding = str(job.genotype.source_setting["encoding"])
+def _live(job: CandidateJob, watch: Stopwatch, progress: Progress) -> Measurements:
     with watch.stage("open"):
-        materials = open_materials(job.experiment, job.cache).read_as(encoding)
+        life = kind_of(job.experiment).open(job)
     with watch.stage("build"):
-        student = _build(job, materials)
+        student = life.build()
     with watch.stage("distil"):
-        training = distil(student, _inputs(job, materials, progress), job.checkpoint)
-    student.eval()
-    measurements = _measure(job, materials, student, training, watch, progress)
-    # A tokenizer of its own goes with the student; the teacher's is kept once a run.
-    return measurements, (student,) if encoding == "wordpiece" else (student, materials.tokenizer)
-
-
-def _build(job: CandidateJob, materials: Materials) -> StudentForSequenceClassification:
-    return fresh_student(
-        job.genotype,
-        materials,
-        job.distillation,
-        seed=job.seed,
-        positions=job.teacher.positions,
-        token_types=job.teacher.token_types,
-    )
-
-
-def _inputs(job: CandidateJob, materials: Materials, progress: Progress) -> TrainingInputs:
-    resources = job.experiment.evaluation.robustness.resources
-    return training_inputs(materials, job.distillation, seed=job.seed, resources=resources, progress=progress)
-
-
-def _measure(
-    job: CandidateJob,
-    materials: Materials,
-    student: StudentForSequenceClassification,
-    training: Training,
-    watch: Stopwatch,
-    progress: Progress,
-) -> Measurements:
-    with watch.stage("quality"):
-        logits = predict(student, materials.tokenised(job.split), materials.device, 64, progress)
-        quality = quality_of(logits, materials, job.split)
-        held_out = _held_out_loss(logits, job, materials)
-    with watch.stage("attack"):
-        under = attack(student, materials, job.split, job.suite, job.attack_seed, progress)
-    with watch.stage("efficiency"):
-        config = job.experiment.evaluation.efficiency
-        device, cost = materials.device, job.teacher.cost
-        efficiency = measure_efficiency(student, job.genotype, cost, config, device, job.latency)
-    return Measurements(quality, efficiency, training, under.robustness, under.attacks, under.single_swaps, held_out)
-
-
-def _held_out_loss(logits: Logits, job: CandidateJob, materials: Materials) -> float | None:
-    """What the student's logits (rows, labels) still lose to the teacher's on rows of no training: the soft loss of
-    distillation, mean over the rows; None where no reward asks for it.
-    """
-    if job.experiment.fitness.reward is None:
-        return None
-    teacher = torch.from_numpy(np.array(materials.teacher_logits(job.split)))  # a copy: theirs is read-only
-    temperature = job.distillation.temperature
-    return soft_label_loss(torch.from_numpy(logits), teacher, materials.task.problem, temperature).item()
+        trained = life.distil(student, progress)
+    measurements = life.measure(student, trained, watch, progress)  # its stages are its own
+    with watch.stage("save"):
+        _check_finite(measurements)
+        save_whole(job.student_folder, *life.kept(student))
+    return measurements
 
 
 def _check_finite(measurements: Measurements) -> None:
-    """A value that is no finite number is this candidate's failure; stored, it would be the driver's."""
+    """Raise `CandidateFailed` for a value that is no finite number; in the driver it could not be stored."""
     try:
         to_json(measurements)
     except ValueError as error:

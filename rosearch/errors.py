@@ -1,4 +1,4 @@
-"""The errors that a user can meet, and the exit code of each.
+"""The errors that a user can meet, the exit code of each, and the collector of problems.
 
 ::
 
@@ -14,9 +14,10 @@ Exit 0 is success, 2 a misused command line (Typer's), 130 Ctrl-C.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from types import TracebackType
+from typing import Any, Literal
 
 FailureKind = Literal["nan", "oom", "timeout", "exception", "worker_lost", "attack_error"]
 
@@ -52,11 +53,22 @@ class BadInput(RosearchError):  # noqa: N818 (the field's word reads better than
         self.problems: tuple[Problem, ...] = (problems,) if isinstance(problems, Problem) else tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.problems,)
+
 
 class MissingResource(RosearchError):  # noqa: N818
-    """Something outside the project is absent; the message says what to do about it."""
+    """Something outside the project is absent. `where` is the setting or input that asks, `advice` the way out."""
 
     exit_code = 4
+
+    def __init__(self, what: str, advice: str = "", where: str = "") -> None:
+        self.what, self.advice, self.where = what, advice, where
+        place = f"{where}: {what}" if where else what
+        super().__init__(f"{place}; {advice}" if advice else place)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.what, self.advice, self.where)
 
 
 class RunError(RosearchError):
@@ -81,3 +93,62 @@ class CandidateFailed(RosearchError):  # noqa: N818
         self.kind: FailureKind = kind
         self.stage = stage
         super().__init__(message)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.kind, str(self), self.stage)
+
+
+class Problems:
+    """Collects what several checks find, so that a user reads all of it at once.
+
+    ::
+
+        problems = Problems()
+        with problems:  # once for each check; a `BadInput` ends this block alone
+            check_one()
+        problems.add(Problem(...))
+        problems.raise_found()
+    """
+
+    def __init__(self) -> None:
+        self.found: list[Problem] = []
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> bool:
+        if not isinstance(error, BadInput):
+            return False
+        self.found += error.problems
+        return True
+
+    def add(self, *problems: Problem) -> None:
+        """Adds problems that no exception carries."""
+        self.found += problems
+
+    def raise_found(self) -> None:
+        """Raises `BadInput` with all that was found, each problem once; nothing happens where there is none."""
+        if self.found:
+            raise BadInput(list(dict.fromkeys(self.found)))
+
+
+def gather(*checks: Callable[[], Any]) -> list[Any]:
+    """The value of each check. Raises `BadInput` with the problems of all, else the first error of another kind."""
+    problems = Problems()
+    values: list[Any] = []
+    others: list[RosearchError] = []
+    for check in checks:
+        try:
+            with problems:
+                values.append(check())
+        except RosearchError as error:
+            others.append(error)
+    problems.raise_found()
+    if others:
+        raise others[0]
+    return values
+
+
+def one_line(told: object, most: int | None = 200) -> str:
+    """An exception's message in one line of at most `most` characters; the name of its class where it says nothing."""
+    return " ".join(str(told).split())[:most] or type(told).__name__

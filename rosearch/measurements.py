@@ -117,6 +117,9 @@ class Robustness:
         return (*stopped, *(f"{what}: {count}" for count, what in counted if count))
 
 
+LARGEST_MARGIN = 4.0  # logits; a larger margin would say more about a model's confidence than about its robustness
+
+
 @dataclass(frozen=True)
 class SingleSwaps:
     """Scores of every single swap of a recipe: how near a model is to breaking. All models get the same texts."""

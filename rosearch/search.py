@@ -1,49 +1,36 @@
-"""The outer loop: ask a strategy for a generation, run its candidates, record what became of them, tell the strategy.
+"""The outer loop of a search.
 
-The same loop serves a new run and a resumed one: what is recorded is told again, what was cut short runs again.
+Ask a strategy for a generation, run its candidates, record each outcome, tell the strategy. The same loop serves a new
+run and a resumed one: recorded candidates are told again, and those that a kill cut short run again.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
 from rosearch.config.experiment import Experiment
-from rosearch.errors import RunError
+from rosearch.evolution.fitness import Yardstick
 from rosearch.evolution.strategies import make_strategy
 from rosearch.evolution.strategy import Strategy
-from rosearch.materials.encoder import (
-    EncoderMaterials,
-    find_encoder,
-    measure_encoder_teacher,
-    prepare_encoder_materials,
-)
-from rosearch.materials.required_resources import require_training
-from rosearch.materials.task import Materials, measure_teacher, prepare_materials
-from rosearch.materials.training_inputs import save_whole
-from rosearch.measurements import TeacherFacts
 from rosearch.records.record import Proposal, Record
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
 from rosearch.run.backends import make_backend
-from rosearch.run.driver import Driver, Observer
+from rosearch.run.driver import Driver
 from rosearch.run.finalists import retrain_finalists
+from rosearch.run.observer import Nobody, Observer
 from rosearch.run.results import Results, load_results
+from rosearch.run.teacher import prepare_teacher_facts
 from rosearch.space.known import known_architecture
 from rosearch.space.loading import load_space
-from rosearch.space.space import Space
-
-_FACTS: TypeAdapter[TeacherFacts] = TypeAdapter(TeacherFacts)
 
 
 def cache_folder(run: RunDirectory) -> Path:
-    """Teachers, tokens and teacher outputs, shared by all runs beside this one; keyed by content, safe to delete."""
+    """The cache of teachers, tokens and teacher outputs: keyed by content, shared by all runs in a folder.
+
+    It is safe to delete.
+    """
     return run.path.parent / ".cache"
-
-
-class _Unwatched(Observer):
-    """Nobody watches: the methods of the protocol do nothing."""
 
 
 def run_search(run: RunDirectory | Experiment, observer: Observer | None = None, runs: str | Path = "runs") -> Results:
@@ -57,33 +44,26 @@ def run_search(run: RunDirectory | Experiment, observer: Observer | None = None,
 
     A script calls it under `if __name__ == "__main__":`, because workers are processes that import the script; with
     `execution.workers=0` there are none. `observer` is told what happens.
+
     Raises `BadInput` and `MissingResource` before any candidate runs, `RunError` where another process works on the
-    run, `SearchAborted` where candidates all fail alike. Whatever happens, what is recorded stays recorded.
+    run, `SearchAborted` where candidates all fail alike. Whatever happens, recorded candidates stay recorded.
     """
     if isinstance(run, Experiment):
         run = RunDirectory.create(Path(runs), run)
     with run.lock(), Store.open(run.store) as store:
         store.reset_running()
         try:
-            _search(run, store, observer or _Unwatched())  # type: ignore[abstract]
+            _search(run, store, observer or Nobody())
         finally:
             store.reset_running()  # after Ctrl-C nothing runs any more, and `status` should say so
     return load_results(run)
 
 
 def _search(run: RunDirectory, store: Store, observer: Observer) -> None:
-    experiment = run.experiment()
-    space = load_space(run.search_space)
-    cache = cache_folder(run)
-    teacher = _teacher(run, store, experiment, space, cache, observer)
-    strategy = make_strategy(
-        experiment.evolution,
-        experiment.fitness,
-        space,
-        experiment.seed,
-        teacher.quality.value,
-        teacher.latency_ms,
-    )
+    experiment, cache = run.experiment(), cache_folder(run)
+    teacher = prepare_teacher_facts(run, store, cache, observer)
+    yardstick = Yardstick.of(experiment.fitness, teacher)
+    strategy = make_strategy(experiment.evolution, load_space(run.search_space), experiment.seed, yardstick)
     with make_backend(experiment.execution) as backend:
         driver = Driver(run, store, experiment, cache, teacher, backend, observer)
         driver.work("baselines", _baselines(driver))
@@ -91,44 +71,9 @@ def _search(run: RunDirectory, store: Store, observer: Observer) -> None:
             records = driver.recorded("candidate", strategy.generation) or _propose(driver, strategy)
             driver.work(f"generation {strategy.generation}", records)
             strategy.tell(driver.recorded("candidate", strategy.generation))
-            prune_students(driver)
+            driver.prune_students()
         retrain_finalists(driver)
-    store.set_meta("finished", True)
-
-
-def _teacher(
-    run: RunDirectory, store: Store, experiment: Experiment, space: Space, cache: Path, observer: Observer
-) -> TeacherFacts:
-    """The teacher's facts: measured once, then read from the run: a resumed run judges by the same yardstick."""
-    materials: Materials | EncoderMaterials
-    if experiment.distillation.target == "encoder":
-        find_encoder(experiment, space.most_layers)  # before the corpus is tokenised
-        materials = prepare_encoder_materials(experiment, cache, observer.progress)
-    else:
-        require_training(experiment, space.encodings)  # before a teacher is fine-tuned
-        materials = prepare_materials(experiment, cache, observer.progress)
-    _check_same_materials(run, store, materials)
-    if not run.tokenizer.is_dir():
-        save_whole(run.tokenizer, materials.tokenizer)  # an export must not need the teacher
-    facts = store.get_meta("teacher")
-    if facts is not None:
-        return _FACTS.validate_python(facts)
-    if isinstance(materials, EncoderMaterials):
-        teacher = measure_encoder_teacher(materials, experiment)
-    else:
-        teacher = measure_teacher(materials, experiment, observer.progress)
-    store.set_meta("teacher", _FACTS.dump_python(teacher, mode="json"))
-    return teacher
-
-
-def _check_same_materials(run: RunDirectory, store: Store, materials: Materials | EncoderMaterials) -> None:
-    """A run compares candidates on one yardstick: it cannot go on with other data or another teacher."""
-    found = materials.identity
-    before = store.get_meta("materials")
-    if before is None:
-        store.set_meta("materials", found)
-    elif changed := [name for name in found if before.get(name) != found[name]]:
-        raise RunError(f"{run.path}: the {' and '.join(changed)} changed since the run began: start a new run")
+    store.set_finished()
 
 
 def _baselines(driver: Driver) -> list[Record]:
@@ -145,14 +90,3 @@ def _baselines(driver: Driver) -> list[Record]:
 
 def _propose(driver: Driver, strategy: Strategy) -> list[Record]:
     return driver.propose("candidate", strategy.generation, [(proposal, 0, "") for proposal in strategy.ask()])
-
-
-def prune_students(driver: Driver) -> None:
-    """Delete the weights of candidates that are neither on the front nor among the best, unless all are to be kept."""
-    if driver.experiment.execution.keep_students == "all":
-        return
-    results = load_results(driver.run)
-    kept = {r.id for r in (*results.front, *results.ranking[: max(1, driver.experiment.finalists.count)])}
-    for record in results.of("candidate"):
-        if record.id not in kept:
-            driver.run.remove_student(record)

@@ -16,7 +16,7 @@ from transformers import BertConfig, BertForSequenceClassification, PreTrainedTo
 
 from rosearch.measurements import to_json
 from rosearch.records.record import Record
-from rosearch.run.driver import Observer
+from rosearch.run.observer import Observer
 
 WORDS = ["the", "a", "film", "plot", "actor", "scene", "was", "very", "never", "quite", "and", "but", "story", "music"]
 WORDS += ["good", "bad", "slow", "bright", "dull", "clever"]
@@ -142,7 +142,7 @@ def write_encoder_experiment(folder: Path, **changes: Any) -> Path:
 
 
 def outcomes(records: Sequence[Record]) -> list[tuple[Any, ...]]:
-    """All of the records but what a clock says."""
+    """Everything in the records but measured times."""
     rows = []
     for r in records:
         what = (r.number, r.role, r.generation, r.replicate, r.id, r.genotype.to_json(), r.name)
@@ -152,7 +152,7 @@ def outcomes(records: Sequence[Record]) -> list[tuple[Any, ...]]:
 
 
 def finished_count(store: Path) -> int:
-    """How many records of a run are done or failed, read as any onlooker would; 0 before there is a table."""
+    """The number of done or failed records, read as any onlooker would; 0 before there is a table."""
     try:
         with sqlite3.connect(f"file:{store}?mode=ro", uri=True, timeout=5) as connection:
             query = "SELECT count(*) FROM records WHERE status IN ('done', 'failed')"

@@ -11,74 +11,73 @@ import torch
 from small_run import write_experiment
 from transformers import AutoTokenizer
 
-import rosearch.candidate
+import rosearch.materials.life
 from rosearch.candidate import run_candidate
 from rosearch.config.file import load_experiment
 from rosearch.errors import CandidateFailed
-from rosearch.materials.job import CandidateJob
-from rosearch.materials.task import attack_seed, measure_teacher, prepare_materials
-from rosearch.materials.training_inputs import save_whole
+from rosearch.materials.life import CandidateJob
+from rosearch.materials.task import attack_seed, prepare_materials
 from rosearch.measurements import to_json
+from rosearch.models.saved import save_whole
 from rosearch.progress import silent
 from rosearch.space.known import known_architecture
 from rosearch.student.tokenization_rosearch import EncodedTokenizer
 from rosearch.training.kd import KnowledgeDistillation
 
 
-def make_task(folder: Path, problem: str = "regression", **changes: Any) -> CandidateJob:
+def make_job(folder: Path, problem: str = "regression", **changes: Any) -> CandidateJob:
     experiment = load_experiment(write_experiment(folder, problem, **changes))
     materials = prepare_materials(experiment, folder / "cache")
     return CandidateJob(
         experiment=experiment,
         cache=folder / "cache",
-        teacher=measure_teacher(materials, experiment),
+        teacher=materials.measure_teacher(experiment),
         genotype=known_architecture("bert_mini").genotype,
         seed=11,
         student_folder=folder / "students" / "one",
-        distillation=experiment.distillation,
         suite=experiment.evaluation.robustness.search,
         attack_seed=attack_seed(experiment),
     )
 
 
 def test_a_candidate_is_built_distilled_measured_and_saved(tmp_path: Path) -> None:
-    task = make_task(tmp_path, "classification")
+    job = make_job(tmp_path, "classification")
     stages: list[str] = []
-    outcome = run_candidate(task, lambda stage, done, total: stages.append(stage))
+    outcome = run_candidate(job, lambda stage, done, total: stages.append(stage))
     assert outcome.failure is None and outcome.measurements is not None
     found = outcome.measurements
     assert found.robustness is not None and found.robustness.n == 4
     assert [attack.attack for attack in found.attacks] == ["deepwordbug"] and found.single_swaps == ()
     assert found.quality.n == 24 and found.training.steps == 4
-    assert found.efficiency.compression == task.teacher.cost.parameters / found.efficiency.parameters
+    assert found.efficiency.compression == job.teacher.cost.parameters / found.efficiency.parameters
     assert list(outcome.seconds) == ["open", "build", "distil", "quality", "attack", "efficiency", "save"]
     assert {"distil", "attack"} <= set(stages)
-    assert {path.name for path in task.student_folder.iterdir()} >= {"config.json", "model.safetensors"}
+    assert {path.name for path in job.student_folder.iterdir()} >= {"config.json", "model.safetensors"}
 
 
 @pytest.mark.parametrize("method", ["kd", "robust_kd"])
 def test_a_candidate_with_a_robust_encoding_reads_by_a_tokenizer_of_its_own(method: str, tmp_path: Path) -> None:
     changes = {"distillation": {"method": method, "robust_kd": {"sources": ["characters"]}}}
-    task = make_task(tmp_path, "classification", **changes)
-    outcome = run_candidate(replace(task, genotype=task.genotype.with_(source=(("encoding", "typos"),))), silent)
+    job = make_job(tmp_path, "classification", **changes)
+    outcome = run_candidate(replace(job, genotype=job.genotype.with_(source=(("encoding", "typos"),))), silent)
     assert outcome.failure is None
-    tokenizer = AutoTokenizer.from_pretrained(task.student_folder)
+    tokenizer = AutoTokenizer.from_pretrained(job.student_folder)
     assert isinstance(tokenizer, EncodedTokenizer) and tokenizer.encoding is not None
     assert tokenizer.encoding.data["encoding"] == "typos"
 
 
 def test_a_candidate_gives_the_same_measurements_again(tmp_path: Path) -> None:
-    task = make_task(tmp_path)
-    first, second = run_candidate(task, silent), run_candidate(task, silent)
+    job = make_job(tmp_path)
+    first, second = run_candidate(job, silent), run_candidate(job, silent)
     assert first.measurements is not None and second.measurements is not None
     assert to_json(first.measurements) == to_json(second.measurements)
 
 
 def test_a_long_training_goes_on_where_it_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    task = make_task(tmp_path)
-    expected = run_candidate(task, silent)
-    weights = (task.student_folder / "model.safetensors").read_bytes()
-    long, before, notes = replace(task, unfinished=tmp_path / "unfinished"), KnowledgeDistillation.before_step, []
+    job = make_job(tmp_path)
+    expected = run_candidate(job, silent)
+    weights = (job.student_folder / "model.safetensors").read_bytes()
+    long, before, notes = replace(job, unfinished=tmp_path / "unfinished"), KnowledgeDistillation.before_step, []
 
     def stop(self: Any, student: Any, step: int) -> None:
         if step == 2:
@@ -92,7 +91,7 @@ def test_a_long_training_goes_on_where_it_was_stopped(tmp_path: Path, monkeypatc
     assert min(done for stage, done in notes if stage == "distil") == 3
     assert found.measurements is not None and expected.measurements is not None
     assert to_json(found.measurements) == to_json(expected.measurements)
-    assert (task.student_folder / "model.safetensors").read_bytes() == weights
+    assert (job.student_folder / "model.safetensors").read_bytes() == weights
 
 
 @pytest.mark.parametrize(
@@ -111,24 +110,24 @@ def test_whatever_goes_wrong_is_a_typed_failure_of_its_stage(
     def fail(*arguments: Any, **named: Any) -> NoReturn:
         raise raised
 
-    task = make_task(tmp_path)
-    monkeypatch.setattr(rosearch.candidate, "distil", fail)
-    outcome = run_candidate(task, silent)
+    job = make_job(tmp_path)
+    monkeypatch.setattr(rosearch.materials.life, "distil", fail)
+    outcome = run_candidate(job, silent)
     assert outcome.measurements is None and outcome.failure is not None
     assert (outcome.failure.kind, outcome.failure.stage) == (kind, "distil")
     assert message in outcome.failure.message and "\n" not in outcome.failure.message
-    assert not task.student_folder.exists()
+    assert not job.student_folder.exists()
 
 
 def test_measurements_that_are_not_finite_are_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    task = make_task(tmp_path)
-    original = rosearch.candidate.distil
+    job = make_job(tmp_path)
+    original = rosearch.materials.life.distil
 
     def poisoned(*arguments: Any, **named: Any) -> Any:
         return replace(original(*arguments, **named), final_loss=float("nan"))
 
-    monkeypatch.setattr(rosearch.candidate, "distil", poisoned)
-    outcome = run_candidate(task, silent)
+    monkeypatch.setattr(rosearch.materials.life, "distil", poisoned)
+    outcome = run_candidate(job, silent)
     assert outcome.failure is not None
     assert (outcome.failure.kind, outcome.failure.stage) == ("nan", "save")
     assert "training.final_loss" in outcome.failure.message

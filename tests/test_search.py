@@ -18,7 +18,7 @@ import rosearch.run.driver
 from rosearch.config.file import load_experiment
 from rosearch.errors import RunError, SearchAborted
 from rosearch.export.record import export_record
-from rosearch.materials.job import CandidateJob
+from rosearch.materials.life import CandidateJob
 from rosearch.progress import Progress
 from rosearch.records.record import Failure, Outcome
 from rosearch.records.run_directory import RunDirectory
@@ -126,7 +126,7 @@ def test_two_drivers_cannot_work_on_one_run(undisturbed: Results) -> None:
         run_search(undisturbed.run, Quiet())
 
 
-def fail_out_of_memory(task: CandidateJob, progress: Progress) -> Outcome:
+def fail_out_of_memory(job: CandidateJob, progress: Progress) -> Outcome:
     return Outcome(None, Failure("oom", "distil", "out of memory"), {"distil": 0.1})
 
 
@@ -169,6 +169,12 @@ def test_every_strategy_searches_to_the_end_of_its_budget(strategy: str, tmp_pat
     assert found.finished and len(found.of("candidate")) == 6 and found.front
 
 
+def test_a_search_may_go_unwatched(tmp_path: Path) -> None:
+    path = write_experiment(tmp_path, evolution={"candidates": 2, "population": 2, "elite": 1})
+    found = run_search(RunDirectory.create(tmp_path / "runs", load_experiment(path)))
+    assert found.finished and [record.status for record in found.records] == ["done", "done"]
+
+
 def test_attacked_records_are_the_same_in_a_worker(tmp_path: Path) -> None:
     small = {"evolution": {"candidates": 3, "population": 3, "elite": 1}}
     inline = run_whole(tmp_path / "inline", problem="classification", **small)
@@ -204,7 +210,7 @@ def test_a_name_or_an_id_finds_what_a_user_means(undisturbed: Results) -> None:
 KINDS = cycle(["oom", "exception"])
 
 
-def fail_in_turn(task: CandidateJob, progress: Progress) -> Outcome:
+def fail_in_turn(job: CandidateJob, progress: Progress) -> Outcome:
     return Outcome(None, Failure(next(KINDS), "distil", "no"), {})  # type: ignore[arg-type]
 
 

@@ -1,4 +1,4 @@
-"""Rows that attacks broke, to be read: the texts before and after."""
+"""Rows that attacks broke, for people to read: the texts before and after."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from rosearch.evaluation.robustness import SuiteResult
 
 @dataclass(frozen=True)
 class BrokenExample:
-    """A row that an attack broke: its texts before and after, its class and what is predicted now."""
+    """A row that an attack broke: its texts before and after, its class and the class that is predicted now."""
 
     attack: str
-    row: int  # its place among all rows of the source
+    row: int  # the place among all rows of the source
     original: tuple[str, ...]
     perturbed: tuple[str, ...]
     label: str
     predicted: str
-    changed: int  # words, of
+    changed: int  # words that were changed, of
     words: int
     queries: int
 
@@ -35,7 +35,7 @@ def broken_examples(
     result: SuiteResult,
     most: int,
 ) -> tuple[BrokenExample, ...]:
-    """Up to `most` broken rows of all attacks in turn, of each those with the fewest changed words first."""
+    """Up to `most` broken rows of all attacks in turn; of each attack, those with the fewest changed words first."""
     chosen = [
         sorted(
             ((row, attack, done) for row, done in zip(result.rows, rows, strict=True) if done.outcome == "broken"),

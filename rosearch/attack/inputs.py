@@ -1,6 +1,6 @@
-"""What is attacked: any Hugging Face classifier, and labelled rows of an experiment's task or of a file.
+"""The inputs of an attack: any Hugging Face classifier, and labelled rows of an experiment's task or of a file.
 
-Everything is located and held against each other before a weight is loaded.
+Both are located, and checked against each other, before a weight is loaded.
 """
 
 from __future__ import annotations
@@ -12,25 +12,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, PretrainedConfig
+from transformers import AutoModelForSequenceClassification, PretrainedConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from rosearch.config.file import load_experiment
 from rosearch.data.files import read_file
-from rosearch.data.loading import load_task
+from rosearch.data.loading import load_task, task_seed
 from rosearch.data.table import Reading, Table
 from rosearch.data.tasks import Labels
-from rosearch.errors import BadInput, MissingResource, Problem
-from rosearch.materials.task import task_seed
-from rosearch.models.lengths import text_positions
-from rosearch.models.weights import locate_weights
-from rosearch.student.configuration_rosearch import (
-    StudentConfig,
-)  # by its import the Auto classes know our students without remote code
+from rosearch.errors import BadInput, MissingResource, Problem, one_line
+from rosearch.models.heads import are_named, labels_of
+from rosearch.models.places import locate_named
+from rosearch.models.saved import UNREADABLE, load_config, load_model, load_tokenizer
 
-# Where no column is named: those of GLUE and its relatives; the first line of which a file has all.
+# By this import the Auto classes know our students without remote code.
+from rosearch.student.configuration_rosearch import StudentConfig
+
+# Text columns of GLUE and its relatives. Where none is named, the first line counts of which a file has all.
 USUAL_COLUMNS: tuple[tuple[str, ...], ...] = (
     ("sentence1", "sentence2"),
     ("premise", "hypothesis"),
@@ -40,14 +38,12 @@ USUAL_COLUMNS: tuple[tuple[str, ...], ...] = (
     ("text",),
     ("sentence",),
 )
-_UNNAMED = re.compile(r"LABEL_\d+")  # what transformers calls a class that nobody named
-_LONGEST = 512  # tokens, of models and tokenizers that name no limit
-_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, ImportError, SafetensorError)
+_ADVICE = "give the folder of a classifier, or its name on the hub"
 
 
 @dataclass(frozen=True, eq=False)
 class FoundClassifier:
-    """A classifier whose configuration is read and whose weights are not. `labels` are in the order of its outputs."""
+    """A classifier: its configuration is read, its weights are not. `labels` are in the order of its outputs."""
 
     name: str  # as the user wrote it
     folder: Path
@@ -58,63 +54,48 @@ class FoundClassifier:
 
     @property
     def named(self) -> bool:
-        """Whether somebody named its classes."""
-        return _named(self.labels)
+        """True where somebody named its classes."""
+        return are_named(self.labels)
 
     def load(self) -> Any:
-        """The model in eval mode, in float32 on the CPU. Raises `BadInput` where its weights are no classifier's."""
+        """The model in eval mode, in float32 on the CPU. Raises `BadInput` for the weights of anything else."""
         try:
-            model, found = AutoModelForSequenceClassification.from_pretrained(
-                self.folder,
-                config=self.config,
-                local_files_only=True,
-                use_safetensors=True,
-                dtype=torch.float32,
-                trust_remote_code=self.trust_remote_code,
-                output_loading_info=True,
-            )
-        except _UNREADABLE as error:
-            raise _unfit(self.name, "the weights of a sequence classifier", _one_line(error)) from None
-        if found["missing_keys"]:
-            absent = ", ".join(sorted(found["missing_keys"])[:3])
+            options = {"config": self.config, "trust_remote_code": self.trust_remote_code}
+            model, missing = load_model(AutoModelForSequenceClassification, self.folder, **options)
+        except UNREADABLE as error:
+            raise _unfit(self.name, "the weights of a sequence classifier", one_line(error)) from None
+        if missing:
             fix = "It would be random: fine-tune the model first"
-            raise _unfit(self.name, "the weights of a sequence classifier", f"none for {absent}", fix)
+            absent = f"none for {', '.join(missing[:3])}"
+            raise _unfit(self.name, "the weights of a sequence classifier", absent, fix)
         model.eval().requires_grad_(False)
         return model
 
 
-def longest_input(config: Any, tokenizer: Any) -> int:
-    """Tokens that a classifier reads at most, as its configuration and its tokenizer say; 512 where neither does."""
-    stated = [limit for limit in (text_positions(config), tokenizer.model_max_length) if isinstance(limit, int)]
-    return min((limit for limit in stated if 0 < limit < 10**6), default=_LONGEST)
-
-
 def find_classifier(name: str, *, trust_remote_code: bool = False) -> FoundClassifier:
-    """The classifier in a folder or of a name on the hub (its cache, else downloaded).
+    """The classifier in a folder, or under a name on the hub (from its cache, else downloaded).
 
-    Raises `MissingResource` where it is not there, `BadInput` where it is no classifier that can be attacked:
-    pickled weights, code of its own that is not trusted, one output, a tokenizer that does not pad.
+    Raises `MissingResource` where it is not there, `BadInput` where it cannot be attacked: pickled weights, code of
+    its own that is not trusted, a single output, a tokenizer that does not pad.
     """
     folder = _locate(name, trust_remote_code)
     try:
         settings = PretrainedConfig.get_config_dict(folder)[0]
         kind = settings.get("model_type")
         if kind == StudentConfig.model_type:
-            trust_remote_code = False  # the code beside an exported student is for those without rosearch
+            trust_remote_code = False  # an exported student carries its code for those without rosearch
         elif kind not in CONFIG_MAPPING and "auto_map" in settings and not trust_remote_code:
             fix = "Read its code, then give --trust-remote-code"
             raise _unfit(name, "a model that transformers knows", f"{kind}, which brings its own code", fix)
-        options = {"local_files_only": True, "trust_remote_code": trust_remote_code}
-        config = AutoConfig.from_pretrained(folder, **options)
-        tokenizer = AutoTokenizer.from_pretrained(folder, **options)
-    except _UNREADABLE as error:
-        raise _unfit(name, "the configuration and the tokenizer of a transformers model", _one_line(error)) from None
+        config = load_config(folder, trust_remote_code=trust_remote_code)
+        tokenizer = load_tokenizer(folder, trust_remote_code=trust_remote_code)
+    except UNREADABLE as error:
+        raise _unfit(name, "the configuration and the tokenizer of a transformers model", one_line(error)) from None
     if config.num_labels < 2:
         raise _unfit(name, "a classifier: an attack flips its class", "one output")
     if tokenizer.pad_token_id is None:
         raise _unfit(name, "a tokenizer that pads", "none with a padding token", "Set its pad_token and save it again")
-    labels = tuple(str(config.id2label[index]) for index in range(config.num_labels))
-    return FoundClassifier(name, folder, labels, config, tokenizer, trust_remote_code)
+    return FoundClassifier(name, folder, labels_of(config), config, tokenizer, trust_remote_code)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,18 +103,18 @@ class LabelledRows:
     """Rows of one or two texts. `labels` (rows,) are positions in `names`: the task's, or the first classifier's."""
 
     where: str
-    task: str  # the name of the experiment's task; "" of a file
+    task: str  # the name of the experiment's task; "" for a file
     texts: tuple[tuple[str, ...], ...]
     labels: Labels
     names: tuple[str, ...]
-    max_length: int | None = None  # of the experiment's task
+    max_length: int | None = None  # tokens, of the experiment's task
 
     def labels_of(self, classifier: FoundClassifier) -> Labels:
         """The labels (rows,) as positions among a classifier's outputs: by name where both have names.
 
-        A classifier may have more classes than the rows. Raises `BadInput` where it has not all of theirs.
+        A classifier may have more classes than the rows. Raises `BadInput` where it lacks one of theirs.
         """
-        if len(self.names) == len(classifier.labels) and not (_named(self.names) and classifier.named):
+        if len(self.names) == len(classifier.labels) and not (are_named(self.names) and classifier.named):
             return self.labels
         position = {_key(label): index for index, label in enumerate(classifier.labels)}
         known = [position.get(_key(name)) for name in self.names]
@@ -146,7 +127,7 @@ class LabelledRows:
 
 @dataclass(frozen=True)
 class Columns:
-    """Which columns of a file hold the texts and the label; without `text`, the first of `USUAL_COLUMNS` it has."""
+    """The columns of the texts and the label in a file; without `text`, the first of `USUAL_COLUMNS` that it has."""
 
     text: str | None = None
     text_pair: str | None = None
@@ -154,7 +135,7 @@ class Columns:
 
     @property
     def names(self) -> dict[str, str]:
-        """What held-out sets may have in place of `text`, `text2` and `label`."""
+        """The names that held-out sets may use in place of `text`, `text2` and `label`."""
         named = {"text": self.text, "text2": self.text_pair, "label": self.label}
         return {ours: theirs for ours, theirs in named.items() if theirs is not None}
 
@@ -163,7 +144,7 @@ COLUMNS_BY_NAME = Columns()
 
 
 def is_experiment(source: Path) -> bool:
-    """Whether rows come by an experiment rather than from a table."""
+    """True where rows come from an experiment rather than from a table."""
     return source.suffix.lower() in (".yaml", ".yml")
 
 
@@ -172,8 +153,8 @@ def read_rows(
 ) -> LabelledRows:
     """The rows of an experiment's task (a YAML file), or of a TSV, CSV, JSON lines or Parquet file.
 
-    Labels of a file are names of the classifier's classes, or their integers. Raises `BadInput` with all that is
-    wrong, `MissingResource` where the task's data is not there.
+    Labels of a file are names of the classifier's classes, or their integers. Raises `BadInput` with all
+    problems, `MissingResource` where the task's data is not there.
     """
     if is_experiment(source):
         if columns != COLUMNS_BY_NAME:
@@ -229,25 +210,15 @@ def _rows_of_task(path: Path, split: str, data_root: Path | None) -> LabelledRow
 
 
 def _locate(name: str, with_code: bool) -> Path:
-    try:
-        folder = locate_weights(name)
-    except BadInput as error:
-        raise BadInput([replace(one, where="model", key=name) for one in error.problems]) from None
-    except MissingResource as error:  # its advice is for experiments
-        reason = str(error).removeprefix("teacher.model: ").partition("; give a local folder")[0]
-        raise MissingResource(f"model: {reason}; give the folder of a classifier, or its name on the hub") from None
+    folder = locate_named(name, "model", _ADVICE)
     if with_code and folder != Path(name).expanduser() and not name.startswith("package:"):
         from huggingface_hub import snapshot_download
 
         try:
             return Path(snapshot_download(name, allow_patterns=["*.py"]))
         except Exception as error:  # the hub's client raises requests' errors in one version and httpx's in the next
-            raise MissingResource(f"model: the code of {name!r} cannot be had ({_one_line(error)})") from None
+            raise MissingResource(f"the code of {name!r} cannot be had ({one_line(error)})", where="model") from None
     return folder
-
-
-def _named(labels: Sequence[str]) -> bool:
-    return not all(_UNNAMED.fullmatch(label) for label in labels)
 
 
 def _unfit(name: str, expected: str, got: str, fix: str = "") -> BadInput:
@@ -256,7 +227,3 @@ def _unfit(name: str, expected: str, got: str, fix: str = "") -> BadInput:
 
 def _key(label: str) -> str:
     return re.sub(r"[\s_-]+", "_", label.strip().casefold())
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from rosearch.attack.inputs import longest_input
 from rosearch.data.tasks import Labels
-from rosearch.errors import BadInput, MissingResource, Problem
+from rosearch.errors import BadInput, MissingResource, Problem, Problems
 from rosearch.evaluation.attacks.recipes import RECIPES, resolve
 from rosearch.evaluation.attacks.victim import Victim
 from rosearch.evaluation.quality import inference
 from rosearch.evaluation.robustness import Suite, SuiteResult, measure_robustness
 from rosearch.models.device import resolve_device
+from rosearch.models.lengths import longest_input
 from rosearch.progress import Progress, silent
 from rosearch.resources.resources import Resources
 
@@ -82,7 +82,7 @@ def check_attacks(names: Sequence[str], resources: Resources) -> None:
 
 
 def open_cache(cache: Path | None) -> Path:
-    """The folder for plans, made where it is absent; the default one hides itself from git."""
+    """The folder for plans, made where it is absent; the default folder hides itself from git."""
     folder = (cache or CACHE).absolute()
     if not folder.is_dir():
         folder.mkdir(parents=True)
@@ -93,7 +93,7 @@ def open_cache(cache: Path | None) -> Path:
 
 @contextmanager
 def as_victim(model: Any, tokenizer: Any, max_length: int, device: torch.device | None = None) -> Iterator[Victim]:
-    """The model on `device` for a while (None: where it is), as attacks query it; in float32, copied if need be."""
+    """Inside, the model is on `device` (None: where it is) as attacks query it; in float32, copied if need be."""
     kinds = {parameter.dtype for parameter in model.parameters()}
     if kinds & {torch.float16, torch.bfloat16}:
         model = copy.deepcopy(model).float()
@@ -113,7 +113,7 @@ def predict_classes(victim: Victim, texts: Sequence[tuple[str, ...]]) -> Labels:
 
 
 def _labels(texts: Sequence[tuple[str, ...]], labels: Sequence[int | str], config: Any) -> Labels:
-    """The classes (rows,) as integers. Raises `BadInput` with all that is wrong with the rows."""
+    """The classes (rows,) as integers. Raises `BadInput` with all problems of the rows."""
     index = {str(name): int(place) for name, place in (config.label2id or {}).items()}
     found = [index.get(label, -1) if isinstance(label, str) else int(label) for label in labels]
     bad = [row for row, label in enumerate(found) if not 0 <= label < config.num_labels]
@@ -133,10 +133,10 @@ def _labels(texts: Sequence[tuple[str, ...]], labels: Sequence[int | str], confi
 
 @dataclass(frozen=True)
 class AttackState:
-    """Whether a recipe runs with the resources at hand: `missing` is what it lacks, in words; "" where it runs."""
+    """A recipe with the resources at hand. `missing` names in words what it lacks to run; "" where it runs."""
 
     name: str
-    runs_as: str  # the recipe that the name stands for here: a variant where the stock one lacks its WordNet
+    runs_as: str  # the recipe behind the name: a variant where the stock one lacks its WordNet
     paper: str
     needs: tuple[str, ...]
     missing: str
@@ -161,7 +161,7 @@ def attack_states(resources: Resources) -> list[AttackState]:
     return states
 
 
-# How each resource is loaded, to see whether it can be read; a masked language model is left to transformers.
+# Loaders that show whether a resource can be read; a masked language model is left to transformers.
 _LOADERS: dict[str, Callable[[Resources], object]] = {
     "wordnet-3.0": lambda resources: resources.wordnet("wordnet-3.0"),
     "oewn": lambda resources: resources.wordnet("oewn"),
@@ -175,12 +175,10 @@ _LOADERS: dict[str, Callable[[Resources], object]] = {
 
 
 def unreadable_resources(resources: Resources) -> list[Problem]:
-    """Load all that was found, which takes seconds; what is wrong with it."""
-    problems: list[Problem] = []
+    """Loads all resources that were found, which takes seconds; returns their problems."""
+    problems = Problems()
     for name, load in _LOADERS.items():
-        try:
+        with problems:
             if resources.has(name):
                 load(resources)
-        except BadInput as error:
-            problems += error.problems
-    return problems
+    return problems.found

@@ -1,9 +1,8 @@
-"""What `rosearch attack` measures of one model or several: attacks on the same rows, held-out sets, comparisons."""
+"""The measurements of `rosearch attack`: one model or several on the same rows and held-out sets, and compared."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,12 +17,11 @@ from rosearch.attack.inputs import (
     LabelledRows,
     find_classifier,
     is_experiment,
-    longest_input,
     read_rows,
 )
 from rosearch.attack.measure import as_victim, check_attacks, open_cache, predict_classes
 from rosearch.data.tasks import Labels
-from rosearch.errors import BadInput, CandidateFailed, Problem, RosearchError
+from rosearch.errors import BadInput, CandidateFailed, Problem, Problems, RosearchError, one_line
 from rosearch.evaluation.attacks.result import NO_LIMITS, Limits
 from rosearch.evaluation.collapse import collapse
 from rosearch.evaluation.comparison import ALPHA, Comparison, compare
@@ -32,6 +30,7 @@ from rosearch.evaluation.heldout_files import ADVGLUE, read_held_out
 from rosearch.evaluation.robustness import Suite, SuiteResult, measure_robustness, sample_rows
 from rosearch.measurements import Robustness
 from rosearch.models.device import resolve_device
+from rosearch.models.lengths import longest_input
 from rosearch.progress import Progress, silent
 from rosearch.report.statistics import holm
 from rosearch.resources.resources import Resources
@@ -39,7 +38,7 @@ from rosearch.resources.resources import Resources
 
 @dataclass(frozen=True)
 class AttackRequest:
-    """All that `rosearch attack` is asked; `task` and `attacks` go together, `held_out` are files of their own."""
+    """The request to `rosearch attack`; `task` and `attacks` go together, `held_out` are files of their own."""
 
     models: tuple[str, ...]
     attacks: tuple[str, ...] = ()
@@ -54,7 +53,7 @@ class AttackRequest:
     single_swaps: tuple[str, ...] = ()
     held_out: tuple[Path, ...] = ()
     held_out_task: str = ""
-    examples: int = 5  # in all, of each model
+    examples: int = 5  # of each model, over all attacks
     device: str = "auto"
     max_length: int | None = None
     trust_remote_code: bool = False
@@ -63,7 +62,7 @@ class AttackRequest:
 
 @dataclass(frozen=True)
 class AttackedModel:
-    """What one model's measurements are; `failure` says in words why there are none. `labels` name its outputs."""
+    """The measurements of one model; `failure` says in words why there are none. `labels` name its outputs."""
 
     name: str
     labels: tuple[str, ...]
@@ -85,7 +84,7 @@ class Compared:
 
     @property
     def separated(self) -> bool:
-        """Whether accuracy under attack tells the two apart, over all models wrong in at most 5 %."""
+        """True where accuracy under attack tells the two apart: over all models, wrong in at most 5 %."""
         return self.p_holm < ALPHA
 
 
@@ -103,7 +102,7 @@ class AttackReport:
 
 @dataclass(frozen=True, eq=False)
 class _Inputs:
-    """What a request names, found and read; of each classifier, its own labels of the rows and its held-out sets."""
+    """The inputs of a request, found and read; for each classifier, its labels of the rows and its held-out sets."""
 
     classifiers: tuple[FoundClassifier, ...]
     rows: LabelledRows | None
@@ -140,41 +139,32 @@ def run_attack(request: AttackRequest, progress: Progress = silent) -> AttackRep
 
 
 def _read_inputs(request: AttackRequest, resources: Resources) -> _Inputs:
-    problems: list[Problem] = []
+    problems = Problems()
     found: list[FoundClassifier] = []
     rows: LabelledRows | None = None
-
-    @contextmanager
-    def collected() -> Iterator[None]:
-        try:
-            yield
-        except BadInput as error:
-            problems.extend(error.problems)
-
-    with collected():
+    with problems:
         check_attacks((*request.attacks, *request.single_swaps), resources)
     for name in request.models:
-        with collected():
+        with problems:
             found.append(find_classifier(name, trust_remote_code=request.trust_remote_code))
     if request.task is not None and found:
-        with collected():
-            # An experiment names its columns: those that a user names beside it are the held-out sets'.
+        with problems:
+            # An experiment names its own columns: those that a user names beside it belong to the held-out sets.
             columns = COLUMNS_BY_NAME if request.held_out and is_experiment(request.task) else request.columns
             rows = read_rows(request.task, request.split, columns, request.data_root, found[0])
     labels, held_out, lengths = [], [], []
     task = request.held_out_task or (rows.task if rows is not None and rows.task in ADVGLUE else "")
     for one in found:
-        with collected():
+        with problems:
             lengths.append(_length(one, request.max_length, rows))
         if rows is not None:
-            with collected():
+            with problems:
                 labels.append(rows.labels_of(one))
-        with collected():
+        with problems:
             held_out.append(
                 tuple(read_held_out(path, one.labels, task, request.columns.names) for path in request.held_out)
             )
-    if problems:
-        raise BadInput(list(dict.fromkeys(problems)))
+    problems.raise_found()
     return _Inputs(tuple(found), rows, tuple(labels), tuple(held_out), tuple(lengths))
 
 
@@ -224,7 +214,7 @@ def _measured(
         except Exception as error:
             if isinstance(error, CandidateFailed) or victim.failure is error:
                 kind = "" if isinstance(error, CandidateFailed) else f"{type(error).__name__}: "
-                raise RosearchError(f"model {found.name}: {kind}{' '.join(str(error).split())[:300]}") from error
+                raise RosearchError(f"model {found.name}: {kind}{one_line(error, 300)}") from error
             raise
 
 
@@ -258,7 +248,7 @@ def _warnings(done: Sequence[AttackedModel], compared: Sequence[Compared]) -> It
         if model.result is not None and model.result.worst.clean.high < 1 / len(model.labels):
             yield f"{model.name} is right on fewer rows than chance: are its labels in another order than the rows'?"
     models = len({one.comparison.first for one in compared})
-    for one in compared[:models]:  # the worst case decides; each attack alone is there to look at
+    for one in compared[:models]:  # the worst case decides; single attacks are there to look at
         if one.comparison.warning:
             yield one.comparison.warning
         elif not one.separated:

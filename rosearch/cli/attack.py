@@ -1,4 +1,4 @@
-"""`rosearch attack` and `rosearch attack resources`: parse, call, print. What they measure is in `attack_report`."""
+"""`rosearch attack` and `rosearch attack resources`: parse, call, print."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from rosearch.cli.options import DataRoot, Device, Json, ResourceFolder
 from rosearch.errors import BadInput
 
 ATTACK_EXAMPLES = """Examples:
@@ -18,14 +19,6 @@ ATTACK_EXAMPLES = """Examples:
 `rosearch attack ./model --suite advglue/dev.json --suite-task sst2`
 
 `rosearch attack ./model --suite 'data/sib200.tar.xz/{eng_Latn,swh_Latn}/test.tsv' --label category`"""
-
-DataRoot = Annotated[
-    Path | None, typer.Option("--data-root", envvar="ROSEARCH_DATA", help="Read task.local.folder below this.")
-]
-ResourceFolder = Annotated[
-    Path | None, typer.Option("--resources", help="Local files for attacks; default: $ROSEARCH_RESOURCES.")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object in place of tables.")]
 
 
 def attack(
@@ -52,7 +45,7 @@ def attack(
     suite_task: Annotated[str, typer.Option(help="Which of AdvGLUE's tasks, where the file has several.")] = "",
     examples: Annotated[int, typer.Option(min=0, help="How many of what fooled it are shown.")] = 5,
     per_class: Annotated[bool, typer.Option("--per-class", help="Tables by class as well.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    device: Device = "auto",
     max_length: Annotated[int | None, typer.Option(help="Tokens; default: the task's, else what it reads.")] = None,
     trust_remote_code: Annotated[
         bool, typer.Option("--trust-remote-code", help="Run code that lies beside a model; read it first.")
@@ -62,17 +55,20 @@ def attack(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Attack any Hugging Face classifier, or several on the same rows, and score held-out sets.
+    """Measure how robust classifiers are.
 
-    `rosearch attack resources` lists the attacks, and what each needs.
+    Attacks any Hugging Face classifier, or several on the same rows, and scores held-out sets. `rosearch attack
+    resources` lists the attacks, and the files that each needs.
     """
     named = _names(attacks)
     if not (named or suite) or bool(named) != (task is not None):
         raise typer.BadParameter("give --attack NAMES with --task, or --suite FILE, or both")
     from rosearch.attack.inputs import Columns
     from rosearch.attack.report import AttackRequest, run_attack
+    from rosearch.attack.tables import report_json
     from rosearch.evaluation.attacks.result import Limits
-    from rosearch.terminal.attack import print_json, print_report, report_json, watched
+    from rosearch.terminal.attack import print_report, watched
+    from rosearch.terminal.console import print_json
 
     request = AttackRequest(
         models=tuple(models),
@@ -89,7 +85,7 @@ def attack(
         held_out=tuple(suite or ()),
         held_out_task=suite_task,
         examples=examples,
-        device=device,
+        device=device or "auto",
         max_length=max_length,
         trust_remote_code=trust_remote_code,
         cache=cache,
@@ -111,13 +107,16 @@ def attack_resources(
     resources: ResourceFolder = None,
     as_json: Json = False,
 ) -> None:
-    """Local files that attacks need: what is there, how to get the rest, and which attacks run here.
+    """List the attacks and the files they need.
 
-    What is missing is listed and is no error: the exit code is 0.
+    It says which files are there, how to get the rest, and which attacks run here. A file that is missing is no error:
+    the exit code is 0.
     """
     from rosearch.attack.measure import attack_states, unreadable_resources
+    from rosearch.attack.tables import resources_json
     from rosearch.resources.resources import Resources
-    from rosearch.terminal.attack import print_json, print_resources, resources_json
+    from rosearch.terminal.attack import print_resources
+    from rosearch.terminal.console import print_json
 
     found = Resources(resources)
     states = attack_states(found)

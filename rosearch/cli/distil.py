@@ -1,4 +1,4 @@
-"""`rosearch distil`: parse, call, print. What it does is in `distil`."""
+"""`rosearch distil`: parse, call, print."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from rosearch.cli.options import DataRoot, Device, Json, Override
 
 DISTIL_EXAMPLES = """Examples:
 
@@ -33,17 +35,12 @@ def distil(
     ] = None,
     method: Annotated[str | None, typer.Option(help="kd, hidden_states, mate_kd, ad2 or robust_kd.")] = None,
     teacher: Annotated[str | None, typer.Option(help="Folder, hub name or package:NAME.")] = None,
-    override: Annotated[
-        list[str] | None,
-        typer.Option("--override", "-o", help="Change a key of the experiment: -o distillation.epochs=3. Repeatable."),
-    ] = None,
-    data_root: Annotated[
-        Path | None, typer.Option("--data-root", envvar="ROSEARCH_DATA", help="Read task.local.folder below this.")
-    ] = None,
+    override: Override = None,
+    data_root: DataRoot = None,
     seed: Annotated[
         int | None, typer.Option(min=0, help="Of the student; teacher and data keep the experiment's.")
     ] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")] = None,
+    device: Device = None,
     test: Annotated[bool, typer.Option("--test", help="Measure the test split as well.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export.")] = False,
     resume: Annotated[
@@ -54,17 +51,19 @@ def distil(
         typer.Option(help="Of teachers and tokens; default: .rosearch here. RUNS/.cache shares that of searches."),
     ] = None,
     every: Annotated[float, typer.Option(min=0, help="Seconds between two checkpoints.")] = 60.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object in place of tables.")] = False,
+    as_json: Json = False,
 ) -> None:
-    """Distil one student from a teacher and save it as a folder that plain transformers loads.
+    """Distil one student without a search.
 
-    After Ctrl-C, a crash or kill -9 the same command goes on.
+    Saves it as a folder that plain transformers loads. After Ctrl-C, a crash or kill -9 the same command goes on.
     """
     from rosearch.config.file import load_experiment
-    from rosearch.distil.inputs import find_student, gather
+    from rosearch.distil.inputs import find_student
     from rosearch.distil.student import Options, distil_student
+    from rosearch.errors import gather
     from rosearch.export.targets.huggingface import check_destination
-    from rosearch.terminal.distil import print_distilled, print_json, watched
+    from rosearch.terminal.console import print_json
+    from rosearch.terminal.distil import print_distilled, watched
 
     given = {"distillation.method": method, "teacher.model": teacher, "execution.device": device}
     overrides = (*(override or ()), *(f"{key}={json.dumps(value)}" for key, value in given.items() if value))
@@ -77,7 +76,7 @@ def distil(
     with watched(to) as watcher:
         distilled = distil_student(experiment, found, to, options, watcher)
     if as_json:
-        print_json(distilled)
+        print_json({"folder": str(distilled.folder), **distilled.record})
     else:
         root = ("--data-root", str(data_root)) if data_root else ()
         print_distilled(distilled, ("--task", str(task), *root))

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from rosearch.config.experiment import Experiment
 from rosearch.config.section import problems_of
-from rosearch.errors import BadInput, Problem
+from rosearch.errors import BadInput, Problem, one_line
 
 
 def load_experiment(path: str | Path, overrides: Iterable[str] = (), data_root: str | Path | None = None) -> Experiment:
@@ -95,7 +95,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(Problem(str(path), "", "a readable YAML file", str(error))) from None
     except yaml.YAMLError as error:
-        raise BadInput(Problem(str(path), "", "valid YAML", " ".join(str(error).split()))) from None
+        raise BadInput(Problem(str(path), "", "valid YAML", one_line(error, None))) from None
     if not isinstance(data, dict):
         raise BadInput(Problem(str(path), "", "a mapping of keys", type(data).__name__))
     return data

@@ -1,4 +1,4 @@
-"""Batches of an tokenised split, padded to their own longest row."""
+"""Batches of a tokenised split, padded to their own longest row."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from rosearch.data.tasks import Labels, Rows
 from rosearch.data.tokens import TokenisedSplit
 from rosearch.randomness import derive_seed
 
-# So many batches at a time are cut from rows sorted by length: hardly any padding, and still well mixed.
-_WINDOW = 64
+# So many batches at a time are cut from rows that are sorted by length: hardly any padding, and still well mixed.
+_POOL = 64
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """B rows of T tokens, as many as the longest has; `rows` are their positions in the split."""
+    """B rows padded to the T tokens of the longest; `rows` are their positions in the split."""
 
     rows: Rows  # (B,)
     input_ids: torch.Tensor  # (B, T) int64, padded on the right
@@ -33,7 +33,7 @@ class Batch:
 
     @property
     def inputs(self) -> dict[str, torch.Tensor]:
-        """What a transformers model takes by name, without the labels."""
+        """The inputs of a transformers model by name, without the labels."""
         inputs = {"input_ids": self.input_ids, "attention_mask": self.attention_mask}
         if self.token_type_ids is not None:
             inputs["token_type_ids"] = self.token_type_ids
@@ -54,7 +54,7 @@ class Batch:
 
 
 class Trainable(Protocol):
-    """A batch of anything that a model is trained on: it has rows, and moves to a device."""
+    """A batch of training data of any kind: it has rows, and moves to a device."""
 
     def __len__(self) -> int: ...
 
@@ -73,7 +73,7 @@ class TrainingRows(Protocol[_B]):
 
     @property
     def content(self) -> str:
-        """Stands for all that the rows hold."""
+        """One text that stands for the content of all rows."""
 
     def epoch(self, batch_size: int, seed: int, number: int, first: int = 0) -> Iterator[_B]:
         """Every row once; the batches before `first` are passed over without being made."""
@@ -90,7 +90,7 @@ class TaskRows:
 
     @property
     def content(self) -> str:
-        """Tokens and labels."""
+        """The keys of tokens and labels."""
         labels = hashlib.blake2b(self.tokenised.labels.tobytes(), digest_size=16).hexdigest()
         return f"{self.tokenised.key}-{labels}"
 
@@ -109,21 +109,21 @@ def training_batches(
 ) -> Iterator[Batch]:
     """One epoch: every row once, rows of like length together, batches in random order.
 
-    The order depends on the seed and the epoch alone. Every batch is full but one, which holds what is left. The
+    The order depends on the seed and the epoch alone. Every batch is full but one, which holds the rest. The
     batches before `first` are passed over without being made.
     """
     rng = np.random.default_rng(derive_seed(seed, "batches", replicate=epoch))
     shuffled = rng.permutation(len(tokenised))
     lengths = tokenised.lengths
     batches: list[Rows] = []
-    for window in _cut(shuffled, batch_size * _WINDOW):
-        batches += _cut(window[np.argsort(lengths[window], kind="stable")], batch_size)
+    for pool in _cut(shuffled, batch_size * _POOL):
+        batches += _cut(pool[np.argsort(lengths[pool], kind="stable")], batch_size)
     for index in rng.permutation(len(batches))[first:]:
         yield collate(tokenised, batches[index])
 
 
 def evaluation_batches(tokenised: TokenisedSplit, batch_size: int) -> Iterator[Batch]:
-    """Every row once, longest first (too large a batch fails at once); `Batch.rows` tells the order."""
+    """Every row once, longest first: too large a batch fails at once. `Batch.rows` gives the order."""
     for rows in _cut(np.argsort(-tokenised.lengths, kind="stable"), batch_size):
         yield collate(tokenised, rows)
 
@@ -134,7 +134,7 @@ def collate(tokenised: TokenisedSplit, rows: Rows) -> Batch:
     lengths = tokenised.lengths[rows]
     columns = np.arange(lengths.max())
     mask = columns < lengths[:, None]
-    # Positions beyond a row's end read its first token, then are overwritten by padding.
+    # Positions beyond the end of a row first read its first token; padding then overwrites them.
     positions = np.where(mask, starts[:, None] + columns, starts[:, None])
     ids = np.where(mask, tokenised.ids[positions], tokenised.pad_id).astype(np.int64)
     types = None
@@ -152,7 +152,7 @@ def collate(tokenised: TokenisedSplit, rows: Rows) -> Batch:
 def batch_of_texts(
     texts: Sequence[tuple[str, ...]], rows: Rows, labels: Labels, tokenizer: Any, max_length: int
 ) -> Batch:
-    """Texts that stand in no split, tokenised now; `rows` (B,) and `labels` (B,) are those of what they stand for."""
+    """Texts outside the split, tokenised now; `rows` (B,) and `labels` (B,) belong to the rows that they replace."""
     with_types = "token_type_ids" in tokenizer.model_input_names
     made = tokenizer(
         *map(list, zip(*texts, strict=True)),

@@ -1,4 +1,4 @@
-"""Batches of a corpus: token ids alone, since blocks have no padding, and no text has a second part."""
+"""Batches of a corpus: token ids alone, since blocks have neither padding nor second texts."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ import torch
 from torch import Tensor
 
 from rosearch.data.batches import batch_count
-from rosearch.data.corpus import Corpus, Part
-from rosearch.data.shuffling import Permutation
+from rosearch.data.corpus import Corpus, Part, Permutation
 from rosearch.data.tasks import Rows
 from rosearch.randomness import derive_seed
 
 
 @dataclass(frozen=True)
 class CorpusRows:
-    """The blocks of a part of a corpus, as a training passes over them: `rosearch.data.batches.TrainingRows`."""
+    """The blocks of a part of a corpus as rows of a training (`rosearch.data.batches.TrainingRows`)."""
 
     corpus: Corpus
     part: Part
@@ -28,7 +27,7 @@ class CorpusRows:
 
     @property
     def content(self) -> str:
-        """The blocks and which of them."""
+        """The key of the corpus and all that picks the blocks of the part."""
         return f"{self.corpus.key}-{self.part}-{len(self)}-{self.corpus.seed}-{self.corpus.held_out}"
 
     def epoch(self, batch_size: int, seed: int, number: int, first: int = 0) -> Iterator[Tensor]:
@@ -39,7 +38,7 @@ class CorpusRows:
 def training_blocks(
     corpus: Corpus, part: Part, batch_size: int, seed: int, epoch: int, first: int = 0
 ) -> Iterator[Tensor]:
-    """One epoch: every block of a part once, in random order; (B, block_length) int64, the last batch may be short.
+    """One epoch: batches (B, block_length) int64 of every block of a part once, in random order; the last may be short.
 
     The order depends on the seed and the epoch alone. The batches before `first` are passed over without being read.
     """
@@ -49,7 +48,7 @@ def training_blocks(
 
 
 def evaluation_blocks(corpus: Corpus, batch_size: int, part: Part = "held_out") -> Iterator[Tensor]:
-    """Every block of a part once, in an order that is always the same; (B, block_length) int64."""
+    """Batches (B, block_length) int64 of every block of a part once, in a fixed order."""
     for places in _cut(corpus.size(part), batch_size):
         yield _batch(corpus, part, places)
 

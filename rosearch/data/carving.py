@@ -1,4 +1,4 @@
-"""Which rows make up a split that a source does not have: seeded, stratified by label."""
+"""Rows drawn for a split that a source does not have: seeded, stratified by label."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ _PHRASE_WORDS = 3  # shorter phrases are vocabulary, not a leak
 
 
 def carve(train: Split, rows: int, rng: np.random.Generator, phrases: bool = False) -> tuple[Split, Split]:
-    """What is left of `train`, and a validation split of `rows` rows taken out of it.
+    """The rest of `train`, and a validation split of `rows` rows taken out of it.
 
-    A text that occurs twice stays in training, so that no validation text is seen there. With `phrases`, rows
-    are phrases of one another (SST-2's training split): only those are taken that are part of no other, and
-    what is part of one that is taken, from three words on, leaves training. Raises `ValueError` where too few
-    rows can be taken.
+    A text that occurs twice stays in training, so that no validation text is seen there. `phrases` is for data whose
+    rows are phrases of one another (SST-2's training split): only rows that are part of no other are taken, and their
+    own phrases of three words or more leave training. Raises `ValueError` where too few rows can be taken.
     """
     count = Counter(train.texts)
     eligible = np.array([count[text] == 1 for text in train.texts])
@@ -61,9 +60,9 @@ def _stratified(labels: Labels, eligible: Rows, rows: int, rng: np.random.Genera
 
 
 def _parts_of_others(texts: Sequence[str]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """(rows,) whether a text's words stand, in a row, inside another text."""
+    """(rows,) True where all words of a text stand, in their order, inside another text."""
     rows = [tuple(text.split()) for text in texts]
-    lengths: dict[tuple[str, ...], set[int]] = defaultdict(set)  # of the texts that begin with these one or two words
+    lengths: dict[tuple[str, ...], set[int]] = defaultdict(set)  # lengths of the texts by their first one or two words
     for words in rows:
         lengths[words[:2]].add(len(words))
     parts = set()

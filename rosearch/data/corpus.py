@@ -1,43 +1,43 @@
 """A plain-text corpus as blocks of token ids in a file: made once, shared out by a seed, read in any order.
 
-The text is streamed (`text_files`), tokenised once with the teacher's tokenizer, and packed without padding
-(`packing`). What is held in memory does not grow with the text: neither while the blocks are made, nor while they are
-read, nor by their order (`shuffling`). No torch here; `blocks` makes batches.
+The text is streamed (`text_files`), tokenised once with the teacher's tokenizer, and cut into blocks without padding
+(`block_writer`). Memory does not grow with the text: neither while the blocks are made, nor while they are read, nor
+by their order (`Permutation`). No torch here; `blocks` makes batches.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from filelock import FileLock
 
 from rosearch.config.corpus import CorpusConfig
+from rosearch.data.block_writer import BlockWriter
 from rosearch.data.corpus_sources import Source, find_sources
-from rosearch.data.packing import Packer
-from rosearch.data.shuffling import Permutation
 from rosearch.data.tasks import Rows
 from rosearch.data.tokens import tokenizer_fingerprint
 from rosearch.errors import BadInput, Problem
+from rosearch.files import content_key, made_once
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
 
 Part = Literal["train", "proxy", "held_out"]
 
 _FORMAT = "1"  # part of every key: raise it when what is written changes
+_ROUNDS = 6  # four suffice in theory (Luby and Rackoff 1988); two more for the very small
+# splitmix64's finaliser (Steele et al. 2014)
+_FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 
 @dataclass(frozen=True)
 class Corpus:
     """Blocks on the disk and which of them are for what. It holds no block, and may be sent to other processes.
 
-    A seeded part is held out; the others are `train`, and a seeded part of those is `proxy`, what candidates learn
-    from. Equal files, tokenizer and settings give equal parts.
+    A seeded part is held out; the others are `train`. A seeded part of `train` is `proxy`, from which candidates
+    learn. Equal files, tokenizer and settings give equal parts.
     """
 
     key: str  # 32 hex digits of sources, tokenizer and block length
@@ -46,8 +46,8 @@ class Corpus:
     blocks: int
     block_length: int  # tokens, special ones included
     documents: int
-    tokens: int  # of the text, without special ones; what filled no block is among them
-    unknown: int  # of those, that the tokenizer does not know
+    tokens: int  # of the whole text, without special ones, those at its end that filled no block included
+    unknown: int  # tokens of the text that the tokenizer does not know
     held_out: int  # blocks
     proxy: int  # blocks
     seed: int
@@ -76,9 +76,9 @@ def prepare_corpus(
 ) -> Corpus:
     """The corpus of an experiment, from `cache/corpora/KEY` where it was made before.
 
-    `tokenizer` is the teacher's, `vocabulary` the rows of the teacher's embedding table. The key is that of the
-    content of files (of a hub dataset its names and revision), of the tokenizer and the block length. Safe against
-    other processes that ask for the same, and against being killed half-way: it then starts again.
+    `tokenizer` is the teacher's, `vocabulary` the rows of the teacher's embedding table. The key follows from the
+    content of files (of a hub dataset, from its names and revision), the tokenizer and the block length. Safe against
+    other processes that ask for the same, and against a kill half-way: it then starts again.
 
     Raises `BadInput` for a tokenizer that does not fit, for paths, formats, columns and encodings that are wrong, and
     for too little text; `MissingResource` where a hub dataset is neither cached nor within reach.
@@ -87,12 +87,8 @@ def prepare_corpus(
     sources = find_sources(config)
     key = _key(config, sources, tokenizer)
     folder = cache / "corpora" / key
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.parent / f"{key}.lock"):
-        if (stored := _open(folder)) is None:
-            _write(folder, config, sources, tokenizer, np.dtype(_kind(vocabulary)), progress)
-            stored = _open(folder)
-    assert stored is not None
+    kind = np.dtype(_kind(vocabulary))
+    stored = made_once(folder, _open, lambda draft: _write(draft, config, sources, tokenizer, kind, progress))
     return _shared_out(config, key, folder, stored)
 
 
@@ -116,11 +112,11 @@ def _key(config: CorpusConfig, sources: list[Source], tokenizer: Any) -> str:
         str(config.block_length),
         *(source.fingerprint for source in sources),
     )
-    return hashlib.blake2b("\x1d".join(parts).encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+    return content_key(parts, "\x1d")
 
 
 def _open(folder: Path) -> dict[str, Any] | None:
-    """The facts that `_write` left; None where they, or blocks, are absent or damaged."""
+    """The stored facts; None where they or the blocks are absent or damaged."""
     try:
         facts: dict[str, Any] = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
         size = facts["blocks"] * facts["block_length"] * np.dtype(facts["kind"]).itemsize
@@ -132,36 +128,25 @@ def _open(folder: Path) -> dict[str, Any] | None:
 def _write(
     folder: Path, config: CorpusConfig, sources: list[Source], tokenizer: Any, kind: np.dtype[Any], progress: Progress
 ) -> None:
-    """Fills a folder beside `folder`, then renames it: a reader sees all of it or nothing.
-
-    That folder has one name, and whoever writes holds the lock: what a killed process left is found and removed.
-    """
     if problems := [problem for source in sources for problem in source.problems()]:
         raise BadInput(problems)
-    unfinished = folder.parent / f".unfinished-{folder.name}"
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir()
-    try:
-        with (unfinished / "blocks.bin").open("wb") as file:
-            packer = Packer(tokenizer, config.block_length, kind, file)
-            for source in sources:
-                _pack(packer, source, progress)
-        _require_blocks(config, 1, packer.blocks, packer.tokens)
-        facts = {"blocks": packer.blocks, "block_length": config.block_length, "kind": kind.name}
-        facts |= {"documents": packer.documents, "tokens": packer.tokens, "unknown": packer.unknown}
-        facts["sources"] = [source.where for source in sources]
-        (unfinished / "corpus.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-        shutil.rmtree(folder, ignore_errors=True)  # only ever a damaged one
-        unfinished.replace(folder)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+    folder.mkdir()
+    with (folder / "blocks.bin").open("wb") as file:
+        writer = BlockWriter(tokenizer, config.block_length, kind, file)
+        for source in sources:
+            _take(writer, source, progress)
+    _require_blocks(config, 1, writer.blocks, writer.tokens)
+    facts = {"blocks": writer.blocks, "block_length": config.block_length, "kind": kind.name}
+    facts |= {"documents": writer.documents, "tokens": writer.tokens, "unknown": writer.unknown}
+    facts["sources"] = [source.where for source in sources]
+    (folder / "corpus.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
 
-def _pack(packer: Packer, source: Source, progress: Progress) -> None:
+def _take(writer: BlockWriter, source: Source, progress: Progress) -> None:
     stage = f"tokenise {source.where}"
-    for _ in packer.take(source.paragraphs()):
+    for _ in writer.take(source.paragraphs()):
         done, total = source.progress
-        progress(stage, min(done, total - 1), total)  # the end of the file is read before the last of it is packed
+        progress(stage, min(done, total - 1), total)  # the end of the file is read before the last of it is cut
     total = max(source.progress[1], 1)
     progress(stage, total, total)
 
@@ -183,3 +168,38 @@ def _require_blocks(config: CorpusConfig, needed: int, blocks: int, tokens: int)
     expected = f"text for {needed} or more blocks of {config.block_length} tokens, one at least to learn from"
     got = f"{tokens} tokens, {blocks} {'block' if blocks == 1 else 'blocks'} ({names})"
     raise BadInput(Problem("experiment", "corpus", expected, got))
+
+
+class Permutation:
+    """A seeded random order of 0 ... size - 1 that takes no memory: it is computed, not stored.
+
+    A Feistel network permutes the next power of 4; a number outside is permuted again until it is inside (cycle
+    walking: Black and Rogaway 2002, "Ciphers with arbitrary finite domains"). Any part of the order is computed alone,
+    so that a training can go on in the middle.
+    """
+
+    def __init__(self, size: int, seed: int) -> None:
+        self.size = size
+        half = max(1, -(-(size - 1).bit_length() // 2))
+        self._half = np.uint64(half)
+        self._mask = np.uint64(2**half - 1)
+        self._keys = np.random.default_rng(seed).integers(0, 2**63, _ROUNDS, dtype=np.uint64)
+
+    def __call__(self, places: Rows) -> Rows:
+        """(n,) places in the order -> (n,) the numbers there. Raises `IndexError` for places outside the order."""
+        if len(places) and (places.min() < 0 or places.max() >= self.size):
+            raise IndexError(f"places are 0 to {self.size - 1}, got {places.min()} to {places.max()}")
+        found = self._network(places.astype(np.uint64))
+        # The network permutes the whole power of 4: a walk that starts inside comes back inside.
+        while len(outside := np.flatnonzero(found >= self.size)):
+            found[outside] = self._network(found[outside])
+        return found.astype(np.int64)
+
+    def _network(self, x: np.ndarray[tuple[int], np.dtype[np.uint64]]) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
+        left, right = x >> self._half, x & self._mask
+        for key in self._keys:
+            mixed = right + key
+            mixed = (mixed ^ (mixed >> np.uint64(30))) * _FIRST
+            mixed = (mixed ^ (mixed >> np.uint64(27))) * _SECOND
+            left, right = right, left ^ ((mixed ^ (mixed >> np.uint64(31))) & self._mask)
+        return (left << self._half) | right

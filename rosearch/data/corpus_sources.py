@@ -1,4 +1,4 @@
-"""What an experiment's `corpus.sources` name, found and read in their order."""
+"""The texts of an experiment's `corpus.sources`, found and read in their order."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rosearch.config.corpus import CorpusConfig, CorpusSource
 from rosearch.data.hub import stream_hub
 from rosearch.data.text_files import FORMATS, TextFile, document_paragraphs, is_text
 from rosearch.data.text_stream import DECOMPRESSORS
-from rosearch.errors import BadInput, Problem
+from rosearch.errors import BadInput, Problem, Problems
 
 
 class Source(ABC):
@@ -22,24 +22,24 @@ class Source(ABC):
     @property
     @abstractmethod
     def fingerprint(self) -> str:
-        """Of all that its text follows from."""
+        """One text that stands for all that the source's text follows from."""
 
     @property
     @abstractmethod
     def progress(self) -> tuple[int, int]:
-        """How much was read, of how much."""
+        """The part that was read, and the whole."""
 
     @abstractmethod
     def problems(self) -> list[Problem]:
-        """What is wrong with it as far as the first document of each file shows; costs no more than that."""
+        """The problems that the first document of each file shows; no more is read."""
 
     @abstractmethod
     def _paragraphs(self) -> Iterator[str]: ...
 
     def paragraphs(self) -> Iterator[str]:
-        """Its text, as `text_files` describes it: at most `documents` of its documents.
+        """The text, as `text_files` describes it: at most `documents` of its documents.
 
-        Raises `BadInput` where something is wrong with it, also where it holds no text at all.
+        Raises `BadInput` for a source with a problem, or without any text.
         """
         whole, inside = 0, False
         for paragraph in self._paragraphs():
@@ -63,24 +63,24 @@ class FileSource(Source):
 
     @property
     def fingerprint(self) -> str:
-        """Content, format, and what is read of it; neither names nor times of files."""
+        """The content, the format and the number of documents; neither names nor times of files."""
         return "\x1e".join(["files", str(self.config.documents), *(file.fingerprint for file in self.files)])
 
     @property
     def progress(self) -> tuple[int, int]:
-        """In bytes of the files as they lie on the disk."""
+        """Bytes of the files as they lie on the disk: read, and in all."""
         return sum(file.position for file in self.files), sum(file.size for file in self.files)
 
     def problems(self) -> list[Problem]:
-        """Of each file: encoding, column, compression, as far as its first text; of all: that none holds any."""
-        found: list[Problem] = []
+        """The encoding, column and compression of each file, up to its first text; that no file holds text."""
+        problems = Problems()
         texts = False
         for file in self.files:
-            try:
+            with problems:
                 texts = any(file.paragraphs()) or texts
-            except BadInput as error:
-                found += error.problems
-        return found if found or texts else [Problem(self.where, "", "text", "none")]
+        if not (problems.found or texts):
+            problems.add(Problem(self.where, "", "text", "none"))
+        return problems.found
 
     def _paragraphs(self) -> Iterator[str]:
         for file in self.files:
@@ -96,18 +96,18 @@ class HubSource(Source):
 
     @property
     def fingerprint(self) -> str:
-        """Names and revision: what the hub holds under them is not asked."""
+        """The names and the revision; the hub is not asked for the content."""
         config = self.config
         parts = (config.hub, config.config, config.revision, config.split, config.column, config.documents)
         return "\x1e".join(["hub", *map(str, parts)])
 
     @property
     def progress(self) -> tuple[int, int]:
-        """In rows; how many there are is known at the end, so before it there is always one more."""
+        """Rows read, and in all. Their number is known at the end only: before it there is always one more."""
         return self._rows, max(self.config.documents or 0, self._rows + (not self._ended))
 
     def problems(self) -> list[Problem]:
-        """None: what the hub has is seen when it is read."""
+        """No problems: the content of the hub is seen when it is read."""
         return []
 
     def _paragraphs(self) -> Iterator[str]:
@@ -119,25 +119,22 @@ class HubSource(Source):
 
 
 def find_sources(config: CorpusConfig) -> list[Source]:
-    """The sources of a corpus. Raises `BadInput` with every path where there is no text file."""
+    """The sources of a corpus. Raises `BadInput` with every path that leads to no text file."""
     sources: list[Source] = []
-    problems: list[Problem] = []
+    problems = Problems()
     for number, source in enumerate(config.sources):
         key = f"corpus.sources.{number}"
         if source.hub is not None:
             sources.append(HubSource(source, key))
             continue
-        try:
+        with problems:
             sources.append(FileSource(source, key, _files(source, f"{key}.path")))
-        except BadInput as error:
-            problems += error.problems
-    if problems:
-        raise BadInput(problems)
+    problems.raise_found()
     return sources
 
 
 def _files(source: CorpusSource, key: str) -> list[TextFile]:
-    """A path's one file; a folder's files of known formats; a pattern's files, which must be of known formats."""
+    """The file of a path, the files of a folder in known formats, or the files of a pattern, all in known formats."""
     path = Path(source.path or "")
     formats = f"{', '.join(FORMATS)}, all but Parquet also {', '.join(DECOMPRESSORS)}"
     if path.is_dir():

@@ -1,4 +1,4 @@
-"""Splits from files: TSV, CSV and JSON lines, also compressed (.gz, .bz2, .xz), and Parquet; also in tar archives."""
+"""Splits read from files: TSV, CSV and JSON lines, plain or compressed (.gz, .bz2, .xz), Parquet; also in archives."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import IO, Any
 import pandas as pd
 
 from rosearch.data.patterns import archive_of, read_member
-from rosearch.errors import BadInput, Problem
+from rosearch.errors import BadInput, Problem, one_line
 
 _Source = Path | io.BytesIO
 _OPENERS: dict[str, Callable[..., IO[Any]]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
@@ -25,8 +25,8 @@ _OPENERS: dict[str, Callable[..., IO[Any]]] = {".gz": gzip.open, ".bz2": bz2.ope
 def read_file(path: Path, columns: Sequence[str] | None = None, content: bytes | None = None) -> pd.DataFrame:
     """The rows of a file, its format told by the suffix; TSV and CSV cells are strings as they stand.
 
-    The path may lead into a tar archive (data.tar.xz/eng/train.tsv); `content` is what is known of the file already.
-    `columns` names the columns of a TSV or CSV file without a header. Raises `BadInput` that names the file.
+    The path may lead into a tar archive (data.tar.xz/eng/train.tsv). `content` are its bytes, where they are known.
+    `columns` names the columns of a TSV or CSV file without a header. Raises `BadInput`, which names the file.
     """
     suffixes = [suffix.lower() for suffix in path.suffixes]
     compression = suffixes.pop() if suffixes and suffixes[-1] in _OPENERS else ""
@@ -43,7 +43,7 @@ def read_file(path: Path, columns: Sequence[str] | None = None, content: bytes |
         return reader(path if content is None else io.BytesIO(content), compression, columns)
     except (OSError, EOFError, ValueError, csv.Error, lzma.LZMAError, pd.errors.ParserWarning) as error:
         # pandas' and pyarrow's parser errors, and bad UTF-8, are ValueErrors
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = one_line(error, None)
         raise BadInput(Problem(str(path), "", f"a readable {suffixes[-1]} file", reason)) from None
 
 

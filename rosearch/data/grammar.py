@@ -80,7 +80,7 @@ THINGS = _listed("popcorn, weather, parking, queue, coffee, trailer before it, b
 
 @dataclass(frozen=True)
 class Clause:
-    """One judgement: the polarity of its word, turned round where it is negated."""
+    """One judgement: the polarity of its word, the opposite where it is negated."""
 
     words: str
     word_polarity: int
@@ -103,7 +103,7 @@ class Review:
 
     @property
     def polarity(self) -> int:
-        """+1 or -1: that of the clause that counts."""
+        """+1 or -1: the polarity of the clause that counts."""
         return self.main.polarity
 
 
@@ -122,7 +122,7 @@ def derive(rng: random.Random) -> Review:
 
 
 def generate_splits(config: TaskConfig, seed: int) -> dict[str, Split]:
-    """Train, validation and test, as large as `config.generated` says: balanced, no text in two places.
+    """Train, validation and test in the sizes of `config.generated`: balanced, no text in two of them.
 
     Raises `BadInput` where the task is no classification of one text into negative and positive.
     """
@@ -152,13 +152,13 @@ def _split(rng: random.Random, rows: int, labels: list[str], seen: set[str]) -> 
             wanted[review.polarity] -= 1
             seen.add(review.text)
             reviews.append(review)
-    rng.shuffle(reviews)  # the last of them are all of the class that was filled last
+    rng.shuffle(reviews)  # the last reviews are all of the class that was filled last
     classes = [labels.index(NAMES[review.polarity]) for review in reviews]
     return Split(tuple((review.text,) for review in reviews), np.array(classes, dtype=np.int64))
 
 
 def _clause(rng: random.Random, polarity: int, first_person: bool = True) -> Clause:
-    """A clause of the given polarity; whether it is negated has nothing to do with the polarity."""
+    """A clause of the given polarity; it is negated or not by chance."""
     negated = rng.random() < 0.25
     word = -polarity if negated else polarity
     noun = rng.choice(NOUNS)

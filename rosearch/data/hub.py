@@ -1,4 +1,4 @@
-"""Splits from the Hugging Face hub, or from what its cache holds; the only importer of `datasets`."""
+"""Splits from the Hugging Face hub or its cache. No other module imports `datasets`."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import Any
 from rosearch.config.corpus import CorpusSource
 from rosearch.config.task import HubSource
 from rosearch.data.table import Table
-from rosearch.errors import BadInput, MissingResource, Problem
+from rosearch.errors import BadInput, MissingResource, Problem, one_line
 
 _PATIENCE_S = 3.0  # the hub's own client retries for most of a minute before it says that there is no network
 
 
 def hub_reachable() -> bool:
-    """Whether the hub answers within three seconds; False at once where the offline flags are set."""
+    """True where the hub answers within three seconds; False at once where the offline flags are set."""
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:
@@ -48,7 +48,7 @@ def _read_split(source: HubSource, split: str, label: str, offline: bool) -> Tab
     where = f"{source.dataset}{f' ({source.config})' if source.config else ''}"
     try:
         rows = datasets.load_dataset(source.dataset, source.config, revision=source.revision, split=split)
-    except Exception as error:  # the client and its parts raise some twenty kinds, none of them ours to tell apart
+    except Exception as error:  # the client and its parts raise some twenty kinds of errors
         advice = "or read the same data from files: --data-root FOLDER or -o task.path=FOLDER"
         raise _absent(f"{where}, split {split}", error, offline, advice) from None
     feature = rows.features.get(label)
@@ -57,7 +57,7 @@ def _read_split(source: HubSource, split: str, label: str, offline: bool) -> Tab
 
 
 def stream_hub(source: CorpusSource, where: str) -> Iterator[str]:
-    """The text of each row of a dataset, as it arrives; of a copy in the cache where the hub cannot be reached.
+    """The text of each row of a dataset, as it arrives; from a copy in the cache where the hub cannot be reached.
 
     Raises `MissingResource` where there is neither, and `BadInput` where the column is absent or holds no text.
     """
@@ -84,14 +84,14 @@ def _stream_rows(source: CorpusSource, where: str) -> Iterator[dict[str, Any]]:
                 source.config,
                 revision=source.revision,
                 split=source.split,
-                streaming=not offline,  # what is in the cache is memory-mapped, and cannot be streamed
+                streaming=not offline,  # a dataset in the cache is memory-mapped, and cannot be streamed
             )
-        except Exception as error:  # see `_read_split`
+        except Exception as error:  # the same twenty kinds as in `_read_split`
             raise _absent(where, error, offline, "or name files in corpus.sources") from None
 
 
 def _absent(where: str, error: Exception, offline: bool, advice: str) -> MissingResource:
-    reason = "it is not in the local cache and the hub cannot be reached" if offline else _one_line(error)
+    reason = "it is not in the local cache and the hub cannot be reached" if offline else _told(error)
     return MissingResource(f"dataset {where}: {reason}. Check the name and the network, {advice}")
 
 
@@ -128,5 +128,5 @@ def _answers(endpoint: str) -> bool:
     return True
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
+def _told(error: Exception) -> str:
+    return one_line(f"{type(error).__name__}: {error}", 300)

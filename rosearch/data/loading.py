@@ -1,4 +1,4 @@
-"""From the `task` section of an experiment to a task in memory."""
+"""The task in memory, loaded by the `task` section of an experiment."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rosearch.config.experiment import Experiment
 from rosearch.config.task import TaskConfig
 from rosearch.data.carving import carve, sample
 from rosearch.data.files import read_file
@@ -14,7 +15,7 @@ from rosearch.data.hub import read_hub
 from rosearch.data.patterns import archive_of, is_archive
 from rosearch.data.table import Reading, Table, class_problems
 from rosearch.data.tasks import Split, Task
-from rosearch.errors import BadInput, MissingResource, Problem
+from rosearch.errors import BadInput, MissingResource, Problem, Problems
 from rosearch.randomness import derive_seed
 
 
@@ -35,6 +36,11 @@ def load_task(config: TaskConfig, seed: int) -> Task:
     return _task(config, _complete(config, _splits(tables, reading), tables["train"].where, seed))
 
 
+def task_seed(experiment: Experiment) -> int:
+    """The seed of all that is drawn of the data: the validation rows, a sample of training rows, a generated task."""
+    return derive_seed(experiment.seed, "task")
+
+
 def _task(config: TaskConfig, splits: dict[str, Split]) -> Task:
     return Task(config.name, config.problem, config.metric, tuple(config.labels), **splits)
 
@@ -47,15 +53,12 @@ def _read_folder(folder: Path, config: TaskConfig) -> tuple[dict[str, Table], Re
         )
     local = config.local
     tables: dict[str, Table] = {}
-    problems: list[Problem] = []
+    problems = Problems()
     for name, file in {"train": local.train, "validation": local.validation, "test": local.test}.items():
         if file:
-            try:
+            with problems:
                 tables[name] = Table(str(folder / file), read_file(folder / file, local.columns))
-            except BadInput as error:
-                problems += error.problems
-    if problems:
-        raise BadInput(problems)
+    problems.raise_found()
     text = tuple(local.text or config.text)
     spellings = tuple(local.label_values or ())
     return tables, Reading(text, local.label or config.label, tuple(config.labels), spellings, "task.local")
@@ -77,7 +80,7 @@ def _splits(tables: dict[str, Table], reading: Reading) -> dict[str, Split]:
 
 
 def _complete(config: TaskConfig, splits: dict[str, Split], where: str, seed: int) -> dict[str, Split]:
-    """With a validation split where the source has none, and with training cut to `train_rows`."""
+    """The splits with validation carved from training where the source has none, and training cut to `train_rows`."""
     key, rows = "task.validation_rows", config.validation_rows
     try:
         if "validation" not in splits:

@@ -1,4 +1,4 @@
-"""Files by pattern, on the disk or in a tar archive: what stands for the pattern's gaps tells them apart.
+"""Files by pattern, on the disk or in a tar archive: the text in the pattern's gaps tells them apart.
 
 `sib200.tar.xz/{eng_Latn,deu_Latn}/test.tsv` are two files of an archive, `sib200/*/test.tsv` all such of a folder.
 Archives (.tar, also .gz, .bz2, .xz) are read in one pass, and nothing is unpacked.
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from rosearch.errors import BadInput, Problem
+from rosearch.errors import BadInput, Problem, one_line
 
 _ARCHIVE = re.compile(r"\.tar(\.(gz|bz2|xz))?$", re.IGNORECASE)
 _BROKEN = (OSError, EOFError, tarfile.TarError, lzma.LZMAError, zlib.error)
@@ -25,20 +25,20 @@ _ALTERNATIVES = re.compile(r"\{([^{}]*)\}")
 
 @dataclass(frozen=True)
 class FoundFile:
-    """One file of a pattern. `part` is what stands in its gaps, joined by /."""
+    """One file of a pattern. `part` is the text in its gaps, joined by /."""
 
     path: Path
     part: str
-    content: bytes | None  # of an archive's; None: it lies on the disk
+    content: bytes | None  # of a file in an archive; None: it lies on the disk
 
 
 def is_pattern(path: Path) -> bool:
-    """Whether a path has gaps (`*`, `{a,b}`) and is no file's name itself."""
+    """True for a path with gaps (`*`, `{a,b}`) that is no file's name itself."""
     return bool(_GAP.search(str(path))) and not path.exists()
 
 
 def fixed_part(pattern: Path) -> Path:
-    """What stands before the first part that has a gap."""
+    """The part of a pattern before its first gap."""
     first = next((place for place, part in enumerate(pattern.parts) if _GAP.search(part)), len(pattern.parts))
     return Path(*pattern.parts[:first])
 
@@ -49,12 +49,12 @@ def archive_of(path: Path) -> Path | None:
 
 
 def is_archive(path: Path) -> bool:
-    """Whether it is a tar archive that is read, by its name."""
+    """True for the name of a tar archive that can be read."""
     return bool(_ARCHIVE.search(path.name)) and path.is_file()
 
 
 def read_member(archive: Path, path: Path) -> bytes | None:
-    """The content of a file of an archive, `path` leading into it; None where there is none of the name.
+    """The content of a file of an archive, named by a path into it; None where the archive has no such file.
 
     Raises `BadInput` where the archive is damaged.
     """
@@ -63,9 +63,9 @@ def read_member(archive: Path, path: Path) -> bytes | None:
 
 
 def find_files(pattern: Path) -> list[FoundFile]:
-    """The files of a pattern: alternatives as they stand, what `*` gives by name.
+    """The files of a pattern: alternatives in the order they are written, matches of `*` in the order of names.
 
-    Raises `BadInput` for every alternative that no file has, and where an archive is damaged.
+    Raises `BadInput` with every alternative that matches no file, and where an archive is damaged.
     """
     wanted = _alternatives(str(pattern))
     archive = archive_of(pattern)
@@ -89,7 +89,7 @@ def _part(gaps: re.Pattern[str], path: Path) -> str:
 
 
 def _alternatives(pattern: str) -> list[str]:
-    """Without braces: `{a,b}/x` -> `a/x`, `b/x`."""
+    """The patterns without braces: `{a,b}/x` -> `a/x`, `b/x`."""
     match = _ALTERNATIVES.search(pattern)
     if match is None:
         return [pattern]
@@ -98,20 +98,20 @@ def _alternatives(pattern: str) -> list[str]:
 
 
 def _on_disk(pattern: str) -> list[Path]:
-    """Paths that match; a name without a gap is one itself."""
+    """The paths that match; a name without a gap matches itself."""
     path = Path(pattern)
     root = fixed_part(path)
     return [path] if root == path else [*root.glob(_shell(path.relative_to(root).as_posix()))]
 
 
 def _fits(name: str, pattern: str) -> bool:
-    """As a shell does: a gap holds no slash."""
+    """True where a path matches as in a shell: a gap holds no slash."""
     names, patterns = name.split("/"), _shell(pattern).split("/")
     return len(names) == len(patterns) and all(map(fnmatch.fnmatchcase, names, patterns))
 
 
 def _shell(pattern: str) -> str:
-    """What a shell takes for more than itself, but `*`, stands for itself."""
+    """The pattern with a shell's special characters escaped, all but `*`."""
     return re.sub(r"([\[?])", r"[\1]", pattern)
 
 
@@ -124,6 +124,6 @@ def _members(archive: Path, wanted: Callable[[str], bool]) -> dict[str, bytes]:
                 if member.isfile() and wanted(name) and (content := opened.extractfile(member)) is not None:
                     found[name] = content.read()
     except _BROKEN as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = one_line(error, None)
         raise BadInput(Problem(str(archive), "", "a readable tar archive", reason)) from None
     return found

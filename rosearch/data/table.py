@@ -1,4 +1,4 @@
-"""Raw rows, wherever they come from, turned into a split; all that is wrong with them is reported at once."""
+"""Raw rows of any source turned into a split; all their problems are reported at once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pandas as pd
 from rosearch.data.tasks import Labels, Split
 from rosearch.errors import Problem
 
-_SHOWN = 5  # at most as many row numbers or values are named in one problem
+_SHOWN = 5  # row numbers or values named in one problem, at most
 
 
 @dataclass(frozen=True)
@@ -22,21 +22,21 @@ class Table:
 
     where: str  # file, or hub dataset and split
     frame: pd.DataFrame
-    class_names: tuple[str, ...] = ()  # of integer labels, where the source carries them
+    class_names: tuple[str, ...] = ()  # the names of integer labels, where the source carries them
 
 
 @dataclass(frozen=True)
 class Reading:
-    """Which columns hold the texts and the label, and how labels are spelled."""
+    """The columns of the texts and the label, and the spelling of labels."""
 
     text: tuple[str, ...]
     label: str
     labels: tuple[str, ...]  # names of the classes; empty for regression
     spellings: tuple[str, ...] = ()  # the source's spelling of each of `labels`; empty: by name or by integer
-    section: str = "task"  # where in the experiment the columns are named
+    section: str = "task"  # the section of the experiment that names the columns
 
     def split(self, table: Table) -> tuple[Split | None, list[Problem]]:
-        """The split, or None and what is wrong: missing columns, no rows, no text, unknown labels."""
+        """The split, or None and its problems: missing columns, no rows, no text, unknown labels."""
         missing = [column for column in (*self.text, self.label) if column not in table.frame.columns]
         if missing:
             has = ", ".join(map(repr, table.frame.columns))
@@ -67,7 +67,7 @@ class Reading:
         return np.fromiter((index_of[value] for value in values), np.int64, len(values))
 
     def _index(self, table: Table, seen: Iterable[str], problems: list[Problem]) -> tuple[dict[str, int], str]:
-        """From a spelling to its class, and what is expected in words ("" where that is reported already)."""
+        """The class of each spelling, and the expected labels in words ("" where they are reported already)."""
         integers = {str(index): index for index in range(len(self.labels))}
         names = {name: index for index, name in enumerate(self.labels)}
         if self.spellings:
@@ -76,7 +76,7 @@ class Reading:
             return self._by_class_names(table, problems)
         seen = list(seen)
         by_name = {value: names[match] for value in seen if (match := _match(value, self.labels)) is not None}
-        # A column is read by name or by integer, never by a mixture: names may themselves be digits.
+        # All labels of a column are names or all are integers: names may themselves be digits.
         index_of = by_name if by_name and len(by_name) >= sum(value in integers for value in seen) else integers
         return index_of, f"{_some(list(self.labels))}, or their integers 0 to {len(self.labels) - 1}"
 
@@ -94,7 +94,7 @@ class Reading:
 
 
 def class_problems(split: Split, labels: Sequence[str], where: str) -> list[Problem]:
-    """A class that training never shows cannot be learnt; mostly its spelling went wrong."""
+    """A problem for each class that training never shows: mostly its spelling is wrong."""
     counts = np.bincount(split.labels, minlength=len(labels))
     absent = [name for name, count in zip(labels, counts, strict=True) if count == 0]
     return [Problem(where, "", "rows of every label", f"none of {_some(absent)}")] if absent else []
@@ -147,7 +147,7 @@ def _absent(value: Any) -> bool:
 
 
 def _match(value: str, names: Sequence[str]) -> str | None:
-    """The name that is meant, whatever its case; the exact one where two differ in nothing else."""
+    """The name that is meant, in any case; the exact one where two names differ in case alone."""
     if value in names:
         return value
     same = [name for name in names if name.casefold() == value.casefold()]

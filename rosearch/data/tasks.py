@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from rosearch.config.task import Metric
+from rosearch.files import content_key
 
 Labels = np.ndarray[tuple[int], np.dtype[Any]]
 Rows = np.ndarray[tuple[int], np.dtype[np.int64]]
@@ -46,7 +47,7 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """What a student must do. `labels` names the classes by their integers; empty for regression."""
+    """The task of a student. `labels` are the names of the classes 0, 1, ...; empty for regression."""
 
     name: str
     problem: Literal["classification", "regression"]
@@ -69,7 +70,7 @@ class Task:
             *self.labels,
             *(split.fingerprint for split in (self.train, self.validation, self.test)),
         )
-        return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest()
+        return content_key(parts)
 
 
 def update_with_texts(digest: hashlib.blake2b, texts: Iterable[tuple[str, ...]]) -> None:

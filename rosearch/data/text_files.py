@@ -1,9 +1,9 @@
-"""Text out of files, a paragraph at a time: plain, JSON lines, CSV, TSV, Parquet, compressed, in tar archives.
+"""Text from files, one paragraph at a time: plain, JSON lines, CSV, TSV, Parquet, compressed, in tar archives.
 
 A text is an iterator of paragraphs, and an empty paragraph ends a document. In plain text a line is a paragraph, and a
 blank line or the end of the file ends a document; in tables each row is a document and each of its lines a paragraph.
 Paragraphs have no white space around them and at most `LONGEST_PARAGRAPH` characters: longer lines are cut, at white
-space where there is some. So no file is held in memory, whatever its lines are like.
+space where there is some. No file is ever held in memory, however long its lines are.
 """
 
 from __future__ import annotations
@@ -11,14 +11,12 @@ from __future__ import annotations
 import contextlib
 import csv
 import fnmatch
-import hashlib
 import io
 import json
 import lzma
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import IO, Any
 
@@ -26,7 +24,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rosearch.data.text_stream import DECOMPRESSORS, LONGEST_ROW, bounded_lines, checked_text
-from rosearch.errors import BadInput, Problem
+from rosearch.errors import BadInput, Problem, one_line
+from rosearch.files import file_hash
 
 LONGEST_PARAGRAPH = 2**14  # characters; bounds what the tokenizer is given at once
 _PARQUET_ROWS = 64  # documents held at once
@@ -43,10 +42,8 @@ class TextFile:
 
     @property
     def fingerprint(self) -> str:
-        """Of the content and of what decides how it is read; where the file lies is no part of it."""
-        state = self.path.stat()
-        content = _content(self.path, state.st_size, state.st_mtime_ns)
-        return "\x1f".join((*_suffixes(self.path), content, self.column, self.members))
+        """The content and all that decides how it is read, as one text. The file's place has no part in it."""
+        return "\x1f".join((*_suffixes(self.path), file_hash(self.path), self.column, self.members))
 
     @property
     def position(self) -> int:
@@ -64,8 +61,8 @@ class TextFile:
                 content = stack.enter_context(DECOMPRESSORS[compression](raw)) if compression else raw
                 yield from self._tar(content) if kind == ".tar" else self._of(kind, content, str(self.path))
         except _BROKEN as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise BadInput(Problem(str(self.path), "", f"a readable {kind}{compression} file", reason)) from None
+            expected = f"a readable {kind}{compression} file"
+            raise BadInput(Problem(str(self.path), "", expected, one_line(error, None))) from None
 
     def _of(self, kind: str, content: Any, where: str) -> Iterator[str]:
         if kind == ".txt":
@@ -94,15 +91,15 @@ class TextFile:
 
 
 def is_text(name: PurePath) -> bool:
-    """Whether a file of this name is of a format that is read."""
+    """True for the name of a file whose format can be read."""
     kind, compression = _suffixes(name)
     return kind in FORMATS and not (compression and kind == ".parquet")
 
 
 def plain_paragraphs(text: IO[str]) -> Iterator[str]:
-    """Lines without the white space around them; blank ones, and the end, are empty paragraphs."""
+    """Lines without the white space around them; blank lines and the end of the file are empty paragraphs."""
     most = LONGEST_PARAGRAPH // 2
-    rest, inside = "", False  # of a line that is cut; whether a part of the line was given already
+    rest, inside = "", False  # the rest of a line that is cut; True once a part of the line was given
     while part := text.readline(most):
         line = rest + part
         ends = part.endswith("\n") or len(part) < most
@@ -117,12 +114,12 @@ def plain_paragraphs(text: IO[str]) -> Iterator[str]:
 
 
 def document_paragraphs(document: str) -> Iterator[str]:
-    """The lines of one document but the blank ones, then an empty paragraph."""
+    """The lines of one document that are not blank, then an empty paragraph."""
     yield from filter(None, plain_paragraphs(io.StringIO(document)))
     yield ""
 
 
-_Rows = Iterator[tuple[int, Any]]  # the number of a line or row, from 1, and its text
+_Rows = Iterator[tuple[int, Any]]  # the number of each line or row, from 1, and its text
 
 
 def _json_lines(content: Any, where: str, column: str) -> _Rows:
@@ -204,10 +201,3 @@ def _suffixes(name: PurePath) -> tuple[str, str]:
     suffixes = [suffix.lower() for suffix in name.suffixes]
     compression = suffixes.pop() if suffixes and suffixes[-1] in DECOMPRESSORS else ""
     return (suffixes[-1] if suffixes else ""), compression
-
-
-@lru_cache(maxsize=4096)
-def _content(path: Path, size: int, modified_ns: int) -> str:
-    """A file's hash; size and time are there so that a file that changed is read again, and no other."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()

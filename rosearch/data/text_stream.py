@@ -1,4 +1,4 @@
-"""Bytes that are known to be text: decompressed and checked for UTF-8 while they are read, never held as a whole."""
+"""Text as a stream of bytes: decompressed and checked for UTF-8 while it is read, never held as a whole."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ DECOMPRESSORS: dict[str, Callable[[IO[bytes]], Any]] = {
 class CheckedUtf8(io.RawIOBase):
     """The bytes of `source`, passed on once they are known to be UTF-8 without NUL.
 
-    Raises `BadInput` with the byte (from 0, of the decompressed content) and the line (from 1) of the first that is
-    not. NUL is what UTF-16 and binary files betray themselves by.
+    Raises `BadInput` with the place of the first bad byte: its number (from 0, of the decompressed content) and its
+    line (from 1). NUL gives UTF-16 and binary files away.
     """
 
     def __init__(self, source: Any, where: str) -> None:
         super().__init__()
         self._source, self._where = source, where
         self._decoder = codecs.getincrementaldecoder("utf-8")()
-        self._offset, self._line = 0, 1  # of the next byte
+        self._offset, self._line = 0, 1  # the place of the next byte
 
     def readable(self) -> bool:
         """Always."""
@@ -51,7 +51,7 @@ class CheckedUtf8(io.RawIOBase):
         return len(data)
 
     def _check(self, data: bytes) -> None:
-        pending = len(self._decoder.getstate()[0])  # bytes of a character that the last read cut
+        pending = len(self._decoder.getstate()[0])  # bytes of a character that the last read cut in two
         nul = data.find(b"\0")
         try:
             self._decoder.decode(data if nul < 0 else data[:nul], final=not data or nul >= 0)
@@ -69,14 +69,14 @@ class CheckedUtf8(io.RawIOBase):
 
 
 def checked_text(source: Any, where: str, newline: str | None) -> io.TextIOWrapper:
-    """A text stream over bytes, as `open` with that `newline` gives it; a byte-order mark at its start is dropped."""
+    """A text stream over bytes, as `open` with this `newline` gives it; a byte-order mark at its start is dropped."""
     return io.TextIOWrapper(
         io.BufferedReader(CheckedUtf8(source, where), _CHUNK), encoding="utf-8-sig", newline=newline
     )
 
 
 def bounded_lines(text: IO[str], where: str) -> Iterator[str]:
-    """Line after line. Raises `BadInput` for one that no row of a table could have."""
+    """The lines of a stream. Raises `BadInput` for a line longer than any row of a table."""
     number = 0
     while line := text.readline(LONGEST_ROW):
         number += 1

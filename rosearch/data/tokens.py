@@ -1,11 +1,9 @@
-"""Tokenised once, kept on disk under a key of the content, reopened memory-mapped. No torch here."""
+"""The tokens of a split: computed once, kept on disk under a key of the content, reopened memory-mapped. No torch."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
 
 from rosearch.data.tasks import Labels, Rows, Split, update_with_texts
 from rosearch.errors import BadInput, Problem
+from rosearch.files import content_key, made_once
 from rosearch.progress import Progress, silent
 
 _FORMAT = "1"  # part of every key: raise it when what is written changes
-_CHUNK = 4096  # rows a tokenizer call; bounds memory and paces the progress bar
+_CHUNK = 4096  # rows in one call of the tokenizer; bounds memory and paces the progress bar
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,28 +51,25 @@ def tokenise(split: Split, tokenizer: Any, max_length: int, cache: Path, progres
     """The split as token ids, at most `max_length` a row; from `cache/encoded/KEY` where it was done before.
 
     `tokenizer` is a transformers tokenizer with a padding token, otherwise `BadInput`. Safe against other
-    processes that encode the same and against being killed half-way; what is damaged on disk is made again.
+    processes that do the same and against a kill half-way; damaged files are made again.
     """
     if tokenizer.pad_token_id is None:
         name = str(getattr(tokenizer, "name_or_path", "")) or type(tokenizer).__name__
         raise BadInput(Problem(name, "tokenizer", "a padding token", "none", "set pad_token in tokenizer_config.json"))
     key = _key(split, tokenizer, max_length)
     folder = cache / "encoded" / key
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.parent / f"{key}.lock"):
-        stored = _open(folder, len(split))
-        if stored is None:
-            _write(folder, split, tokenizer, max_length, progress)
-            stored = _open(folder, len(split))
-    assert stored is not None
-    ids, token_types, offsets, truncated = stored
+    ids, token_types, offsets, truncated = made_once(
+        folder,
+        lambda folder: _open(folder, len(split)),
+        lambda draft: _write(draft, split, tokenizer, max_length, progress),
+    )
     return TokenisedSplit(key, ids, token_types, offsets, split.labels, truncated, int(tokenizer.pad_token_id))
 
 
 def tokenizer_fingerprint(tokenizer: Any, *, inputs: bool = True) -> str:
-    """32 hex digits of all that decides a tokenizer's ids, but truncation and padding, which calls change.
+    """32 hex digits of all that decides a tokenizer's ids, without truncation and padding: each call sets those.
 
-    With `inputs` also of what else it gives, such as token types.
+    With `inputs`, the names of its other outputs, such as token types, are part of it.
     """
     if getattr(tokenizer, "is_fast", False):
         state = json.loads(tokenizer.backend_tokenizer.to_str())
@@ -83,11 +78,11 @@ def tokenizer_fingerprint(tokenizer: Any, *, inputs: bool = True) -> str:
     else:
         init = {name: str(value) for name, value in tokenizer.init_kwargs.items() if "path" not in name}
         state = {"class": type(tokenizer).__name__, "vocabulary": tokenizer.get_vocab(), "init": init}
-    if hasattr(tokenizer, "encoding_fingerprint"):  # words are replaced before they are cut
+    if hasattr(tokenizer, "encoding_fingerprint"):  # words are replaced by codes first
         state["encoding"] = tokenizer.encoding_fingerprint
     if inputs:
         state["inputs"] = list(tokenizer.model_input_names)
-    return hashlib.blake2b(json.dumps(state, sort_keys=True).encode(), digest_size=16).hexdigest()
+    return content_key([json.dumps(state, sort_keys=True)])
 
 
 def _key(split: Split, tokenizer: Any, max_length: int) -> str:
@@ -101,7 +96,7 @@ _Stored = tuple[np.ndarray[Any, Any], "np.ndarray[Any, Any] | None", Rows, int]
 
 
 def _open(folder: Path, rows: int) -> _Stored | None:
-    """What `_write` left, memory-mapped; None where it is absent or damaged."""
+    """The stored tokens, memory-mapped; None where they are absent or damaged."""
     try:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
         offsets = np.load(folder / "offsets.npy")
@@ -115,31 +110,21 @@ def _open(folder: Path, rows: int) -> _Stored | None:
 
 
 def _write(folder: Path, split: Split, tokenizer: Any, max_length: int, progress: Progress) -> None:
-    """Fills a temporary folder beside `folder`, then renames it: a reader sees all of it or nothing."""
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".unfinished-") as name:
-        unfinished = Path(name) / folder.name
-        unfinished.mkdir()
-        ids, types, lengths, truncated = [], [], [], 0
-        for chunk in _tokenise(split.texts, tokenizer, max_length, progress):
-            ids.append(chunk.ids)
-            types.append(chunk.token_types)
-            lengths.append(chunk.lengths)
-            truncated += chunk.truncated
-        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.concatenate(lengths), dtype=np.int64)])
-        np.save(unfinished / "ids.npy", np.concatenate(ids))
-        np.save(unfinished / "offsets.npy", offsets)
-        has_types = types[0] is not None
-        if has_types:
-            np.save(unfinished / "token_types.npy", np.concatenate([part for part in types if part is not None]))
-        meta = {
-            "token_types": has_types,
-            "truncated": truncated,
-            "rows": len(split),
-            "max_length": max_length,
-        }
-        (unfinished / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
-        shutil.rmtree(folder, ignore_errors=True)  # only ever a damaged one
-        unfinished.replace(folder)
+    folder.mkdir()
+    ids, types, lengths, truncated = [], [], [], 0
+    for chunk in _tokenise(split.texts, tokenizer, max_length, progress):
+        ids.append(chunk.ids)
+        types.append(chunk.token_types)
+        lengths.append(chunk.lengths)
+        truncated += chunk.truncated
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.concatenate(lengths), dtype=np.int64)])
+    np.save(folder / "ids.npy", np.concatenate(ids))
+    np.save(folder / "offsets.npy", offsets)
+    has_types = types[0] is not None
+    if has_types:
+        np.save(folder / "token_types.npy", np.concatenate([part for part in types if part is not None]))
+    meta = {"token_types": has_types, "truncated": truncated, "rows": len(split), "max_length": max_length}
+    (folder / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,7 +144,7 @@ def _tokenise(
         made = _call(tokenizer, rows, truncation=True, max_length=max_length, return_token_type_ids=with_types)
         lengths = np.fromiter(map(len, made["input_ids"]), np.int64, len(rows))
         full = [rows[index] for index in np.flatnonzero(lengths >= max_length).tolist()]
-        # Only rows that reach the limit can have been cut: those few are tokenised again, whole.
+        # Only rows that reach the limit can have been cut. These few are tokenised again, whole.
         uncut = _call(tokenizer, full)["input_ids"] if full else []
         yield _Chunk(
             np.fromiter(chain.from_iterable(made["input_ids"]), np.int32),

@@ -1,39 +1,36 @@
-"""The student of `rosearch distil`: found and held against the task before a weight is trained.
+"""The student of `rosearch distil`: found, and checked against the task before a weight is trained.
 
-A student is weights that transformers can load, our own or others', or an architecture that starts afresh.
+It starts from weights that transformers can load, our own or others', or is an architecture that starts afresh.
 """
 
 from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
-from rosearch.attack.inputs import longest_input
 from rosearch.config.file import read_yaml
 from rosearch.data.tasks import Task
 from rosearch.data.tokens import tokenizer_fingerprint
-from rosearch.errors import BadInput, MissingResource, Problem, RosearchError
-from rosearch.models.weights import folder_fingerprint, locate_weights
+from rosearch.errors import BadInput, Problem, Problems, one_line
+from rosearch.models.heads import has_head, label_names, label_order, reorder_head
+from rosearch.models.lengths import longest_input
+from rosearch.models.places import folder_fingerprint, locate_named
+from rosearch.models.saved import UNREADABLE, load_config, load_model, load_tokenizer, quiet_transformers
 from rosearch.records.run_directory import RunDirectory
 from rosearch.run.results import load_results
 from rosearch.space.genotype import Genotype
 from rosearch.space.known import KNOWN
 from rosearch.space.rules import ENCODINGS, structural_problems
 from rosearch.student.configuration_rosearch import StudentConfig
-from rosearch.training.fine_tuning import label_names, quiet_transformers
 from rosearch.training.fitting import private_generator
-from rosearch.training.teacher import has_head, label_order, reorder_head
 from rosearch.training.trainer import METHODS
 
-_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, ImportError, SafetensorError)
 _FILES = (".json", ".yaml", ".yml")
 _KINDS = (
     "a folder or hub name of a transformers model, RUN:ID, a genotype file (.json, .yaml), layers:0,2,4 of the "
@@ -45,26 +42,26 @@ _FRESH_HEAD = "weights without a classification head get a fresh one"
 
 @dataclass(frozen=True, eq=False)
 class FoundStudent:
-    """What a student starts from: weights in `folder`, `layers` of the teacher, or fresh weights of `genotype`."""
+    """The start of a student: weights in `folder`, `layers` of the teacher, or fresh weights of `genotype`."""
 
     name: str  # as the user wrote it
-    genotype: Genotype | None  # None: a model of transformers' own
+    genotype: Genotype | None  # None: a class of transformers
     folder: Path | None = None
-    config: Any = None  # of the folder
-    tokenizer: Any = None  # of the folder; None: it reads as the teacher does
+    config: Any = None  # the configuration in the folder
+    tokenizer: Any = None  # of the folder; None: the teacher's
     layers: tuple[int, ...] = ()
-    layers_read: str = "wordpiece"  # how a student of the teacher's layers reads words
+    layers_read: str = "wordpiece"  # the encoding of words, for a student of the teacher's layers
 
     @property
     def content(self) -> str:
-        """What decides its first weights, beside the seed and the teacher."""
+        """One text that, with the seed and the teacher, decides the first weights."""
         if self.layers:
             return f"layers {','.join(map(str, self.layers))}, {self.layers_read}"
         return self.genotype.id if self.folder is None and self.genotype else folder_fingerprint(self._folder)
 
     @property
     def encoding(self) -> str:
-        """How a student that starts from no folder reads words; "" where the folder says it."""
+        """The encoding of words for a student that starts from no folder; "" where the folder decides."""
         if self.layers:
             return self.layers_read
         return "" if self.folder is not None or self.genotype is None else str(self.genotype.source_setting["encoding"])
@@ -75,27 +72,24 @@ class FoundStudent:
         return self.folder
 
     def check(self, task: Task, max_length: int) -> None:
-        """Raise `BadInput` with all of the folder that does not fit the task."""
+        """Raises `BadInput` with all that does not fit the task in the folder."""
         if self.folder is None:
             return
-        problems = []
+        problems = Problems()
         if self.tokenizer is not None:
             if self.tokenizer.pad_token_id is None:
-                problems.append(Problem("student", self.name, "a tokenizer that pads", "none with a padding token"))
-            problems += self._too_few_words(self.tokenizer)
+                problems.add(Problem("student", self.name, "a tokenizer that pads", "none with a padding token"))
+            problems.add(*self._too_few_words(self.tokenizer))
             if max_length > (longest := longest_input(self.config, self.tokenizer)):
                 expected = f"at most {longest}, the longest text that {self.name} reads"
-                problems.append(Problem("experiment", "task.max_length", expected, str(max_length)))
+                problems.add(Problem("experiment", "task.max_length", expected, str(max_length)))
         if has_head(self.config):
-            try:
+            with problems:
                 label_order(self.config, task, self.name, _FRESH_HEAD)
-            except BadInput as error:
-                problems += error.problems
-        if problems:
-            raise BadInput(problems)
+        problems.raise_found()
 
     def check_tokenizer(self, teacher: Any, method: str) -> None:
-        """Raise `BadInput` where it cannot read with the teacher's tokenizer and must."""
+        """Raises `BadInput` where it must read with the teacher's tokenizer and cannot."""
         problems = []
         if self.tokenizer is None:
             problems += [] if self.folder is None else self._too_few_words(teacher)
@@ -119,25 +113,18 @@ class FoundStudent:
     def load(self, task: Task, seed: int) -> PreTrainedModel:
         """The model of the folder with a head for the task, in float32 on the CPU; a fresh head follows from the seed.
 
-        Makes the tokenizer give only inputs that the model takes. Raises `BadInput` where the weights do not fit.
+        The tokenizer then gives only inputs that the model takes. Raises `BadInput` where the weights do not fit.
         """
         order = label_order(self.config, task, self.name, _FRESH_HEAD) if has_head(self.config) else None
         labels = {} if order else {"num_labels": task.num_labels, **label_names(task)}
         try:
             with private_generator(torch.device("cpu"), seed), quiet_transformers():
-                model, found = AutoModelForSequenceClassification.from_pretrained(
-                    self._folder,
-                    local_files_only=True,
-                    use_safetensors=True,
-                    dtype=torch.float32,
-                    output_loading_info=True,
-                    **labels,
-                )
-        except _UNREADABLE as error:
+                model, missing = load_model(AutoModelForSequenceClassification, self._folder, **labels)
+        except UNREADABLE as error:
             expected = "the weights of a model that transformers knows as a sequence classifier"
-            raise BadInput(Problem("student", self.name, expected, _one_line(error))) from None
-        if has_head(self.config) and found["missing_keys"]:
-            absent = f"none for {', '.join(sorted(found['missing_keys'])[:3])}"
+            raise BadInput(Problem("student", self.name, expected, one_line(error))) from None
+        if has_head(self.config) and missing:
+            absent = f"none for {', '.join(missing[:3])}"
             raise BadInput(Problem("student", self.name, "the weights of a sequence classifier", absent))
         if order:
             reorder_head(model, order, self.name)
@@ -148,7 +135,7 @@ class FoundStudent:
 
 
 def find_student(name: str, encoding: str | None = None) -> FoundStudent:
-    """What `name` stands for; nothing is loaded. With `encoding`, it reads words so, whatever its genotype says.
+    """The student that `name` stands for; nothing is loaded. `encoding` replaces the one in its genotype.
 
     A known architecture comes before a folder of its name. Raises `BadInput`, `MissingResource`, or `RunError` for a
     run that cannot be read.
@@ -195,7 +182,7 @@ def _read_genotype(path: Path) -> Genotype:
         genotype = Genotype.from_dict(data.get("genotype") or data)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         expected = "a genotype: width, rank, pooling, and nodes with op, inputs, merge and settings"
-        got = f"no {error}" if isinstance(error, KeyError) else _one_line(error)
+        got = f"no {error}" if isinstance(error, KeyError) else one_line(error)
         raise BadInput(Problem(str(path), "", expected, got)) from None
     if problems := structural_problems(genotype):
         raise BadInput([Problem(str(path), "", "a genotype that can be built", problem) for problem in problems])
@@ -203,35 +190,25 @@ def _read_genotype(path: Path) -> Genotype:
 
 
 def _find_weights(name: str) -> FoundStudent:
-    folder = _locate(name)
+    folder = locate_named(name, "student", f"give {_KINDS}")
     try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        config = load_config(folder)
         ours = isinstance(config, StudentConfig)
         read = _tokenizer_folder(folder, ours)
-        tokenizer = None if read is None else AutoTokenizer.from_pretrained(read, local_files_only=True)
+        tokenizer = None if read is None else load_tokenizer(read)
         genotype = Genotype.from_dict(config.genotype) if ours else None
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         expected = "the configuration and the tokenizer of a transformers model"
-        raise BadInput(Problem("student", name, expected, _one_line(error))) from None
+        raise BadInput(Problem("student", name, expected, one_line(error))) from None
     return FoundStudent(name, genotype, folder, config, tokenizer)
 
 
 def _tokenizer_folder(folder: Path, ours: bool) -> Path | None:
-    """A student that a run keeps reads as the run does; one that was saved without a tokenizer as the teacher does."""
+    """The tokenizer's folder, for students of a run the run's; None where none was saved: it reads as the teacher."""
     if not ours or any(folder.glob("tokenizer*.json")):
         return folder
     run = RunDirectory(folder.resolve().parent.parent)
     return run.tokenizer if run.students == folder.resolve().parent and run.tokenizer.is_dir() else None
-
-
-def _locate(name: str) -> Path:
-    try:
-        return locate_weights(name)
-    except BadInput as error:
-        raise BadInput([replace(one, where="student", key=name) for one in error.problems]) from None
-    except MissingResource as error:  # its advice is for experiments
-        reason = str(error).removeprefix("teacher.model: ").partition("; give a local folder")[0]
-        raise MissingResource(f"student: {reason}; give {_KINDS}") from None
 
 
 def _tokens(tokenizer: Any) -> str:
@@ -239,32 +216,9 @@ def _tokens(tokenizer: Any) -> str:
 
 
 def _give_only_what_is_taken(tokenizer: Any, model: PreTrainedModel) -> None:
-    """Some are saved with a tokenizer that tells apart two texts of a pair, which the model cannot (DistilBERT)."""
+    """Drops inputs that the model does not take: DistilBERT's tokenizer, for one, gives token types."""
     taken = inspect.signature(model.forward).parameters
     names = [name for name in tokenizer.model_input_names if name in taken]
     if int(getattr(model.config, "type_vocab_size", 2)) < 2:
         names = [name for name in names if name != "token_type_ids"]
     tokenizer.model_input_names = names
-
-
-def gather(*checks: Callable[[], Any]) -> list[Any]:
-    """What each check returns. Raises `BadInput` with the problems of all, else the first error of another kind."""
-    results: list[Any] = []
-    problems: list[Problem] = []
-    others: list[RosearchError] = []
-    for check in checks:
-        try:
-            results.append(check())
-        except BadInput as error:
-            problems += error.problems
-        except RosearchError as error:
-            others.append(error)
-    if problems:
-        raise BadInput(list(dict.fromkeys(problems)))
-    if others:
-        raise others[0]
-    return results
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -1,4 +1,4 @@
-"""What is kept of a distillation beside the weights: `distillation.json`, and the facts of the model card."""
+"""The record of a distillation: `distillation.json`, and the facts of the model card."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from rosearch.config.experiment import Experiment
 from rosearch.distil.inputs import FoundStudent
 from rosearch.evaluation.efficiency import BERT_BASE_ENCODER_PARAMETERS, BERT_BASE_PARAMETERS
 from rosearch.export.card import CardFacts
-from rosearch.materials.task import Materials
+from rosearch.materials.task import TaskMaterials
 from rosearch.measurements import Efficiency, Measurements, Quality, TeacherCost, Training
-from rosearch.models.weights import model_fingerprint
+from rosearch.models.places import model_fingerprint
 from rosearch.space.genotype import Genotype
 from rosearch.training.trainer import own_settings
 
@@ -40,13 +40,13 @@ class Measured:
 def record_of(
     experiment: Experiment,
     found: FoundStudent,
-    materials: Materials,
+    materials: TaskMaterials,
     measured: Measured,
     seed: int,
     seconds: Mapping[str, float],
     notes: tuple[str, ...],
 ) -> dict[str, Any]:
-    """All that it takes to do it again, and what came out, as plain data. It names no folder of this machine."""
+    """The record as plain data: settings and seeds to do it again, and results. It names no folder of this machine."""
     config, efficiency = experiment.distillation, measured.efficiency
     return {
         "format": _FORMAT,
@@ -81,7 +81,7 @@ def record_of(
     }
 
 
-def _task(materials: Materials) -> dict[str, Any]:
+def _task(materials: TaskMaterials) -> dict[str, Any]:
     task = materials.task
     return {
         "name": task.name,
@@ -110,7 +110,7 @@ def _origin(found: FoundStudent) -> str:
 def card_facts(
     experiment: Experiment, found: FoundStudent, measured: Measured, to: Path, genotype: Genotype | None
 ) -> CardFacts:
-    """For the card: the figures of the last split that was measured, which is the test split where it was."""
+    """The facts of the model card, with the figures of the last split: the test split if it was measured."""
     split, quality = list(measured.quality.items())[-1]
     task, method = experiment.require_task(), experiment.distillation.method
     begun = _origin(found) if found.folder is None else f"the weights of `{public_name(found.name)}`"
@@ -134,7 +134,7 @@ def card_facts(
 
 
 def public_name(name: str) -> str:
-    """A name for others to read: of a folder or a file its last part, of RUN:ID that of the run."""
+    """A name without this machine's folders: the last part of a path, and of the run in RUN:ID."""
     run, colon, record = name.rpartition(":")
     if colon and run != "package":
         return f"{Path(run).name}:{record}"
@@ -142,7 +142,7 @@ def public_name(name: str) -> str:
 
 
 def _public(value: Any) -> Any:
-    """Plain data with public names in place of paths."""
+    """The same data with public names in place of paths."""
     if isinstance(value, dict):
         return {key: _public(one) for key, one in value.items()}
     return public_name(value) if isinstance(value, str) and "/" in value else value

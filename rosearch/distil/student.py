@@ -16,34 +16,35 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-from transformers import AutoConfig, AutoTokenizer, PreTrainedModel
+from transformers import PreTrainedModel
 
 from rosearch.attack.measure import open_cache
 from rosearch.config.experiment import Experiment
-from rosearch.data.loading import load_task
+from rosearch.data.loading import load_task, task_seed
 from rosearch.data.tasks import Task
 from rosearch.data.tokens import tokenise
-from rosearch.distil.inputs import FoundStudent, find_student, gather
+from rosearch.distil.inputs import FoundStudent, find_student
 from rosearch.distil.record import Measured, card_facts, record_of
-from rosearch.errors import CandidateFailed, RunError
+from rosearch.errors import CandidateFailed, RunError, gather
 from rosearch.evaluation.efficiency import measure_efficiency, teacher_cost
 from rosearch.evaluation.quality import predict
 from rosearch.export.targets.huggingface import RECORD, check_destination, export_model, export_student
-from rosearch.materials.job import Stopwatch
+from rosearch.files import try_lock
 from rosearch.materials.required_resources import require_training
-from rosearch.materials.task import Materials, gather_materials, quality_of, table_rows, task_seed
-from rosearch.materials.training_inputs import fresh_student, save_whole, training_inputs
+from rosearch.materials.task import TaskMaterials, gather_materials, quality_of
+from rosearch.materials.training_inputs import fresh_student, training_inputs
 from rosearch.measurements import Training
 from rosearch.models.device import resolve_device
-from rosearch.progress import Progress, silent
+from rosearch.models.lengths import table_rows
+from rosearch.models.saved import load_classifier, load_config, load_tokenizer, save_whole
+from rosearch.progress import Progress, Stopwatch, silent
 from rosearch.randomness import derive_seed
 from rosearch.space.genotype import Genotype
 from rosearch.student.configuration_rosearch import StudentConfig
 from rosearch.training.checkpoint import Checkpoint
 from rosearch.training.cutting import cut_student
 from rosearch.training.fitting import OnLoss
-from rosearch.training.teacher import find_teacher, load_teacher
+from rosearch.training.teacher import find_teacher
 from rosearch.training.trainer import distil
 
 _BATCH = 64  # rows at a time where nothing is trained
@@ -59,19 +60,19 @@ class Distilled:
 
 @dataclass(frozen=True)
 class Options:
-    """How, beside the experiment. `seed` is the student's alone; the teacher's and the data's are the experiment's."""
+    """Settings beside the experiment. `seed` is the student's alone; teacher and data keep the experiment's."""
 
-    seed: int | None = None  # none: the experiment's
+    seed: int | None = None  # None: the experiment's
     test: bool = False  # measure the test split as well
-    cache: Path | None = None  # of teachers, tokens and outputs; none: `.rosearch` here
-    overwrite: bool = False  # an earlier export
-    fresh: bool = False  # start over where there is a checkpoint
+    cache: Path | None = None  # the folder of teachers, tokens and outputs; None: `.rosearch` here
+    overwrite: bool = False  # replace an earlier export
+    fresh: bool = False  # start over even if there is a checkpoint
     every: float = 60.0  # seconds between two checkpoints
 
 
 @dataclass
 class Watcher:
-    """Who is told what happens; keeps what was noted."""
+    """The callbacks of a distillation, and the notes that it made."""
 
     progress: Progress = silent
     on_loss: OnLoss | None = None
@@ -79,7 +80,7 @@ class Watcher:
     notes: list[str] = field(default_factory=list)
 
     def note(self, text: str) -> None:
-        """Something that is worth knowing, in words."""
+        """Keeps a note, and tells `on_note`."""
         self.notes.append(text)
         if self.on_note is not None:
             self.on_note(text)
@@ -101,11 +102,11 @@ def distil_student(
     >>> distilled.folder.name  # what `AutoModelForSequenceClassification.from_pretrained` loads
     'student'
 
-    `student` is a folder or hub name, a known architecture, RUN:ID, or a genotype file (see `find_student`). A training
-    that was stopped or killed goes on where it was, to the same bits, when it is asked for again.
+    `student` is a folder or hub name, a known architecture, RUN:ID, or a genotype file (see `find_student`). The same
+    call again goes on with a training that was stopped or killed, to the same bits.
 
-    Raises `BadInput` with all that does not fit, `MissingResource` for what is not there, `RunError` where `to` exists,
-    is being worked on, or was begun with other settings; `CandidateFailed` where the training diverges.
+    Raises `BadInput` with all that does not fit, `MissingResource` for missing files, `RunError` where `to` exists, is
+    being worked on, or was begun with other settings, `CandidateFailed` where the training diverges.
     """
     options, to = options or Options(), Path(to).expanduser().resolve()
     found, _, _ = gather(
@@ -118,16 +119,16 @@ def distil_student(
 
 
 def unfinished(to: Path) -> Path:
-    """The hidden folder beside the destination that holds what an unfinished training goes on from."""
+    """The hidden folder beside the destination with the checkpoint of an unfinished training."""
     to = to.expanduser().resolve()
     return to.with_name(f".{to.name}.unfinished")
 
 
 def _checked_task(experiment: Experiment, found: FoundStudent) -> Task:
-    """The task. Raises `BadInput` with all of teacher and student that does not fit it."""
+    """The task of the experiment. Raises `BadInput` with everything of teacher and student that does not fit it."""
     task, length = load_task(experiment.require_task(), task_seed(experiment)), experiment.require_task().max_length
     teacher, _ = gather(lambda: find_teacher(experiment.teacher, task, length), lambda: found.check(task, length))
-    tokenizer = AutoTokenizer.from_pretrained(teacher.weights, local_files_only=True)
+    tokenizer = load_tokenizer(teacher.weights)
     found.check_tokenizer(tokenizer, experiment.distillation.method)
     require_training(experiment, [found.encoding])
     return task
@@ -135,7 +136,7 @@ def _checked_task(experiment: Experiment, found: FoundStudent) -> Task:
 
 @dataclass(frozen=True)
 class _Distillation:
-    """One distillation whose parts are known to fit each other."""
+    """One distillation. Its parts are known to fit each other."""
 
     experiment: Experiment
     found: FoundStudent
@@ -169,20 +170,20 @@ class _Distillation:
             shutil.rmtree(place)
         return Distilled(self.to, record)
 
-    def _fresh(self, materials: Materials) -> PreTrainedModel:
+    def _fresh(self, materials: TaskMaterials) -> PreTrainedModel:
         if self.found.layers:
-            teacher, tokenizer = load_teacher(materials.teacher)[0], materials.tokenizer
+            teacher, tokenizer = load_classifier(materials.teacher)[0], materials.tokenizer
             rows = getattr(tokenizer, "source_ids", None)
             return cut_student(teacher, self.found.layers, rows, tokenizer.pad_token_id)
         assert self.found.genotype is not None
-        positions, token_types = table_rows(AutoConfig.from_pretrained(materials.teacher, local_files_only=True))
+        positions, token_types = table_rows(load_config(materials.teacher))
         config = self.experiment.distillation
         return fresh_student(
             self.found.genotype, materials, config, seed=self.seed, positions=positions, token_types=token_types
         )
 
-    def _train(self, student: PreTrainedModel, materials: Materials, place: Path) -> Training:
-        """Goes on from the checkpoint of an equal training; where it diverges nothing is left to go on from."""
+    def _train(self, student: PreTrainedModel, materials: TaskMaterials, place: Path) -> Training:
+        """Goes on from the checkpoint of an equal training. A training that diverges leaves no checkpoint."""
         checkpoint = Checkpoint(
             place / "checkpoint",
             self.options.every,
@@ -203,11 +204,11 @@ class _Distillation:
             checkpoint.remove()
             raise
 
-    def _measure(self, student: PreTrainedModel, materials: Materials, training: Training) -> Measured:
-        """Both models on validation rows, and on test rows where asked; FLOPs of a text no longer than the task's."""
+    def _measure(self, student: PreTrainedModel, materials: TaskMaterials, training: Training) -> Measured:
+        """Both models on validation rows, and on test rows if asked; FLOPs of a text no longer than the task's."""
         config = self.experiment.evaluation.efficiency
         tokens = min(config.tokens, materials.max_length)
-        teacher, tokenizer = load_teacher(materials.teacher)
+        teacher, tokenizer = load_classifier(materials.teacher)
         teacher.to(materials.device)
         quality, teachers = {}, {}
         for name in ("validation", "test") if self.options.test else ("validation",):
@@ -229,7 +230,12 @@ class _Distillation:
         return Measured(training, efficiency, quality, teachers, cost, type(student).__name__)
 
     def _export(
-        self, student: PreTrainedModel, materials: Materials, measured: Measured, record: dict[str, Any], place: Path
+        self,
+        student: PreTrainedModel,
+        materials: TaskMaterials,
+        measured: Measured,
+        record: dict[str, Any],
+        place: Path,
     ) -> None:
         genotype = _genotype(student)
         facts = card_facts(self.experiment, self.found, measured, self.to, genotype)
@@ -253,19 +259,18 @@ def _named(progress: Progress, stage: str) -> Progress:
 
 @contextmanager
 def _workplace(to: Path) -> Iterator[Path]:
-    """The folder of what is unfinished, for this process alone; what holds nothing to go on from is removed.
+    """The folder of the unfinished training, for this process alone. It is removed unless it holds a checkpoint.
 
-    Raises `RunError` where another process has it, or where it cannot be made.
+    Raises `RunError` where another process has the folder, or where it cannot be made.
     """
     place = unfinished(to)
     try:
         place.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(place / "lock")
-        lock.acquire(blocking=False)
-    except Timeout:
-        raise RunError(f"{to}: another process is writing it") from None
+        lock = try_lock(place / "lock")
     except OSError as error:
         raise RunError(f"{to}: cannot be written: {error.strerror or error}") from None
+    if lock is None:
+        raise RunError(f"{to}: another process is writing it")
     try:
         yield place
     finally:

@@ -1,14 +1,14 @@
-"""Codes for words that attacks swap for one another: a word is read as its code, so that the swap is not seen.
+"""Codes for words that attacks swap for one another: a word is read as its code, and the swap goes unseen.
 
 Two steps. Stop words, which attacks leave alone, keep their own meaning throughout.
 
-1. Clusters of neighbours, by the synonym encoding method (Wang et al. 2021, arXiv 1909.06723): words are visited from
-   the most frequent; one that has no code takes that of its nearest neighbour that has one, else its own, and hands
-   it on to its neighbours that have none.
-2. A word far rarer than a synonym of it in WordNet is read as that one (ours): attacks swap in what is rare.
+1. Clusters of neighbours, by the synonym encoding method (Wang et al. 2021, arXiv 1909.06723). Words are visited from
+   the most frequent. A word without a code takes the code of its nearest neighbour with one, else itself, and hands it
+   on to its neighbours without one.
+2. A word far rarer than one of its synonyms in WordNet is read as that synonym (ours): attacks swap in rare words.
 
-Merging clusters that WordNet relates, where the teacher thinks alike of both, was tried and left out: in one-off
-trials it cost about as much clean accuracy as it won under PWWS.
+Merging clusters that WordNet relates, and of which the teacher thinks alike, was left out: in one-off trials it cost
+about as much clean accuracy as it won under PWWS.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
-from rosearch.resources.stop_words import stop_words
+from rosearch.resources.word_lists import stop_words
 
-_RARER = 5.0  # times: so much rarer than a synonym, a word is read as it
+_RARER = 5.0  # times rarer than a synonym: the word is then read as the synonym
 
 
 def synonym_codes(
@@ -27,10 +27,10 @@ def synonym_codes(
     related: Callable[[str], Sequence[str]],
     rarer: float = _RARER,
 ) -> dict[str, str]:
-    """The code of each word that has one other than itself.
+    """The code of each word whose code is not the word itself.
 
-    `counts` are the words of the task, `neighbours` each word's, nearest first, `related` gives WordNet's synonyms of a
-    word.
+    `counts` are the occurrences of the task's words, `neighbours` the lists of nearest words, nearest first. `related`
+    gives WordNet's synonyms of a word.
     """
     stop = frozenset(stop_words())
     counts = {word: count for word, count in counts.items() if word not in stop}
@@ -59,7 +59,7 @@ def _clusters(counts: Mapping[str, int], neighbours: Mapping[str, Sequence[str]]
 def _read_as_frequent(
     codes: Mapping[str, str], counts: Mapping[str, int], synonyms: Mapping[str, Sequence[str]], rarer: float
 ) -> dict[str, str]:
-    """Words take the code of their most frequent synonym, in whichever of the two lists the other stands."""
+    """The codes, with rare words read as their most frequent synonym. Synonyms count in both directions."""
     others: dict[str, set[str]] = defaultdict(set)
     for word, related in synonyms.items():
         for other in related:

@@ -1,11 +1,10 @@
-"""The tokenizer of a student: the teacher's, or one that encodes words robustly before it cuts them."""
+"""The tokenizer of a student: the teacher's, or one that replaces words by robust codes before it cuts them."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import re
-import secrets
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -15,12 +14,13 @@ from typing import Any
 from rosearch.encodings.synonyms import synonym_codes
 from rosearch.encodings.vocabulary import cut_vocabulary, pieces_in_use
 from rosearch.errors import BadInput, Problem
+from rosearch.files import made_once
 from rosearch.resources.resources import Resources
 from rosearch.student.tokenization_rosearch import WORD, EncodedTokenizer, WordEncoding
 
 _FORMAT = "1"  # part of every key: raise it when what is built changes
-_RARER = 200.0  # times: so much rarer than a word one edit away, a word is read as a typo of it
-_KNOWN_WEIGHT = 0.5  # in occurrences: of a word that a vocabulary or a list knows, though the task does not
+_RARER = 200.0  # times rarer than a word one edit away: the word is then read as a typo of it
+_KNOWN_WEIGHT = 0.5  # occurrences of a word that the task does not have, but a vocabulary or a list
 _RESOURCES = ("neighbours", "wordnet")
 _WORDS = re.compile(WORD)
 
@@ -48,17 +48,18 @@ def student_tokenizer(
     resources.require(lists_of(encoding), f"encoding {encoding}")
     lists = resources.fingerprint(lists_of(encoding)) if lists_of(encoding) else ""
     counts, vocabulary = _word_counts(texts), tokenizer.get_vocab()
-    path = cache / "encodings" / f"{_key(encoding, counts, vocabulary, lists)}.json"
-    kept = _read(path)
-    if kept is None:
+
+    def make(draft: Path) -> None:
         data = build_encoding(encoding, counts, vocabulary, resources)
         kept = {"data": data, "pieces": pieces_in_use(tokenizer, WordEncoding(data).text, texts)}
-        _write(path, kept)
+        draft.write_text(json.dumps(kept, ensure_ascii=False), encoding="utf-8")
+
+    kept = made_once(cache / "encodings" / f"{_key(encoding, counts, vocabulary, lists)}.json", _read, make)
     return _with_encoding(tokenizer, kept["data"], kept["pieces"])
 
 
 def lists_of(encoding: str) -> tuple[str, ...]:
-    """The resources that an encoding is built from."""
+    """The resources behind an encoding."""
     return _RESOURCES if "synonyms" in encoding else ()
 
 
@@ -68,7 +69,7 @@ def build_encoding(
     vocabulary: Iterable[str],
     resources: Resources,
 ) -> dict[str, Any]:
-    """What `WordEncoding` reads, from how often the task has each word (lower case) and the tokenizer's pieces."""
+    """The data of a `WordEncoding`. `counts` are the occurrences of the task's words, in lower case."""
     codes: dict[str, str] = {}
     weights: dict[str, float] = {}
     listed: list[str] = []
@@ -112,13 +113,6 @@ def _read(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return found
-
-
-def _write(path: Path, kept: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(f".{secrets.token_hex(4)}")
-    draft.write_text(json.dumps(kept, ensure_ascii=False), encoding="utf-8")
-    draft.replace(path)
 
 
 @lru_cache(maxsize=2)

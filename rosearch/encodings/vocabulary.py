@@ -1,4 +1,4 @@
-"""A smaller vocabulary: once words are encoded, most pieces no longer occur, and a word table need not hold them."""
+"""A smaller vocabulary: once words are replaced by codes, most pieces no longer occur, and need no row in the table."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-_ROWS = 4096  # tokenised at once
+_ROWS = 4096  # texts tokenised at once
 
 
 def pieces_in_use(tokenizer: Any, encode: Callable[[str], str], texts: Sequence[tuple[str, ...]]) -> list[str] | None:
     """The pieces that encoded texts use, single characters and special tokens, in the order of the tokenizer's ids.
 
-    Any word can still be written. None for tokenizers that are not WordPiece: they build pieces from others.
+    Any word can still be written with them. None for tokenizers other than WordPiece: they build pieces from pieces.
     """
     backend = tokenizer.backend_tokenizer
     if json.loads(backend.to_str())["model"]["type"] != "WordPiece":
@@ -35,7 +35,7 @@ def pieces_in_use(tokenizer: Any, encode: Callable[[str], str], texts: Sequence[
 
 
 def cut_vocabulary(tokenizer: Any, pieces: Sequence[str]) -> Tokenizer:
-    """The tokenizer with these pieces alone, numbered in their order."""
+    """The tokenizer with these pieces alone; their ids are their places."""
     new = {piece: index for index, piece in enumerate(pieces)}
     state = json.loads(tokenizer.backend_tokenizer.to_str())
     state["model"]["vocab"] = new
@@ -48,7 +48,7 @@ def cut_vocabulary(tokenizer: Any, pieces: Sequence[str]) -> Tokenizer:
 
 
 def _renumber(processor: Any, new: dict[str, int]) -> None:
-    """The two kinds of templates that WordPiece tokenizers have."""
+    """Gives the special tokens of either kind of WordPiece template their new ids."""
     if processor is None:
         return
     for name in ("sep", "cls"):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rosearch.data.tasks import Rows, Split
-from rosearch.evaluation.attacks.attack import prepare_attack
+from rosearch.evaluation.attacks.prepared import prepare_attack
 from rosearch.evaluation.attacks.victim import Victim
 from rosearch.evaluation.quality import inference
 from rosearch.evaluation.robustness import Suite, measure_robustness

@@ -34,7 +34,7 @@ import pandas as pd
 
 from rosearch.data.files import read_file
 from rosearch.data.patterns import archive_of, find_files, fixed_part, is_pattern
-from rosearch.errors import BadInput, Problem
+from rosearch.errors import BadInput, Problem, Problems, one_line
 from rosearch.evaluation.heldout import HeldOut, members_of
 
 _NLI = ("entailment", "neutral", "contradiction")
@@ -76,17 +76,14 @@ def read_held_out(
 
 
 def _read_pattern(pattern: Path, labels: Sequence[str], columns: Mapping[str, str]) -> HeldOut:
-    problems: list[Problem] = []
+    problems = Problems()
     parts: list[HeldOut] = []
     for found in find_files(pattern):
-        try:
+        with problems:
             part = _read_file(found.path, read_file(found.path, content=found.content), labels, columns)
             groups = tuple("/".join(filter(None, (found.part, group))) for group in part.groups)
             parts.append(replace(part, groups=groups))
-        except BadInput as error:
-            problems += error.problems
-    if problems:
-        raise BadInput(problems)
+    problems.raise_found()
     return HeldOut(
         name=_name(fixed_part(pattern)),
         task="",
@@ -153,7 +150,7 @@ def _read_advglue(path: Path, name: str, labels: Sequence[str], task: str) -> He
     try:
         data = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
-        raise BadInput(Problem(where, "", expected, " ".join(str(error).split()))) from None
+        raise BadInput(Problem(where, "", expected, one_line(error, None))) from None
     if not isinstance(data, dict) or not all(isinstance(rows, list) for rows in data.values()):
         raise BadInput(
             Problem(where, "", expected, "something else" if isinstance(data, dict) else type(data).__name__)

@@ -16,13 +16,12 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from filelock import FileLock
 from pydantic import TypeAdapter
 
 from rosearch.config.experiment import EfficiencyConfig
 from rosearch.evaluation.quiet_latency import Subject, measure_quietly
+from rosearch.files import locked, write_whole
 from rosearch.measurements import Latency
-from rosearch.records.run_directory import write_whole
 
 Table = dict[str, tuple[Latency, ...]]
 
@@ -67,7 +66,7 @@ class LatencyTable:
         Raises `RosearchError` as measuring does.
         """
         asked = {_key(subject, config, threads): subject for subject in subjects}
-        with self._lock():  # two measurements at a time would disturb each other
+        with locked(self.path):  # two measurements at a time would disturb each other
             table = self._read()
             if missing := [key for key in asked if key not in table]:
                 table |= zip(missing, measure_quietly([asked[key] for key in missing], config, threads), strict=True)
@@ -80,7 +79,7 @@ class LatencyTable:
         Raises `RosearchError` as measuring does; then the table is as it was.
         """
         key = _key(subject, config, threads)
-        with self._lock():
+        with locked(self.path):
             (found,) = measure_quietly([subject], config, threads)
             table = self._read()
             changes = [now.median_ms / before.median_ms for now, before in zip(found, table.get(key, ()), strict=False)]
@@ -89,10 +88,6 @@ class LatencyTable:
             table[key] = found
             self._write(table)
         return found
-
-    def _lock(self) -> FileLock:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        return FileLock(self.path.with_suffix(".lock"))
 
     def _write(self, table: Table) -> None:
         text = {"machine": machine(), "table": _TABLE.dump_python(table, mode="json")}

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 from rosearch.errors import CandidateFailed
-from rosearch.evaluation.attacks.attack import PreparedAttack, prepare_attack
 from rosearch.evaluation.attacks.engine.single_swaps import measure_single_swaps
+from rosearch.evaluation.attacks.prepared import PreparedAttack, prepare_attack
 from rosearch.evaluation.attacks.result import NO_LIMITS, AttackedRow, Limits
 from rosearch.evaluation.attacks.victim import Victim
 from rosearch.evaluation.intervals import mean_interval, wilson

@@ -1,7 +1,4 @@
-"""Who is tried next: fitness, variation, and the search strategies. No torch here."""
+"""The choice of the next candidates: fitness of measurements, variation of genotypes, strategies. No torch here.
 
-from rosearch.evolution.fitness import Fitness, score
-from rosearch.evolution.strategies import STRATEGIES, make_strategy
-from rosearch.evolution.strategy import Strategy
-
-__all__ = ["STRATEGIES", "Fitness", "Strategy", "make_strategy", "score"]
+Each name is imported from its own module, so that reading a run back loads fitness and fronts without DEAP.
+"""

@@ -1,4 +1,4 @@
-"""Crossover of graphs: an aligned subgraph of one parent takes the place of the other's (pure, always legal)."""
+"""Crossover of graphs: an aligned subgraph of one parent replaces that of the other. Pure, and always legal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import random
 import networkx as nx
 
 from rosearch.evolution.repair import fitting_rank, rewired, settled
-from rosearch.space.genotype import SOURCE, Genotype, Node
+from rosearch.space.genotype import Genotype
+from rosearch.space.node import SOURCE, Node
 from rosearch.space.search_space import SearchSpace
 
 TRIES = 32  # draws before crossover gives up and returns the first parent
@@ -16,10 +17,10 @@ TRIES = 32  # draws before crossover gives up and returns the first parent
 def cross(a: Genotype, b: Genotype, space: SearchSpace, rng: random.Random) -> Genotype:
     """A child of `a` in which a slice of nodes is replaced by the slice of `b` at the same relative depth.
 
-    Both are ordered by depth (the longest path from the source). A run of that order is convex: no path
-    leaves it and comes back, so it can be cut out without a cycle. An edge that dangles is tied to the node
-    at the same relative place. Width and rank come from one parent, pooling and the source's settings each from
-    either. `a` itself where no legal other child was drawn.
+    Both are ordered by depth (the longest path from the source). A run of that order is convex: no path leaves it and
+    comes back, so it can be cut out without a cycle. A dangling edge is tied to the node at the same relative place.
+    Width and rank come from one parent; pooling and the source's settings each come from either. Gives `a` itself if
+    no other legal child was drawn.
     """
     first, second = _by_depth(a), _by_depth(b)
     for _ in range(TRIES):
@@ -35,7 +36,7 @@ def cross(a: Genotype, b: Genotype, space: SearchSpace, rng: random.Random) -> G
 
 
 def _by_depth(genotype: Genotype) -> Genotype:
-    """The genotype with its nodes by depth, equals in canonical order: whatever their numbering was."""
+    """The genotype with its nodes ordered by depth, equals in canonical order."""
     canonical = genotype.canonical()
     layers = nx.topological_generations(canonical.graph)
     order = [name for layer in layers for name in sorted(layer) if name != SOURCE]
@@ -49,16 +50,16 @@ def _renumbered(node: Node, position: dict[int, int]) -> Node:
 
 
 def _exchanged(a: tuple[Node, ...], b: tuple[Node, ...], rng: random.Random) -> list[Node]:
-    """`a` with its nodes at start..end replaced by those of `b` between the same shares of its length."""
+    """The nodes of `a`, with a random slice replaced by the slice of `b` between the same shares of its length."""
     start = rng.randint(1, len(a))
-    end = rng.randint(start, len(a))  # both inclusive positions
+    end = rng.randint(start, len(a))  # positions, both inclusive
     start_b = min(1 + round((start - 1) * len(b) / len(a)), len(b))
     end_b = max(round(end * len(b) / len(a)), start_b)
     taken = end_b - start_b + 1
-    # Where the nodes of b now stand: what came before its slice is found at the same share of a's start.
+    # New positions of the nodes of b; those before its slice are found at the same share of a's start.
     from_b = {read: _aligned(read, start_b - 1, start - 1) for read in range(start_b)}
     from_b |= {start_b + step: start + step for step in range(taken)}
-    # Where the nodes of a now stand: the replaced ones are found at the same share of the new slice.
+    # New positions of the nodes of a; the replaced ones are found at the same share of the new slice.
     replaced = end - start + 1
     from_a = {read: read for read in range(start)}
     from_a |= {start + step: start + _aligned(step, replaced - 1, taken - 1) for step in range(replaced)}
@@ -71,5 +72,5 @@ def _exchanged(a: tuple[Node, ...], b: tuple[Node, ...], rng: random.Random) -> 
 
 
 def _aligned(step: int, steps: int, onto: int) -> int:
-    """The step of 0..onto that stands where `step` stands in 0..steps."""
+    """The step of 0..onto at the same share as `step` of 0..steps."""
     return round(step * onto / steps) if steps else onto

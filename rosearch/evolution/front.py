@@ -1,13 +1,13 @@
-"""Who wins: ranking by the scalar, and the non-dominated fronts of robustness, accuracy and efficiency."""
+"""Rankings: by the scalar, and by non-dominated fronts of robustness, accuracy and efficiency.
+
+Nothing here loads DEAP: whoever only reads a run needs its fronts, not its operators.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from deap import tools
-
 from rosearch.evolution.fitness import Fitness
-from rosearch.evolution.toolbox import objectives_individual
 from rosearch.records.record import Record
 
 Scored = tuple[Record, Fitness]
@@ -20,7 +20,24 @@ def by_scalar(scored: Iterable[Scored]) -> list[Record]:
 
 
 def by_front(scored: Iterable[Scored]) -> list[list[Record]]:
-    """Eligible records in fronts, the first dominated by nobody; inside a front by scalar."""
-    individuals = [objectives_individual(record, score) for record, score in scored if score.eligible]
-    fronts = tools.sortNondominated(individuals, len(individuals))
-    return [by_scalar((member.record, member.score) for member in front) for front in fronts]
+    """Eligible records in fronts, the first dominated by nobody; inside a front by scalar.
+
+    The fronts are those of DEAP's `sortNondominated` (NSGA-II, Deb et al. 2002). Equal objectives share a front.
+    """
+    members: dict[tuple[float, ...], list[Scored]] = {}
+    for record, score in scored:
+        if score.eligible:
+            members.setdefault(score.objectives, []).append((record, score))
+    fronts: list[list[tuple[float, ...]]] = []
+    for point in sorted(members, reverse=True):  # whoever dominates a point comes before it
+        for front in fronts:
+            if not any(_no_worse(other, point) for other in front):
+                front.append(point)
+                break
+        else:
+            fronts.append([point])
+    return [by_scalar(pair for point in front for pair in members[point]) for front in fronts]
+
+
+def _no_worse(point: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    return all(one >= another for one, another in zip(point, other))

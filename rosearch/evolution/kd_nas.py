@@ -1,24 +1,24 @@
 """`kd_nas`: a controller predicts the reward of every encoder not distilled yet (KD-NAS, arXiv 2303.09639).
 
 A generation is an episode: a share of it is random, the rest are the best predicted of the whole space. The share falls
-by a step each episode. Ours: all of the space is ranked, not a pool drawn from it, and predictors beside the LSTM.
+by a step each episode. Ours: the ranking of the whole space in place of a pool drawn from it, and the predictors beside
+the LSTM.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from math import log
 
-from rosearch.config.experiment import EvolutionConfig, FitnessConfig
+from rosearch.config.experiment import EvolutionConfig
 from rosearch.errors import BadInput, Problem
-from rosearch.evolution.front import Scored
+from rosearch.evolution.fitness import Yardstick
 from rosearch.evolution.random_search import RandomSearch
-from rosearch.evolution.surrogates.agreement import Agreement, agreement
-from rosearch.evolution.surrogates.history import Choices, Episode, context_of
-from rosearch.evolution.surrogates.predictor import make_predictor
+from rosearch.evolution.surrogates import make_predictor
+from rosearch.evolution.surrogates.agreement import CHOSEN, DRAWN, EpisodeAgreement, agreements
+from rosearch.evolution.surrogates.predictor import Choices, Episode, context_of
 from rosearch.evolution.variation import Novelty
 from rosearch.randomness import derive_seed
 from rosearch.records.record import Proposal
@@ -26,62 +26,22 @@ from rosearch.space.cost import count_parameters
 from rosearch.space.encoder_space import EncoderChoice, EncoderSpace
 from rosearch.space.space import Space
 
-_LEAST = 2  # rewards that a predictor learns from: one alone ranks nothing
-_CHOSEN, _DRAWN = "chosen", "sample"  # origins; the predicted reward follows a colon
-
-
-@dataclass(frozen=True)
-class EpisodeAgreement:
-    """How the predictions of an episode, made before any of it was distilled, rank the rewards that were observed.
-
-    Those drawn at random tell how good the predictor is; those chosen are all predicted to be good, which leaves
-    little to rank.
-    """
-
-    episode: int
-    drawn: Agreement
-    chosen: Agreement
-
-
-def agreements(scored: Iterable[Scored]) -> list[EpisodeAgreement]:
-    """Of each episode that had predictions, by the records alone; empty for other strategies."""
-    pairs: dict[int, dict[str, list[tuple[float, float]]]] = {}
-    for record, fitness in scored:
-        kind, _, predicted = record.origin.partition(":")
-        if kind in (_CHOSEN, _DRAWN) and predicted and fitness.finite:
-            of_episode = pairs.setdefault(record.generation, {_CHOSEN: [], _DRAWN: []})
-            of_episode[kind].append((float(predicted), fitness.scalar))
-    return [
-        EpisodeAgreement(episode, _agreement(pairs[episode][_DRAWN]), _agreement(pairs[episode][_CHOSEN]))
-        for episode in sorted(pairs)
-    ]
-
-
-def _agreement(pairs: Sequence[tuple[float, float]]) -> Agreement:
-    return agreement([predicted for predicted, _ in pairs], [observed for _, observed in pairs])
+_LEAST = 2  # fewest rewards that a predictor learns from: one ranks nothing
 
 
 class KdNas(RandomSearch):
-    """Random search, and more and more of what the controller expects to be best.
+    """Random search that proposes more and more of the architectures with the best predicted reward.
 
-    It learns the scalar of all that has one, behind a gate or not; failures it does not see. No architecture descends
-    from others, so none has parents.
+    The predictor learns the scalar of every candidate that has one, also behind a gate; it does not see failures. No
+    architecture has parents.
     """
 
-    def __init__(
-        self,
-        config: EvolutionConfig,
-        fitness: FitnessConfig,
-        space: Space,
-        seed: int,
-        teacher_quality: float,
-        teacher_latency_ms: float | None = None,
-    ) -> None:
-        """Raises `BadInput` where the space is not one of encoders, or a warm start cannot be fitted to it."""
+    def __init__(self, config: EvolutionConfig, space: Space, seed: int, yardstick: Yardstick) -> None:
+        """Raises `BadInput` where the space is none of encoders, or a warm start cannot be fitted to it."""
         if not isinstance(space, EncoderSpace):
             expected = "a search space of encoders (such as search_spaces/kd_nas.yaml), which kd_nas needs"
             raise BadInput(Problem("experiment", "search_space", expected, f"{space.name}, a space of graphs"))
-        super().__init__(config, fitness, space, seed, teacher_quality, teacher_latency_ms)
+        super().__init__(config, space, seed, yardstick)
         self._encoders: EncoderSpace = space
         lists = [list(values) for values in space.values.values()]
         self._positions: dict[EncoderChoice, Choices] = {
@@ -99,11 +59,11 @@ class KdNas(RandomSearch):
 
     @property
     def correlations(self) -> list[EpisodeAgreement]:
-        """Of every told episode that had predictions."""
+        """The agreement of every told episode that had predictions."""
         return agreements(self._scored())
 
     def _propose(self, rng: random.Random) -> list[Proposal]:
-        """As random search does; what is predicted of a draw is noted too, while it is unseen."""
+        """The proposals of random search, each with the reward that was predicted before it was seen."""
         self._predicted: dict[EncoderChoice, float] = {}
         return [self._noted(proposal) for proposal in super()._propose(rng)]
 
@@ -113,17 +73,17 @@ class KdNas(RandomSearch):
         wanted = count - round(share * count)
         self._predicted = self._predictions()
         ranked = sorted(self._predicted, key=self._predicted.__getitem__, reverse=True)
-        best = (Proposal(self._encoders.genotype(choice).canonical(), _CHOSEN) for choice in ranked[:wanted])
+        best = (Proposal(self._encoders.genotype(choice).canonical(), CHOSEN) for choice in ranked[:wanted])
         return [proposal for proposal in best if novelty.admit(proposal)]
 
     def _noted(self, proposal: Proposal) -> Proposal:
-        if not self._predicted or proposal.origin not in (_CHOSEN, _DRAWN):
+        if not self._predicted or proposal.origin not in (CHOSEN, DRAWN):
             return proposal
         predicted = self._predicted[self._encoders.choice(proposal.genotype)]
         return replace(proposal, origin=f"{proposal.origin}:{predicted:.6g}")
 
     def _predictions(self) -> dict[EncoderChoice, float]:
-        """The predicted reward of every encoder that was not told; nothing before there is something to learn from."""
+        """The predicted reward of every encoder that was not told; empty while there are too few rewards to learn."""
         history = self._history()
         if sum(len(episode.rewards) for episode in history) < _LEAST:
             return {}
@@ -144,7 +104,7 @@ class KdNas(RandomSearch):
         return [Episode(tuple(c for c, _ in told), tuple(reward for _, reward in told)) for told in episodes]
 
     def _features(self, positions: Choices) -> tuple[float, ...]:
-        """Sizes and parameters without embeddings, as logarithms; an indicator for each activation."""
+        """The logarithms of sizes and of parameters without embeddings; an indicator for each activation."""
         choice = self._choices[positions]
         parameters = count_parameters(self._encoders.genotype(choice)).encoder
         sizes = (choice.layers, choice.heads, choice.hidden, choice.ffn, parameters)

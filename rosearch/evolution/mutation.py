@@ -1,4 +1,4 @@
-"""Mutations of graphs: small changes of one legal genotype, always legal; pure functions of it, space and generator."""
+"""Mutations of graphs: pure functions of a legal genotype, its space and a generator, with a legal result."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ import random
 from collections.abc import Callable
 
 from rosearch.evolution.repair import added_input, fitting_rank, replaced_input, rewired, settled
-from rosearch.space.genotype import Genotype, Node
+from rosearch.space.genotype import Genotype
+from rosearch.space.node import Node
 from rosearch.space.search_space import SearchSpace, sample_node, sample_settings
 
 Mutation = Callable[[Genotype, SearchSpace, random.Random], Genotype | None]
 
-TRIES = 16  # draws before a mutation gives up: most rejections come from the space's window on parameters
+TRIES = 16  # draws before a mutation gives up; the size window of the space rejects most
 
 
 def _always_legal(propose: Mutation) -> Mutation:
-    """Draws until the child is legal and new; None where nothing applies or all draws failed."""
+    """Draws until the child is legal and new; None if the mutation does not apply or all draws failed."""
 
     @functools.wraps(propose)
     def mutation(genotype: Genotype, space: SearchSpace, rng: random.Random) -> Genotype | None:
@@ -56,7 +57,7 @@ def change_setting(genotype: Genotype, space: SearchSpace, rng: random.Random) -
     ]
     if not choices:
         return None
-    # The node and setting first, then the value: a setting of many values must not be drawn more often.
+    # The node and the setting are drawn before the value: a setting of many values must not come more often.
     index, name = rng.choice(sorted({(index, name) for index, name, _ in choices}))
     value = rng.choice([value for at, key, value in choices if (at, key) == (index, name)])
     node = genotype.nodes[index]
@@ -65,7 +66,7 @@ def change_setting(genotype: Genotype, space: SearchSpace, rng: random.Random) -
 
 @_always_legal
 def rewire_input(genotype: Genotype, space: SearchSpace, rng: random.Random) -> Genotype | None:
-    """One node reads something else, something more or something less, or merges in another way."""
+    """One node reads another input, one more or one less, or merges its inputs in another way."""
     changes = [
         (index, kind) for index, node in enumerate(genotype.nodes) for kind in _rewirings(node, index + 1, space)
     ]
@@ -88,7 +89,7 @@ def rewire_input(genotype: Genotype, space: SearchSpace, rng: random.Random) -> 
 
 
 def _rewirings(node: Node, position: int, space: SearchSpace) -> list[str]:
-    """What can be done to the inputs of the node at `position`."""
+    """The changes that the inputs of the node at `position` allow."""
     kinds = []
     if len(set(node.inputs)) < position:
         kinds.append("move")
@@ -103,14 +104,14 @@ def _rewirings(node: Node, position: int, space: SearchSpace) -> list[str]:
 
 @_always_legal
 def insert_node(genotype: Genotype, space: SearchSpace, rng: random.Random) -> Genotype | None:
-    """A new node: on an edge (its reader reads it instead), or as a branch that a later node reads too."""
+    """A new node: on an edge, whose reader now reads it; or as a branch that a later node reads too."""
     if len(genotype.nodes) >= space.max_nodes:
         return None
     position = rng.randint(1, len(genotype.nodes) + 1)
     shifted = {read: read if read < position else read + 1 for read in range(len(genotype.nodes) + 1)}
     nodes = [rewired(node, shifted) for node in genotype.nodes]
     new = sample_node(space, genotype.width, position, rng)
-    later = range(position - 1, len(nodes))  # indices, before the insertion, of those that may read the new node
+    later = range(position - 1, len(nodes))  # indices before the insertion of the nodes that may read the new one
     if later:
         index = rng.choice(later)
         reader = nodes[index]
@@ -126,7 +127,7 @@ def insert_node(genotype: Genotype, space: SearchSpace, rng: random.Random) -> G
 
 @_always_legal
 def delete_node(genotype: Genotype, space: SearchSpace, rng: random.Random) -> Genotype | None:
-    """One node goes; what read it reads one of the node's inputs instead."""
+    """One node goes; its readers read one of its inputs instead."""
     if len(genotype.nodes) <= max(space.min_nodes, 1):
         return None
     position = rng.randint(1, len(genotype.nodes))
@@ -138,7 +139,7 @@ def delete_node(genotype: Genotype, space: SearchSpace, rng: random.Random) -> G
 
 @_always_legal
 def swap_nodes(genotype: Genotype, space: SearchSpace, rng: random.Random) -> Genotype | None:
-    """Two nodes exchange operation and settings; wiring and merges stay where they are."""
+    """Two nodes exchange operation and settings; wiring and merges stay."""
     if len({(node.op, node.settings) for node in genotype.nodes}) < 2:
         return None
     first, second = rng.sample(range(len(genotype.nodes)), 2)
@@ -151,7 +152,7 @@ def swap_nodes(genotype: Genotype, space: SearchSpace, rng: random.Random) -> Ge
 
 @_always_legal
 def change_width(genotype: Genotype, space: SearchSpace, rng: random.Random) -> Genotype | None:
-    """Another width; a rank above it falls to it, and settings that do not fit it (heads) are drawn anew."""
+    """Another width. A rank above it falls to it, and settings that do not fit it (heads) are drawn anew."""
     others = [width for width in space.widths if width != genotype.width]
     if not others:
         return None
@@ -200,7 +201,7 @@ MUTATIONS: dict[str, Mutation] = {
 
 
 def mutations_of(space: SearchSpace) -> list[str]:
-    """The names of the mutations to draw from: the source's only where the space has a choice of sources."""
+    """The names of the mutations of a space; `change_source` only if the space has a choice of sources."""
     has_sources = any(len(values) > 1 for values in space.source.values())
     return sorted(name for name in MUTATIONS if has_sources or name != "change_source")
 

@@ -13,7 +13,10 @@ from rosearch.records.record import Record
 
 
 class Nsga2(Strategy):
-    """Survivors of old and new by rank and crowding distance; parents by tournaments of both."""
+    """Survivors are chosen among old and new by rank and crowding distance, parents by tournaments of both.
+
+    Offspring come from `Strategy`: crossover or mutation of each pair of parents.
+    """
 
     _population: tuple[Individual, ...] = ()
 
@@ -38,12 +41,12 @@ class Nsga2(Strategy):
         if not pool:
             return []
         ranked = self._ranked(pool, len(pool))
-        # DEAP's tournament takes multiples of 4 and no more than there are: the best-ranked enter once more.
+        # DEAP's tournament takes a multiple of 4, at most as many as enter: the best-ranked enter once more.
         places = -(-max(2 * count, len(ranked)) // 4) * 4
         entrants = [ranked[place % len(ranked)] for place in range(places)]
         selected: list[Individual] = self._toolbox.select(entrants, places, rng=rng)
         return selected[: 2 * count]
 
     def _ranked(self, individuals: list[Individual], count: int) -> tuple[Individual, ...]:
-        """The best `count`, with the crowding distances that tournaments read (DEAP fails on none)."""
+        """The best `count`, with the crowding distances that tournaments read; DEAP fails on an empty list."""
         return tuple(self._toolbox.survive(individuals, count)) if individuals else ()

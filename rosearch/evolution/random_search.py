@@ -1,4 +1,4 @@
-"""`random`: fresh samples only, the baseline at equal budget and with the same warm starts."""
+"""`random`: fresh samples only. The baseline of the other strategies, at equal budget and with the same warm starts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rosearch.records.record import Record
 
 
 class RandomSearch(Strategy):
-    """Generations only group the samples; none depends on another's outcome."""
+    """Generations only group the samples: none depends on the outcome of another."""
 
     def best(self) -> list[Record]:
         """Eligible candidates by their scalar."""
@@ -26,7 +26,7 @@ class RandomSearch(Strategy):
         return self._config.population
 
     def _survive(self, newcomers: list[Individual]) -> None:
-        """Nobody breeds, so nobody needs to be kept."""
+        """Nobody breeds, so there is no population to keep."""
 
     def _parents(self, count: int, rng: random.Random) -> list[Individual]:
         return []

@@ -1,7 +1,7 @@
 """`rosearch`: evolution of one scalar fitness with an elite, as in the paper (arXiv 2106.03613).
 
-The paper publishes neither operators nor population; these are our own: the elite of all generations and
-the newest generation breed, parents are drawn by tournament.
+The paper publishes neither operators nor population. Ours: the elite of all generations and the newest generation
+breed, and tournaments draw the parents.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from rosearch.records.record import Record
 
 
 class RoSearch(Strategy):
-    """Scalar, elitist, generational."""
+    """Scalar, elitist, generational.
+
+    The elite is kept with its measurements: it is not distilled again.
+    """
 
     _population: tuple[Individual, ...] = ()
     _elite: tuple[Individual, ...] = ()
@@ -33,10 +36,11 @@ class RoSearch(Strategy):
         return toolbox
 
     def _size(self) -> int:
-        """The elite needs no second distillation, so later generations are smaller by it."""
+        """The population, in later generations less the elite, which needs no second distillation."""
         return self._config.population - (self._config.elite if self.generation else 0)
 
     def _survive(self, newcomers: list[Individual]) -> None:
+        """The population is the last elite with the newcomers; the best of it are the next elite."""
         self._population = (*self._elite, *newcomers)
         self._elite = tuple(self._toolbox.survive(list(self._population)))
 

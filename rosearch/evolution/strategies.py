@@ -1,8 +1,9 @@
-"""The strategies by their names in `evolution.strategy`."""
+"""The registry of search strategies, by their names in `evolution.strategy`. It lies apart for DEAP to load late."""
 
 from __future__ import annotations
 
-from rosearch.config.experiment import EvolutionConfig, FitnessConfig
+from rosearch.config.experiment import EvolutionConfig
+from rosearch.evolution.fitness import Yardstick
 from rosearch.evolution.kd_nas import KdNas
 from rosearch.evolution.nsga2 import Nsga2
 from rosearch.evolution.random_search import RandomSearch
@@ -18,16 +19,9 @@ STRATEGIES: dict[str, type[Strategy]] = {
 }
 
 
-def make_strategy(
-    config: EvolutionConfig,
-    fitness: FitnessConfig,
-    space: Space,
-    seed: int,
-    teacher_quality: float,
-    teacher_latency_ms: float | None = None,
-) -> Strategy:
-    """The strategy that the experiment names.
+def make_strategy(config: EvolutionConfig, space: Space, seed: int, yardstick: Yardstick) -> Strategy:
+    """The strategy that `evolution.strategy` names.
 
     Raises `BadInput` where a warm start cannot be fitted, or where the strategy does not search this kind of space.
     """
-    return STRATEGIES[config.strategy](config, fitness, space, seed, teacher_quality, teacher_latency_ms)
+    return STRATEGIES[config.strategy](config, space, seed, yardstick)

@@ -1,4 +1,4 @@
-"""What every search strategy keeps to: ask for a generation, be told what became of it, rank the winners."""
+"""The contract of all strategies: ask for a generation, tell its outcomes, rank the winners."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 
 from deap import base
 
-from rosearch.config.experiment import EvolutionConfig, FitnessConfig
-from rosearch.evolution.fitness import Fitness, score
+from rosearch.config.experiment import EvolutionConfig
+from rosearch.evolution.fitness import Fitness, Yardstick
 from rosearch.evolution.front import Scored, by_front
 from rosearch.evolution.toolbox import Individual
 from rosearch.evolution.variation import Novelty, warm_starts
@@ -19,36 +19,25 @@ from rosearch.space.space import Space
 
 
 class Strategy(ABC):
-    """A search by generations. One test suite holds every strategy to the following.
+    """A search by generations. One test suite holds every strategy to these rules:
 
-    - `ask` returns the proposals of the current generation, the same ones until `tell` closes it; no
-      architecture is ever proposed twice, and all generations together propose at most `config.candidates`:
-      fewer where the space holds no more, none when the search is finished.
-    - `tell` takes all records of the current generation, done or failed, in any order. What is asked next
-      depends on what was told and on the seed, on nothing else: a search resumes by constructing the strategy
-      and telling every complete generation again. The global `random` is left alone.
-    - A failed or non-finite candidate neither wins nor breeds. One behind a gate never wins; it breeds only
-      where those that may are fewer than half a population (or than two), and then the smallest violation
-      comes first.
+    - `ask` returns the proposals of the current generation, the same ones until `tell` closes it. No architecture is
+      proposed twice. All generations together propose at most `config.candidates`: fewer if the space holds no more,
+      none when the search is finished.
+    - `tell` takes all records of the current generation, done or failed, in any order. The next proposals depend on
+      the told records and the seed alone: a search resumes by constructing the strategy and telling every complete
+      generation again. The global `random` is left alone.
+    - A failed or non-finite candidate neither wins nor breeds. A candidate behind a gate never wins. It breeds only if
+      fewer than half a population (or than two) may, and then the smallest violation comes first.
     """
 
-    def __init__(
-        self,
-        config: EvolutionConfig,
-        fitness: FitnessConfig,
-        space: Space,
-        seed: int,
-        teacher_quality: float,
-        teacher_latency_ms: float | None = None,
-    ) -> None:
+    def __init__(self, config: EvolutionConfig, space: Space, seed: int, yardstick: Yardstick) -> None:
         """Raises `BadInput` where a warm start is unknown or cannot be fitted to the space."""
-        self.generation = 0  # the one that `ask` proposes and `tell` takes
+        self.generation = 0  # `ask` proposes it and `tell` takes it
         self._config = config
-        self._fitness = fitness
         self._space = space
         self._seed = seed
-        self._teacher_quality = teacher_quality
-        self._teacher_latency_ms = teacher_latency_ms
+        self._yardstick = yardstick
         self._founders = warm_starts(config, space)
         self._told: dict[str, Record] = {}
         self._scores: dict[str, Fitness] = {}
@@ -58,7 +47,7 @@ class Strategy(ABC):
 
     @property
     def finished(self) -> bool:
-        """Whether the budget is spent or the space used up."""
+        """True once the budget is spent or the space used up."""
         return not self.ask()
 
     @property
@@ -83,7 +72,7 @@ class Strategy(ABC):
         for record in ordered:
             self._told[record.id] = record
             if record.status == "done" and record.measurements is not None:
-                found = score(record.measurements, self._fitness, self._teacher_quality, self._teacher_latency_ms)
+                found = self._yardstick.score(record.measurements)
                 self._scores[record.id] = found
                 if found.finite:
                     newcomers.append(self._toolbox.individual(record, found))
@@ -95,10 +84,10 @@ class Strategy(ABC):
 
     @abstractmethod
     def best(self) -> list[Record]:
-        """All that may win, best first; empty where nobody may."""
+        """The records that may win, best first."""
 
     def front(self) -> list[Record]:
-        """Those winners that none dominates in robustness, accuracy and efficiency, by the scalar."""
+        """The winners that no other dominates in robustness, accuracy and efficiency, best scalar first."""
         fronts = by_front(self._scored())
         return fronts[0] if fronts else []
 
@@ -108,7 +97,7 @@ class Strategy(ABC):
 
     @abstractmethod
     def _size(self) -> int:
-        """How many proposals the current generation has where the budget allows."""
+        """The number of proposals of the current generation, before the budget cuts it."""
 
     @abstractmethod
     def _survive(self, newcomers: list[Individual]) -> None:
@@ -116,7 +105,7 @@ class Strategy(ABC):
 
     @abstractmethod
     def _parents(self, count: int, rng: random.Random) -> list[Individual]:
-        """`2 * count` parents in pairs; empty where nobody breeds."""
+        """`2 * count` parents, one pair after the other; empty if nobody breeds."""
 
     def _propose(self, rng: random.Random) -> list[Proposal]:
         count = min(self._size(), self._config.candidates - len(self._told))
@@ -130,7 +119,7 @@ class Strategy(ABC):
         return proposals
 
     def _descendants(self, count: int, novelty: Novelty, rng: random.Random) -> list[Proposal]:
-        """What follows from the generations before, at most `count` new proposals: here the offspring of parents."""
+        """At most `count` new proposals that follow from the generations before: here the offspring of parents."""
         parents = self._parents(count, rng)
         children = (
             novelty.offspring(pair, self._toolbox, self._config, rng) for pair in zip(parents[::2], parents[1::2])
@@ -138,7 +127,7 @@ class Strategy(ABC):
         return [child for child in children if child is not None]
 
     def _pool(self, eligible: list[Individual]) -> list[Individual]:
-        """Who may breed: the eligible, filled up with the gated of least violation where they are too few."""
+        """The individuals that may breed: the eligible and, if they are too few, the gated of least violation."""
         least = max(2, self._config.population // 2)
         return eligible + self._gated[: max(0, least - len(eligible))]
 

@@ -1,7 +1,7 @@
 """The DEAP toolbox: individuals with DEAP fitnesses, our operators, DEAP's selection on a private generator.
 
-DEAP's `creator` writes classes into a module's globals, so plain subclasses of `base.Fitness` are used; its
-selection draws from the global `random`, so all of it that draws is wrapped by `on_private_generator`.
+DEAP's `creator` writes classes into a module's globals, so plain subclasses of `base.Fitness` stand in for it. Its
+selection draws from the global `random`, so each selection that draws is wrapped by `on_private_generator`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class ObjectivesFitness(base.Fitness):  # type: ignore[misc]
 
 @dataclass(frozen=True, eq=False)
 class Individual:
-    """What DEAP selects: a genotype in canonical form, with the fitness that DEAP reads."""
+    """A genotype in canonical form, with the fitness that DEAP reads and selects by."""
 
     genotype: Genotype
     fitness: base.Fitness
@@ -65,7 +65,7 @@ def build_toolbox(space: Space, individual: Callable[[Record, Fitness], Individu
 
 
 def on_private_generator(select: Callable[..., list[Individual]]) -> Callable[..., list[Individual]]:
-    """A DEAP operator that takes `rng` and leaves the global `random` as it was."""
+    """The DEAP operator with a private generator `rng`; the global `random` is left as it was."""
 
     def selected(individuals: list[Individual], k: int, *, rng: random.Random, **settings: Any) -> list[Individual]:
         with _lent(rng):
@@ -85,5 +85,5 @@ def _lent(rng: random.Random) -> Iterator[None]:
 
 
 def _constrained(values: tuple[float, ...], score: Fitness) -> tuple[float, ...]:
-    """Deb's rule: the gated are below all others, by violation (DEAP's ConstrainedFitness does not order)."""
+    """Values by Deb's rule: the gated come below all others, by violation. DEAP's ConstrainedFitness has no order."""
     return values if score.eligible else (-1.0 - score.violation,) * len(values)

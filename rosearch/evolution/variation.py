@@ -1,4 +1,4 @@
-"""New proposals: founders, offspring, samples; none whose architecture was proposed before."""
+"""New proposals: founders, offspring, samples. No architecture is proposed twice."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ from rosearch.records.record import Proposal
 from rosearch.space.known import KNOWN, known_architecture
 from rosearch.space.space import Space
 
-BREEDING_TRIES = 12  # further mutations of a child whose architecture was met before
-SAMPLING_TRIES = 100  # samples all met before: then the space is nearly used up and is gone through in order
+BREEDING_TRIES = 12  # further mutations of a child whose architecture is known
+SAMPLING_TRIES = 100  # known samples in a row: the space is then nearly used up and is gone through in order
 
 
 def warm_starts(config: EvolutionConfig, space: Space) -> list[Proposal]:
-    """The named architectures, fitted to the space; of two that become the same the first stays.
+    """The named architectures, fitted to the space; of two that become equal the first stays.
 
-    Raises `BadInput` with every name that is unknown or cannot be fitted, and where they outnumber a
-    generation.
+    Raises `BadInput` with every name that is unknown or cannot be fitted, and for more names than a generation has.
     """
     problems: list[Problem] = []
     room = min(config.population, config.candidates)
@@ -48,7 +47,7 @@ def warm_starts(config: EvolutionConfig, space: Space) -> list[Proposal]:
 
 
 class Novelty:
-    """Hands out proposals, each architecture once. `seen` are the ids that were proposed before."""
+    """A source of proposals that gives each architecture once. `seen` are the ids proposed before."""
 
     def __init__(self, space: Space, seen: Iterable[str]) -> None:
         self._space = space
@@ -56,7 +55,7 @@ class Novelty:
         self._in_order: Iterator[Proposal] | None = None
 
     def admit(self, proposal: Proposal) -> bool:
-        """Whether its architecture is new; from now on it is not."""
+        """True if the architecture is new. From now on it is known."""
         new = proposal.genotype.id not in self._seen
         self._seen.add(proposal.genotype.id)
         return new
@@ -68,7 +67,7 @@ class Novelty:
         config: EvolutionConfig,
         rng: random.Random,
     ) -> Proposal | None:
-        """A child by crossover or mutation; one met before is mutated on, None after some tries of that."""
+        """A child by crossover or mutation. A known child is mutated on; None if it stays known after some tries."""
         first, second = parents
         ids: tuple[str, ...] = (first.record.id,)
         if first.record.id != second.record.id and rng.random() < config.crossover_probability:
@@ -86,7 +85,7 @@ class Novelty:
         return None
 
     def sample(self, rng: random.Random) -> Proposal | None:
-        """A fresh sample; None only where the space holds nothing that was not proposed."""
+        """A fresh sample; None only if all of the space was proposed."""
         for _ in range(SAMPLING_TRIES):
             proposal = Proposal(self._space.sample(rng).canonical(), "sample")
             if self.admit(proposal):

@@ -1,1 +1,1 @@
-"""All that candidates of one run are made of: prepared once by the driver, opened by each worker."""
+"""The materials of a run, which its candidates share: the driver prepares them once, each worker opens them."""

@@ -1,6 +1,6 @@
-"""What all candidates of a search for encoders share: a teacher as it is, and a corpus. Prepared once, then opened.
+"""The materials of a search for encoders: a teacher as it is, and a corpus.
 
-As `materials` for tasks: the driver's call tokenises the corpus, a worker's call finds it in the cache.
+The driver's call tokenises the corpus and leaves it in the cache; a worker's call finds it there.
 """
 
 from __future__ import annotations
@@ -11,27 +11,27 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoTokenizer
 
 from rosearch.config.experiment import Experiment
 from rosearch.data.corpus import Corpus, prepare_corpus
-from rosearch.errors import BadInput, Problem
+from rosearch.errors import BadInput, Problem, one_line
 from rosearch.evaluation.efficiency import teacher_cost
 from rosearch.materials.latency import teacher_latency
-from rosearch.materials.task import table_rows
 from rosearch.measurements import Quality, TeacherFacts
 from rosearch.models.device import resolve_device
-from rosearch.models.weights import folder_fingerprint, locate_weights
+from rosearch.models.lengths import table_rows
+from rosearch.models.places import folder_fingerprint, locate_weights
+from rosearch.models.saved import UNREADABLE, load_config, load_tokenizer
 from rosearch.progress import Progress, silent
 from rosearch.training.encoder import load_encoder
 from rosearch.training.layer_transfer import uniform_and_last
 
-FIDELITY = "fidelity"  # what stands for quality where there is no task, see `fidelity`
+FIDELITY = "fidelity"  # the metric of a run without a task, see `fidelity`
 
 
 @dataclass(frozen=True)
 class EncoderMaterials:
-    """Everything that a candidate reads and none changes."""
+    """Everything that the candidates of one search for encoders read and none changes."""
 
     teacher: Path
     tokenizer: Any
@@ -41,13 +41,22 @@ class EncoderMaterials:
 
     @property
     def identity(self) -> dict[str, str]:
-        """What a run cannot go on without: it compares all its candidates on one yardstick."""
+        """Fingerprints of corpus and teacher. A run compares all its candidates on one yardstick, so both must last."""
         parts = f"{self.corpus.key} {self.corpus.proxy} {self.corpus.held_out} {self.corpus.seed}"
         return {"corpus": parts, "teacher": folder_fingerprint(self.teacher)}
 
+    def measure_teacher(self, experiment: Experiment, progress: Progress = silent) -> TeacherFacts:
+        """The teacher's cost and shape; its fidelity to itself is 1. Measured once a run."""
+        model = load_encoder(self.teacher).to(self.device)
+        latency = teacher_latency(model, self.teacher, experiment, self.cache)
+        positions, token_types = table_rows(model.config)
+        quality = Quality(FIDELITY, 1.0, self.corpus.held_out)
+        cost = teacher_cost(model, experiment.evaluation.efficiency.tokens)
+        return TeacherFacts(quality, cost, positions, token_types, latency)
+
 
 def fidelity(loss: float) -> float:
-    """1 / (1 + the loss on the held-out blocks): 1 where nothing is lost, above 0 however much is (ours)."""
+    """1 / (1 + the loss on the held-out blocks), in 0..1; 1 means that nothing is lost (ours)."""
     return 1 / (1 + loss)
 
 
@@ -57,7 +66,7 @@ def _opened(experiment_json: str, cache: Path) -> EncoderMaterials:
 
 
 def open_encoder_materials(experiment: Experiment, cache: Path) -> EncoderMaterials:
-    """The materials of a worker: kept between the candidates that it runs."""
+    """The materials in a worker, kept for its next candidates."""
     return _opened(experiment.model_dump_json(), cache)
 
 
@@ -82,27 +91,15 @@ def find_encoder(experiment: Experiment, most_layers: int = 0) -> tuple[Path, An
     assert experiment.corpus is not None
     folder, length = locate_weights(experiment.teacher.model), experiment.corpus.block_length
     try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True)
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        config, tokenizer = load_config(folder), load_tokenizer(folder)
         positions, _ = table_rows(config)
         layers = int(config.num_hidden_layers)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except UNREADABLE as error:
         expected = "a folder with the configuration, weights and tokenizer of a transformers encoder"
-        got = f"{folder}: {' '.join(str(error).split())[:200]}"
-        raise BadInput(Problem("experiment", "teacher.model", expected, got)) from None
+        raise BadInput(Problem("experiment", "teacher.model", expected, f"{folder}: {one_line(error)}")) from None
     if length > positions:
         expected = f"at most {positions}, the positions of the teacher"
         raise BadInput(Problem("experiment", "corpus.block_length", expected, str(length)))
     if experiment.distillation.encoder.objective == "hidden_states" and most_layers:
         uniform_and_last(most_layers, layers)
     return folder, config, tokenizer
-
-
-def measure_encoder_teacher(materials: EncoderMaterials, experiment: Experiment) -> TeacherFacts:
-    """The teacher's cost and shape; its fidelity to itself is 1. The driver does it once a run."""
-    model = load_encoder(materials.teacher).to(materials.device)
-    config = experiment.evaluation.efficiency
-    latency = teacher_latency(model, materials.teacher, experiment, materials.cache)
-    positions, token_types = table_rows(model.config)
-    quality = Quality(FIDELITY, 1.0, materials.corpus.held_out)
-    return TeacherFacts(quality, teacher_cost(model, config.tokens), positions, token_types, latency)

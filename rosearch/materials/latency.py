@@ -1,7 +1,7 @@
-"""Latency where a fitness follows from it: measured by the driver while its workers wait, so that nothing else runs.
+"""The latency that a fitness depends on, measured by the driver while its workers wait: the machine is then quiet.
 
-On a GPU, and where nothing hangs on it, whoever has the model at hand times it: a second process on a GPU would not be
-quiet, and a process of its own costs some seconds.
+On a GPU a second process would not be quiet, so the process that holds the model times it. The same goes for latency
+that no fitness depends on: a process of its own costs some seconds.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from rosearch.space.genotype import Genotype
 def student_latencies(
     experiment: Experiment, genotypes: Sequence[Genotype], tokenizer: Path, cache: Path
 ) -> list[tuple[Latency, ...] | None]:
-    """Of each architecture at each batch size; None where its worker is to measure.
+    """The latency of each architecture at each batch size; None if its worker is to measure it.
 
-    `tokenizer` is the folder of the teacher's. Raises `RosearchError` where the measuring process fails.
+    `tokenizer` is the folder of the teacher's tokenizer. Raises `RosearchError` where the measuring process fails.
     """
     if not _quiet(experiment):
         return [None] * len(genotypes)
@@ -37,9 +37,9 @@ def student_latencies(
 
 
 def teacher_latency(model: PreTrainedModel, folder: Path, experiment: Experiment, cache: Path) -> float | None:
-    """The median in ms at the first batch size, measured now; None where nothing is timed.
+    """The teacher's median latency in ms at the first batch size; None if nothing is timed.
 
-    `model` is that of the folder. On a CPU it is the yardstick of the machine's table of latencies.
+    `model` is the model in `folder`. On a CPU its latency is the yardstick of the machine's table of latencies.
     """
     config, threads = experiment.evaluation.efficiency, experiment.execution.threads
     if not (config.repeats and config.batch_sizes):
@@ -47,7 +47,7 @@ def teacher_latency(model: PreTrainedModel, folder: Path, experiment: Experiment
     if _quiet(experiment):
         return LatencyTable(cache).yardstick(Subject(folder=folder), config, threads)[0].median_ms
     before = torch.get_num_threads()
-    torch.set_num_threads(threads)  # as the students that it is compared with
+    torch.set_num_threads(threads)  # as for the students
     try:
         return measure_latency(model, config.batch_sizes[0], config, model.device).median_ms
     finally:

@@ -1,6 +1,7 @@
-"""What an experiment needs beside its task and teacher: recipes of attacks, and word lists. Nothing is loaded.
+"""The resources that an experiment needs beside its task and teacher: recipes of attacks, and word lists.
 
-Asked for before anything is trained: what is missing would else come up in a worker, candidate after candidate.
+They are asked for before anything is trained, and nothing is loaded. A missing one would otherwise come up in a worker,
+candidate after candidate.
 """
 
 from __future__ import annotations
@@ -17,15 +18,15 @@ from rosearch.training.trainer import METHODS
 
 
 def attack_resources(experiment: Experiment) -> Resources:
-    """Where the word lists and models of the attacks are looked for; nothing is loaded yet."""
+    """The places of the word lists and models of the attacks; nothing is loaded yet."""
     return Resources(experiment.evaluation.robustness.resources)
 
 
 def find_recipes(experiment: Experiment, resources: Resources) -> dict[str, Recipe]:
-    """The recipe behind each name in both suites; none for regression, which is not attacked.
+    """The recipe behind each name in both suites. A regression has none: it is not attacked.
 
-    Raises `BadInput` for a name that is not known, or two names of one recipe where they must differ;
-    `MissingResource` with all that is not there, in one line.
+    Raises `BadInput` for an unknown name, or for two names of one recipe that must differ; `MissingResource` with
+    everything that is missing, in one line.
     """
     found: dict[str, Recipe] = {}
 
@@ -39,7 +40,7 @@ def find_recipes(experiment: Experiment, resources: Resources) -> dict[str, Reci
 
 
 def _check_differ(experiment: Experiment, resolved: dict[str, str]) -> None:
-    """`pwws` may stand for another recipe, which may be named as well: the rules of config hold of what is run."""
+    """Hold the recipes to the rules of the config. `pwws` may stand for another recipe that is named as well."""
     key, suites = "evaluation.robustness", experiment.evaluation.robustness
     search, report = ([resolved[name] for name in suite.attacks] for suite in (suites.search, suites.report))
     problems = [
@@ -55,7 +56,7 @@ def _check_differ(experiment: Experiment, resolved: dict[str, str]) -> None:
 
 
 def attack_names(experiment: Experiment) -> tuple[str, ...]:
-    """Each attack that an experiment names, once, in its order there."""
+    """Each attack that an experiment names, once, in the order of the file."""
     if not experiment.attacked:
         return ()
     suites = (experiment.evaluation.robustness.search, experiment.evaluation.robustness.report)
@@ -63,10 +64,10 @@ def attack_names(experiment: Experiment) -> tuple[str, ...]:
 
 
 def require_training(experiment: Experiment, encodings: Iterable[str]) -> None:
-    """What students that read words by `encodings`, and their method of distillation, need.
+    """Require the resources of the students' word encodings and of the method of distillation.
 
-    Raises `BadInput` for attacks to train on that are not known or have no class to flip, `MissingResource` with all
-    that is not there, in one line.
+    Raises `BadInput` for unknown attacks to train on, or attacks without a class to flip; `MissingResource` with
+    everything that is missing, in one line.
     """
     resources, config = attack_resources(experiment), experiment.distillation
     attacks = config.robust_kd.attacks if config.method == "robust_kd" else []
@@ -83,7 +84,7 @@ def require_training(experiment: Experiment, encodings: Iterable[str]) -> None:
 
 
 def _all_there(needs: Iterable[Callable[[], object]]) -> None:
-    """Raise one `MissingResource` with what each lacks, once."""
+    """Raise one `MissingResource` that names everything missing once."""
     missing: dict[str, None] = {}
     for need in needs:
         try:

@@ -1,6 +1,6 @@
-"""What all candidates of a run share: task, teacher, and the teacher's outputs. Prepared once, then only opened.
+"""The materials of a search for students of a task: the task, the teacher and its outputs.
 
-The driver's call does the long work (fine-tuning, the teacher's forward passes) and leaves it in the cache, keyed by
+The driver's call does the work (fine-tuning, tokenisation, forward passes) and leaves it in the cache, keyed by
 content; a worker's call finds it there.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from rosearch.config.experiment import Experiment, SuiteConfig
-from rosearch.data.loading import load_task
+from rosearch.data.loading import load_task, task_seed
 from rosearch.data.tasks import Split, Task
 from rosearch.data.tokens import TokenisedSplit, tokenise
 from rosearch.encodings.tokenizer import student_tokenizer
@@ -30,19 +30,20 @@ from rosearch.materials.latency import teacher_latency
 from rosearch.materials.required_resources import attack_resources, find_recipes
 from rosearch.measurements import Quality, Robustness, SingleSwaps, TeacherFacts
 from rosearch.models.device import resolve_device
-from rosearch.models.lengths import text_positions
+from rosearch.models.lengths import table_rows
+from rosearch.models.saved import load_classifier, load_tokenizer
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
 from rosearch.resources.resources import Resources
 from rosearch.student.inherit import check_initial
 from rosearch.training.outputs import TeacherOutputs, teacher_outputs
-from rosearch.training.teacher import load_teacher, prepare_teacher
+from rosearch.training.teacher import prepare_teacher
 from rosearch.training.trainer import required_layers
 
 
 @dataclass(frozen=True)
-class Materials:
-    """Everything that a candidate reads and none changes."""
+class TaskMaterials:
+    """Everything that the candidates of one search for students of a task read and none changes."""
 
     task: Task
     teacher: Path
@@ -53,7 +54,7 @@ class Materials:
     cache: Path
     max_length: int
     resources: Resources
-    attacks: tuple[str, ...]  # the recipes behind the names in both suites: `pwws` may stand for another
+    attacks: tuple[str, ...]  # the recipes behind the names in both suites
 
     def split(self, name: str) -> Split:
         """The texts and labels of `train`, `validation` or `test`."""
@@ -66,7 +67,7 @@ class Materials:
 
     @property
     def identity(self) -> dict[str, str]:
-        """What a run cannot go on without: it compares all its candidates on one yardstick."""
+        """Fingerprints of task, teacher and attacks. A run compares all its candidates on one yardstick."""
         return {
             "task": self.task.fingerprint,
             "teacher outputs": self.outputs.key,
@@ -74,23 +75,53 @@ class Materials:
         }
 
     def teacher_logits(self, name: str) -> Logits:
-        """The teacher's logits (rows, labels) of a split, as it reads it (computed at the first call, then opened)."""
+        """The teacher's logits (rows, labels) of a split by its own tokenizer, computed at the first call."""
         theirs = tokenise(self.split(name), load_tokenizer(self.teacher), self.max_length, self.cache)
         logits: Logits = teacher_outputs(self.teacher, theirs, (), self.cache, self.device).logits
         return logits
 
-    def read_as(self, encoding: str) -> Materials:
-        """The same for students whose source has this encoding: another tokenizer, and the rows as it reads them."""
+    def read_as(self, encoding: str) -> TaskMaterials:
+        """The same materials for students of a word encoding: its tokenizer, and the training rows tokenised by it."""
         tokenizer = student_tokenizer(self.tokenizer, encoding, self.task.train.texts, self.resources, self.cache)
         if tokenizer is self.tokenizer:
             return self
         train = tokenise(self.task.train, tokenizer, self.max_length, self.cache)
         return replace(self, tokenizer=tokenizer, train=train)
 
+    def measure_teacher(self, experiment: Experiment, progress: Progress = silent) -> TeacherFacts:
+        """The teacher's quality and robustness on the validation split, and its cost; measured once a run.
+
+        Raises `BadInput` where the teacher gives no finite outputs or cannot be attacked.
+        """
+        try:
+            return self._measure_teacher(experiment, progress)
+        except CandidateFailed as failure:
+            problem = Problem("experiment", "teacher.model", "a teacher that can be measured", str(failure))
+            raise BadInput(problem) from None
+
+    def _measure_teacher(self, experiment: Experiment, progress: Progress) -> TeacherFacts:
+        model, _ = load_classifier(self.teacher)
+        model.to(self.device).eval()
+        logits = predict(model, self.tokenised("validation"), self.device, 64, progress)
+        # The yardstick is measured on all rows, however hopeless.
+        suite = experiment.evaluation.robustness.search.model_copy(update={"hopeless": None})
+        under = run_suite(model, self, "validation", suite, attack_seed(experiment), progress)
+        positions, token_types = table_rows(model.config)
+        return TeacherFacts(
+            quality=quality_of(logits, self, "validation"),
+            cost=teacher_cost(model, experiment.evaluation.efficiency.tokens),
+            positions=positions,
+            token_types=token_types,
+            latency_ms=teacher_latency(model, self.teacher, experiment, self.cache),
+            robustness=under.robustness,
+            attacks=under.attacks,
+            single_swaps=under.single_swaps,
+        )
+
 
 @dataclass(frozen=True)
 class UnderAttack:
-    """What a suite measured: the worst case of each row, each attack alone, single swaps. Regression has none."""
+    """The results of a suite: the worst case of each row, each attack alone, single swaps. A regression has none."""
 
     robustness: Robustness | None = None
     attacks: tuple[Robustness, ...] = ()
@@ -98,26 +129,26 @@ class UnderAttack:
 
 
 @lru_cache(maxsize=1)  # a worker's candidates are all of one run
-def _opened(experiment_json: str, cache: Path) -> Materials:
+def _opened(experiment_json: str, cache: Path) -> TaskMaterials:
     return prepare_materials(Experiment.model_validate_json(experiment_json), cache)
 
 
-def open_materials(experiment: Experiment, cache: Path) -> Materials:
-    """The materials of a worker: kept between the candidates that it runs."""
+def open_materials(experiment: Experiment, cache: Path) -> TaskMaterials:
+    """The materials in a worker, kept for its next candidates."""
     return _opened(experiment.model_dump_json(), cache)
 
 
-def prepare_materials(experiment: Experiment, cache: Path, progress: Progress = silent) -> Materials:
+def prepare_materials(experiment: Experiment, cache: Path, progress: Progress = silent) -> TaskMaterials:
     """Load the task, fine-tune the teacher where needed, tokenise, and compute the teacher's outputs.
 
-    Raises `BadInput` for data or a teacher that do not fit, `MissingResource` for what is not there, that of the
-    attacks first of all.
+    Raises `BadInput` for data or a teacher that do not fit; `MissingResource` for missing resources, those of the
+    attacks first.
     """
     resources = attack_resources(experiment)
     attacks = tuple(recipe.name for recipe in find_recipes(experiment, resources).values())
     materials = gather_materials(experiment, cache, progress, attacks=attacks)
     if experiment.fitness.reward is not None:
-        materials.teacher_logits("validation")  # what candidates are held against: computed here, once
+        materials.teacher_logits("validation")  # computed once, here: a reward compares candidates with them
     return materials
 
 
@@ -129,11 +160,11 @@ def gather_materials(
     attacks: tuple[str, ...] = (),
     task: Task | None = None,
     tokenizer: Any = None,
-) -> Materials:
-    """As `prepare_materials`, for whoever has resolved the attacks or runs none.
+) -> TaskMaterials:
+    """Prepare the materials without a look at the attacks: they are resolved already, or none is run.
 
-    `task` is the experiment's, where it is loaded already. `tokenizer` is the student's where it is not the teacher's:
-    rows are then tokenised by both, and the teacher's outputs are those of its own encoding, row by row.
+    `task` is the experiment's task if it is loaded already. `tokenizer` is the student's if it is not the teacher's:
+    rows are then tokenised by both, and the teacher's outputs are for its own tokens, row by row.
     """
     device = resolve_device(experiment.execution.device)
     task = task or load_task(experiment.require_task(), task_seed(experiment))
@@ -148,64 +179,13 @@ def gather_materials(
     if tokenizer is not None:
         train = tokenise(task.train, tokenizer, max_length, cache)
     resources = attack_resources(experiment)
-    return Materials(task, folder, tokenizer or theirs, train, outputs, device, cache, max_length, resources, attacks)
-
-
-def task_seed(experiment: Experiment) -> int:
-    """The seed of what is drawn of the data: the validation rows, a sample of training rows, the generated task."""
-    return derive_seed(experiment.seed, "task")
-
-
-def load_tokenizer(folder: Path) -> Any:
-    """The tokenizer saved with a teacher."""
-    from transformers import AutoTokenizer
-
-    return AutoTokenizer.from_pretrained(folder)
-
-
-def measure_teacher(materials: Materials, experiment: Experiment, progress: Progress = silent) -> TeacherFacts:
-    """The teacher's quality and robustness on the validation split, and its cost; the driver does it once a run.
-
-    Raises `BadInput` where the teacher itself gives no finite outputs or cannot be attacked.
-    """
-    try:
-        return _measure_teacher(materials, experiment, progress)
-    except CandidateFailed as failure:
-        problem = Problem("experiment", "teacher.model", "a teacher that can be measured", str(failure))
-        raise BadInput(problem) from None
-
-
-def _measure_teacher(materials: Materials, experiment: Experiment, progress: Progress) -> TeacherFacts:
-    model, _ = load_teacher(materials.teacher)
-    model.to(materials.device).eval()
-    config = experiment.evaluation.efficiency
-    logits = predict(model, materials.tokenised("validation"), materials.device, 64, progress)
-    # The yardstick is measured on all rows, however hopeless.
-    suite = experiment.evaluation.robustness.search.model_copy(update={"hopeless": None})
-    under = attack(model, materials, "validation", suite, attack_seed(experiment), progress)
-    positions, token_types = table_rows(model.config)
-    return TeacherFacts(
-        quality=quality_of(logits, materials, "validation"),
-        cost=teacher_cost(model, config.tokens),
-        positions=positions,
-        token_types=token_types,
-        latency_ms=teacher_latency(model, materials.teacher, experiment, materials.cache),
-        robustness=under.robustness,
-        attacks=under.attacks,
-        single_swaps=under.single_swaps,
+    return TaskMaterials(
+        task, folder, tokenizer or theirs, train, outputs, device, cache, max_length, resources, attacks
     )
 
 
-def table_rows(config: Any) -> tuple[int, int]:
-    """Positions and token types of a teacher, as many as its students get. `AttributeError` where it names none."""
-    positions = text_positions(config)
-    if positions is None:
-        raise AttributeError("a configuration without max_position_embeddings")
-    return positions, max(1, int(getattr(config, "type_vocab_size", 1)))
-
-
-def quality_of(logits: Logits, materials: Materials, split: str) -> Quality:
-    """Quality from the logits of a split, with a word on constant predictors and classes that are given up."""
+def quality_of(logits: Logits, materials: TaskMaterials, split: str) -> Quality:
+    """Quality from the logits (rows, labels) of a split, with a warning on constant predictors and lost classes."""
     task, labels = materials.task, materials.split(split).labels
     quality = measure_quality(logits, labels, task.problem, task.metric)
     if task.problem == "regression":
@@ -214,14 +194,14 @@ def quality_of(logits: Logits, materials: Materials, split: str) -> Quality:
 
 
 def attack_seed(experiment: Experiment, purpose: str = "attack") -> int:
-    """The seed of the attacked rows and letters: one for all candidates, so that they are compared on the same text."""
+    """The seed of the attacked rows and letters. All candidates share it: they are attacked on the same text."""
     return derive_seed(experiment.seed, purpose)
 
 
-def attack(
-    model: Any, materials: Materials, split: str, config: SuiteConfig, seed: int, progress: Progress
+def run_suite(
+    model: Any, materials: TaskMaterials, split: str, config: SuiteConfig, seed: int, progress: Progress
 ) -> UnderAttack:
-    """A teacher or student under a suite of attacks on a split; nothing for regression, which has no class to flip."""
+    """Attack a teacher or student with a suite on a split. A regression has no class to flip: it gets no results."""
     if materials.task.problem == "regression":
         return UnderAttack()
     rows = materials.split(split)

@@ -1,15 +1,13 @@
-"""What a candidate of a search and `rosearch distil` have in common: a student, its inputs, its weights on disk."""
+"""A fresh student and the inputs of its training: shared by a search and `rosearch distil`."""
 
 from __future__ import annotations
 
-import secrets
-import shutil
 from pathlib import Path
-from typing import Any
 
 from rosearch.config.distillation import DistillationConfig
 from rosearch.evaluation.adversary import StudentAdversary
-from rosearch.materials.task import Materials
+from rosearch.materials.task import TaskMaterials
+from rosearch.models.saved import load_classifier
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
 from rosearch.space.genotype import Genotype
@@ -17,21 +15,20 @@ from rosearch.student.build import build_student, inherit_embeddings
 from rosearch.student.inherit import inherit_operations, load_initial
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification
 from rosearch.training.method import Adversary, TrainingInputs
-from rosearch.training.teacher import load_teacher
 
 
 def fresh_student(
     genotype: Genotype,
-    materials: Materials,
+    materials: TaskMaterials,
     config: DistillationConfig,
     *,
     seed: int,
     positions: int,
     token_types: int,
 ) -> StudentForSequenceClassification:
-    """A student of an architecture for the task of the materials, on their device, with what it inherits.
+    """An untrained student for the task of the materials, on their device, with the weights that it inherits.
 
-    `positions` and `token_types` are the rows of the teacher's tables. Equal seeds give equal students.
+    `positions` and `token_types` are the sizes of the teacher's tables. Equal seeds give equal students.
     """
     tokenizer = materials.tokenizer
     student = build_student(
@@ -47,7 +44,7 @@ def fresh_student(
         pieces=tokenizer.convert_ids_to_tokens(range(len(tokenizer))),
     )
     if config.inherit_embeddings:
-        inherit_embeddings(student, load_teacher(materials.teacher)[0], getattr(tokenizer, "source_ids", None))
+        inherit_embeddings(student, load_classifier(materials.teacher)[0], getattr(tokenizer, "source_ids", None))
     if config.initial is not None:
         inherit_operations(student, load_initial(config.initial))
     student.to(materials.device)
@@ -55,14 +52,14 @@ def fresh_student(
 
 
 def training_inputs(
-    materials: Materials,
+    materials: TaskMaterials,
     config: DistillationConfig,
     *,
     seed: int,
     resources: Path | None = None,
     progress: Progress = silent,
 ) -> TrainingInputs:
-    """All that a method of distillation stands on, on the training rows of the materials."""
+    """The inputs of a method of distillation, on the training rows of the materials."""
     return TrainingInputs(
         config=config,
         problem=materials.task.problem,
@@ -82,8 +79,8 @@ def training_inputs(
     )
 
 
-def _adversary(materials: Materials, seed: int) -> Adversary | None:
-    """Who attacks a student while it is trained; nobody for regression, which has no class to flip."""
+def _adversary(materials: TaskMaterials, seed: int) -> Adversary | None:
+    """The adversary of a student in training; none for a regression, which has no class to flip."""
     if materials.task.problem == "regression":
         return None
     return StudentAdversary(
@@ -96,16 +93,3 @@ def _adversary(materials: Materials, seed: int) -> Adversary | None:
         cache=materials.cache,
         seed=seed,
     )
-
-
-def save_whole(folder: Path, *parts: Any) -> None:
-    """`save_pretrained` models and tokenizers as a whole or not at all: a kill leaves no half-written folder."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")  # not mkdtemp, whose mode ignores the umask
-    try:
-        for part in parts:
-            part.save_pretrained(draft)
-        shutil.rmtree(folder, ignore_errors=True)
-        draft.replace(folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)

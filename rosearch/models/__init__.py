@@ -1,1 +1,1 @@
-"""Any transformers model: where its weights lie, how long a text it reads, and the device that it runs on."""
+"""Any transformers model: the place of its weights, reading and saving, its head, its lengths, its device."""

@@ -29,12 +29,12 @@ def resolve_device(name: str) -> torch.device:
     if name != "cpu" and int(match.group(1) or 0) >= count:
         seen = f"torch sees {count} CUDA device{'s' if count != 1 else ''}"
         fix = "use -o execution.device=auto (or cpu), or install a torch built for your GPU"
-        raise MissingResource(f"execution.device: {name} is not there ({seen}); {fix}")
+        raise MissingResource(f"{name} is not there ({seen})", fix, "execution.device")
     return torch.device(name)
 
 
 def resolve_precision(device: torch.device, precision: str) -> Precision:
-    """`auto` is bfloat16 where the hardware multiplies it natively, else float32; others are as they say."""
+    """`auto` is bfloat16 where the hardware multiplies it natively, else float32; other names stand for themselves."""
     if precision == "auto":
         return "bfloat16" if _has_bfloat16(device) else "float32"
     return "bfloat16" if precision == "bfloat16" else "float32"
@@ -44,9 +44,9 @@ def resolve_precision(device: torch.device, precision: str) -> Precision:
 def autocast(device: torch.device, precision: Precision, *, training: bool = False) -> Iterator[None]:
     """Forward passes inside run in `precision`; weights, losses and optimiser states stay float32.
 
-    `training` says that a backward pass follows. On CPU in bfloat16 it then keeps torch off its fused
-    attention, whose backward is 2 to 9 times slower there than the plain products (measured: torch 2.13, AMX,
-    13 to 128 tokens). Without a backward pass the fused one is the faster.
+    `training` says that a backward pass follows. On a CPU in bfloat16 torch's fused attention is then switched off: its
+    backward pass is 2 to 9 times slower there than plain products (measured: torch 2.13, AMX, 13 to 128 tokens).
+    Without a backward pass the fused one is faster.
     """
     with ExitStack() as stack:
         if precision == "bfloat16":
@@ -58,8 +58,8 @@ def autocast(device: torch.device, precision: Precision, *, training: bool = Fal
 
 @contextmanager
 def _plain_attention() -> Iterator[None]:
-    """Attention as two products and a softmax, in bfloat16 (unless told, torch upcasts them: half the speed)."""
-    cuda = torch.backends.cuda  # the switch is named so, but the CPU reads it too
+    """Attention as two products and a softmax, in bfloat16; by default torch upcasts them, at half the speed."""
+    cuda = torch.backends.cuda  # the CPU reads this switch too, in spite of its name
     allowed = bool(cuda.fp16_bf16_reduction_math_sdp_allowed())  # type: ignore[no-untyped-call]
     cuda.allow_fp16_bf16_reduction_math_sdp(True)
     try:
@@ -74,6 +74,6 @@ def _has_bfloat16(device: torch.device) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type != "cpu":
         return False
-    # x86 only: torch has no public question for it, and the private ones differ by version.
+    # x86 only. Torch has no public function for this, and the private ones differ by version.
     checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(bool(getattr(torch.cpu, name, bool)()) for name in checks)

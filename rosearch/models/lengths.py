@@ -1,8 +1,10 @@
-"""How long a text a model of transformers reads: the rows of its position table that texts can have."""
+"""How long a text a transformers model reads."""
 
 from __future__ import annotations
 
 from typing import Any
+
+_LONGEST = 512  # tokens, of models and tokenizers that name no limit
 
 
 def text_positions(config: Any) -> int | None:
@@ -15,3 +17,17 @@ def text_positions(config: Any) -> int | None:
     if not isinstance(positions, int):
         return None
     return positions - (config.pad_token_id + 1) if "roberta" in kind or kind == "camembert" else positions
+
+
+def longest_input(config: Any, tokenizer: Any) -> int:
+    """Tokens that a model reads at most, by its configuration and its tokenizer; 512 where neither names a limit."""
+    stated = [limit for limit in (text_positions(config), tokenizer.model_max_length) if isinstance(limit, int)]
+    return min((limit for limit in stated if 0 < limit < 10**6), default=_LONGEST)
+
+
+def table_rows(config: Any) -> tuple[int, int]:
+    """Positions and token types of a teacher: its students get as many. `AttributeError` without positions."""
+    positions = text_positions(config)
+    if positions is None:
+        raise AttributeError("a configuration without max_position_embeddings")
+    return positions, max(1, int(getattr(config, "type_vocab_size", 1)))

@@ -1,1 +1,1 @@
-"""What a run remembers: measurements, records, their store (SQLite) and the folder that holds it all."""
+"""The records of a run, their store (SQLite), and the folder that holds it all."""

@@ -1,4 +1,4 @@
-"""One candidate of a run: what it is, where it came from, what became of it."""
+"""One candidate of a run: its architecture, its origin, its outcome."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ Status = Literal["pending", "running", "done", "failed"]
 
 @dataclass(frozen=True)
 class Proposal:
-    """What a strategy asks for. `origin` names how it was made: sample, warm_start:NAME, mutation:NAME, crossover.
+    """An architecture that a strategy asks for. `origin` names how it was made.
 
-    `chosen:REWARD` was the best predicted; `sample:REWARD` was drawn, and this was predicted of it, unseen.
+    The origins are `sample`, `warm_start:NAME`, `mutation:NAME`, `crossover`, and two of `kd_nas`: `chosen:REWARD` had
+    the best predicted reward, `sample:REWARD` was drawn at random, with the reward that was predicted before.
     """
 
     genotype: Genotype
@@ -27,7 +28,7 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a candidate has no measurements."""
+    """The reason why a candidate has no measurements."""
 
     kind: FailureKind
     stage: str
@@ -40,7 +41,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a worker returns for one candidate: measurements or a failure, and seconds per stage."""
+    """The return of a worker for one candidate: measurements or a failure, and seconds per stage."""
 
     measurements: Measurements | None
     failure: Failure | None = None
@@ -49,12 +50,12 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Record:
-    """A row of the run. `number` counts proposals from 1 in the order they were asked; it never depends on workers."""
+    """A row of the run. `number` counts proposals from 1 in the order of asking; workers have no say in it."""
 
     number: int
     role: Role
-    generation: int  # 0 the first; baselines and finalists carry -1
-    replicate: int  # 0, but for finalists
+    generation: int  # from 0; baselines and finalists carry -1
+    replicate: int  # 0 for all but finalists
     genotype: Genotype
     origin: str
     parents: tuple[str, ...]
@@ -63,7 +64,7 @@ class Record:
     measurements: Measurements | None = None
     failure: Failure | None = None
     seconds: dict[str, float] = field(default_factory=dict)
-    name: str = ""  # of a baseline
+    name: str = ""  # the baseline's
 
     @property
     def id(self) -> str:
@@ -72,6 +73,6 @@ class Record:
 
     @property
     def label(self) -> str:
-        """What tables call it: its name or the start of its id, and of a finalist which retraining it is, from 0."""
+        """The name in tables: the own name or the start of the id; a finalist's ends with its replicate."""
         called = self.name or self.id[:8]
         return f"{called}.{self.replicate}" if self.role == "finalist" else called

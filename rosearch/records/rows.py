@@ -1,4 +1,4 @@
-"""The tables of a store, and records as their rows."""
+"""The tables of a store, with records and facts as their rows."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from dataclasses import asdict
 from typing import Any
 
 import sqlalchemy as sql
+from pydantic import TypeAdapter
 
 from rosearch import measurements
+from rosearch.measurements import TeacherFacts
 from rosearch.records.record import Failure, Outcome, Record
 from rosearch.space.genotype import Genotype
 
-FORMAT = 1  # of the tables below; a file with a higher one was written by a newer rosearch
+FORMAT = 1  # the number of the layout below; a file with a higher one is of a newer rosearch
 
 TABLES = sql.MetaData()
 META = sql.Table(
@@ -29,7 +31,7 @@ RECORDS = sql.Table(
     sql.Column("generation", sql.Integer, nullable=False),
     sql.Column("replicate", sql.Integer, nullable=False),
     sql.Column("genotype_id", sql.Text, nullable=False),
-    sql.Column("genotype", sql.Text, nullable=False),  # JSON, as all columns below that hold more than a word
+    sql.Column("genotype", sql.Text, nullable=False),  # JSON, as in all columns below with more than a word
     sql.Column("origin", sql.Text, nullable=False),
     sql.Column("parents", sql.Text, nullable=False),
     sql.Column("seed", sql.BigInteger, nullable=False),
@@ -43,6 +45,9 @@ RECORDS = sql.Table(
     sql.CheckConstraint("(status = 'done') = (measurements IS NOT NULL)", "done_is_measured"),
     sql.CheckConstraint("(status = 'failed') = (failure IS NOT NULL)", "failed_has_a_reason"),
 )
+
+
+_TEACHER: TypeAdapter[TeacherFacts] = TypeAdapter(TeacherFacts)
 
 
 def to_row(record: Record) -> dict[str, Any]:
@@ -64,7 +69,7 @@ def to_row(record: Record) -> dict[str, Any]:
 
 
 def outcome_columns(outcome: Outcome) -> dict[str, str | None]:
-    """The part of a row that an outcome fills."""
+    """The columns of a row that an outcome fills."""
     measured, failure = outcome.measurements, outcome.failure
     return {
         "measurements": None if measured is None else measurements.to_json(measured),
@@ -74,7 +79,7 @@ def outcome_columns(outcome: Outcome) -> dict[str, str | None]:
 
 
 def from_row(row: sql.RowMapping) -> Record:
-    """The inverse of `to_row`. Raises `ValueError` and its like on a row of another shape."""
+    """The inverse of `to_row`. Raises `ValueError`, `KeyError`, `TypeError` or `AttributeError` on another shape."""
     measured, failure = row["measurements"], row["failure"]
     return Record(
         number=row["number"],
@@ -91,3 +96,14 @@ def from_row(row: sql.RowMapping) -> Record:
         seconds=json.loads(row["seconds"]),
         name=row["name"],
     )
+
+
+def teacher_to_data(teacher: TeacherFacts) -> dict[str, Any]:
+    """A teacher's facts as plain data, in the form of `META` and of `--json`."""
+    data: dict[str, Any] = _TEACHER.dump_python(teacher, mode="json")
+    return data
+
+
+def teacher_from_data(data: Any) -> TeacherFacts:
+    """The inverse of `teacher_to_data`. Raises `ValueError` on data of another shape."""
+    return _TEACHER.validate_python(data)

@@ -8,16 +8,15 @@ Its layout::
     ├── search_space.yaml    the space it searches
     ├── students/            trained weights: ID/ of a candidate, baseline-ID-0/, finalist-ID-REPLICATE/
     ├── tokenizer/           the teacher's, which all students share
-    ├── tables/              what `stats` writes
-    ├── unfinished/          while finalists are trained: what each goes on from after a kill
-    └── lock, driver         whose process works on it
+    ├── tables/              the tables of `stats`
+    ├── unfinished/          while finalists are trained: the checkpoints that they go on from after a kill
+    └── lock, driver         the process that works on it
 """
 
 from __future__ import annotations
 
 import os
 import re
-import secrets
 import shutil
 import socket
 from collections.abc import Iterator
@@ -27,18 +26,18 @@ from pathlib import Path
 from typing import Self
 
 import yaml
-from filelock import FileLock, Timeout
 
 from rosearch.config.experiment import Experiment
 from rosearch.config.file import load_snapshot
 from rosearch.errors import RunError
+from rosearch.files import draft_beside, remove_whole, settle, try_lock, write_whole
 from rosearch.records.record import Record
 from rosearch.records.store import Store
 
 
 @dataclass(frozen=True)
 class RunDirectory:
-    """Where everything of a run lies. Made by `create` or `open`."""
+    """The folder of a run and the places in it. Made by `create` or `open`."""
 
     path: Path
 
@@ -46,18 +45,15 @@ class RunDirectory:
     def create(cls, root: Path, experiment: Experiment) -> Self:
         """A new folder below `root`, numbered after its name, with snapshots and an empty store.
 
-        It is filled aside and renamed, so that a kill leaves a whole run or none. Raises `RunError` where
-        `root` cannot be written or the search space cannot be read.
+        It is written whole or not at all. Raises `RunError` where `root` cannot be written or the search space cannot
+        be read.
         """
         try:
-            root.mkdir(parents=True, exist_ok=True)
-            draft = root / f".{experiment.name}.{secrets.token_hex(4)}.draft"
-            try:
+            with draft_beside(root / experiment.name) as draft:
                 draft.mkdir()
                 _fill(cls(draft), experiment)
+                settle(draft)
                 return cls(_rename_to_next(draft, root, experiment.name))
-            finally:
-                shutil.rmtree(draft, ignore_errors=True)
         except OSError as error:
             raise RunError(f"{root}: a run cannot be made there: {error}") from error
 
@@ -101,25 +97,21 @@ class RunDirectory:
         return self.path / "tokenizer"
 
     def student_folder(self, record: Record) -> Path:
-        """Where a record's weights lie, if they are kept; no two records share a folder."""
+        """The folder of a record's weights, where they are kept; no two records share one."""
         if record.role == "candidate":
             return self.students / record.id
         return self.students / f"{record.role}-{record.id}-{record.replicate}"
 
     def remove_student(self, record: Record) -> None:
-        """Deletes a record's weights, whole or not at all; nothing happens where there are none."""
-        folder = self.student_folder(record)
-        if folder.is_dir():
-            draft = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
-            folder.rename(draft)
-            shutil.rmtree(draft, ignore_errors=True)
+        """Deletes a record's weights whole or not at all; nothing happens where there are none."""
+        remove_whole(self.student_folder(record))
 
     def unfinished_folder(self, record: Record) -> Path:
-        """Where a record's training keeps what it goes on from; no two records share a folder."""
+        """The folder of a record's checkpoint; no two records share one."""
         return self.path / "unfinished" / self.student_folder(record).name
 
     def remove_unfinished(self, record: Record) -> None:
-        """Removes it, and the folder of all once it is empty; nothing happens where there is none."""
+        """Removes a record's checkpoint, and the folder of all once it is empty. Nothing happens without one."""
         folder = self.unfinished_folder(record)
         shutil.rmtree(folder, ignore_errors=True)
         with suppress(OSError):
@@ -131,18 +123,17 @@ class RunDirectory:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Keeps other drivers out for as long as it is held; the system releases it when its process dies.
+        """Keeps other drivers out while it is held; the system releases it when the process dies.
 
         Raises `RunError` where another process holds it.
         """
-        lock = FileLock(self.path / "lock", thread_local=False)
         driver = self.path / "driver"
         try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            raise RunError(f"{self.path}: another process is working on it ({_who(driver)})") from None
+            lock = try_lock(self.path / "lock")
         except OSError as error:
             raise RunError(f"{self.path}: it cannot be locked: {error}") from error
+        if lock is None:
+            raise RunError(f"{self.path}: another process is working on it ({_who(driver)})")
         try:
             write_whole(driver, f"pid {os.getpid()} on {socket.gethostname()}")
             self._remove_drafts()
@@ -152,22 +143,9 @@ class RunDirectory:
             lock.release()
 
     def _remove_drafts(self) -> None:
-        """Removes the hidden folders that a process killed while writing or deleting weights has left."""
+        """Removes the hidden folders of processes that were killed while they wrote or deleted weights."""
         for draft in self.students.glob(".*"):
             shutil.rmtree(draft, ignore_errors=True)
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Writes a text file that is there as a whole or not at all, also after a kill or a power cut."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with draft.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _fill(run: RunDirectory, experiment: Experiment) -> None:
@@ -180,7 +158,7 @@ def _fill(run: RunDirectory, experiment: Experiment) -> None:
 
 
 def _rename_to_next(draft: Path, root: Path, name: str) -> Path:
-    """Renames to the first number after all that are taken (meanwhile, perhaps: then to the one after it)."""
+    """Renames to the first number after all that are taken; where that is taken meanwhile, to the next."""
     pattern = re.compile(re.escape(name) + r"-(\d{4,})")
     number = max((int(match[1]) for path in root.iterdir() if (match := pattern.fullmatch(path.name))), default=0)
     while True:

@@ -1,46 +1,48 @@
 """The records of one run in one SQLite file.
 
-Write-ahead log and synchronous FULL: what a call has returned from survives `kill -9` and a power cut, and
-any number of processes may read while the one driver writes. What belongs together is one transaction: a
-generation is proposed whole or not at all.
+Write-ahead log and synchronous FULL: the effect of a finished call survives `kill -9` and a power cut, and any number
+of processes may read while the one driver writes. Each call is one transaction: a generation is proposed whole or not
+at all.
 """
 
 from __future__ import annotations
 
 import json
-import secrets
-import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Self
 
 import sqlalchemy as sql
-from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.pool import QueuePool
 
-from rosearch.errors import RunError
+from rosearch.errors import RunError, one_line
+from rosearch.files import whole
+from rosearch.measurements import TeacherFacts
 from rosearch.records.record import Outcome, Record, Role
-from rosearch.records.rows import FORMAT, META, RECORDS, TABLES, from_row, outcome_columns, to_row
+from rosearch.records.rows import (
+    FORMAT,
+    META,
+    RECORDS,
+    TABLES,
+    from_row,
+    outcome_columns,
+    teacher_from_data,
+    teacher_to_data,
+    to_row,
+)
+from rosearch.records.sqlite import ADVICE, reading_engine, transaction, writing_engine
 
-_BUSY_S = 30.0  # how long a reader waits for the moment in which the driver resets the log
-
-# What to do about the errors that SQLite reports, by a part of its message.
-_ADVICE = {
-    "malformed": "The file is damaged: restore a copy, or start a new run",
-    "not a database": "The file is damaged: restore a copy, or start a new run",
-    "disk is full": "Free some space, then `rosearch resume`",
-    "locked": "Another process is writing: try again",
-    "readonly": "Check that the file and its folder may be written",
-    "unable to open": "Check that the file and its folder may be read and written",
-}
+_TEACHER, _MATERIALS, _FINISHED = "teacher", "materials", "finished"  # keys of the facts of a run
 
 
 class Store:
     """The records and facts of one run. One process writes (`RunDirectory.lock`), any number read.
 
-    Made by `create` or `open`; a context manager. Every method raises `RunError`, in one line, where the file
-    is damaged, the disk is full, or a record is not in the state that the call needs.
+    >>> with Store.open(run.store, read_only=True) as store:
+    ...     store.records("candidate")
+
+    Every method raises `RunError`, in one line, where the file is damaged, the disk is full, or a record is not in the
+    state that the call needs.
     """
 
     def __init__(self, path: Path, engine: sql.Engine) -> None:
@@ -49,30 +51,29 @@ class Store:
 
     @classmethod
     def create(cls, path: Path) -> Self:
-        """A new, empty store, opened for writing. It appears under its name only when it is complete."""
+        """A new, empty store, opened for writing. It gets its name only when it is complete."""
         if path.exists():
             raise RunError(f"{path}: expected no file there, got one: a store is never overwritten")
-        draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        store = cls(draft, _writing_engine(draft, "mode=rwc", "PRAGMA journal_mode=WAL"))  # the file keeps it
-        with store._transaction() as connection:
-            TABLES.create_all(connection)
-            connection.execute(META.insert(), {"key": "format", "value": json.dumps(FORMAT)})
-        store.close()
-        draft.replace(path)
+        with whole(path) as draft:
+            store = cls(draft, writing_engine(draft, "mode=rwc", "PRAGMA journal_mode=WAL"))  # the file keeps it
+            with store._transaction() as connection:
+                TABLES.create_all(connection)
+                connection.execute(META.insert(), {"key": "format", "value": json.dumps(FORMAT)})
+            store.close()
         return cls.open(path)
 
     @classmethod
     def open(cls, path: Path, *, read_only: bool = False) -> Self:
-        """The store of a run. With `read_only`, also while a driver writes, or in a write-protected folder.
+        """The store of a run. `read_only` works while a driver writes, and in a write-protected folder.
 
-        Raises `RunError` where there is none, where it is damaged, or where a newer rosearch has written it.
+        Raises `RunError` where there is no store, where it is damaged, or where a newer rosearch has written it.
         """
         if not path.is_file():
             raise RunError(f"{path}: expected the records of a run, got no such file")
-        store = cls(path, _reading_engine(path) if read_only else _writing_engine(path, "mode=rw"))
+        store = cls(path, reading_engine(path) if read_only else writing_engine(path, "mode=rw"))
         try:
             store._check_format()
-            if not read_only:  # a search that goes on must not find the damage hours later
+            if not read_only:  # a resumed search must not find damage hours later
                 store._check_pages()
         except BaseException:
             store.close()
@@ -90,7 +91,7 @@ class Store:
         self.close()
 
     def propose(self, records: Sequence[Record]) -> None:
-        """Adds records, all or none; a number or (role, genotype, replicate) that is there is refused."""
+        """Adds records, all or none. A number, or a (role, genotype, replicate), that exists is refused."""
         rows = [to_row(record) for record in records]
         if rows:
             with self._transaction() as connection:
@@ -101,7 +102,7 @@ class Store:
         self._change(number, ("pending",), status="running")
 
     def finish(self, number: int, outcome: Outcome) -> None:
-        """Stores what became of a record that is pending or running; a second outcome is refused.
+        """Stores the outcome of a record that is pending or running; a second outcome is refused.
 
         Raises `ValueError` where the outcome is neither measured nor failed, is both, or is not finite.
         """
@@ -111,7 +112,7 @@ class Store:
         self._change(number, ("pending", "running"), status=status, **outcome_columns(outcome))
 
     def reset_running(self) -> tuple[int, ...]:
-        """What was running when a driver died becomes pending again; returns the numbers."""
+        """Makes the records pending again that were running when a driver died; returns their numbers."""
         running = sql.select(RECORDS.c.number).where(RECORDS.c.status == "running").order_by(RECORDS.c.number)
         with self._transaction() as connection:
             numbers = tuple(connection.scalars(running))
@@ -119,7 +120,7 @@ class Store:
         return numbers
 
     def records(self, role: Role | None = None, generation: int | None = None) -> list[Record]:
-        """The records, sorted by number: all, or those of one role, of one generation, of both."""
+        """The records sorted by number: all of them, or those of a role, a generation, or both."""
         query = RECORDS.select().order_by(RECORDS.c.number)
         if role is not None:
             query = query.where(RECORDS.c.role == role)
@@ -129,14 +130,58 @@ class Store:
             rows = connection.execute(query).mappings().all()
         return [self._read(row) for row in rows]
 
+    def record(self, number: int) -> Record:
+        """The record of a number."""
+        with self._transaction() as connection:
+            row = connection.execute(RECORDS.select().where(RECORDS.c.number == number)).mappings().first()
+        if row is None:
+            raise RunError(f"{self.path}: expected record {number}, got no such record")
+        return self._read(row)
+
+    def last_number(self) -> int:
+        """The highest number of a record; 0 in an empty store."""
+        with self._transaction() as connection:
+            return connection.scalar(sql.select(sql.func.max(RECORDS.c.number))) or 0
+
+    def teacher(self) -> TeacherFacts | None:
+        """The facts of the run's teacher; None until the driver has measured it."""
+        data = self.get_meta(_TEACHER)
+        try:
+            return None if data is None else teacher_from_data(data)
+        except ValueError as error:
+            raise RunError(
+                f"{self.path}: the fact {_TEACHER!r} cannot be read: {' '.join(str(error).split())}"
+            ) from error
+
+    def set_teacher(self, teacher: TeacherFacts) -> None:
+        """Stores the facts of the run's teacher."""
+        self.set_meta(_TEACHER, teacher_to_data(teacher))
+
+    def materials(self) -> dict[str, str] | None:
+        """The fingerprints, by name, of all that a resumed run must find unchanged; None until they are known."""
+        found: dict[str, str] | None = self.get_meta(_MATERIALS)
+        return found
+
+    def set_materials(self, fingerprints: Mapping[str, str]) -> None:
+        """Stores the fingerprints of all that a resumed run must find unchanged."""
+        self.set_meta(_MATERIALS, dict(fingerprints))
+
+    def finished(self) -> bool:
+        """True once the whole budget is spent and the finalists are measured."""
+        return bool(self.get_meta(_FINISHED))
+
+    def set_finished(self) -> None:
+        """Notes that the whole budget is spent and the finalists are measured."""
+        self.set_meta(_FINISHED, True)
+
     def set_meta(self, key: str, value: Any) -> None:
-        """Stores one JSON value (`ValueError` where it is none) under a key, in place of what was there."""
+        """Stores a JSON value under a key and replaces the one before. Raises `ValueError` for another value."""
         text = json.dumps(value, allow_nan=False)
         with self._transaction() as connection:
             connection.execute(META.insert().prefix_with("OR REPLACE"), {"key": key, "value": text})
 
     def get_meta(self, key: str) -> Any:
-        """The JSON value under a key; None where there is none."""
+        """The JSON value under a key; None if there is none."""
         with self._transaction() as connection:
             text = connection.scalar(sql.select(META.c.value).where(META.c.key == key))
         try:
@@ -157,7 +202,7 @@ class Store:
         try:
             return from_row(row)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            reason = " ".join(str(error).split())
+            reason = one_line(error, None)
             raise RunError(f"{self.path}: record {row['number']} cannot be read: {reason}") from error
 
     def _check_format(self) -> None:
@@ -175,62 +220,8 @@ class Store:
         with self._transaction() as connection:
             verdict = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
         if verdict != "ok":
-            reason = " ".join(str(verdict).split())
-            raise RunError(f"{self.path}: database disk image is malformed ({reason}). {_ADVICE['malformed']}")
+            reason = one_line(verdict, None)
+            raise RunError(f"{self.path}: database disk image is malformed ({reason}). {ADVICE['malformed']}")
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sql.Connection]:
-        """Commits at the end, rolls back on any exception, and says what went wrong in one line."""
-        try:
-            with self._engine.begin() as connection:
-                yield connection
-        except IntegrityError as error:
-            raise RunError(f"{self.path}: a record was refused: {error.orig}") from error
-        except DBAPIError as error:
-            reason = " ".join(str(error.orig).split())
-            advice = next((text for part, text in _ADVICE.items() if part in reason), "Check the disk")
-            raise RunError(f"{self.path}: {reason}. {advice}") from error
-
-
-def _writing_engine(path: Path, parameters: str, *statements: str) -> sql.Engine:
-    return _engine(lambda: _connected(path, parameters, *statements, "PRAGMA synchronous=FULL"))
-
-
-def _reading_engine(path: Path) -> sql.Engine:
-    log = path.with_name(f"{path.name}-wal")
-
-    def connect() -> sqlite3.Connection:
-        try:
-            return _connected(path, "mode=ro", "SELECT 1 FROM sqlite_master")
-        except sqlite3.OperationalError:
-            # Readers share a file beside the store, which a write-protected folder refuses. Where no log
-            # waits to be merged (so that no driver is at work) the store is complete without it.
-            if log.exists() and log.stat().st_size:
-                raise
-            return _connected(path, "mode=ro&immutable=1")
-
-    return _engine(connect)
-
-
-def _engine(connect: Callable[[], sqlite3.Connection]) -> sql.Engine:
-    engine = sql.create_engine("sqlite://", creator=connect, poolclass=QueuePool)
-
-    @sql.event.listens_for(engine, "handle_error")
-    def keep(context: sql.ExceptionContext) -> None:
-        # SQLAlchemy drops a connection that Ctrl-C interrupts, as a server's may be out of step; ours would
-        # keep its lock on the file until the traceback is forgotten. It can be rolled back like any other.
-        context.is_disconnect = False
-
-    return engine
-
-
-def _connected(path: Path, parameters: str, *statements: str) -> sqlite3.Connection:
-    uri = f"{path.resolve().as_uri()}?{parameters}"  # its `mode` creates nothing that is missing
-    connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_S, check_same_thread=False)
-    try:
-        for statement in statements:
-            connection.execute(statement).fetchall()
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+    def _transaction(self) -> AbstractContextManager[sql.Connection]:
+        return transaction(self._engine, self.path)

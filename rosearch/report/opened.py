@@ -12,8 +12,8 @@ import pandas as pd
 from rosearch.errors import RunError
 from rosearch.records.record import Role
 from rosearch.records.run_directory import RunDirectory
-from rosearch.report.evidence import candidates_table
 from rosearch.report.features import FEATURES, architecture_features
+from rosearch.report.run_files import candidates_table
 from rosearch.run.results import Results, load_results
 
 if TYPE_CHECKING:

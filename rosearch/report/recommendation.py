@@ -1,4 +1,4 @@
-"""Which architecture for which latency? The best of a run's records within each budget, and what stands behind it."""
+"""The best architecture within each latency budget, from the records of a run."""
 
 from __future__ import annotations
 
@@ -6,18 +6,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rich.markup import escape
-from rich.table import Table
-
 from rosearch.errors import RunError
-from rosearch.measurements import Estimate, Latency, Measurements
+from rosearch.measurements import Latency, Measurements
 from rosearch.records.record import Record
+from rosearch.report.data import (
+    FOUR_DECIMALS,
+    INTERVAL,
+    MILLIONS,
+    SHARE,
+    TENTHS,
+    Cell,
+    Column,
+    Interval,
+    Row,
+    Table,
+    Unit,
+    Value,
+)
 from rosearch.run.results import Results
 
 
 @dataclass(frozen=True)
 class Recommendation:
-    """The candidate of highest quality whose median latency keeps a budget; None where none is as fast."""
+    """The candidate of highest quality whose median latency keeps a budget; `record` is None where none is as fast."""
 
     budget_ms: float
     record: Record | None
@@ -27,15 +38,15 @@ class Recommendation:
 
     @property
     def quality(self) -> float | None:
-        """On the rows (or held-out blocks) of the search; it flatters the best of many."""
+        """Measured on the rows (or held-out blocks) of the search, which flatters the best of many."""
         return None if self.record is None else _measured(self.record).quality.value
 
 
 def recommend(results: Results, budgets_ms: Sequence[float], device: str = "cpu") -> list[Recommendation]:
-    """One for each budget, small budgets first. What misses a gate is never named; of equals the faster one is.
+    """One recommendation for each budget, small budgets first.
 
-    `device` is `cpu` or `cuda`: latencies of another one do not count. They are those at the first batch size that the
-    run timed. Raises `RunError` where the run has none for the device.
+    A candidate that misses a gate is never named; of two equals, the faster is. `device` is `cpu` or `cuda`: only
+    latencies on it count, at the first batch size that the run timed. Raises `RunError` where the run has none.
     """
     timed = timed_candidates(results, device)
     found = []
@@ -68,7 +79,7 @@ def timed_candidates(results: Results, device: str) -> list[tuple[Record, Latenc
 
 
 def describe(found: Recommendation) -> dict[str, Any]:
-    """As plain data: what `--json` prints."""
+    """A recommendation as JSON data; docs/json.md describes the keys."""
     if found.record is None or found.latency is None:
         return {"budget_ms": found.budget_ms, "id": None, "among": 0}
     measured = _measured(found.record)
@@ -95,50 +106,56 @@ def recommendations_table(results: Results, found: Sequence[Recommendation]) -> 
     first = next((_measured(one.record) for one in found if one.record is not None), None)
     metric = first.quality.metric if first else "quality"
     teacher = results.teacher.latency_ms if results.teacher is not None else None
-    table = Table(title="Best within each latency", title_justify="left", caption_justify="left")
-    hard = "held-out loss" if first and _without_task(first) else "under attack"
-    for name in ("budget", "id", "latency", "x teacher", metric, hard, "parameters", "among", "finalists"):
-        table.add_column(name, justify="left" if name == "id" else "right", no_wrap=name == "id")
-    for one in found:
-        table.add_row(f"{one.budget_ms:g} ms", *_cells(one, teacher))
-    table.caption = escape(_caption(first))
-    return table
+    without_task = first is not None and _without_task(first)
+    columns = (
+        Column("budget"),
+        Column("id", align="left", whole=True),
+        Column("latency", Unit(" ms", 1, ends=1)),
+        Column("x teacher", TENTHS),
+        Column(metric, INTERVAL),
+        Column("held-out loss", FOUR_DECIMALS) if without_task else Column("under attack", SHARE),
+        Column("parameters", MILLIONS),
+        Column("among"),
+        Column("finalists"),
+    )
+    rows = tuple(Row((f"{one.budget_ms:g} ms", *_cells(one, teacher))) for one in found)
+    return Table("Best within each latency", columns, rows, (_caption(first),))
 
 
-def _cells(one: Recommendation, teacher_ms: float | None) -> tuple[str, ...]:
+def _cells(one: Recommendation, teacher_ms: float | None) -> tuple[Value | Cell, ...]:
     if one.record is None or one.latency is None:
         return ("nothing is as fast", *[""] * 7)
     measured, latency = _measured(one.record), one.latency
-    times = "-" if not teacher_ms else f"{teacher_ms / latency.median_ms:.1f}"
-    again = f"{min(one.finalists):.3f} to {max(one.finalists):.3f} ({len(one.finalists)})" if one.finalists else "-"
+    again = f"{min(one.finalists):.3f} to {max(one.finalists):.3f} ({len(one.finalists)})" if one.finalists else None
     return (
         one.record.id[:8],
-        f"{latency.median_ms:.1f} ms [{latency.low_ms:.1f}, {latency.high_ms:.1f}]",
-        times,
+        Interval(latency.median_ms, latency.low_ms, latency.high_ms),
+        None if not teacher_ms else teacher_ms / latency.median_ms,
         _quality(measured),
         _hard(measured),
-        f"{measured.efficiency.parameters / 1e6:.2f} M",
-        str(one.among),
+        measured.efficiency.parameters,
+        one.among,
         again,
     )
 
 
 def _without_task(measured: Measurements) -> bool:
-    """An encoder has no classes to attack: what it loses to its teacher is shown in that place."""
+    """An encoder has no classes to attack: its held-out loss takes the place of robustness."""
     return measured.robustness is None and measured.held_out_loss is not None
 
 
-def _hard(measured: Measurements) -> str:
+def _hard(measured: Measurements) -> Value | Cell:
     if _without_task(measured):
-        return f"{measured.held_out_loss:.4f}"
-    return "-" if measured.robustness is None else f"{measured.robustness.under_attack.value:.1%}"
+        return Cell(measured.held_out_loss, FOUR_DECIMALS)
+    return None if measured.robustness is None else Cell(measured.robustness.under_attack, SHARE)
 
 
-def _quality(measured: Measurements) -> str:
+def _quality(measured: Measurements) -> Value:
+    """With its interval where the metric is accuracy."""
     quality = measured.quality
-    if quality.metric == "accuracy" and isinstance(quality.accuracy, Estimate):
-        return f"{quality.value:.3f} [{quality.accuracy.low:.3f}, {quality.accuracy.high:.3f}]"
-    return f"{quality.value:.3f}"
+    if quality.metric == "accuracy" and quality.accuracy is not None:
+        return Interval(quality.value, quality.accuracy.low, quality.accuracy.high)
+    return quality.value
 
 
 def _caption(first: Measurements | None) -> str:

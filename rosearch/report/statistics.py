@@ -1,4 +1,4 @@
-"""Which architecture features go with robustness and with quality: rank correlations.
+"""Rank correlations of architecture features with robustness and with quality.
 
 Spearman's rho, and the partial rank correlation given the number of parameters,
 rho_xy.z = (rho_xy - rho_xz rho_yz) / sqrt((1 - rho_xz^2)(1 - rho_yz^2)) (Kendall 1942, on ranks).
@@ -10,14 +10,16 @@ they make the p-values too small.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
+from rosearch.report.data import THOUSANDTHS, Column, Row, Table, Value, lefts
 from rosearch.report.features import FEATURES
 
 # Columns of the candidates' table that the features are set against.
@@ -128,6 +130,34 @@ def feature_statistics(
     result["p_holm"] = holm(result["p"].to_numpy())
     result["partial_p_holm"] = holm(result["partial_p"].to_numpy())
     return result
+
+
+def statistics_tables(statistics: pd.DataFrame) -> list[Table]:
+    """A table for each outcome of `feature_statistics`, strongest correlation first."""
+    tables = []
+    for outcome, rows in statistics.groupby("outcome", sort=False):
+        ordered = rows.sort_values("rho", key=abs, ascending=False, na_position="last")
+        shown = tuple(Row(_cells(row)) for row in ordered.to_dict(orient="records"))
+        tables.append(Table(f"What goes with {outcome} (Spearman)", _SHOWN, shown))
+    return tables
+
+
+_SHOWN = (
+    *lefts("feature"),
+    *(Column(name, THOUSANDTHS, missing="") for name in ("rho", "p", "p (Holm)", "rho given parameters", "p")),
+    Column("n"),
+    *lefts("note"),
+)
+
+
+def _cells(row: Mapping[Hashable, Any]) -> tuple[Value, ...]:
+    numbers = (float(row[name]) for name in ("rho", "p", "p_holm", "partial_rho", "partial_p"))
+    return (
+        str(row["feature"]),
+        *(None if math.isnan(value) else value for value in numbers),
+        int(row["n"]),
+        str(row["note"]),
+    )
 
 
 def holm(p: npt.ArrayLike) -> npt.NDArray[np.float64]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Protocol
 
 import pandas as pd
 
+from rosearch.files import whole
 from rosearch.measurements import Efficiency, Estimate, Measurements, Quality, Robustness
 from rosearch.records.record import Record
 from rosearch.report.features import FEATURES, architecture_features
@@ -126,13 +126,8 @@ def write_tables(folder: Path, candidates: pd.DataFrame, statistics: pd.DataFram
 
 def replace_file(path: Path, write: Callable[[Path], object]) -> Path:
     """Have `write` write a file beside `path`, then move it there in one step; folders are made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(f".{path.name}.{uuid.uuid4().hex}")  # not mkstemp, whose mode ignores the umask
-    try:
-        write(half)
-        half.replace(path)
-    finally:
-        half.unlink(missing_ok=True)
+    with whole(path) as draft:
+        write(draft)
     return path
 
 

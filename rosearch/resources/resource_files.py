@@ -1,17 +1,16 @@
-"""Files of a resource folder: read from folders, archives and `.xz`, and hashed. Knows nothing of what is in them."""
+"""Files of a resource folder: read from folders, archives and `.xz`, and hashed, whatever they hold."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import lzma
 import zipfile
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from rosearch.errors import BadInput, Problem
+from rosearch.files import content_key, file_hash
 
 
 @dataclass(frozen=True)
@@ -19,7 +18,7 @@ class Package:
     """A folder of files, or a zip archive that holds such a folder, as NLTK distributes its data."""
 
     path: Path
-    inside: str = ""  # of an archive: the folder in it, with its slash
+    inside: str = ""  # the folder in an archive, with its slash
 
     def read(self, name: str) -> bytes:
         """One file's content. Raises `BadInput` where it is not there or the archive is damaged."""
@@ -50,7 +49,7 @@ class Package:
             return b""
 
     def files(self, names: tuple[str, ...]) -> tuple[Path, ...]:
-        """The paths of these files; that of the archive where it is one."""
+        """The paths of these files; for an archive, its own."""
         return tuple(self.path / name for name in names) if self.path.is_dir() else (self.path,)
 
 
@@ -69,7 +68,7 @@ def first_file(places: tuple[Path, ...], names: tuple[str, ...]) -> Path | None:
 
 
 def read_json(path: Path, expected: str) -> Any:
-    """The value of a `.json` or `.json.xz` file. Raises `BadInput` naming what was expected of it."""
+    """The value of a `.json` or `.json.xz` file. Raises `BadInput`, which names what was expected."""
     try:
         return json.loads(lzma.decompress(path.read_bytes()) if path.suffix == ".xz" else path.read_bytes())
     except (OSError, ValueError, lzma.LZMAError, EOFError) as error:
@@ -85,23 +84,12 @@ def read_lines(path: Path, expected: str) -> list[str]:
 
 
 def damaged(path: Path, expected: str, got: object) -> BadInput:
-    """The one line for a file that is not what its name says."""
+    """The error, in one line, for a file that does not hold what its name says."""
     told = f"{type(got).__name__}: {got}" if isinstance(got, Exception) else str(got)
     return BadInput(Problem(str(path), "", expected, " ".join(told.split()), "Put a whole copy of the file there."))
 
 
 def files_fingerprint(paths: tuple[Path, ...]) -> str:
-    """32 hex digits of the names and contents of those of the files that are there."""
-    parts = []
-    for path in paths:
-        if path.is_file():
-            state = path.stat()
-            parts.append(f"{path.name}\x1f{state.st_size}\x1f{_content(path, state.st_size, state.st_mtime_ns)}")
-    return hashlib.blake2b("\x1e".join(parts).encode(), digest_size=16).hexdigest()
-
-
-@lru_cache(maxsize=256)
-def _content(path: Path, size: int, modified_ns: int) -> str:
-    """A file's hash; size and time are there so that a file that changed is read again, and no other."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    """32 hex digits of the names and contents of the files that exist."""
+    there = [path for path in paths if path.is_file()]
+    return content_key((f"{path.name}\x1f{path.stat().st_size}\x1f{file_hash(path)}" for path in there), "\x1e")

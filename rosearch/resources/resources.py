@@ -1,12 +1,11 @@
-"""Local files in place of what recipes would download: found in one folder, loaded when asked for, once a process.
+"""Local files in place of the downloads of recipes: found in one folder, loaded on demand, once in a process.
 
-Nothing is downloaded and nothing is written. Making `Resources` costs nothing; `require` says in one line, before
-a run starts, all that is missing.
+Nothing is downloaded and nothing is written. Making `Resources` costs nothing; `require` names in one line, before a
+run starts, all that is missing.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,16 +14,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rosearch.errors import BadInput, MissingResource, Problem
+from rosearch.files import content_key
 from rosearch.resources.resource_files import files_fingerprint
 from rosearch.resources.resource_places import RESOURCES, Found, Places
 
 if TYPE_CHECKING:
     import torch
 
-    from rosearch.resources.neighbours import Neighbours
     from rosearch.resources.sentence_encoder import SentenceEncoder
     from rosearch.resources.tagger import Tagger
     from rosearch.resources.vectors import Vectors
+    from rosearch.resources.word_lists import Neighbours
     from rosearch.resources.wordnet import WordNet
 
 VARIABLE = "ROSEARCH_RESOURCES"
@@ -45,8 +45,8 @@ class ResourceState:
 class Resources:
     """The resources of one folder; None is the folder that `ROSEARCH_RESOURCES` names, if any.
 
-    What is loaded is shared by all `Resources` of the process. Each method that loads raises `MissingResource`
-    where the resource is not there and `BadInput` where it cannot be read.
+    All `Resources` of a process share what is loaded. Methods that load raise `MissingResource` where a resource is
+    not there, and `BadInput` where it cannot be read.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -83,11 +83,11 @@ class Resources:
         return _vectors(self._found("vectors"))
 
     def has(self, name: str) -> bool:
-        """Whether a resource is there. Raises `BadInput` for a name that is none."""
+        """True where a resource is there. Raises `BadInput` for an unknown name."""
         return self.find(name) is not None
 
     def find(self, name: str) -> Found | None:
-        """Where a resource lies, looked up anew each time. Raises `BadInput` for a name that is none."""
+        """The place of a resource, looked up anew each time. Raises `BadInput` for an unknown name."""
         if name == "wordnet":
             return self.find("wordnet-3.0") or self.find("oewn")
         if name not in RESOURCES:
@@ -105,11 +105,11 @@ class Resources:
         return states
 
     def require(self, names: Sequence[str], where: str) -> None:
-        """Raise one `MissingResource` that names all that is missing; `where` says who asks, as `attack pwws`."""
+        """Raises one `MissingResource` with all that is missing; `where` names who asks, such as `attack pwws`."""
         self.require_all({where: names})
 
     def require_all(self, wanted: Mapping[str, Sequence[str]]) -> None:
-        """As `require`, of several who ask, in one line."""
+        """Does the same as `require` for several who ask, in one line."""
         missing = {name: None for names in wanted.values() for name in names if not self.has(name)}
         if not missing:
             return
@@ -124,7 +124,7 @@ class Resources:
         """32 hex digits of the contents of these resources. Raises `MissingResource`."""
         self.require(names, "a fingerprint")
         parts = sorted(f"{name}\x1f{files_fingerprint(self._found(name).files)}" for name in set(names))
-        return hashlib.blake2b("\x1e".join(parts).encode(), digest_size=16).hexdigest()
+        return content_key(parts, "\x1e")
 
     def _found(self, name: str) -> Found:
         found = self.find(name)
@@ -152,7 +152,7 @@ def _wordnet(found: Found) -> WordNet:
 
 @lru_cache(maxsize=8)
 def _neighbours(found: Found) -> Neighbours:
-    from rosearch.resources.neighbours import read_neighbours
+    from rosearch.resources.word_lists import read_neighbours
 
     return read_neighbours(found.place)
 
@@ -174,7 +174,7 @@ def _tagger(found: Found) -> Tagger:
 
 @lru_cache(maxsize=4)
 def _homoglyphs(found: Found) -> dict[str, tuple[str, ...]]:
-    from rosearch.resources.homoglyphs import read_homoglyphs
+    from rosearch.resources.word_lists import read_homoglyphs
 
     return read_homoglyphs(found.place)
 

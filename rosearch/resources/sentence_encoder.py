@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,10 @@ import numpy as np
 import torch
 
 from rosearch.models.lengths import text_positions
+from rosearch.models.saved import load_model, quiet_transformers
 from rosearch.resources.resource_files import damaged
 
-_ROWS = 32  # texts a forward pass: a CPU core gains nothing from more
+_ROWS = 32  # texts in one forward pass: a CPU core gains nothing from more
 _ROWS_ELSEWHERE = 256
 _REMEMBERED = 2**15  # texts: 50 MB at a width of 384
 
@@ -26,7 +26,7 @@ Rows = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 
 @dataclass(frozen=True)
 class _Shape:
-    """What a sentence-transformers folder says of the steps around its model."""
+    """The steps around the model, as a sentence-transformers folder describes them."""
 
     width: int
     longest: int  # tokens, special ones included
@@ -38,8 +38,8 @@ class _Shape:
 class SentenceEncoder:
     """A transformer whose token vectors are pooled to one vector a text, as sentence-transformers does.
 
-    Texts are encoded in batches of like length, in float32, and remembered: the vector of a text does not depend
-    on the texts beside it beyond rounding (some 1e-7).
+    Texts are encoded in batches of like length, in float32, and remembered. The vector of a text depends on the texts
+    beside it by rounding alone (some 1e-7).
     """
 
     def __init__(self, model: torch.nn.Module, tokenizer: Any, shape: _Shape, device: torch.device) -> None:
@@ -73,7 +73,7 @@ class SentenceEncoder:
         return np.stack([known[text] for text in texts])
 
     def _computed(self, texts: list[str]) -> Rows:
-        # Sorted by their ids, too, so that a set of texts is cut into the same batches in whatever order it comes.
+        # Sorted by their ids, too: a set of texts is cut into the same batches in any order.
         encoded = [made.ids for made in self._tokenizer.encode_batch([self._cleaned(text) for text in texts])]
         order = sorted(range(len(texts)), key=lambda row: (len(encoded[row]), encoded[row]))
         rows = np.empty((len(texts), self._shape.width), np.float32)
@@ -110,29 +110,16 @@ def read_sentence_encoder(folder: Path, device: str = "cpu") -> SentenceEncoder:
 
     expected = "a sentence encoder: config.json, tokenizer.json and *.safetensors of one transformer"
     try:
-        # Weights that the file lacks (a pooler) are drawn at random, and not used.
-        with torch.random.fork_rng(devices=[]), _no_progress_bar():
-            model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=torch.float32)
+        # Weights that the file lacks, such as a pooler's, are drawn at random and never used.
+        with torch.random.fork_rng(devices=[]), quiet_transformers():
+            model, _ = load_model(AutoModel, folder)
         shape = _shape(folder, model.config)
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    except Exception as error:  # transformers and tokenizers raise whatever they met
+    except Exception as error:  # transformers and tokenizers raise errors of any kind
         raise damaged(folder, expected, error) from None
-    tokenizer.no_padding()  # what tokenizer.json says of both was for another use of the model
+    tokenizer.no_padding()  # tokenizer.json may set both, for another use of the model
     tokenizer.enable_truncation(shape.longest)
     return SentenceEncoder(model, tokenizer, shape, torch.device(device))
-
-
-@contextmanager
-def _no_progress_bar() -> Iterator[None]:
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
 
 
 def _shape(folder: Path, config: Any) -> _Shape:

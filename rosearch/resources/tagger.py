@@ -1,4 +1,4 @@
-"""Parts of speech in the universal tagset, as NLTK's averaged perceptron gives them."""
+"""Parts of speech in the universal tagset, by NLTK's averaged perceptron."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import numpy as np
 
 from rosearch.resources.resource_files import Package, damaged, read_json
 
-_REMEMBERED = 2**15  # sentences, or the windows that constraints cut from them
+_REMEMBERED = 2**15  # sentences, or the parts that constraints cut from them
 TAGGER_PACKAGE = "averaged_perceptron_tagger_eng"
 TAGGER_FILES = tuple(f"{TAGGER_PACKAGE}.{part}.json" for part in ("weights", "tagdict", "classes"))
 UNIVERSAL_MAP = "en-ptb.map"  # in NLTK's package universal_tagset
 
 
 class Tagger:
-    """What `nltk.pos_tag(words, tagset="universal", lang="eng")` gives, without NLTK's folder of data.
+    """The tags of `nltk.pos_tag(words, tagset="universal", lang="eng")`, without NLTK's folder of data.
 
     Features and greedy decoding are NLTK's own code. `weights` maps a feature to the weight of each tag,
-    `tagdict` words that need no features to their tag, `universal` a Penn tag to the universal one (Petrov et al.
+    `tagdict` a word that needs no features to its tag, `universal` a Penn tag to the universal one (Petrov et al.
     2012, arXiv 1104.2086).
     """
 
@@ -51,12 +51,12 @@ class Tagger:
 class _Perceptron:
     """NLTK's `AveragedPerceptron.predict` with a row of numbers for each feature.
 
-    Rows are added in NLTK's order, and a tag without a weight gets 0.0 more, so scores are equal to the last bit.
+    Rows are added in NLTK's order, and 0.0 for a tag without a weight: scores are equal to the last bit.
     """
 
     def __init__(self, weights: Mapping[str, Mapping[str, float]], classes: Iterable[str]) -> None:
         self._weights = weights
-        self._tags = sorted(classes, reverse=True)  # of equal scores NLTK takes the last in the alphabet
+        self._tags = sorted(classes, reverse=True)  # among equal scores NLTK takes the last in the alphabet
         self._columns = {tag: column for column, tag in enumerate(self._tags)}
         self._rows: dict[str, Any] = {}
 

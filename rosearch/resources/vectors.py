@@ -1,4 +1,4 @@
-"""Word vectors that the user has: the counter-fitted ones of TextFooler, as their authors distribute them."""
+"""Word vectors from a file of the user's: TextFooler's counter-fitted ones, as their authors distribute them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Vectors:
 def read_vectors(path: Path) -> Vectors:
     """Read lines of `word number number ...` from `.txt`, or from the one `.txt` of a `.zip`.
 
-    Pickled matrices, as TextAttack's own download has beside them, are not read. Raises `BadInput`.
+    Pickled matrices, such as those in TextAttack's own download, are not read. Raises `BadInput`.
     """
     expected = "lines of a word and its numbers"
     words, rows = [], []

@@ -1,7 +1,7 @@
 """WordNet's synonyms, from Princeton's database files or from the Open English WordNet as JSON.
 
-NLTK's reader needs its own folder of data, the sense index and seconds to load it. This one reads what synonyms
-need, in the same way: `synsets` gives what `nltk.corpus.wordnet.synsets` gives, in its order.
+NLTK's reader needs its own folder of data, the sense index and seconds to load it. This one reads what synonyms need:
+`synsets` gives the same as `nltk.corpus.wordnet.synsets`, in the same order.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ _DETACHMENTS = {
     "a": [("er", ""), ("est", ""), ("er", "e"), ("est", "e")],
     "r": [],
 }
-_MARKER = re.compile(r"\([^()]*\)$")  # of an adjective's place: "galore(ip)"
+_MARKER = re.compile(r"\([^()]*\)$")  # the marker of an adjective's place: "galore(ip)"
 
-Names = tuple[str, ...]  # of one synset, in its order, `_` for spaces
+Names = tuple[str, ...]  # the names of one synset, in its order, `_` for spaces
 
 
 class WordNet:
@@ -78,16 +78,16 @@ class WordNet:
     def synsets(self, word: str) -> list[Names]:
         """The names of each synset of a word, as NLTK orders them: nouns, verbs, adjectives, adverbs.
 
-        The word is lower-cased; a form that is listed as irregular is looked up as itself and its lemmas,
-        others as themselves and with each ending detached that `morphy` knows.
+        The word is lower-cased. An irregular form is looked up as itself and its lemmas, any other form as itself and
+        with each ending detached that `morphy` knows.
         """
         return list(self._remembered(word.lower()))
 
     def synonyms(self, word: str) -> list[str]:
         """All names of all synsets of a word, sorted and once each; the word itself and phrases (`_`) included.
 
-        What is left when TextAttack's `WordSwapWordNet` has taken out the word itself, phrases, and what is not
-        one word to its tokenizer, is its candidates, whose order hangs on Python's hash seed.
+        TextAttack's `WordSwapWordNet` takes out the word itself, phrases, and names that its tokenizer cuts. The rest
+        are its candidates, in an order that hangs on Python's hash seed.
         """
         return sorted({name for names in self._remembered(word.lower()) for name in names})
 
@@ -136,13 +136,13 @@ def _whole(package: Package, name: str) -> bytes:
 
 
 def _index_lines(content: str) -> dict[str, str]:
-    """Lines by lemma, to be taken apart when they are asked for: there are 155,000, and an attack needs some 5,000."""
+    """Lines by lemma, parsed on demand: there are 155,000, and an attack needs some 5,000."""
     lines = (line.partition(" ") for line in content.split("\n") if line and not line.startswith(" "))
     return {lemma: rest for lemma, _, rest in lines}
 
 
 def _offsets(line: str) -> tuple[int, ...]:
-    """Of `pos synset_cnt p_cnt [ptr_symbol...] sense_cnt tagsense_cnt synset_offset [...]`."""
+    """The offsets in `pos synset_cnt p_cnt [ptr_symbol...] sense_cnt tagsense_cnt synset_offset [...]`."""
     fields = line.split()
     return tuple(int(field) for field in fields[len(fields) - int(fields[1]) :])
 
@@ -157,12 +157,12 @@ def read_oewn(path: Path) -> WordNet:
 
     The file holds `synsets` (id: {"members": [...], ...}) and `lemmas` (lemma: {pos: {"senses": [{"synset": id}],
     "forms": [...]}}), pos being n, v, a (with satellites) or r, numbered (`n-2`) where homographs are apart. Its
-    irregular forms take the place of Princeton's exception lists; they are fewer, so that a form that only those
-    lists have is not found.
+    irregular forms take the place of Princeton's exception lists. They are fewer: a form in those lists alone is not
+    found.
     """
     expected = "the Open English WordNet as one JSON object of lemmas and synsets"
     collecting = gc.isenabled()
-    gc.disable()  # a million new containers, none of them garbage: half of the time would go into looking
+    gc.disable()  # a million new containers, none of them garbage: looking for some would take half of the time
     try:
         content = read_json(path, expected)
         index, exceptions = _oewn_index(content["lemmas"])

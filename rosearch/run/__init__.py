@@ -1,1 +1,1 @@
-"""A run driven to its end and read back from its records."""
+"""A run driven to its end, and read back from its records."""

@@ -1,17 +1,16 @@
-"""The one process that writes a run: it hands candidates to workers and records what comes back."""
+"""The one process that writes a run: it hands candidates to workers and records their outcomes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 from rosearch.candidate import run_candidate
 from rosearch.config.experiment import Experiment
 from rosearch.errors import SearchAborted
-from rosearch.materials.job import CandidateJob
 from rosearch.materials.latency import student_latencies
+from rosearch.materials.life import CandidateJob
 from rosearch.materials.task import attack_seed
 from rosearch.measurements import TeacherFacts
 from rosearch.randomness import derive_seed
@@ -19,30 +18,13 @@ from rosearch.records.record import Failure, Outcome, Proposal, Record, Role
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
 from rosearch.run.backends.backend import Backend, Job, Lost
-
-
-class Observer(Protocol):
-    """Who watches a search: a terminal, a log, a test."""
-
-    def progress(self, stage: str, done: int, total: int) -> None:
-        """The driver's own long work: fine-tuning, the teacher's outputs."""
-
-    def batch(self, title: str, records: Sequence[Record]) -> None:
-        """A generation (or the baselines, the finalists) is about to run."""
-
-    def started(self, record: Record) -> None:
-        """A worker took a candidate."""
-
-    def stage(self, record: Record, stage: str, done: int, total: int) -> None:
-        """A worker's progress with a candidate."""
-
-    def finished(self, record: Record) -> None:
-        """A candidate is recorded, done or failed."""
+from rosearch.run.observer import Observer
+from rosearch.run.results import load_results
 
 
 @dataclass
 class Driver:
-    """The run it writes, its yardstick, its workers, and who watches."""
+    """A run in the hands of the process that writes it, with its teacher, its workers and its observer."""
 
     run: RunDirectory
     store: Store
@@ -51,7 +33,7 @@ class Driver:
     teacher: TeacherFacts
     backend: Backend
     observer: Observer
-    _alike: tuple[tuple[str, str] | None, int] = (None, 0)  # kind and stage of the last failure, how many in a row
+    _alike: tuple[tuple[str, str] | None, int] = (None, 0)  # kind and stage of the last failure, and its count in a row
 
     def recorded(self, role: Role, generation: int) -> list[Record]:
         """The records of a role and generation, in the order of their proposals."""
@@ -59,7 +41,7 @@ class Driver:
 
     def propose(self, role: Role, generation: int, proposals: Sequence[tuple[Proposal, int, str]]) -> list[Record]:
         """Record proposals (with replicate and name) as pending, all or none."""
-        first = max((record.number for record in self.store.records()), default=0) + 1
+        first = self.store.last_number() + 1
         records = [
             Record(
                 number=first + offset,
@@ -84,11 +66,14 @@ class Driver:
         records: Sequence[Record],
         make_job: Callable[[Driver, Record], CandidateJob] | None = None,
     ) -> None:
-        """Run what is not done yet and record every outcome. Raises `SearchAborted` by the circuit breaker."""
+        """Run the records that are not done yet and record every outcome.
+
+        Raises `SearchAborted` where `execution.stop_after_failures` candidates in a row failed alike.
+        """
         waiting = {record.number: record for record in records if record.status in ("pending", "running")}
         for record in records:
             if record.number not in waiting:
-                self.run.remove_unfinished(record)  # a kill may come between the record and this
+                self.run.remove_unfinished(record)  # a kill may have come just before the removal
         if not waiting:
             return
         self.observer.batch(title, list(waiting.values()))
@@ -112,14 +97,22 @@ class Driver:
             self.store.finish(result.key, outcome)
             record = waiting[result.key]
             self.run.remove_unfinished(record)
-            self.observer.finished(self._read(record))
+            self.observer.finished(self.store.record(record.number))
             self._break_circuit(outcome)
 
-    def _read(self, record: Record) -> Record:
-        return next(r for r in self.store.records(record.role, record.generation) if r.number == record.number)
+    def prune_students(self) -> None:
+        """Deletes the weights of candidates neither on the front nor among the best, unless all are to be kept."""
+        if self.experiment.execution.keep_students == "all":
+            return
+        results = load_results(self.run)
+        best = results.ranking[: max(1, self.experiment.finalists.count)]
+        kept = {record.id for record in (*results.front, *best)}
+        for record in results.of("candidate"):
+            if record.id not in kept:
+                self.run.remove_student(record)
 
     def _break_circuit(self, outcome: Outcome) -> None:
-        """Stop where the last few candidates all failed alike: the fault is then not theirs."""
+        """Stop the search where the last few candidates all failed alike: the fault is then not theirs."""
         failure = outcome.failure
         if failure is None:
             self._alike = None, 0
@@ -135,7 +128,7 @@ class Driver:
 
 
 def candidate_job(driver: Driver, record: Record) -> CandidateJob:
-    """What a worker needs for a candidate or a baseline."""
+    """The job of a candidate or a baseline."""
     experiment = driver.experiment
     return CandidateJob(
         experiment=experiment,
@@ -144,7 +137,6 @@ def candidate_job(driver: Driver, record: Record) -> CandidateJob:
         genotype=record.genotype,
         seed=record.seed,
         student_folder=driver.run.student_folder(record),
-        distillation=experiment.distillation,
         suite=experiment.evaluation.robustness.search,
         attack_seed=attack_seed(experiment),
     )

@@ -1,15 +1,15 @@
 """The best candidates, trained again on fresh seeds and measured on rows that the search never saw.
 
-The only code that touches the test split: a search picks the best of many on its validation rows, so their figures
-there flatter the winner. Replicates on other seeds, other rows, other attack letters, and at least one attack that
-the search never saw, do not.
+No other code touches the test split. A search picks the best of many on its validation rows, so the figures there
+flatter the winner. Replicates with other seeds, other rows, other attack letters, and at least one attack that the
+search never saw, do not.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from rosearch.materials.job import CandidateJob
+from rosearch.materials.life import CandidateJob
 from rosearch.materials.task import attack_seed
 from rosearch.records.record import Proposal, Record
 from rosearch.run.driver import Driver, candidate_job
@@ -40,18 +40,19 @@ def retrain_finalists(driver: Driver) -> list[Record]:
 
 
 def finalist_job(driver: Driver, record: Record) -> CandidateJob:
-    """As a candidate's task, with the finalists' budget, the test split, the report's suite and another attack seed.
+    """The job of a finalist: its own budget, the test split, the report's suite and another attack seed.
 
-    Its training is long, so a finalist that was killed goes on where it was; candidates start again.
+    Its training is long, so a killed finalist goes on from its checkpoint; candidates start again.
     """
     experiment = driver.experiment
     config, suites = experiment.finalists, experiment.evaluation.robustness
-    longer = {} if config.epochs is None else {"epochs": config.epochs, "max_steps": None}
-    # A fitness of single swaps is one of finalists too.
+    budget = {} if config.epochs is None else {"epochs": config.epochs, "max_steps": None}
+    distillation = experiment.distillation.model_copy(update=budget)
+    # A fitness of single swaps needs them of finalists too.
     swaps = {"single_swaps": suites.report.single_swaps or suites.search.single_swaps}
     return replace(
         candidate_job(driver, record),
-        distillation=experiment.distillation.model_copy(update=longer),
+        experiment=experiment.model_copy(update={"distillation": distillation}),
         suite=suites.report.model_copy(update=swaps),
         attack_seed=attack_seed(experiment, "attack:finalists"),
         split="test",

@@ -1,4 +1,10 @@
-"""A run read back from its records: fitness, front and ranking. What inspects, exports or prunes starts here."""
+"""A run read back from its records: fitness, front and ranking. Whoever inspects, exports or prunes starts here.
+
+>>> results = load_results(RunDirectory.open(Path("runs/quickstart-0001")))
+>>> results.front[0].id
+
+Reading loads neither torch nor pandas, DEAP, networkx or scipy.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +13,15 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 
-from pydantic import TypeAdapter
-
 from rosearch.config.experiment import Experiment
 from rosearch.errors import RunError
-from rosearch.evolution.fitness import Fitness, score
+from rosearch.evolution.fitness import Fitness, Yardstick
 from rosearch.evolution.front import Scored, by_front, by_scalar
-from rosearch.evolution.kd_nas import EpisodeAgreement, agreements
+from rosearch.evolution.surrogates.agreement import EpisodeAgreement, agreements
 from rosearch.measurements import TeacherFacts
 from rosearch.records.record import Record, Role
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
-
-_FACTS: TypeAdapter[TeacherFacts] = TypeAdapter(TeacherFacts)
 
 
 @dataclass(frozen=True)
@@ -34,24 +36,27 @@ class Results:
 
     @cached_property
     def fitness(self) -> dict[int, Fitness]:
-        """By record number; records that are not done have none."""
-        if self.teacher is None:
+        """The fitness of each record by its number; records that are not done have none."""
+        yardstick = self.yardstick
+        if yardstick is None:
             return {}
-        teacher = self.teacher
         return {
-            record.number: score(
-                record.measurements, self.experiment.fitness, teacher.quality.value, teacher.latency_ms
-            )
+            record.number: yardstick.score(record.measurements)
             for record in self.records
             if record.measurements is not None
         }
+
+    @property
+    def yardstick(self) -> Yardstick | None:
+        """The yardstick of all its candidates; None until the driver has measured the teacher."""
+        return None if self.teacher is None else Yardstick.of(self.experiment.fitness, self.teacher)
 
     def of(self, role: Role) -> list[Record]:
         """The records of one role, in the order in which they were proposed."""
         return [record for record in self.records if record.role == role]
 
     def measured(self, role: Role) -> list[Record]:
-        """Those of one role that have measurements."""
+        """The records of one role that have measurements."""
         return [record for record in self.of(role) if record.measurements is not None]
 
     @cached_property
@@ -76,7 +81,7 @@ class Results:
 
     @property
     def attack_over_training(self) -> float | None:
-        """Of the candidates, whose training and suite are those of the search: attack seconds over training seconds."""
+        """Attack seconds over training seconds, of the candidates alone: finalists have another suite."""
         spent = [record.seconds for record in self.of("candidate") if "attack" in record.seconds]
         training = sum(seconds["distil"] for seconds in spent)
         return sum(seconds["attack"] for seconds in spent) / training if training else None
@@ -92,7 +97,8 @@ class Results:
     def find(self, prefix: str) -> Record:
         """The record that a user names: a baseline by its name, any other by the first letters of its id.
 
-        Where a baseline and a candidate are the same architecture, the id means the candidate. Raises `RunError`.
+        Where a baseline and a candidate are the same architecture, the id means the candidate. Raises `RunError` where
+        no record, or more than one, begins so.
         """
         given = re.sub(r"\.\d+$", "", prefix)  # tables call a finalist ID.N or NAME.N
         baselines, candidates = self.of("baseline"), self.of("candidate")
@@ -106,7 +112,7 @@ class Results:
         raise RunError(f"{self.run.path}: {count} with {prefix!r}: {more}")
 
     def retrained(self, record: Record) -> Record:
-        """The finalist that retrained a record on the finalists' budget, where there is one; else the record itself.
+        """The finalist that retrained a record on the finalists' budget; the record itself where there is none.
 
         The first replicate, never the best of them: they were measured on the test split, which must not choose.
         """
@@ -123,6 +129,4 @@ class Results:
 def load_results(run: RunDirectory) -> Results:
     """The results so far; works while a search writes. Raises `RunError` where the folder is no run."""
     with Store.open(run.store, read_only=True) as store:
-        facts = store.get_meta("teacher")
-        teacher = None if facts is None else _FACTS.validate_python(facts)
-        return Results(run, run.experiment(), teacher, tuple(store.records()), bool(store.get_meta("finished")))
+        return Results(run, run.experiment(), store.teacher(), tuple(store.records()), store.finished())

@@ -12,41 +12,16 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import networkx as nx
+from rosearch.space.identity import architecture_id, canonical_form
+from rosearch.space.node import SOURCE, Node, Setting
 
-from rosearch.space.identity import canonical_form, genotype_id
-
-Setting = bool | int | float | str
-SOURCE = 0
+if TYPE_CHECKING:
+    import networkx as nx
 
 # Settings of the source; a genotype holds only those that differ from these.
 SOURCE_DEFAULTS: dict[str, Setting] = {"encoding": "wordpiece", "characters": "none", "token_dropout": 0.0}
-
-
-@dataclass(frozen=True)
-class Node:
-    """One operator node. `inputs[port]` is the position that it reads: 0 is the source, i the i-th node."""
-
-    op: str
-    settings: tuple[tuple[str, Setting], ...] = ()
-    inputs: tuple[int, ...] = (SOURCE,)
-    merge: str = "add"
-
-    @classmethod
-    def of(cls, op: str, inputs: Iterable[int] = (SOURCE,), merge: str = "add", **settings: Setting) -> Self:
-        """The node with its settings sorted by name."""
-        return cls(op, tuple(sorted(settings.items())), tuple(inputs), merge)
-
-    @property
-    def setting(self) -> dict[str, Setting]:
-        """The settings as a dictionary (a copy)."""
-        return dict(self.settings)
-
-    def with_(self, **changes: Any) -> Self:
-        """A changed copy."""
-        return replace(self, **changes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +63,8 @@ class Genotype:
     @cached_property
     def graph(self) -> nx.DiGraph:
         """The frozen networkx graph. An edge carries all ports at which its reader reads it."""
+        import networkx as nx  # slow to load, and most readers of a run ask for no graph
+
         graph = nx.DiGraph(width=self.width, rank=self.rank, pooling=self.pooling)
         graph.add_node(SOURCE, op="source", settings=self.source, merge="add")
         for position, node in enumerate(self.nodes, start=1):
@@ -106,6 +83,8 @@ class Genotype:
         Raises `ValueError` unless exactly one node has op `source`, every other node reads something, and the graph is
         acyclic.
         """
+        import networkx as nx
+
         sources = [name for name, op in graph.nodes(data="op") if op == "source"]
         if len(sources) != 1 or not nx.is_directed_acyclic_graph(graph):
             raise ValueError(f"expected an acyclic graph with one source, got {len(sources)} sources or a cycle")
@@ -123,7 +102,7 @@ class Genotype:
     @cached_property
     def id(self) -> str:
         """16 hex digits: the hash of the canonical form (see `identity`)."""
-        return genotype_id(self)
+        return architecture_id((self.width, self.rank, self.pooling), self.nodes, self.sinks, self.source)
 
     def canonical(self) -> Genotype:
         """The one genotype that represents all with this id, so that equal genotypes build bit-identical students.
@@ -131,7 +110,7 @@ class Genotype:
         No-ops are removed and the nodes stand in canonical order. An identity is added at the end for each node that
         the output reads although another node reads it too, or that the output reads twice.
         """
-        form = canonical_form(self)
+        form = canonical_form(self.nodes, self.sinks)
         nodes = []
         for old, reads in zip(form.kept, form.reads, strict=True):
             node = self.nodes[old - 1]

@@ -23,7 +23,7 @@ def load_space(path: str | Path) -> Space:
     >>> space.is_legal(genotype)
     True
 
-    Raises `BadInput` with every problem, also for a space that holds no genotype.
+    Raises `BadInput` with every problem; that no genotype can meet the bounds is one.
     """
     path = Path(path)
     data, where = read_yaml(path), str(path)
@@ -36,7 +36,7 @@ def load_space(path: str | Path) -> Space:
 
 
 def _impossible(space: SearchSpace, where: str) -> Iterator[Problem]:
-    """Widths that nothing suits, or else a window on parameters that no genotype meets."""
+    """Widths that suit no operation or rank; otherwise a window on parameters that no genotype meets."""
     useless = [
         width for width in space.widths if min(space.ranks) > width or set(space.operations_at(width)) <= {"identity"}
     ]

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rosearch.config.section import problems_of
 from rosearch.errors import BadInput, Problem
-from rosearch.space.genotype import SOURCE_DEFAULTS, Setting
+from rosearch.space.genotype import SOURCE_DEFAULTS
+from rosearch.space.node import Setting
 from rosearch.space.rules import (
     ACTIVATION,
     HEADS,

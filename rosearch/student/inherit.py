@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from transformers import AutoModel
 
-from rosearch.errors import BadInput, Problem
+from rosearch.errors import BadInput, Problem, one_line
 from rosearch.student.modeling_rosearch import GraphNode, StudentForSequenceClassification, StudentModel
 
 _Shapes = tuple[tuple[str, tuple[int, ...]], ...]
@@ -47,7 +47,7 @@ def load_initial(folder: str) -> StudentModel:
     try:
         encoder = AutoModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise BadInput(Problem("experiment", key, expected, " ".join(str(error).split())[:200])) from None
+        raise BadInput(Problem("experiment", key, expected, one_line(error))) from None
     if not isinstance(encoder, StudentModel):
         raise BadInput(Problem("experiment", key, expected, f"{folder}: {type(encoder).__name__}"))
     return encoder

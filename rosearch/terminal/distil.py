@@ -1,8 +1,7 @@
-"""What `rosearch distil` prints: its progress with the loss, and what came out."""
+"""What `rosearch distil` prints: its progress with the loss, then teacher and student side by side."""
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
@@ -11,16 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
-from rich.table import Table
 
 from rosearch.distil.student import Distilled, Watcher, unfinished
 from rosearch.evaluation.efficiency import BERT_BASE_ENCODER_PARAMETERS, BERT_BASE_PARAMETERS
 from rosearch.measurements import Estimate
+from rosearch.report.data import FOUR_DECIMALS, GROUPED, PERCENT, Cell, Column, Row, Table, Unit, lefts
+from rosearch.terminal.console import err, out, print_line, print_table
 from rosearch.terminal.progress import SearchDisplay
-from rosearch.terminal.run import err, out
-from rosearch.terminal.table import percent
 
 _TOLD = 10  # lines of the loss in a log
+_TIMES = Unit("x", 2)
+_MILLION_FLOPS = Unit(decimals=1, per=1e6)
 
 
 @contextmanager
@@ -50,15 +50,10 @@ def watched(to: Path) -> Iterator[Watcher]:
         raise
 
 
-def print_json(found: Distilled) -> None:
-    """The record and where it lies, on standard output and nothing else there."""
-    print(json.dumps({"folder": str(found.folder), **found.record}, indent=2, allow_nan=False))
-
-
 def print_distilled(found: Distilled, task: Sequence[str]) -> None:
-    """Teacher and student side by side, and what to type next. `task` are the words that name the task."""
+    """Teacher and student side by side, then the next commands. `task` are the words that name the task."""
     record = found.record
-    out.print(_table(record))
+    print_table(_table(record))
     seconds = ", ".join(f"{stage} {spent:.0f} s" for stage, spent in record["seconds"].items())
     training = record["training"]
     out.print(
@@ -66,44 +61,44 @@ def print_distilled(found: Distilled, task: Sequence[str]) -> None:
         highlight=False,
     )
     code = ", trust_remote_code=True" if any(found.folder.glob("*_rosearch.py")) else ""
-    _print(f"Saved to {found.folder}. Load it with:")
+    print_line(f"Saved to {found.folder}. Load it with:")
     for kind in ("AutoTokenizer", "AutoModelForSequenceClassification"):
-        _print(f"  {kind}.from_pretrained({str(found.folder)!r}{code})")
+        print_line(f"  {kind}.from_pretrained({str(found.folder)!r}{code})")
     if record["task"]["labels"]:
         attack = ["rosearch", "attack", str(found.folder), "--attack", "deepwordbug", *task]
-        _print(f"How robust is it?\n  {shlex.join(attack)}")
+        print_line(f"How robust is it?\n  {shlex.join(attack)}")
 
 
 def _table(record: dict[str, Any]) -> Table:
     method, task = record["method"], record["task"]["name"]
-    table = Table(title=escape(f"{task}, distilled by {method}"), title_justify="left", caption_justify="left")
-    for column in ("", "teacher", "student"):
-        table.add_column(column, justify="right" if column else "left")
-    flags = []
+    rows, flags = [], []
     for split, qualities in record["quality"].items():
         teacher, student = qualities["teacher"], qualities["student"]
         flags += [f"{who}, {split}: {one['collapse']}" for who, one in qualities.items() if one["collapse"]]
-        rows = f"{student['metric']}, {student['n']} {split} rows"
-        table.add_row(rows, _value(teacher), _value(student))
+        rows.append(Row((f"{student['metric']}, {student['n']} {split} rows", _quality(teacher), _quality(student))))
     size, cost, times = record["efficiency"], record["teacher"]["cost"], record["compression"]
-    table.add_row("parameters", f"{cost['parameters']:,}", f"{size['parameters']:,}")
-    table.add_row("smaller than the teacher", "", f"{times['teacher']:.2f}x")
-    table.add_row(f"smaller than BERT-base ({BERT_BASE_PARAMETERS / 1e6:.2f} M)", "", f"{times['bert_base']:.2f}x")
-    table.add_row("without embedding tables", f"{cost['encoder_parameters']:,}", f"{size['encoder_parameters']:,}")
+    smaller = f"smaller than BERT-base ({BERT_BASE_PARAMETERS / 1e6:.2f} M)"
     layers = f"against BERT-base's layers ({BERT_BASE_ENCODER_PARAMETERS / 1e6:.2f} M)"
-    table.add_row(layers, "", f"{times['bert_base_encoder']:.2f}x")
-    flops = f"M FLOPs, one text of {size['tokens']} tokens"
-    table.add_row(flops, f"{cost['flops'] / 1e6:.1f}", f"{size['flops'] / 1e6:.1f}")
-    table.caption = escape("\n".join(flags)) or None
-    return table
+    rows += [
+        Row(("parameters", cost["parameters"], size["parameters"])),
+        Row(("smaller than the teacher", "", Cell(times["teacher"], _TIMES))),
+        Row((smaller, "", Cell(times["bert_base"], _TIMES))),
+        Row(("without embedding tables", cost["encoder_parameters"], size["encoder_parameters"])),
+        Row((layers, "", Cell(times["bert_base_encoder"], _TIMES))),
+        Row(
+            (
+                f"M FLOPs, one text of {size['tokens']} tokens",
+                Cell(cost["flops"], _MILLION_FLOPS),
+                Cell(size["flops"], _MILLION_FLOPS),
+            )
+        ),
+    ]
+    columns = (*lefts(""), Column("teacher", GROUPED), Column("student", GROUPED))
+    return Table(f"{task}, distilled by {method}", columns, tuple(rows), tuple(flags))
 
 
-def _value(quality: dict[str, Any]) -> str:
+def _quality(quality: dict[str, Any]) -> Cell:
     """A share with its interval in per cent; another metric alone."""
     if quality["metric"] == "accuracy":
-        return percent(Estimate(**quality["accuracy"]))
-    return f"{quality['value']:.4f}"
-
-
-def _print(text: str) -> None:
-    out.print(text, highlight=False, markup=False, soft_wrap=True)
+        return Cell(Estimate(**quality["accuracy"]), PERCENT)
+    return Cell(quality["value"], FOUR_DECIMALS)

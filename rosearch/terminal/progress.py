@@ -22,7 +22,7 @@ from rosearch.records.record import Record
 
 
 class SearchDisplay:
-    """Shows a search while it runs; a `driver.Observer` and a context manager.
+    """Shows a search while it runs; an `observer.Observer` and a context manager.
 
     On a terminal: a bar for the generation, one for each candidate at work, one for the driver's own stages.
     Elsewhere: a line when something starts or ends, so that a log file stays readable.

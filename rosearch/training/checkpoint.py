@@ -1,15 +1,14 @@
-"""Where a training stands, on disk: a training that was stopped or killed goes on as if nothing had happened.
+"""The state of a training on disk: a training that was stopped or killed goes on as if nothing had happened.
 
-The file is `torch.save`'s, with a digest of its bytes behind it, and is read with `weights_only=True`: tensors and
-plain data, nothing is unpickled. It is written aside, synced and renamed; the one before it stays beside it, for
-the case that a disk damages the newer one.
+The file is `torch.save`'s, with a digest of its bytes behind it. It is read with `weights_only=True`: tensors and plain
+data, nothing is unpickled. It is written whole or not at all, and the file before it is kept, for the case that a disk
+damages the newer one.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import signal
 import threading
 import time
@@ -22,14 +21,15 @@ from typing import Any, BinaryIO, cast
 
 import torch
 
-from rosearch.errors import RunError
+from rosearch.errors import RunError, one_line
+from rosearch.files import whole
 
 State = dict[str, Any]  # tensors and plain data
 
 _CPU = torch.device("cpu")
-_FORMAT = 1  # raise it when what is written changes
+_FORMAT = 1  # raise it when the file changes
 _DIGEST = 32  # bytes
-_PAUSE = 20  # between two writes, times what the last one took: a slow disk must not slow the training down
+_PAUSE = 20  # times the last write: so long a pause follows, lest a slow disk slows the training down
 _PIECE = 1 << 20  # bytes that are read at once
 
 
@@ -39,18 +39,18 @@ class _DamagedError(Exception):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A file to go on from, and when it is written. Two processes must not share one.
+    """A file to go on from, and the times at which it is written. Two processes must not share one.
 
-    `content` names all that the result follows from. A file of other content is refused, unless `fresh`; where it is
+    `content` names all that the result follows from. A file of other content is refused, unless `fresh`. Where it is
     `disposable`, it is removed with a note, and the training starts over.
     """
 
     path: Path
-    every: float = 60.0  # seconds between two writes, more where a write takes long; 0: after each step
+    every: float = 60.0  # seconds between two writes, more where writes are slow; 0: after each step
     fresh: bool = False  # start over, whatever the file holds
-    note: Callable[[str], None] = logging.getLogger(__name__).warning  # told what was found, in words
+    note: Callable[[str], None] = logging.getLogger(__name__).warning  # takes notes in words
     content: Mapping[str, str] = field(default_factory=dict)
-    disposable: bool = False  # nobody was asked where it lies, so nobody can be told to choose another place
+    disposable: bool = False  # the user did not choose the place, and cannot be told to choose another
 
     @property
     def previous(self) -> Path:
@@ -58,13 +58,13 @@ class Checkpoint:
         return self.path.with_name(f"{self.path.name}.previous")
 
     def of(self, content: Mapping[str, str]) -> Checkpoint:
-        """The same for a training whose result also follows from `content`."""
+        """The same checkpoint for a training that follows from `content` as well."""
         return replace(self, content={**self.content, **content})
 
     def load(self, device: torch.device = _CPU) -> State | None:
         """The newest state that is whole, on a device; None where there is none, or where it starts over.
 
-        What is damaged is removed with a note. Raises `RunError` where the state is of another training.
+        Damaged files are removed with a note. Raises `RunError` for the state of another training.
         """
         if self.fresh:
             self.remove()
@@ -75,7 +75,7 @@ class Checkpoint:
                 continue
             except _DamagedError as error:
                 self.note(f"{path}: damaged and removed ({error})")
-                path.unlink()  # or the next write would put it in the place of the one before
+                path.unlink()  # the next write must not keep it as the one before
                 continue
             if differs := self._differences(stored["content"]):
                 if not self.disposable:
@@ -91,37 +91,24 @@ class Checkpoint:
     def save(self, state: State) -> None:
         """Writes a state; a kill at any moment leaves this one or the one before.
 
-        What cannot be written, as on a full disk, is noted: it is no reason to lose a training.
+        A failure to write, as on a full disk, is noted: it is no reason to lose a training.
         """
-        draft = self.path.with_name(f"{self.path.name}.draft")
+        stored = {"format": _FORMAT, "content": dict(self.content), "state": state}
         try:
-            self._write(state, draft)
+            with whole(self.path, alone=True, previous=self.previous) as draft, draft.open("wb") as file:
+                digested = _Digested(file)
+                torch.save(stored, cast(BinaryIO, digested))
+                file.write(digested.digest.digest())
         except (OSError, RuntimeError) as error:
             self.note(f"{self.path}: cannot be written ({error}); the training goes on without")
-        finally:
-            draft.unlink(missing_ok=True)
-
-    def _write(self, state: State, draft: Path) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with draft.open("wb") as file:
-            digested = _Digested(file)
-            stored = {"format": _FORMAT, "content": dict(self.content), "state": state}
-            torch.save(stored, cast(BinaryIO, digested))
-            file.write(digested.digest.digest())
-            file.flush()
-            os.fsync(file.fileno())
-        if self.path.exists():
-            self.path.replace(self.previous)
-        draft.replace(self.path)
-        _sync(self.path.parent)
 
     def remove(self) -> None:
-        """There is nothing to go on from any more."""
+        """Removes the file and the one before it."""
         for path in (self.path, self.previous):
             path.unlink(missing_ok=True)
 
     def _differences(self, stored: Mapping[str, str]) -> str:
-        """What of the content is another, in words; "" where nothing is."""
+        """The differences in content, in words; "" where there are none."""
         names = [name for name in {**self.content, **stored} if self.content.get(name) != stored.get(name)]
         return ", ".join(_difference(name, stored.get(name), self.content.get(name)) for name in names)
 
@@ -139,12 +126,12 @@ class _Digested:
         self.digest = hashlib.blake2b(digest_size=_DIGEST)
 
     def write(self, data: bytes) -> int:
-        """As a file's."""
+        """Writes to the file and updates the digest."""
         self.digest.update(data)
         return self.file.write(data)
 
     def flush(self) -> None:
-        """As a file's."""
+        """Flushes the file."""
         self.file.flush()
 
 
@@ -159,31 +146,19 @@ def _read(path: Path, device: torch.device) -> dict[str, Any]:
             raise _DamagedError("its end is missing or its bytes have changed")
     try:
         stored = torch.load(path, map_location=device, weights_only=True)
-    except Exception as error:  # whole, and yet not ours: torch raises a dozen kinds
-        raise _DamagedError(" ".join(str(error).split())[:100]) from None
+    except Exception as error:  # a whole file of something else: torch raises a dozen kinds of errors
+        raise _DamagedError(one_line(error, 100)) from None
     if not isinstance(stored, dict) or stored.get("format") != _FORMAT:
         raise _DamagedError("of another version")
     return stored
 
 
-def _sync(folder: Path) -> None:
-    """Makes the renames in a folder last through a power cut, where the system can."""
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 @contextmanager
 def saved(checkpoint: Checkpoint | None, state: Callable[[], State]) -> Iterator[Callable[[bool], None]]:
-    """Gives what is to be called after each step, with whether it is the last: it writes when it is time.
+    """Gives a function to call after each step; its argument is True after the last. It writes when it is time.
 
-    Ctrl-C waits for the end of the step, since between its start and its end there is no state to go on from; then
-    it is written and `KeyboardInterrupt` raised. A second Ctrl-C does not wait.
+    Ctrl-C waits for the end of the step, since there is no state to go on from within one. Then the state is written
+    and `KeyboardInterrupt` raised. A second Ctrl-C does not wait.
     """
     if checkpoint is None:
         yield lambda last: None
@@ -208,7 +183,7 @@ def saved(checkpoint: Checkpoint | None, state: Callable[[], State]) -> Iterator
 def _patient() -> Iterator[Callable[[], bool]]:
     """Inside, the first Ctrl-C is only remembered.
 
-    Signals are the main thread's: elsewhere nothing changes, nor in a process that ignores them, as a search's workers.
+    Signals belong to the main thread: nothing changes in others, or in a process that ignores them, as workers do.
     """
     seen = False
 

@@ -20,11 +20,11 @@ from rosearch.data.blocks import CorpusRows, evaluation_blocks
 from rosearch.data.corpus import Corpus, Part
 from rosearch.errors import CandidateFailed
 from rosearch.measurements import Training
-from rosearch.models.weights import folder_fingerprint
+from rosearch.models.places import folder_fingerprint
+from rosearch.models.saved import load_model, quiet_transformers
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
 from rosearch.training.checkpoint import Checkpoint
-from rosearch.training.fine_tuning import quiet_transformers
 from rosearch.training.fitting import OnLoss, fit, private_generator
 from rosearch.training.layer_transfer import LayerTransfer, layer_positions
 from rosearch.training.method import schedule_of
@@ -120,10 +120,9 @@ def make_objective(inputs: EncoderInputs, student: PreTrainedModel, teacher: Pre
 def load_encoder(folder: Path) -> PreTrainedModel:
     """The teacher without a head: frozen, in eval mode, in float32 on the CPU."""
     with quiet_transformers():  # it warns of a missing pooler, which is never used
-        model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=torch.float32)
+        model, _ = load_model(AutoModel, folder)
     model.eval().requires_grad_(False)
-    encoder: PreTrainedModel = model
-    return encoder
+    return model
 
 
 def distil_encoder(

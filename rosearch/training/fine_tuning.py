@@ -1,16 +1,14 @@
-"""Fine-tuning of pretrained weights for a task: how a teacher is made where none is given."""
+"""Fine-tuning of pretrained weights for a task: it makes a teacher where none is given."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
-from transformers.utils import logging
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from rosearch.config.experiment import FineTuneConfig
 from rosearch.data.batches import Batch, TaskRows
@@ -18,6 +16,8 @@ from rosearch.data.tasks import Task
 from rosearch.data.tokens import tokenise
 from rosearch.errors import BadInput, CandidateFailed, Problem
 from rosearch.measurements import Training
+from rosearch.models.heads import label_names
+from rosearch.models.saved import load_model, load_tokenizer, quiet_transformers
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
 from rosearch.training.fitting import Schedule, fit, private_generator
@@ -29,35 +29,32 @@ _WEIGHT_DECAY = 0.01
 _CLIP_NORM = 1.0
 
 
-def fine_tune(
-    weights: Path,
-    config: FineTuneConfig,
-    task: Task,
-    max_length: int,
-    cache: Path,
-    device: torch.device,
-    seed: int,
-    progress: Progress = silent,
-) -> tuple[PreTrainedModel, Any, Training]:
-    """A classifier (or regressor) on the pretrained weights, trained on the task's training split; its
-    tokenizer.
+@dataclass(frozen=True, eq=False)
+class FineTuning:
+    """All that a fine-tuned teacher follows from."""
+
+    weights: Path
+    config: FineTuneConfig
+    task: Task
+    max_length: int
+    device: torch.device
+    seed: int
+
+
+def fine_tune(asked: FineTuning, cache: Path, progress: Progress = silent) -> tuple[PreTrainedModel, Any, Training]:
+    """A classifier (or regressor) on the pretrained weights, trained on the task's training split, and its tokenizer.
 
     Raises `BadInput` where the training diverges: the learning rate is the user's.
     """
-    tokenizer = AutoTokenizer.from_pretrained(weights, local_files_only=True)
-    tokenised = tokenise(task.train, tokenizer, max_length, cache, progress)
+    config, task, seed = asked.config, asked.task, asked.seed
+    tokenizer = load_tokenizer(asked.weights)
+    tokenised = tokenise(task.train, tokenizer, asked.max_length, cache, progress)
     with (
         private_generator(torch.device("cpu"), derive_seed(seed, "classification head")),
         quiet_transformers(),
     ):
-        model = AutoModelForSequenceClassification.from_pretrained(
-            weights,
-            local_files_only=True,
-            use_safetensors=True,
-            dtype=torch.float32,
-            num_labels=task.num_labels,
-            **label_names(task),
-        )
+        names = label_names(task)
+        model, _ = load_model(AutoModelForSequenceClassification, asked.weights, num_labels=task.num_labels, **names)
 
     def losses(batch: Batch) -> tuple[Tensor]:
         return (hard_label_loss(model(**batch.inputs).logits, batch.labels, task.problem),)
@@ -74,30 +71,10 @@ def fine_tune(
     )
     try:
         rows = TaskRows(tokenised)
-        training = fit(model, losses, rows, schedule, device=device, seed=seed, stage="teacher", progress=progress)
+        training = fit(
+            model, losses, rows, schedule, device=asked.device, seed=seed, stage="teacher", progress=progress
+        )
     except CandidateFailed as error:
         expected, got = "a rate at which the teacher learns", f"{config.learning_rate:g} ({error})"
         raise BadInput(Problem("experiment", "teacher.fine_tune.learning_rate", expected, got)) from None
     return model.to("cpu"), tokenizer, training
-
-
-def label_names(task: Task) -> dict[str, Any]:
-    """The part of a transformers configuration that names the labels; nothing for regression."""
-    if task.problem == "regression":
-        return {"problem_type": "regression"}
-    return {
-        "problem_type": "single_label_classification",
-        "id2label": dict(enumerate(task.labels)),
-        "label2id": {name: index for index, name in enumerate(task.labels)},
-    }
-
-
-@contextmanager
-def quiet_transformers() -> Iterator[None]:
-    """No notes inside on a head that starts untrained: here it is meant to."""
-    before = logging.get_verbosity()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(before)

@@ -7,10 +7,7 @@ tied to the embeddings.
 
 from __future__ import annotations
 
-import hashlib
 import inspect
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,19 +15,19 @@ from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
-from filelock import FileLock
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel
+from transformers import AutoModelForMaskedLM, PreTrainedModel
 
 from rosearch.data.batches import Batch, TaskRows
-from rosearch.errors import BadInput, Problem
+from rosearch.errors import BadInput, Problem, one_line
+from rosearch.files import content_key, made_once
 from rosearch.models.device import resolve_precision
 from rosearch.models.lengths import text_positions
-from rosearch.models.weights import locate_weights, model_fingerprint
+from rosearch.models.places import locate_weights, model_fingerprint
+from rosearch.models.saved import UNREADABLE, load_classifier, load_config, load_model, load_tokenizer, save_model
 from rosearch.randomness import derive_seed
 from rosearch.training.fitting import Schedule, fit, private_generator
 from rosearch.training.method import TrainingInputs
-from rosearch.training.teacher import load_teacher, save_whole
 
 _FORMAT = "1"  # part of every cache key: raise it when the cut or its training changes
 _KEY = "distillation.mate_kd.generator"
@@ -156,11 +153,10 @@ def open_generator(inputs: TrainingInputs) -> Generator:
 def _named(name: str, inputs: TrainingInputs) -> PreTrainedModel:
     folder = locate_weights(name, _KEY)
     try:
-        model = _load(folder)
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise BadInput(Problem("experiment", _KEY, "a masked LM with its tokenizer", f"{folder}: {reason}")) from None
+        model, tokenizer = _load(folder), load_tokenizer(folder)
+    except UNREADABLE as error:
+        expected, got = "a masked LM with its tokenizer", f"{folder}: {one_line(error)}"
+        raise BadInput(Problem("experiment", _KEY, expected, got)) from None
     check_vocabulary(inputs.tokenizer, tokenizer, _KEY, model)
     positions = text_positions(model.config)
     if positions is not None and positions < inputs.max_length:
@@ -170,31 +166,29 @@ def _named(name: str, inputs: TrainingInputs) -> PreTrainedModel:
 
 def _load(folder: Path) -> PreTrainedModel:
     """Raises `ValueError` for weights without the head of a masked LM; transformers would initialise it at random."""
-    model, found = AutoModelForMaskedLM.from_pretrained(
-        folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
-    )
-    if found["missing_keys"]:
-        raise ValueError(f"no weights for {', '.join(sorted(found['missing_keys']))}")
+    model, missing = load_model(AutoModelForMaskedLM, folder)
+    if missing:
+        raise ValueError(f"no weights for {', '.join(missing)}")
     return model
 
 
 def _cut(inputs: TrainingInputs, masking: Masking) -> PreTrainedModel:
     """The generator in `cache/generators/KEY`, made there if missing; key and seed do not depend on the student."""
     key = _cut_key(inputs)
-    target = inputs.cache / "generators" / key
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(target.parent / f"{key}.lock"):
-        try:
-            return _load(target)
-        except Exception:  # absent or damaged: safetensors raises errors of its own
-            model = _made(inputs, masking, derive_seed(0, "generator", key))
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".unfinished-") as name:
-            unfinished = Path(name) / key
-            assert inputs.teacher is not None
-            save_whole(model, AutoTokenizer.from_pretrained(inputs.teacher, local_files_only=True), unfinished)
-            shutil.rmtree(target, ignore_errors=True)  # only ever a damaged one
-            unfinished.replace(target)
-        return _load(target)
+
+    def make(draft: Path) -> None:
+        assert inputs.teacher is not None
+        model = _made(inputs, masking, derive_seed(0, "generator", key))
+        save_model(model, load_tokenizer(inputs.teacher), draft)
+
+    return made_once(inputs.cache / "generators" / key, _kept, make)
+
+
+def _kept(folder: Path) -> PreTrainedModel | None:
+    try:
+        return _load(folder)
+    except Exception:  # absent or damaged: safetensors raises errors of its own
+        return None
 
 
 def _cut_key(inputs: TrainingInputs) -> str:
@@ -211,7 +205,7 @@ def _cut_key(inputs: TrainingInputs) -> str:
         config.batch_size,
         resolve_precision(inputs.device, config.precision),
     )
-    return hashlib.blake2b("\x1f".join(map(str, parts)).encode(), digest_size=16).hexdigest()
+    return content_key(map(str, parts))
 
 
 def _made(inputs: TrainingInputs, masking: Masking, seed: int) -> PreTrainedModel:
@@ -244,7 +238,7 @@ def cut_from_teacher(inputs: TrainingInputs, seed: int) -> PreTrainedModel:
     Raises `BadInput` if the teacher has fewer layers or its family has no masked LM.
     """
     assert inputs.teacher is not None
-    config = AutoConfig.from_pretrained(inputs.teacher, local_files_only=True)
+    config = load_config(inputs.teacher)
     wanted = inputs.config.mate_kd.generator_layers
     if wanted > config.num_hidden_layers:
         expected = f"at most {config.num_hidden_layers}, the layers of the teacher"
@@ -257,7 +251,7 @@ def cut_from_teacher(inputs: TrainingInputs, seed: int) -> PreTrainedModel:
     except ValueError:
         fix = "name a masked LM of the same vocabulary"
         raise BadInput(Problem("experiment", _KEY, "a teacher with a masked LM", config.model_type, fix)) from None
-    teacher, _ = load_teacher(inputs.teacher)
+    teacher, _ = load_classifier(inputs.teacher)
     absent = model.base_model.load_state_dict(teacher.base_model.state_dict(), strict=False).missing_keys
     assert not absent, absent
     model.tie_weights()

@@ -20,6 +20,7 @@ from transformers import PreTrainedModel
 from rosearch.data.batches import Batch, batch_count, training_batches
 from rosearch.errors import BadInput, CandidateFailed, Problem
 from rosearch.models.device import autocast, resolve_precision
+from rosearch.models.saved import load_classifier
 from rosearch.randomness import derive_seed
 from rosearch.training.generator import (
     Generator,
@@ -33,7 +34,6 @@ from rosearch.training.losses import hard_label_loss, soft_label_loss
 from rosearch.training.method import Method, TrainingInputs
 from rosearch.training.outputs import TeacherRows
 from rosearch.training.perturbation import with_embeddings
-from rosearch.training.teacher import load_teacher
 
 _CLIP_NORM = 5.0  # of the generator's gradient, as published
 _ROWS = 4096  # rows per pass of a word table that must be computed
@@ -68,7 +68,7 @@ class MateKd(Method):
         if inputs.teacher is None:
             expected = "a teacher, which mate_kd asks about texts that are new"
             raise BadInput(Problem("experiment", "teacher.model", expected, "none"))
-        teacher, tokenizer = load_teacher(inputs.teacher)
+        teacher, tokenizer = load_classifier(inputs.teacher)
         check_vocabulary(inputs.tokenizer, tokenizer, "teacher.model", teacher)
         return cls(inputs, open_generator(inputs), teacher.to(inputs.device))
 

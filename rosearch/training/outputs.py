@@ -1,11 +1,8 @@
-"""The teacher's answers to every row: computed once, kept under a key of the content, read memory-mapped."""
+"""The teacher's outputs for every row: computed once, kept under a key of the content, read memory-mapped."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,18 +10,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from filelock import FileLock
 from torch import Tensor
 
 from rosearch.data.batches import Batch, evaluation_batches
 from rosearch.data.tokens import TokenisedSplit
 from rosearch.errors import BadInput, Problem
+from rosearch.files import content_key, made_once
 from rosearch.models.device import Precision, autocast, resolve_precision
-from rosearch.models.weights import model_fingerprint
+from rosearch.models.places import model_fingerprint
+from rosearch.models.saved import load_classifier
 from rosearch.progress import Progress, silent
-from rosearch.training.teacher import load_teacher
 
-_FORMAT = "1"  # part of every key: raise it when what is computed or written changes
+_FORMAT = "1"  # part of every key: raise it when the outputs or the files change
 _BATCH = 64  # beyond it a CPU core gains nothing (measured in both number formats)
 
 
@@ -38,16 +35,16 @@ class TeacherRows:
 
 @dataclass(frozen=True, eq=False)
 class TeacherOutputs:
-    """Logits of every row and, on request, hidden states of every token of an tokenised split."""
+    """Logits of every row and, on request, hidden states of every token of a tokenised split."""
 
     key: str  # 32 hex digits of weights, rows, tokenizer, layers and number format
     logits: np.ndarray[Any, np.dtype[np.float32]]  # (rows, labels) memory-mapped
     hidden: np.ndarray[Any, np.dtype[np.float16]] | None  # (tokens, layers, H) memory-mapped, as `tokenised.ids`
-    layers: tuple[int, ...]  # which, 0 (embeddings) to teacher_layers
+    layers: tuple[int, ...]  # numbers of the layers, 0 (embeddings) to teacher_layers
     teacher_layers: int
 
     def rows(self, tokenised: TokenisedSplit, batch: Batch) -> TeacherRows:
-        """What belongs to a batch of the split that these outputs were made for."""
+        """The outputs for a batch of the split that they were made for."""
         device = batch.input_ids.device
         logits = torch.from_numpy(np.asarray(self.logits[batch.rows])).to(device)
         if self.hidden is None:
@@ -68,24 +65,21 @@ def teacher_outputs(
     """The teacher's outputs for a split; from `cache/outputs/KEY` where they were computed before.
 
     `hidden_layers` counts from 0 (embeddings) or, negative, from the last layer (-1); empty for none. Runs in
-    bfloat16 where the device has it. Safe against other processes that compute the same and against being
-    killed half-way; what is damaged on disk is computed again. Raises `BadInput` for a layer that the teacher
-    does not have, or for a teacher whose logits are not finite.
+    bfloat16 where the device has it. Safe against other processes that compute the same, and against a kill
+    half-way; damaged files are computed again. Raises `BadInput` for a layer that the teacher does not have, and for
+    logits that are not finite.
     """
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     teacher_layers = _layer_count(config)
     layers = _resolve_layers(hidden_layers, teacher_layers)
     precision = resolve_precision(device, "auto")
     key = _key(folder, tokenised, layers, precision)
-    target = cache / "outputs" / key
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(target.parent / f"{key}.lock"):
-        stored = _open(target, tokenised, bool(layers))
-        if stored is None:
-            _compute(folder, tokenised, layers, target, device, precision, progress)
-            stored = _open(target, tokenised, bool(layers))
-    assert stored is not None
-    return TeacherOutputs(key, stored[0], stored[1], layers, teacher_layers)
+    logits, hidden = made_once(
+        cache / "outputs" / key,
+        lambda target: _open(target, tokenised, bool(layers)),
+        lambda draft: _compute(folder, tokenised, layers, draft, device, precision, progress),
+    )
+    return TeacherOutputs(key, logits, hidden, layers, teacher_layers)
 
 
 def _layer_count(config: dict[str, Any]) -> int:
@@ -105,14 +99,14 @@ def _resolve_layers(wanted: Sequence[int], count: int) -> tuple[int, ...]:
 
 def _key(folder: Path, tokenised: TokenisedSplit, layers: tuple[int, ...], precision: Precision) -> str:
     parts = (_FORMAT, model_fingerprint(folder), tokenised.key, ",".join(map(str, layers)), precision)
-    return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest()
+    return content_key(parts)
 
 
 _Stored = tuple["np.ndarray[Any, Any]", "np.ndarray[Any, Any] | None"]
 
 
 def _open(target: Path, tokenised: TokenisedSplit, with_hidden: bool) -> _Stored | None:
-    """What `_compute` left, memory-mapped; None where it is absent or damaged."""
+    """The stored logits and hidden states, memory-mapped; None where they are absent or damaged."""
     try:
         logits = np.load(target / "logits.npy", mmap_mode="r")
         hidden = np.load(target / "hidden.npy", mmap_mode="r") if with_hidden else None
@@ -131,29 +125,24 @@ def _compute(
     precision: Precision,
     progress: Progress,
 ) -> None:
-    """Fills a temporary folder beside `target`, then renames it: a reader sees all of it or nothing."""
-    model, _ = load_teacher(folder)
+    model, _ = load_classifier(folder)
     model.to(device)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".unfinished-") as name:
-        unfinished = Path(name) / target.name
-        unfinished.mkdir()
-        logits = _create(unfinished / "logits.npy", (len(tokenised), model.config.num_labels), np.float32)
-        hidden = None
-        if layers:
-            shape = (int(tokenised.offsets[-1]), len(layers), model.config.hidden_size)
-            hidden = _create(unfinished / "hidden.npy", shape, np.float16)
-        done = 0
-        for batch in evaluation_batches(tokenised, _BATCH):
-            _fill(model, batch.to(device), tokenised, layers, logits, hidden, precision)
-            done += len(batch)
-            progress("teacher outputs", done, len(tokenised))
-        if not np.isfinite(logits).all():
-            raise BadInput(Problem(str(folder), "", "a teacher with finite logits", "NaN or infinite ones"))
-        logits.flush()
-        if hidden is not None:
-            hidden.flush()
-        shutil.rmtree(target, ignore_errors=True)  # only ever a damaged one
-        unfinished.replace(target)
+    target.mkdir()
+    logits = _create(target / "logits.npy", (len(tokenised), model.config.num_labels), np.float32)
+    hidden = None
+    if layers:
+        shape = (int(tokenised.offsets[-1]), len(layers), model.config.hidden_size)
+        hidden = _create(target / "hidden.npy", shape, np.float16)
+    done = 0
+    for batch in evaluation_batches(tokenised, _BATCH):
+        _fill(model, batch.to(device), tokenised, layers, logits, hidden, precision)
+        done += len(batch)
+        progress("teacher outputs", done, len(tokenised))
+    if not np.isfinite(logits).all():
+        raise BadInput(Problem(str(folder), "", "a teacher with finite logits", "NaN or infinite ones"))
+    logits.flush()
+    if hidden is not None:
+        hidden.flush()
 
 
 def _create(path: Path, shape: tuple[int, ...], kind: type[np.generic]) -> np.memmap[Any, Any]:

@@ -49,7 +49,7 @@ from rosearch.data.tasks import Split
 from rosearch.data.tokens import TokenisedSplit, tokenise
 from rosearch.errors import RosearchError
 from rosearch.models.device import resolve_device, resolve_precision
-from rosearch.models.weights import locate_weights
+from rosearch.models.places import locate_weights
 from rosearch.training.method import TrainingInputs
 from rosearch.training.outputs import TeacherOutputs, teacher_outputs
 from rosearch.training.trainer import distil

@@ -25,11 +25,11 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 from rosearch.config.distillation import DEFAULT, Ad2Config, DistillationConfig
 from rosearch.config.file import load_experiment
 from rosearch.data.batches import evaluation_batches
-from rosearch.materials.task import Materials, gather_materials
+from rosearch.materials.task import TaskMaterials, gather_materials
+from rosearch.models.saved import load_classifier
 from rosearch.training.ad2 import AdversarialDistillation
 from rosearch.training.outputs import TeacherRows
 from rosearch.training.perturbation import embed, with_embeddings
-from rosearch.training.teacher import load_teacher
 from tests.benchmarks.cells import overrides_of
 
 
@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _task_rows(options: argparse.Namespace, path: Path) -> Iterator[dict[str, Any]]:
     experiment = load_experiment(path, overrides_of(path.stem, options.override), options.data_root)
     materials = gather_materials(experiment, options.runs / "cache")
-    teacher = load_teacher(materials.teacher)[0]
+    teacher = load_classifier(materials.teacher)[0]
     for method in options.methods:
         folders = [options.runs / f"{path.stem}-{method}-{seed}" for seed in options.seeds]
         students = [AutoModelForSequenceClassification.from_pretrained(folder).eval() for folder in folders]
@@ -71,7 +71,7 @@ def sized(config: DistillationConfig, bound: float) -> DistillationConfig:
 
 
 def reach(
-    student: PreTrainedModel, teacher: PreTrainedModel, materials: Materials, config: DistillationConfig
+    student: PreTrainedModel, teacher: PreTrainedModel, materials: TaskMaterials, config: DistillationConfig
 ) -> dict[str, float]:
     """Shares of the validation rows: student right, right when moved, teacher unturned by the same perturbation."""
     tokenised, clean = materials.tokenised("validation"), torch.tensor(materials.teacher_logits("validation"))

@@ -12,14 +12,13 @@ from typing import Any, NamedTuple, TypeVar
 import torch
 from transformers.modeling_outputs import SequenceClassifierOutput
 
-from rosearch.evaluation.attacks.attack import PreparedAttack
 from rosearch.evaluation.attacks.engine import tokens
-from rosearch.evaluation.attacks.engine.plan import attacked_text
+from rosearch.evaluation.attacks.prepared import PreparedAttack
 from rosearch.evaluation.attacks.recipes import build
 from rosearch.evaluation.attacks.result import AttackedRow
 from rosearch.evaluation.attacks.stock import library
-from rosearch.evaluation.attacks.stock.lane import Question
-from rosearch.evaluation.attacks.stock.result import row_of
+from rosearch.evaluation.attacks.stock.question import Question
+from rosearch.evaluation.attacks.stock.rows import attacked_text, row_of
 from rosearch.evaluation.attacks.victim import Victim
 from tests.evaluation.attacks.oracle import differences, planned_attack
 

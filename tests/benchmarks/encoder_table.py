@@ -19,7 +19,7 @@ from typing import Any
 from rosearch.config.experiment import EfficiencyConfig
 from rosearch.evaluation.latency_table import machine
 from rosearch.evaluation.quiet_latency import Subject, measure_quietly
-from rosearch.models.weights import locate_weights
+from rosearch.models.places import locate_weights
 from rosearch.records.run_directory import RunDirectory
 from rosearch.run.results import Results, load_results
 from rosearch.space.encoder_space import EncoderSpace

@@ -25,11 +25,10 @@ import rosearch.student  # noqa: F401  (its import teaches the Auto classes our 
 from rosearch.attack import attack
 from rosearch.config.experiment import Experiment
 from rosearch.config.file import load_experiment
-from rosearch.data.loading import load_task
+from rosearch.data.loading import load_task, task_seed
 from rosearch.distil import Options, distil_student
 from rosearch.distil.inputs import find_student
 from rosearch.evaluation.robustness import Suite
-from rosearch.materials.task import task_seed
 
 _SEED = 7  # of the attacked rows and letters: one for all arms
 ATTACKS = ["deepwordbug", "synonym-swap", "pwws", "textbugger-lite"]

@@ -17,7 +17,7 @@ from rosearch.config.distillation import DEFAULT, DistillationConfig
 from rosearch.config.file import load_experiment
 from rosearch.evaluation.quality import predict
 from rosearch.materials.task import gather_materials
-from rosearch.training.teacher import load_teacher
+from rosearch.models.saved import load_classifier
 from tests.benchmarks import ad2_reach, method_comparison
 
 
@@ -37,7 +37,7 @@ def test_students_and_teacher_are_asked_about_moved_embeddings(
 
 def test_who_is_its_own_teacher_is_right_exactly_where_it_is_not_turned(tmp_path: Path) -> None:
     materials = gather_materials(load_experiment(write_experiment(tmp_path, "classification")), tmp_path / "cache")
-    model, _ = load_teacher(materials.teacher)
+    model, _ = load_classifier(materials.teacher)
     tokenised = materials.tokenised("validation")
     with torch.no_grad():  # both classes are predicted
         model.classifier.bias -= torch.from_numpy(np.median(predict(model, tokenised, materials.device, 8), axis=0))

@@ -22,7 +22,7 @@ from transformers import BertForMaskedLM
 from transformers.utils import logging
 
 from rosearch.models.device import autocast, resolve_precision
-from rosearch.resources.stop_words import stop_words
+from rosearch.resources.word_lists import stop_words
 
 SHARE = 0.4  # of words that are replaced: p
 NEAREST = 15  # words that one is drawn from: M

@@ -197,11 +197,50 @@ def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(tmp_path: Path) -> None:
     assert json.loads(rosearch("resume", "runs/small-0001", "--json", cwd=tmp_path).stdout)["counts"]["done"] == 7
 
 
-def test_help_names_every_command_and_the_exit_codes() -> None:
+def test_help_groups_the_commands_on_one_line_each_and_names_the_exit_codes() -> None:
     printed = rosearch("--help", cwd=ROOT).stdout
-    for command in ("search", "resume", "status", "stats", "show", "export", "check"):
-        assert command in printed
+    groups = {
+        "Search": ["search", "resume", "check"],
+        "Look at a run": ["status", "show", "stats", "recommend", "export"],
+        "One model": ["distil", "attack", "attack resources"],
+    }
+    for title, commands in groups.items():
+        panel = printed.split(f"─ {title} ─")[1].split("╰")[0].splitlines()[1:]
+        assert [line.strip("│ ").split("  ")[0] for line in panel if line] == commands
     assert "130 Ctrl-C" in " ".join(printed.split())
+
+
+HEAVY = ("torch", "transformers", "textattack", "pandas", "numpy", "scipy", "deap", "networkx")
+
+
+def loaded(*arguments: str, cwd: Path) -> set[str]:
+    """The modules that the program has loaded when it ends, in a process of its own."""
+    code = (
+        "import sys\n"
+        "from rosearch.cli import main\n"
+        "try:\n"
+        "    main()\n"
+        "except SystemExit as ended:\n"
+        "    assert not ended.code\n"
+        "print(*sys.modules, file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *arguments], cwd=cwd, capture_output=True, text=True, check=True)
+    return set(done.stderr.split())
+
+
+def test_help_and_the_import_of_the_command_line_load_only_the_command_line() -> None:
+    heavy = {*HEAVY, "sqlalchemy", "pydantic", "yaml", "rosearch.terminal", "rosearch.records", "rosearch.report"}
+    assert not heavy & loaded("--help", cwd=ROOT)
+    code = "import sys, rosearch.cli; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "rosearch.cli.app" in done.stdout.split() and not heavy & set(done.stdout.split())
+
+
+@pytest.mark.parametrize("command", [("status",), ("status", "--json"), ("show", "bert_mini")])
+def test_a_look_at_a_run_loads_only_its_records(command: tuple[str, ...], searched: tuple[Path, str]) -> None:
+    first, *others = command
+    modules = loaded(first, "runs/small-0001", *others, cwd=searched[0])
+    assert "rosearch.records.store" in modules and not set(HEAVY) & modules
 
 
 def test_looking_at_a_run_loads_no_torch(searched: tuple[Path, str]) -> None:
@@ -211,9 +250,9 @@ def test_looking_at_a_run_loads_no_torch(searched: tuple[Path, str]) -> None:
         "from pathlib import Path\n"
         "from rosearch.run.results import load_results\n"
         "from rosearch.records.run_directory import RunDirectory\n"
-        "import rosearch.cli, rosearch.report.evidence\n"
+        "import rosearch.cli, rosearch.report.run_files\n"
         "results = load_results(RunDirectory.open(Path('runs/small-0001')))\n"
-        "rosearch.report.evidence.write_statistics(results)\n"
+        "rosearch.report.run_files.write_statistics(results)\n"
         "assert results.front\n"
         "print(sorted({'torch', 'transformers', 'textattack'} & set(sys.modules)))\n"
     )

@@ -194,7 +194,7 @@ def test_a_killed_process_leaves_nothing_that_hinders_the_next(folder: Path, tok
         os._exit(0)
     assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
     made = tmp_path / "cache" / "corpora"
-    assert any(entry.name.startswith(".unfinished") for entry in made.iterdir())
+    assert any(entry.name.endswith(".draft") for entry in made.iterdir())
     corpus = prepare(config(folder), tokenizer, tmp_path)
     assert [entry.name for entry in made.iterdir() if not entry.name.endswith(".lock")] == [corpus.key]
 

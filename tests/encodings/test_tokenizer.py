@@ -102,7 +102,7 @@ def test_each_encoding_has_ids_of_its_own(plain: Any, resources: Resources, tmp_
 
 def test_it_is_built_once_and_a_damaged_one_again(plain: Any, resources: Resources, tmp_path: Path) -> None:
     first = make(plain, "typos", resources, tmp_path)
-    (kept,) = (tmp_path / "encodings").iterdir()
+    (kept,) = (tmp_path / "encodings").glob("*.json")
     kept.write_text("{")
     again = make(plain, "typos", resources, tmp_path)
     assert again.encoding.data == first.encoding.data == json.loads(kept.read_text())["data"]

@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rosearch.config.experiment import EvolutionConfig, FitnessConfig
-from rosearch.evolution import Strategy, make_strategy
+from rosearch.evolution.fitness import Fitness, Yardstick
+from rosearch.evolution.strategies import make_strategy
+from rosearch.evolution.strategy import Strategy
 from rosearch.measurements import Efficiency, Estimate, Measurements, Quality, Robustness, Training
 from rosearch.records.record import Failure, Proposal, Record
 from rosearch.space.cost import count_parameters
@@ -72,6 +74,12 @@ def measurements(
     )
 
 
+def score(
+    found: Measurements, config: FitnessConfig, teacher_quality: float, teacher_latency_ms: float | None = None
+) -> Fitness:
+    return Yardstick(config, teacher_quality, teacher_latency_ms).score(found)
+
+
 def hilly(genotype: Genotype) -> Measurements:
     """Quality from depth and mixed operations, robustness from attention after convolution and merged inputs.
 
@@ -109,7 +117,7 @@ def build(
     """A strategy on a space of graphs, where it searches those, unless another `space` is given."""
     config = evolution(strategy) if isinstance(strategy, str) else strategy
     space = space or (ENCODERS if config.strategy == "kd_nas" else DAG)
-    return make_strategy(config, fitness or FitnessConfig(), space, seed, teacher_quality)
+    return make_strategy(config, space, seed, Yardstick(fitness or FitnessConfig(), teacher_quality))
 
 
 def answer(proposals: Sequence[Proposal], generation: int, first: int, landscape: Landscape) -> list[Record]:

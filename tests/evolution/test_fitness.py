@@ -4,13 +4,12 @@ import math
 from dataclasses import replace
 
 import pytest
-from evolution.landscapes import measurements
+from evolution.landscapes import measurements, score
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rosearch.config.experiment import FitnessConfig, RewardConfig, WeightsConfig
 from rosearch.errors import BadInput
-from rosearch.evolution import score
 from rosearch.evolution.fitness import reward
 from rosearch.measurements import Estimate, Latency, Measurements, SingleSwaps, Stopped
 

@@ -8,6 +8,7 @@ from evolution.landscapes import DAG, ENCODERS, answer, build, evolution, failin
 
 from rosearch.config.experiment import FitnessConfig, RewardConfig
 from rosearch.errors import BadInput
+from rosearch.evolution.fitness import Yardstick
 from rosearch.evolution.front import by_scalar
 from rosearch.evolution.kd_nas import KdNas, agreements
 from rosearch.measurements import Latency, Measurements
@@ -30,7 +31,7 @@ def smooth(genotype: Genotype) -> Measurements:
 def search(predictor: str = "boosting", **controller: object) -> KdNas:
     settings = {"predictor": predictor, "passes": 40, "exploration_step": 0.25} | controller
     config = evolution("kd_nas", candidates=48, population=12, kd_nas=settings)
-    strategy = KdNas(config, REWARDED, ENCODERS, 1, 0.9, 60.0)
+    strategy = KdNas(config, ENCODERS, 1, Yardstick(REWARDED, 0.9, 60.0))
     return strategy
 
 

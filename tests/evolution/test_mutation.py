@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from rosearch.evolution.crossover import cross
 from rosearch.evolution.mutation import MUTATIONS, mutations_of
 from rosearch.evolution.operators import mutate, operators_of
-from rosearch.space.genotype import Genotype, Node
+from rosearch.space.genotype import Genotype
 from rosearch.space.loading import load_space
+from rosearch.space.node import Node
 from rosearch.space.search_space import SearchSpace
 from rosearch.space.space import Space
 

@@ -26,8 +26,8 @@ from evolution.landscapes import (
 
 from rosearch.config.experiment import FitnessConfig
 from rosearch.errors import BadInput
-from rosearch.evolution import STRATEGIES
 from rosearch.evolution.operators import operators_of
+from rosearch.evolution.strategies import STRATEGIES
 from rosearch.measurements import Measurements
 from rosearch.records.record import Record
 from rosearch.space.genotype import Genotype
@@ -73,7 +73,7 @@ def patchy(genotype: Genotype) -> Outcome:
 
 
 def gated(genotype: Genotype) -> Measurements:
-    """All too weak or one-sided, by more or less; otherwise perfect."""
+    """Every candidate is too weak or one-sided, by more or less, and otherwise perfect."""
     return measurements(quality=0.5 * luck(genotype), words=1.0, compression=20.0, share=1.0)
 
 

@@ -4,10 +4,9 @@ import random
 
 import pytest
 from deap import creator, tools
-from evolution.landscapes import DAG, answer, build, hilly, measurements, run
+from evolution.landscapes import DAG, answer, build, hilly, measurements, run, score
 
 from rosearch.config.experiment import FitnessConfig
-from rosearch.evolution import score
 from rosearch.evolution.toolbox import (
     Individual,
     build_toolbox,

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from transformers import BertConfig, CamembertConfig, PretrainedConfig, RobertaConfig, T5Config, XLMRobertaConfig
 
-from rosearch.materials.task import table_rows
-from rosearch.models.lengths import text_positions
+from rosearch.models.lengths import longest_input, table_rows, text_positions
 
 
 @pytest.mark.parametrize(
@@ -26,3 +27,13 @@ def test_a_model_without_a_table_names_no_limit() -> None:
     assert text_positions(T5Config()) is None
     with pytest.raises(AttributeError, match="max_position_embeddings"):
         table_rows(T5Config())
+
+
+@pytest.mark.parametrize(("of_tokenizer", "expected"), [(128, 128), (10**30, 512), (2000, 512)])
+def test_the_longest_input_is_the_smaller_limit_of_model_and_tokenizer(of_tokenizer: int, expected: int) -> None:
+    tokenizer = SimpleNamespace(model_max_length=of_tokenizer)
+    assert longest_input(BertConfig(max_position_embeddings=512), tokenizer) == expected
+
+
+def test_the_longest_input_of_a_model_without_any_limit_is_512() -> None:
+    assert longest_input(T5Config(), SimpleNamespace(model_max_length=10**30)) == 512

@@ -12,7 +12,7 @@ from records import sample_records as samples
 
 from rosearch.config.experiment import Experiment
 from rosearch.errors import BadInput, RunError
-from rosearch.records.run_directory import RunDirectory, write_whole
+from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
 
 LOCKER = """
@@ -182,12 +182,3 @@ def test_a_student_is_removed_with_all_its_files_and_removing_it_twice_is_harmle
     run.remove_student(record)
     run.remove_student(record)
     assert list(run.students.iterdir()) == [run.student_folder(other)]
-
-
-def test_a_file_is_written_whole_or_not_at_all(tmp_path):
-    path = tmp_path / "table.csv"
-    write_whole(path, "old é")
-    with pytest.raises(UnicodeEncodeError):
-        write_whole(path, "new" * 100_000 + "\ud800")
-    assert path.read_text(encoding="utf-8") == "old é"
-    assert list(tmp_path.iterdir()) == [path]

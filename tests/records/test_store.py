@@ -17,9 +17,11 @@ from records import sample_records as samples
 from sqlalchemy import event
 
 from rosearch.errors import RunError
+from rosearch.measurements import TeacherCost, TeacherFacts
 from rosearch.records.record import Failure, Outcome, Record
 from rosearch.records.store import Store
-from rosearch.space.genotype import Genotype, Node
+from rosearch.space.genotype import Genotype
+from rosearch.space.node import Node
 
 HERE = Path(__file__).parent
 
@@ -36,7 +38,7 @@ def store(path: Path) -> Iterator[Store]:
 
 
 def fields(record: Record) -> dict[str, object]:
-    """All of a record, the genotype as it is written (genotypes are equal as soon as their ids are)."""
+    """Every field of a record, the genotype as it is written: genotypes are equal if their ids are."""
     return {**vars(record), "genotype": record.genotype.to_dict()}
 
 
@@ -311,6 +313,40 @@ def test_a_finished_run_is_read_in_a_folder_that_is_write_protected(protected):
     with pytest.raises(RunError, match="Check that the file and its folder may be"), Store.open(protected):
         pass
     assert [file.name for file in protected.parent.iterdir()] == [protected.name]
+
+
+def test_a_record_is_found_by_its_number_and_the_last_number_is_known(store):
+    assert store.last_number() == 0
+    store.propose(samples.generation_of(0))
+    store.propose([samples.pending(9, 1)])
+    assert store.last_number() == 9
+    assert fields(store.record(9)) == fields(samples.pending(9, 1))
+    with pytest.raises(RunError, match="expected record 5, got no such record"):
+        store.record(5)
+
+
+def test_the_facts_of_a_run_survive_and_are_none_before(store, path):
+    assert (store.teacher(), store.materials(), store.finished()) == (None, None, False)
+    quality = samples.measured().measurements.quality
+    teacher = TeacherFacts(quality, TeacherCost(1000, 800, 4000), 512, 2, latency_ms=1 / 3)
+    store.set_teacher(teacher)
+    found = {"task": "a", "teacher": "b"}
+    store.set_materials(found)
+    store.set_finished()
+    store.close()
+    with Store.open(path, read_only=True) as reader:
+        assert (reader.teacher(), reader.materials(), reader.finished()) == (
+            teacher,
+            {"task": "a", "teacher": "b"},
+            True,
+        )
+
+
+def test_a_teacher_of_another_shape_is_one_line(store):
+    store.set_meta("teacher", {"quality": 3})
+    with pytest.raises(RunError, match="the fact 'teacher' cannot be read") as caught:
+        store.teacher()
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("value", [None, True, 3, 0.1, "é", [1, [2]], {"a": {"b": [None]}}])

@@ -3,21 +3,20 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 from rosearch.config.experiment import FitnessConfig
 from rosearch.errors import MissingResource
-from rosearch.evolution.fitness import score
+from rosearch.evolution.fitness import Yardstick
 from rosearch.records.record import Record
 from rosearch.report.figures import draw_correlations, draw_front
 from rosearch.report.statistics import feature_statistics
 from rosearch.report.tables import records_table
 
 Search = Callable[[int], Sequence[Record]]
-JUDGE = partial(score, config=FitnessConfig(), teacher_quality=0.9)
+JUDGE = Yardstick(FitnessConfig(), 0.9).score
 
 
 def is_picture(path: Path) -> bool:

@@ -5,7 +5,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +12,7 @@ import pytest
 from report.made_records import make_genotype, make_measurements, make_record
 
 from rosearch.config.experiment import FitnessConfig
-from rosearch.evolution.fitness import score
+from rosearch.evolution.fitness import Yardstick
 from rosearch.measurements import SingleSwaps, Stopped
 from rosearch.records.record import Record
 from rosearch.report.statistics import feature_statistics
@@ -101,7 +100,7 @@ def test_columns_and_types_are_the_same_for_every_run(search_records: Search, co
 
 def test_fitness_and_gates_are_those_of_the_score(search_records: Search) -> None:
     records = search_records(4)
-    judge = partial(score, config=FitnessConfig(min_quality=0.9), teacher_quality=0.9)
+    judge = Yardstick(FitnessConfig(min_quality=0.9), 0.9).score
     table = records_table(records, judge)
     assert table["fitness"].notna().tolist() == [True] * 4 + [False, False, True, True]
     for record, (_, row) in zip(records, table.iterrows()):
@@ -157,11 +156,12 @@ def test_a_written_file_has_the_mode_of_the_umask(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o640
 
 
-def test_analysis_loads_neither_torch_nor_transformers_nor_matplotlib() -> None:
+def test_no_part_of_a_report_loads_torch_or_what_draws_on_a_terminal() -> None:
     code = (
-        "import sys, rosearch.report.tables, rosearch.report.statistics, rosearch.report.pareto, "
-        "rosearch.report.figures; "
-        "print(sorted({'torch', 'transformers', 'textattack', 'matplotlib'} & set(sys.modules)))"
+        "import importlib, pkgutil, sys, rosearch.report\n"
+        "for module in pkgutil.walk_packages(rosearch.report.__path__, 'rosearch.report.'):\n"
+        "    importlib.import_module(module.name)\n"
+        "print(sorted({'torch', 'transformers', 'textattack', 'matplotlib', 'rich', 'typer'} & set(sys.modules)))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from attacked_results import attacked, measured, record, results_of
 from rich.console import Console
-from rich.table import Table
 
 from rosearch.measurements import Quality, Stopped
-from rosearch.report.description import describe_record, describe_run
+from rosearch.report.data import Table
+from rosearch.report.overview import results_table
+from rosearch.report.summary import describe_record, describe_run
+from rosearch.terminal.console import rendered
 from rosearch.terminal.run import print_record
-from rosearch.terminal.table import results_table
 
 WORST = attacked("worst case of 2", "mbbs", plan="")
 ALONE = attacked("deepwordbug", "mbss")
@@ -23,7 +24,7 @@ SEVERAL = measured(WORST, attacks=(ALONE, VARIANT))
 def printed(table: Table) -> str:
     console = Console(width=200, file=io.StringIO())
     with console.capture() as captured:
-        console.print(table)
+        console.print(rendered(table))
     return captured.get()
 
 

@@ -247,7 +247,7 @@ def test_a_full_disk_does_not_end_a_training(
 
     inputs = small_inputs("kd", tmp_path)
     notes: list[str] = []
-    monkeypatch.setattr("rosearch.training.checkpoint.os.fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     student, _ = trained(inputs, places(note=notes.append))
     assert same_weights(student, trained(inputs)[0])
     assert len(notes) == STEPS and "No space left" in notes[0] and not places().path.exists()

@@ -25,6 +25,7 @@ from transformers import (
 
 from rosearch.data.batches import Batch, collate
 from rosearch.errors import BadInput, MissingResource
+from rosearch.models.saved import load_classifier
 from rosearch.training import generator as module
 from rosearch.training.generator import (
     Generator,
@@ -37,7 +38,6 @@ from rosearch.training.generator import (
     pieces,
 )
 from rosearch.training.method import TrainingInputs
-from rosearch.training.teacher import load_teacher
 
 SIZES = {"num_hidden_layers": 2, "num_attention_heads": 2, "hidden_size": 32, "intermediate_size": 48}
 
@@ -117,7 +117,7 @@ def test_pieces_of_a_batch_hold_each_row_once(batch: Batch) -> None:
 
 
 def test_another_vocabulary_is_refused_with_both_sizes_and_a_token(tokenizer: Any, teacher_folder: Path) -> None:
-    teacher, _ = load_teacher(teacher_folder)
+    teacher, _ = load_classifier(teacher_folder)
     check_vocabulary(tokenizer, tokenizer, "teacher.model", teacher)
     size = len(tokenizer)
     expected = f"teacher.model: expected the student's vocabulary of {size} tokens, got one of {size + 1} tokens"
@@ -168,7 +168,7 @@ class TestNamedGenerator:
 class TestCutGenerator:
     def test_has_the_teachers_lower_layers_and_a_tied_head(self, inputs: TrainingInputs, teacher_folder: Path) -> None:
         model = cut_from_teacher(training_inputs(inputs), 0)
-        teacher, _ = load_teacher(teacher_folder)
+        teacher, _ = load_classifier(teacher_folder)
         assert len(model.bert.encoder.layer) == 1
         assert same_weights(model.bert.encoder.layer[0], teacher.bert.encoder.layer[0])
         assert same_weights(model.bert.embeddings, teacher.bert.embeddings)
@@ -222,7 +222,7 @@ class TestCutGenerator:
         (weights,) = (inputs.cache / "generators").glob("*/model.safetensors")
         weights.write_bytes(weights.read_bytes()[:-9])
         assert same_weights(first, open_generator(training_inputs(inputs)))
-        assert not list((inputs.cache / "generators").glob(".unfinished-*"))
+        assert not list((inputs.cache / "generators").glob(".*"))
 
     def test_is_kept_as_a_folder_that_can_be_named(self, inputs: TrainingInputs) -> None:
         first = open_generator(training_inputs(inputs))

@@ -14,9 +14,9 @@ from rosearch.data.batches import collate, evaluation_batches
 from rosearch.data.tasks import Task
 from rosearch.data.tokens import TokenisedSplit, tokenise
 from rosearch.errors import BadInput
+from rosearch.models.saved import load_classifier
 from rosearch.training import outputs as outputs_module
 from rosearch.training.outputs import TeacherOutputs, teacher_outputs
-from rosearch.training.teacher import load_teacher
 
 
 @pytest.fixture(autouse=True)
@@ -31,16 +31,16 @@ def forwards(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
     def counted(folder: Path) -> Any:
         seen.append(folder)
-        return load_teacher(folder)
+        return load_classifier(folder)
 
-    monkeypatch.setattr(outputs_module, "load_teacher", counted)
+    monkeypatch.setattr(outputs_module, "load_classifier", counted)
     return seen
 
 
 def test_logits_and_hidden_states_are_the_teachers_own_row_by_row(
     teacher_folder: Path, tokenised: TokenisedSplit, outputs: TeacherOutputs
 ) -> None:
-    model, _ = load_teacher(teacher_folder)
+    model, _ = load_classifier(teacher_folder)
     assert outputs.logits.shape == (len(tokenised), 2) and outputs.logits.dtype == np.float32
     assert outputs.hidden is not None
     assert outputs.hidden.shape == (len(tokenised.ids), 2, 32) and outputs.hidden.dtype == np.float16
@@ -160,7 +160,7 @@ def test_a_layer_that_the_teacher_lacks_is_bad_input(
 def test_a_teacher_with_broken_weights_is_refused_before_anything_is_trained(
     tokenizer: Any, tokenised: TokenisedSplit, tmp_path: Path
 ) -> None:
-    model, _ = load_teacher(save_model(tmp_path / "sound", tokenizer, head=True))
+    model, _ = load_classifier(save_model(tmp_path / "sound", tokenizer, head=True))
     model.classifier.bias.fill_(float("nan"))
     folder = tmp_path / "broken"
     model.save_pretrained(folder)

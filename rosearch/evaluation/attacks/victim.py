@@ -16,6 +16,7 @@ from rosearch.errors import CandidateFailed
 
 Logits = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 Ints = np.ndarray[tuple[int], np.dtype[Any]]
+Tokenised = tuple[Ints, Ints | None, Ints]  # token ids, types and lengths, as `Victim.tokenise` gives them
 
 # Rows a forward pass. A CPU core is bound by arithmetic from 8 rows on, and slower again where the rows leave its
 # cache; a GPU is bound by launches until it is full.
@@ -55,10 +56,10 @@ class Victim:
 
     def __call__(self, texts: Sequence[str] | Sequence[tuple[str, ...]]) -> torch.Tensor:
         """Logits (n, labels) of n texts, or of n pairs as tuples. Raises as `score` does."""
-        ids, types, lengths = self.encode(texts)
+        ids, types, lengths = self.tokenise(texts)
         return torch.from_numpy(self.score(ids, types, lengths))
 
-    def encode(self, texts: Sequence[str] | Sequence[tuple[str, ...]]) -> tuple[Ints, Ints | None, Ints]:
+    def tokenise(self, texts: Sequence[str] | Sequence[tuple[str, ...]]) -> Tokenised:
         """Token ids (tokens,) of all texts one after the other, their token types or None, and lengths (n,)."""
         firsts = [text if isinstance(text, str) else text[0] for text in texts]
         seconds = [text[1] for text in texts if not isinstance(text, str) and len(text) > 1] or None

@@ -1,9 +1,9 @@
 """The LSTM reward predictor of KD-NAS (arXiv 2303.09639, after a third-party account of it).
 
 It reads three architectures one after the other, choice by choice: the best of the last episode, the best so far, and
-the candidate. Each choice is embedded in 32 numbers; one LSTM layer of 32; one linear output at the last step. Mean
-squared error, RMSprop with a learning rate of 1e-4, trained after each episode. Ours: how many passes over the history
-a training has, all of it in one batch; rewards as z-scores; a token for what was not there yet.
+the candidate. Each choice is embedded in 32 numbers, for one LSTM layer of 32 and one linear output at the last step.
+It is trained after each episode by mean squared error, with RMSprop and a learning rate of 1e-4. Ours: the number of
+passes over the history, the history as one batch, rewards as z-scores, and a token for an architecture not there yet.
 """
 
 from __future__ import annotations
@@ -14,16 +14,23 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from rosearch.evolution.surrogates.history import Choices, Context, Episode, context_of
-from rosearch.evolution.surrogates.predictor import RewardPredictor, Values, standardised
+from rosearch.evolution.surrogates.predictor import (
+    Choices,
+    Context,
+    Episode,
+    RewardPredictor,
+    Values,
+    context_of,
+    standardised,
+)
 
-_SIZE = 32  # of an embedded choice and of the hidden state
+_SIZE = 32  # numbers of an embedded choice and of the hidden state
 _LEARNING_RATE = 1e-4
 _NONE = 0  # the token of each choice of an architecture that is not there yet
 
 
 class LstmPredictor(RewardPredictor):
-    """See the module. It goes on from where the last episode left it, as in the paper."""
+    """See the module. Each training goes on from the weights of the last one, as in the paper."""
 
     def __init__(self, sizes: Sequence[int], seed: int, passes: int) -> None:
         self._starts = [1 + sum(sizes[:kind]) for kind in range(len(sizes))]  # the token of each kind's first value
@@ -36,7 +43,7 @@ class LstmPredictor(RewardPredictor):
         self._optimiser = torch.optim.RMSprop(self._network.parameters(), lr=_LEARNING_RATE)
 
     def fit(self, history: Sequence[Episode]) -> None:
-        """See `RewardPredictor`; episodes are learnt one after the other, each with all before it."""
+        """See `RewardPredictor`. Episodes are learnt one after the other, each with all before it."""
         if tuple(history[: len(self._learnt)]) != self._learnt:
             raise ValueError("the history must begin with the episodes that were learnt before")
         for count in range(len(self._learnt) + 1, len(history) + 1):
@@ -91,7 +98,7 @@ class _Network(nn.Module):
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """One thread: how sums are split is part of the result, and candidates may have set another number."""
+    """One thread inside: the split of sums is part of the result, and candidates may have set another number."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

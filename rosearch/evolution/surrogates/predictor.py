@@ -1,31 +1,54 @@
-"""Reward predictors, one interface, made by their names in `evolution.kd_nas.predictor`."""
+"""The interface of reward predictors, and the history that they learn."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from rosearch.evolution.surrogates.history import Choices, Context, Episode
-
+Choices = tuple[int, ...]  # one architecture: for each choice the position of its value
 Values = np.ndarray[tuple[int], np.dtype[np.float64]]
-Features = Callable[[Choices], Sequence[float]]  # what an architecture looks like in numbers, always as many
+Features = Callable[[Choices], Sequence[float]]  # an architecture as numbers, always equally many
+
+
+@dataclass(frozen=True)
+class Episode:
+    """The architectures of one generation with their observed, finite rewards. Failures are left out."""
+
+    choices: tuple[Choices, ...]
+    rewards: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Context:
+    """The two architectures before a candidate in the sequence that the LSTM reads; None if there was none yet."""
+
+    last: Choices | None = None  # the best of the last episode
+    best: Choices | None = None  # the best so far
+
+
+def context_of(history: Sequence[Episode]) -> Context:
+    """The context of the episode after these. Of equal rewards the earlier architecture counts."""
+    told = [episode for episode in history if episode.choices]
+    every = Episode(tuple(c for e in told for c in e.choices), tuple(r for e in told for r in e.rewards))
+    return Context(_best(told[-1]), _best(every)) if told else Context()
 
 
 class RewardPredictor(ABC):
-    """Learns from what was told and ranks what was not. One test suite holds every predictor to the following.
+    """Learns the told rewards and predicts the others. One test suite holds every predictor to these rules.
 
-    What it predicts depends on its seed and on the history alone: a history told at once gives the same predictor as
-    one told episode by episode, in this process or in another. No global random state is read or moved.
+    Predictions depend on the seed and the history alone: a history told at once gives the same predictor as one told
+    episode by episode, in this process or in another. No global random state is read or moved.
     """
 
     @abstractmethod
     def fit(self, history: Sequence[Episode]) -> None:
-        """Learn all episodes so far: those of the call before, and what came since. At least one has an architecture.
+        """Learns all episodes so far: those of the last call, and the newer ones. At least one has an architecture.
 
-        Raises `ValueError` where an episode that was learnt before is not there any more.
+        Raises `ValueError` where an episode of the last call is missing.
         """
 
     @abstractmethod
@@ -33,24 +56,13 @@ class RewardPredictor(ABC):
         """The predicted reward of each candidate, (candidates,), finite; after `fit`."""
 
 
-def make_predictor(name: str, sizes: Sequence[int], features: Features, seed: int, passes: int) -> RewardPredictor:
-    """The predictor of a name: `lstm`, `boosting` or `gaussian_process`.
-
-    `sizes` are the numbers of values of each choice; `passes` are the LSTM's over the history after each episode. What
-    a predictor is made of is loaded here: only the LSTM needs torch.
-    """
-    if name == "lstm":
-        from rosearch.evolution.surrogates.lstm import LstmPredictor
-
-        return LstmPredictor(sizes, seed, passes)
-    from rosearch.evolution.surrogates.regression import REGRESSORS, FeaturePredictor
-
-    return FeaturePredictor(REGRESSORS[name], features, seed)
-
-
 def standardised(rewards: Sequence[float]) -> tuple[Values, float, float]:
-    """Rewards (n,) as z-scores, with the mean and the deviation that undo it; a deviation of 0 counts as 1."""
+    """Rewards (n,) as z-scores, with the mean and the deviation that undo them. A deviation of 0 counts as 1."""
     values: np.ndarray[Any, np.dtype[np.float64]] = np.asarray(rewards, dtype=np.float64)
     mean, deviation = float(values.mean()), float(values.std())
     deviation = deviation if deviation > 1e-12 else 1.0
     return (values - mean) / deviation, mean, deviation
+
+
+def _best(episode: Episode) -> Choices:
+    return episode.choices[max(range(len(episode.rewards)), key=episode.rewards.__getitem__)]

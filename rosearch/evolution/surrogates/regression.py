@@ -1,6 +1,6 @@
 """Reward predictors of scikit-learn, on features of the architecture (ours: the paper's controller is the LSTM).
 
-They learn the whole history anew after each episode, which takes a moment, and read no context.
+They learn the whole history anew after each episode, which takes a moment. They read no context.
 """
 
 from __future__ import annotations
@@ -17,17 +17,24 @@ from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from rosearch.evolution.surrogates.history import Choices, Context, Episode
-from rosearch.evolution.surrogates.predictor import Features, RewardPredictor, Values, standardised
+from rosearch.evolution.surrogates.predictor import (
+    Choices,
+    Context,
+    Episode,
+    Features,
+    RewardPredictor,
+    Values,
+    standardised,
+)
 
 
 def _boosting(seed: int) -> Any:
-    """Shallow trees in small steps: a history has dozens of rows, not thousands."""
+    """Shallow trees in small steps, for a history of dozens of rows."""
     return GradientBoostingRegressor(n_estimators=200, learning_rate=0.05, max_depth=3, random_state=seed)
 
 
 def _gaussian_process(seed: int) -> Any:
-    """One length scale for all features: a first episode of 20 rows cannot tell one for each. Noise is learnt."""
+    """One length scale for all features: a first episode of 20 rows is too short for one each. Noise is learnt."""
     kernel = ConstantKernel(1.0, (1e-3, 1e3)) * Matern(2.0, (1e-1, 1e2), nu=2.5) + WhiteKernel(0.1, (1e-5, 1e1))
     return make_pipeline(StandardScaler(), GaussianProcessRegressor(kernel, random_state=seed))
 
@@ -41,22 +48,22 @@ class FeaturePredictor(RewardPredictor):
     def __init__(self, make: Callable[[int], Any], features: Features, seed: int) -> None:
         self._make = make
         self._features = features
-        self._seed = seed % 2**32  # all that numpy takes
+        self._seed = seed % 2**32  # numpy takes no more bits
         self._model: Any = None
         self._mean, self._deviation = 0.0, 1.0
 
     def fit(self, history: Sequence[Episode]) -> None:
-        """See `RewardPredictor`; an older history may be told as well."""
+        """See `RewardPredictor`. A shorter history than the last is fine too."""
         rows = self._table([choices for episode in history for choices in episode.choices])
         scores, self._mean, self._deviation = standardised([r for episode in history for r in episode.rewards])
         self._model = self._make(self._seed)
         with warnings.catch_warnings():
-            # A length scale at its bound says that a feature tells nothing: no news for whoever searches.
+            # A length scale at its bound means a feature without information: no news for the user.
             warnings.simplefilter("ignore", ConvergenceWarning)
             self._model.fit(rows, scores)
 
     def predict(self, candidates: Sequence[Choices], context: Context) -> Values:
-        """See `RewardPredictor`; the context is not read."""
+        """See `RewardPredictor`. The context is not read."""
         scores: Values = self._model.predict(self._table(candidates))
         return scores * self._deviation + self._mean
 

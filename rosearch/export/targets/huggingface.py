@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.resources import files
@@ -18,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 from rosearch.errors import RunError
 from rosearch.export.card import CardFacts, render_card
+from rosearch.files import whole
+from rosearch.models.saved import save_model
 from rosearch.student.tokenization_rosearch import ENCODING_FILE
-from rosearch.training.teacher import save_whole as save_model
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-# The files of rosearch.student that travel: they import each other, torch and transformers, and nothing else.
+# The files of rosearch.student that travel. They import each other, torch and transformers, and nothing else.
 CODE = ("configuration_rosearch.py", "lexicon.py", "local_operations.py", "operations.py", "modeling_rosearch.py")
 MODEL_TYPE = "rosearch_student"
 ARCHITECTURE = "StudentForSequenceClassification"
@@ -36,7 +36,7 @@ AUTO_MAP = {
 TOKENIZER_CODE = "tokenization_rosearch.py"  # travels where a student has a robust encoding
 _TOKENIZER_CLASSES = [None, "tokenization_rosearch.EncodedTokenizer"]  # slow and fast
 _WEIGHTS = "model.safetensors"
-RECORD = "distillation.json"  # what `rosearch distil` writes beside the weights
+RECORD = "distillation.json"  # the record that `rosearch distil` writes beside the weights
 
 
 def export_student(
@@ -48,11 +48,11 @@ def export_student(
     overwrite: bool = False,
     more: Mapping[str, str] = MappingProxyType({}),
 ) -> Path:
-    """Write the bundle of a saved student and a saved tokenizer (folders) to `destination`; returns its path.
+    """Writes the bundle of a saved student and a saved tokenizer (folders) to `destination`; returns its path.
 
-    `more` are further text files by name. It appears in one step or not at all. With `overwrite` it takes the place
-    of an earlier export, of nothing else. Raises `RunError` where the destination exists, where student or tokenizer
-    are not there or do not fit each other or the facts, and where nothing can be written.
+    `more` are further text files by name. The bundle is written whole or not at all. With `overwrite` it takes the
+    place of an earlier export, and of nothing else. Raises `RunError` where the destination exists, where student or
+    tokenizer are absent or do not fit each other or the facts, and where nothing can be written.
     """
     destination = destination.resolve()
     check_destination(destination, overwrite)
@@ -77,7 +77,7 @@ def export_model(
     overwrite: bool = False,
     more: Mapping[str, str] = MappingProxyType({}),
 ) -> Path:
-    """Write a model of transformers' own as `export_student` does one of ours; no code goes with the model."""
+    """Writes a model of transformers' own as `export_student` does one of ours; no code goes with it."""
     destination = destination.resolve()
     check_destination(destination, overwrite)
     tokenizer.model_max_length = facts.max_length
@@ -89,7 +89,7 @@ def export_model(
 
 
 def check_destination(destination: Path, overwrite: bool) -> None:
-    """Raise `RunError` where there is something at the destination that an export may not replace."""
+    """Raises `RunError` where an export may not replace what lies at the destination."""
     if not destination.exists():
         return
     if not overwrite:
@@ -103,16 +103,13 @@ def check_destination(destination: Path, overwrite: bool) -> None:
 
 @contextmanager
 def _in_one_step(destination: Path) -> Iterator[Path]:
-    """A folder to fill, which then takes its place."""
-    half = destination.with_name(f".{destination.name}.{uuid.uuid4().hex}")  # not mkdtemp: its mode ignores the umask
+    """A folder to fill, which then takes the place of the destination."""
     try:
-        half.mkdir(parents=True)
-        yield half
-        _put_in_place(half, destination)
+        with whole(destination) as draft:
+            draft.mkdir()
+            yield draft
     except OSError as error:
         raise RunError(f"{destination}: cannot be written: {error.strerror or error}") from None
-    finally:
-        shutil.rmtree(half, ignore_errors=True)
 
 
 def _write_texts(folder: Path, texts: Mapping[str, str]) -> None:
@@ -142,7 +139,7 @@ def _read_config(student: Path, facts: CardFacts) -> dict[str, Any]:
 
 
 def _write_config(config: dict[str, Any], folder: Path, facts: CardFacts) -> None:
-    """An encoder may also be loaded as a classifier, with a fresh head."""
+    """Writes config.json. An encoder may also be loaded as a classifier, with a fresh head."""
     encoder = facts.problem == "encoder"
     autos = {**AUTO_MAP, "AutoModel": f"modeling_rosearch.{ENCODER}"} if encoder else AUTO_MAP
     complete = config | {"architectures": [ENCODER if encoder else ARCHITECTURE], "auto_map": autos}
@@ -151,7 +148,7 @@ def _write_config(config: dict[str, Any], folder: Path, facts: CardFacts) -> Non
 
 
 def _write_tokenizer(source: Path, folder: Path, max_length: int, vocabulary: int) -> None:
-    """The tokenizer as its own class saves it: what else is there (a teacher's weights) stays."""
+    """Writes the tokenizer as its own class saves it: other files there (a teacher's weights) stay behind."""
     from transformers import AutoTokenizer
 
     if not source.is_dir():  # or transformers would look for it on the hub
@@ -168,7 +165,7 @@ def _write_tokenizer(source: Path, folder: Path, max_length: int, vocabulary: in
 
 
 def _carry_encoding(folder: Path) -> tuple[str, ...]:
-    """Where words are encoded before they are cut, that code travels with the tokenizer; its file."""
+    """Adds the code of a robust encoding, where the tokenizer has one; returns its files."""
     if not (folder / ENCODING_FILE).is_file():
         return ()
     (folder / TOKENIZER_CODE).write_bytes(files("rosearch.student").joinpath(TOKENIZER_CODE).read_bytes())
@@ -176,17 +173,3 @@ def _carry_encoding(folder: Path) -> tuple[str, ...]:
     config = json.loads(path.read_text(encoding="utf-8")) | {"auto_map": {"AutoTokenizer": _TOKENIZER_CLASSES}}
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     return (TOKENIZER_CODE,)
-
-
-def _put_in_place(half: Path, destination: Path) -> None:
-    if not destination.exists():
-        half.rename(destination)
-        return
-    old = destination.with_name(f".{destination.name}.{uuid.uuid4().hex}")
-    destination.rename(old)
-    try:
-        half.rename(destination)
-    except OSError:
-        old.rename(destination)
-        raise
-    shutil.rmtree(old)

@@ -1,4 +1,4 @@
-"""Where candidates run. A backend is chosen by the experiment's `execution` section."""
+"""The backends that candidates run on, chosen by the `execution` section of an experiment."""
 
 from __future__ import annotations
 

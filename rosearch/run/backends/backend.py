@@ -1,4 +1,4 @@
-"""The contract of all backends: jobs in, results out as they finish, whatever becomes of a worker."""
+"""The contract of all backends: jobs in, results out as they finish, even where a worker dies."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LONGEST_MESSAGE = 2000  # characters: some exceptions print whole tensors
 class Job(Generic[A, V]):
     """One piece of work: a function of a module, called as `function(argument, progress)`.
 
-    Argument and value are pickled on their way, whatever the backend: neither shares the driver's memory.
+    Every backend pickles argument and value on their way: neither shares the driver's memory.
     """
 
     key: int  # unique within a run
@@ -46,7 +46,7 @@ class Lost:
 
 @dataclass(frozen=True)
 class Result(Generic[V]):
-    """What became of a job: `value` is what its function returned, unless it is `lost`."""
+    """The result of a job: the `value` that its function returned, unless it is `lost`."""
 
     key: int
     value: V | None = None
@@ -64,14 +64,13 @@ def ignore_progress(key: int, stage: str, done: int, total: int) -> None:
 class Backend(ABC):
     """Runs jobs.
 
-    - Each job gives exactly one result, under its key, in any order: nothing may depend on it.
-    - `on_start(key)` comes before the first `on_progress(key, ...)` of a job, and that before its result.
-      Of a job that cannot be pickled only the result comes. Callbacks run in the thread that iterates;
-      progress may be thinned, but not the last step of a stage.
-    - A job that raises (`SystemExit` included), or whose argument or value cannot be pickled, is lost as
-      `exception`; one that outlives its time as `timeout`; one whose worker died as `worker_lost`. The
-      others go on.
-    - `KeyboardInterrupt` in the driver is not caught. Leaving the iteration ends what is under way.
+    - Each job gives exactly one result, under its key. Results come in any order, and nothing may depend on it.
+    - `on_start(key)` comes before the first `on_progress(key, ...)` of a job, which comes before its result.
+      A job that cannot be pickled gives only its result. Callbacks run in the thread that iterates. Progress may be
+      thinned, but not the last step of a stage.
+    - A job is lost as `exception` if it raises (`SystemExit` included) or if its argument or value cannot be pickled,
+      as `timeout` if it outlives its time, as `worker_lost` if its worker died. The other jobs go on.
+    - `KeyboardInterrupt` in the driver is not caught. Leaving the iteration ends the jobs under way.
     - A backend may run one batch after another, not two at once. `close` ends all work and may come twice.
     """
 
@@ -95,8 +94,8 @@ class Backend(ABC):
         self.close()
 
 
-def pack(job: Job[Any, Any]) -> tuple[bytes, bytes] | Lost:
-    """A job's function and its argument, each pickled; or why that cannot be done."""
+def pickled(job: Job[Any, Any]) -> tuple[bytes, bytes] | Lost:
+    """A job's function and its argument, each pickled; or the reason why that fails."""
     try:
         return pickle.dumps(job.function), pickle.dumps(job.argument)
     except Exception as error:
@@ -104,9 +103,9 @@ def pack(job: Job[Any, Any]) -> tuple[bytes, bytes] | Lost:
 
 
 def call(function: Callable[[Any, Progress], Any], argument: bytes, progress: Progress) -> tuple[bytes, str]:
-    """A function applied to a pickled argument: the pickled value and "", or b"" and why there is none.
+    """Call a function with a pickled argument. Gives the pickled value and "", or b"" and the error in words.
 
-    An interrupt passes through; workers ignore it, so it is the driver's.
+    An interrupt passes through: workers ignore it, so it is the driver's.
     """
     try:
         return pickle.dumps(function(pickle.loads(argument), progress)), ""
@@ -116,8 +115,8 @@ def call(function: Callable[[Any, Progress], Any], argument: bytes, progress: Pr
         return b"", describe(error)
 
 
-def unpack(key: int, value: bytes, message: str, stage: str) -> Result[Any]:
-    """The result of a job, from what `call` returned and the stage that it was in."""
+def unpickled(key: int, value: bytes, message: str, stage: str) -> Result[Any]:
+    """The result of a job from the two values of `call` and its last stage."""
     if message:
         return Result(key, lost=Lost("exception", message, stage))
     try:

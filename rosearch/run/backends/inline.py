@@ -1,4 +1,4 @@
-"""Tasks in the driver's own process, one after another: for debugging, notebooks and fast tests."""
+"""Jobs in the driver's own process, one after another: for debugging, notebooks and fast tests."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from rosearch.run.backends.backend import (
     call,
     ignore_progress,
     ignore_start,
-    pack,
-    unpack,
+    pickled,
+    unpickled,
 )
 
 
@@ -41,9 +41,9 @@ class InlineBackend(Backend):
 
 
 def _run_one(job: Job[A, V], on_start: OnStart, on_progress: OnProgress) -> Result[V]:
-    packed = pack(job)  # as if it had to travel: what fails in a worker fails here
-    if isinstance(packed, Lost):
-        return Result(job.key, lost=packed)
+    sent = pickled(job)  # a job that fails in a worker fails here too
+    if isinstance(sent, Lost):
+        return Result(job.key, lost=sent)
     stage = ""
     fault: Exception | None = None
 
@@ -57,7 +57,7 @@ def _run_one(job: Job[A, V], on_start: OnStart, on_progress: OnProgress) -> Resu
             raise
 
     on_start(job.key)
-    value, message = call(job.function, packed[1], progress)
+    value, message = call(job.function, sent[1], progress)
     if fault is not None:  # the driver's own, which the job must not swallow
         raise fault
-    return unpack(job.key, value, message, stage)
+    return unpickled(job.key, value, message, stage)

@@ -1,7 +1,7 @@
-"""Tasks in worker processes of this machine, each for many jobs: imports, models and data are loaded once.
+"""Jobs in worker processes of this machine. A worker runs many jobs: imports, models and data are loaded once.
 
-Made to survive: a worker that dies takes one job along and is replaced; workers vanish with their driver,
-however it dies; Ctrl-C reaches the driver alone. For Linux and macOS.
+A worker that dies loses one job and is replaced. Workers end with their driver, however it dies. Ctrl-C reaches the
+driver alone. For Linux and macOS.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from rosearch.run.backends.backend import (
     V,
     ignore_progress,
     ignore_start,
-    pack,
-    unpack,
+    pickled,
+    unpickled,
 )
 from rosearch.run.backends.worker import work
 
-_BEAT_S = 0.5  # at the latest after this long, every worker is looked after
-_GRACE_S = 5.0  # for a killed process to be gone
-_FAILED_STARTS = 3  # a worker, in a row, before the run is given up
+_BEAT_S = 0.5  # longest time between two looks at every worker
+_GRACE_S = 5.0  # wait for a killed process to be gone
+_FAILED_STARTS = 3  # per worker, in a row, before the run is given up
 _SPAWN = multiprocessing.get_context("spawn")  # a fork would copy the driver's threads, locks and CUDA state
 
 
@@ -70,13 +70,13 @@ class _Worker:
         self.state, self.stage, self.spent_s = state, "", 0.0
 
     def charge(self) -> None:
-        """Counts time in beats: a driver that was stopped, or a machine asleep, is not the job's fault."""
+        """Counts time in beats: a job must not pay for a stopped driver or a sleeping machine."""
         now = time.monotonic()
         self.spent_s += min(now - self.seen, 2 * _BEAT_S)
         self.seen = now
 
     def receive(self) -> tuple[Any, ...] | None:
-        """The next message, or None where there is none now (or never again: `gone`)."""
+        """The next message; None if there is none now, or none any more (`gone`)."""
         try:
             message: tuple[Any, ...] | None = pickle.loads(self.pipe.recv_bytes()) if self.pipe.poll() else None
         except (EOFError, OSError):
@@ -85,8 +85,8 @@ class _Worker:
         return message
 
     def ending(self) -> str:
-        """How the process ended, in words."""
-        self.process.join(_GRACE_S)  # its pipe may close a moment before it is gone
+        """The end of the process, in words."""
+        self.process.join(_GRACE_S)  # the pipe may close a moment before the process is gone
         code = self.process.exitcode
         if code is None:
             return "the worker closed its pipe"
@@ -109,8 +109,8 @@ class _Batch:
 class LocalBackend(Backend):
     """Spawned processes, started when there is work for them.
 
-    `threads` limits the numeric libraries of each; `timeout_s` is of one job, from its start (none: no
-    limit); `start_limit_s` is for a worker to come up and import what its first job needs.
+    `threads` limits the numeric libraries of each process. `timeout_s` is the time of one job from its start (None: no
+    limit). `start_limit_s` is the time for a worker to come up and import the modules of its first job.
     """
 
     def __init__(
@@ -131,14 +131,14 @@ class LocalBackend(Backend):
         on_start: OnStart = ignore_start,
         on_progress: OnProgress = ignore_progress,
     ) -> Iterator[Result[V]]:
-        """Results as they finish. Raises `RunError` where workers cannot start, several times in a row."""
+        """Yields results as jobs finish. Raises `RunError` where workers fail to start, several times in a row."""
         batch = _Batch(deque(), on_start, on_progress)
         for job in jobs:
-            packed = pack(job)
-            if isinstance(packed, Lost):
-                yield Result(job.key, lost=packed)
+            sent = pickled(job)
+            if isinstance(sent, Lost):
+                yield Result(job.key, lost=sent)
             else:
-                batch.waiting.append(_Parcel(job.key, *packed))
+                batch.waiting.append(_Parcel(job.key, *sent))
         try:
             while batch.waiting or self._busy():
                 self._hire(len(batch.waiting) + len(self._busy()))
@@ -157,7 +157,7 @@ class LocalBackend(Backend):
         return [worker for worker in self._workers if worker.parcel is not None]
 
     def _hire(self, needed: int) -> None:
-        """Starts workers until there are as many as the jobs need or the backend may have."""
+        """Starts as many workers as the jobs need, up to the limit of the backend."""
         while len(self._workers) < min(self.workers, needed):
             ours, theirs = _SPAWN.Pipe()
             listening, lifeline = _SPAWN.Pipe(duplex=False)
@@ -168,7 +168,7 @@ class LocalBackend(Backend):
                     self._workers.append(_Worker(process, ours, lifeline))
             except OSError as error:
                 raise RunError(f"a worker process cannot be started: {error}") from error
-            finally:  # while a copy is open here, the worker's death would not close the pipe
+            finally:  # a copy that is open here would keep the pipe open after the worker's death
                 theirs.close()
                 listening.close()
 
@@ -177,11 +177,11 @@ class LocalBackend(Backend):
             if worker.state == "idle" and batch.waiting:
                 worker.parcel = batch.waiting.popleft()
                 worker.enter("loading")
-                with suppress(OSError):  # it has just died: `_attend` will see
+                with suppress(OSError):  # the worker has just died: `_attend` will see it
                     worker.pipe.send_bytes(pickle.dumps((worker.parcel.function, worker.parcel.argument)))
 
     def _wait(self) -> None:
-        """Until a worker says something or dies, or one has used up its time."""
+        """Waits until a worker sends a message, dies, or has used up its time."""
         left = [_BEAT_S]
         if self.timeout_s is not None:
             left += [self.timeout_s - worker.spent_s for worker in self._workers if worker.state == "running"]
@@ -189,8 +189,8 @@ class LocalBackend(Backend):
         wait(ends, timeout=max(0.0, min(left)))
 
     def _attend(self, worker: _Worker, batch: _Batch) -> Iterator[Result[Any]]:
-        """Hears what a worker says; replaces it where it is dead or late."""
-        died = worker.process.exitcode is not None  # asked first: then its last words are in the pipe by now
+        """Hears the messages of a worker; replaces it if it is dead or late."""
+        died = worker.process.exitcode is not None  # asked first, so that the last messages are in the pipe by now
         worker.charge()
         while worker in self._workers and (message := worker.receive()) is not None:
             yield from self._hear(worker, message, batch)
@@ -229,13 +229,13 @@ class LocalBackend(Backend):
             batch.on_progress(key, *content)
         else:
             value, words = content
-            result = unpack(key, value, words, worker.stage)
+            result = unpickled(key, value, words, worker.stage)
             worker.parcel = None
             worker.enter("idle")
             yield result
 
     def _fail_start(self, worker: _Worker, words: str, batch: _Batch) -> None:
-        """A worker that died before it began its job: not the job's fault, so another worker takes it."""
+        """Gives the job of a worker that died before it began to another worker: it was not the job's fault."""
         if worker.parcel is not None:
             batch.waiting.appendleft(worker.parcel)
         self._dismiss([worker])
@@ -257,8 +257,8 @@ class LocalBackend(Backend):
 
 @contextmanager
 def _interrupts_held_back() -> Iterator[None]:
-    """Ctrl-C comes when the block is over: no worker is half-started, and the new one is born deaf to it."""
-    resource_tracker.ensure_running()  # spawning would start it, and its start lets interrupts through again
+    """Holds Ctrl-C back until the block is over: no worker is half-started, and the new one starts with it blocked."""
+    resource_tracker.ensure_running()  # spawning would start the tracker, and its start lets interrupts through again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -268,7 +268,7 @@ def _interrupts_held_back() -> Iterator[None]:
 
 @contextmanager
 def _environment(threads: int) -> Iterator[None]:
-    """What numeric libraries read when they are loaded, so it has to be there before the worker begins."""
+    """The variables that numeric libraries read when they are loaded, set before the worker begins."""
     ours = {
         "OMP_NUM_THREADS": str(threads),
         "MKL_NUM_THREADS": str(threads),

@@ -1,4 +1,4 @@
-"""The worker's side of `LocalBackend`: what runs in each of its processes."""
+"""The worker's side of `LocalBackend`: the main function of each of its processes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _REPORT_S = 0.1  # between two progress messages of a job
 
 
 def work(pipe: Connection, lifeline: Connection, driver: int) -> None:
-    """A worker's life: ready, then for each job started, progress, done."""
+    """Runs jobs until the driver is gone. Sends `ready` once, then `started`, `progress` and `done` for each job."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with_driver(lifeline, driver)
     with suppress(OSError):  # Linux: where memory runs out, a worker goes before the driver does
@@ -35,9 +35,9 @@ def work(pipe: Connection, lifeline: Connection, driver: int) -> None:
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the driver is gone, or about to kill us
         say("ready")
         while True:
-            packed, argument = pickle.loads(pipe.recv_bytes())
+            pickled_function, argument = pickle.loads(pipe.recv_bytes())
             try:
-                function = pickle.loads(packed)  # imports its module
+                function = pickle.loads(pickled_function)  # imports its module
             except BaseException as error:
                 say("unusable", describe(error))
                 return
@@ -46,7 +46,7 @@ def work(pipe: Connection, lifeline: Connection, driver: int) -> None:
 
 
 def _thinned(say: Callable[..., None]) -> Progress:
-    """Progress that does not flood the driver: new stages, last steps, and in between ten times a second."""
+    """Progress thinned for the driver: new stages, last steps, and in between ten messages a second."""
     said: dict[str, float] = {}
 
     def progress(stage: str, done: int, total: int) -> None:
@@ -59,7 +59,7 @@ def _thinned(say: Callable[..., None]) -> Progress:
 
 
 def _die_with_driver(lifeline: Connection, driver: int) -> None:
-    """Ends this process when the driver is gone, however it went and whatever is being computed here."""
+    """Ends this process when the driver is gone, even in the middle of a computation."""
 
     def watch() -> None:
         while not wait([lifeline], timeout=1.0) and os.getppid() == driver:

@@ -12,10 +12,10 @@ import torch
 from evaluation.attacks.attacked_texts import Rows
 from evaluation.attacks.oracle import SteadyVictim, differences, stock_rows, untouched_rows
 
-from rosearch.evaluation.attacks.attack import learn_plan
 from rosearch.evaluation.attacks.engine.lockstep import run_engine
 from rosearch.evaluation.attacks.engine.plan import Plan, compile_plan
 from rosearch.evaluation.attacks.engine.tokens import Tokens
+from rosearch.evaluation.attacks.prepared import learn_plan
 from rosearch.evaluation.attacks.result import NO_LIMITS, AttackedRow, Limits
 from rosearch.evaluation.attacks.stock.forms import Form, form_of
 

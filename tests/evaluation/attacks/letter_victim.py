@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from rosearch.evaluation.attacks.victim import Ints, Logits, Victim
+from rosearch.evaluation.attacks.victim import Ints, Logits, Tokenised, Victim
 
 
 class LetterVictim(Victim):
@@ -19,7 +19,7 @@ class LetterVictim(Victim):
         tokenizer = SimpleNamespace(model_input_names=["input_ids"])
         super().__init__(torch.nn.Linear(1, 1), tokenizer, 512, torch.device("cpu"))
 
-    def encode(self, texts: Sequence[Any]) -> tuple[Ints, Ints | None, Ints]:
+    def tokenise(self, texts: Sequence[Any]) -> Tokenised:
         joined = [text if isinstance(text, str) else "\n".join(text) for text in texts]
         ids = np.array([ord(letter) for text in joined for letter in text], np.int64)
         return ids, None, np.array([len(text) for text in joined], np.int64)

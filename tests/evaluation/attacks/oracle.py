@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from rosearch.evaluation.attacks.engine.plan import PlanRow, attacked_text
+from rosearch.evaluation.attacks.engine.plan import PlanRow
 from rosearch.evaluation.attacks.result import NO_LIMITS, AttackedRow, Limits
 from rosearch.evaluation.attacks.stock.library import kept_histories, remembered_words
-from rosearch.evaluation.attacks.stock.result import row_of
+from rosearch.evaluation.attacks.stock.rows import attacked_text, row_of
 from rosearch.evaluation.attacks.victim import Ints, Logits, Victim
 
 SCORE = 2e-5

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from rosearch.evolution.surrogates.history import Episode
 from rosearch.evolution.surrogates.lstm import LstmPredictor
+from rosearch.evolution.surrogates.predictor import Episode
 
 A, B, C = (0, 0), (0, 1), (1, 0)
 
@@ -21,8 +21,8 @@ def test_episodes_that_were_learnt_cannot_be_taken_back() -> None:
 def test_torch_is_loaded_for_it_alone() -> None:
     code = (
         "import sys\n"
-        "import rosearch.evolution\n"
-        "from rosearch.evolution.surrogates.predictor import make_predictor\n"
+        "import rosearch.evolution.strategies\n"
+        "from rosearch.evolution.surrogates import make_predictor\n"
         "for name in ('boosting', 'gaussian_process', 'lstm'):\n"
         "    assert 'torch' not in sys.modules\n"
         "    make_predictor(name, [2, 2], list, 1, 1)\n"

@@ -14,8 +14,14 @@ import torch
 from scipy.stats import spearmanr
 
 from rosearch.config.experiment import KdNasConfig
-from rosearch.evolution.surrogates.history import Choices, Context, Episode, context_of
-from rosearch.evolution.surrogates.predictor import RewardPredictor, make_predictor
+from rosearch.evolution.surrogates import make_predictor
+from rosearch.evolution.surrogates.predictor import (
+    Choices,
+    Context,
+    Episode,
+    RewardPredictor,
+    context_of,
+)
 
 NAMES = get_args(KdNasConfig.model_fields["predictor"].annotation)
 pytestmark = pytest.mark.parametrize("name", NAMES)

@@ -1,4 +1,4 @@
-"""Tasks for the tests: functions of a module, without heavy imports, since every worker imports them."""
+"""Jobs for the tests: functions of a module, without heavy imports, since every worker imports them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes wrong with processes, done to real ones."""
+"""Faults of processes, made in real ones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HERE = Path(__file__).parent
 
 
 def until(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
-    """Whether a condition comes true; the limit only ends a test that has failed."""
+    """True as soon as a condition holds; the limit only ends a test that has failed."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
@@ -33,7 +33,7 @@ def until(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
 
 
 def is_free(path: Path) -> bool:
-    """Whether no process holds the lock on a file: what held it is dead (a zombie holds none)."""
+    """True if no process holds the lock on a file: its holder is dead (a zombie holds none)."""
     with path.open() as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

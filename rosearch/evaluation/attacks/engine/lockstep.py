@@ -18,7 +18,7 @@ import torch
 
 from rosearch.evaluation.attacks.engine.plan import PlanRow
 from rosearch.evaluation.attacks.engine.searches import Answers, Encode, Found, Question, search
-from rosearch.evaluation.attacks.engine.tokens import Ids, Tokens, unpacked
+from rosearch.evaluation.attacks.engine.tokens import Ids, Tokens, from_bytes
 from rosearch.evaluation.attacks.engine.walk import Query, Walk
 from rosearch.evaluation.attacks.passes.lean import lean_passes
 from rosearch.evaluation.attacks.result import NO_LIMITS, AttackedRow, Limits, Outcome
@@ -191,7 +191,7 @@ def token_types(lengths: Ints, tails: Sequence[int]) -> Ints:
 
 
 def _ask(new: _New, victim: Victim) -> None:
-    ids, lengths = unpacked(new.ids)
+    ids, lengths = from_bytes(new.ids)
     types = token_types(lengths, new.tails) if victim.takes_types else None
     logits = torch.from_numpy(victim.score(ids, types, lengths))
     # In torch and in float32, as TextAttack: its comparisons are of these very numbers.

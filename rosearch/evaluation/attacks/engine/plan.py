@@ -8,27 +8,24 @@ depends on the student. TextAttack's own code compiles the plan; `engine` walks 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
-import secrets
 from bisect import bisect_left
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
 from pydantic import TypeAdapter, ValidationError
 
 from rosearch.evaluation.attacks.stock.forms import Form, frozen_constraints
 from rosearch.evaluation.attacks.stock.library import generators_at, remembered_words
+from rosearch.evaluation.attacks.stock.rows import attacked_text, columns_of
+from rosearch.files import content_key, made_once
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
 
 _FORMAT = "3"  # part of every key: raise it when what is compiled changes
-_COLUMNS = {1: ("text",), 2: ("premise", "hypothesis")}  # what TextAttack's own recipes call the texts of a row
 
 
 @dataclass(frozen=True)
@@ -76,55 +73,36 @@ def compile_plan(
     Safe against other processes that compile the same and against being killed half-way.
     """
     key = plan_key(recipe, texts, seed, fingerprint)
-    path = cache / "plans" / f"{key}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):
-        rows = _read(path, texts)
-        if rows is None:
-            compiled = []
-            with remembered_words():
-                for done, row in enumerate(texts, start=1):
-                    with generators_at(derive_seed(seed, "\x1e".join(("plan", recipe, *row)))):
-                        compiled.append(_compile_row(textattack, attack, form, row))
-                    progress("compile", done, len(texts))
-            rows = tuple(compiled)
-            _write(path, rows)
+
+    def make(draft: Path) -> None:
+        compiled = []
+        with remembered_words():
+            for done, row in enumerate(texts, start=1):
+                with generators_at(derive_seed(seed, "\x1e".join(("plan", recipe, *row)))):
+                    compiled.append(asdict(_compile_row(textattack, attack, form, row)))
+                progress("compile", done, len(texts))
+        draft.write_text(json.dumps(compiled), encoding="utf-8")
+
+    rows = made_once(cache / "plans" / f"{key}.json", lambda path: _read(path, texts), make)
     return Plan(key, recipe, seed, rows)
 
 
 def plan_key(recipe: str, texts: Sequence[tuple[str, ...]], seed: int, fingerprint: str) -> str:
     """32 hex digits of what an attack on these rows depends on, but for the model."""
     content = json.dumps([_FORMAT, recipe, seed, fingerprint, [list(row) for row in texts]])
-    return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
+    return content_key([content])
 
 
 _ROWS: TypeAdapter[tuple[PlanRow, ...]] = TypeAdapter(tuple[PlanRow, ...])
 
 
 def _read(path: Path, texts: Sequence[tuple[str, ...]]) -> tuple[PlanRow, ...] | None:
-    """What `_write` left; None where it is absent or damaged."""
+    """The rows that were compiled before; None where it is absent or damaged."""
     try:
         rows = _ROWS.validate_json(path.read_bytes())
     except (OSError, ValidationError):
         return None
     return rows if [row.texts for row in rows] == [tuple(row) for row in texts] else None
-
-
-def _write(path: Path, rows: tuple[PlanRow, ...]) -> None:
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        draft.write_text(json.dumps([asdict(row) for row in rows]), encoding="utf-8")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def attacked_text(textattack: Any, texts: Sequence[str]) -> Any:
-    """A row of one or two texts as TextAttack's AttackedText. Raises `ValueError` where TextAttack would cut it."""
-    split = textattack.shared.AttackedText.SPLIT_TOKEN
-    if any(split in text for text in texts):
-        raise ValueError(f"TextAttack cuts texts at {split!r}, so it cannot attack one that has it")
-    return textattack.shared.AttackedText(OrderedDict(zip(_COLUMNS[len(texts)], texts, strict=True)))
 
 
 _CHINESE = re.compile("[\u4e00-\u9fff]")  # what makes words_from_text ask jieba
@@ -186,8 +164,8 @@ class _Compiler:
 
     def _left_out(self, index: int) -> tuple[str, ...]:
         if self.form.search == "delete":
-            return _columns(self.original.delete_word_at_index(index))
-        return _columns(self.original.replace_word_at_index(index, self.attack.search_method.unk_token))
+            return columns_of(self.original.delete_word_at_index(index))
+        return columns_of(self.original.replace_word_at_index(index, self.attack.search_method.unk_token))
 
     def _candidates(self, order: list[int]) -> tuple[list[tuple[str, ...]], list[tuple[int, int]]]:
         candidates: list[tuple[str, ...]] = [()] * len(self.words)
@@ -254,8 +232,3 @@ def _starts(words: Sequence[str], joined: str) -> Iterator[int]:
             raise _Odd(f"the word {word!r} does not stand in the text as it is split")
         yield start
         at = start + len(word)
-
-
-def _columns(text: Any) -> tuple[str, ...]:
-    columns = text.tokenizer_input
-    return (columns,) if isinstance(columns, str) else tuple(columns)

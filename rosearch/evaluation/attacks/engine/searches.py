@@ -16,10 +16,9 @@ import numpy as np
 import torch
 from Levenshtein import distance
 
-from rosearch.evaluation.attacks.engine.compared_text import Window, window
 from rosearch.evaluation.attacks.engine.plan import PlanRow
 from rosearch.evaluation.attacks.engine.tokens import Tokens
-from rosearch.evaluation.attacks.engine.walk import Query, Walk
+from rosearch.evaluation.attacks.engine.walk import Query, SplitText, Walk, words_around
 from rosearch.evaluation.attacks.stock.forms import Form
 
 Scores = np.ndarray[tuple[int], np.dtype[np.float32]]
@@ -243,18 +242,18 @@ class _Limits:
         return [*words[:slot], *self.walk.parts(candidate), *words[slot + 1 :]]
 
     def _similarities(self, slot: int, words: Sequence[str]) -> Generator[Question, Any, np.ndarray[Any, Any]]:
-        """As SentenceEncoder scores them: a window around the swap, in the text before and in the text after."""
+        """As SentenceEncoder scores them: the words around the swap, in the text before and in the text after."""
         encoder, walk = self.form.encoder, self.walk
-        before = (
-            Window(self.original, walk.row.words) if encoder.compare_against_original else Window(walk.text, walk.words)
-        )
+        before = SplitText(walk.text, walk.words)
+        if encoder.compare_against_original:
+            before = SplitText(self.original, walk.row.words)
         starting, swapped, short = [], [], []
         for candidate in words:
-            after = Window(walk.swapped(walk.slots[slot], candidate), self._words_with(slot, candidate))
+            after = SplitText(walk.swapped(walk.slots[slot], candidate), self._words_with(slot, candidate))
             # TextAttack takes whatever its set of changed indices gives first.
             changed = next(iter({slot + part for part in range(len(walk.parts(candidate)))}))
-            starting.append(window(before, changed, encoder.window_size))
-            swapped.append(window(after, changed, encoder.window_size))
+            starting.append(words_around(before, changed, encoder.window_size))
+            swapped.append(words_around(after, changed, encoder.window_size))
             short.append(encoder.skip_text_shorter_than_window and len(after.words) < encoder.window_size)
         embeddings = yield Encode(starting + swapped)
         scores = encoder.sim_metric(embeddings[: len(words)], embeddings[len(words) :])

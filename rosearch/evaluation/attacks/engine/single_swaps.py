@@ -13,16 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from rosearch.errors import BadInput, Problem
-from rosearch.evaluation.attacks.attack import PreparedAttack, learn_plan
 from rosearch.evaluation.attacks.engine.lockstep import token_types
-from rosearch.evaluation.attacks.engine.tokens import Ids, Tokens, tokens_of, unpacked
+from rosearch.evaluation.attacks.engine.tokens import Ids, Tokens, from_bytes, tokens_of
 from rosearch.evaluation.attacks.engine.walk import Query, Walk
 from rosearch.evaluation.attacks.passes.lean import lean_passes
+from rosearch.evaluation.attacks.prepared import PreparedAttack, learn_plan
 from rosearch.evaluation.attacks.victim import Ints, Victim
 from rosearch.evaluation.intervals import mean_interval, wilson
-from rosearch.measurements import SingleSwaps
-
-_CLIP = 4.0  # logits; beyond it a model's confidence would say more than its robustness
+from rosearch.measurements import LARGEST_MARGIN, SingleSwaps
 
 Margins = np.ndarray[tuple[int], np.dtype[np.float64]]
 
@@ -49,7 +47,7 @@ def measure_single_swaps(attack: PreparedAttack, victim: Victim, labels: Sequenc
         len(margins),
         int(texts.sum()),
         wilson(int((margins > 0).sum()), len(margins)),
-        mean_interval(margins.tolist(), (-_CLIP, _CLIP)),
+        mean_interval(margins.tolist(), (-LARGEST_MARGIN, LARGEST_MARGIN)),
         time.perf_counter() - start,
     )
 
@@ -70,7 +68,7 @@ def single_swap_margins(attack: PreparedAttack, victim: Victim, labels: Sequence
     truth = np.asarray(labels, np.int64)[swaps.rows]
     of_truth = logits[np.arange(len(truth)), truth]
     logits[np.arange(len(truth)), truth] = -np.inf
-    margins = np.clip(of_truth - logits.max(axis=1), -_CLIP, _CLIP)
+    margins = np.clip(of_truth - logits.max(axis=1), -LARGEST_MARGIN, LARGEST_MARGIN)
     smallest = np.full(len(attack.texts), np.inf)
     np.minimum.at(smallest, swaps.rows, margins)
     return smallest, np.bincount(swaps.rows, minlength=len(smallest))
@@ -92,7 +90,7 @@ def _swaps(attack: PreparedAttack, tokens: Tokens) -> _Swaps:
                 ids.append(made)
                 tails.append(tail)
                 rows.append(place)
-    joined, lengths = unpacked(ids)
+    joined, lengths = from_bytes(ids)
     types = token_types(lengths, tails) if tokens.takes_types else None
     return _Swaps(joined, types, lengths, np.array(rows, np.int64))
 

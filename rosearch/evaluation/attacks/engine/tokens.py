@@ -26,12 +26,12 @@ _REMEMBERED = 2**20  # pieces; with their ids some 200 MB, more than any plan ha
 _REMEMBERED_ROWS = 2**17  # rows, whole and with a word left out
 
 
-def packed(ids: Sequence[int]) -> Ids:
+def to_bytes(ids: Sequence[int]) -> Ids:
     """Token ids as bytes."""
     return array("q", ids).tobytes()
 
 
-def unpacked(rows: Sequence[Ids]) -> tuple[Ints, Ints]:
+def from_bytes(rows: Sequence[Ids]) -> tuple[Ints, Ints]:
     """The token ids (tokens,) of rows that stand one after the other, and how many each has (rows,)."""
     lengths = np.fromiter(map(len, rows), np.int64, len(rows)) // WIDTH
     return np.frombuffer(b"".join(rows), np.int64), lengths
@@ -78,7 +78,7 @@ class Tokens:
             return
         made = self.tokenizer(unknown, add_special_tokens=False, return_attention_mask=False, verbose=False)
         for piece, ids in zip(unknown, made["input_ids"], strict=True):
-            self._memory[piece] = packed(ids)
+            self._memory[piece] = to_bytes(ids)
 
     def cut(self, ids: Ids, frame: Sequence[Ids]) -> Ids:
         """A single text's ids with frame, cut to `max_length` as the tokenizer cuts: from the end."""
@@ -100,7 +100,7 @@ class Tokens:
             verbose=False,
         )
         tails = map(sum, made["token_type_ids"]) if self.takes_types else [0] * len(rows)
-        return [(packed(ids), tail) for ids, tail in zip(made["input_ids"], tails, strict=True)]
+        return [(to_bytes(ids), tail) for ids, tail in zip(made["input_ids"], tails, strict=True)]
 
     def assembled(self, texts: tuple[str, ...]) -> tuple[Ids, int]:
         """The same, put together from pieces; a pair that is too long is left to the tokenizer.

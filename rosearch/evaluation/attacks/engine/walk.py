@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import accumulate
@@ -172,3 +173,35 @@ class Walk:
             end = offset + len(self.row.words[word])
             made.update(old[:offset] + candidate + old[end:] for candidate in candidates)
         return made
+
+
+class SplitText(NamedTuple):
+    """A text and the words that TextAttack splits it into."""
+
+    text: str
+    words: Sequence[str]
+
+
+def words_around(split: SplitText, index: int, size: float) -> str:
+    """The text from the first to the last of `size` words around the word at `index`; infinite: all words.
+
+    A sentence encoder compares these. AttackedText.text_window_around_index of TextAttack 0.3.11.
+    """
+    words = split.words
+    first: float
+    last: float
+    half = (size - 1) / 2.0
+    if index - half < 0:
+        first, last = 0, min(size - 1, len(words) - 1)
+    elif index + half >= len(words):
+        first, last = max(0, len(words) - size), len(words) - 1
+    else:
+        first, last = index - math.ceil(half), index + math.floor(half)
+    return split.text[_start(split, int(first)) : _start(split, int(last)) + len(words[int(last)])]
+
+
+def _start(split: SplitText, index: int) -> int:
+    lower, at = split.text.lower(), 0
+    for word in split.words[: index + 1]:
+        at = lower.find(word.lower(), at) + len(word)
+    return at - len(split.words[index])

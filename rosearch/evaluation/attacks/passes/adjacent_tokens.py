@@ -1,8 +1,8 @@
-"""What looks at a token's neighbours, once for all tokens of a batch whose neighbours are the same. Own code.
+"""An operation that looks at adjacent tokens, computed once for all tokens of a batch that see the same. Own code.
 
-The tokens that are asked for, and those they look at, are laid out as one long text. Where one text ends and the next
-begins, as many empty places stand between them as the operation reaches, so that none sees the other. Where that would
-be more places than the padded batch has, for long kernels over short texts, it is the padded batch.
+The tokens that are asked for, and those that they look at, are laid out as one long text. Between two texts stand as
+many empty places as the operation reaches, so that no text sees another. Where that needs more places than the padded
+batch has (long kernels over short texts), the padded batch is taken.
 
 B is the batch, T the longest text's tokens, N all real tokens, U their classes (`real_tokens`), R x C the places, 1 x M
 or B x T, W the width.
@@ -18,42 +18,42 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from rosearch.evaluation.attacks.passes.real_tokens import Layout, Same, windows
-from rosearch.evaluation.attacks.passes.spare_rows import rounded
+from rosearch.evaluation.attacks.passes.packed import rounded
+from rosearch.evaluation.attacks.passes.real_tokens import Layout, Same, same_within_reach
 from rosearch.evaluation.attacks.victim import Ints
 
 _Grid = np.ndarray[tuple[int, int], np.dtype[Any]]
 
 
-class Window(NamedTuple):
-    """What a token's output depends on, and what makes it: (R, C, W) and `keep` (R, C) or None -> (R, C, W)."""
+class Reach(NamedTuple):
+    """The tokens that an output depends on, and the function of them: (R, C, W), `keep` (R, C) or None -> (R, C, W)."""
 
     along: Callable[[Tensor, Tensor | None], Tensor]
-    reach: int
+    tokens: int  # to either side
     dilation: int = 1
-    zeros_pad: bool = True
+    zeros_pad: bool = True  # `along` may be given zeros at empty places in place of `keep`
 
 
 class _Places(NamedTuple):
-    tokens: _Grid  # (R, C): which of the N stands there; in empty places, any
+    tokens: _Grid  # (R, C): the token of N at each place; at empty places, any
     empty: _Grid  # (R, C), boolean
-    asked: Ints  # (U or N,): where, of all R C places one row after the other, the tokens that are asked for stand
+    asked: Ints  # (U or N,): the places of the tokens that are asked for, counted over R C row by row
 
 
-def look(window: Window, x: Tensor, layout: Layout, same: Same | None, spare: int = 0) -> tuple[Tensor, Same | None]:
-    """What the tokens read of their neighbours, new memory, and classes of tokens that read the same.
+def look(reach: Reach, x: Tensor, layout: Layout, same: Same | None, spare: int = 0) -> tuple[Tensor, Same | None]:
+    """The output of `reach.along` in new memory, and the classes of tokens for which it is the same.
 
-    `x` holds a row for each class of `same`, or for each token, and maybe more: (U or N or more, W). So does what is
-    given, by the new classes, with `spare` or more rows of finite numbers behind them, a multiple of 32 in all.
+    `x` is (U or N or more, W): a row for each class of `same`, or for each token. The output has a row for each of the
+    new classes, and behind them `spare` or more rows of finite numbers, so that all are a multiple of 32.
     """
-    seen = windows(layout, same, window.reach, window.dilation)
-    places = _laid_out(layout, np.arange(layout.count(None)) if seen is None else seen.first, window.reach)
+    seen = same_within_reach(layout, same, reach.tokens, reach.dilation)
+    places = _laid_out(layout, np.arange(layout.count(None)) if seen is None else seen.first, reach.tokens)
     y = F.embedding(torch.from_numpy(places.tokens if same is None else same.of[places.tokens]), x)
-    if window.zeros_pad:
+    if reach.zeros_pad:
         y.view(-1, y.shape[-1]).index_fill_(0, torch.from_numpy(np.flatnonzero(places.empty)), 0.0)
-        made = window.along(y, None)
+        made = reach.along(y, None)
     else:
-        made = window.along(y, torch.from_numpy(~places.empty))
+        made = reach.along(y, torch.from_numpy(~places.empty))
     rows = F.pad(torch.from_numpy(places.asked), (0, rounded(len(places.asked) + spare) - len(places.asked)))
     return F.embedding(rows, made.reshape(-1, made.shape[-1])), seen
 
@@ -83,6 +83,9 @@ def _long_text(layout: Layout, asked: Ints, reach: int) -> _Places:
 
 
 def _few_sizes(places: int) -> int:
-    """As many or more, by less than an eighth or 8: 8 sizes between powers of two, as each has a kernel built."""
+    """The next of few sizes, larger by less than an eighth or 8: each size has a kernel built for it.
+
+    There are 8 sizes between two powers of two.
+    """
     step = max(8, 1 << max(0, places.bit_length() - 4))
     return -(-places // step) * step

@@ -1,8 +1,8 @@
-"""Forward passes that compute, of a classifier's last layers, only what its first token's output depends on.
+"""Forward passes of transformers' classifiers that compute, of the last layer, what its first token depends on.
 
 A classifier that reads the first token alone needs, of its last layer, the query, the output map, the norms and the
-feed-forward part of one token. All others are only read by that one's attention, for which keys and values need not be
-made (`few_queries`). In BERT hardly anything is left of the last layer. Own code.
+feed-forward part of one token. All other tokens are only read by that one's attention, for which keys and values need
+not be made (`attention.ask`). In BERT hardly anything is left of the last layer. Own code.
 """
 
 from __future__ import annotations
@@ -13,23 +13,18 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from rosearch.evaluation.attacks.passes.few_queries import ask, by_head
-from rosearch.evaluation.attacks.passes.forwards import Forwards, watched
-from rosearch.evaluation.attacks.passes.student_first_token import student_forwards
+from rosearch.evaluation.attacks.passes.attention import ask, by_head
+from rosearch.evaluation.attacks.passes.forwards import Forward, Forwards, watched
 
 
 def first_token_forwards(model: nn.Module) -> Forwards:
-    """What stands in for `forward` of a classifier's modules; nothing where it is not known to read that token alone.
+    """Stand-ins for modules of a classifier that is known to read its first token alone; none for any other model.
 
-    It is known of exact classes only, and only where nothing watches or changes their passes.
+    Exact classes are known, and only where nothing watches or changes their passes. Raises `AttributeError` and the
+    like for a known class that another version of transformers has put together otherwise.
     """
     find = _FAMILIES.get(f"{type(model).__module__}.{type(model).__qualname__}")
-    if find is None:
-        return {}
-    try:
-        return find(model) if _plain(model) else {}
-    except (AttributeError, IndexError, KeyError, TypeError):  # put together otherwise, by another version
-        return {}
+    return find(model) if find is not None and _plain(model) else {}
 
 
 def _plain(model: nn.Module) -> bool:
@@ -45,36 +40,40 @@ def _bert_forwards(base: str) -> Callable[[Any], Forwards]:
 
     def find(model: Any) -> Forwards:
         last = getattr(model, base).encoder.layer[-1].attention
-        own, norm = last.self, last.output.LayerNorm
-        return {own: _one_query(own, (own.query, own.key, own.value), own.num_attention_heads), norm: _first(norm)}
+        own = last.self
+        return _last_layer(own, (own.query, own.key, own.value), own.num_attention_heads, None, last.output.LayerNorm)
 
     return find
 
 
 def _distilbert_forwards(model: Any) -> Forwards:
     last = model.distilbert.transformer.layer[-1]
-    own, norm = last.attention, last.sa_layer_norm
-    maps = (own.q_lin, own.k_lin, own.v_lin)
-    return {own: _one_query(own, maps, own.n_heads, own.out_lin), norm: _first(norm)}
+    own = last.attention
+    return _last_layer(own, (own.q_lin, own.k_lin, own.v_lin), own.n_heads, own.out_lin, last.sa_layer_norm)
+
+
+def _last_layer(
+    attention: nn.Module, maps: tuple[nn.Module, ...], heads: int, out: nn.Module | None, norm: nn.Module
+) -> Forwards:
+    """`maps` make queries, keys and values; there are stand-ins only if their weights say all about them."""
+    if any(type(module) is not nn.Linear for module in maps):
+        return {}
+    return {attention: _one_query(attention, maps, heads, out), norm: _first(norm)}
 
 
 def _first(norm: nn.Module) -> Callable[[Tensor], Tensor]:
-    """The norm after attention, (B, T, W) -> (B, 1, W): what follows it in the layer works token by token.
+    """The norm after attention, (B, T, W) -> (B, 1, W); the rest of the layer works token by token.
 
-    The layer has added attention's one token to all: of that sum only the first is meant.
+    The layer has added attention's one token to all tokens: only the first of these sums is meant.
     """
     whole = norm.forward
     return lambda states: whole(states[:, :1])
 
 
-def _one_query(
-    attention: nn.Module, maps: tuple[nn.Module, ...], heads: int, out: nn.Module | None = None
-) -> Callable[..., Any]:
-    """Attention of the first token alone, (B, T, W) -> (B, 1, W); `maps` make queries, keys and values."""
-    if any(type(module) is not nn.Linear for module in maps):  # a weight would not say all about it
-        raise TypeError
+def _one_query(attention: nn.Module, maps: tuple[Any, ...], heads: int, out: nn.Module | None) -> Forward:
+    """Attention of the first token alone, (B, T, W) -> (B, 1, W)."""
     whole = attention.forward
-    to_query, to_key, to_value = (module for module in maps if isinstance(module, nn.Linear))
+    to_query, to_key, to_value = maps
     signature = inspect.signature(whole)
 
     def forward(*arguments: Any, **named: Any) -> Any:
@@ -90,9 +89,9 @@ def _one_query(
 
 
 def _given(arguments: Mapping[str, Any]) -> tuple[Tensor, Tensor | None] | None:
-    """States (B, T, W) and the first token's mask, by the names of transformers 4 and 5; None where more is asked."""
+    """States (B, T, W) and the first token's mask, by the names of transformers 4 and 5; None if more is asked for."""
     rest = {**arguments, **arguments.get("kwargs", {})}
-    for name in ("kwargs", "cache_position"):  # the latter says where a cache goes on: below, there is none
+    for name in ("kwargs", "cache_position"):  # the latter is where a cache goes on: any cache is refused below
         rest.pop(name, None)
     mask = rest.pop("mask", None) if "mask" in rest else rest.pop("attention_mask", None)
     states = [rest.pop(name) for name in ("hidden_states", "query", "key", "value") if name in rest]
@@ -100,7 +99,7 @@ def _given(arguments: Mapping[str, Any]) -> tuple[Tensor, Tensor | None] | None:
         return None
     if any(value is not None and value is not False for value in rest.values()):
         return None
-    if mask is None or mask.dim() == 4:  # (B, 1, 1 or T, T): what is added to scores, or true where tokens are read
+    if mask is None or mask.dim() == 4:  # (B, 1, 1 or T, T): added to scores, or true where tokens are read
         return states[0], None if mask is None else mask[:, :, :1]
     if mask.dim() == 2:  # DistilBERT: (B, T), 0 at padding
         return states[0], (mask != 0)[:, None, None]
@@ -114,5 +113,4 @@ _FAMILIES: dict[str, Callable[[Any], Forwards]] = {
     f"{_TRANSFORMERS}.xlm_roberta.modeling_xlm_roberta.XLMRobertaForSequenceClassification": _bert_forwards("roberta"),
     f"{_TRANSFORMERS}.electra.modeling_electra.ElectraForSequenceClassification": _bert_forwards("electra"),
     f"{_TRANSFORMERS}.distilbert.modeling_distilbert.DistilBertForSequenceClassification": _distilbert_forwards,
-    "rosearch.student.modeling_rosearch.StudentForSequenceClassification": student_forwards,
 }

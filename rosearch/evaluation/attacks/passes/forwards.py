@@ -1,4 +1,4 @@
-"""What stands in for `forward` of a model's modules, and which modules it may stand in for."""
+"""Functions that stand in for `forward` of a model's modules, and the modules that they may stand in for."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Any
 
 from torch import nn
 
-Forwards = Mapping[nn.Module, Callable[..., Any]]  # what stands in for `forward`, by module
+Forward = Callable[..., Any]
+Forwards = Mapping[nn.Module, Forward]  # by the module whose `forward` it replaces
 
 
 @contextmanager
 def replaced(forwards: Forwards) -> Iterator[None]:
-    """In this, the modules compute so: an attribute is found before its class's method. Without, all is as before."""
+    """Inside, the modules compute by `forwards`: an attribute is found before its class's method."""
     try:
         for module, forward in forwards.items():
             module.__dict__["forward"] = forward
@@ -24,12 +25,12 @@ def replaced(forwards: Forwards) -> Iterator[None]:
 
 
 def watched(module: nn.Module) -> bool:
-    """Whether a module's passes are random, seen or changed by something else."""
+    """True where a module's passes are random, seen by a hook, or changed by something else."""
     hooks = any(module.__dict__.get(name) for name in ("_forward_hooks", "_forward_pre_hooks", "_compiled_call_impl"))
     return hooks or module.training or "forward" in module.__dict__
 
 
 def watched_everywhere() -> bool:
-    """Whether hooks see the passes of all modules."""
+    """True where hooks see the passes of all modules."""
     modules: Any = nn.modules.module
     return bool(modules._has_any_global_hook())

@@ -1,11 +1,11 @@
-"""Linear maps of a classifier on CPU with weights packed once an attack, and what follows them done with them.
+"""Linear maps of a classifier on CPU with weights packed once an attack, and the steps behind them done with them.
 
-A matrix product first copies its weight into blocks that suit the caches, at every call; oneDNN can be given that copy,
-and applies an activation or adds a sum while the product is in the cache. For each number of rows that it meets it
-builds a kernel, in up to 3 ms, and an attack's batches have hundreds: so rows are multiplied with a few spare ones
-(`spare_rows`). The operators are those that torch's own compiler emits (`torch._inductor`, linear maps of oneDNN); they
-are private, so where they are missing nothing stands in, and what they give is checked by who puts it in place. M is
-the number of rows. Own code.
+A matrix product first copies its weight into blocks that suit the caches, at every call. oneDNN can be given that copy,
+and applies an activation or adds a sum while the product is in the cache. It builds a kernel for each number of rows
+that it meets, in up to 3 ms, and an attack's batches have hundreds of numbers: so rows are multiplied with a few spare
+ones (`roomy`). The operators are those that torch's own compiler emits (`torch._inductor`, linear maps of oneDNN). They
+are private: where they are missing nothing stands in, and whoever puts the stand-ins in place checks their results.
+M is the number of rows. Own code.
 """
 
 from __future__ import annotations
@@ -20,19 +20,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers.activations import GELUActivation
 
-from rosearch.evaluation.attacks.passes.forwards import watched
-from rosearch.evaluation.attacks.passes.spare_rows import roomy
+from rosearch.evaluation.attacks.passes.forwards import Forward, watched
 from rosearch.student.local_operations import Convolution, LightConvolution, SeparableConvolution
 from rosearch.student.operations import Attention, FeedForward, Residual
 
-_Forward = Callable[..., Any]
-End = Callable[[Tensor, Tensor], Tensor]  # what an operation has read of other tokens, and what is added: both (M, W)
+End = Callable[[Tensor, Tensor], Tensor]  # of what an operation has read of other tokens, and the sum to add: (M, W)
 
 _OPERATORS = ("_reorder_linear_weight", "_linear_pointwise")
 _MEASURED = ("x86_64", "amd64")  # processors on which this is known to gain
-_ROWS = 512  # that a weight is packed for; others may be multiplied with it as well
+_ROWS = 512  # the number of rows that a weight is packed for; any other number may be multiplied with it too
+_MULTIPLE = 32  # of rows, all that kernels are built for
 
-# What oneDNN does with a product before it is written: its own name, numbers and way, by ours.
+# The step that oneDNN adds to a product: its name, numbers and way there, by our name.
 _FUSED: dict[str, tuple[str, list[float], str]] = {
     "none": ("none", [], ""),
     "gelu": ("gelu", [], "none"),
@@ -41,11 +40,11 @@ _FUSED: dict[str, tuple[str, list[float], str]] = {
     "silu": ("swish", [], ""),
 }
 
-# Operations that end in a linear map, of what they read of other tokens.
+# Operations whose last step is a linear map of what they have read of other tokens.
 _ENDED = (Attention, Convolution, SeparableConvolution, LightConvolution)
 
-# Modules of transformers' classes in which a linear map's output goes to an activation and nowhere else: what they call
-# the two, and the linear map that may follow.
+# Modules of transformers in which a linear map's output goes to an activation and nowhere else: the names of the map,
+# of the activation, and of the linear map that may follow.
 _INNER = {
     **dict.fromkeys(("BertIntermediate", "RobertaIntermediate"), ("dense", "intermediate_act_fn", "")),
     **dict.fromkeys(("XLMRobertaIntermediate", "ElectraIntermediate"), ("dense", "intermediate_act_fn", "")),
@@ -54,18 +53,18 @@ _INNER = {
 
 
 class Packed(NamedTuple):
-    """What a model's modules compute with packed weights."""
+    """Functions with packed weights, by module."""
 
-    forwards: dict[nn.Module, _Forward]  # in place of `forward`
-    ends: dict[nn.Module, End]  # of a student's operations
+    forwards: dict[nn.Module, Forward]
+    ends: dict[nn.Module, End]  # by a student's operation
 
 
 def pack(model: nn.Module) -> Packed:
-    """What stands in for a model's modules on CPU: linear maps, as far as they are float32 and unwatched, with the
-    activations and residual sums behind them.
+    """Stand-ins for the linear maps of a model on CPU, with the activations and residual sums behind them.
 
-    The weights must not change as long as it does. Nothing where torch has no such operators, or the processor is of
-    another kind than those it was measured on.
+    Only maps of float32 that nothing watches get one. The weights must not change while it is used. There are none
+    where torch has no such operators, or on another kind of processor than those measured. Raises whatever a private
+    operator raises.
     """
     found = Packed({}, {})
     once = cache(_Map)  # a map may be asked for by itself and by the module around it
@@ -82,7 +81,7 @@ def _available() -> bool:
     return operators and bool(backends.mkldnn.is_available()) and platform.machine().lower() in _MEASURED
 
 
-def _stand_ins(module: nn.Module, once: _Pack) -> Iterator[tuple[nn.Module, _Forward]]:
+def _stand_ins(module: nn.Module, once: _Pack) -> Iterator[tuple[nn.Module, Forward]]:
     operation: Any = module.operation if type(module) is Residual else None
     if _plain(module):
         yield module, _product(once(module))
@@ -111,7 +110,7 @@ def _end(module: Any, once: _Pack) -> Iterator[tuple[nn.Module, End]]:
 
 
 def _plain(module: Any) -> TypeGuard[nn.Linear]:
-    """Whether it is a linear map and nothing else, of float32 on the CPU."""
+    """True for a linear map and nothing else, of float32 on the CPU."""
     if type(module) is not nn.Linear:
         return False
     return all(part.dtype == torch.float32 and part.device.type == "cpu" for part in module.parameters())
@@ -142,7 +141,7 @@ class _Map:
         return y.square_() if activation == "relu2" else y
 
     def plus(self, rows: Tensor, other: Tensor) -> Tensor:
-        """The map of `rows`, and `other` (M, N) added to it."""
+        """The map of `rows` (M, K), plus `other` (M, N)."""
         run: Any = torch.ops.mkldnn._linear_pointwise.binary
         y: Tensor = run(rows, other, self.weight, self.bias, "add")
         return y
@@ -151,7 +150,7 @@ class _Map:
 _Pack = Callable[[nn.Linear], _Map]
 
 
-def _product(run: _Map, activation: str = "none") -> _Forward:
+def _product(run: _Map, activation: str = "none") -> Forward:
     def forward(x: Tensor) -> Tensor:
         y = run(roomy(x), activation)
         return y[: x.shape[:-1].numel()].view(*x.shape[:-1], y.shape[1])
@@ -159,17 +158,17 @@ def _product(run: _Map, activation: str = "none") -> _Forward:
     return forward
 
 
-def _inner(first: _Map, activation: str, last: nn.Module | None) -> _Forward:
+def _inner(first: _Map, activation: str, last: nn.Module | None) -> Forward:
     run = _product(first, activation)
     return run if last is None else lambda x: last(run(x))
 
 
-def _residual(module: Residual) -> _Forward:
-    """No operation gives what it was given, or keeps what it gives."""
+def _residual(module: Residual) -> Forward:
+    """The sum may be written into the operation's output: no operation returns its input, or keeps its output."""
     return lambda x, keep: module.operation(module.norm(x), keep).add_(x)
 
 
-def _feed_forward(module: Any, activation: str, up: _Map, down: _Map) -> _Forward:
+def _feed_forward(module: Any, activation: str, up: _Map, down: _Map) -> Forward:
     """A feed-forward node, norm and residual connection included."""
 
     def forward(x: Tensor, _: Tensor | None) -> Tensor:
@@ -178,3 +177,24 @@ def _feed_forward(module: Any, activation: str, up: _Map, down: _Map) -> _Forwar
         return y[: x.shape[:-1].numel()].view(x.shape)
 
     return forward
+
+
+def rounded(rows: int) -> int:
+    """The next multiple of 32."""
+    return -(-rows // _MULTIPLE) * _MULTIPLE
+
+
+def roomy(x: Tensor, extra: int = 0) -> Tensor:
+    """(..., W) -> (M, W): the rows of `x`, then `extra` or more spare ones, so that M is a multiple of 32.
+
+    A linear map or a norm works row by row, so spare rows do no harm. They hold zeros, or what stands behind `x` in its
+    memory: nothing is copied where that goes on. Only for reading.
+    """
+    count, width = x.shape[:-1].numel(), x.shape[-1]
+    rows = rounded(count + extra)
+    if rows == count:
+        return x.reshape(count, width)
+    held = x.untyped_storage().nbytes() // x.element_size() - x.storage_offset()
+    if x.is_contiguous() and held >= rows * width:
+        return x.as_strided((rows, width), (width, 1))
+    return F.pad(x.reshape(count, width), (0, 0, 0, rows - count))

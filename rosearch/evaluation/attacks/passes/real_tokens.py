@@ -1,8 +1,8 @@
 """The real tokens of a batch, one text after the other, and which of them have the same vectors.
 
-Tokens of one class have the same vector. At the source a class is a token's id, type and position; what looks at
-neighbours, up to some distance, splits classes where neighbours differ. A class may be split without need: that costs
-time, and is as exact.
+Tokens of one class have the same vector. At the source a class is a token's id, type and position. An operation that
+looks at adjacent tokens splits the classes whose adjacent tokens differ. A class may be split without need: that costs
+time and changes no number.
 
 B is the batch, T the longest text's tokens, N all real tokens, U the classes. Own code.
 """
@@ -19,8 +19,8 @@ from torch import Tensor
 
 from rosearch.evaluation.attacks.victim import Ints
 
-_WORTH = 0.9  # of the tokens: from as many classes on, each token is computed by itself
-_KEYS = 2**62  # that an int64 tells apart
+_WORTH = 0.9  # share of the tokens: with more classes than this, each token is computed by itself
+_KEYS = 2**62  # keys that an int64 tells apart
 
 
 class Same(NamedTuple):
@@ -33,23 +33,23 @@ class Same(NamedTuple):
 class Layout(NamedTuple):
     """A batch without its padding."""
 
-    ids: Tensor  # (1, U), as are the next two: of the classes at the source
+    ids: Tensor  # (1, U), like the next two: of the classes at the source
     types: Tensor | None
     positions: Tensor
     source: Same
-    before: Ints  # (N,): how many tokens of its text stand before a token, and the other way behind it
-    behind: Ints
-    groups: list[tuple[int, int, int]]  # texts of one length that follow one another: first token, texts, length
-    real: Tensor  # (B, T): which of the N a place holds; padding, any
+    before: Ints  # (N,): the number of tokens of the same text before a token
+    behind: Ints  # (N,): the number behind it
+    groups: list[tuple[int, int, int]]  # texts of one length in a row: first token, number of texts, length
+    real: Tensor  # (B, T): the token of N that a place holds; at padding, any
     keep: Tensor | None  # (B, T), None where nothing is padded
 
     def count(self, same: Same | None) -> int:
-        """How many classes there are, or tokens each by itself."""
+        """The number of classes, or of all tokens without classes."""
         return len(self.before) if same is None else len(same.first)
 
 
 def laid_out(ids: Tensor, mask: Tensor | None, types: Tensor | None) -> Layout | None:
-    """That of token ids (B, T), their mask and types; None where a text is empty, or padded on the left."""
+    """The layout of token ids (B, T), their mask and types; None where a text is empty or padded on the left."""
     columns = np.arange(ids.shape[1])
     keep = np.ones(ids.shape, bool) if mask is None else mask.numpy().astype(bool)
     lengths = keep.sum(1)
@@ -75,7 +75,7 @@ def laid_out(ids: Tensor, mask: Tensor | None, types: Tensor | None) -> Layout |
 
 
 def joined(several: Sequence[Same | None]) -> Same | None:
-    """Classes of tokens that are the same in all of `several`; None stands for tokens each by itself."""
+    """Classes of tokens that are the same in all of `several`; None stands for each token by itself."""
     known = [same for same in several if same is not None]
     if len(known) < len(several):
         return None
@@ -84,14 +84,14 @@ def joined(several: Sequence[Same | None]) -> Same | None:
     return _worth(_same([same.of for same in known]))
 
 
-def windows(layout: Layout, same: Same | None, reach: int, dilation: int) -> Same | None:
-    """Classes of tokens whose windows are the same: every `dilation`-th token up to `reach` to either side."""
+def same_within_reach(layout: Layout, same: Same | None, reach: int, dilation: int) -> Same | None:
+    """Classes of tokens that see the same: every `dilation`-th token up to `reach` to either side."""
     if same is None:
         return None
     columns = [same.of]
     for shift in range(dilation, reach + 1, dilation):
-        for neighbours, inside in ((-shift, layout.behind >= shift), (shift, layout.before >= shift)):
-            columns.append(np.where(inside, np.roll(same.of, neighbours) + 1, 0))
+        for adjacent, inside in ((-shift, layout.behind >= shift), (shift, layout.before >= shift)):
+            columns.append(np.where(inside, np.roll(same.of, adjacent) + 1, 0))
     return _worth(_same(columns))
 
 
@@ -100,7 +100,7 @@ def _worth(same: Same) -> Same | None:
 
 
 def _same(columns: Sequence[Ints]) -> Same:
-    """Tokens are of one class where all columns (N,), none negative, agree."""
+    """Classes of the tokens whose entries agree in all columns (N,), none of them negative."""
     keys, size = columns[0], int(columns[0].max()) + 1
     for column in columns[1:]:
         more = int(column.max()) + 1

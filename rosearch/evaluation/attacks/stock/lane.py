@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from greenlet import greenlet
 
 from rosearch.evaluation.attacks.result import AttackedRow, Limits, Outcome
-from rosearch.evaluation.attacks.stock import gradient, library
-from rosearch.evaluation.attacks.stock.result import row_of
-from rosearch.evaluation.attacks.victim import Ints, Logits, Victim
-
-# What TextAttack's own recipes call the two texts of a pair; some of them change the second only.
-_COLUMNS = {1: ("text",), 2: ("premise", "hypothesis")}
-
-Encoded = tuple[Ints, Ints | None, Ints]  # what `Victim.encode` gives
+from rosearch.evaluation.attacks.stock import library
+from rosearch.evaluation.attacks.stock.question import Question
+from rosearch.evaluation.attacks.stock.rows import attacked_text, row_of
+from rosearch.evaluation.attacks.victim import Logits, Tokenised, Victim
 
 
 @dataclass(frozen=True)
@@ -31,69 +25,6 @@ class Job:
     label: int
     seed: int
     payload: Any = None
-
-
-class Question:
-    """What the attack sees of the model: a wrapper in TextAttack's sense, whose answers come through `ask`.
-
-    Equal token ids get the very same logits within a row: scores that are tied stay so whatever batch they are
-    computed in.
-    """
-
-    def __init__(self, victim: Victim, ask: Callable[[Encoded], Logits], check_time: Callable[[], None]) -> None:
-        self.model = victim.model
-        self.tokenizer = victim.tokenizer
-        self.max_length = victim.max_length
-        self.device = victim.device
-        self.asked: set[Any] = set()
-        self.first: Logits | None = None  # (1, labels): the row before its attack
-        self._victim = victim
-        self._ask = ask
-        self._check_time = check_time
-        self._known: dict[bytes, Any] = {}
-
-    def forget(self) -> None:
-        """Before a row."""
-        self.asked, self.first, self._known = set(), None, {}
-
-    def __call__(self, texts: list[Any]) -> torch.Tensor:
-        """Float32 logits (n, labels) of n texts, or of n pairs as tuples."""
-        if self.first is not None:
-            self._check_time()
-        self.asked.update(texts)
-        logits = self._logits(texts)
-        if self.first is None:
-            self.first = logits[:1]
-        return torch.from_numpy(logits)
-
-    def get_grad(self, text: str | tuple[str, ...]) -> dict[str, Any]:
-        """As TextAttack's wrappers give it. What the model raises is its own failure, not the attack's."""
-        self._check_time()
-        try:
-            return gradient.input_gradient(self, text)
-        except Exception as error:
-            self._victim.failure = error
-            raise
-
-    def tokenize(self, texts: list[Any], strip_prefix: bool = False) -> list[list[str]]:
-        """The tokens of each text, where TextAttack looks for its words."""
-        return [gradient.tokens(self, text, strip_prefix) for text in texts]
-
-    def _logits(self, texts: list[Any]) -> Logits:
-        ids, types, lengths = self._victim.encode(texts)
-        ends = np.cumsum(lengths)
-        spans = [slice(end - length, end) for end, length in zip(ends.tolist(), lengths.tolist(), strict=True)]
-        keys = [ids[span].tobytes() + (b"" if types is None else types[span].tobytes()) for span in spans]
-        fresh: dict[bytes, int] = {}
-        for row, key in enumerate(keys):
-            if key not in self._known:
-                fresh.setdefault(key, row)
-        if fresh:
-            rows = list(fresh.values())
-            chosen = np.concatenate([ids[spans[row]] for row in rows])
-            kinds = None if types is None else np.concatenate([types[spans[row]] for row in rows])
-            self._known.update(zip(fresh, self._ask((chosen, kinds, lengths[rows])), strict=True))
-        return np.stack([self._known[key] for key in keys])
 
 
 class _OutOfTime(BaseException):  # no `Exception`: an attack might catch that
@@ -122,7 +53,7 @@ class Lane:
         self._states: library.Generators | None = None
         self._resumed = 0.0
 
-    def start(self, number: int, job: Job) -> Encoded | AttackedRow:
+    def start(self, number: int, job: Job) -> Tokenised | AttackedRow:
         """Begin a row."""
         self.number = number
         self.spent = 0.0
@@ -130,7 +61,7 @@ class Lane:
         library.seed_generators(job.seed)
         return self._switch(self._run, job)
 
-    def go_on(self, logits: Logits) -> Encoded | AttackedRow:
+    def go_on(self, logits: Logits) -> Tokenised | AttackedRow:
         """Give it the answer, float32 logits (rows, labels)."""
         assert self._run is not None and self._states is not None
         library.set_generators(self._states)
@@ -141,9 +72,9 @@ class Lane:
         if self._run is not None and not self._run.dead:
             self._run.throw()
 
-    def _switch(self, run: greenlet, value: Any) -> Encoded | AttackedRow:
+    def _switch(self, run: greenlet, value: Any) -> Tokenised | AttackedRow:
         self._resumed = time.perf_counter()
-        asked: Encoded | AttackedRow = run.switch(value)
+        asked: Tokenised | AttackedRow = run.switch(value)
         self.spent += time.perf_counter() - self._resumed
         if not run.dead:
             self._states = library.generators()
@@ -174,11 +105,7 @@ class Lane:
             self.attack.clear_cache()  # TextAttack does not after a row that it skips
 
     def _attacked(self, job: Job) -> AttackedRow:
-        split = library.loaded().shared.AttackedText.SPLIT_TOKEN
-        if any(split in text for text in job.texts):
-            raise ValueError(f"TextAttack cuts texts at {split!r}, so it cannot attack one that has it")
-        row = OrderedDict(zip(_COLUMNS[len(job.texts)], job.texts, strict=True))
-        result = self.attack.attack(row, job.label)
+        result = self.attack.attack(attacked_text(library.loaded(), job.texts), job.label)
         return row_of(result, job.label, len(self._question.asked), self._limits.queries)
 
     def _given_up(self, job: Job, outcome: Outcome, complaint: str) -> AttackedRow:

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from rosearch.resources.stop_words import stop_words
+from rosearch.resources.word_lists import stop_words
 
 _REMEMBERED = 2**16  # strings that `remembered_words` keeps: some 20 MB
 _LONGEST_WORD = 32  # characters; whole texts are hardly ever split twice

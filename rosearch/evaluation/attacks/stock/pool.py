@@ -18,8 +18,8 @@ import torch
 
 from rosearch.evaluation.attacks.result import NO_LIMITS, AttackedRow, Limits
 from rosearch.evaluation.attacks.stock import library
-from rosearch.evaluation.attacks.stock.lane import Encoded, Job, Lane
-from rosearch.evaluation.attacks.victim import Logits, Victim
+from rosearch.evaluation.attacks.stock.lane import Job, Lane
+from rosearch.evaluation.attacks.victim import Logits, Tokenised, Victim
 from rosearch.progress import Progress, silent
 
 __all__ = ["Job", "run_pool"]
@@ -77,10 +77,10 @@ def _run(
     progress: Progress,
 ) -> list[AttackedRow]:
     rows: dict[int, AttackedRow] = {}
-    waiting: list[tuple[Lane, Encoded]] = []
+    waiting: list[tuple[Lane, Tokenised]] = []
     lanes = list(free)
 
-    def went(lane: Lane, came: Encoded | AttackedRow) -> None:
+    def went(lane: Lane, came: Tokenised | AttackedRow) -> None:
         if isinstance(came, AttackedRow):
             rows[lane.number] = came
             free.append(lane)
@@ -105,7 +105,7 @@ def _run(
     return [rows[number] for number in range(len(jobs))]
 
 
-def _answers(victim: Victim, waiting: Sequence[tuple[Lane, Encoded]]) -> list[Logits]:
+def _answers(victim: Victim, waiting: Sequence[tuple[Lane, Tokenised]]) -> list[Logits]:
     """Logits for each lane that waits, of one joint scoring. Its time is shared by rows."""
     if not waiting:
         return []

@@ -25,7 +25,7 @@ _MOST_NEAREST = 50  # words: no stock recipe asks for more
 
 
 def omitted(textattack: ModuleType, resources: Resources, victim: Any) -> Part:
-    """Stands for a part that a variant leaves out; what `composite` and `attack` make skips it."""
+    """Stands for a part that a variant leaves out; `composite` and `constrained_attack` skip it."""
     return lambda *_, **__: None
 
 
@@ -35,7 +35,7 @@ def composite(textattack: ModuleType, resources: Resources, victim: Any) -> Part
     return lambda transformations: stock([part for part in transformations if part is not None])
 
 
-def attack(textattack: ModuleType, resources: Resources, victim: Any) -> Part:
+def constrained_attack(textattack: ModuleType, resources: Resources, victim: Any) -> Part:
     """`Attack` with the constraints that are there."""
 
     def made(goal_function: Any, constraints: list[Any], *others: Any) -> Any:

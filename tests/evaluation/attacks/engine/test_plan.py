@@ -12,9 +12,9 @@ from evaluation.attacks.attacked_case import Victims
 from evaluation.attacks.attacked_texts import pair_rows, single_rows
 from evaluation.attacks.letter_victim import LetterVictim
 
-from rosearch.evaluation.attacks.attack import prepare_attack
 from rosearch.evaluation.attacks.engine import plan as planning
 from rosearch.evaluation.attacks.engine.plan import Plan, compile_plan, plan_key
+from rosearch.evaluation.attacks.prepared import prepare_attack
 from rosearch.evaluation.attacks.recipes import RECIPES, build
 from rosearch.evaluation.attacks.stock.forms import form_of
 from rosearch.resources.resources import Resources
@@ -221,7 +221,7 @@ SCRIPT = f"""
 import sys
 from pathlib import Path
 from evaluation.attacks.letter_victim import LetterVictim
-from rosearch.evaluation.attacks.attack import prepare_attack
+from rosearch.evaluation.attacks.prepared import prepare_attack
 from rosearch.resources.resources import Resources
 for name in {COMPILED_AT_ONCE}:
     prepared = prepare_attack(name, {SOME}, 3, LetterVictim(), Resources(Path(sys.argv[2])), Path(sys.argv[1]))

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from rosearch.errors import BadInput
-from rosearch.evaluation.attacks.attack import PreparedAttack, prepare_attack
 from rosearch.evaluation.attacks.engine.single_swaps import measure_single_swaps
+from rosearch.evaluation.attacks.prepared import PreparedAttack, prepare_attack
 from rosearch.evaluation.attacks.victim import Victim
 from rosearch.evaluation.quality import inference
 from rosearch.measurements import SingleSwaps

@@ -1,15 +1,18 @@
+import math
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 from evaluation.attacks.attacked_case import Case, Cases
-from evaluation.attacks.attacked_texts import pair_rows, single_rows
+from evaluation.attacks.attacked_texts import NASTY, pair_rows, reviews, single_rows
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rosearch.evaluation.attacks.engine.plan import PlanRow, attacked_text
+from rosearch.evaluation.attacks.engine.plan import PlanRow
 from rosearch.evaluation.attacks.engine.tokens import Tokens
-from rosearch.evaluation.attacks.engine.walk import Walk
+from rosearch.evaluation.attacks.engine.walk import SplitText, Walk, words_around
+from rosearch.evaluation.attacks.stock.rows import attacked_text
 
 
 @pytest.fixture(params=["single", "pairs"])
@@ -98,3 +101,13 @@ def test_the_pieces_of_single_swaps_are_all_that_a_first_step_asks_for(case: Cas
             for candidate in candidates:
                 walk.query(word, candidate)
         tokens.tokenizer = made.victim.tokenizer
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 7, 15, math.inf])
+def test_the_words_around_a_swap_are_those_of_textattacks_window(size: float, textattack: ModuleType) -> None:
+    for text in [*NASTY, *reviews(8)]:
+        attacked = textattack.shared.AttackedText(text)
+        words = attacked.words
+        for index in range(len(words) + 2 if words else 0):  # after a swap an index may be past the original's end
+            expected = attacked.text_window_around_index(index, size)
+            assert words_around(SplitText(text, words), index, size) == expected

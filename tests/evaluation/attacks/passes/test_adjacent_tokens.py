@@ -9,8 +9,8 @@ from student.small_students import case_name
 from torch import Tensor
 from torch.nn import functional as F
 
-from rosearch.evaluation.attacks.passes import adjacent_tokens as token_neighbours
-from rosearch.evaluation.attacks.passes.adjacent_tokens import Window, look
+from rosearch.evaluation.attacks.passes import adjacent_tokens
+from rosearch.evaluation.attacks.passes.adjacent_tokens import Reach, look
 from rosearch.evaluation.attacks.passes.real_tokens import laid_out
 from rosearch.student.local_operations import LocalOperation
 from rosearch.student.operations import OPERATIONS
@@ -44,9 +44,9 @@ def test_each_text_is_seen_as_if_it_stood_alone(
     assert found is not None
     of = torch.from_numpy(found.source.of)
     few = vectors[found.ids[0] * 7 + found.positions[0]]
-    window = Window(module.along, module.reach, module.dilation, module.zeros_pad)
+    reach = Reach(module.along, module.reach, module.dilation, module.zeros_pad)
     with torch.inference_mode():
-        made, seen = look(window, few if alike else few[of], found, found.source if alike else None, spare)
+        made, seen = look(reach, few if alike else few[of], found, found.source if alike else None, spare)
         assert len(made) >= found.count(seen) + spare and len(made) % 32 == 0 and made.isfinite().all()
         made = made if seen is None else F.embedding(torch.from_numpy(seen.of), made)
         for start, several, tokens in found.groups:
@@ -69,9 +69,9 @@ def test_only_tokens_that_are_needed_are_laid_out() -> None:
         return x
 
     few = torch.randn(len(found.source.first), WIDTH)
-    made, seen = look(Window(along, 1), few, found, found.source)
+    made, seen = look(Reach(along, 1), few, found, found.source)
     assert seen is not None and len(seen.first) == 39 + 4 * 3
-    places = token_neighbours._long_text(found, seen.first, 1)
+    places = adjacent_tokens._long_text(found, seen.first, 1)
     assert (~places.empty).sum() == 39 + 4 * 5  # of each other text 3 tokens, and one to either side
     assert places.empty[:, :63].sum() == 4 and widths == [64]
     assert len(made) == 64  # 51, up to a multiple of 32
@@ -95,11 +95,11 @@ def test_where_empty_places_would_be_more_than_padding_the_batch_is_padded(
         shapes.append(tuple(x.shape[:2]))
         return x
 
-    look(Window(along, reach), torch.randn(found.count(None), WIDTH), found, None)
+    look(Reach(along, reach), torch.randn(found.count(None), WIDTH), found, None)
     assert shapes == [shape]
 
 
 def test_sizes_are_few_and_at_most_an_eighth_larger() -> None:
-    sizes = [token_neighbours._few_sizes(rows) for rows in range(1, 5000)]
+    sizes = [adjacent_tokens._few_sizes(rows) for rows in range(1, 5000)]
     assert all(rows <= size < rows + max(8, rows / 8) for rows, size in enumerate(sizes, 1))
     assert len(set(sizes)) < 75

@@ -72,14 +72,14 @@ def scored(victim: Victim, shortened: bool = False) -> tuple[Logits, list[int]]:
     """Logits of all texts, and how many tokens the last linear map before the classifier's own was given, by pass."""
     with torch.inference_mode():
         if not shortened:
-            return victim.score(*victim.encode(TEXTS)), []
+            return victim.score(*victim.tokenise(TEXTS)), []
         with lean_passes(victim, TEXTS) as parts:
             assert "first_token" in parts
             widths: list[int] = []
             last = last_feed_forward(victim.model)
             hook = last.register_forward_hook(lambda _, inputs, __: widths.append(inputs[0].shape[1]))
             try:
-                return victim.score(*victim.encode(TEXTS)), widths
+                return victim.score(*victim.tokenise(TEXTS)), widths
             finally:
                 hook.remove()
 
@@ -149,10 +149,9 @@ def with_a_forward_of_its_own(model: Any) -> None:
     model.bert.encoder.layer[1].forward = model.bert.encoder.layer[1].forward
 
 
-def with_other_names(model: Any) -> None:
+def with_another_map(model: Any) -> None:
     own = model.bert.encoder.layer[-1].attention.self
-    own.key_map = own.key
-    del own.key
+    own.key.__class__ = type("Other", (nn.Linear,), {})
 
 
 def in_training(model: Any) -> None:
@@ -172,7 +171,7 @@ CHANGES: list[Callable[[Any], None]] = [
     with_a_hook,
     with_a_forward_of_its_own,
     in_training,
-    with_other_names,
+    with_another_map,
     watched("output_hidden_states"),
     watched("output_attentions"),
     watched("_attn_implementation_internal", "flex_attention"),
@@ -211,7 +210,7 @@ def queries_seen(victim: Victim, attention: Callable[..., Any]) -> list[int]:
         hook = last.self.query.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0].shape[1]))
         last.forward = attention
         try:
-            np.testing.assert_allclose(victim.score(*victim.encode(TEXTS)), whole, atol=1e-5)
+            np.testing.assert_allclose(victim.score(*victim.tokenise(TEXTS)), whole, atol=1e-5)
         finally:
             hook.remove()
             del last.forward
@@ -265,7 +264,7 @@ def test_attacks_end_the_same_with_and_without(
 
     monkeypatch.setattr(lockstep, "lean_passes", watched)
     with_less = made.engine()
-    monkeypatch.setattr(lean, "_trials", lambda victim: [])
+    monkeypatch.setattr(lean, "_trials", lambda *_: [])
     whole = made.engine()
     assert seen[0] >= {"first_token", "packed"} and not seen[1]
     assert all(map(alike, with_less, whole))

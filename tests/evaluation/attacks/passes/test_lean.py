@@ -3,21 +3,26 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from evaluation.attacks.attacked_case import Cases
+from evaluation.attacks.attacked_texts import single_rows
 from evaluation.attacks.tiny_tokenizers import TOKENIZERS
-from evaluation.tiny_model import CPU, WORDS
+from evaluation.tiny_model import CPU, WORDS, make_model
 from student.small_students import BRANCHING, RANK, VOCABULARY, WIDTH, small_student
 from torch import nn
 
-from rosearch.evaluation.attacks.passes import lean
+from rosearch.evaluation.attacks.passes import first_token, lean, student
 from rosearch.evaluation.attacks.passes.lean import lean_passes
 from rosearch.evaluation.attacks.passes.packed import Packed
 from rosearch.evaluation.attacks.victim import Logits, Victim
-from rosearch.space.genotype import Genotype, Node, chain
+from rosearch.space.genotype import Genotype, chain
+from rosearch.space.node import Node
 
 TEXTS = [(" ".join(WORDS[place % 19] for place in range(count)),) for count in (1, 2, 5, 9, 14, 30)]
 ALL = {"first_token", "distinct_tokens", "packed"}
@@ -35,18 +40,29 @@ def victim(tokenizer: Any) -> Victim:
 
 
 def logits(victim: Victim) -> Logits:
-    return victim.score(*victim.encode(TEXTS))
+    return victim.score(*victim.tokenise(TEXTS))
 
 
-def wrong(model: nn.Module, *_: Any) -> dict[nn.Module, Callable[..., Any]]:
-    return {model.classifier: lambda x: x.new_zeros(len(x), 2)}  # type: ignore[dict-item]
+def wrong(model: Any, *_: Any, **__: Any) -> dict[nn.Module, Callable[..., Any]]:
+    return {getattr(model, "classifier", model): lambda *_, **__: torch.zeros(8, 2)}
 
 
-def failing(model: nn.Module, *_: Any) -> dict[nn.Module, Callable[..., Any]]:
-    def forward(*_: Any) -> Any:
-        raise RuntimeError("no such kernel")
+def failing(model: Any, *_: Any, **__: Any) -> dict[nn.Module, Callable[..., Any]]:
+    def forward(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("no such\nkernel")
 
-    return {model.classifier: forward}  # type: ignore[dict-item]
+    return {getattr(model, "classifier", model): forward}
+
+
+def not_built(*_: Any, **__: Any) -> Any:
+    raise TypeError("takes 2 positional arguments but 3 were given")
+
+
+@pytest.fixture(autouse=True)
+def logged(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
+    """Gives the lines that the package has logged, in a process that had not logged anything before."""
+    monkeypatch.setattr(lean, "_logged", set())
+    return lambda: [record.getMessage() for record in caplog.records if record.name.startswith("rosearch")]
 
 
 @contextmanager
@@ -71,16 +87,6 @@ def test_the_model_is_to_the_bit_what_it_was_after_use_and_after_an_error(victim
             np.testing.assert_allclose(logits(victim), whole, atol=1e-5)
         with pytest.raises(KeyError), lean_passes(victim, TEXTS):
             raise KeyError
-
-
-def test_attention_without_a_convolution_reads_windows_of_keys(tokenizer: Any) -> None:
-    genotype = Genotype(WIDTH, RANK, "first", chain([Node.of("attention", heads=4, conv=False)] * 3))
-    victim = Victim(small_student(genotype, vocabulary=VOCABULARY * 2, pieces=None), tokenizer, 24, CPU)
-    with torch.inference_mode(), bit_identical(victim):
-        whole = logits(victim)
-        with lean_passes(victim, TEXTS) as parts:
-            assert parts == ALL | {"key_windows"}
-            np.testing.assert_allclose(logits(victim), whole, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -108,26 +114,114 @@ def test_batches_hold_texts_of_any_lengths_where_padding_costs_nothing(
         assert (victim.rows_a_batch, victim.padding_a_batch) == before
 
 
-@pytest.mark.parametrize("part", ["pack", "distinct_forwards"])
-@pytest.mark.parametrize("other", [wrong, failing])
-def test_where_all_parts_give_other_logits_the_first_tokens_stands_in(
-    other: Callable[..., Any], part: str, victim: Victim, monkeypatch: pytest.MonkeyPatch
+def assert_one_line(lines: list[str], *reasons: str) -> None:
+    (line,) = lines
+    assert "\n" not in line and [reason for reason in reasons if reason not in line] == []
+
+
+@pytest.mark.parametrize(("other", "reason"), [(wrong, "logits differ by"), (failing, "RuntimeError: no such kernel")])
+def test_where_packed_weights_give_other_logits_or_raise_the_other_parts_stand_in(
+    other: Callable[..., Any],
+    reason: str,
+    victim: Victim,
+    monkeypatch: pytest.MonkeyPatch,
+    logged: Callable[[], list[str]],
 ) -> None:
-    monkeypatch.setattr(lean, part, other if part != "pack" else lambda model: Packed(other(model), {}))
+    monkeypatch.setattr(lean, "pack", lambda model: Packed(other(model), {}))
+    for _ in range(2):  # one line a process
+        with torch.inference_mode(), bit_identical(victim), lean_passes(victim, TEXTS) as parts:
+            assert parts == ALL - {"packed"}
+        assert_one_line(logged(), f"packed: {reason}")
+
+
+def test_where_distinct_tokens_raise_the_first_token_stands_in(
+    victim: Victim, monkeypatch: pytest.MonkeyPatch, logged: Callable[[], list[str]]
+) -> None:
+    monkeypatch.setattr(student, "laid_out", not_built)
     with torch.inference_mode(), bit_identical(victim), lean_passes(victim, TEXTS) as parts:
         assert parts == {"first_token"}
+    assert_one_line(logged(), "packed: TypeError: takes 2", "distinct_tokens: TypeError: takes 2")
 
 
 @pytest.mark.parametrize("other", [wrong, failing])
-def test_where_that_does_too_the_model_runs_untouched(
-    other: Callable[..., Any], victim: Victim, monkeypatch: pytest.MonkeyPatch
+def test_where_all_parts_fail_the_model_runs_untouched(
+    other: Callable[..., Any], victim: Victim, monkeypatch: pytest.MonkeyPatch, logged: Callable[[], list[str]]
 ) -> None:
-    monkeypatch.setattr(lean, "first_token_forwards", other)
+    forwards = other(victim.model)
+    monkeypatch.setattr(lean, "student_forwards", lambda *_: forwards)
     with torch.inference_mode(), bit_identical(victim):
         whole = logits(victim)
         with lean_passes(victim, TEXTS) as parts:
             assert not parts
             assert np.array_equal(logits(victim), whole)
+    assert_one_line(logged(), "packed: ", "distinct_tokens: ", "first_token: ")
+
+
+@pytest.mark.parametrize("where", ["_reorder_linear_weight", "_linear_pointwise"])
+def test_where_a_private_operator_has_another_signature_all_parts_but_its_own_stand_in(
+    where: str, victim: Victim, monkeypatch: pytest.MonkeyPatch, logged: Callable[[], list[str]]
+) -> None:
+    with torch.inference_mode(), bit_identical(victim):
+        whole = logits(victim)
+        break_operator(monkeypatch, where)
+        with lean_passes(victim, TEXTS) as parts:
+            assert parts == ALL - {"packed"}
+            np.testing.assert_allclose(logits(victim), whole, atol=1e-5)
+    assert_one_line(logged(), "packed: TypeError: takes 2 positional arguments but 3 were given")
+
+
+def break_operator(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Packing weights raises, or the first product with them."""
+    operator = not_built if name == "_reorder_linear_weight" else SimpleNamespace(default=not_built, binary=not_built)
+    monkeypatch.setattr(torch.ops.mkldnn, name, operator)
+
+
+@pytest.mark.parametrize("where", ["_reorder_linear_weight", "_linear_pointwise"])
+def test_an_attack_ends_the_same_where_a_private_operator_raises(
+    where: str, case: Cases, monkeypatch: pytest.MonkeyPatch, logged: Callable[[], list[str]]
+) -> None:
+    made = case("deepwordbug", single_rows(12))
+    results = []
+    for broken in (False, True):
+        if broken:
+            break_operator(monkeypatch, where)
+            monkeypatch.setattr(lean, "first_token_forwards", lambda model: {})
+        made.victim._known.clear()
+        results.append([replace(row, score=round(row.score, 4)) for row in made.engine()])
+    monkeypatch.setattr(lean, "_trials", lambda *_: [])
+    made.victim._known.clear()
+    assert results[0] == results[1] == [replace(row, score=round(row.score, 4)) for row in made.engine()]
+    assert "broken" in {row.outcome for row in results[1]}
+    assert_one_line(logged(), "packed: TypeError")
+
+
+def test_a_known_class_that_another_version_has_put_together_otherwise_loses_its_part(
+    tokenizer: Any, monkeypatch: pytest.MonkeyPatch, logged: Callable[[], list[str]]
+) -> None:
+    victim = Victim(make_model(len(tokenizer)), tokenizer, 24, CPU)
+    name = f"{type(victim.model).__module__}.{type(victim.model).__qualname__}"
+    monkeypatch.setitem(first_token._FAMILIES, name, first_token._bert_forwards("transformer"))
+    with torch.inference_mode(), lean_passes(victim, TEXTS) as parts:
+        assert parts == {"packed"}
+    assert_one_line(logged(), "first_token: AttributeError")
+
+
+def test_models_for_which_a_part_is_not_made_log_nothing(
+    victim: Victim, tokenizer: Any, logged: Callable[[], list[str]]
+) -> None:
+    plain = Genotype(WIDTH, RANK, "mean", chain([Node.of("ffn", ratio=2.0, activation="gelu")]))
+    others = {
+        "all parts": victim,
+        "no first token": Victim(small_student(plain, vocabulary=VOCABULARY * 2, pieces=None), tokenizer, 24, CPU),
+        "no student": Victim(make_model(len(tokenizer)), tokenizer, 24, CPU),
+        "not of transformers": Victim(nn.Sequential(), tokenizer, 24, CPU),
+    }
+    for other in others.values():
+        with torch.inference_mode(), lean_passes(other, TEXTS):
+            pass
+    with torch.inference_mode(), lean_passes(victim, TEXTS[:1]) as parts:
+        assert not parts  # texts of one length prove nothing
+    assert logged() == []
 
 
 def test_a_model_that_is_not_of_transformers_is_not_even_run(victim: Victim) -> None:
@@ -153,7 +247,7 @@ def test_hooks_of_all_modules_leave_everything_as_it_is(victim: Victim) -> None:
 
 def test_on_another_device_only_the_first_tokens_part_is_tried(victim: Victim) -> None:
     victim.device = torch.device("cuda")
-    assert [trial.parts for trial in lean._trials(victim)] == [{"first_token"}]
+    assert [trial.parts for trial in lean._trials(victim, {})] == [("first_token",)]
 
 
 def test_a_students_hook_sees_all_tokens_while_its_other_maps_are_packed(victim: Victim) -> None:
@@ -162,5 +256,5 @@ def test_a_students_hook_sees_all_tokens_while_its_other_maps_are_packed(victim:
     with torch.inference_mode(), lean_passes(victim, TEXTS) as parts:
         assert parts == {"packed"}
         seen.clear()
-        victim.score(*victim.encode(TEXTS[-1:]))
+        victim.score(*victim.tokenise(TEXTS[-1:]))
     assert seen == [24]

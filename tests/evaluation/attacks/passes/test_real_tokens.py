@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from rosearch.evaluation.attacks.passes import real_tokens
-from rosearch.evaluation.attacks.passes.real_tokens import Same, joined, laid_out, windows
+from rosearch.evaluation.attacks.passes.real_tokens import Same, joined, laid_out, same_within_reach
 
 Texts = list[list[int]]
 
@@ -59,11 +59,11 @@ def test_a_class_at_the_source_is_an_id_at_a_position(texts: Texts) -> None:
 
 
 @given(TEXTS, st.sampled_from([(1, 1), (2, 1), (2, 2), (6, 2)]))
-def test_a_class_of_windows_is_what_they_hold(texts: Texts, size: tuple[int, int]) -> None:
+def test_tokens_are_of_one_class_where_the_same_tokens_stand_within_reach(texts: Texts, size: tuple[int, int]) -> None:
     reach, dilation = size
     found = laid_out(*batch(texts), None)
     assert found is not None
-    seen = windows(found, found.source, reach, dilation)
+    seen = same_within_reach(found, found.source, reach, dilation)
 
     def held(row: int, place: int) -> tuple[object, ...]:
         places = range(place - reach, place + reach + 1, dilation)
@@ -90,16 +90,16 @@ def test_tokens_are_the_same_where_they_are_in_all_that_is_joined() -> None:
     both = joined([one, other])
     assert both is not None and both.of.tolist() == [0, 1, 3, 2] * 9
     assert joined([one, None]) is None
-    assert windows(laid_out(*batch([[1]]), None), None, 1, 1) is None  # type: ignore[arg-type]
+    assert same_within_reach(laid_out(*batch([[1]]), None), None, 1, 1) is None  # type: ignore[arg-type]
 
 
 def test_more_columns_than_a_number_can_tell_apart_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = [[1, 2, 3, 4, 5, 6, 7], [1, 2, 3, 4, 5, 6, 8]] * 9
     found = laid_out(*batch(texts), None)
     assert found is not None
-    whole = windows(found, found.source, 6, 1)
+    whole = same_within_reach(found, found.source, 6, 1)
     monkeypatch.setattr(real_tokens, "_KEYS", 200)
-    again = windows(found, found.source, 6, 1)
+    again = same_within_reach(found, found.source, 6, 1)
     assert whole is not None and again is not None
     assert len(set(zip(whole.of, again.of, strict=True))) == len(whole.first) == len(again.first)
 

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from rosearch.evaluation.attacks.stock import library
-from rosearch.resources.stop_words import stop_words
+from rosearch.resources.word_lists import stop_words
 
 OFFLINE_IMPORT = Path(__file__).with_name("offline_import.py")
 

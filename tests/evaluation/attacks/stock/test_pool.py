@@ -16,8 +16,8 @@ from rosearch.evaluation.attacks.result import AttackedRow, Limits
 from rosearch.evaluation.attacks.stock import library
 from rosearch.evaluation.attacks.stock.pool import Job, run_pool
 from rosearch.evaluation.attacks.victim import Victim
-from rosearch.resources.neighbours import Neighbours
 from rosearch.resources.resources import Resources
+from rosearch.resources.word_lists import Neighbours
 
 Texts = list[tuple[str, ...]]
 Build = Callable[[Any], Any]
@@ -313,7 +313,7 @@ def test_swaps_lead_from_the_row_to_what_became_of_it(
 
 
 def test_a_word_that_becomes_two_and_a_word_that_goes_are_one_swap_each(cache: Path) -> None:
-    from rosearch.evaluation.attacks.stock.result import swaps_to
+    from rosearch.evaluation.attacks.stock.rows import swaps_to
 
     text = library.load(cache).shared.AttackedText("a good film of songs")
     text = text.replace_word_at_index(1, "go od").delete_word_at_index(0).replace_word_at_index(2, "movie")

@@ -1,0 +1,165 @@
+"""`rosearch status`, `show`, `stats`, `recommend` and `export`: parse, call, print."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rosearch.cli.options import Json, RunFolder
+
+if TYPE_CHECKING:
+    from rosearch.run.results import Results
+
+RECOMMEND_EXAMPLES = """Examples:
+
+`rosearch recommend runs/kd_nas-0001 --latency-ms 5,10,20`
+
+`rosearch recommend runs/kd_nas-0001 --latency-ms 8 --device cuda --json`"""
+
+
+def status(run: RunFolder, as_json: Json = False) -> None:
+    """How far a run is, its failures, its front.
+
+    It works while the run goes on.
+    """
+    from rosearch.report.summary import describe_run
+    from rosearch.terminal.console import print_json
+    from rosearch.terminal.run import print_status
+
+    results = _results(run)
+    if as_json:
+        print_json(describe_run(results))
+    else:
+        print_status(results)
+
+
+def show(
+    run: RunFolder,
+    record: Annotated[str, typer.Argument(help="The first letters of an id, or a baseline's name.")],
+    as_json: Json = False,
+) -> None:
+    """Everything about one candidate.
+
+    Architecture, measurements with intervals, parents, seconds per stage.
+    """
+    from rosearch.report.summary import describe_record
+    from rosearch.terminal.console import print_json
+    from rosearch.terminal.run import print_record
+
+    results = _results(run)
+    found = results.find(record)
+    if as_json:
+        print_json(describe_record(results, found))
+    else:
+        print_record(results, found)
+
+
+def stats(run: RunFolder, as_json: Json = False) -> None:
+    """What goes with robustness; who beats the best.
+
+    Correlates features with robustness and accuracy, compares students row by row, and writes tables and figures into
+    the run.
+    """
+    from rosearch.report.comparisons import comparison_tables
+    from rosearch.report.run_files import write_comparisons, write_statistics
+    from rosearch.report.statistics import statistics_tables
+    from rosearch.terminal.console import print_json
+    from rosearch.terminal.run import print_statistics
+
+    results = _results(run)
+    statistics, paths = write_statistics(results)
+    comparisons, more = write_comparisons(results)
+    paths += more
+    if as_json:
+        print_json(
+            {
+                "statistics": json.loads(statistics.to_json(orient="records")),
+                "comparisons": json.loads(comparisons.to_json(orient="records")),
+                "files": [str(path) for path in paths],
+            }
+        )
+    else:
+        print_statistics(comparison_tables(comparisons), statistics_tables(statistics), paths)
+
+
+def recommend(
+    run: RunFolder,
+    latency_ms: Annotated[str, typer.Option(help="Budgets in milliseconds, parted by commas.", metavar="MS,MS,...")],
+    device: Annotated[str, typer.Option(help="cpu or cuda: where the run was timed.")] = "cpu",
+    as_json: Json = False,
+) -> None:
+    """The best architecture for each latency budget.
+
+    It is named from the records of a run; the whole front is drawn.
+    """
+    from rosearch.report.figures import draw_latency
+    from rosearch.report.recommendation import describe, recommend, recommendations_table, timed_candidates
+    from rosearch.report.tables import records_table
+    from rosearch.terminal.console import print_json
+    from rosearch.terminal.run import print_recommendations
+
+    budgets = _budgets(latency_ms)
+    if device not in ("cpu", "cuda"):
+        raise typer.BadParameter(f"expected cpu or cuda, got {device!r}", param_hint="--device")
+    results = _results(run)
+    found = recommend(results, budgets, device)
+    timed = [record for record, _ in timed_candidates(results, device)]
+    teacher = results.teacher.latency_ms if results.teacher is not None else None
+    named = [one.record.id for one in found if one.record is not None]
+    path = draw_latency(records_table(timed), results.run.tables / "latency.png", budgets, named, teacher)
+    if as_json:
+        print_json({"recommendations": [describe(one) for one in found], "figure": str(path)})
+    else:
+        print_recommendations(recommendations_table(results, found), path, run, named)
+
+
+def export(
+    run: RunFolder,
+    best: Annotated[bool, typer.Option("--best", help="The candidate of highest fitness.")] = False,
+    record: Annotated[
+        str | None, typer.Option("--id", help="Another one, by the first letters of its id or its name.")
+    ] = None,
+    to: Annotated[Path | None, typer.Option(help="The new folder; default: RUN/export/ID.")] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace the folder if it exists.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write a student as a Hugging Face folder.
+
+    Plain transformers loads it, without rosearch. Where finalists were retrained, the weights are those of the first
+    retraining.
+    """
+    from rosearch.export.record import export_record
+    from rosearch.terminal.console import print_json
+    from rosearch.terminal.run import print_export
+
+    if best == (record is not None):
+        raise typer.BadParameter("give either --best or --id ID")
+    results = _results(run)
+    chosen = results.retrained(results.best() if record is None else results.find(record))
+    folder = export_record(results, chosen, to or run / "export" / chosen.id, overwrite)
+    if as_json:
+        print_json({"id": chosen.id, "folder": str(folder)})
+        return
+    auto = "AutoModel" if results.experiment.task is None else "AutoModelForSequenceClassification"
+    print_export(folder, chosen, auto)
+
+
+def _results(run: Path) -> Results:
+    from rosearch.records.run_directory import RunDirectory
+    from rosearch.run.results import load_results
+
+    return load_results(RunDirectory.open(run))
+
+
+def _budgets(text: str) -> list[float]:
+    try:
+        budgets = [float(part) for part in text.split(",")]
+    except ValueError:
+        budgets = []
+    if not budgets or not all(0 < budget < float("inf") for budget in budgets):
+        expected = "milliseconds above 0, parted by commas, as in 5,10,20"
+        raise typer.BadParameter(f"expected {expected}, got {text!r}", param_hint="--latency-ms")
+    return sorted(set(budgets))

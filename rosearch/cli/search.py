@@ -1,0 +1,96 @@
+"""`rosearch search`, `resume` and `check`: parse, call, print."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rosearch.cli.options import DataRoot, ExperimentFile, Json, Override, RunFolder
+
+if TYPE_CHECKING:
+    from rosearch.config.experiment import Experiment
+    from rosearch.records.run_directory import RunDirectory
+
+
+def search(
+    experiment: ExperimentFile,
+    override: Override = None,
+    data_root: DataRoot = None,
+    runs: Annotated[Path, typer.Option(help="Where run folders go; teachers and tokens are cached below it.")] = Path(
+        "runs"
+    ),
+    as_json: Json = False,
+) -> None:
+    """Launch a search, print its front.
+
+    Everything is recorded; Ctrl-C or a crash loses nothing.
+    """
+    from rosearch.records.run_directory import RunDirectory
+
+    loaded, _ = _checked(experiment, override, data_root)
+    _drive(RunDirectory.create(runs, loaded), as_json)
+
+
+def resume(run: RunFolder, as_json: Json = False) -> None:
+    """Finish a run that was stopped or killed.
+
+    Its budget and settings are those it was started with.
+    """
+    from rosearch.records.run_directory import RunDirectory
+
+    _drive(RunDirectory.open(run), as_json)
+
+
+def check(
+    experiment: ExperimentFile, override: Override = None, data_root: DataRoot = None, as_json: Json = False
+) -> None:
+    """Check an experiment without running it.
+
+    Every key, the space, names, data, teacher and device are checked.
+    """
+    from rosearch.terminal.console import print_json, print_line
+
+    _, found = _checked(experiment, override, data_root)
+    if as_json:
+        print_json({"experiment": str(experiment), "ok": True, **found})
+        return
+    for name, what in found.items():
+        print_line(f"{name}: {what}")
+    again = ["rosearch", "search", str(experiment), *(["--data-root", str(data_root)] if data_root else [])]
+    again += [part for text in override or () for part in ("-o", text)]
+    print_line(f"{experiment}: all well. Next:\n  {shlex.join(again)}")
+
+
+def _checked(path: Path, override: list[str] | None, data_root: Path | None) -> tuple[Experiment, dict[str, str]]:
+    from rosearch.config.file import load_experiment
+    from rosearch.run.check import check_experiment, check_resources
+
+    loaded = load_experiment(path, tuple(override or ()), data_root)
+    check_experiment(loaded, str(path))
+    return loaded, check_resources(loaded)
+
+
+def _drive(run: RunDirectory, as_json: bool) -> None:
+    from rosearch.report.summary import describe_run
+    from rosearch.search import run_search
+    from rosearch.terminal.console import err, print_json
+    from rosearch.terminal.progress import SearchDisplay
+    from rosearch.terminal.run import print_results
+
+    try:
+        with SearchDisplay(err) as display:
+            results = run_search(run, display)
+    except KeyboardInterrupt:
+        err.print(
+            f"Stopped; what was done is recorded. Go on with:\n  rosearch resume {run.path}",
+            highlight=False,
+            soft_wrap=True,
+        )
+        raise
+    if as_json:
+        print_json(describe_run(results))
+    else:
+        print_results(results)

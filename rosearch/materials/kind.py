@@ -1,0 +1,168 @@
+"""The two kinds of run: students of a task, and encoders without one.
+
+All that differs between the kinds stands here and in `life`. `kind_of(experiment)` chooses one, by
+`distillation.target`; whoever prepares, checks or runs asks the kind and knows no target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from rosearch.config.experiment import Experiment
+from rosearch.data.corpus_sources import find_sources
+from rosearch.data.loading import load_task, task_seed
+from rosearch.errors import BadInput, Problem
+from rosearch.materials.encoder import find_encoder, open_encoder_materials, prepare_encoder_materials
+from rosearch.materials.life import CandidateJob, EncoderLife, Life, TaskLife
+from rosearch.materials.required_resources import attack_resources, find_recipes, require_training
+from rosearch.materials.task import open_materials, prepare_materials
+from rosearch.measurements import TeacherFacts
+from rosearch.models.device import resolve_device
+from rosearch.progress import Progress
+from rosearch.space.space import Space
+from rosearch.training.teacher import find_teacher
+from rosearch.training.trainer import METHODS
+
+
+class Materials(Protocol):
+    """Everything that the candidates of one run share and none changes."""
+
+    @property
+    def tokenizer(self) -> Any:
+        """The teacher's tokenizer."""
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """Fingerprints by name. A run whose fingerprints changed cannot go on."""
+
+    def measure_teacher(self, experiment: Experiment, progress: Progress) -> TeacherFacts:
+        """The facts of the teacher. Raises `BadInput` where it cannot be measured."""
+
+
+class RunKind(Protocol):
+    """One kind of run. The kinds are stateless."""
+
+    def problems(self, experiment: Experiment, space: Space, where: str) -> list[Problem]:
+        """The settings of an experiment that contradict its space. `where` is the file that the problems name."""
+
+    def check(self, experiment: Experiment, space: Space) -> dict[str, str]:
+        """Everything that the experiment takes from outside, in words, by name. Nothing is written.
+
+        Raises `BadInput` with all that does not fit, `MissingResource` for what is not there.
+        """
+
+    def prepare(self, experiment: Experiment, space: Space, cache: Path, progress: Progress) -> Materials:
+        """The materials of a new or resumed run, made by the driver and left in the cache.
+
+        Raises as `check` does, before anything is trained or tokenised.
+        """
+
+    def open(self, job: CandidateJob) -> Life:
+        """A candidate in its worker, with the materials from the cache."""
+
+
+class TaskRun:
+    """A search for students of a task."""
+
+    def problems(self, experiment: Experiment, space: Space, where: str) -> list[Problem]:
+        """See `RunKind`. A method that compares token by token needs students that read the teacher's tokens."""
+        method = experiment.distillation.method
+        if not (METHODS[method].one_tokenizer and _other_encodings(space)):
+            return []
+        expected = (
+            "a method that reads outputs alone (kd, ad2, robust_kd): the space has encodings other than wordpiece"
+        )
+        return [Problem(where, "distillation.method", expected, method)]
+
+    def check(self, experiment: Experiment, space: Space) -> dict[str, str]:
+        """See `RunKind`."""
+        config = experiment.require_task()
+        recipes = find_recipes(experiment, attack_resources(experiment))
+        require_training(experiment, space.encodings)
+        device = resolve_device(experiment.execution.device)
+        task = load_task(config, task_seed(experiment))
+        teacher = find_teacher(experiment.teacher, task, config.max_length)
+        rows = ", ".join(f"{len(getattr(task, split))} {split}" for split in ("train", "validation", "test"))
+        state = "fine-tuned" if teacher.has_head else "only pretrained: the first run fine-tunes it"
+        return {
+            "task": f"{task.name}: {rows} rows",
+            "teacher": f"{teacher.weights}, {state}",
+            "device": str(device),
+            "space": f"{space.name}: {space.describe()}",
+            **_attacks_in_words(experiment, {name: recipe.name for name, recipe in recipes.items()}),
+        }
+
+    def prepare(self, experiment: Experiment, space: Space, cache: Path, progress: Progress) -> Materials:
+        """See `RunKind`."""
+        require_training(experiment, space.encodings)
+        return prepare_materials(experiment, cache, progress)
+
+    def open(self, job: CandidateJob) -> Life:
+        """See `RunKind`."""
+        materials = open_materials(job.experiment, job.cache)
+        return TaskLife(job, materials.read_as(str(job.genotype.source_setting["encoding"])))
+
+
+class EncoderRun:
+    """A search for encoders without a task."""
+
+    def problems(self, experiment: Experiment, space: Space, where: str) -> list[Problem]:
+        """See `RunKind`."""
+        others = _other_encodings(space)
+        if not others:
+            return []
+        expected = "wordpiece alone, for encoders: they are held against the teacher token by token"
+        return [Problem(where, "search_space", expected, f"{space.name} with {', '.join(others)}")]
+
+    def check(self, experiment: Experiment, space: Space) -> dict[str, str]:
+        """See `RunKind`."""
+        assert experiment.corpus is not None  # a rule of the experiment
+        device = resolve_device(experiment.execution.device)
+        teacher, _, _ = find_encoder(experiment, space.most_layers)
+        sources = find_sources(experiment.corpus)
+        if problems := [problem for source in sources for problem in source.problems()]:
+            raise BadInput(problems)
+        text = ", ".join(source.where for source in sources)
+        return {
+            "corpus": f"{text}; blocks of {experiment.corpus.block_length} tokens",
+            "teacher": str(teacher),
+            "device": str(device),
+            "space": f"{space.name}: {space.describe()}",
+        }
+
+    def prepare(self, experiment: Experiment, space: Space, cache: Path, progress: Progress) -> Materials:
+        """See `RunKind`."""
+        find_encoder(experiment, space.most_layers)
+        return prepare_encoder_materials(experiment, cache, progress)
+
+    def open(self, job: CandidateJob) -> Life:
+        """See `RunKind`."""
+        return EncoderLife(job, open_encoder_materials(job.experiment, job.cache))
+
+
+KINDS: dict[str, RunKind] = {
+    "task": TaskRun(),
+    "encoder": EncoderRun(),
+}
+
+
+def kind_of(experiment: Experiment) -> RunKind:
+    """The kind that `distillation.target` names."""
+    return KINDS[experiment.distillation.target]
+
+
+def _other_encodings(space: Space) -> list[str]:
+    return [name for name in space.encodings if name != "wordpiece"]
+
+
+def _attacks_in_words(experiment: Experiment, resolved: Mapping[str, str]) -> dict[str, str]:
+    if not resolved:
+        return {}
+    robustness = experiment.evaluation.robustness
+    search, report = (
+        f"{', '.join(resolved[name] for name in suite.attacks)} on {suite.rows} rows"
+        for suite in (robustness.search, robustness.report)
+    )
+    return {"attacks": f"search: {search}; finalists: {report}"}

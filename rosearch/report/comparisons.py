@@ -1,0 +1,146 @@
+"""The students of a run against its best, row by row: paired tests as a pandas table, and as tables to read."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+from rosearch.evaluation.comparison import ALPHA, Comparison, PairedDifference, compare
+from rosearch.measurements import Robustness
+from rosearch.records.record import Record
+from rosearch.report.data import POINTS, THOUSANDTHS, Cell, Column, Interval, Row, Table, Value, lefts
+from rosearch.report.statistics import holm
+from rosearch.run.results import Results
+
+# The columns of `compare_students`. Differences are the student's less the other's, in 0..1, with 95 % intervals.
+COMPARISONS: dict[str, str] = {
+    "role": "string",
+    "student": "string",
+    "against": "string",
+    "attack": "string",
+    "n": "Int64",
+    "only_student": "Int64",  # rows that survive in it alone
+    "only_other": "Int64",
+    **{
+        f"{name}{column}": "float64"
+        for name in ("survival", "words_to_break")
+        for column in ("", "_low", "_high", "_p", "_p_holm")
+    },
+    "separated": "boolean",  # by accuracy under attack, after Holm's adjustment
+    "rows_needed": "Int64",  # about how many would separate them, if the difference is the one seen
+    "warning": "string",
+}
+
+
+def compare_students(results: Results) -> pd.DataFrame:
+    """Compare the front with the best candidate, and the finalists with its retraining, row by row.
+
+    Returns a table with the columns `COMPARISONS`, p adjusted by Holm within each role. Students are compared only
+    where they were attacked on the same rows with the same frozen plan, to the end: none that was stopped early, none
+    of an older version's records.
+    """
+    rows = [_comparison_row(*found) for found in (*_front_pairs(results), *_finalist_pairs(results))]
+    table = pd.DataFrame(rows).reindex(columns=list(COMPARISONS)).astype(COMPARISONS)
+    for name in ("survival", "words_to_break"):
+        for _, group in table.groupby("role"):
+            table.loc[group.index, f"{name}_p_holm"] = holm(group[f"{name}_p"].to_numpy())
+    table["separated"] = (table["survival_p_holm"] < ALPHA).astype("boolean")
+    return table
+
+
+def comparison_tables(comparisons: pd.DataFrame) -> list[Table]:
+    """Each student against the best, a table for each role; none where no two were attacked on the same rows."""
+    tables = []
+    for role, rows in comparisons.groupby("role", sort=False):
+        notes = ["in points; McNemar's test and sign flips, 95 % intervals of one comparison each"]
+        if role == "candidate":
+            notes.append("the best was chosen on these very rows: the finalists' comparison is the fair one")
+        shown = tuple(Row(_cells(row)) for row in rows.to_dict(orient="records"))
+        tables.append(Table(f"Against the best: {role}s, paired by row", _COLUMNS, shown, tuple(notes)))
+    return tables
+
+
+_COLUMNS = (
+    *lefts("student", "against"),
+    Column("rows"),
+    Column("under attack", POINTS),
+    Column("p (Holm)", THOUSANDTHS),
+    Column("words to break", POINTS),
+    Column("p (Holm)", THOUSANDTHS),
+    *lefts("verdict"),
+)
+
+
+def _cells(row: Mapping[Hashable, Any]) -> tuple[Value | Cell, ...]:
+    figures: list[Value] = []
+    for name in ("survival", "words_to_break"):
+        figures.append(Interval(*(float(row[f"{name}{end}"]) for end in ("", "_low", "_high"))))
+        figures.append(float(row[f"{name}_p_holm"]))
+    verdict: Value | Cell = "separated"
+    if not row["separated"]:
+        needed = row["rows_needed"]
+        more = "" if pd.isna(needed) else f": about {int(needed):,} rows would"
+        verdict = Cell("not separated", note=more, emphasis="warning")
+    return (str(row["student"]), str(row["against"]), int(row["n"]), *figures, verdict)
+
+
+def _front_pairs(results: Results) -> Iterator[tuple[str, str, Comparison]]:
+    for record in results.front[1:]:
+        yield from _compared(record, results.front[0])
+
+
+def _finalist_pairs(results: Results) -> Iterator[tuple[str, str, Comparison]]:
+    """Each finalist with the best candidate's retraining, by replicate: the search chose it, not the test rows."""
+    finalists = results.measured("finalist")
+    best = {r.replicate: r for r in finalists if results.ranking and r.id == results.ranking[0].id}
+    for record in finalists:
+        reference = best.get(record.replicate)
+        if reference is not None and reference.id != record.id:
+            yield from _compared(record, reference)
+
+
+def _compared(record: Record, reference: Record) -> Iterator[tuple[str, str, Comparison]]:
+    found, other = (r.measurements.robustness if r.measurements else None for r in (record, reference))
+    if found is None or other is None or _frozen(found) != _frozen(other) or not found.outcomes:
+        return
+    if found.stopped or other.stopped:
+        return
+    survived, shares = zip(*((robustness.survived, robustness.shares) for robustness in (found, other)))
+    yield (
+        record.role,
+        found.attack,
+        compare(record.label, survived[0], shares[0], reference.label, survived[1], shares[1]),
+    )
+
+
+def _frozen(robustness: Robustness) -> tuple[str, int, str, int]:
+    """Two models must share this for their rows to be pairs."""
+    return robustness.attack, robustness.seed, robustness.plan, len(robustness.outcomes)
+
+
+def _comparison_row(role: str, attack: str, found: Comparison) -> dict[str, object]:
+    return {
+        "role": role,
+        "student": found.first,
+        "against": found.second,
+        "attack": attack,
+        "n": found.n,
+        "only_student": found.only_first,
+        "only_other": found.only_second,
+        **_difference("survival", found.survival),
+        **_difference("words_to_break", found.words_to_break),
+        "rows_needed": None if found.separated else found.survival.needed,
+        "warning": found.warning,
+    }
+
+
+def _difference(name: str, found: PairedDifference) -> dict[str, float]:
+    difference = found.difference
+    return {
+        name: difference.value,
+        f"{name}_low": difference.low,
+        f"{name}_high": difference.high,
+        f"{name}_p": found.p,
+    }

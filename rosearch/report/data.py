@@ -1,0 +1,135 @@
+"""Tables as plain data: made once, then rendered by the terminal or by a page.
+
+>>> from rosearch.report.data import PERCENT, Column, Row, Table
+>>> table = Table("Front", (Column("id", align="left"), Column("accuracy", PERCENT)), (Row(("3fa9", 0.913)),))
+>>> table.texts()
+[('3fa9', '91.3%')]
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from rosearch.measurements import Estimate
+
+Align = Literal["left", "right"]
+Emphasis = Literal["", "strong", "warning"]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value between two ends that are no 95 % interval of an estimate, such as quartiles."""
+
+    value: float
+    low: float
+    high: float
+
+
+Value = str | int | float | Estimate | Interval | None
+
+
+@dataclass(frozen=True)
+class Unit:
+    """How a number is written: `value * times / per`, rounded, then the suffix, then the ends of its interval."""
+
+    suffix: str = ""
+    decimals: int = 0
+    times: float = 1.0
+    per: float = 1.0
+    ends: int | None = None  # decimals of an interval's ends; None leaves them out
+    style: Literal["", "+", ","] = ""  # always a sign, or thousands parted by commas
+
+    def text(self, value: float | Estimate | Interval) -> str:
+        """E.g. `12.0% [8, 17]`; a number without an interval has no brackets."""
+        if not isinstance(value, Estimate | Interval):
+            return f"{value * self.times / self.per:{self.style}.{self.decimals}f}{self.suffix}"
+        text = self.text(value.value)
+        if self.ends is None:
+            return text
+        low, high = (f"{end * self.times / self.per:.{self.ends}f}" for end in (value.low, value.high))
+        return f"{text} [{low}, {high}]"
+
+
+COUNT = Unit()
+GROUPED = Unit(style=",")
+TENTHS = Unit(decimals=1)
+HUNDREDTHS = Unit(decimals=2)
+THOUSANDTHS = Unit(decimals=3)
+FOUR_DECIMALS = Unit(decimals=4)
+INTERVAL = Unit(decimals=3, ends=3)
+SHARE = Unit("%", 1, times=100)
+PERCENT = Unit("%", 1, times=100, ends=0)
+POINTS = Unit(decimals=1, times=100, ends=1, style="+")  # differences of shares
+MILLIONS = Unit(" M", 2, per=1e6)
+TIMES = Unit("x", 1)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its name, the unit of its numbers, the side its cells stand at."""
+
+    name: str
+    unit: Unit = COUNT
+    align: Align = "right"
+    missing: str = "-"  # stands for None
+    whole: bool = False  # never broken over lines, as an id
+    heading: str = ""  # the name with line breaks, for narrow tables
+
+    def text(self, cell: Value | Cell) -> str:
+        """A cell as it is read, without its emphasis."""
+        value = cell.value if isinstance(cell, Cell) else cell
+        note = cell.note if isinstance(cell, Cell) else ""
+        if value is None:
+            return self.missing + note
+        if isinstance(value, str):
+            return value + note
+        unit = (cell.unit if isinstance(cell, Cell) else None) or self.unit
+        return unit.text(value) + note
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A value with its own unit, words that follow it, or an emphasis of the value alone."""
+
+    value: Value
+    unit: Unit | None = None  # None: the column's
+    note: str = ""
+    emphasis: Emphasis = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """Cells in the order of the columns; those at the end that are left out are empty."""
+
+    cells: tuple[Value | Cell, ...]
+    emphasis: Emphasis = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a person sees of a run, an attack or a distillation. Columns without any name have no header."""
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
+
+    def texts(self) -> list[tuple[str, ...]]:
+        """The cells of each row as they are read."""
+        return [tuple(column.text(cell) for column, cell in zip(self.columns, row.cells)) for row in self.rows]
+
+
+def percent(estimate: Estimate) -> str:
+    """`12.0% [8, 17]`."""
+    return PERCENT.text(estimate)
+
+
+def interval(estimate: Estimate) -> str:
+    """`0.212 [0.180, 0.244]`."""
+    return INTERVAL.text(estimate)
+
+
+def lefts(*names: str) -> tuple[Column, ...]:
+    """Columns of text."""
+    return tuple(Column(name, align="left") for name in names)

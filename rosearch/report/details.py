@@ -1,0 +1,144 @@
+"""One record in full: its facts, its attacks, its classes, its architecture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from rosearch.measurements import Measurements, Robustness
+from rosearch.records.record import Record
+from rosearch.report.data import (
+    INTERVAL,
+    PERCENT,
+    TENTHS,
+    Cell,
+    Column,
+    Row,
+    Table,
+    Value,
+    interval,
+    lefts,
+    percent,
+)
+from rosearch.run.results import Results
+
+
+def record_tables(results: Results, record: Record) -> list[Table]:
+    """All that `rosearch show` prints of a record; its attacks and classes only where they were measured."""
+    tables = [_facts_table(results, record)]
+    if (found := record.measurements) is not None and found.robustness is not None:
+        tables.append(_attacks_table(found, found.robustness))
+        if found.robustness.per_class:
+            tables.append(_classes_table(found.robustness, results.experiment.require_task().labels))
+    return [*tables, _architecture_table(record)]
+
+
+def _facts_table(results: Results, record: Record) -> Table:
+    title = f"#{record.number} {record.id} {record.name}".rstrip()
+    return Table(title, lefts("", ""), tuple(Row(fact) for fact in _facts(results, record)))
+
+
+def _facts(results: Results, record: Record) -> list[tuple[str, str]]:
+    genotype, found = record.genotype, record.measurements
+    facts = [
+        ("status", record.status),
+        ("origin", " ".join([record.origin, *(parent[:8] for parent in record.parents)])),
+        ("generation", str(record.generation)),
+        ("width, rank, pooling", f"{genotype.width}, {genotype.rank}, {genotype.pooling}"),
+    ]
+    if genotype.source:
+        facts.append(("source", ", ".join(f"{name} {value}" for name, value in genotype.source)))
+    if record.failure is not None:
+        facts.append(("failure", str(record.failure)))
+    if found is not None:
+        facts += _measured_facts(found)
+    if (fitness := results.fitness.get(record.number)) is not None:
+        terms = f"accuracy {fitness.accuracy:.4f}, efficiency {fitness.efficiency:.4f}"
+        if fitness.robustness is not None:
+            terms = f"robustness {fitness.robustness:.4f}, {terms}"
+        gates = f"; gates missed: {' '.join(fitness.gates)}" if fitness.gates else ""
+        facts.append(("fitness", f"{fitness.scalar:.4f} ({terms}){gates}"))
+    facts.append(("seconds", ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in record.seconds.items())))
+    return facts
+
+
+def _measured_facts(found: Measurements) -> list[tuple[str, str]]:
+    quality, efficiency = found.quality, found.efficiency
+    facts = [(f"clean {quality.metric}", f"{quality.value:.4f} on {quality.n} rows")]
+    facts += [("collapsed", quality.collapse)] if quality.collapse else []
+    facts += [("held-out loss", f"{found.held_out_loss:.4f}")] if found.held_out_loss is not None else []
+    for swaps in found.single_swaps:
+        worst = f"right on all of {swaps.texts} texts: {percent(swaps.worst)} of {swaps.n} rows"
+        facts.append((f"single swaps of {swaps.attack}", f"{worst}, margin {interval(swaps.margin)}"))
+    facts += [
+        ("parameters", f"{efficiency.parameters:,} ({efficiency.compression:.2f}x smaller than the teacher)"),
+        ("without embeddings", f"{efficiency.encoder_parameters:,} ({efficiency.encoder_compression:.2f}x)"),
+        (
+            "FLOPs",
+            f"{efficiency.flops / 1e6:.1f} M for {efficiency.tokens} tokens ({efficiency.flops_compression:.2f}x)",
+        ),
+        ("on disk", f"{efficiency.size_mb:.1f} MB"),
+    ]
+    facts += [
+        (
+            f"latency, batch {latency.batch_size}",
+            f"{latency.median_ms:.2f} ms [{latency.low_ms:.2f}, {latency.high_ms:.2f}] quartiles, "
+            f"{efficiency.device}, {efficiency.threads} threads",
+        )
+        for latency in efficiency.latency
+    ]
+    return facts
+
+
+# A row of the table of attacks; one that no attack has is left out.
+_ATTACKED: dict[str, Callable[[Robustness], Value | Cell]] = {
+    "clean": lambda r: Cell(r.clean, PERCENT, f" of {r.n} rows"),
+    "under attack": lambda r: Cell(r.under_attack, PERCENT),
+    "attack success rate": lambda r: Cell(r.success_rate, PERCENT, f" of {r.success_rate.n}"),
+    "words to break": lambda r: r.words_to_break,
+    "perturbed words": lambda r: Cell(r.perturbed_words, note=f" of {r.perturbed_words.n} broken"),
+    "queries": lambda r: r.queries,
+    "distinct queries": lambda r: r.distinct_queries,
+    "similarity": lambda r: r.similarity,
+    "seconds": lambda r: Cell(r.seconds, TENTHS),
+}
+
+
+def _attacks_table(found: Measurements, worst: Robustness) -> Table:
+    """The worst case and each attack alone, a column each; one attack alone is the worst case."""
+    columns = {"worst case": worst} | {attack.attack: attack for attack in found.attacks}
+    if len(found.attacks) < 2:
+        columns = {worst.attack: worst}
+    rows = []
+    for name, read in _ATTACKED.items():
+        cells = [read(attack) for attack in columns.values()]
+        if any(cell is not None for cell in cells):
+            rows.append(Row((name, *cells)))
+    notes = [f"{name}: {attack.differs}" for name, attack in columns.items() if attack.differs]
+    notes += [f"{name}: {note}" for name, attack in columns.items() for note in attack.notes]
+    shown = (Column(name, INTERVAL, "left", missing="") for name in columns)
+    return Table("Under attack", (Column("", align="left"), *shown), tuple(rows), tuple(notes))
+
+
+def _classes_table(robustness: Robustness, labels: Sequence[str]) -> Table:
+    columns = (
+        Column("class", align="left"),
+        Column("rows"),
+        Column("clean", PERCENT),
+        Column("under attack", PERCENT),
+    )
+    rows = [
+        Row((labels[one.label] if one.label < len(labels) else str(one.label), one.n, one.clean, one.under_attack))
+        for one in robustness.per_class
+    ]
+    return Table("By class", columns, tuple(rows))
+
+
+def _architecture_table(record: Record) -> Table:
+    rows = []
+    for position, node in enumerate(record.genotype.nodes, start=1):
+        settings = ", ".join(f"{name} {value}" for name, value in node.settings)
+        reads = ", ".join("source" if read == 0 else str(read) for read in node.inputs)
+        sink = " (to output)" if position in record.genotype.sinks else ""
+        merge = node.merge if len(node.inputs) > 1 else ""
+        rows.append(Row((str(position), node.op + sink, settings, reads, merge)))
+    return Table("Architecture", lefts("node", "operation", "settings", "reads", "merge"), tuple(rows))

@@ -1,0 +1,195 @@
+"""A run at a glance: its records side by side, its fitness in words, how well its controller has predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rosearch.evolution.fitness import Fitness
+from rosearch.evolution.surrogates.agreement import EpisodeAgreement
+from rosearch.measurements import Measurements, TeacherFacts
+from rosearch.records.record import Record
+from rosearch.report.data import (
+    FOUR_DECIMALS,
+    HUNDREDTHS,
+    MILLIONS,
+    PERCENT,
+    SHARE,
+    TENTHS,
+    THOUSANDTHS,
+    TIMES,
+    Cell,
+    Column,
+    Row,
+    Table,
+    Unit,
+    Value,
+)
+from rosearch.run.results import Results
+
+Measured = Measurements | TeacherFacts
+
+
+@dataclass(frozen=True)
+class _Figure:
+    """A column, and how its cell is read from what was measured."""
+
+    name: str
+    unit: Unit
+    read: Callable[[Measured], Value | Cell]
+
+
+def results_table(title: str, results: Results, records: Sequence[Record], *, teacher: bool = False) -> Table:
+    """Records side by side; with `teacher`, the teacher is the first row. Intervals are Wilson's, 95 %.
+
+    Under several attacks, the worst case of each row comes first, then each attack alone. A figure that no record has
+    (attacks of regression and of encoders, the loss that a reward needs) has no column.
+    """
+    shown = [(r, r.measurements, results.fitness[r.number]) for r in records if r.number in results.fitness]
+    facts = results.teacher if teacher else None
+    measured: list[Measured] = [*([facts] if facts else []), *(found for _, found, _ in shown if found)]
+    figures = _figures(results, measured)
+    rows = [] if facts is None else [Row(("teacher", "", *(figure.read(facts) for figure in figures)))]
+    rows += [
+        Row((record.label, _scalar(fitness), *(figure.read(found) for figure in figures)))
+        for record, found, fitness in shown
+        if found is not None
+    ]
+    columns = (
+        Column("id", align="left", whole=True),
+        Column("fitness", THOUSANDTHS),
+        *(Column(figure.name, figure.unit) for figure in figures),
+    )
+    return Table(title, columns, tuple(rows), tuple(_footnotes(measured)))
+
+
+def _figures(results: Results, measured: Sequence[Measured]) -> list[_Figure]:
+    task = results.experiment.task
+    figures = [_Figure("fidelity" if task is None else task.metric, THOUSANDTHS, _quality)]
+    if any(isinstance(found, Measurements) and found.held_out_loss is not None for found in measured):
+        figures += [_Figure("held-out loss", FOUR_DECIMALS, _loss), _Figure("ms", TENTHS, _latency)]
+    if any(found.robustness is not None for found in measured):
+        names = list(dict.fromkeys(attack.attack for found in measured for attack in found.attacks))
+        alone = names if len(names) > 1 else []
+        figures.append(_Figure("worst case" if alone else "under attack", PERCENT, _worst))
+        figures += [_Figure(name, SHARE, lambda found, name=name: _alone(found, name)) for name in alone]  # type: ignore[misc]
+        figures.append(_Figure("words to break", THOUSANDTHS, _words))
+    return [*figures, _Figure("parameters", MILLIONS, _parameters), _Figure("smaller", TIMES, _smaller)]
+
+
+def _scalar(fitness: Fitness) -> Value | Cell:
+    return fitness.scalar if fitness.eligible else Cell("gated", emphasis="warning")
+
+
+def _quality(found: Measured) -> Cell:
+    """`!` has a footnote."""
+    return Cell(found.quality.value, note="!" if found.quality.collapse else "")
+
+
+def _loss(found: Measured) -> Value:
+    return found.held_out_loss if isinstance(found, Measurements) else None
+
+
+def _latency(found: Measured) -> Value:
+    """At the first batch size that is timed."""
+    if isinstance(found, TeacherFacts):
+        return found.latency_ms
+    return found.efficiency.latency[0].median_ms if found.efficiency.latency else None
+
+
+def _worst(found: Measured) -> Value | Cell:
+    if (robustness := found.robustness) is None:
+        return None
+    stopped = robustness.stopped
+    note = "" if stopped is None else f" ({stopped.rows} of {stopped.planned} rows)"
+    return Cell(robustness.under_attack, note=note)
+
+
+def _alone(found: Measured, attack: str) -> Value:
+    return next((one.under_attack for one in found.attacks if one.attack == attack), None)
+
+
+def _words(found: Measured) -> Value:
+    return None if found.robustness is None else found.robustness.words_to_break
+
+
+def _parameters(found: Measured) -> Value:
+    return (found.cost if isinstance(found, TeacherFacts) else found.efficiency).parameters
+
+
+def _smaller(found: Measured) -> Value:
+    return 1.0 if isinstance(found, TeacherFacts) else found.efficiency.compression
+
+
+def _footnotes(measured: Sequence[Measured]) -> list[str]:
+    """Variants of recipes, collapse, early stops, rows that went wrong: what the figures leave out."""
+    attacks = [attack for found in measured for attack in found.attacks]
+    notes = [f"{attack.attack}: {attack.differs}" for attack in attacks if attack.differs]
+    if flags := [found.quality.collapse for found in measured if found.quality.collapse]:
+        notes.append(f"! collapsed: {'; '.join(dict.fromkeys(flags))}")
+    stopped = [found.robustness.stopped for found in measured if found.robustness and found.robustness.stopped]
+    notes += [f"not all rows: surely below {stop.below:.0%}, with error rate {stop.error_rate:.0%}" for stop in stopped]
+    for name in dict.fromkeys(attack.attack for attack in attacks):
+        same = [attack for attack in attacks if attack.attack == name]
+        counts = {
+            "rows whose attack raised": sum(attack.errors for attack in same),
+            "rows out of time": sum(attack.out_of_time for attack in same),
+            "rows out of queries": sum(attack.out_of_queries for attack in same),
+        }
+        notes += [f"{name}: {what}, over all shown here: {count}" for what, count in counts.items() if count]
+    return list(dict.fromkeys(notes))
+
+
+def predictions_table(episodes: Sequence[EpisodeAgreement]) -> Table:
+    """Rank correlations of predicted and observed reward, a row for each episode of kd_nas that had predictions."""
+    columns = ("episode", "drawn", "tau-b", "rho", "chosen", "tau-b", "rho")
+    rows = [
+        Row((one.episode, *(value for a in (one.drawn, one.chosen) for value in (a.n, a.kendall, a.spearman))))
+        for one in episodes
+    ]
+    notes = (
+        "predicted before any of the episode was distilled; encoders drawn at random tell how good the predictor is,",
+        "those it chose are all predicted to be good: little is left to rank",
+    )
+    units = {"tau-b": HUNDREDTHS, "rho": HUNDREDTHS}
+    return Table(
+        "Predicted against observed reward",
+        tuple(Column(name, units.get(name, Unit())) for name in columns),
+        tuple(rows),
+        notes,
+    )
+
+
+def seconds_line(results: Results) -> str:
+    """`distil 71%, attack 20%, ... of 1234 s in workers; attack / training 0.28`."""
+    total = sum(results.seconds.values())
+    if not total:
+        return "no time spent yet"
+    shares = ", ".join(f"{stage} {seconds / total:.0%}" for stage, seconds in results.seconds.items())
+    ratio = results.attack_over_training
+    told = "" if ratio is None else f"; attack / training {ratio:.2f}"
+    return f"{shares} of {total:.0f} s in workers{told}"
+
+
+def explanation(results: Results) -> str:
+    """The terms of a run's fitness, and the gates that candidates may miss."""
+    config = results.experiment
+    terms, fitness, suite = _terms(results), config.fitness, config.evaluation.robustness.search
+    if not config.attacked:
+        return f"fitness: {terms}"
+    return (
+        f"fitness: {terms}. "
+        f"Attack: {', '.join(suite.attacks)} on {suite.rows} rows. Gated: below {fitness.min_quality:g} of the "
+        f"teacher's quality, above {fitness.max_class_share:g} of predictions in one class, or hopeless under attack"
+    )
+
+
+def _terms(results: Results) -> str:
+    fitness = results.experiment.fitness
+    if (reward := fitness.reward) is not None:
+        return f"(1 - held-out loss) x (latency / ({reward.beta:g} x the teacher's))^{reward.alpha:g}"
+    weights = fitness.weights
+    others = f"{weights.accuracy:g} x accuracy + {weights.efficiency:g} x efficiency ({fitness.efficiency})"
+    if not results.experiment.attacked:
+        return others
+    return f"{weights.robustness:g} x {fitness.robustness} + {others}, over the weights' sum"

@@ -1,0 +1,119 @@
+"""Runs and records as JSON data; docs/json.md describes the keys."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from pydantic_core import to_jsonable_python
+
+from rosearch.measurements import Estimate, Robustness
+from rosearch.records.record import Record
+from rosearch.run.results import Results
+
+_STATES = ("done", "failed", "running", "pending")
+
+
+def describe_run(results: Results) -> dict[str, Any]:
+    """Progress, failures, front, baselines and finalists."""
+    candidates = results.of("candidate")
+    return {
+        "run": str(results.run.path),
+        "experiment": results.experiment.name,
+        "strategy": results.experiment.evolution.strategy,
+        "finished": results.finished,
+        "budget": results.experiment.evolution.candidates,
+        "generations": max((record.generation for record in candidates), default=-1) + 1,
+        "counts": {state: sum(record.status == state for record in candidates) for state in _STATES},
+        "teacher": to_jsonable_python(results.teacher),
+        "seconds": results.seconds,
+        "attack_over_training": results.attack_over_training,
+        "predictions": [asdict(episode) for episode in results.predictions],
+        "front": [_brief(results, record) for record in results.front],
+        "candidates": [_brief(results, record) for record in results.measured("candidate")],
+        "baselines": [_brief(results, record) for record in results.measured("baseline")],
+        "finalists": [_brief(results, record) for record in results.measured("finalist")],
+        "failures": [
+            {
+                "number": r.number,
+                "id": r.id,
+                "kind": r.failure.kind,
+                "stage": r.failure.stage,
+                "message": r.failure.message,
+            }
+            for r in results.records
+            if r.failure is not None
+        ],
+    }
+
+
+def describe_record(results: Results, record: Record) -> dict[str, Any]:
+    """Everything about one record."""
+    fitness = results.fitness.get(record.number)
+    failure = record.failure
+    return {
+        "number": record.number,
+        "id": record.id,
+        "name": record.name,
+        "role": record.role,
+        "generation": record.generation,
+        "replicate": record.replicate,
+        "origin": record.origin,
+        "parents": list(record.parents),
+        "seed": record.seed,
+        "status": record.status,
+        "architecture": str(record.genotype),
+        "genotype": record.genotype.to_dict(),
+        "fitness": None
+        if fitness is None
+        else {
+            "scalar": fitness.scalar,
+            "robustness": fitness.robustness,
+            "accuracy": fitness.accuracy,
+            "efficiency": fitness.efficiency,
+            "gates_missed": list(fitness.gates),
+        },
+        "measurements": to_jsonable_python(record.measurements),
+        "failure": None
+        if failure is None
+        else {"kind": failure.kind, "stage": failure.stage, "message": failure.message},
+        "seconds": record.seconds,
+        "student": str(path) if (path := results.run.student_folder(record)).is_dir() else None,
+    }
+
+
+def _brief(results: Results, record: Record) -> dict[str, Any]:
+    found = record.measurements
+    assert found is not None
+    robust = found.robustness
+    return {
+        "id": record.id,
+        "name": record.name,
+        "number": record.number,
+        "replicate": record.replicate,
+        "fitness": results.fitness[record.number].scalar,
+        "gates_missed": list(results.fitness[record.number].gates),
+        "quality": found.quality.value,
+        "under_attack": None if robust is None else _interval(robust.under_attack),
+        "words_to_break": None if robust is None else _interval(robust.words_to_break),
+        "attacks": [_alone(attack) for attack in found.attacks],
+        "notes": list(robust.notes) if robust is not None else [],
+        "collapse": found.quality.collapse,
+        "parameters": found.efficiency.parameters,
+        "compression": found.efficiency.compression,
+        "architecture": str(record.genotype),
+    }
+
+
+def _alone(robust: Robustness) -> dict[str, Any]:
+    return {
+        "attack": robust.attack,
+        "differs": robust.differs,
+        "under_attack": _interval(robust.under_attack),
+        "words_to_break": _interval(robust.words_to_break),
+        "notes": list(robust.notes),
+    }
+
+
+def _interval(estimate: Estimate) -> dict[str, float]:
+    return {"value": estimate.value, "low": estimate.low, "high": estimate.high, "n": estimate.n}

@@ -1,0 +1,42 @@
+"""The teacher of a run: measured once, then read from the records, so that a resumed run has the same yardstick."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rosearch.errors import RunError
+from rosearch.materials.kind import Materials, kind_of
+from rosearch.measurements import TeacherFacts
+from rosearch.models.saved import save_whole
+from rosearch.records.run_directory import RunDirectory
+from rosearch.records.store import Store
+from rosearch.run.observer import Observer
+from rosearch.space.loading import load_space
+
+
+def prepare_teacher_facts(run: RunDirectory, store: Store, cache: Path, observer: Observer) -> TeacherFacts:
+    """Prepare the materials of a run in the cache, and give the facts of its teacher.
+
+    Raises `BadInput` and `MissingResource` before anything is trained, `RunError` where the data or the teacher
+    changed since the run began.
+    """
+    experiment = run.experiment()
+    kind = kind_of(experiment)
+    materials = kind.prepare(experiment, load_space(run.search_space), cache, observer.progress)
+    _check_same(run, store, materials)
+    if not run.tokenizer.is_dir():
+        save_whole(run.tokenizer, materials.tokenizer)  # an export must not need the teacher
+    teacher = store.teacher()
+    if teacher is None:
+        teacher = materials.measure_teacher(experiment, observer.progress)
+        store.set_teacher(teacher)
+    return teacher
+
+
+def _check_same(run: RunDirectory, store: Store, materials: Materials) -> None:
+    """Refuse to go on with other data or another teacher: a run compares all its candidates on one yardstick."""
+    found, before = materials.identity, store.materials()
+    if before is None:
+        store.set_materials(found)
+    elif changed := [name for name in found if before.get(name) != found[name]]:
+        raise RunError(f"{run.path}: the {' and '.join(changed)} changed since the run began: start a new run")

