@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,11 +26,11 @@ def status(run: RunFolder, as_json: Json = False) -> None:
 
     It works while the run goes on.
     """
+    results = _results(run)
     from rosearch.report.summary import describe_run
     from rosearch.terminal.console import print_json
     from rosearch.terminal.run import print_status
 
-    results = _results(run)
     if as_json:
         print_json(describe_run(results))
     else:
@@ -45,11 +46,11 @@ def show(
 
     Architecture, measurements with intervals, parents, seconds per stage.
     """
+    results = _results(run)
     from rosearch.report.summary import describe_record
     from rosearch.terminal.console import print_json
     from rosearch.terminal.run import print_record
 
-    results = _results(run)
     found = results.find(record)
     if as_json:
         print_json(describe_record(results, found))
@@ -148,10 +149,16 @@ def export(
 
 
 def _results(run: Path) -> Results:
-    from rosearch.records.run_directory import RunDirectory
-    from rosearch.run.results import load_results
+    """The results of a run. Modules that load leave no garbage; to look for it would take a third of `status`."""
+    gc.disable()
+    try:
+        from rosearch.records.run_directory import RunDirectory
+        from rosearch.run.results import load_results
 
-    return load_results(RunDirectory.open(run))
+        return load_results(RunDirectory.open(run))
+    finally:
+        gc.freeze()  # what is loaded stays to the end of the program
+        gc.enable()
 
 
 def _budgets(text: str) -> list[float]:
