@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rosearch.distil.student import distil_student
     from rosearch.report.opened import open_run
     from rosearch.search import run_search
-    from rosearch.space.space_file import load_space
+    from rosearch.space.loading import load_space
 
 __version__ = "0.1.0"
 __all__ = ["distil_student", "load_experiment", "load_space", "open_run", "run_search"]
@@ -28,7 +28,7 @@ __all__ = ["distil_student", "load_experiment", "load_space", "open_run", "run_s
 _HOMES = {
     "distil_student": "rosearch.distil.student",
     "load_experiment": "rosearch.config.file",
-    "load_space": "rosearch.space.space_file",
+    "load_space": "rosearch.space.loading",
     "open_run": "rosearch.report.opened",
     "run_search": "rosearch.search",
 }

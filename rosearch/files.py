@@ -104,9 +104,9 @@ def try_lock(path: Path) -> FileLock | None:
 
 
 def made_once(path: Path, read: Callable[[Path], T | None], make: Callable[[Path], object]) -> T:
-    """What `read` finds at `path`. Where it is None, `make` first writes a draft (a file or a folder) that goes there.
+    """The value that `read` finds at `path`; where it is None, `make` first writes a draft (a file or a folder).
 
-    One process makes it while others wait. What is damaged, so that `read` gives None, is made again.
+    One process makes it while others wait. Damaged files, for which `read` gives None, are made again.
     """
     if (found := read(path)) is not None:
         return found
@@ -153,7 +153,7 @@ def _put(draft: Path, path: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)

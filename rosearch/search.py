@@ -22,7 +22,7 @@ from rosearch.run.observer import Nobody, Observer
 from rosearch.run.results import Results, load_results
 from rosearch.run.teacher import prepare_teacher_facts
 from rosearch.space.known import known_architecture
-from rosearch.space.space_file import load_space
+from rosearch.space.loading import load_space
 
 
 def cache_folder(run: RunDirectory) -> Path:

@@ -24,7 +24,8 @@ from rosearch.measurements import (
 from rosearch.records.record import Record
 from rosearch.records.run_directory import RunDirectory
 from rosearch.run.results import Results
-from rosearch.space.genotype import Genotype, Node
+from rosearch.space.genotype import Genotype
+from rosearch.space.node import Node
 
 EXPERIMENT = {
     "name": "made",

@@ -12,6 +12,8 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 _PATH = re.compile(r"(?<![\w./-])(?:\.\./)*((?:rosearch|tests)/[\w./*-]*[\w/*])")
+_LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)")
+_FILE = re.compile(r"`([\w/]+\.py)`")
 _NAME = re.compile(r"`(rosearch(?:\.[A-Za-z_]\w*)+)")
 _PROGRAM = re.compile(r"python -m (tests(?:\.\w+)+)")
 _BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
@@ -40,6 +42,21 @@ def resolves(name: str) -> bool:
 def test_every_path_below_the_package_or_the_tests_exists(page: Path) -> None:
     paths = {match[1] for match in _PATH.finditer(page.read_text(encoding="utf-8"))}
     assert [path for path in sorted(paths) if not any(ROOT.glob(path.rstrip("/")))] == []
+
+
+@pages
+def test_every_link_leads_to_a_file(page: Path) -> None:
+    links = {match[1] for match in _LINK.finditer(page.read_text(encoding="utf-8"))}
+    assert [link for link in sorted(links) if not (page.parent / link).exists()] == []
+
+
+@pages
+def test_every_python_file_in_backticks_is_the_end_of_a_real_path(page: Path) -> None:
+    files = [
+        f"/{path.relative_to(ROOT).as_posix()}" for top in ("rosearch", "tests") for path in (ROOT / top).rglob("*.py")
+    ]
+    named = {match[1] for match in _FILE.finditer(page.read_text(encoding="utf-8"))}
+    assert [name for name in sorted(named) if not any(file.endswith(f"/{name}") for file in files)] == []
 
 
 @pages

@@ -306,3 +306,16 @@ def test_keys_are_those_of_earlier_versions() -> None:
     assert content_key(["1", "abc"]) == hashlib.blake2b(b"1\x1fabc", digest_size=16).hexdigest()
     assert content_key(["1", "abc"], "\x1e") == hashlib.blake2b(b"1\x1eabc", digest_size=16).hexdigest()
     assert content_key(["name\udcff"]) == hashlib.blake2b(b"name\xff", digest_size=16).hexdigest()
+
+
+def test_no_other_module_makes_drafts_locks_or_syncs_of_its_own() -> None:
+    own = ("mkdtemp", "token_hex", "uuid4", "filelock", "fsync", "NamedTemporaryFile", "file_digest")
+    package = Path(files.__file__).parent
+    found = {
+        f"{path.relative_to(package)}: {word}"
+        for path in package.rglob("*.py")
+        for word in own
+        if path.name != "files.py" or path.parent != package
+        if word in path.read_text(encoding="utf-8")
+    }
+    assert found == set()

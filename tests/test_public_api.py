@@ -8,6 +8,7 @@ import inspect
 import json
 import pkgutil
 import random
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -33,7 +34,6 @@ SIGNATURES = {
     "run_search": "(run: 'RunDirectory | Experiment', observer: 'Observer | None' = None, "
     "runs: 'str | Path' = 'runs') -> 'Results'",
 }
-RUN = RECORDED / "small-0001"
 
 
 class Runs(doctest.OutputChecker):
@@ -47,6 +47,12 @@ def isolated(code: str) -> Any:
     """The JSON that code prints in a fresh process."""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
+
+
+@pytest.fixture
+def recorded(tmp_path: Path) -> Path:
+    """A copy of the recorded run: SQLite writes files beside what it reads."""
+    return Path(shutil.copytree(RECORDED / "small-0001", tmp_path / "small-0001"))
 
 
 def modules() -> list[str]:
@@ -66,9 +72,9 @@ def test_every_name_is_the_object_of_its_home_after_every_module_was_imported() 
     assert attack.__name__ == "attack" and importlib.import_module("rosearch.attack").attack is attack
 
 
-def test_names_and_signatures_are_held() -> None:
+def test_names_and_signatures_are_held(recorded: Path) -> None:
     assert {name: str(inspect.signature(getattr(rosearch, name))) for name in rosearch.__all__} == SIGNATURES
-    opened = type(rosearch.open_run(RUN))
+    opened = type(rosearch.open_run(recorded))
     public = {name for name in vars(opened) if not name.startswith("_")}
     assert public == {"candidates", "front", "finalists", "features", "genotype", "student"}
     assert list(inspect.signature(opened.genotype).parameters) == ["self", "id"]
@@ -90,9 +96,9 @@ def test_importing_the_package_loads_nothing_else() -> None:
     assert foreign == {"rosearch"}
 
 
-def test_a_run_is_read_without_torch() -> None:
+def test_a_run_is_read_without_torch(recorded: Path) -> None:
     loaded = isolated(
-        f"import json, sys, rosearch; run = rosearch.open_run({str(RUN)!r});"
+        f"import json, sys, rosearch; run = rosearch.open_run({str(recorded)!r});"
         "frames = [run.candidates, run.front, run.finalists, run.features]; run.genotype(run.front.id[0]);"
         "print(json.dumps([name for name in sys.modules if '.' not in name]))"
     )
@@ -157,7 +163,7 @@ def test_a_graph_and_a_model_of_a_record_are_of_its_architecture(workplace: Path
     assert not model.training
 
 
-def test_weights_that_were_not_kept_are_an_error_that_says_which_are() -> None:
-    run = rosearch.open_run(RUN)
+def test_weights_that_were_not_kept_are_an_error_that_says_which_are(recorded: Path) -> None:
+    run = rosearch.open_run(recorded)
     with pytest.raises(RunError, match=r"not kept.*keep_students"):
         run.student(run.front.id[0])

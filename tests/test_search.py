@@ -25,7 +25,7 @@ from rosearch.records.run_directory import RunDirectory
 from rosearch.report.tables import records_table
 from rosearch.run.results import Results, load_results
 from rosearch.search import run_search
-from rosearch.space.space_file import load_space
+from rosearch.space.loading import load_space
 
 FULL = {"baselines": ["bert_mini"], "finalists": {"count": 1, "replicates": 2}}
 

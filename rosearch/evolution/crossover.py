@@ -7,7 +7,8 @@ import random
 import networkx as nx
 
 from rosearch.evolution.repair import fitting_rank, rewired, settled
-from rosearch.space.genotype import SOURCE, Genotype, Node
+from rosearch.space.genotype import Genotype
+from rosearch.space.node import SOURCE, Node
 from rosearch.space.search_space import SearchSpace
 
 TRIES = 32  # draws before crossover gives up and returns the first parent

@@ -7,7 +7,8 @@ import random
 from collections.abc import Callable
 
 from rosearch.evolution.repair import added_input, fitting_rank, replaced_input, rewired, settled
-from rosearch.space.genotype import Genotype, Node
+from rosearch.space.genotype import Genotype
+from rosearch.space.node import Node
 from rosearch.space.search_space import SearchSpace, sample_node, sample_settings
 
 Mutation = Callable[[Genotype, SearchSpace, random.Random], Genotype | None]

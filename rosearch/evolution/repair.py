@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Mapping
 
-from rosearch.space.genotype import Node
+from rosearch.space.node import Node
 from rosearch.space.search_space import SearchSpace, sample_settings
 
 

@@ -20,7 +20,14 @@ STRATEGIES: dict[str, type[Strategy]] = {
 
 
 def make_strategy(config: EvolutionConfig, space: Space, seed: int, yardstick: Yardstick) -> Strategy:
-    """The strategy that `evolution.strategy` names.
+    """The strategy that an experiment names, on a space, with its founders fitted.
+
+    >>> strategy = make_strategy(experiment.evolution, space, experiment.seed, yardstick)
+    >>> while not strategy.finished:
+    ...     strategy.tell(run(strategy.ask()))
+
+    `run` stands for the distillation and measurement of the proposals, and gives their records. Equal seeds and equal
+    records give equal proposals.
 
     Raises `BadInput` where a warm start cannot be fitted, or where the strategy does not search this kind of space.
     """

@@ -6,7 +6,6 @@ The driver's call tokenises the corpus and leaves it in the cache; a worker's ca
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -58,16 +57,6 @@ class EncoderMaterials:
 def fidelity(loss: float) -> float:
     """1 / (1 + the loss on the held-out blocks), in 0..1; 1 means that nothing is lost (ours)."""
     return 1 / (1 + loss)
-
-
-@lru_cache(maxsize=1)  # a worker's candidates are all of one run
-def _opened(experiment_json: str, cache: Path) -> EncoderMaterials:
-    return prepare_encoder_materials(Experiment.model_validate_json(experiment_json), cache)
-
-
-def open_encoder_materials(experiment: Experiment, cache: Path) -> EncoderMaterials:
-    """The materials in a worker, kept for its next candidates."""
-    return _opened(experiment.model_dump_json(), cache)
 
 
 def prepare_encoder_materials(experiment: Experiment, cache: Path, progress: Progress = silent) -> EncoderMaterials:

@@ -6,24 +6,27 @@ All that differs between the kinds stands here and in `life`. `kind_of(experimen
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from rosearch.config.experiment import Experiment
 from rosearch.data.corpus_sources import find_sources
 from rosearch.data.loading import load_task, task_seed
 from rosearch.errors import BadInput, Problem
-from rosearch.materials.encoder import find_encoder, open_encoder_materials, prepare_encoder_materials
+from rosearch.materials.encoder import find_encoder, prepare_encoder_materials
 from rosearch.materials.life import CandidateJob, EncoderLife, Life, TaskLife
 from rosearch.materials.required_resources import attack_resources, find_recipes, require_training
-from rosearch.materials.task import open_materials, prepare_materials
+from rosearch.materials.task import prepare_materials
 from rosearch.measurements import TeacherFacts
 from rosearch.models.device import resolve_device
 from rosearch.progress import Progress
 from rosearch.space.space import Space
 from rosearch.training.teacher import find_teacher
 from rosearch.training.trainer import METHODS
+
+M = TypeVar("M")  # the materials of a kind
 
 
 class Materials(Protocol):
@@ -101,7 +104,7 @@ class TaskRun:
 
     def open(self, job: CandidateJob) -> Life:
         """See `RunKind`."""
-        materials = open_materials(job.experiment, job.cache)
+        materials = _opened(prepare_materials, job)
         return TaskLife(job, materials.read_as(str(job.genotype.source_setting["encoding"])))
 
 
@@ -139,7 +142,7 @@ class EncoderRun:
 
     def open(self, job: CandidateJob) -> Life:
         """See `RunKind`."""
-        return EncoderLife(job, open_encoder_materials(job.experiment, job.cache))
+        return EncoderLife(job, _opened(prepare_encoder_materials, job))
 
 
 KINDS: dict[str, RunKind] = {
@@ -151,6 +154,17 @@ KINDS: dict[str, RunKind] = {
 def kind_of(experiment: Experiment) -> RunKind:
     """The kind that `distillation.target` names."""
     return KINDS[experiment.distillation.target]
+
+
+def _opened(prepare: Callable[[Experiment, Path], M], job: CandidateJob) -> M:
+    """The materials in a worker, kept for its next candidates."""
+    materials: M = _kept(prepare, job.experiment.model_dump_json(), job.cache)
+    return materials
+
+
+@lru_cache(maxsize=1)  # a worker's candidates are all of one run
+def _kept(prepare: Callable[[Experiment, Path], Any], experiment_json: str, cache: Path) -> Any:
+    return prepare(Experiment.model_validate_json(experiment_json), cache)
 
 
 def _other_encodings(space: Space) -> list[str]:

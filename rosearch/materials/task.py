@@ -7,7 +7,6 @@ content; a worker's call finds it there.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -126,16 +125,6 @@ class UnderAttack:
     robustness: Robustness | None = None
     attacks: tuple[Robustness, ...] = ()
     single_swaps: tuple[SingleSwaps, ...] = ()
-
-
-@lru_cache(maxsize=1)  # a worker's candidates are all of one run
-def _opened(experiment_json: str, cache: Path) -> TaskMaterials:
-    return prepare_materials(Experiment.model_validate_json(experiment_json), cache)
-
-
-def open_materials(experiment: Experiment, cache: Path) -> TaskMaterials:
-    """The materials in a worker, kept for its next candidates."""
-    return _opened(experiment.model_dump_json(), cache)
 
 
 def prepare_materials(experiment: Experiment, cache: Path, progress: Progress = silent) -> TaskMaterials:

@@ -1,4 +1,4 @@
-"""How long a text a transformers model reads."""
+"""The lengths of a transformers model: tokens of the longest text, rows of its tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a model's weights lie: in a local folder, in an installed package that carries them, or on the hub."""
+"""The place of a model's weights: a local folder, an installed package that carries them, or the hub."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def locate_weights(model: str, key: str = "teacher.model") -> Path:
 
 
 def locate_named(name: str, what: str, advice: str) -> Path:
-    """As `locate_weights`, for a name from outside an experiment: errors are about `what` and end in this advice."""
+    """Does the same as `locate_weights` for a name outside an experiment: errors name `what` and end in `advice`."""
     try:
         return locate_weights(name)
     except BadInput as error:

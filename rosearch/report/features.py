@@ -10,7 +10,8 @@ import networkx as nx
 
 from rosearch.space.cost import count_parameters
 from rosearch.space.encoder_space import encoder_of
-from rosearch.space.genotype import SOURCE, Genotype
+from rosearch.space.genotype import Genotype
+from rosearch.space.node import SOURCE
 
 # Which operations count towards which share. Identities that merge inputs count in the denominator only.
 SHARES: dict[str, frozenset[str]] = {

@@ -34,6 +34,12 @@ class Scored(Protocol):
 
 Score = Callable[[Measurements], Scored]
 
+# Columns that are fields of `Quality` and of `Efficiency` under their own names.
+_QUALITY = ("macro_f1", "matthews", "pearson", "spearman", "largest_class_share", "collapse")
+_EFFICIENCY = (
+    "parameters", "encoder_parameters", "compression", "encoder_compression", "flops", "flops_compression", "size_mb",
+    "device", "threads",
+)  # fmt: skip
 _ESTIMATES = (
     "clean", "under_attack", "success_rate", "queries", "perturbed_words", "words_to_break", "distinct_queries",
     "similarity",
@@ -200,12 +206,7 @@ def _quality(quality: Quality) -> dict[str, Cell]:
         "quality": quality.value,
         "quality_n": quality.n,
         **_cells("accuracy", quality.accuracy),
-        "macro_f1": quality.macro_f1,
-        "matthews": quality.matthews,
-        "pearson": quality.pearson,
-        "spearman": quality.spearman,
-        "largest_class_share": quality.largest_class_share,
-        "collapse": quality.collapse,
+        **{name: getattr(quality, name) for name in _QUALITY},
     }
 
 
@@ -225,15 +226,7 @@ def _robustness(robustness: Robustness) -> dict[str, Cell]:
 
 def _efficiency(efficiency: Efficiency) -> dict[str, Cell]:
     return {
-        "parameters": efficiency.parameters,
-        "encoder_parameters": efficiency.encoder_parameters,
-        "compression": efficiency.compression,
-        "encoder_compression": efficiency.encoder_compression,
-        "flops": efficiency.flops,
-        "flops_compression": efficiency.flops_compression,
-        "size_mb": efficiency.size_mb,
-        "device": efficiency.device,
-        "threads": efficiency.threads,
+        **{name: getattr(efficiency, name) for name in _EFFICIENCY},
         **{f"latency_ms_{latency.batch_size}": latency.median_ms for latency in efficiency.latency},
     }
 

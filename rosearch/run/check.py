@@ -7,7 +7,7 @@ from rosearch.errors import BadInput, Problem
 from rosearch.evolution.fitness import Yardstick
 from rosearch.evolution.strategies import make_strategy
 from rosearch.space.known import known_architecture
-from rosearch.space.space_file import load_space
+from rosearch.space.loading import load_space
 
 
 def check_experiment(experiment: Experiment, where: str) -> None:

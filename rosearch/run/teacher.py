@@ -11,7 +11,7 @@ from rosearch.models.saved import save_whole
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
 from rosearch.run.observer import Observer
-from rosearch.space.space_file import load_space
+from rosearch.space.loading import load_space
 
 
 def prepare_teacher_facts(run: RunDirectory, store: Store, cache: Path, observer: Observer) -> TeacherFacts:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from rosearch.space.genotype import Genotype, Setting
+from rosearch.space.genotype import Genotype
+from rosearch.space.node import Setting
 
 LIGHT_CONV_HEADS = 8  # kernels of a lightweight convolution, each shared by width / 8 channels
 QKV_KERNEL = 3  # taps of the depthwise convolution after Q, K and V

@@ -19,7 +19,8 @@ from statistics import mode
 from typing import NamedTuple
 
 from rosearch.space.cost import count_parameters
-from rosearch.space.genotype import Genotype, Node, chain
+from rosearch.space.genotype import Genotype, chain
+from rosearch.space.node import Node
 from rosearch.space.rules import RATIO, structural_problems
 from rosearch.space.space import Space
 

@@ -14,40 +14,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
-from rosearch.space.identity import canonical_form, genotype_id
+from rosearch.space.identity import architecture_id, canonical_form
+from rosearch.space.node import SOURCE, Node, Setting
 
 if TYPE_CHECKING:
     import networkx as nx
 
-Setting = bool | int | float | str
-SOURCE = 0
-
 # Settings of the source; a genotype holds only those that differ from these.
 SOURCE_DEFAULTS: dict[str, Setting] = {"encoding": "wordpiece", "characters": "none", "token_dropout": 0.0}
-
-
-@dataclass(frozen=True)
-class Node:
-    """One operator node. `inputs[port]` is the position that it reads: 0 is the source, i the i-th node."""
-
-    op: str
-    settings: tuple[tuple[str, Setting], ...] = ()
-    inputs: tuple[int, ...] = (SOURCE,)
-    merge: str = "add"
-
-    @classmethod
-    def of(cls, op: str, inputs: Iterable[int] = (SOURCE,), merge: str = "add", **settings: Setting) -> Self:
-        """The node with its settings sorted by name."""
-        return cls(op, tuple(sorted(settings.items())), tuple(inputs), merge)
-
-    @property
-    def setting(self) -> dict[str, Setting]:
-        """The settings as a dictionary (a copy)."""
-        return dict(self.settings)
-
-    def with_(self, **changes: Any) -> Self:
-        """A changed copy."""
-        return replace(self, **changes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +102,7 @@ class Genotype:
     @cached_property
     def id(self) -> str:
         """16 hex digits: the hash of the canonical form (see `identity`)."""
-        return genotype_id(self)
+        return architecture_id((self.width, self.rank, self.pooling), self.nodes, self.sinks, self.source)
 
     def canonical(self) -> Genotype:
         """The one genotype that represents all with this id, so that equal genotypes build bit-identical students.
@@ -136,7 +110,7 @@ class Genotype:
         No-ops are removed and the nodes stand in canonical order. An identity is added at the end for each node that
         the output reads although another node reads it too, or that the output reads twice.
         """
-        form = canonical_form(self)
+        form = canonical_form(self.nodes, self.sinks)
         nodes = []
         for old, reads in zip(form.kept, form.reads, strict=True):
             node = self.nodes[old - 1]

@@ -14,10 +14,9 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from math import gcd
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from rosearch.space.genotype import Genotype, Node, Setting
+from rosearch.space.node import Node, Setting
 
 
 @dataclass(frozen=True)
@@ -29,23 +28,34 @@ class CanonicalForm:
     output: tuple[int, ...]  # canonical positions whose mean is the output, sorted; a position may occur twice
 
 
-def genotype_id(genotype: Genotype) -> str:
-    """16 hex digits, equal for isomorphic genotypes and different for others (up to collisions of 64 bits)."""
-    form = canonical_form(genotype)
-    nodes = [[_label(genotype.nodes[old - 1], reads), reads] for old, reads in zip(form.kept, form.reads, strict=True)]
-    told = [genotype.width, genotype.rank, genotype.pooling, nodes, form.output]
-    if genotype.source:  # defaults add nothing, which keeps the ids from before the source had settings
-        told.append(_spelled(genotype.source))
+def architecture_id(
+    shape: tuple[int, int, str],
+    nodes: Sequence[Node],
+    sinks: Sequence[int],
+    source: Iterable[tuple[str, Setting]],
+) -> str:
+    """16 hex digits, equal for isomorphic genotypes and different for others (up to collisions of 64 bits).
+
+    `shape` is width, rank and pooling; `source` holds the settings of the source that are not the defaults.
+    """
+    form = canonical_form(nodes, sinks)
+    labelled = [[_label(nodes[old - 1], reads), reads] for old, reads in zip(form.kept, form.reads, strict=True)]
+    told: list[object] = [*shape, labelled, form.output]
+    if source:  # defaults add nothing, which keeps the ids from before the source had settings
+        told.append(_spelled(source))
     text = json.dumps(told)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def canonical_form(genotype: Genotype) -> CanonicalForm:
-    """The canonical form: equal for two genotypes if and only if they are isomorphic with equal labels."""
-    kept, reads, output = _without_no_ops(genotype)
-    nodes = [genotype.nodes[old - 1] for old in kept]
-    labels = ["source", *(_label(node, inputs) for node, inputs in zip(nodes, reads, strict=True))]
-    adds = [False, *(node.merge == "add" for node in nodes)]
+def canonical_form(nodes: Sequence[Node], sinks: Sequence[int]) -> CanonicalForm:
+    """The canonical form of a graph: equal for two if and only if they are isomorphic with equal labels.
+
+    `sinks` are the positions of the nodes whose mean is the output.
+    """
+    kept, reads, output = _without_no_ops(nodes, sinks)
+    working = [nodes[old - 1] for old in kept]
+    labels = ["source", *(_label(node, inputs) for node, inputs in zip(working, reads, strict=True))]
+    adds = [False, *(node.merge == "add" for node in working)]
     order = _Ordering(labels, [(), *reads], adds, output).smallest()
     position = {name: index for index, name in enumerate(order)}
     return CanonicalForm(
@@ -55,9 +65,9 @@ def canonical_form(genotype: Genotype) -> CanonicalForm:
     )
 
 
-def working_nodes(genotype: Genotype) -> int:
-    """The number of nodes that do something: all but identities of one input. Isomorphic genotypes have the same."""
-    return len(_without_no_ops(genotype)[0])
+def working_nodes(nodes: Sequence[Node], sinks: Sequence[int]) -> int:
+    """The number of nodes that do something: all but identities of one input. Isomorphic graphs have the same."""
+    return len(_without_no_ops(nodes, sinks)[0])
 
 
 def _label(node: Node, inputs: Sequence[int]) -> str:
@@ -69,12 +79,14 @@ def _spelled(settings: Iterable[tuple[str, Setting]]) -> list[tuple[str, bool | 
     return sorted((name, value if isinstance(value, bool | str) else float(value)) for name, value in settings)
 
 
-def _without_no_ops(genotype: Genotype) -> tuple[list[int], list[tuple[int, ...]], tuple[int, ...]]:
+def _without_no_ops(
+    nodes: Sequence[Node], sinks: Sequence[int]
+) -> tuple[list[int], list[tuple[int, ...]], tuple[int, ...]]:
     """Positions of the kept nodes; their inputs and those of the output, as 0 (source) or 1 + index among the kept."""
     stands_for = {0: 0}
     kept: list[int] = []
     reads: list[tuple[int, ...]] = []
-    for position, node in enumerate(genotype.nodes, start=1):
+    for position, node in enumerate(nodes, start=1):
         inputs = tuple(stands_for[read] for read in node.inputs)
         if node.merge == "add":
             inputs = _without_common_repeats(inputs)
@@ -84,7 +96,7 @@ def _without_no_ops(genotype: Genotype) -> tuple[list[int], list[tuple[int, ...]
             kept.append(position)
             reads.append(inputs)
             stands_for[position] = len(kept)
-    return kept, reads, _without_common_repeats(tuple(stands_for[sink] for sink in genotype.sinks))
+    return kept, reads, _without_common_repeats(tuple(stands_for[sink] for sink in sinks))
 
 
 def _without_common_repeats(inputs: tuple[int, ...]) -> tuple[int, ...]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rosearch.errors import BadInput, Problem
-from rosearch.space.genotype import Genotype, Node, chain
+from rosearch.space.genotype import Genotype, chain
+from rosearch.space.node import Node
 
 
 @dataclass(frozen=True)

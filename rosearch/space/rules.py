@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from rosearch.space.genotype import Genotype, Node, Setting
+from rosearch.space.genotype import Genotype
+from rosearch.space.node import Node, Setting
 
 ACTIVATIONS = ("gelu", "relu", "silu", "relu2")  # relu2 is the squared ReLU of Primer
 MERGES = ("add", "gate", "concat")  # mean of the inputs; learned share per channel; concatenate and project

@@ -22,9 +22,10 @@ from rosearch.space.cost import (
     merge_parameters,
     operation_parameters,
 )
-from rosearch.space.fitting import nearest_genotype
-from rosearch.space.genotype import SOURCE, SOURCE_DEFAULTS, Genotype, Node, Setting
+from rosearch.space.fitting import distance, nearest, snapped, without_unknown
+from rosearch.space.genotype import SOURCE_DEFAULTS, Genotype
 from rosearch.space.identity import working_nodes
+from rosearch.space.node import SOURCE, Node, Setting
 from rosearch.space.rules import structural_problems
 from rosearch.space.space import Space
 
@@ -114,7 +115,7 @@ class SearchSpace(Space):
         total = len(genotype.nodes)
         if total > self.max_nodes:
             problems.append(f"at most {self.max_nodes} nodes are allowed, got {total}")
-        working = working_nodes(genotype)
+        working = working_nodes(genotype.nodes, genotype.sinks)
         if working < self.min_nodes:
             problems.append(f"at least {self.min_nodes} nodes that do something are needed, got {working}")
         for name, value, allowed in (
@@ -170,8 +171,33 @@ class SearchSpace(Space):
                         yield genotype
 
     def fit(self, genotype: Genotype) -> Genotype:
-        """See `Space`; `fitting` defines nearness."""
-        return nearest_genotype(genotype, self)
+        """See `Space`. A legal genotype is returned as it is.
+
+        - Width and rank move to the nearest pair that allows a legal genotype.
+        - Merges, pooling and settings move to the nearest value of the space; settings of the source to its first.
+        - A node whose operation the space lacks is removed; its readers then read its last input.
+        - Surplus nodes are cut from the end, which keeps a pattern of blocks whole.
+        """
+        if self.is_legal(genotype):
+            return genotype
+        reasons: list[str] = []
+        ours = genotype.source_setting
+        source = tuple(
+            (name, ours[name] if ours[name] in values else values[0]) for name, values in self.source.items()
+        )
+        pooling = str(nearest(genotype.pooling, self.poolings))
+        for width, rank in sorted(self.shapes, key=lambda shape: distance(genotype, shape)):
+            operations = self.operations_at(width)
+            nodes = without_unknown(genotype.nodes, operations)[: self.max_nodes]
+            while len(nodes) >= self.min_nodes:
+                moved = snapped(nodes, operations, self.merges, self.max_inputs)
+                fitted = Genotype(width, rank, pooling, moved, source)
+                if not (problems := self.violations(fitted)):
+                    return fitted
+                reasons = reasons or problems
+                nodes = nodes[:-1]
+            reasons = reasons or [f"{len(nodes)} of its nodes can stay, {self.min_nodes} are needed"]
+        raise ValueError(f"does not fit the search space {self.name}: {'; '.join(reasons)}")
 
     @cached_property
     def _operations_at(self) -> dict[int, Mapping[str, Settings]]:

@@ -1,20 +1,18 @@
-"""From the YAML file of a search space to the space; all problems of the file are reported at once."""
+"""The keys of a search space's YAML file, and all its problems, reported at once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from rosearch.config.file import read_yaml
 from rosearch.config.section import problems_of
 from rosearch.errors import BadInput, Problem
-from rosearch.space.encoder_space import EncoderSpace
-from rosearch.space.genotype import SOURCE_DEFAULTS, Setting
+from rosearch.space.genotype import SOURCE_DEFAULTS
+from rosearch.space.node import Setting
 from rosearch.space.rules import (
     ACTIVATION,
     HEADS,
@@ -29,8 +27,6 @@ from rosearch.space.rules import (
     WIDTH_STEP,
     SettingRule,
 )
-from rosearch.space.search_space import SearchSpace
-from rosearch.space.space import Space
 
 MAX_NODES = 64
 
@@ -87,43 +83,6 @@ ENCODER_VALUES: Mapping[str, SettingRule] = {
     "ffn": _SIZE,
     "activation": ACTIVATION,
 }
-
-
-def load_space(path: str | Path) -> Space:
-    """The search space in a YAML file; an `encoder:` section makes it one of encoders.
-
-    >>> import random
-    >>> from rosearch import load_space
-    >>> space = load_space("search_spaces/robust_dag.yaml")
-    >>> genotype = space.sample(random.Random(1))
-    >>> space.is_legal(genotype)
-    True
-
-    Raises `BadInput` with every problem; that no genotype can meet the bounds is one.
-    """
-    path = Path(path)
-    data, where = read_yaml(path), str(path)
-    if "encoder" in data:
-        return EncoderSpace(**read_encoder_file(data, where))
-    space = SearchSpace(**read_space_file(data, where))
-    if problems := list(_impossible(space, where)):
-        raise BadInput(problems)
-    return space
-
-
-def _impossible(space: SearchSpace, where: str) -> Iterator[Problem]:
-    """Widths that suit no operation or rank; otherwise a window on parameters that no genotype meets."""
-    useless = [
-        width for width in space.widths if min(space.ranks) > width or set(space.operations_at(width)) <= {"identity"}
-    ]
-    for width in useless:
-        yield Problem(where, "widths", "widths that suit some operation and rank", str(width))
-    if not space.shapes and not useless:
-        pairs = [(width, rank) for width in space.widths for rank in space.ranks if rank <= width]
-        lows, highs = zip(*(space.parameter_range(*pair) for pair in pairs), strict=True)
-        expected = f"a window that meets what the space can build, {min(lows):,} to {max(highs):,} at most"
-        got = f"{space.min_parameters:,} to {space.max_parameters:,}"
-        yield Problem(where, "min_parameters, max_parameters", expected, got)
 
 
 def read_space_file(data: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from rosearch.models.places import locate_weights
 from rosearch.records.run_directory import RunDirectory
 from rosearch.run.results import Results, load_results
 from rosearch.space.encoder_space import EncoderSpace
-from rosearch.space.space_file import load_space
+from rosearch.space.loading import load_space
 
 
 def main(arguments: list[str] | None = None) -> None:

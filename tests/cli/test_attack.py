@@ -19,7 +19,8 @@ from rosearch.attack import attack
 from rosearch.attack.tables import short_names
 from rosearch.errors import BadInput
 from rosearch.evaluation.robustness import Suite
-from rosearch.space.genotype import Genotype, Node
+from rosearch.space.genotype import Genotype
+from rosearch.space.node import Node
 from rosearch.student.build import build_student
 from rosearch.terminal.attack import marked
 

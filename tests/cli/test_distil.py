@@ -36,7 +36,8 @@ from rosearch.distil.student import Options, Watcher, distil_student, unfinished
 from rosearch.records.record import Record
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
-from rosearch.space.genotype import Genotype, Node
+from rosearch.space.genotype import Genotype
+from rosearch.space.node import Node
 from rosearch.student.build import build_student
 from rosearch.terminal.progress import SearchDisplay
 

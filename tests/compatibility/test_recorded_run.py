@@ -22,16 +22,19 @@ def today(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any
 
 @pytest.fixture
 def recorded(tmp_path: Path) -> Path:
+    """A copy: SQLite writes files beside what it reads."""
     return Path(shutil.copytree(RECORDED / "small-0001", tmp_path / "small-0001"))
 
 
-def test_an_equal_seed_proposes_the_recorded_candidates_in_the_recorded_order(today: tuple[Path, Any]) -> None:
-    assert proposals(today[0]) == proposals(RECORDED / "small-0001")
+def test_an_equal_seed_proposes_the_recorded_candidates_in_the_recorded_order(
+    today: tuple[Path, Any], recorded: Path
+) -> None:
+    assert proposals(today[0]) == proposals(recorded)
 
 
-def test_rows_plans_and_tokens_are_cached_under_the_recorded_keys(today: tuple[Path, Any]) -> None:
+def test_rows_plans_and_tokens_are_cached_under_the_recorded_keys(today: tuple[Path, Any], recorded: Path) -> None:
     assert cache_keys(today[0]) == PRINTED["cache"]
-    assert task_fingerprint(today[0]) == task_fingerprint(RECORDED / "small-0001")
+    assert task_fingerprint(today[0]) == task_fingerprint(recorded)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -10,7 +10,7 @@ from rosearch.config.experiment import Experiment
 from rosearch.config.file import load_experiment, load_snapshot
 from rosearch.errors import BadInput
 from rosearch.space.known import known_architecture
-from rosearch.space.space_file import load_space
+from rosearch.space.loading import load_space
 
 ROOT = Path(__file__).resolve().parents[2]
 # A file that no test sees is a file that breaks unseen: whoever adds one changes the number.

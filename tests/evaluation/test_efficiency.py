@@ -19,7 +19,8 @@ from rosearch.evaluation.efficiency import (
 )
 from rosearch.measurements import TeacherCost
 from rosearch.space.cost import count_flops, count_parameters
-from rosearch.space.genotype import Genotype, Node
+from rosearch.space.genotype import Genotype
+from rosearch.space.node import Node
 from rosearch.student.build import build_student
 
 GENOTYPE = Genotype(

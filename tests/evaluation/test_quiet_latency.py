@@ -15,7 +15,8 @@ from rosearch.evaluation import latency_table, quiet_latency
 from rosearch.evaluation.latency_table import LatencyTable, fingerprint
 from rosearch.evaluation.quiet_latency import Subject, idlest_cores, measure_quietly, narrowest, spread
 from rosearch.measurements import Latency
-from rosearch.space.genotype import Genotype, Node
+from rosearch.space.genotype import Genotype
+from rosearch.space.node import Node
 
 CONFIG = EfficiencyConfig(batch_sizes=[1, 2], tokens=8, warmup=1, repeats=3)
 SMALL = Genotype(16, 8, "first", (Node.of("ffn", ratio=1.0, activation="gelu"),))

@@ -14,9 +14,9 @@ from rosearch.measurements import Efficiency, Estimate, Measurements, Quality, R
 from rosearch.records.record import Failure, Proposal, Record
 from rosearch.space.cost import count_parameters
 from rosearch.space.genotype import Genotype
+from rosearch.space.loading import load_space
 from rosearch.space.search_space import SearchSpace
 from rosearch.space.space import Space
-from rosearch.space.space_file import load_space
 
 TEACHER_PARAMETERS = 109_482_240
 SPACES = Path(__file__).parents[2] / "search_spaces"

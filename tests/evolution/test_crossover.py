@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from rosearch.evolution.crossover import cross
 from rosearch.evolution.operators import operators_of
-from rosearch.space.genotype import Genotype, Node
+from rosearch.space.genotype import Genotype
+from rosearch.space.loading import load_space
+from rosearch.space.node import Node
 from rosearch.space.space import Space
-from rosearch.space.space_file import load_space
 
 NARROW = replace(DAG, name="narrow", min_parameters=9_000_000, max_parameters=10_000_000)
 INPUT = load_space(SPACES / "robust_input.yaml")

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from rosearch.evolution.fitness import Fitness
 from rosearch.evolution.front import by_front, by_scalar
 from rosearch.records.record import Record
-from rosearch.space.genotype import Genotype, Node
+from rosearch.space.genotype import Genotype
+from rosearch.space.node import Node
 
 GENOTYPE = Genotype(64, 32, "mean", (Node.of("glu"),))
 # Few values: ties and equal points are the cases in which sorts differ.

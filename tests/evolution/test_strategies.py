@@ -31,8 +31,8 @@ from rosearch.evolution.strategies import STRATEGIES
 from rosearch.measurements import Measurements
 from rosearch.records.record import Record
 from rosearch.space.genotype import Genotype
+from rosearch.space.loading import load_space
 from rosearch.space.space import Space
-from rosearch.space.space_file import load_space
 
 FEW = replace(ENCODERS, layers=(3, 4), heads=(2,), hidden=(384,), ffn=(512, 1024), activations=("gelu", "relu"))
 SPACE: dict[str, dict[str, Space]] = {

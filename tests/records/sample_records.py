@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rosearch.measurements import Efficiency, Estimate, Measurements, Quality, Training
 from rosearch.records.record import Failure, Outcome, Record
-from rosearch.space.genotype import Genotype, Node
+from rosearch.space.genotype import Genotype
+from rosearch.space.node import Node
 
 FAILED = Outcome(None, Failure("nan", "distil", "loss is nan"), {"distil": 0.5})
 

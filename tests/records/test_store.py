@@ -20,7 +20,8 @@ from rosearch.errors import RunError
 from rosearch.measurements import TeacherCost, TeacherFacts
 from rosearch.records.record import Failure, Outcome, Record
 from rosearch.records.store import Store
-from rosearch.space.genotype import Genotype, Node
+from rosearch.space.genotype import Genotype
+from rosearch.space.node import Node
 
 HERE = Path(__file__).parent
 

@@ -17,7 +17,8 @@ from rosearch.measurements import (
 )
 from rosearch.records.record import Failure, Record
 from rosearch.space.cost import count_parameters
-from rosearch.space.genotype import Genotype, Node
+from rosearch.space.genotype import Genotype
+from rosearch.space.node import Node
 
 OPERATORS = (
     ("attention", {"heads": 2, "conv": False}),

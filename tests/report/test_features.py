@@ -10,7 +10,8 @@ from report.made_records import make_genotype
 
 from rosearch.report.features import FEATURES, SHARES, architecture_features
 from rosearch.space.cost import count_parameters
-from rosearch.space.genotype import Genotype, Node, chain
+from rosearch.space.genotype import Genotype, chain
+from rosearch.space.node import Node
 from rosearch.space.rules import OPERATIONS
 
 

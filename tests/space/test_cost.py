@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from rosearch.space.cost import count_flops, count_parameters
-from rosearch.space.genotype import Genotype, Node
+from rosearch.space.genotype import Genotype
+from rosearch.space.node import Node
 from rosearch.space.rules import OPERATIONS
 
 # Worked out by hand for width 16 (LayerNorm 32, a square linear map 16 x 16 + 16 = 272) and 10 tokens.

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from rosearch.space.cost import count_parameters
 from rosearch.space.encoder_space import EncoderChoice, EncoderSpace, encoder_of
-from rosearch.space.genotype import Genotype, Node, chain
+from rosearch.space.genotype import Genotype, chain
 from rosearch.space.known import KNOWN
-from rosearch.space.space_file import load_space
+from rosearch.space.loading import load_space
+from rosearch.space.node import Node
 
 KD_NAS = load_space(Path(__file__).parents[2] / "search_spaces" / "kd_nas.yaml")
 FIRST = EncoderChoice(3, 2, 384, 384, "gelu")

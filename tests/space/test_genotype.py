@@ -5,7 +5,8 @@ import dataclasses
 import networkx as nx
 import pytest
 
-from rosearch.space.genotype import SOURCE, Genotype, Node
+from rosearch.space.genotype import Genotype
+from rosearch.space.node import SOURCE, Node
 
 ATTENTION = Node.of("attention", heads=4, conv=False)
 GENOTYPE = Genotype(

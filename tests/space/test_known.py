@@ -8,10 +8,11 @@ import pytest
 
 from rosearch.errors import BadInput
 from rosearch.space.cost import count_parameters
-from rosearch.space.genotype import Genotype, Node
+from rosearch.space.genotype import Genotype
 from rosearch.space.known import KNOWN, known_architecture
+from rosearch.space.loading import load_space
+from rosearch.space.node import Node
 from rosearch.space.rules import structural_problems
-from rosearch.space.space_file import load_space
 
 SPACES = Path(__file__).parents[2] / "search_spaces"
 ROBUST_DAG = load_space(SPACES / "robust_dag.yaml")

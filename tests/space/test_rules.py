@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from rosearch.space.cost import count_flops, count_parameters
-from rosearch.space.genotype import Genotype, Node
+from rosearch.space.genotype import Genotype
+from rosearch.space.node import Node
 from rosearch.space.rules import CHARACTERS, ENCODINGS, MERGES, OPERATIONS, POOLINGS, structural_problems
 
 EXAMPLES = {"heads": 4, "conv": True, "ratio": 0.5, "activation": "relu2", "kernel": 5}

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 from rosearch.errors import BadInput
 from rosearch.space.cost import count_parameters
-from rosearch.space.genotype import Genotype, Node
+from rosearch.space.genotype import Genotype
 from rosearch.space.identity import working_nodes
+from rosearch.space.loading import load_space
+from rosearch.space.node import Node
 from rosearch.space.rules import CHARACTERS, ENCODINGS, MERGES, OPERATIONS, POOLINGS
 from rosearch.space.search_space import sample_node, sample_settings
-from rosearch.space.space_file import load_space
 
 SPACES = Path(__file__).parents[2] / "search_spaces"
 ROBUST_DAG = load_space(SPACES / "robust_dag.yaml")
@@ -187,7 +188,7 @@ def test_all_violations_are_reported_at_once_and_structural_ones_alone():
 
 def test_identities_that_pass_on_do_not_count_as_nodes_that_do_something():
     skips = Genotype(384, 256, "mean", (*LEGAL.nodes[:3], Node("identity", (), (1,)), Node("identity", (), (2,))))
-    assert working_nodes(skips) == 3
+    assert working_nodes(skips.nodes, skips.sinks) == 3
     assert ROBUST_DAG.violations(skips) == ["at least 4 nodes that do something are needed, got 3"]
     assert ROBUST_DAG.is_legal(Genotype(384, 256, "mean", (*LEGAL.nodes[:4], Node("identity", (), (1,)))))
 

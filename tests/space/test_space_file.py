@@ -8,9 +8,9 @@ import yaml
 
 from rosearch.errors import BadInput
 from rosearch.space.encoder_space import EncoderSpace
+from rosearch.space.loading import load_space
 from rosearch.space.rules import OPERATIONS
 from rosearch.space.search_space import SearchSpace
-from rosearch.space.space_file import load_space
 
 GOOD = {
     "name": "example",

@@ -9,7 +9,8 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
-from rosearch.space.genotype import Genotype, Node, Setting
+from rosearch.space.genotype import Genotype
+from rosearch.space.node import Node, Setting
 from rosearch.space.rules import ACTIVATIONS, OPERATIONS
 from rosearch.student.build import build_student
 from rosearch.student.lexicon import SpelledEmbedding

@@ -18,7 +18,8 @@ from transformers import (
 )
 
 from rosearch.errors import BadInput
-from rosearch.space.genotype import Genotype, Node
+from rosearch.space.genotype import Genotype
+from rosearch.space.node import Node
 from rosearch.student.build import inherit_embeddings
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 import torch
 
-from rosearch.space.genotype import Genotype, Node
+from rosearch.space.genotype import Genotype
+from rosearch.space.node import Node
 from rosearch.student.build import build_student
 from rosearch.student.inherit import inherit_operations
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification

@@ -5,7 +5,7 @@ import torch
 from student.small_students import OPERATION_CASES, WIDTH, case_name
 from torch import Tensor, nn
 
-from rosearch.space.genotype import Setting
+from rosearch.space.node import Setting
 from rosearch.student.local_operations import LocalOperation, convolve
 from rosearch.student.operations import OPERATIONS, build_operation
 

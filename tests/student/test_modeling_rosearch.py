@@ -32,10 +32,11 @@ from transformers import (
 from rosearch.evaluation.efficiency import count_model_parameters
 from rosearch.space.cost import count_flops, count_parameters
 from rosearch.space.encoder_space import EncoderChoice
-from rosearch.space.genotype import Genotype, Node
+from rosearch.space.genotype import Genotype
 from rosearch.space.known import KNOWN
+from rosearch.space.loading import load_space
+from rosearch.space.node import Node
 from rosearch.space.rules import MERGES, POOLINGS
-from rosearch.space.space_file import load_space
 from rosearch.student import modeling_rosearch
 from rosearch.student.configuration_rosearch import StudentConfig
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification, StudentModel

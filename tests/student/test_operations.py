@@ -9,7 +9,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from rosearch.space import rules
 from rosearch.space.cost import count_flops, count_parameters, merge_parameters, operation_parameters
-from rosearch.space.genotype import Genotype, Node, Setting
+from rosearch.space.genotype import Genotype
+from rosearch.space.node import Node, Setting
 from rosearch.student.operations import ACTIVATIONS, MERGES, OPERATIONS, build_operation
 
 LENGTHS, TOKENS = (9, 1, 5), 12

@@ -13,7 +13,8 @@ from rosearch.config.corpus import CorpusConfig, CorpusSource
 from rosearch.config.distillation import DistillationConfig
 from rosearch.data.corpus import Corpus, prepare_corpus
 from rosearch.errors import BadInput, CandidateFailed
-from rosearch.space.genotype import Genotype, Node
+from rosearch.space.genotype import Genotype
+from rosearch.space.node import Node
 from rosearch.student.build import build_student
 from rosearch.training.checkpoint import Checkpoint
 from rosearch.training.encoder import EncoderInputs, distil_encoder, held_out_loss, load_encoder, make_objective

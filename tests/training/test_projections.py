@@ -9,7 +9,8 @@ from training.tiny_models import make_auto_student, make_student
 from transformers import AlbertConfig, AlbertModel, XLMRobertaConfig, XLMRobertaModel
 
 from rosearch.errors import BadInput
-from rosearch.space.genotype import Genotype, Node
+from rosearch.space.genotype import Genotype
+from rosearch.space.node import Node
 from rosearch.student.build import build_student
 from rosearch.training.projections import Projections, last_attention
 from rosearch.training.relations import Projected, relation_loss

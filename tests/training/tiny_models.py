@@ -24,7 +24,8 @@ from transformers import (
 from rosearch.config.distillation import DistillationConfig
 from rosearch.data.tasks import Split, Task
 from rosearch.data.tokens import TokenisedSplit
-from rosearch.space.genotype import Genotype, Node
+from rosearch.space.genotype import Genotype
+from rosearch.space.node import Node
 from rosearch.student.build import build_student
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification
 from rosearch.training.method import TrainingInputs

@@ -1,4 +1,4 @@
-"""The interface of reward predictors, the history that they learn, and their names in `evolution.kd_nas.predictor`."""
+"""The interface of reward predictors, and the history that they learn."""
 
 from __future__ import annotations
 
@@ -54,21 +54,6 @@ class RewardPredictor(ABC):
     @abstractmethod
     def predict(self, candidates: Sequence[Choices], context: Context) -> Values:
         """The predicted reward of each candidate, (candidates,), finite; after `fit`."""
-
-
-def make_predictor(name: str, sizes: Sequence[int], features: Features, seed: int, passes: int) -> RewardPredictor:
-    """The predictor of a name: `lstm`, `boosting` or `gaussian_process`.
-
-    `sizes` are the numbers of values of each choice. `passes` counts the passes of the LSTM over the history after each
-    episode. The libraries of a predictor are loaded here: only the LSTM needs torch.
-    """
-    if name == "lstm":
-        from rosearch.evolution.surrogates.lstm import LstmPredictor
-
-        return LstmPredictor(sizes, seed, passes)
-    from rosearch.evolution.surrogates.regression import REGRESSORS, FeaturePredictor
-
-    return FeaturePredictor(REGRESSORS[name], features, seed)
 
 
 def standardised(rewards: Sequence[float]) -> tuple[Values, float, float]:

@@ -74,7 +74,6 @@ class Backend(ABC):
     - A backend may run one batch after another, not two at once. `close` ends all work and may come twice.
     """
 
-    @abstractmethod
     def run(
         self,
         jobs: Sequence[Job[A, V]],
@@ -82,6 +81,11 @@ class Backend(ABC):
         on_progress: OnProgress = ignore_progress,
     ) -> Iterator[Result[V]]:
         """Yields a result as each job finishes. Raises `RunError` where no worker can be made to work."""
+        yield from self._run(jobs, on_start, on_progress)
+
+    @abstractmethod
+    def _run(self, jobs: Sequence[Job[A, V]], on_start: OnStart, on_progress: OnProgress) -> Iterator[Result[V]]:
+        """The work of `run`."""
 
     @abstractmethod
     def close(self) -> None:

@@ -15,8 +15,6 @@ from rosearch.run.backends.backend import (
     Result,
     V,
     call,
-    ignore_progress,
-    ignore_start,
     pickled,
     unpickled,
 )
@@ -26,12 +24,7 @@ from rosearch.run.backends.backend import (
 class InlineBackend(Backend):
     """The twin of `LocalBackend` without processes: no time-outs, and a crash takes the driver along."""
 
-    def run(
-        self,
-        jobs: Sequence[Job[A, V]],
-        on_start: OnStart = ignore_start,
-        on_progress: OnProgress = ignore_progress,
-    ) -> Iterator[Result[V]]:
+    def _run(self, jobs: Sequence[Job[A, V]], on_start: OnStart, on_progress: OnProgress) -> Iterator[Result[V]]:
         """One job after another, in the order given."""
         for job in jobs:
             yield _run_one(job, on_start, on_progress)

@@ -30,8 +30,6 @@ from rosearch.run.backends.backend import (
     OnStart,
     Result,
     V,
-    ignore_progress,
-    ignore_start,
     pickled,
     unpickled,
 )
@@ -125,13 +123,8 @@ class LocalBackend(Backend):
         self._workers: list[_Worker] = []
         self._failed_starts = 0
 
-    def run(
-        self,
-        jobs: Sequence[Job[A, V]],
-        on_start: OnStart = ignore_start,
-        on_progress: OnProgress = ignore_progress,
-    ) -> Iterator[Result[V]]:
-        """Yields results as jobs finish. Raises `RunError` where workers fail to start, several times in a row."""
+    def _run(self, jobs: Sequence[Job[A, V]], on_start: OnStart, on_progress: OnProgress) -> Iterator[Result[V]]:
+        """Raises `RunError` where workers fail to start, several times in a row."""
         batch = _Batch(deque(), on_start, on_progress)
         for job in jobs:
             sent = pickled(job)

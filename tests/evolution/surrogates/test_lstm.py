@@ -22,7 +22,7 @@ def test_torch_is_loaded_for_it_alone() -> None:
     code = (
         "import sys\n"
         "import rosearch.evolution.strategies\n"
-        "from rosearch.evolution.surrogates.predictor import make_predictor\n"
+        "from rosearch.evolution.surrogates import make_predictor\n"
         "for name in ('boosting', 'gaussian_process', 'lstm'):\n"
         "    assert 'torch' not in sys.modules\n"
         "    make_predictor(name, [2, 2], list, 1, 1)\n"

@@ -14,13 +14,13 @@ import torch
 from scipy.stats import spearmanr
 
 from rosearch.config.experiment import KdNasConfig
+from rosearch.evolution.surrogates import make_predictor
 from rosearch.evolution.surrogates.predictor import (
     Choices,
     Context,
     Episode,
     RewardPredictor,
     context_of,
-    make_predictor,
 )
 
 NAMES = get_args(KdNasConfig.model_fields["predictor"].annotation)

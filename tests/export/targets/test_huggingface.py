@@ -30,7 +30,8 @@ from rosearch.measurements import (
     Stopped,
     Training,
 )
-from rosearch.space.genotype import Genotype, Node
+from rosearch.space.genotype import Genotype
+from rosearch.space.node import Node
 from rosearch.student.build import build_student
 from rosearch.student.configuration_rosearch import StudentConfig
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification

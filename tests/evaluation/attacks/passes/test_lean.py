@@ -21,7 +21,8 @@ from rosearch.evaluation.attacks.passes import first_token, lean, student
 from rosearch.evaluation.attacks.passes.lean import lean_passes
 from rosearch.evaluation.attacks.passes.packed import Packed
 from rosearch.evaluation.attacks.victim import Logits, Victim
-from rosearch.space.genotype import Genotype, Node, chain
+from rosearch.space.genotype import Genotype, chain
+from rosearch.space.node import Node
 
 TEXTS = [(" ".join(WORDS[place % 19] for place in range(count)),) for count in (1, 2, 5, 9, 14, 30)]
 ALL = {"first_token", "distinct_tokens", "packed"}

@@ -14,7 +14,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrai
 from rosearch.evaluation.attacks.passes import packed
 from rosearch.evaluation.attacks.passes.forwards import replaced
 from rosearch.evaluation.attacks.passes.packed import pack, roomy
-from rosearch.space.genotype import Setting
+from rosearch.space.node import Setting
 
 FAMILIES = ("bert", "roberta", "xlm-roberta", "electra", "distilbert", "albert", "mpnet")
 ACTIVATED = FAMILIES[:5]

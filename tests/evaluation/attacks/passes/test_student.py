@@ -22,8 +22,9 @@ from torch import Tensor
 from rosearch.evaluation.attacks.passes.forwards import Forwards, replaced
 from rosearch.evaluation.attacks.passes.packed import pack
 from rosearch.evaluation.attacks.passes.student import student_forwards, student_of
-from rosearch.space.genotype import Genotype, Node
+from rosearch.space.genotype import Genotype
 from rosearch.space.known import known_architecture
+from rosearch.space.node import Node
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification
 
 

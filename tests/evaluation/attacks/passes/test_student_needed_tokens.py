@@ -22,8 +22,9 @@ from rosearch.evaluation.attacks.passes.forwards import replaced
 from rosearch.evaluation.attacks.passes.lean import lean_passes
 from rosearch.evaluation.attacks.passes.student import needed_tokens, reach_of, reads_first_token, student_forwards
 from rosearch.evaluation.attacks.victim import Victim
-from rosearch.space.genotype import Genotype, Setting
+from rosearch.space.genotype import Genotype
 from rosearch.space.known import known_architecture
+from rosearch.space.node import Setting
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification
 from rosearch.student.operations import build_operation
 
