@@ -22,7 +22,7 @@ RECOMMEND_EXAMPLES = """Examples:
 
 
 def status(run: RunFolder, as_json: Json = False) -> None:
-    """How far a run is, its failures, its front.
+    """Show the progress, failures and front of a run.
 
     It works while the run goes on.
     """
@@ -42,7 +42,7 @@ def show(
     record: Annotated[str, typer.Argument(help="The first letters of an id, or a baseline's name.")],
     as_json: Json = False,
 ) -> None:
-    """Everything about one candidate.
+    """Show everything about one candidate.
 
     Architecture, measurements with intervals, parents, seconds per stage.
     """
@@ -59,10 +59,10 @@ def show(
 
 
 def stats(run: RunFolder, as_json: Json = False) -> None:
-    """What goes with robustness; who beats the best.
+    """Correlate features, compare students.
 
-    Correlates features with robustness and accuracy, compares students row by row, and writes tables and figures into
-    the run.
+    Rank correlations of architecture features with robustness and accuracy, and each student against the best, row by
+    row. Tables and figures are written into the run.
     """
     from rosearch.report.comparisons import comparison_tables
     from rosearch.report.run_files import write_comparisons, write_statistics
@@ -92,9 +92,9 @@ def recommend(
     device: Annotated[str, typer.Option(help="cpu or cuda: where the run was timed.")] = "cpu",
     as_json: Json = False,
 ) -> None:
-    """The best architecture for each latency budget.
+    """Name the best architecture for each latency budget.
 
-    It is named from the records of a run; the whole front is drawn.
+    It comes from the records of a run; the whole front is drawn.
     """
     from rosearch.report.figures import draw_latency
     from rosearch.report.recommendation import describe, recommend, recommendations_table, timed_candidates
