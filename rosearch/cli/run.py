@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,15 +22,15 @@ RECOMMEND_EXAMPLES = """Examples:
 
 
 def status(run: RunFolder, as_json: Json = False) -> None:
-    """How far a run is, its failures, its front.
+    """Show the progress, failures and front of a run.
 
     It works while the run goes on.
     """
+    results = _results(run)
     from rosearch.report.summary import describe_run
     from rosearch.terminal.console import print_json
     from rosearch.terminal.run import print_status
 
-    results = _results(run)
     if as_json:
         print_json(describe_run(results))
     else:
@@ -41,15 +42,15 @@ def show(
     record: Annotated[str, typer.Argument(help="The first letters of an id, or a baseline's name.")],
     as_json: Json = False,
 ) -> None:
-    """Everything about one candidate.
+    """Show everything about one candidate.
 
     Architecture, measurements with intervals, parents, seconds per stage.
     """
+    results = _results(run)
     from rosearch.report.summary import describe_record
     from rosearch.terminal.console import print_json
     from rosearch.terminal.run import print_record
 
-    results = _results(run)
     found = results.find(record)
     if as_json:
         print_json(describe_record(results, found))
@@ -58,10 +59,10 @@ def show(
 
 
 def stats(run: RunFolder, as_json: Json = False) -> None:
-    """What goes with robustness; who beats the best.
+    """Correlate features, compare students.
 
-    Correlates features with robustness and accuracy, compares students row by row, and writes tables and figures into
-    the run.
+    Rank correlations of architecture features with robustness and accuracy, and each student against the best, row by
+    row. Tables and figures are written into the run.
     """
     from rosearch.report.comparisons import comparison_tables
     from rosearch.report.run_files import write_comparisons, write_statistics
@@ -91,9 +92,9 @@ def recommend(
     device: Annotated[str, typer.Option(help="cpu or cuda: where the run was timed.")] = "cpu",
     as_json: Json = False,
 ) -> None:
-    """The best architecture for each latency budget.
+    """Name the best architecture for each latency budget.
 
-    It is named from the records of a run; the whole front is drawn.
+    It comes from the records of a run; the whole front is drawn.
     """
     from rosearch.report.figures import draw_latency
     from rosearch.report.recommendation import describe, recommend, recommendations_table, timed_candidates
@@ -148,10 +149,16 @@ def export(
 
 
 def _results(run: Path) -> Results:
-    from rosearch.records.run_directory import RunDirectory
-    from rosearch.run.results import load_results
+    """The results of a run. Modules that load leave no garbage; to look for it would take a third of `status`."""
+    gc.disable()
+    try:
+        from rosearch.records.run_directory import RunDirectory
+        from rosearch.run.results import load_results
 
-    return load_results(RunDirectory.open(run))
+        return load_results(RunDirectory.open(run))
+    finally:
+        gc.freeze()  # what is loaded stays to the end of the program
+        gc.enable()
 
 
 def _budgets(text: str) -> list[float]:

@@ -1,1 +1,1 @@
-"""What a run says, as plain data first: statistics, features, the front, recommendations, figures."""
+"""The findings of a run as plain data: tables, statistics, features, the front, recommendations, figures."""

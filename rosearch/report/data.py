@@ -31,7 +31,7 @@ Value = str | int | float | Estimate | Interval | None
 
 @dataclass(frozen=True)
 class Unit:
-    """How a number is written: `value * times / per`, rounded, then the suffix, then the ends of its interval."""
+    """A number is written as `value * times / per`, rounded, then the suffix, then the ends of its interval."""
 
     suffix: str = ""
     decimals: int = 0
@@ -108,7 +108,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """What a person sees of a run, an attack or a distillation. Columns without any name have no header."""
+    """Named columns of plain values. Where no column has a name, the table has no header."""
 
     title: str
     columns: tuple[Column, ...]

@@ -1,4 +1,4 @@
-"""What an architecture looks like in numbers: the features that the statistics use."""
+"""An architecture in numbers: the features that the statistics use."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def architecture_features(genotype: Genotype) -> dict[str, float]:
 
     The vertices are the source, the operators and the output, which reads every sink; a level is the longest
     path from the source. Parameters are counted for the default vocabulary and two labels. `mean_kernel` is
-    NaN where no operator has a kernel (the convolutions inside attention are not counted); what is of encoders alone
-    is NaN for other graphs.
+    NaN where no operator has a kernel (the convolutions inside attention are not counted); the features of encoders
+    alone are NaN for other graphs.
     """
     graph = operator_graph(genotype)
     operators = [data for name, data in graph.nodes(data=True) if name not in (SOURCE, _OUTPUT)]
@@ -92,7 +92,7 @@ def architecture_features(genotype: Genotype) -> dict[str, float]:
 
 
 def _encoder_features(genotype: Genotype) -> dict[str, float]:
-    """What `depth` and `width` leave open of an encoder. Graphs at large have none: each feature costs every other
+    """The choices of an encoder besides `depth` and `width`. Other graphs have none: each feature costs every other
     one significance.
     """
     try:

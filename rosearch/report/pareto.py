@@ -1,4 +1,4 @@
-"""Which candidates nobody beats: the first Pareto front over robustness, accuracy and efficiency."""
+"""The candidates that nobody beats: the first Pareto front over robustness, accuracy and efficiency."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def non_dominated(values: npt.ArrayLike) -> npt.NDArray[np.bool_]:
 
 
 def front(table: pd.DataFrame, objectives: Sequence[str] | None = None) -> pd.Series[bool]:
-    """Which rows of `tables.records_table` are the front of their search, as a mask with the table's index.
+    """The front of a search as a mask over the rows of `tables.records_table`, with the table's index.
 
     Only candidates that are done and behind no gate take part: baselines and finalists were not the search's
     to find. `objectives` defaults to the three terms of fitness, in a table without fitness to words to

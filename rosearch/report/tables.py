@@ -18,7 +18,7 @@ Cell = str | int | float | None
 
 
 class Scored(Protocol):
-    """What a fitness function says of one candidate; larger is better, `gates` names those it is behind."""
+    """The fitness of one candidate; larger is better, `gates` names those that it misses."""
 
     @property
     def scalar(self) -> float: ...  # noqa: D102

@@ -72,7 +72,7 @@ class Results:
 
     @property
     def predictions(self) -> list[EpisodeAgreement]:
-        """How well the controller of kd_nas predicted each episode before it was distilled; empty for others."""
+        """The agreement of kd_nas's predictions with the rewards of each episode; empty for other strategies."""
         return agreements(self._scored)
 
     @property

@@ -1,1 +1,1 @@
-"""What a person sees on a terminal: tables, progress, one line of a figure."""
+"""Everything that a person sees on a terminal: tables, progress, errors, JSON."""

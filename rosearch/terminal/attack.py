@@ -1,4 +1,4 @@
-"""What `rosearch attack` prints: its tables, the texts that fooled a model, the resources."""
+"""The output of `rosearch attack`: its tables, the texts that fooled a model, the resources."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from rosearch.terminal.progress import SearchDisplay
 
 @contextmanager
 def watched() -> Iterator[Progress]:
-    """Progress on standard error: bars on a terminal, lines elsewhere. Ctrl-C says what is left behind."""
+    """Progress on standard error: bars on a terminal, lines elsewhere. Ctrl-C says what is kept."""
     try:
         with SearchDisplay(err) as display:
             yield lambda stage, done, total: display.progress(escape(stage), done, total)

@@ -1,4 +1,4 @@
-"""What `rosearch distil` prints: its progress with the loss, then teacher and student side by side."""
+"""The output of `rosearch distil`: its progress with the loss, then teacher and student side by side."""
 
 from __future__ import annotations
 

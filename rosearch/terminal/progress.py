@@ -1,4 +1,4 @@
-"""What a person watches: the progress of a search, as bars on a terminal and as plain lines elsewhere."""
+"""The progress of long work: bars on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class SearchDisplay:
         self._bars.stop()
 
     def progress(self, stage: str, done: int, total: int) -> None:
-        """The driver's own long work."""
+        """A stage of the driver itself, such as the teacher's fine-tuning."""
         if stage not in self._began:
             self._began[stage] = time.perf_counter()
             self._own[stage] = self._bars.add_task(stage, total=total)

@@ -1,4 +1,4 @@
-"""What a person reads of a run: its status, its end, one record, its statistics."""
+"""The output of commands about a run: its status, its end, one record, its statistics."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rosearch.terminal.console import out, print_line, print_table
 
 
 def print_status(results: Results) -> None:
-    """How far a run is, its failures, and all that is measured so far."""
+    """The progress of a run, its failures, and all that is measured so far."""
     summary = describe_run(results)
     counts = ", ".join(f"{count} {name}" for name, count in summary["counts"].items())
     strategy = results.experiment.evolution.strategy
@@ -74,7 +74,7 @@ def print_record(results: Results, record: Record) -> None:
 
 
 def print_statistics(comparisons: Sequence[Table], statistics: Sequence[Table], paths: Sequence[Path]) -> None:
-    """Each student against the best, then what goes with each outcome, then the files that were written."""
+    """Each student against the best, then the correlations of each outcome, then the files that were written."""
     for table in (*comparisons, *statistics):
         print_table(table)
     out.print(
@@ -86,7 +86,7 @@ def print_statistics(comparisons: Sequence[Table], statistics: Sequence[Table], 
 
 
 def print_export(folder: Path, record: Record, auto: str) -> None:
-    """Where a student was exported to, and the lines of Python that load it; `auto` is a class of transformers."""
+    """The folder of an exported student, and the lines of Python that load it with `auto`, a class of transformers."""
     out.print(f"Exported {record.id[:8]} to [bold]{folder}[/]. Load it with:", highlight=False, soft_wrap=True)
     for kind in ("AutoTokenizer", auto):
         print_line(f"  {kind}.from_pretrained({str(folder)!r}, trust_remote_code=True)")
