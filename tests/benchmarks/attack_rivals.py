@@ -17,8 +17,8 @@ from rosearch.evaluation.attacks.prepared import PreparedAttack
 from rosearch.evaluation.attacks.recipes import build
 from rosearch.evaluation.attacks.result import AttackedRow
 from rosearch.evaluation.attacks.stock import library
-from rosearch.evaluation.attacks.stock.question import Question
 from rosearch.evaluation.attacks.stock.rows import attacked_text, row_of
+from rosearch.evaluation.attacks.stock.wrapper import ModelWrapper
 from rosearch.evaluation.attacks.victim import Victim
 from tests.evaluation.attacks.oracle import differences, planned_attack
 
@@ -132,7 +132,7 @@ class Tuned:
         assert engine.attack.plan is not None
         self.rows = [engine.attack.plan.rows[place] for place in engine.places]
         self.labels = [engine.labels[place] for place in engine.places]
-        self.question = Question(victim, lambda asked: victim.score(*asked), lambda: None)
+        self.question = ModelWrapper(victim, lambda asked: victim.score(*asked), lambda: None)
         with library.quietly():
             stock = build(engine.attack.recipe, self.question, engine.attack.resources, engine.attack.cache)
             self.attack = planned_attack(library.loaded(), stock)

@@ -46,7 +46,7 @@ def test_no_discordant_row_tells_nothing() -> None:
 
 
 def score_statistic(only_a: int, only_b: int, n: int, difference: float) -> float:
-    """Of Tango's test, the nuisance found by maximising the likelihood of the three counts numerically."""
+    """Tango's nuisance parameter, found by maximising the likelihood of the three counts numerically."""
 
     def minus_log_likelihood(share_b: float) -> float:
         cells = share_b + difference, share_b, 1 - difference - 2 * share_b

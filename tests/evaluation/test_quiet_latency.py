@@ -28,7 +28,7 @@ def latency(low: float, median: float, high: float) -> Latency:
 
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch) -> list[Subject]:
-    """What was measured; nothing is."""
+    """The record of what was asked for; nothing is measured."""
     subjects: list[Subject] = []
 
     def measure(asked: Sequence[Subject], config: EfficiencyConfig, threads: int) -> list[tuple[Latency, ...]]:

@@ -69,7 +69,7 @@ def stock_rows(
     labels: Sequence[int],
     limits: Limits = NO_LIMITS,
 ) -> list[AttackedRow]:
-    """What TextAttack makes of planned rows, one after the other."""
+    """The outcomes of planned rows under TextAttack, one after the other."""
     planned = planned_attack(textattack, attack)
 
     def prepare(row: PlanRow) -> None:
@@ -81,7 +81,7 @@ def stock_rows(
 def untouched_rows(
     textattack: Any, attack: Any, rows: Sequence[PlanRow], victim: Victim, labels: Sequence[int]
 ) -> list[AttackedRow]:
-    """What the very recipe makes of the rows' texts, no plan in sight: for recipes that draw nothing."""
+    """The outcomes of the rows' texts under the recipe itself, without a plan: for recipes that draw nothing."""
     return _run(textattack, attack, rows, victim, labels, NO_LIMITS, lambda row: None)
 
 
