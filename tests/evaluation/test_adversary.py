@@ -19,7 +19,7 @@ from rosearch.resources.resources import Resources
 def adversary(
     model: Any, tokenizer: Any, sentences: list[tuple[str, ...]], cache: Path, tmp_path: Path
 ) -> StudentAdversary:
-    """On sentences that the model has right, as far as it goes."""
+    """An adversary on sentences, most of which the model has right."""
     with inference(model, CPU):
         labels = Victim(model, tokenizer, 48, CPU)(sentences).argmax(dim=1).numpy()
     split = Split(tuple(sentences), labels)

@@ -20,7 +20,7 @@ SCORE = 2e-5
 
 
 class SteadyVictim(Victim):
-    """A victim that gives equal token ids the very same logits, whatever stands beside them in a batch."""
+    """A victim that gives equal token ids the very same logits in any batch."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -56,7 +56,7 @@ class _Asked:
 
 
 def planned_attack(textattack: Any, attack: Any) -> Any:
-    """The same goal, constraints and search, but candidates of a plan: whatever was random is drawn."""
+    """The same goal, constraints and search with the candidates of a plan, so that nothing is random any more."""
     constraints = [*attack.constraints, *attack.pre_transformation_constraints]
     return textattack.Attack(attack.goal_function, constraints, _planned_swap(textattack)(), attack.search_method)
 

@@ -72,7 +72,7 @@ class ToyEncoder:
 
 
 class ToyResources(Resources):
-    """Everything that recipes ask for, but for what is in `missing`."""
+    """Everything that recipes ask for, except the resources in `missing`."""
 
     def __init__(self, folder: Path, missing: Sequence[str] = ()) -> None:
         super().__init__(folder)
@@ -453,7 +453,7 @@ def _environment(hash_seed: str) -> dict[str, str]:
 
 @pytest.fixture
 def stock_stopwords(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """NLTK's own reader, over the same list: what TextAttack finds without us."""
+    """NLTK's own reader over the same list, as TextAttack finds it without us."""
     library.load(cache)
     import logging
 

@@ -90,7 +90,7 @@ def test_a_text_that_the_tokenizer_or_the_encoder_raises_on_is_its_rows_error(
 ) -> None:
     whole = made.engine()
     hit = next(place for place, row in enumerate(whole) if row.swaps)
-    ours = made.rows[hit].texts[0][-12:]  # what its first swap of another place leaves as it is
+    ours = made.rows[hit].texts[0][-12:]  # the end of the text, which its first swap elsewhere does not change
 
     def breaking(stock: Any) -> Any:
         def call(self: Any, texts: Any, *rest: Any, **named: Any) -> Any:

@@ -189,7 +189,7 @@ def test_an_error_of_a_transformation_is_its_rows_reason_unless_memory_is_full(
 
 
 def test_candidates_that_other_swaps_can_reorder_are_marked(compiled: Compile, tmp_path: Path) -> None:
-    """Where one candidate begins another that goes on with the character after the word: `plot`, `plot s`."""
+    """One candidate begins another that goes on with the character after the word: `plot`, `plot s`."""
     attack = compiled.attack("deepwordbug")
     form = form_of(attack)
     assert form is not None

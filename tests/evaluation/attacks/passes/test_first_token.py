@@ -69,7 +69,7 @@ def victim_of(model: nn.Module, tokenizer: Any) -> Victim:
 
 
 def scored(victim: Victim, shortened: bool = False) -> tuple[Logits, list[int]]:
-    """Logits of all texts, and how many tokens the last linear map before the classifier's own was given, by pass."""
+    """Logits of all texts, and by pass the number of tokens given to the last linear map before the classifier's."""
     with torch.inference_mode():
         if not shortened:
             return victim.score(*victim.tokenise(TEXTS)), []
@@ -218,7 +218,7 @@ def queries_seen(victim: Victim, attention: Callable[..., Any]) -> list[int]:
 
 
 def test_attention_that_is_asked_for_more_runs_as_it_was(tokenizer: Any) -> None:
-    """And whatever else in the layer is shortened, the first token's output stays."""
+    """The first token's output stays, whatever else in the layer is shortened."""
     victim = victim_of(classifier("Bert", tokenizer), tokenizer)
     stock = victim.model.bert.encoder.layer[-1].attention.forward
     assert queries_seen(victim, lambda *given, **named: stock(*given, **{**named, "head_mask": torch.ones(1)})) == [24]

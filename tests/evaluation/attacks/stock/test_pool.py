@@ -75,7 +75,7 @@ def random_beam(deepwordbug: Build) -> Build:
 
 
 def jobs_of(victim: Victim, texts: Texts, wrong: Sequence[int] = ()) -> list[Job]:
-    """Labels are what the model says, but for the rows `wrong`."""
+    """The model's predictions as labels, except for the rows `wrong`."""
     with torch.inference_mode():
         said = victim([row[0] if len(row) == 1 else row for row in texts]).argmax(dim=1).tolist()
     labels = [1 - label if row in wrong else label for row, label in enumerate(said)]
