@@ -1,1 +1,1 @@
-"""What is measured of a trained student: quality on clean text, robustness under attack, efficiency."""
+"""Measurements of a trained student: quality on clean text, robustness under attack, efficiency."""

@@ -1,4 +1,4 @@
-"""Attacks as a teacher of distillation: texts that break a student while it is trained, and how often they do."""
+"""Attacks during distillation: texts that break a student while it is trained, and accuracy under attack."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from rosearch.resources.resources import Resources
 
 @dataclass(frozen=True, eq=False)
 class StudentAdversary:
-    """`distillation.method.Adversary`, by TextAttack's recipes.
+    """The `Adversary` of distillation methods, by TextAttack's recipes.
 
-    `train` is what students learn from. `held_out` is not: a seeded sample of `rows` of it is what accuracy under
-    attack is taken on when weights are chosen; give no rows that are reported.
+    Students learn from `train`, not from `held_out`. Accuracy under attack, by which weights are chosen, is measured on
+    a seeded sample of `rows` of `held_out`: it must hold no rows whose results are reported.
     """
 
     train: Split
@@ -36,7 +36,7 @@ class StudentAdversary:
     progress: Progress = silent
 
     def find(self, student: Any, rows: Rows, attacks: Sequence[str], seed: int) -> list[tuple[int, tuple[str, ...]]]:
-        """What each attack made of each of `rows` (of `train`), where it broke the student: the row and the texts."""
+        """The texts that broke the student, each with its row of `train`, over all `rows` and attacks."""
         numbers = [int(row) for row in rows]
         texts = [tuple(self.train.texts[row]) for row in numbers]
         labels = [int(self.train.labels[row]) for row in numbers]
@@ -51,7 +51,7 @@ class StudentAdversary:
         return found
 
     def under_attack(self, student: Any, attacks: Sequence[str]) -> float:
-        """The share of a held-out sample that stays right under all attacks."""
+        """The share of a held-out sample that stays right under all attacks, 0..1."""
         found = measure_robustness(
             self._victim(student),
             self.held_out.texts,

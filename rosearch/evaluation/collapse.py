@@ -1,4 +1,4 @@
-"""Does a model still tell its classes apart? One that gave some up is robust on the others for no good reason."""
+"""Detection of models that gave classes up: such a model is robust on the others for no good reason."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from rosearch.evaluation.intervals import wilson
 
 @dataclass(frozen=True)
 class Collapse:
-    """Classes that a model gave up: it is then robust on the others for no good reason."""
+    """The classes that a model gave up."""
 
-    constant: int | None  # the one class that all rows get, where the labels have several
-    never: tuple[int, ...]  # classes with rows that no row is predicted to be
-    lost: tuple[int, ...]  # predicted, but recalled so rarely that even half of chance is out of reach
+    constant: int | None  # the only class that is predicted, where the labels have several
+    never: tuple[int, ...]  # classes that have rows and are never predicted
+    lost: tuple[int, ...]  # classes whose recall is surely below half of chance
     warning: str  # one line, or ""
 
 
 def collapse(predictions: npt.ArrayLike, labels: npt.ArrayLike, names: Sequence[str] = ()) -> Collapse:
-    """Flags a constant predictor and classes that collapsed, of predicted and true classes (rows,).
+    """Flag a constant predictor and classes that collapsed, from predicted and true classes (rows,).
 
-    A class is lost where the 95 % interval of its recall stays below half of chance, 1 / (2 classes): too few
-    rows of a class are no evidence. A class that is never predicted is named whatever its rows.
-    Raises `ValueError` for lengths that differ, no rows, or what is no class.
+    A class is lost where the 95 % interval of its recall stays below half of chance, 1 / (2 classes): a few rows are
+    no evidence. A class that is never predicted is named whatever the number of its rows.
+    Raises `ValueError` for lengths that differ, no rows, or values that are no classes.
     """
     predicted, truth = _classes(predictions), _classes(labels)
     if len(predicted) != len(truth) or not len(truth):

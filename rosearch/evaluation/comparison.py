@@ -1,9 +1,9 @@
-"""Is one model more robust than another? Paired tests on the same rows under the same frozen plan.
+"""Paired tests of which of two models is more robust, on the same rows under the same frozen plan.
 
-Two students are right and wrong on much the same rows, so that a difference taken row by row has about half the
-width of the difference of two intervals. Survival is compared by McNemar's test, words to break by a paired
-bootstrap. Each test by itself takes equal models for different in at most 5 % of samples; who compares many
-pairs adjusts `p` (Holm).
+Two students are right and wrong on much the same rows. A difference taken row by row therefore has an interval of about
+half the width that two separate intervals give. Survival is compared by McNemar's test, words to break by a paired
+bootstrap. Each test by itself takes equal models for different in at most 5 % of samples; comparisons of many pairs
+must adjust `p` (Holm).
 """
 
 from __future__ import annotations
@@ -24,30 +24,30 @@ RESAMPLES = 9_999
 
 _Z = float(norm.ppf(1 - ALPHA / 2))
 _BATCH = 4_000_000  # values drawn at a time: 32 MB
-_SAME = 1e-9  # sums of the same shares in another order
+_SAME = 1e-9  # the largest difference between sums of the same shares in another order
 
 Shares = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """What the first model has more than the second, on the same rows.
+    """The first model's lead over the second, on the same rows.
 
-    `difference` holds 0 exactly where the rows cannot tell the models apart. `needed` is about how many rows
-    could, with 80 % power, if the true difference is the one seen; None where none is seen.
+    The interval of `difference` holds 0 exactly where the rows cannot tell the models apart. `needed` is roughly the
+    number of rows that could, with 80 % power, if the true difference is the one seen; None where none is seen.
     """
 
     difference: Estimate
-    p: float  # two-sided, of models that are equal
+    p: float  # two-sided, under the hypothesis that the models are equal
     needed: int | None
 
     @property
     def separated(self) -> bool:
-        """Whether the rows tell the models apart, at 5 %."""
+        """True where the rows tell the models apart, at 5 %."""
         return not self.difference.low <= 0 <= self.difference.high
 
     def __str__(self) -> str:
-        """In points, e.g. `+1.0 points [-1.9, 3.9]`."""
+        """The difference in points, e.g. `+1.0 points [-1.9, 3.9]`."""
         value, low, high = (
             _points(part) for part in (self.difference.value, self.difference.low, self.difference.high)
         )
@@ -68,12 +68,12 @@ class Comparison:
 
     @property
     def separated(self) -> bool:
-        """Whether accuracy under attack tells the models apart: one test, named beforehand, wrong in 5 %."""
+        """True where accuracy under attack tells the models apart: one test, named beforehand, wrong in 5 %."""
         return self.survival.separated
 
     @property
     def warning(self) -> str:
-        """One line where the rows cannot separate the models, and how many would; else ""."""
+        """One line where the rows cannot separate the models, with the number of rows that would; else ""."""
         if self.separated:
             return ""
         line = f"the {self.n:,} rows cannot separate {self.first} from {self.second}: difference {self.survival}"
@@ -94,10 +94,10 @@ def compare(
     *,
     seed: int = 0,
 ) -> Comparison:
-    """Compares two models row by row: `survived` (rows,) booleans, `shares` (rows,) of words to break, 0..1.
+    """Compare two models row by row: `survived` (rows,) booleans, `shares` (rows,) of words to break, 0..1.
 
-    The rows must be the same, in the same order, attacked under the same plan and seed. The result does not
-    depend on that order, and changing places changes the sign alone.
+    The rows must be the same, in the same order, attacked under the same plan and seed. The result does not depend on
+    that order; swapping the models changes its sign alone.
     Raises `ValueError` for lengths that differ, no rows, or values that are no booleans or shares.
     """
     columns = [_booleans(name_a, survived_a), _booleans(name_b, survived_b)]
@@ -154,7 +154,7 @@ def bootstrap_difference(differences: npt.ArrayLike, *, seed: int = 0, resamples
     if not len(data) or not np.isfinite(data).all():
         raise ValueError("a bootstrap needs differences, all of them finite")
     n, mirrored = len(data), np.sort(-data)
-    # One of the two orders is drawn from, so that neither the rows' order nor the models' changes the result.
+    # The data or its mirror image is drawn from, so that the order of neither rows nor models changes the result.
     sign = 1.0 if data.tolist() >= mirrored.tolist() else -1.0
     data = data if sign > 0 else mirrored
     mean, rng = float(data.mean()), np.random.default_rng(seed)
@@ -202,19 +202,19 @@ def _tango_high(only_a: int, only_b: int, n: int) -> float:
     """The upper end: the largest difference that the score test does not reject."""
 
     def surplus(difference: float) -> float:
-        """Above 0 where the test rejects `difference` for being too large."""
+        """Positive where the test rejects `difference` as too large."""
         linear = -only_a - only_b + (2 * n - only_a + only_b) * difference
         constant = -only_b * difference * (1 - difference)
         nuisance = (math.sqrt(max(linear**2 - 8 * n * constant, 0.0)) - linear) / (4 * n)
         variance = max(n * (2 * nuisance + difference * (1 - difference)), 0.0)
         return n * difference - (only_a - only_b) - _Z * math.sqrt(variance)
 
-    start = (only_a - only_b) / n + 1e-9  # without discordant rows, the difference itself is a root as well
+    start = (only_a - only_b) / n + 1e-9  # without discordant rows, the difference itself is a root too
     return 1.0 if surplus(1.0) <= 0 else float(brentq(surplus, start, 1.0, xtol=1e-12))
 
 
 def _sign_flips(data: Shares, rng: np.random.Generator, resamples: int) -> float:
-    """Two-sided p of a sum this far from 0 if each difference had either sign with the same chance."""
+    """The two-sided p of a sum this far from 0, if each difference had either sign with the same chance."""
     if not len(data):
         return 1.0
     reached = abs(float(data.sum())) - _SAME
@@ -229,7 +229,7 @@ def _reaching_0_where_not_separated(found: PairedDifference) -> PairedDifference
     if found.p < ALPHA:
         return found
     seen = found.difference
-    # The sample sizes are approximate: of very few rows they may say that these had been enough.
+    # The sample sizes are approximate: for very few rows they may claim that these had been enough.
     needed = None if found.needed is None else max(found.needed, seen.n + 1)
     return PairedDifference(Estimate(seen.value, min(seen.low, 0.0), max(seen.high, 0.0), seen.n), found.p, needed)
 

@@ -1,4 +1,4 @@
-"""What a model costs: parameters, FLOPs, bytes on disk, milliseconds a batch."""
+"""The cost of a model: parameters, FLOPs, bytes on disk, milliseconds a batch."""
 
 from __future__ import annotations
 
@@ -22,19 +22,22 @@ from rosearch.models.lengths import text_positions
 from rosearch.space.cost import count_flops
 from rosearch.space.genotype import Genotype
 
-# BERT-base, which the literature compares with: its weights, and those of its 12 layers alone (arXiv 1810.04805).
+# BERT-base, the literature's reference: all its weights, and those of its 12 layers alone (arXiv 1810.04805).
 BERT_BASE_PARAMETERS = 109_482_240
 BERT_BASE_ENCODER_PARAMETERS = 85_054_464
 
 
 def teacher_cost(model: torch.nn.Module, tokens: int) -> TeacherCost:
-    """Count a teacher. Raises `BadInput` where `tokens` is more than its positions."""
+    """Parameters and FLOPs of a teacher. Raises `BadInput` where `tokens` exceeds its positions."""
     parameters, encoder_parameters = count_model_parameters(model)
     return TeacherCost(parameters, encoder_parameters, count_model_flops(model, tokens))
 
 
 def count_model_parameters(model: torch.nn.Module) -> tuple[int, int]:
-    """All parameters, and those outside embedding tables (words, positions, token types), tied ones once."""
+    """The number of parameters, and of those outside embedding tables (words, positions, token types).
+
+    Tied parameters count once.
+    """
     total = sum(parameter.numel() for parameter in model.parameters())
     tables = {module.weight for module in model.modules() if isinstance(module, torch.nn.Embedding)}
     return total, total - sum(table.numel() for table in tables)
@@ -45,7 +48,7 @@ def count_model_flops(model: torch.nn.Module, tokens: int) -> int:
     device = next(model.parameters()).device
     with ExitStack() as contexts:
         contexts.enter_context(inference(model, device))
-        # Torch's counter knows no fused attention on a CPU and would count its two products as nothing.
+        # Torch's counter does not know fused attention on a CPU and would count its two products as nothing.
         contexts.enter_context(sdpa_kernel(SDPBackend.MATH))
         counter = contexts.enter_context(FlopCounterMode(display=False))
         model(**_sentences(model, 1, tokens, device))
@@ -62,9 +65,9 @@ def measure_efficiency(
 ) -> Efficiency:
     """The efficiency of a student on `device`; compression is the teacher's count over the student's.
 
-    `latency` is what was measured elsewhere: then nothing is timed here.
-    FLOPs come from the genotype, where there is one, parameters from the model itself. Latency is left out where
-    `config.repeats` is 0; else `BadInput` is raised where `config.tokens` is more than the model's positions.
+    If `latency` was measured elsewhere, nothing is timed here. FLOPs come from the genotype, where there is one;
+    parameters come from the model itself. Latency is left out where `config.repeats` is 0; otherwise `BadInput` is
+    raised where `config.tokens` exceeds the model's positions.
     """
     parameters, encoder_parameters = count_model_parameters(model)
     if genotype is None:
@@ -90,7 +93,7 @@ def measure_efficiency(
 
 
 def measure_size_mb(model: torch.nn.Module) -> float:
-    """Megabytes (10^6 bytes) of the weights as a safetensors file, written and thrown away."""
+    """Megabytes (10^6 bytes) of the weights as a safetensors file, which is written and deleted."""
     with tempfile.TemporaryDirectory(prefix="rosearch-size-") as folder:
         path = Path(folder) / "model.safetensors"
         save_model(model, str(path))
@@ -100,7 +103,7 @@ def measure_size_mb(model: torch.nn.Module) -> float:
 def measure_latency(model: torch.nn.Module, batch_size: int, config: EfficiencyConfig, device: torch.device) -> Latency:
     """Milliseconds of a float32 forward pass over full sentences: median and quartiles of the repeats.
 
-    The tokens are already on the device; passes before the first measured one warm caches and kernels up.
+    The tokens are already on the device. `config.warmup` passes come before the counted ones.
     """
     inputs = _sentences(model, batch_size, config.tokens, device)
     passes = []

@@ -1,6 +1,6 @@
-"""Held-out sets that a user brings, AdvGLUE, contrast sets, CheckList suites, languages: scored here.
+"""Scores on held-out sets that a user brings: AdvGLUE, contrast sets, CheckList suites, languages.
 
-They are read by `heldout_files`.
+`heldout_files` reads the sets.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from rosearch.measurements import Estimate
 class HeldOut:
     """A set as it was read; every tuple has one entry a row.
 
-    `labels` are None where only invariance is expected; `groups` and `pairs` are "" where a row is in none.
+    A label is None where only invariance is expected. An entry of `groups` or `pairs` is "" for a row that is in none.
     """
 
     name: str
-    task: str  # AdvGLUE's name of it; "" otherwise
+    task: str  # its name in AdvGLUE; "" otherwise
     texts: tuple[tuple[str, ...], ...]  # one or two
     labels: tuple[int | None, ...]
     groups: tuple[str, ...]
@@ -36,23 +36,23 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class Score:
-    """Shares with Wilson intervals; None where there is nothing of the kind."""
+    """Shares with Wilson intervals; None where no row is of the kind."""
 
     n: int
-    accuracy: Estimate | None  # of labelled rows
-    consistency: Estimate | None  # of pairs of labelled rows (two or more): all of its rows are right
-    invariance: Estimate | None  # of pairs of rows without labels: all get one prediction
+    accuracy: Estimate | None  # on labelled rows
+    consistency: Estimate | None  # share of pairs of labelled rows (two or more) whose rows are all right
+    invariance: Estimate | None  # share of pairs of rows without labels that get one prediction
 
 
 @dataclass(frozen=True)
 class HeldOutScore:
-    """How a model's predictions fare on a held-out set."""
+    """Scores of a model's predictions on a held-out set."""
 
     name: str
     task: str
     overall: Score
     groups: dict[str, Score]  # in the order of the file; empty where there are no groups
-    worst_group: str = ""  # of the lowest accuracy; of the lowest invariance where no group has labels
+    worst_group: str = ""  # the group of the lowest accuracy, or invariance where no group has labels
 
     def to_json(self) -> str:
         """One line of JSON."""
@@ -60,7 +60,7 @@ class HeldOutScore:
 
 
 def score(held_out: HeldOut, predictions: npt.ArrayLike) -> HeldOutScore:
-    """Scores predicted classes (rows,), one integer a row. Raises `ValueError` where they are not."""
+    """Score predicted classes (rows,), one integer a row. Raises `ValueError` for anything else."""
     predicted = np.asarray(predictions)
     if predicted.shape != (len(held_out),) or not np.issubdtype(predicted.dtype, np.integer):
         raise ValueError(f"expected {len(held_out)} predicted classes, got {predicted.dtype} {predicted.shape}")
@@ -96,7 +96,7 @@ def _share(holds: Sequence[bool]) -> Estimate | None:
 
 
 def members_of(names: Sequence[str], rows: Iterable[int]) -> dict[str, list[int]]:
-    """The rows of each name, in their order; those of "" are in none."""
+    """The rows of each name, in their order; rows named "" are left out."""
     members: dict[str, list[int]] = {}
     for row in rows:
         if names[row]:

@@ -1,20 +1,19 @@
-"""Held-out sets read: AdvGLUE's JSON, contrast sets and CheckList suites, one file or one for each language.
+"""Reading held-out sets: AdvGLUE's JSON, contrast sets and CheckList suites, one file or one for each language.
 
-CSV, TSV, JSON lines and Parquet have the columns `text` (and `text2`, where two texts are set against each other)
-and `label`, and may have:
+CSV, TSV, JSON lines and Parquet have the columns `text` (and `text2` for pairs of texts) and `label`, and may have:
 
-- `group`: what the row tests, e.g. `negation`; accuracy is given for each group too;
-- `pair`: the same value in rows that belong together, e.g. a sentence and its contrast (Gardner et al. 2020);
-  without this column the rows of a group belong together;
-- `expect`: `mft` or `inv`, CheckList's names for its tests (Ribeiro et al. 2020). Without this column, rows
-  without a label are `inv`: those that belong together must get one prediction, whichever. Directional tests
-  (`dir`) are about probabilities and are refused.
+- `group`: the phenomenon that a row tests, e.g. `negation`; each group gets an accuracy of its own;
+- `pair`: the same value in rows that belong together, e.g. a sentence and its contrast (Gardner et al. 2020). Without
+  this column the rows of a group belong together;
+- `expect`: `mft` or `inv`, CheckList's names for its tests (Ribeiro et al. 2020). Without this column, rows without a
+  label are `inv`: rows that belong together must get the same prediction. Directional tests (`dir`) are about
+  probabilities and are refused.
 
-Several tables of a pattern (`sib200.tar.xz/*/test.tsv`) are one set; what stands in the gap, such as the language, is
-their group. Rows of a `pair` may lie in several files.
+The tables of a pattern (`sib200.tar.xz/*/test.tsv`) are one set. The part that the star stands for, such as the
+language, is their group. Rows of a `pair` may lie in several files.
 
-AdvGLUE's dev.json (Wang et al. 2021) holds lists of rows by task, their columns named as in GLUE; `method`, where
-its rows have it, is their group.
+AdvGLUE's dev.json (Wang et al. 2021) holds lists of rows by task, with the columns of GLUE. The column `method`, where
+there is one, gives the groups.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ from rosearch.evaluation.heldout import HeldOut, members_of
 _NLI = ("entailment", "neutral", "contradiction")
 _TWO_WAY = ("entailment", "not_entailment")
 
-# AdvGLUE's tasks: the columns of their texts, and what their integers mean.
+# AdvGLUE's tasks: the columns of their texts, and the names of their integers.
 ADVGLUE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "sst2": (("sentence",), ("negative", "positive")),
     "qqp": (("question1", "question2"), ("not_duplicate", "duplicate")),
@@ -50,21 +49,21 @@ ADVGLUE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "rte": (("sentence1", "sentence2"), _TWO_WAY),
 }
 
-_SHOWN = 5  # at most as many rows or values are named in one problem
-_LONGEST = 60  # letters of a value in a problem
+_SHOWN = 5  # rows or values that one problem names at most
+_LONGEST = 60  # letters of a value that a problem shows
 
 
 def read_held_out(
     path: Path, labels: Sequence[str], task: str = "", columns: Mapping[str, str] = MappingProxyType({})
 ) -> HeldOut:
-    """Reads a set for a classifier whose classes are named `labels`, in the order of its outputs.
+    """Read a set for a classifier whose classes are named `labels`, in the order of its outputs.
 
-    The suffix tells the format: .json is AdvGLUE's, the others are those of `rosearch.data.files`. Labels are
-    names, whatever their case, or integers. AdvGLUE's integers are taken by their names where the classifier has
-    the same names (MNLI's stand in several orders), and as they are where it has as many classes and none of the
-    names. `task` picks one of AdvGLUE's where a file holds several. `columns` gives other names of `text`, `text2` and
-    `label`, for files that have them. A pattern of tables is one set.
-    Raises `BadInput`: that a file cannot be parsed, or else every problem of all rows.
+    The suffix tells the format: .json is AdvGLUE's, the others are those of `rosearch.data.files`. A pattern of tables
+    is one set. Labels are names in any case, or integers. AdvGLUE's integers are mapped by name where the classifier
+    has the same names (MNLI's come in several orders), and taken as they are where it has as many classes and none of
+    the names. `task` picks one of AdvGLUE's tasks where a file holds several. `columns` gives the file's own names of
+    `text`, `text2` and `label`.
+    Raises `BadInput` with every problem of all rows, or with the one that a file cannot be parsed.
     """
     if is_pattern(path):
         return _read_pattern(path, labels, columns)
@@ -119,7 +118,7 @@ def _read_table(rows: _Rows, name: str, labels: Sequence[str], columns: set[str]
     by_name = {_key(label): index for index, label in enumerate(labels)}
     by_integer = {str(index): index for index in range(len(labels))}
     named, numbered = (sum(_key(cell) in index for cell in spelled) for index in (by_name, by_integer))
-    # A column is read by name or by integer, never by a mixture: names may themselves be digits.
+    # A column is read by name or by integer, never by a mixture of both: names may be digits themselves.
     index = by_name if named and named >= numbered else by_integer
     expect = [cell.casefold() for cell in rows.cells("expect")]
     rows.check("expect", "mft or inv", [value not in ("", "mft", "inv") for value in expect])
@@ -135,7 +134,7 @@ def _read_table(rows: _Rows, name: str, labels: Sequence[str], columns: set[str]
 
 
 def _check_pairs(rows: _Rows, column: str, pairs: Sequence[str], free: Sequence[bool]) -> None:
-    """A row without a label needs others to agree with, and they must be without one as well."""
+    """A row without a label needs others to agree with, and these must have no label either."""
     members = members_of(pairs, range(len(pairs)))
     alone = [free[row] and len(members.get(pair, ())) < 2 for row, pair in enumerate(pairs)]
     rows.check(column, "the same value in another row where there is no label", alone, "Give a label or its pair")
@@ -173,7 +172,7 @@ def _read_advglue(path: Path, name: str, labels: Sequence[str], task: str) -> He
 
 
 def _order(rows: _Rows, names: Sequence[str], labels: Sequence[str]) -> list[int]:
-    """The classifier's integer of each of AdvGLUE's; none where its classes are others."""
+    """The classifier's integer for each class of AdvGLUE's; empty where its classes are others."""
     ours = [_key(label) for label in labels]
     shared = [name for name in names if name in ours]
     if len(shared) == len(names):
@@ -185,7 +184,7 @@ def _order(rows: _Rows, names: Sequence[str], labels: Sequence[str]) -> list[int
 
 
 class _Rows:
-    """Rows as they stand in a file, and all that is found wrong with them; rows are counted from 1."""
+    """The rows of a file, and all problems found with them; rows are counted from 1."""
 
     def __init__(
         self,
@@ -195,7 +194,7 @@ class _Rows:
         theirs: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.problems: list[Problem] = []
-        self._theirs = theirs  # the file's names of columns, where they differ
+        self._theirs = theirs  # the file's own names of columns, by ours
         self._where = where
         self._rows = rows
         self._section = section
@@ -204,7 +203,7 @@ class _Rows:
         return len(self._rows)
 
     def cells(self, column: str) -> list[str]:
-        """The values of a column, one spelling for 1, 1.0, true and " 1 "; "" where there is none."""
+        """The values of a column, with one spelling for 1, 1.0, true and " 1 "; "" where there is none."""
         return [_spelled(row.get(column)) for row in self._rows]
 
     def texts(self, columns: Sequence[str]) -> tuple[tuple[str, ...], ...]:
@@ -218,14 +217,14 @@ class _Rows:
         return tuple(zip(*found, strict=True))
 
     def classes(self, index: Mapping[str, int], expected: str, free: Sequence[bool]) -> tuple[int | None, ...]:
-        """The class of every row; None where it is `free`, and where there is a problem."""
+        """The class of every row; None where it is `free` or has a problem."""
         found = [None if skip else index.get(_key(cell)) for cell, skip in zip(self.cells("label"), free, strict=True)]
         bad = [label is None and not skip for label, skip in zip(found, free, strict=True)]
         self.check("label", expected, bad)
         return tuple(found)
 
     def check(self, column: str, expected: str, bad: Sequence[bool], fix: str = "") -> None:
-        """One problem that names the rows which are `bad` and what stands there."""
+        """Add one problem that names the `bad` rows and their values."""
         numbers = [number for number, wrong in enumerate(bad, start=1) if wrong]
         if numbers:
             values = dict.fromkeys(_shown(self._rows[number - 1].get(column)) for number in numbers)
@@ -238,11 +237,11 @@ class _Rows:
             )
 
     def add(self, key: str, expected: str, got: str, fix: str = "") -> None:
-        """One problem of the file, or of the section that is read."""
+        """Add a problem of the file, or of the section that is read."""
         self.problems.append(Problem(self._where, " ".join(filter(None, (self._section, key))), expected, got, fix))
 
     def finish(self) -> None:
-        """Raises `BadInput` where anything was wrong."""
+        """Raise `BadInput` if there are no rows, or any problems."""
         if not self._rows:
             self.add("", "at least one row", "none")
         if self.problems:
@@ -258,7 +257,7 @@ def _spelled(value: Any) -> str:
         return ""
     if isinstance(value, bool | np.bool_) or (isinstance(value, float | np.floating) and float(value).is_integer()):
         return str(int(value))
-    return re.sub(r"^(-?\d+)\.0+$", r"\1", str(value).strip())  # tables with empty cells are saved as floats
+    return re.sub(r"^(-?\d+)\.0+$", r"\1", str(value).strip())  # a table saves integers as floats where cells are empty
 
 
 def _shown(value: Any) -> str:
@@ -273,7 +272,7 @@ def _key(label: str) -> str:
 
 
 def _task_key(task: str) -> str:
-    """One key for sst2, SST-2 and adv_sst2, and for the two names of the mismatched MNLI."""
+    """The same key for sst2, SST-2 and adv_sst2, and for the two names of the mismatched MNLI."""
     key = re.sub(r"[^a-z0-9]", "", task.casefold()).removeprefix("adv")
     return "mnlimm" if key == "mnlimismatched" else key
 

@@ -1,4 +1,9 @@
-"""95 % intervals: Wilson's for shares, Student's t for means."""
+"""95 % intervals: Wilson's for shares, Student's t for means.
+
+::
+
+    wilson(45, 50)  # Estimate(value=0.9, low=0.786..., high=0.956..., n=50)
+"""
 
 from __future__ import annotations
 
@@ -14,10 +19,9 @@ _Z = 1.959963984540054  # the normal distribution's 97.5 % point
 
 
 def wilson(successes: int, n: int) -> Estimate:
-    """A share of `n` with its score interval (Wilson 1927, equation 1), which stays inside 0..1 at both ends.
+    """A share of `n` with its score interval (Wilson 1927, equation 1), which stays within 0..1.
 
-    Of no rows at all nothing is known: 0 with the interval 0..1. Raises `ValueError` unless
-    0 <= successes <= n.
+    Without rows nothing is known: 0 with the interval 0..1. Raises `ValueError` unless 0 <= successes <= n.
     """
     if not 0 <= successes <= n:
         raise ValueError(f"successes must be within 0..{n}, got {successes}")
@@ -27,15 +31,14 @@ def wilson(successes: int, n: int) -> Estimate:
     widening = 1 + _Z**2 / n
     centre = (share + _Z**2 / (2 * n)) / widening
     half = _Z / widening * math.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2))
-    # At 0 and n one end is the share itself, which rounding would miss by 1e-17.
+    # At 0 and n, one end is the share itself; rounding would miss it by 1e-17.
     return Estimate(share, min(max(centre - half, 0.0), share), max(min(centre + half, 1.0), share), n)
 
 
 def mean_interval(values: Sequence[float], limits: tuple[float, float] = (-math.inf, math.inf)) -> Estimate:
-    """A mean with its t interval (n - 1 degrees of freedom), cut to the `limits` that the values have.
+    """A mean with its t interval (n - 1 degrees of freedom), cut to the `limits` of the values.
 
-    One value tells nothing of its spread: the interval is the value itself, and `n` says why. No values:
-    zeros.
+    One value tells nothing of the spread: its interval is the value itself, and `n` says why. Without values all are 0.
     Raises `ValueError` for values that are not finite.
     """
     data = np.asarray(values, dtype=np.float64)

@@ -1,8 +1,8 @@
 """Latencies that were measured on this machine, kept in the cache: an architecture is timed once, whatever the run.
 
-One file for each machine, named by its fingerprint: what was measured on another one is never taken for this one's.
-But a machine has other neighbours or another clock tomorrow, so every run times its teacher anew, and where that comes
-out otherwise than in the table, the table is begun again.
+Each machine has a file, named by its fingerprint, so that a latency of another machine is never taken for its own. A
+machine's load and clock change from day to day. Every run therefore times its teacher anew; if the result differs from
+the table, the table starts again.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from rosearch.measurements import Latency
 
 Table = dict[str, tuple[Latency, ...]]
 
-DRIFT = 1.25  # times slower or faster than in the table: another state of the machine
+DRIFT = 1.25  # times slower or faster than in the table: the machine is in another state
 
 _TABLE: TypeAdapter[Table] = TypeAdapter(Table)
 
 
 def machine() -> str:
-    """What latency depends on beside the model: processor, number of cores, system, torch's version; in words."""
+    """The machine in words: processor, number of cores, system, torch's version. Latency depends on these."""
     parts = (
         _processor(),
         f"{os.cpu_count()} cores",
@@ -43,25 +43,25 @@ def machine() -> str:
 
 
 def fingerprint() -> str:
-    """12 hex digits of `machine`."""
+    """12 hex digits that stand for `machine`."""
     return hashlib.blake2b(machine().encode(), digest_size=6).hexdigest()
 
 
 @dataclass(frozen=True)
 class LatencyTable:
-    """The table of this machine below a cache folder. Several processes may use it: one measures at a time."""
+    """The table of this machine below a cache folder. Several processes may use it; one measures at a time."""
 
     cache: Path
 
     @property
     def path(self) -> Path:
-        """Its file."""
+        """The table's file."""
         return self.cache / "latency" / f"{fingerprint()}.json"
 
     def latencies(
         self, subjects: Sequence[Subject], config: EfficiencyConfig, threads: int
     ) -> list[tuple[Latency, ...]]:
-        """Of each subject at each batch size, from the table; what is not there is measured now, and kept.
+        """Latencies of each subject at each batch size. Those missing in the table are measured now and kept.
 
         Raises `RosearchError` as measuring does.
         """
@@ -74,9 +74,9 @@ class LatencyTable:
         return [table[_key(subject, config, threads)] for subject in subjects]
 
     def yardstick(self, subject: Subject, config: EfficiencyConfig, threads: int) -> tuple[Latency, ...]:
-        """As `latencies` of one subject, measured now. If it differs from the table by `DRIFT`, all else is dropped.
+        """The latencies of one subject, measured now. If they differ from the table by `DRIFT`, the rest is dropped.
 
-        Raises `RosearchError` as measuring does; then the table is as it was.
+        Raises `RosearchError` as measuring does; the table then stays as it was.
         """
         key = _key(subject, config, threads)
         with locked(self.path):
@@ -94,7 +94,7 @@ class LatencyTable:
         write_whole(self.path, json.dumps(text, indent=1) + "\n")
 
     def _read(self) -> Table:
-        """What is kept; nothing where the file is absent or damaged."""
+        """The table on disk; an empty one where the file is absent or damaged."""
         try:
             return _TABLE.validate_python(json.loads(self.path.read_text(encoding="utf-8"))["table"])
         except (OSError, ValueError, KeyError, TypeError):
@@ -102,9 +102,10 @@ class LatencyTable:
 
 
 def _key(subject: Subject, config: EfficiencyConfig, threads: int) -> str:
-    """What is timed and how. The size of a word table has no say: a row of it is looked up, whatever their number.
+    """The subject and the way it is timed.
 
-    Of a saved model the configuration counts, not the weights.
+    The size of a word table is left out: looking up a row takes the same time in any table. A saved model counts by its
+    configuration, not by its weights.
     """
     if subject.genotype is not None:
         what = subject.genotype.id
@@ -116,7 +117,7 @@ def _key(subject: Subject, config: EfficiencyConfig, threads: int) -> str:
 
 
 def _processor() -> str:
-    """Its name, where the system tells."""
+    """The processor's name, as far as the system tells."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))

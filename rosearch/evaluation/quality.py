@@ -1,4 +1,4 @@
-"""Quality on clean text: logits of every row once, then the task's metric and its relatives."""
+"""Quality on clean text: the logits of every row, then the task's metric and related ones."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ Logits = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 
 @contextmanager
 def inference(model: torch.nn.Module, device: torch.device) -> Iterator[None]:
-    """No dropout, no gradients, and plain float32: no autocast, no TF32. All is as it was afterwards.
+    """Inside, the model runs without dropout, gradients, autocast and TF32: in plain float32. Restored on exit.
 
-    Measurements never run in low precision: attacks follow the largest score, and with bfloat16 a quarter of
-    them take another path than with float32.
+    Measurements never run in low precision: attacks follow the largest score, and with bfloat16 a quarter of them take
+    another path than with float32.
     """
     training, tf32 = model.training, torch.backends.cudnn.allow_tf32
     model.eval()
-    torch.backends.cudnn.allow_tf32 = False  # by default convolutions use it, matrix products do not
+    torch.backends.cudnn.allow_tf32 = False  # on by default for convolutions, off for matrix products
     try:
         with torch.inference_mode(), torch.autocast(device.type, enabled=False):
             yield
@@ -49,7 +49,7 @@ def predict(
 ) -> Logits:
     """The float32 logits (rows, labels) of a whole split, in the order of its rows.
 
-    The model is on `device` already. Raises `CandidateFailed` (nan) where a logit is not finite.
+    The model must be on `device`. Raises `CandidateFailed` (nan) where a logit is not finite.
     """
     logits: Logits | None = None
     done = 0
@@ -77,9 +77,8 @@ def measure_quality(
 ) -> Quality:
     """Quality from logits (rows, labels) and labels (rows,): classes as integers, or scores for regression.
 
-    Scikit-learn's F1 (macro, over the classes seen in labels or predictions) and Matthews correlation,
-    SciPy's Pearson and Spearman. A correlation with a constant (Matthews' included) is undefined; it
-    counts as 0.
+    F1 (macro, over the classes seen in labels or predictions) and the Matthews correlation are scikit-learn's; those of
+    Pearson and Spearman are SciPy's. A correlation with a constant, Matthews' included, is undefined and counts as 0.
     """
     if len(logits) != len(labels) or not len(labels):
         raise ValueError(f"{len(logits)} rows of logits for {len(labels)} labels")

@@ -1,8 +1,8 @@
 """Milliseconds of one sentence, measured where nothing else runs: a process of its own, pinned to the idlest cores.
 
-The caller sees to it that the machine is quiet (a search measures between generations, while its workers wait); the
-process warms up, takes medians, and measures again where the spread is wide. Latency does not depend on the weights:
-architectures are measured with random ones, before anything is trained.
+The caller keeps the machine quiet: a search measures between generations, while its workers wait. The process warms up,
+takes medians, and measures again where the spread is wide. Latency does not depend on the weights, so architectures are
+measured with random ones, before anything is trained.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ from rosearch.errors import RosearchError
 from rosearch.measurements import Latency
 from rosearch.space.genotype import Genotype
 
-WIDE = 0.1  # quartile range over median: above it, it is measured again
-ROUNDS = 4  # at most; the narrowest counts
+WIDE = 0.1  # quartile range over median: above it, the model is measured again
+ROUNDS = 4  # at most; the one with the narrowest spread counts
 _WATCH_S = 0.3  # how long the cores are watched for the idlest
-_LIMIT_S = 600.0  # for each model: then the process hangs
+_LIMIT_S = 600.0  # for each model; a process that takes longer hangs
 
 _LATENCIES: TypeAdapter[list[tuple[Latency, ...]]] = TypeAdapter(list[tuple[Latency, ...]])
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is timed: an architecture with a table of `vocabulary` words, or the model saved in `folder`."""
+    """The model that is timed: an architecture with a table of `vocabulary` words, or the one saved in `folder`."""
 
     genotype: Genotype | None = None
-    vocabulary: int = 30522  # BERT's: how many there are has no say
-    tokenizer: Path | None = None  # whose pieces an architecture that reads characters spells
+    vocabulary: int = 30522  # BERT's; latency does not depend on it
+    tokenizer: Path | None = None  # an architecture that reads characters spells its pieces
     folder: Path | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain data; None where it does not apply."""
+        """The subject as plain data; None where a field does not apply."""
         return {
             "genotype": None if self.genotype is None else self.genotype.to_dict(),
             "vocabulary": self.vocabulary,
@@ -53,14 +53,14 @@ class Subject:
 
 
 def measure_quietly(subjects: Sequence[Subject], config: EfficiencyConfig, threads: int) -> list[tuple[Latency, ...]]:
-    """Of each subject medians and quartiles on the CPU at each batch size: `config.tokens` tokens, float32.
+    """Medians and quartiles of each subject on the CPU at each batch size: `config.tokens` tokens, float32.
 
     Raises `RosearchError` where the process dies or hangs.
     """
     listed = [subject.to_dict() for subject in subjects]
     question = {"subjects": listed, "config": config.model_dump(mode="json"), "threads": threads}
     command = [sys.executable, "-m", "rosearch.evaluation.quiet_latency"]
-    # One thread pool of the right size from the start; and no GPU, whose driver's threads are not quiet.
+    # One thread pool of the right size from the start, and no GPU: the threads of its driver are not quiet.
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "CUDA_VISIBLE_DEVICES": ""}
     limit = _LIMIT_S * len(subjects)
     try:
@@ -76,7 +76,7 @@ def measure_quietly(subjects: Sequence[Subject], config: EfficiencyConfig, threa
 
 
 def idlest_cores(count: int) -> set[int]:
-    """So many of the cores that this process may use, those with the least to do now; empty where nobody can tell."""
+    """The `count` cores with the least load now among those of this process; empty where the system does not tell."""
     if not hasattr(os, "sched_getaffinity"):
         return set()
     allowed = sorted(os.sched_getaffinity(0))
@@ -90,31 +90,33 @@ def idlest_cores(count: int) -> set[int]:
 
 
 def _busy_ticks() -> dict[int, int]:
-    """Of each core, clock ticks that it was not idle (Linux)."""
+    """The clock ticks that each core was busy (Linux)."""
     ticks = {}
     for line in Path("/proc/stat").read_text().splitlines():
         name, *values = line.split()
         if name.startswith("cpu") and name != "cpu":
             numbers = list(map(int, values))
-            ticks[int(name[3:])] = sum(numbers[:8]) - numbers[3] - numbers[4]  # all but idle and waiting for a disk
+            ticks[int(name[3:])] = (
+                sum(numbers[:8]) - numbers[3] - numbers[4]
+            )  # all but the ticks it was idle or waited for a disk
     return ticks
 
 
 def narrowest(rounds: Sequence[Latency]) -> Latency:
-    """The round with the least spread."""
+    """The round with the narrowest spread."""
     return min(rounds, key=spread)
 
 
 def spread(latency: Latency) -> float:
-    """Quartile range over median."""
+    """The quartile range over the median."""
     return (latency.high_ms - latency.low_ms) / latency.median_ms if latency.median_ms else 0.0
 
 
 def _answer(question: dict[str, Any]) -> list[tuple[Latency, ...]]:
-    """In the process of its own: torch is loaded only here."""
+    """The latencies, measured in the process of its own: torch is loaded only here."""
     threads = int(question["threads"])
     if cores := idlest_cores(threads):
-        os.sched_setaffinity(0, cores)  # before torch starts its threads, which inherit it
+        os.sched_setaffinity(0, cores)  # before torch starts its threads: they inherit it
     import torch
 
     torch.set_num_threads(threads)
@@ -123,7 +125,7 @@ def _answer(question: dict[str, Any]) -> list[tuple[Latency, ...]]:
 
 
 def _timed(model: Any, config: EfficiencyConfig) -> tuple[Latency, ...]:
-    """At each batch size; again and again where the spread is wide."""
+    """Latencies at each batch size, measured again where the spread is wide."""
     import torch
 
     from rosearch.evaluation.efficiency import measure_latency
@@ -166,6 +168,6 @@ def _build(subject: dict[str, Any], tokens: int) -> Any:
 
 
 if __name__ == "__main__":
-    gc.disable()  # as timeit does: no pass waits for the collector, and a short process has little to collect
+    gc.disable()  # as timeit does: no pass waits for the collector, and a short process leaves little garbage
     print(_LATENCIES.dump_json(_answer(json.load(sys.stdin))).decode(), flush=True)
-    os._exit(0)  # what torch and transformers have built is not taken apart object by object
+    os._exit(0)  # skips taking the objects of torch and transformers apart

@@ -25,7 +25,7 @@ from rosearch.progress import Progress, silent
 from rosearch.randomness import generator
 from rosearch.resources.resources import Resources
 
-_SHARE, _COUNT = (0.0, 1.0), (0.0, math.inf)  # the limits of what is averaged
+_SHARE, _COUNT = (0.0, 1.0), (0.0, math.inf)  # the limits of averaged values
 _LETTERS = {
     "misclassified": "m",
     "broken": "b",
@@ -41,19 +41,19 @@ Labels = np.ndarray[tuple[int], np.dtype[Any]]
 
 @dataclass(frozen=True)
 class Suite:
-    """Attacks on the same rows. `single_swaps` names recipes whose single swaps are scored besides."""
+    """Attacks on the same rows. `single_swaps` names recipes whose single swaps are scored too."""
 
     attacks: tuple[str, ...]
     rows: int
     limits: Limits = NO_LIMITS
     single_swaps: tuple[str, ...] = ()
     hopeless: Hopeless | None = None
-    similarity: bool = False  # of what broke a row, by the sentence encoder of the resources
+    similarity: bool = False  # between broken rows and their originals, by the sentence encoder of the resources
 
 
 @dataclass(frozen=True)
 class SuiteResult:
-    """`rows` are the places of the attacked rows among all; `details` has what became of each, by attack."""
+    """`rows` are the numbers of the attacked rows among all; `details` has their outcomes by attack."""
 
     worst: Robustness
     attacks: tuple[Robustness, ...]
@@ -63,8 +63,8 @@ class SuiteResult:
 
 
 @dataclass
-class _Under:
-    """One attack and what it has done so far, by place in the sample."""
+class _Running:
+    """One attack and its outcomes so far, by place in the sample."""
 
     attack: PreparedAttack
     done: dict[int, AttackedRow] = field(default_factory=dict)
@@ -84,12 +84,12 @@ def measure_robustness(
 ) -> SuiteResult:
     """Attack a classifier on a sample of `suite.rows` rows (all, where there are fewer), sentences or pairs.
 
-    The sample depends on the seed and the rows there are, and a smaller one is part of a larger one. What is
-    drawn for a row depends on the seed and its text, never on other rows. Attacks that name the same recipe count
-    once. Plans are kept below `cache`; compiling one is no part of the seconds.
+    The sample depends on the seed and the number of rows; a smaller sample is part of a larger one. An attack's random
+    numbers for a row depend on the seed and the row's text, never on other rows. Attacks that name the same recipe
+    count once. Plans are kept below `cache`; the time to compile one is not counted.
 
-    Raises `CandidateFailed`: nan where a logit is not finite, attack_error where an attack raised on every row
-    that it attacked. What the model itself raises goes through.
+    Raises `CandidateFailed`: nan where a logit is not finite, attack_error where an attack raised on every row that it
+    attacked. An error of the model itself goes through.
     """
     if not np.issubdtype(labels.dtype, np.integer):
         raise ValueError(f"an attack needs classes to flip, the labels are {labels.dtype}")
@@ -101,14 +101,14 @@ def measure_robustness(
         made = [prepare_attack(name, rows, seed, victim, resources, cache, progress) for name in names]
         return list({attack.key: attack for attack in made}.values())
 
-    under = [_Under(attack) for attack in prepared(suite.attacks)]
+    running = [_Running(attack) for attack in prepared(suite.attacks)]
     with inference(victim.model, victim.device):
-        stopped = _attack(under, victim, truth, suite, seed, progress)
+        stopped = _run_suite(running, victim, truth, suite, seed, progress)
         swaps = tuple(measure_single_swaps(attack, victim, truth) for attack in prepared(suite.single_swaps))
-    places = sorted(under[0].done)
-    details = {one.attack.recipe.name: tuple(one.done[place] for place in places) for one in under}
+    places = sorted(running[0].done)
+    details = {one.attack.recipe.name: tuple(one.done[place] for place in places) for one in running}
     for name, results in details.items():
-        _require_some_attack(name, results)
+        _require_one_that_ran(name, results)
     seen = [truth[place] for place in places]
     alone = tuple(
         replace(
@@ -118,7 +118,7 @@ def measure_robustness(
             stopped=stopped,
             similarity=_similarity(details[one.attack.recipe.name], rows, places, suite, resources, victim),
         )
-        for one in under
+        for one in running
     )
     worst = alone[0] if len(alone) == 1 else _worst_of(alone, details, seed, seen, stopped)
     return SuiteResult(worst, alone, swaps, tuple(chosen[place] for place in places), details)
@@ -134,19 +134,19 @@ def sample_rows(available: int, rows: int, seed: int) -> list[int]:
 
 
 def worst_case(rows: Sequence[AttackedRow]) -> AttackedRow:
-    """Of one row under several attacks: broken by any is broken, by the one that changed least."""
+    """The outcome of one row under several attacks: the break that changed least, or survival of all."""
     return min(rows, key=lambda row: (row.outcome in _SURVIVING, words_to_break(row)))
 
 
 def words_to_break(row: AttackedRow) -> float:
-    """The share of words that had to change: 0 where it was misclassified before, 1 where it survived."""
+    """The share of words that had to change: 0 for a row misclassified before, 1 for one that survived."""
     return 1.0 if row.outcome in _SURVIVING else _share_changed(row)
 
 
 def summarise(
     attack: str, seed: int, results: Sequence[AttackedRow], labels: Sequence[int], seconds: float
 ) -> Robustness:
-    """What the rows of one attack add up to; a row whose attack raised counts as broken by no change at all."""
+    """The summary of one attack's rows; a row whose attack raised counts as broken without any change."""
     clean = [result for result in results if result.outcome != "misclassified"]
     survived = sum(result.outcome in _SURVIVING for result in clean)
     counted = [result for result in clean if result.outcome != "error"]
@@ -172,19 +172,19 @@ def summarise(
     )
 
 
-def _attack(
-    under: Sequence[_Under], victim: Victim, labels: Sequence[int], suite: Suite, seed: int, progress: Progress
+def _run_suite(
+    running: Sequence[_Running], victim: Victim, labels: Sequence[int], suite: Suite, seed: int, progress: Progress
 ) -> Stopped | None:
-    """Run all attacks; with `hopeless`, on more and more rows in random order, until it is clear."""
+    """Run all attacks; with `hopeless`, on more and more rows in random order, until a candidate is given up."""
     order = list(range(len(labels)))
     ends = [len(labels)]
     if suite.hopeless is not None:
         generator(seed, "order of attack").shuffle(order)
         ends = [*(look for look in looks_at(len(labels), suite.hopeless.looks) if look < len(labels)), *ends]
-    total, start = len(labels) * len(under), 0
+    total, start = len(labels) * len(running), 0
     for end in ends:
-        for number, one in enumerate(under):
-            before = start * len(under) + number * (end - start)
+        for number, one in enumerate(running):
+            before = start * len(running) + number * (end - start)
             begun = time.perf_counter()
             results = one.attack.run(
                 victim,
@@ -196,7 +196,7 @@ def _attack(
             one.seconds += time.perf_counter() - begun
             one.done |= dict(zip(order[start:end], results, strict=True))
         start = end
-        survived = sum(worst_case([one.done[place] for one in under]).outcome in _SURVIVING for place in order[:end])
+        survived = sum(worst_case([one.done[place] for one in running]).outcome in _SURVIVING for place in order[:end])
         if suite.hopeless is not None and end < len(labels) and is_hopeless(survived, end, suite.hopeless):
             return Stopped(end, len(labels), suite.hopeless.below, suite.hopeless.error_rate)
     return None
@@ -209,7 +209,7 @@ def _worst_of(
     labels: Sequence[int],
     stopped: Stopped | None,
 ) -> Robustness:
-    """The suite as one attack that tries all of them: it breaks what any breaks, and pays for every query."""
+    """The suite as one attack that tries all: it breaks a row that any breaks, and every query counts."""
     worst = []
     for results in zip(*details.values(), strict=True):
         queries, distinct = sum(row.queries for row in results), sum(row.distinct for row in results)
@@ -226,7 +226,7 @@ def _similarity(
     resources: Resources,
     victim: Victim,
 ) -> Any:
-    """Mean cosine between the embeddings of what broke a row and its original; None where nothing can tell."""
+    """The mean cosine between the embeddings of broken rows and their originals; None without rows or encoder."""
     if not suite.similarity or not resources.has("sentence_encoder"):
         return None
     pairs = [
@@ -241,7 +241,7 @@ def _similarity(
     return mean_interval(torch.nn.functional.cosine_similarity(originals, broken).tolist(), (-1.0, 1.0))
 
 
-def _require_some_attack(attack: str, results: Sequence[AttackedRow]) -> None:
+def _require_one_that_ran(attack: str, results: Sequence[AttackedRow]) -> None:
     attacked = [result for result in results if result.outcome != "misclassified"]
     raised = [result for result in attacked if result.outcome == "error"]
     if raised and len(raised) == len(attacked):

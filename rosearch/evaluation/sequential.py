@@ -1,10 +1,10 @@
 """Stopping a hopeless candidate early: looks at fixed numbers of rows, with the error rate stated.
 
-At each look the exact one-sided upper bound of the share that survives (Clopper and Pearson 1934) is set against
-`below`, at `error_rate / looks` (Bonferroni). A candidate whose true share is `below` or more is so stopped with
-a chance of at most `error_rate`, whatever the number of rows; `odds` gives the chance itself. Rows must come in
-random order: of rows sorted by class or length, the first ones say nothing of the others. What a stopped
-candidate scored so far is too low on average, and no estimate to compare others with.
+At each look the exact one-sided upper bound of the share that survives (Clopper and Pearson 1934) is compared with
+`below`, at `error_rate / looks` (Bonferroni). So a candidate whose true share is `below` or more is stopped with a
+chance of at most `error_rate`, whatever the number of rows; `odds` gives the chance itself. Rows must come in random
+order: among rows sorted by class or length, the first say nothing about the others. The score of a stopped candidate is
+too low on average, so it must not be compared with others.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from scipy.stats import binom
 
 @dataclass(frozen=True)
 class Hopeless:
-    """When to give up: accuracy under attack is surely under `below`, wrong with a chance of at most `error_rate`.
+    """The rule to give up: accuracy under attack is surely under `below`, wrong with a chance of at most `error_rate`.
 
     Raises `ValueError` for values that make no test.
     """
@@ -38,16 +38,16 @@ class Hopeless:
 
 @dataclass(frozen=True)
 class Odds:
-    """What a test does to candidates of one true share: how many it stops, and after how many rows on average."""
+    """The effect of a rule on candidates of one true share: the share that it stops, and the mean number of rows."""
 
     stopped: float
-    rows: float  # attacked, over the stopped and the others
+    rows: float  # attacked rows, over stopped and other candidates
 
 
 def looks_at(rows: int, looks: int) -> tuple[int, ...]:
     """The numbers of attacked rows after which to look, evenly spread; none at the end, where nothing is saved.
 
-    Fewer than `looks` where there are not enough rows, which makes the test stricter only.
+    There are fewer than `looks` where rows are too few; that only makes the test stricter.
     """
     if rows < 1 or looks < 1:
         raise ValueError(f"cannot look {looks} times at {rows} rows")
@@ -56,10 +56,10 @@ def looks_at(rows: int, looks: int) -> tuple[int, ...]:
 
 
 def is_hopeless(survived: int, seen: int, hopeless: Hopeless) -> bool:
-    """Whether to stop at a look, after `seen` rows of which `survived` did.
+    """True where a look, after `seen` rows of which `survived` did, stops the candidate.
 
-    The upper bound lies under `below` exactly where so few survivors have a chance of less than
-    `error_rate / looks` at a true share of `below`.
+    The upper bound lies under `below` exactly where so few survivors have a chance of less than `error_rate / looks` at
+    a true share of `below`.
     """
     if not 0 <= survived <= seen:
         raise ValueError(f"survived must be within 0..{seen}, got {survived}")
@@ -69,11 +69,11 @@ def is_hopeless(survived: int, seen: int, hopeless: Hopeless) -> bool:
 def odds(share: float, rows: int, hopeless: Hopeless) -> Odds:
     """The exact chance that a candidate of a true `share` is stopped, and its mean number of attacked rows.
 
-    Survivors are counted along all paths at once, those that were stopped taken out at each look.
+    The number of survivors is followed along all paths at once; stopped paths are removed at each look.
     """
     if not 0 <= share <= 1:
         raise ValueError(f"a share must be within 0..1, got {share}")
-    alive: npt.NDArray[np.float64] = np.ones(1)  # chance of each number of survivors, not stopped so far
+    alive: npt.NDArray[np.float64] = np.ones(1)  # chance of each number of survivors among paths not stopped so far
     mean_rows, seen = 0.0, 0
     for look in looks_at(rows, hopeless.looks):
         step = binom.pmf(np.arange(look - seen + 1), look - seen, share)

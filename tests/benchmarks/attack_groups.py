@@ -1,10 +1,10 @@
-"""Groups of models under the same attacks: means over the models of a group, and what one group has more than another.
+"""Groups of models under the same attacks: means over the models of a group, and differences between groups.
 
     rosearch attack A1 A2 A3 B1 B2 B3 --task ... --attack ... --json > ATTACKED.json
     python -m tests.benchmarks.attack_groups ATTACKED.json --group kd=A1,A2,A3 --group robust_kd=B1,B2,B3
 
-A group is the seeds of one recipe: of each row the share of its models that survive. Each later group is compared
-with the first on the same rows, rows drawn again 10,000 times.
+A group is the seeds of one recipe; each row counts by the share of its models that survive. Each later group is
+compared with the first on the same rows by a bootstrap of 10,000 samples.
 """
 
 from __future__ import annotations

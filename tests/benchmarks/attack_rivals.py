@@ -17,8 +17,8 @@ from rosearch.evaluation.attacks.prepared import PreparedAttack
 from rosearch.evaluation.attacks.recipes import build
 from rosearch.evaluation.attacks.result import AttackedRow
 from rosearch.evaluation.attacks.stock import library
-from rosearch.evaluation.attacks.stock.question import Question
 from rosearch.evaluation.attacks.stock.rows import attacked_text, row_of
+from rosearch.evaluation.attacks.stock.wrapper import ModelWrapper
 from rosearch.evaluation.attacks.victim import Victim
 from tests.evaluation.attacks.oracle import differences, planned_attack
 
@@ -33,7 +33,7 @@ class Timing(NamedTuple):
 
 
 def timed(work: Callable[[], Result], device: torch.device) -> tuple[Timing, Result]:
-    """How long `work` takes until the device has done all that it was given, and what it returns."""
+    """The seconds of `work` until the device has finished, and its result."""
     gc.collect()
     _synchronize(device)
     wall, cpu = time.perf_counter(), time.process_time()
@@ -44,10 +44,9 @@ def timed(work: Callable[[], Result], device: torch.device) -> tuple[Timing, Res
 
 @contextlib.contextmanager
 def little_garbage() -> Iterator[None]:
-    """In this, the garbage collector looks at new objects only.
+    """Inside, the garbage collector looks at new objects only.
 
-    TextAttack's hundreds of modules cost it a third of a second each time, which falls on one rival or another by
-    chance.
+    TextAttack's hundreds of modules cost it a third of a second each time, which would hit rivals by chance.
     """
     gc.collect()
     gc.freeze()
@@ -92,25 +91,25 @@ class SimulatedDevice(torch.nn.Module):
         ready = time.perf_counter() + self.wait_ms / 1000
         logits = self.logits[self.at]
         self.at += 1
-        assert len(logits) == len(input_ids), "the attack asks for something else than when it was recorded"
+        assert len(logits) == len(input_ids), "the attack asks for other texts than when it was recorded"
         while time.perf_counter() < ready:
             pass
         return SequenceClassifierOutput(logits=logits)
 
 
 class BatchVictim(Victim):
-    """A victim of as many rows a forward pass as it is told, whatever its device; 0: as for anyone."""
+    """A victim with `rows_a_batch` rows in a forward pass on any device; 0: as many as usual."""
 
     def __init__(self, model: torch.nn.Module, like: Victim, device: torch.device, rows_a_batch: int) -> None:
         super().__init__(model, like.tokenizer, like.max_length, device, rows_a_batch)
 
 
 class Engine:
-    """What users of rosearch run, from a compiled plan on."""
+    """The engine as users of rosearch run it, from a compiled plan on."""
 
     def __init__(self, attack: PreparedAttack, places: Sequence[int], labels: Sequence[int]) -> None:
         self.attack = attack
-        self.places = places  # of the rows that are attacked, among those of the attack
+        self.places = places  # of the attacked rows among all rows of the attack
         self.labels = labels  # of all rows of the attack
 
     def run(self, victim: Victim) -> list[AttackedRow]:
@@ -118,7 +117,7 @@ class Engine:
 
 
 def forget_tokens() -> None:
-    """As if nothing had been tokenised in this process."""
+    """Forget everything that was tokenised in this process."""
     tokens._SHARED.clear()
 
 
@@ -132,28 +131,28 @@ class Tuned:
         assert engine.attack.plan is not None
         self.rows = [engine.attack.plan.rows[place] for place in engine.places]
         self.labels = [engine.labels[place] for place in engine.places]
-        self.question = Question(victim, lambda asked: victim.score(*asked), lambda: None)
+        self.wrapper = ModelWrapper(victim, lambda asked: victim.score(*asked), lambda: None)
         with library.quietly():
-            stock = build(engine.attack.recipe, self.question, engine.attack.resources, engine.attack.cache)
+            stock = build(engine.attack.recipe, self.wrapper, engine.attack.resources, engine.attack.cache)
             self.attack = planned_attack(library.loaded(), stock)
 
     def run(self) -> list[AttackedRow]:
         results = []
         with library.remembered_words(), library.kept_histories():
             for row, label in zip(self.rows, self.labels, strict=True):
-                self.question.forget()
+                self.wrapper.forget()
                 self.attack.transformation.row = row
                 result = self.attack.attack(attacked_text(library.loaded(), row.texts), label)
-                self.attack.clear_cache()  # TextAttack does not after a row that it skips
-                results.append(row_of(result, label, len(self.question.asked), None))
+                self.attack.clear_cache()  # TextAttack does not do it after a row that it skips
+                results.append(row_of(result, label, len(self.wrapper.asked), None))
         return results
 
 
 class Stock:
-    """What users of TextAttack run: its `Attacker` around its `HuggingFaceModelWrapper`, unchanged.
+    """TextAttack as its users run it: its `Attacker` around its `HuggingFaceModelWrapper`, unchanged.
 
-    The wrapper pads to the tokenizer's `model_max_length`. The attack draws candidates of its own where the recipe
-    draws any: the rows are the same, the queries nearly.
+    The wrapper pads to the tokenizer's `model_max_length`. Where a recipe draws
+    candidates at random, the attack draws its own: the rows are the same, the queries nearly.
     """
 
     def __init__(self, engine: Engine, victim: Victim, seed: int) -> None:
@@ -186,7 +185,7 @@ class Stock:
 
 
 def equal_rows(engine: Engine, mine: Sequence[AttackedRow], theirs: Sequence[AttackedRow]) -> int:
-    """Rows of which the engine and TextAttack say the same, as the contract test of the engine has it."""
+    """The number of rows with equal results of engine and TextAttack, equal as in the engine's contract test."""
     assert engine.attack.plan is not None
     rows = [engine.attack.plan.rows[place] for place in engine.places]
     return len(rows) - len(differences(mine, theirs, rows))

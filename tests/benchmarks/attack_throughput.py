@@ -1,4 +1,4 @@
-"""How much faster than TextAttack the engine attacks students, with the same results.
+"""The speed of the engine over that of TextAttack, on students, with the same results.
 
     python -m tests.benchmarks.attack_throughput --data-root DATA --resources FOLDER [--json]
 
@@ -6,15 +6,15 @@ SST-2's validation rows (DATA/glue/SST-2/dev.tsv), one thread, and in one proces
 
 - stock: TextAttack's `Attacker` around its `HuggingFaceModelWrapper`, on `--stock-rows` of the rows (it is slow),
   against the engine on those very rows;
-- tuned: sequential TextAttack with padding to the longest row of a batch, inference mode and a memory for words,
-  driven by the engine's plan, so that both ask the model the same; each row's result is compared with the engine's;
+- tuned: sequential TextAttack with padding to the longest row of a batch, inference mode and a memory for words, driven
+  by the engine's plan, so that both ask the model for the same texts. Each row's result is compared with the engine's;
 - a simulated device: recorded logits come back after `--wait-ms` a batch, 32 texts of TextAttack or 1024 of the engine;
-- the engine without a model: recorded logits come back at once, so all that is left is Python and tokenisation.
+- the engine without a model: recorded logits come back at once, which leaves Python and tokenisation.
 
-The plan is compiled before (`compile_seconds`), and its words are tokenised, both once for all students of a
-vocabulary. Whatever ends in `_cold` is of an engine that starts with nothing tokenised, as it does for the first
-student. `python_us_per_query` is of queries as TextAttack counts them, the largest over the attacks and over batches
-of 32 and 1024.
+The plan is compiled before (`compile_seconds`), and its words are tokenised: both once for all students of a
+vocabulary. A key that ends in `_cold` is that of an engine with nothing tokenised, as for the first student.
+`python_us_per_query` counts queries as TextAttack does; it is the largest over the attacks and over batches of 32 and
+1024.
 
 Ratios are of the clock's seconds within a repeat, medians over the repeats with quartiles. `stock_min`, `tuned_min` and
 `device_2ms_min` are the smallest ratio over the attacks for the student `headline`; every student's stand under
@@ -79,13 +79,13 @@ CPU = torch.device("cpu")
 CPU_ROWS, DEVICE_ROWS = 32, 1024  # texts a batch; TextAttack's are 32 everywhere
 
 Logits = list[torch.Tensor]  # of each batch, in the order of the calls
-# What readies a run, and gives the run itself: only that is timed.
+# Functions that prepare a run and return it; only the run itself is timed.
 Runs = dict[str, Callable[[], Callable[[], Any]]]
 
 
 @dataclass(frozen=True)
 class Setting:
-    """How the benchmark is run."""
+    """The settings of a run of the benchmark."""
 
     rows: int
     stock_rows: int  # 0: without stock TextAttack
@@ -144,7 +144,7 @@ def measure(
 def _compare(attack: PreparedAttack, labels: Sequence[int], victim: Victim, setting: Setting) -> dict[str, Any]:
     """All rivals on one student and attack."""
     assert attack.plan is not None
-    # Rows that the engine cannot follow are attacked by TextAttack itself: there is nothing to compare.
+    # TextAttack itself attacks the rows that the engine cannot follow: there is nothing to compare.
     walked = [place for place, row in enumerate(attack.plan.rows) if not row.odd]
     engine = Engine(attack, walked, labels)
     with inference(victim.model, victim.device):
@@ -173,7 +173,7 @@ def _recorded(
 
 
 def _runs(engine: Engine, victim: Victim, setting: Setting, recorded: tuple[Logits, Logits, Logits]) -> Runs:
-    """All that is timed. `recorded`: logits of the engine in small and in large batches, and of TextAttack."""
+    """All timed runs. `recorded`: logits of the engine in small and in large batches, and of TextAttack."""
     small, large, sequential = recorded
     some = Engine(engine.attack, engine.places[: setting.stock_rows], engine.labels)
 
@@ -214,7 +214,7 @@ def _runs(engine: Engine, victim: Victim, setting: Setting, recorded: tuple[Logi
 
 
 def _repeat(runs: Runs, setting: Setting) -> dict[str, list[Timing]]:
-    """All runs, turn by turn, each repeat beginning with another; stock TextAttack sees to its gradients itself."""
+    """All runs, turn by turn, each repeat beginning with another; stock TextAttack switches gradients itself."""
     names = list(runs)
     seconds: dict[str, list[Timing]] = {name: [] for name in names}
     for repeat in range(setting.repeats):

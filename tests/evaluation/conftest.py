@@ -73,7 +73,7 @@ def victim(model: BertForSequenceClassification, tokenizer: PreTrainedTokenizerF
 
 @pytest.fixture
 def labels(victim: Victim, sentences: list[tuple[str, ...]]) -> np.ndarray:
-    """What the model says, but for every fourth row."""
+    """The model's predictions, but wrong ones for every fourth row."""
     with torch.inference_mode():
         right = victim([text for (text,) in sentences]).argmax(dim=1).numpy()
     return np.where(np.arange(len(right)) % 4 == 3, 1 - right, right).astype(np.int64)

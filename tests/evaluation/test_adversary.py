@@ -19,14 +19,14 @@ from rosearch.resources.resources import Resources
 def adversary(
     model: Any, tokenizer: Any, sentences: list[tuple[str, ...]], cache: Path, tmp_path: Path
 ) -> StudentAdversary:
-    """On sentences that the model has right, as far as it goes."""
+    """An adversary on sentences, most of which the model has right."""
     with inference(model, CPU):
         labels = Victim(model, tokenizer, 48, CPU)(sentences).argmax(dim=1).numpy()
     split = Split(tuple(sentences), labels)
     return StudentAdversary(split, split, tokenizer, 48, CPU, Resources(tmp_path), cache, seed=3, rows=8)
 
 
-def test_what_it_finds_breaks_the_student(adversary: StudentAdversary, model: Any, tokenizer: Any) -> None:
+def test_the_texts_that_it_finds_break_the_student(adversary: StudentAdversary, model: Any, tokenizer: Any) -> None:
     rows = np.array([5, 1, 9, 14, 3])
     found = adversary.find(model, rows, ["deepwordbug", "pruthi"], seed=1)
     assert found and {row for row, _ in found} <= set(rows.tolist())

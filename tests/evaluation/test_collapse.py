@@ -32,6 +32,6 @@ def test_a_good_classifier_and_rows_of_one_class_are_not_flagged() -> None:
 
 
 @pytest.mark.parametrize(("predictions", "labels"), [([], []), ([0, 1], [0]), ([0.5], [0]), ([0], [-1])])
-def test_what_is_no_class_is_refused(predictions: list[float], labels: list[int]) -> None:
+def test_values_that_are_no_classes_are_refused(predictions: list[float], labels: list[int]) -> None:
     with pytest.raises(ValueError, match=r"predictions|classes"):
         collapse(predictions, labels)

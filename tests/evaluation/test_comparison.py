@@ -33,7 +33,7 @@ def of_counts(both: int, only_a: int, only_b: int, neither: int) -> Comparison:
 
 @pytest.mark.parametrize(("only_a", "only_b"), [(0, 1), (5, 0), (6, 0), (3, 9), (40, 61), (700, 612)])
 def test_mcnemars_test_is_scipys_exact_binomial_test_of_the_discordant_rows(only_a: int, only_b: int) -> None:
-    # Of a fair coin both tails are the same, so that twice the smaller one is the whole p.
+    # Both tails of a fair coin are the same, so twice the smaller one is the whole p.
     tail = stats.binom.cdf(min(only_a, only_b), only_a + only_b, 0.5)
     assert mcnemar(only_a, only_b) == pytest.approx(min(1.0, 2 * tail))
     assert mcnemar(only_a, only_b) == pytest.approx(stats.binomtest(only_a, only_a + only_b).pvalue)
@@ -46,7 +46,7 @@ def test_no_discordant_row_tells_nothing() -> None:
 
 
 def score_statistic(only_a: int, only_b: int, n: int, difference: float) -> float:
-    """Of Tango's test, the nuisance found by maximising the likelihood of the three counts numerically."""
+    """Tango's nuisance parameter, found by maximising the likelihood of the three counts numerically."""
 
     def minus_log_likelihood(share_b: float) -> float:
         cells = share_b + difference, share_b, 1 - difference - 2 * share_b

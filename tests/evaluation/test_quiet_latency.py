@@ -29,7 +29,7 @@ def latency(low: float, median: float, high: float) -> Latency:
 
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch) -> list[Subject]:
-    """What was measured; nothing is."""
+    """The record of what was asked for; nothing is measured."""
     subjects: list[Subject] = []
 
     def measure(asked: Sequence[Subject], config: EfficiencyConfig, threads: int) -> list[tuple[Latency, ...]]:
@@ -140,7 +140,7 @@ class TestLatencyTable:
     def test_begins_again_where_a_model_that_it_has_takes_another_time_now(
         self, slower: float, kept: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The machine throttles, or has other neighbours: what was timed before compares with nothing from now on."""
+        """The machine throttles, or is shared with others: earlier times compare with nothing from now on."""
         speed, asked = [1.0], list[Genotype | None]()
 
         def measure(subjects: Sequence[Subject], config: EfficiencyConfig, threads: int) -> list[tuple[Latency, ...]]:

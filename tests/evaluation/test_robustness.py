@@ -346,7 +346,7 @@ def test_a_query_budget_is_kept_row_by_row(measure: Measure, sentences: Texts, l
 def test_single_swaps_are_measured_beside_the_attacks(measure: Measure, sentences: Texts, labels: Any) -> None:
     result = measure.suite(sentences, labels, "pruthi", single_swaps=("deepwordbug", "pruthi"))
     assert [swaps.attack for swaps in result.single_swaps] == ["deepwordbug", "pruthi"]
-    # Pruthi's attack is one swap: what survives it is right on every single swap.
+    # Pruthi's attack is one swap: a row that survives it is right on every single swap.
     assert result.single_swaps[1].worst == result.worst.under_attack
 
 

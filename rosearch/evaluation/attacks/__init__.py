@@ -1,1 +1,1 @@
-"""TextAttack behind one door: only `recipes` imports it, and only when an attack is opened."""
+"""Attacks on a classifier by TextAttack's recipes: run by an engine of our own, or by TextAttack itself."""

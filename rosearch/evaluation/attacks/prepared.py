@@ -1,6 +1,6 @@
-"""An attack that is ready for any number of models: a recipe, its rows, and the plan where it has one.
+"""An attack prepared for any number of models: a recipe, its rows, and its plan, if it has one.
 
-Rows of a plan go to the engine; rows that it cannot follow exactly, and recipes without a plan, go to the pool of
+Rows of a plan go to the engine. Rows that it cannot follow exactly, and recipes without a plan, go to the pool of
 unmodified TextAttack attacks.
 """
 
@@ -28,13 +28,13 @@ from rosearch.resources.resources import Resources
 
 @dataclass(frozen=True)
 class PreparedAttack:
-    """A recipe on fixed rows with a fixed seed. `key` is the same wherever the same candidates would be tried."""
+    """A recipe on fixed rows with a fixed seed. Equal keys mean that the same candidates would be tried."""
 
     recipe: Recipe
     texts: tuple[tuple[str, ...], ...]
     seed: int
     key: str
-    plan: Plan | None  # none: the recipe runs in the pool
+    plan: Plan | None  # None: the recipe runs in the pool
     form: Form | None
     resources: Resources
     cache: Path
@@ -47,10 +47,10 @@ class PreparedAttack:
         limits: Limits = NO_LIMITS,
         progress: Progress = silent,
     ) -> list[AttackedRow]:
-        """Attack the rows at `places` (all of them) and give what became of them, in that order.
+        """The outcomes of the rows at `places` (default: all), in that order.
 
-        `labels` are those of all rows. Call it inside `evaluation.quality.inference`. What an attack raises is its
-        row's outcome; what the model raises goes through.
+        `labels` are those of all rows. Call it inside `evaluation.quality.inference`. An error of the attack is its
+        row's outcome; an error of the model goes through.
         """
         places = range(len(self.texts)) if places is None else places
         walked = [place for place in places if self.plan is not None and not self.plan.rows[place].odd]
@@ -88,10 +88,10 @@ def prepare_attack(
     cache: Path,
     progress: Progress = silent,
 ) -> PreparedAttack:
-    """The attack that `name` stands for, on these rows; its plan is compiled where it is in no cache.
+    """The attack that `name` stands for, on these rows; its plan is compiled unless a cache has it.
 
-    Of `victim`, TextAttack looks at the class of the model only. Raises `BadInput` for an unknown name,
-    `MissingResource` for what is not there.
+    TextAttack looks at nothing of `victim` but the class of its model. Raises `BadInput` for an unknown name,
+    `MissingResource` where a resource is not there.
     """
     recipe = resolve(name, resources)
     rows = tuple(tuple(row) for row in texts)
@@ -122,17 +122,17 @@ def prepare_attack(
 
 
 _PREPARED: dict[str, PreparedAttack] = {}
-_KEPT = 8  # a suite is attacked again and again by the same worker
+_KEPT = 8  # attacks: a worker runs the same suite for one candidate after another
 
 
 def _fingerprint(recipe: Recipe, resources: Resources) -> str:
-    """What decides a recipe's candidates besides its name: the files behind it, and the code of TextAttack."""
+    """The files behind a recipe and the versions of its code: with its name, they decide its candidates."""
     files = resources.fingerprint(recipe.needs) if recipe.needs else ""
     return f"{files}\x1f{recipe.differs}\x1ftextattack {version('textattack')}\x1fnltk {version('nltk')}"
 
 
 def learn_plan(tokens: Tokens, plan: Plan) -> None:
-    """Tokenise all that the plan's first swaps are made of in one go, and try on all rows whether that is exact."""
+    """Tokenise the pieces of the plan's first swaps in one call, and check on all rows that this is exact."""
     if plan.key in tokens.plans:
         return
     tokens.plans.add(plan.key)

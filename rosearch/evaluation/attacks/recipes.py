@@ -1,9 +1,9 @@
-"""The attacks that can be named: TextAttack's own recipes, with local files in place of what they would download.
+"""The attacks that can be named: TextAttack's own recipes, with local files in place of downloads.
 
-Each is built by TextAttack's `build`; parts of it that need a download are swapped for stand-ins with the same
-arguments, so thresholds, metrics and windows stay the stock ones. What gives the same results keeps the stock name;
-a variant has its own and says in `differs` what differs. One table and the few builders that it names, in one file,
-so that all attacks can be read side by side.
+TextAttack's `build` makes each of them. Parts that need a download are swapped for stand-ins with the same arguments,
+so thresholds, metrics and window sizes stay the stock ones. A recipe with the same results keeps the stock name; a
+variant has a name of its own, and `differs` tells how it differs. The file is longer than others because one table and
+the few builders that it names stand together: all attacks can be read side by side.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ class Recipe:
     """A named attack.
 
     `needs` are names of `Resources`. `build(textattack, resources, victim)` gives a `textattack.Attack`; call it
-    through `build` of this module. `differs` is "" for the stock recipe, else what differs from which.
-    `asks` is what it needs that cannot be supplied, "" where it runs; `note` is what its results do not mean.
+    through `build` of this module. `differs` tells the difference from a stock recipe, "" for the stock recipe itself.
+    `asks` names a part that cannot be supplied, "" where the recipe runs. `note` warns of a wrong reading of its
+    results.
     """
 
     name: str
@@ -43,7 +44,7 @@ class Recipe:
 
 
 def resolve(name: str, resources: Resources) -> Recipe:
-    """The recipe that `name` means with these resources: `pwws` and `leap` are their variants without WordNet 3.0.
+    """The recipe that `name` means with these resources. Without WordNet 3.0, `pwws` and `leap` mean their variants.
 
     Raises `BadInput` for an unknown name, and `MissingResource` where something is not there.
     """
@@ -66,8 +67,8 @@ def resolve(name: str, resources: Resources) -> Recipe:
 def build(recipe: Recipe, victim: Any, resources: Resources, cache: Path) -> Any:
     """The `textattack.Attack` of a recipe around a victim; quiet, offline.
 
-    TextAttack looks at the class of `victim.model` and calls the victim with texts. What it writes goes below
-    `cache`. Raises `MissingResource`, and `BadInput` where a resource cannot be read or the model does not do.
+    TextAttack looks at the class of `victim.model` and calls the victim with texts. Its files go below `cache`. Raises
+    `MissingResource`, and `BadInput` where a resource cannot be read or the model does not fit the recipe.
     """
     textattack = library.load(cache)
     with library.quietly():
@@ -75,7 +76,7 @@ def build(recipe: Recipe, victim: Any, resources: Resources, cache: Path) -> Any
 
 
 def _stock(name: str, **parts: Callable[[ModuleType, Resources, Any], Part]) -> Build:
-    """TextAttack's recipe class `name`, built with `parts` for the names that its module has imported."""
+    """A builder of TextAttack's recipe class `name`, with `parts` in place of names that its module has imported."""
 
     def made(textattack: ModuleType, resources: Resources, victim: Any) -> Any:
         recipe = getattr(textattack.attack_recipes, name)
@@ -90,7 +91,7 @@ def _stock(name: str, **parts: Callable[[ModuleType, Resources, Any], Part]) -> 
 
 
 def _synonym_swap(textattack: ModuleType, resources: Resources, victim: Any) -> Any:
-    """TextFooler's search and nothing of its constraints on meaning."""
+    """TextFooler's search without its constraints on meaning."""
     before = textattack.constraints.pre_transformation
     return textattack.Attack(
         textattack.goal_functions.UntargetedClassification(victim),

@@ -1,4 +1,4 @@
-"""What became of an attacked row, and the limits that it was attacked under."""
+"""The outcome of an attacked row, and the limits of its attack."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ Outcome = Literal["misclassified", "broken", "survived", "error", "out_of_querie
 
 @dataclass(frozen=True)
 class Limits:
-    """What one row may cost; None is no limit.
+    """The most that one row may cost; None is no limit.
 
-    `queries` is TextAttack's query budget: its results depend on nothing else. `seconds` is wall time, for
-    models that hang: what it stops depends on the machine.
+    `queries` is TextAttack's query budget, whose results are the same everywhere. `seconds` is wall time, for models
+    that hang; its results depend on the machine.
     """
 
     queries: int | None = None
@@ -25,12 +25,12 @@ NO_LIMITS = Limits()
 
 @dataclass(frozen=True)
 class AttackedRow:
-    """What became of one row.
+    """The outcome of one row.
 
-    A row that was misclassified before is not attacked: 1 query, nothing changed. `queries` are counted as
-    TextAttack does, with repeated texts, and `distinct` without them; `words` are all of the row's, over both
-    texts of a pair, and `changed` those that differ afterwards. `error` and `out_of_time` count as broken,
-    `out_of_queries` as survived: that is what a budget means.
+    A row that was misclassified before is not attacked: 1 query, nothing changed. `queries` counts as TextAttack does,
+    with repeated texts; `distinct` counts without them. `words` is the number of the row's words, over both texts of a
+    pair, and `changed` the number of those that differ afterwards. `error` and `out_of_time` count as broken,
+    `out_of_queries` as survived: that is the meaning of a budget.
     """
 
     outcome: Outcome
@@ -40,6 +40,6 @@ class AttackedRow:
     words: int
     changed: int
     score: float  # 1 - p(label) of `texts`
-    swaps: tuple[tuple[int, str], ...] = ()  # in their order: the word's index at that moment, what stands there now
-    similarity: float | None = None  # of what broke it, where the recipe has a sentence encoder
-    complaint: str = ""  # what the attack raised, for an `error`
+    swaps: tuple[tuple[int, str], ...] = ()  # in their order: the word's index at that moment, its new words
+    similarity: float | None = None  # of a broken row to its original, where the recipe has a sentence encoder
+    complaint: str = ""  # the exception of an `error`

@@ -1,4 +1,4 @@
-"""The model under attack: texts or token ids in, float32 logits out, in batches of rows of like length."""
+"""The model under attack: texts or token ids in, float32 logits out, in batches of rows of similar length."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ Logits = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 Ints = np.ndarray[tuple[int], np.dtype[Any]]
 Tokenised = tuple[Ints, Ints | None, Ints]  # token ids, types and lengths, as `Victim.tokenise` gives them
 
-# Rows a forward pass. A CPU core is bound by arithmetic from 8 rows on, and slower again where the rows leave its
-# cache; a GPU is bound by launches until it is full.
+# Rows in a forward pass. A CPU core is bound by arithmetic from 8 rows on, and slows down where the rows leave its
+# cache. A GPU is bound by launches until it is full.
 _ROWS = {"cpu": 32}
 _ROWS_ELSEWHERE = 1024
 
-# Tokens of padding that cost as much as one more forward pass: on a CPU some 2 ms, measured with 11 million parameters.
+# Tokens of padding that cost as much as one more forward pass: some 2 ms on a CPU, measured with 11 million parameters.
 _PADDING = {"cpu": 60}
 
 
 class Victim:
     """A classifier with its tokenizer, as attacks query it. Call it inside `evaluation.quality.inference`.
 
-    Texts are cut to `max_length` tokens. By default batches are of no more rows, and no more padding, than suits the
-    device; with `rows_a_batch` all but the last are of so many. `failure` is what the model itself raised, so that
-    nobody takes it for the attack's; `calls` counts forward passes, `rows` the rows in them.
+    Texts are cut to `max_length` tokens. By default a batch has no more rows and no more padding than suits the device;
+    with `rows_a_batch` all batches but the last have that many rows. `failure` is the error that the model itself
+    raised, so that nobody takes it for the attack's. `calls` counts forward passes, `rows` the rows in them.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Victim:
 
     @cached_property
     def vocabulary(self) -> str:
-        """32 hex digits of all that decides the tokenizer's ids."""
+        """32 hex digits of everything that decides the tokenizer's ids."""
         return tokenizer_fingerprint(self.tokenizer)
 
     def __call__(self, texts: Sequence[str] | Sequence[tuple[str, ...]]) -> torch.Tensor:
@@ -99,7 +99,7 @@ class Victim:
         return logits
 
     def one_pass(self, ids: Ints, types: Ints | None, lengths: Ints) -> Logits:
-        """As `score`, in one forward pass and whatever stands in for `score`."""
+        """As `score`, in one forward pass, even where a subclass has another `score`."""
         return self._forward(ids, types, _starts(lengths), lengths)
 
     def _forward(self, ids: Ints, types: Ints | None, starts: Ints, lengths: Ints) -> Logits:
@@ -129,9 +129,9 @@ class Victim:
 
 
 def _ends(lengths: Ints, most_rows: int, most_padding: float) -> list[int]:
-    """Where batches of rows (n,), the shortest first, end.
+    """The ends of batches of rows (n,), the shortest first.
 
-    A batch ends when it is full, or before a length to which its rows would have to be padded by too many tokens.
+    A batch ends when it is full, or before a length that would need too much padding of its rows.
     """
     ends = [0]
     values, firsts = np.unique(lengths, return_index=True)
@@ -143,5 +143,5 @@ def _ends(lengths: Ints, most_rows: int, most_padding: float) -> list[int]:
 
 
 def _starts(lengths: Ints) -> Ints:
-    """Where rows (n,) that stand one after the other begin."""
+    """The starts of rows (n,) that stand one after the other."""
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)[:-1]])

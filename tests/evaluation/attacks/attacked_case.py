@@ -1,4 +1,4 @@
-"""A compiled attack beside a model: what the engine makes of it, and what TextAttack does."""
+"""A compiled attack beside a model, run by the engine and by TextAttack."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rosearch.evaluation.attacks.stock.forms import Form, form_of
 
 
 class Case:
-    """The rows of a plan that the engine takes, with labels that are mostly what the model says."""
+    """The rows of a plan that the engine takes, mostly with the model's predictions as labels."""
 
     def __init__(
         self, textattack: ModuleType, attack: Any, name: str, texts: Rows, victim: SteadyVictim, cache: Path

@@ -1,4 +1,4 @@
-"""Texts to attack: reviews of the generated task, and what no clean data set prepares an attack for."""
+"""Texts to attack: reviews of the generated task, and texts of a kind that no clean data set has."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def textattack(cache: Path) -> ModuleType:
 
 @pytest.fixture(scope="session")
 def victims() -> Victims:
-    """A decisive model of each vocabulary, as undecided between its three classes as can be."""
+    """A decisive model for each vocabulary, whose three classes are about equally frequent."""
     made: dict[str, SteadyVictim] = {}
     corpus = [text for row in [*single_rows(120), *pair_rows(60)] for text in row]
 

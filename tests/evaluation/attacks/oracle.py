@@ -20,7 +20,7 @@ SCORE = 2e-5
 
 
 class SteadyVictim(Victim):
-    """A victim that gives equal token ids the very same logits, whatever stands beside them in a batch."""
+    """A victim that gives equal token ids the very same logits in any batch."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -56,7 +56,7 @@ class _Asked:
 
 
 def planned_attack(textattack: Any, attack: Any) -> Any:
-    """The same goal, constraints and search, but candidates of a plan: whatever was random is drawn."""
+    """The same goal, constraints and search with the candidates of a plan, so that nothing is random any more."""
     constraints = [*attack.constraints, *attack.pre_transformation_constraints]
     return textattack.Attack(attack.goal_function, constraints, _planned_swap(textattack)(), attack.search_method)
 
@@ -69,7 +69,7 @@ def stock_rows(
     labels: Sequence[int],
     limits: Limits = NO_LIMITS,
 ) -> list[AttackedRow]:
-    """What TextAttack makes of planned rows, one after the other."""
+    """The outcomes of planned rows under TextAttack, one after the other."""
     planned = planned_attack(textattack, attack)
 
     def prepare(row: PlanRow) -> None:
@@ -81,7 +81,7 @@ def stock_rows(
 def untouched_rows(
     textattack: Any, attack: Any, rows: Sequence[PlanRow], victim: Victim, labels: Sequence[int]
 ) -> list[AttackedRow]:
-    """What the very recipe makes of the rows' texts, no plan in sight: for recipes that draw nothing."""
+    """The outcomes of the rows' texts under the recipe itself, without a plan: for recipes that draw nothing."""
     return _run(textattack, attack, rows, victim, labels, NO_LIMITS, lambda row: None)
 
 

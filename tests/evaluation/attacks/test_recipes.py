@@ -16,7 +16,8 @@ from transformers import BertConfig, BertForMaskedLM, BertTokenizerFast
 from rosearch.errors import BadInput, MissingResource
 from rosearch.evaluation.attacks.recipes import RECIPES, Recipe, build, resolve
 from rosearch.evaluation.attacks.result import AttackedRow
-from rosearch.evaluation.attacks.stock import library, question, stand_ins
+from rosearch.evaluation.attacks.stock import library, stand_ins
+from rosearch.evaluation.attacks.stock import wrapper as wrappers
 from rosearch.evaluation.attacks.stock.pool import Job, run_pool
 from rosearch.evaluation.attacks.victim import Victim
 from rosearch.resources.resources import Resources
@@ -70,7 +71,7 @@ class ToyEncoder:
 
 
 class ToyResources(Resources):
-    """Everything that recipes ask for, but for what is in `missing`."""
+    """Everything that recipes ask for, except the resources in `missing`."""
 
     def __init__(self, folder: Path, missing: Sequence[str] = ()) -> None:
         super().__init__(folder)
@@ -367,16 +368,16 @@ def test_gradients_and_tokens_are_those_of_textattacks_wrapper_without_dropout(
         text = row[0] if len(row) == 1 else row
         reference = wrapper.get_grad(text)
         with torch.inference_mode():
-            made = question.input_gradient(victim, text)
+            made = wrappers.input_gradient(victim, text)
         length = len(made["gradient"])
         assert made["ids"].tolist()[0] == reference["ids"].tolist()[0][:length]
         # The wrapper pads: its sums are taken in another order.
         np.testing.assert_allclose(made["gradient"], reference["gradient"][:length], rtol=1e-5, atol=1e-6)
         for strip in (True, False):
-            assert question.tokens(victim, text, strip) == wrapper.tokenize([text], strip_prefix=strip)[0]
+            assert wrappers.tokens(victim, text, strip) == wrapper.tokenize([text], strip_prefix=strip)[0]
     victim.model.zero_grad()
     with torch.inference_mode():
-        question.input_gradient(victim, "a good film")
+        wrappers.input_gradient(victim, "a good film")
     assert all(weight.grad is None for weight in victim.model.parameters())
 
 
@@ -451,7 +452,7 @@ def _environment(hash_seed: str) -> dict[str, str]:
 
 @pytest.fixture
 def stock_stopwords(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """NLTK's own reader, over the same list: what TextAttack finds without us."""
+    """NLTK's own reader over the same list, as TextAttack finds it without us."""
     library.load(cache)
     import logging
 

@@ -1,4 +1,4 @@
-"""How the model under attack is asked: in which batches, and with what padding."""
+"""The batches and the padding with which the model under attack is asked."""
 
 from __future__ import annotations
 

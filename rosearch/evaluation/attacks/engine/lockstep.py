@@ -1,7 +1,7 @@
 """The engine: all rows of a plan attacked in lockstep, each round one set of batches. Own code, TextAttack's results.
 
-TextAttack attacks one row at a time, and asks its model for a handful of texts at each step. Here every row is a
-search that waits for answers (`searches`); whenever all of them wait, their questions go to the model together.
+TextAttack attacks one row at a time and asks its model for a handful of texts at each step. Here every row is a search
+that waits for answers (`searches`). Whenever all of them wait, their questions go to the model together.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from rosearch.evaluation.attacks.engine.plan import PlanRow
-from rosearch.evaluation.attacks.engine.searches import Answers, Encode, Found, Question, search
+from rosearch.evaluation.attacks.engine.searches import Answers, Embed, Found, Question, search
 from rosearch.evaluation.attacks.engine.tokens import Ids, Tokens, from_bytes
 from rosearch.evaluation.attacks.engine.walk import Query, Walk
 from rosearch.evaluation.attacks.passes.lean import lean_passes
@@ -31,7 +31,7 @@ _IN_FLIGHT = 512  # rows at once: bounds memory; results do not depend on it
 
 @dataclass
 class _Lane:
-    """One row in flight. `known` and `known_ids` are what it has been told already, by text and by ids."""
+    """One row in flight. `known` and `known_ids` are the answers that it has got, by text and by ids."""
 
     row: PlanRow
     label: int
@@ -56,7 +56,7 @@ def run_engine(
 ) -> list[AttackedRow]:
     """Attack rows that are not `odd`, in their order. Call it inside `evaluation.quality.inference`.
 
-    What the search of a row raises is that row's `error`; what the model raises goes through.
+    An error of a row's search is that row's `error`; an error of the model goes through.
     """
     lanes = [
         _Lane(row, label, search(row, form, tokens, limits.queries)) for row, label in zip(rows, labels, strict=True)
@@ -75,14 +75,14 @@ def _walk(
     in_flight: int,
     progress: Progress,
 ) -> None:
-    """All searches to their ends, `in_flight` at once."""
+    """Run all searches to their ends, `in_flight` at once."""
     waiting, live, done = deque(lanes), list[_Lane](), 0
     while live or waiting:
         while waiting and len(live) < in_flight:
             live.append(waiting.popleft())
             _advance(live[-1], None, limits)
         start = time.perf_counter()
-        _encode(live, form, limits)
+        _embed(live, form, limits)
         asked = [lane for lane in live if lane.result is None]
         fresh = _score(asked, tokens, victim)
         share = (time.perf_counter() - start) / max(1, sum(fresh))
@@ -116,12 +116,12 @@ def _fail(lane: _Lane, error: Exception) -> None:
     lane.result = _unfinished(lane, "error", f"{type(error).__name__}: {error}")
 
 
-def _encode(live: Iterable[_Lane], form: Form, limits: Limits) -> None:
-    """Answer questions for embeddings, jointly, until every search asks the model or has ended."""
-    while lanes := [lane for lane in live if lane.result is None and isinstance(lane.question, Encode)]:
-        questions = [lane.question.texts for lane in lanes if isinstance(lane.question, Encode)]
-        with suppress(Exception):  # whose text raises shows below, one row at a time
-            form.encoder.encode([text for texts in questions for text in texts])  # it remembers them
+def _embed(live: Iterable[_Lane], form: Form, limits: Limits) -> None:
+    """Answer questions for embeddings together, until every search asks the model or has ended."""
+    while lanes := [lane for lane in live if lane.result is None and isinstance(lane.question, Embed)]:
+        questions = [lane.question.texts for lane in lanes if isinstance(lane.question, Embed)]
+        with suppress(Exception):  # the loop below finds the row whose text raises
+            form.encoder.encode([text for texts in questions for text in texts])  # it remembers all embeddings
         for lane, texts in zip(lanes, questions, strict=True):
             try:
                 embeddings = torch.as_tensor(form.encoder.encode(texts))
@@ -134,7 +134,7 @@ def _encode(live: Iterable[_Lane], form: Form, limits: Limits) -> None:
 
 
 def _score(lanes: Sequence[_Lane], tokens: Tokens, victim: Victim) -> list[int]:
-    """Put to the model what no lane knows yet, all in one go; how many texts were new, by lane."""
+    """Score all texts that no lane knows yet together; gives the number of new texts by lane."""
     new = _New([], [], [], [])
     fresh = []
     for lane in lanes:
@@ -143,7 +143,7 @@ def _score(lanes: Sequence[_Lane], tokens: Tokens, victim: Victim) -> list[int]:
             _collect(lane, tokens, new)
         except MemoryError:
             raise
-        except Exception as error:  # of the tokenizer
+        except Exception as error:  # the tokenizer's
             _fail(lane, error)
         fresh.append(len(new.ids) - before)
     if new.ids:
@@ -154,7 +154,7 @@ def _score(lanes: Sequence[_Lane], tokens: Tokens, victim: Victim) -> list[int]:
 
 
 class _New(NamedTuple):
-    """Texts to score, in one order: whose, which, and their ids; `again` are other texts of the same ids."""
+    """Texts to score, in one order: lane and text, ids, tails; `again` are other texts with the same ids."""
 
     asked: list[tuple[_Lane, str]]
     ids: list[Ids]
@@ -163,7 +163,7 @@ class _New(NamedTuple):
 
 
 def _collect(lane: _Lane, tokens: Tokens, new: _New) -> None:
-    """What a lane asks and does not know, text by text and then ids by ids."""
+    """Add the texts that a lane asks for and does not know, neither by text nor by ids."""
     pending: set[Ids] = set()
     for query in lane.question or ():
         assert isinstance(query, Query)
@@ -171,7 +171,7 @@ def _collect(lane: _Lane, tokens: Tokens, new: _New) -> None:
         if query.text in lane.known:
             continue
         ids, tail = query.token_ids(tokens)
-        lane.known[query.text] = (0.0, False)  # its place is kept: a question may hold a text twice
+        lane.known[query.text] = (0.0, False)  # a place-holder: a question may hold a text twice
         if ids in lane.known_ids:
             lane.known[query.text] = lane.known_ids[ids]
         elif ids in pending:
@@ -233,7 +233,7 @@ def _changed(walk: Walk) -> int:
 
 
 def _unfinished(lane: _Lane, outcome: Outcome, complaint: str) -> AttackedRow:
-    """The row as it was; one that the model had wrong to begin with is that, whatever came after."""
+    """The row as it was; a row that was misclassified to begin with stays so, whatever came after."""
     row, distinct = lane.row, len(lane.known)
     score, flipped = lane.known.get("\n".join(row.texts), (0.0, False))
     kind: Outcome = "misclassified" if flipped else outcome

@@ -1,9 +1,9 @@
-"""A frozen plan of an attack: all that TextAttack computes and no student has a say in, computed once.
+"""A frozen plan of an attack: all computations of TextAttack that do not depend on the student, done once.
 
-For swaps of single words whose candidates depend on the word alone, and never touch a word twice, these are: the
-words, which of them may change and in which order TextAttack holds them, the texts with one word left out, and each
-word's candidates after all constraints that compare with the original. Only the path (which swaps are taken)
-depends on the student. TextAttack's own code compiles the plan; `engine` walks it for any number of students.
+A plan covers swaps of single words whose candidates depend on the word alone and that never touch a word twice. It
+holds the words, those that may change in TextAttack's order, the texts with one word left out, and each word's
+candidates after all constraints that compare with the original. Only the path (the swaps that are taken) depends on
+the student. TextAttack's own code compiles the plan; `lockstep` walks it for any number of students.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ class PlanRow:
 
     texts: tuple[str, ...]
     words: tuple[str, ...]
-    starts: tuple[int, ...]  # of each word, in characters of the joined text
+    starts: tuple[int, ...]  # of each word, as an offset in the joined text
     order: tuple[int, ...]  # the words that may change, as TextAttack lists them (a set's order)
     left_out: tuple[tuple[str, ...], ...]  # the row without each word of `order`, or with "[UNK]" in its place
     candidates: tuple[tuple[str, ...], ...]  # of each word, sorted as TextAttack sorts the texts they make
-    unsorted: tuple[int, ...]  # words whose candidates other swaps can bring into another order
-    parts: dict[str, tuple[str, ...]]  # the words of those candidates that are not one word, as it splits them
+    unsorted: tuple[int, ...]  # words whose candidates can change their order through other swaps
+    parts: dict[str, tuple[str, ...]]  # words of the candidates that TextAttack does not split into themselves
     firsts: tuple[tuple[int, int], ...] = ()  # `single` only: (word, candidate) of all first steps, in order
-    odd: str = ""  # why the engine cannot follow TextAttack here; such a row is left to TextAttack itself
+    odd: str = ""  # the reason why the engine leaves this row to TextAttack itself
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The rows of one recipe and seed. `key` is 32 hex digits of all that they were compiled from."""
+    """The rows of one recipe and seed. `key` is 32 hex digits of everything that they were compiled from."""
 
     key: str
     recipe: str
@@ -66,11 +66,11 @@ def compile_plan(
     cache: Path,
     progress: Progress = silent,
 ) -> Plan:
-    """The plan of rows of one or two texts, from `cache/plans/KEY.json` where it was compiled before.
+    """The plan of rows of one or two texts, from `cache/plans/KEY.json` if it was compiled before.
 
-    `attack` is an attack of the module `textattack`, `form` what `form_of` says of it, `fingerprint` what
-    identifies the resources behind it. What is drawn for a row depends on the seed, the recipe and the row alone.
-    Safe against other processes that compile the same and against being killed half-way.
+    `attack` is an attack of the module `textattack`, `form` its form by `form_of`, `fingerprint` identifies the
+    resources behind it. Random numbers for a row depend on the seed, the recipe and the row alone. Other processes may
+    compile the same plan, and a process may be killed half-way.
     """
     key = plan_key(recipe, texts, seed, fingerprint)
 
@@ -88,7 +88,7 @@ def compile_plan(
 
 
 def plan_key(recipe: str, texts: Sequence[tuple[str, ...]], seed: int, fingerprint: str) -> str:
-    """32 hex digits of what an attack on these rows depends on, but for the model."""
+    """32 hex digits of everything but the model that an attack on these rows depends on."""
     content = json.dumps([_FORMAT, recipe, seed, fingerprint, [list(row) for row in texts]])
     return content_key([content])
 
@@ -97,7 +97,7 @@ _ROWS: TypeAdapter[tuple[PlanRow, ...]] = TypeAdapter(tuple[PlanRow, ...])
 
 
 def _read(path: Path, texts: Sequence[tuple[str, ...]]) -> tuple[PlanRow, ...] | None:
-    """The rows that were compiled before; None where it is absent or damaged."""
+    """The rows that were compiled before; None where the file is absent or damaged."""
     try:
         rows = _ROWS.validate_json(path.read_bytes())
     except (OSError, ValidationError):
@@ -105,7 +105,7 @@ def _read(path: Path, texts: Sequence[tuple[str, ...]]) -> tuple[PlanRow, ...] |
     return rows if [row.texts for row in rows] == [tuple(row) for row in texts] else None
 
 
-_CHINESE = re.compile("[\u4e00-\u9fff]")  # what makes words_from_text ask jieba
+_CHINESE = re.compile("[\u4e00-\u9fff]")  # characters for which words_from_text asks jieba
 
 
 class _Odd(Exception):  # noqa: N818 (no error: a row that is left to TextAttack)
@@ -120,13 +120,13 @@ def _compile_row(textattack: Any, attack: Any, form: Form, texts: tuple[str, ...
         raise
     except _Odd as odd:
         reason = str(odd)
-    except Exception as error:  # TextAttack will raise it again where the row is attacked, and it is recorded there
+    except Exception as error:  # TextAttack raises it again when the row is attacked; it is recorded there
         reason = f"{type(error).__name__}: {error}"
     return PlanRow(texts, (), (), (), (), (), (), {}, odd=reason or "unknown")
 
 
 class _Compiler:
-    """Compiles one row, and checks each assumption of the engine on what TextAttack really makes of each swap."""
+    """Compiles one row, and checks each assumption of the engine on TextAttack's own text of each swap."""
 
     def __init__(self, textattack: Any, attack: Any, form: Form, texts: tuple[str, ...]) -> None:
         self.attack = attack
@@ -180,7 +180,7 @@ class _Compiler:
         return candidates, [(index, place) for _, index, place in firsts]
 
     def _checked(self, index: int, swapped: Any) -> str:
-        """The candidate that made this text, which must differ from the original at its word only."""
+        """The candidate that made this text; the text must differ from the original at its word only."""
         start, word = self.starts[index], self.words[index]
         after = self.joined[start + len(word) :]
         text: str = swapped.text
@@ -208,10 +208,10 @@ class _Compiler:
         return candidate
 
     def _unsorted(self, index: int, candidates: Sequence[str]) -> bool:
-        """Whether the rest of the text has a say in how these are sorted.
+        """True where the order of these candidates depends on the rest of the text.
 
-        TextAttack sorts whole texts: where one candidate begins another, what comes next may decide. The
-        character after a word is no part of any word, so it stays what it is.
+        TextAttack sorts whole texts: where one candidate begins another, the following text may decide. The character
+        after a word is part of no word, so it never changes.
         """
         end = self.starts[index] + len(self.words[index])
         following = self.joined[end : end + 1]
@@ -224,7 +224,7 @@ class _Compiler:
 
 
 def _starts(words: Sequence[str], joined: str) -> Iterator[int]:
-    """Where each word stands, found as TextAttack finds it: the next place where its letters occur."""
+    """The start of each word, found as TextAttack finds it: at the next place where its letters occur."""
     at = 0
     for word in words:
         start = joined.find(word, at)

@@ -1,8 +1,8 @@
-"""TextAttack's searches over a compiled plan, one row at a time, as generators: they yield what they want to know.
+"""TextAttack's searches over a compiled plan, one row at a time, as generators that yield their questions.
 
-`engine` runs many of them side by side and answers their questions in joint batches. Each search asks for the same
-texts in the same order as TextAttack, ties and counts included; the line of TextAttack 0.3.11 that a statement
-follows is in `search_methods/greedy_word_swap_wir.py`, `beam_search.py` and `goal_functions/goal_function.py`.
+`lockstep` runs many of them side by side and answers their questions in joint batches. Each search asks for the same
+texts in the same order as TextAttack, ties and counts included. It follows, line by line, TextAttack 0.3.11's
+`search_methods/greedy_word_swap_wir.py`, `beam_search.py` and `goal_functions/goal_function.py`.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ Scores = np.ndarray[tuple[int], np.dtype[np.float32]]
 
 
 class Answers(NamedTuple):
-    """Of n queries: 1 - p(label), and whether another class is predicted."""
+    """Answers to n queries: 1 - p(label), and True where another class is predicted."""
 
     scores: Scores
     flipped: Sequence[bool]
 
 
-class Encode(NamedTuple):
+class Embed(NamedTuple):
     """Texts whose sentence embeddings (n, width) are wanted."""
 
     texts: list[str]
 
 
-Question = list[Query] | Encode
+Question = list[Query] | Embed
 Asking = Generator[Question, Any, Any]
 
 
 @dataclass(frozen=True)
 class Found:
-    """Where a search ended. `walk` holds the final text."""
+    """The end of a search. `walk` holds the final text."""
 
     walk: Walk
     score: float
@@ -54,7 +54,7 @@ class Found:
 
 
 class _Budget:
-    """Counts queries as TextAttack does, and cuts what is over the budget."""
+    """Counts queries as TextAttack does, and drops those over the budget."""
 
     def __init__(self, most: int | None) -> None:
         self.most = most
@@ -74,7 +74,7 @@ class _Budget:
 
 
 def search(row: PlanRow, form: Form, tokens: Tokens, budget: int | None) -> Generator[Question, Any, Found]:
-    """The whole attack on one row; where the first answer is flipped, the row was misclassified."""
+    """The whole attack on one row; if the first answer is flipped, the row was misclassified."""
     walk, spent = Walk(row, tokens), _Budget(budget)
     first = yield from spent.ask([walk.of_columns(row.texts)])
     score, flipped = float(first.scores[0]), bool(first.flipped[0])
@@ -86,7 +86,7 @@ def search(row: PlanRow, form: Form, tokens: Tokens, budget: int | None) -> Gene
 
 
 def _single(walk: Walk, form: Form, spent: _Budget, start: Found) -> Generator[Question, Any, Found]:
-    """Every allowed swap once; the best is taken, whether it helps or not, as a beam of one takes it."""
+    """Ask for every allowed swap once; take the best, whether it helps or not, as a beam of one does."""
     row = walk.row
     if not row.firsts or spent.over():
         return start
@@ -100,7 +100,7 @@ def _single(walk: Walk, form: Form, spent: _Budget, start: Found) -> Generator[Q
 
 
 def _greedy(walk: Walk, form: Form, spent: _Budget, start: Found) -> Generator[Question, Any, Found]:
-    """GreedyWordSwapWIR: the most important word first, its best swap kept where it raises the score."""
+    """GreedyWordSwapWIR: the most important word first; its best swap is kept if it raises the score."""
     order = yield from _ranked(walk, form, spent)
     limits = _Limits(walk, form)
     score = start.score
@@ -127,7 +127,7 @@ def _greedy(walk: Walk, form: Form, spent: _Budget, start: Found) -> Generator[Q
 
 
 def _most_similar(answers: Answers, similarities: np.ndarray[Any, Any] | None) -> int:
-    """Of the swaps that flip the class, down to the first that does not, the one nearest in meaning."""
+    """The nearest in meaning of the swaps that flip the class, by score down to the first that does not flip it."""
     best = int(answers.scores.argmax())
     if similarities is None:
         return best
@@ -149,7 +149,7 @@ def _ranked(walk: Walk, form: Form, spent: _Budget) -> Generator[Question, Any, 
     if form.search == "weighted-saliency":
         saliency = torch.softmax(torch.from_numpy(answers.scores), dim=0).numpy()
         importance = saliency * np.array((yield from _best_swaps(walk, form, spent, len(saliency))))
-    # Not a stable sort, and of these very types: how ties fall must be as in TextAttack.
+    # Not a stable sort, and of these very types: ties must fall as in TextAttack.
     return [int(word) for word in order[(-importance).argsort()]]
 
 
@@ -159,7 +159,7 @@ def _best_swaps(walk: Walk, form: Form, spent: _Budget, count: int) -> Generator
     allowed = []
     for word in walk.row.order:
         allowed.append((yield from limits.allowed(word)))
-    # TextAttack asks word by word; asked at once, the texts, their number and the cut by the budget are the same.
+    # TextAttack asks word by word. Asked at once, the texts, their number and the cut by the budget are the same.
     queries = [
         walk.query(word, candidate)
         for word, candidates in zip(walk.row.order, allowed, strict=True)
@@ -188,14 +188,14 @@ _NONE = _Candidates(())
 
 
 class _Limits:
-    """The candidates that the constraints on the path leave, and what these must remember of it."""
+    """The constraints on the path: the candidates that they allow, and their memory of the path."""
 
     def __init__(self, walk: Walk, form: Form) -> None:
         self.walk = walk
         self.form = form
         self.original = "\n".join(walk.row.texts)
         self.limited = any(limit is not None for limit in (form.most_words, form.most_share, form.edits))
-        self.edits = 0  # at most so many: the sum over the swaps
+        self.edits = 0  # the sum over the swaps; the true distance is at most this
 
     def allowed(self, slot: int) -> Generator[Question, Any, _Candidates]:
         walk = self.walk
@@ -221,7 +221,7 @@ class _Limits:
     def _few_edits(self, slot: int, candidate: str) -> bool:
         if self.form.edits is None:
             return True
-        # The sum of what each swap costs is never below the distance of the texts, and is cheap.
+        # The sum of the swaps' distances is cheap, and never below the distance of the texts.
         if self.edits + distance(self.walk.words[slot], candidate) <= self.form.edits:
             return True
         text = self.walk.swapped(self.walk.slots[slot], candidate)
@@ -250,12 +250,12 @@ class _Limits:
         starting, swapped, short = [], [], []
         for candidate in words:
             after = SplitText(walk.swapped(walk.slots[slot], candidate), self._words_with(slot, candidate))
-            # TextAttack takes whatever its set of changed indices gives first.
+            # TextAttack takes the index that its set of changed ones gives first.
             changed = next(iter({slot + part for part in range(len(walk.parts(candidate)))}))
             starting.append(words_around(before, changed, encoder.window_size))
             swapped.append(words_around(after, changed, encoder.window_size))
             short.append(encoder.skip_text_shorter_than_window and len(after.words) < encoder.window_size)
-        embeddings = yield Encode(starting + swapped)
+        embeddings = yield Embed(starting + swapped)
         scores = encoder.sim_metric(embeddings[: len(words)], embeddings[len(words) :])
         scores[torch.tensor(short)] = 1
         values: np.ndarray[Any, Any] = scores.cpu().numpy()

@@ -1,7 +1,7 @@
-"""How near a model is to breaking, without any search: every single swap of a plan, in one fixed set of batches.
+"""The distance of a model from breaking, without a search: every single swap of a plan, in one fixed set of batches.
 
-The texts are the same for every model of a vocabulary, and no answer decides which text comes next. Where accuracy
-under attack is near its floor for all students, this still tells them apart.
+The texts are the same for every model of a vocabulary; no answer decides the next text. This still tells students apart
+where accuracy under attack is near its floor for all of them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Margins = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 @dataclass(frozen=True, eq=False)
 class _Swaps:
-    """All texts as token ids, one after the other; of each, its row."""
+    """All texts as token ids, one after the other, and the row of each text."""
 
     ids: Ints
     types: Ints | None
@@ -36,7 +36,7 @@ class _Swaps:
 
 
 def measure_single_swaps(attack: PreparedAttack, victim: Victim, labels: Sequence[int]) -> SingleSwaps:
-    """The worst case over all single swaps of an attack's plan; call it inside `evaluation.quality.inference`.
+    """The worst case over all single swaps of an attack's plan. Call it inside `evaluation.quality.inference`.
 
     Raises as `single_swap_margins` does.
     """
@@ -53,11 +53,11 @@ def measure_single_swaps(attack: PreparedAttack, victim: Victim, labels: Sequenc
 
 
 def single_swap_margins(attack: PreparedAttack, victim: Victim, labels: Sequence[int]) -> tuple[Margins, Ints]:
-    """Each row's smallest margin (rows,), and how many of its texts were scored (rows,).
+    """Each row's smallest margin (rows,), and the number of its texts that were scored (rows,).
 
-    The margin of a text is logit(true) - largest other logit, clipped to -4..4. Rows that have no plan (`odd`)
-    count with their original text alone. Raises `BadInput` where the attack has no plan, or a constraint that
-    depends on a sentence encoder.
+    The margin of a text is logit(true) - largest other logit, clipped to -4..4 (`LARGEST_MARGIN`). Rows without a plan
+    (`odd`) count with their original text alone. Raises `BadInput` where the attack has no plan, or a constraint by a
+    sentence encoder.
     """
     if attack.plan is None or attack.form is None or attack.form.encoder is not None:
         expected = "an attack whose candidates depend on the word alone, such as deepwordbug or synonym-swap"
@@ -75,7 +75,7 @@ def single_swap_margins(attack: PreparedAttack, victim: Victim, labels: Sequence
 
 
 def _swaps(attack: PreparedAttack, tokens: Tokens) -> _Swaps:
-    """The originals and all swaps of them, texts of equal ids once a row."""
+    """The originals and all their swaps; texts with equal ids count once a row."""
     assert attack.plan is not None
     learn_plan(tokens, attack.plan)
     ids: list[Ids] = []

@@ -1,8 +1,8 @@
 """Token ids of texts that are put together from pieces: a space and what follows it.
 
-WordPiece, byte-level BPE and SentencePiece all cut texts at spaces before anything else, so that a text's ids are
-those of its pieces, one after the other, and only the piece that a swap changes is new. Whether that holds is asked
-of the tokenizer itself; where it does not, texts are tokenised whole.
+WordPiece, byte-level BPE and SentencePiece all cut texts at spaces before anything else. A text's ids are then those of
+its pieces, one after the other, and a swap makes one new piece only. The tokenizer itself is asked if that holds; where
+it does not, texts are tokenised whole.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import numpy as np
 
 from rosearch.evaluation.attacks.victim import Ints, Victim
 
-Ids = bytes  # of token ids, `WIDTH` bytes each: bytes are cut, joined and compared many times faster than small arrays
+Ids = bytes  # token ids, `WIDTH` bytes each: bytes are cut, joined and compared many times faster than small arrays
 WIDTH = 8
 
-# Before a space that ends a word. Other white space is a space to some tokenizers, and nothing or a character like
-# any to others; and some make one space of several: such a run stays in one piece.
+# The place before a space that ends a word. Tokenizers differ in their treatment of other white space, and some make
+# one space of several: such a run stays in one piece.
 _CUT = re.compile(r"(?<=\S)(?= )")
-_REMEMBERED = 2**20  # pieces; with their ids some 200 MB, more than any plan has
+_REMEMBERED = 2**20  # pieces, some 200 MB with their ids: more than any plan has
 _REMEMBERED_ROWS = 2**17  # rows, whole and with a word left out
 
 
@@ -32,32 +32,32 @@ def to_bytes(ids: Sequence[int]) -> Ids:
 
 
 def from_bytes(rows: Sequence[Ids]) -> tuple[Ints, Ints]:
-    """The token ids (tokens,) of rows that stand one after the other, and how many each has (rows,)."""
+    """The token ids (tokens,) of all rows, one after the other, and the length of each row (rows,)."""
     lengths = np.fromiter(map(len, rows), np.int64, len(rows)) // WIDTH
     return np.frombuffer(b"".join(rows), np.int64), lengths
 
 
 def pieces_of(text: str) -> list[str]:
-    """The text in pieces; joined they are the text again."""
+    """The pieces of a text; joined, they are the text again."""
     return _CUT.split(text) if text else []
 
 
 class Tokens:
-    """A tokenizer with a memory for pieces. One for all students of a vocabulary.
+    """A tokenizer with a memory for pieces, one for all students of a vocabulary.
 
-    `exact` is whether ids put together from pieces are the tokenizer's own, token types included, as far as
-    `agree` has seen.
+    `exact` is True while ids put together from pieces are the tokenizer's own, token types included, as far as `agree`
+    has checked.
     """
 
     def __init__(self, tokenizer: Any, max_length: int) -> None:
         self.tokenizer = tokenizer
         self.max_length = max_length
         self.takes_types = "token_type_ids" in tokenizer.model_input_names
-        self.exact = getattr(tokenizer, "truncation_side", "right") == "right"  # else `cut` would be wrong
-        self.plans: set[str] = set()  # those whose pieces were learnt and compared
+        self.exact = getattr(tokenizer, "truncation_side", "right") == "right"  # otherwise `cut` would be wrong
+        self.plans: set[str] = set()  # keys of plans whose pieces were learnt and compared
         self._rows: dict[tuple[str, ...], tuple[Ids, int]] = {}
         self._memory: dict[str, Ids] = {}
-        # What stands around one text, and before, between and after two.
+        # The special tokens around one text, and before, between and after two.
         self.single = _frame(tokenizer, 1)
         self.pair = _frame(tokenizer, 2)
 
@@ -70,7 +70,7 @@ class Tokens:
         return found
 
     def learn(self, pieces: Iterable[str]) -> None:
-        """Tokenise all pieces that are not known yet in one call."""
+        """Tokenise the pieces that are not known yet, in one call."""
         if len(self._memory) > _REMEMBERED:
             self._memory.clear()
         unknown = [piece for piece in dict.fromkeys(pieces) if piece not in self._memory]
@@ -81,18 +81,18 @@ class Tokens:
             self._memory[piece] = to_bytes(ids)
 
     def cut(self, ids: Ids, frame: Sequence[Ids]) -> Ids:
-        """A single text's ids with frame, cut to `max_length` as the tokenizer cuts: from the end."""
+        """A single text's ids with its special tokens, cut to `max_length` as the tokenizer cuts: from the end."""
         longest = WIDTH * self.max_length
         return ids if len(ids) <= longest else ids[: longest - len(frame[-1])] + frame[-1]
 
     def whole(self, texts: tuple[str, ...]) -> tuple[Ids, int]:
-        """The ids of a row as the tokenizer itself makes them, and how many of them at the end have type 1."""
+        """The ids of a row as the tokenizer itself makes them, and the number of those at the end that have type 1."""
         return self.wholes([texts])[0]
 
     def wholes(self, rows: Sequence[tuple[str, ...]], cut: bool = True) -> list[tuple[Ids, int]]:
-        """The same of rows of equally many texts, in one call; uncut, they may be longer than the model reads."""
+        """As `whole`, for rows with equally many texts, in one call; uncut ones may be longer than the model reads."""
         made = self.tokenizer(
-            *map(list, zip(*rows, strict=True)),  # as lists: given alone, an empty second text is taken for none
+            *map(list, zip(*rows, strict=True)),  # lists: an empty second text given by itself is taken for none
             truncation=cut,
             max_length=self.max_length if cut else None,
             return_attention_mask=False,
@@ -103,9 +103,9 @@ class Tokens:
         return [(to_bytes(ids), tail) for ids, tail in zip(made["input_ids"], tails, strict=True)]
 
     def assembled(self, texts: tuple[str, ...]) -> tuple[Ids, int]:
-        """The same, put together from pieces; a pair that is too long is left to the tokenizer.
+        """As `whole`, put together from pieces; a pair that is too long is left to the tokenizer.
 
-        Remembered: every student is asked about the same rows, whole and with a word left out.
+        The result is remembered: every student is asked about the same rows, whole and with a word left out.
         """
         found = self._rows.get(texts)
         if found is None:
@@ -121,7 +121,7 @@ class Tokens:
         return (self.cut(ids, self.single), tail) if len(texts) == 1 else self.whole(texts)
 
     def _joined(self, texts: tuple[str, ...]) -> tuple[Ids, int]:
-        """Without a limit to their length."""
+        """The ids and the tail of a row, of any length."""
         frame = self.single if len(texts) == 1 else self.pair
         columns = [[self.of(piece) for piece in pieces_of(text)] for text in texts]
         parts = [frame[0], *columns[0], frame[1]]
@@ -132,9 +132,9 @@ class Tokens:
         return b"".join(parts), tail
 
     def agree(self, rows: Sequence[tuple[str, ...]]) -> bool:
-        """Compare assembled ids, whole and cut, with the tokenizer's own; False, for good, where one differs.
+        """Compare assembled ids, whole and cut, with the tokenizer's own; once they differ, `exact` stays False.
 
-        The rows have equally many texts.
+        The rows must have the same number of texts.
         """
         if rows and self.exact:
             ours = [made(texts) for made in (self._joined, self.assembled) for texts in rows]
@@ -152,7 +152,7 @@ def _frame(tokenizer: Any, columns: int) -> tuple[Ids, ...]:
     ids, special = np.array(made["input_ids"], np.int64), np.array(made["special_tokens_mask"], np.bool_)
     texts = np.flatnonzero(~special)
     if not len(texts):
-        return (ids.tobytes(),) * (columns + 1)  # `agree` will find that this is a guess
+        return (ids.tobytes(),) * (columns + 1)  # a guess: `agree` will find the difference
     first, end = int(texts[0]), int(texts[-1]) + 1
     between = ids[first:end][special[first:end]]
     parts = (ids[:first], ids[end:]) if columns == 1 else (ids[:first], between, ids[end:])
@@ -163,9 +163,9 @@ _SHARED: dict[tuple[str, int], Tokens] = {}
 
 
 def tokens_of(victim: Victim) -> Tokens:
-    """The memory of a model's tokenizer, one for all of the same ids: whoever attacks many students fills it once."""
+    """The memory of a model's tokenizer, shared by all tokenizers with the same ids: it is filled once a run."""
     key = (victim.vocabulary, victim.max_length)
     if key not in _SHARED:
-        _SHARED.clear()  # one vocabulary at a time is what a run has
+        _SHARED.clear()  # a run has one vocabulary at a time
         _SHARED[key] = Tokens(victim.tokenizer, victim.max_length)
     return _SHARED[key]

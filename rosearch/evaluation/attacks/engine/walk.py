@@ -1,4 +1,4 @@
-"""One row under attack, as text and as token ids at once; a swap costs what it changes, not the whole text."""
+"""One row under attack, as text and as token ids at once; the cost of a swap is that of its piece, not of the text."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from rosearch.evaluation.attacks.engine.tokens import WIDTH, Ids, Tokens, pieces
 
 
 class Query(NamedTuple):
-    """A text to score: joined as TextAttack joins pairs, and its ids."""
+    """A text to score, joined as TextAttack joins pairs, and its ids."""
 
     text: str
-    columns: tuple[str, ...] | None  # where ids are to be made from the texts themselves
+    columns: tuple[str, ...] | None  # the texts, where the ids are still to be made from them
     ids: Ids
     tail: int  # tokens of type 1, at the end
 
     def token_ids(self, tokens: Tokens) -> tuple[Ids, int]:
-        """The ids with special tokens, and how many at the end have type 1."""
+        """The ids with special tokens, and the number of those at the end that have type 1."""
         return (self.ids, self.tail) if self.columns is None else tokens.whole(self.columns)
 
 
 class _Layout(NamedTuple):
-    """The pieces of a row, and where they start in the joined text; of each word its piece, and where in that."""
+    """The pieces of a row and their starts in the joined text; the piece of each word and its offset in the piece."""
 
     pieces: list[str]
-    of_first: int  # pieces of the first text
+    of_first: int  # number of pieces of the first text
     starts: list[int]
     piece_of: list[int]
     offset_of: list[int]
@@ -37,7 +37,7 @@ class _Layout(NamedTuple):
 
 @lru_cache(maxsize=2**14)  # the same for every student that walks the row
 def _laid_out(texts: tuple[str, ...], words: tuple[int, ...]) -> _Layout:
-    """`words` are where they start."""
+    """The layout of texts whose words start at the places `words`."""
     columns = [pieces_of(text) for text in texts]
     pieces = [piece for column in columns for piece in column]
     of_first = len(columns[0])
@@ -61,7 +61,7 @@ class Walk:
         self.row = row
         self.text = "\n".join(row.texts)
         self.words = list(row.words)  # as TextAttack would split the text now
-        self.slots = list(range(len(row.words)))  # the original word that each of them is; -1 once it was changed
+        self.slots = list(range(len(row.words)))  # the original word at each place; -1 once it was changed
         self.swaps: list[tuple[int, str]] = []
         self._tokens = tokens
         self._first_length = len(row.texts[0])
@@ -73,7 +73,7 @@ class Walk:
         self._flat: Ids | None = None
 
     def _flatten(self) -> Ids:
-        """All ids, with the frame; where each part ends in them, and how many tokens have type 1."""
+        """All ids with special tokens. Sets the ends of their parts and the number of tokens of type 1."""
         parts = [self._frame[0], *self._ids[: self._of_first], self._frame[1]]
         self._tail = 0
         if len(self._frame) == 3:
@@ -91,7 +91,7 @@ class Walk:
         return (text,) if len(self.row.texts) == 1 else (text[:first_length], text[first_length + 1 :])
 
     def start_of(self, word: int) -> int:
-        """Where an original word that was not changed stands in the text."""
+        """The start in the text of an original word that was not changed."""
         return self._starts[self._piece_of[word]] + self._offset_of[word]
 
     def swapped(self, word: int, candidate: str) -> str:
@@ -100,7 +100,7 @@ class Walk:
         return self.text[:start] + candidate + self.text[start + len(self.row.words[word]) :]
 
     def query(self, word: int, candidate: str) -> Query:
-        """What `swapped` gives, ready to be scored."""
+        """The text of `swapped`, ready to be scored."""
         piece, offset = self._piece_of[word], self._offset_of[word]
         length = len(self.row.words[word])
         text = self.swapped(word, candidate)
@@ -108,7 +108,7 @@ class Walk:
             return self.of_text(text, self._first_length + self._growth(piece, len(candidate) - length))
         old = self._pieces[piece]
         new = self._tokens.of(old[:offset] + candidate + old[offset + length :])
-        part = piece + 1 if piece < self._of_first else piece + 2  # the frame stands before and between
+        part = piece + 1 if piece < self._of_first else piece + 2  # special tokens stand before and between
         if self._flat is None:
             self._flat = self._flatten()
         ids = self._flat[: self._ends[part - 1]] + new + self._flat[self._ends[part] :]
@@ -118,7 +118,7 @@ class Walk:
         return Query(text, None, ids, tail)
 
     def _too_long(self, text: str, ids: Ids, piece: int, growth: int) -> Query:
-        """A single text is cut at its end; what is cut of a pair, its tokenizer knows."""
+        """A single text is cut at its end; a pair is left to the tokenizer."""
         if len(self.row.texts) == 1:
             return Query(text, None, self._tokens.cut(ids, self._frame), 0)
         return self.of_text(text, self._first_length + self._growth(piece, growth))
@@ -127,18 +127,18 @@ class Walk:
         return growth if piece < self._of_first else 0
 
     def of_text(self, text: str, first_length: int) -> Query:
-        """A query whose ids the tokenizer makes of the whole text; of a pair, the first text's length is told."""
+        """A query whose ids the tokenizer makes of the whole text; `first_length` splits a pair."""
         return Query(text, self._split(text, first_length), b"", 0)
 
     def of_columns(self, columns: tuple[str, ...]) -> Query:
-        """A query of any texts of this row, such as one with a word left out."""
+        """A query of other texts of this row, such as one with a word left out."""
         if not self._tokens.exact:
             return Query("\n".join(columns), columns, b"", 0)
         ids, tail = self._tokens.assembled(columns)
         return Query("\n".join(columns), None, ids, tail)
 
     def take(self, slot: int, candidate: str) -> None:
-        """Change the word at an index of the text as it stands, which no swap has touched."""
+        """Change the word at an index of the current text that no swap has touched."""
         word = self.slots[slot]
         piece, offset = self._piece_of[word], self._offset_of[word]
         length = len(self.row.words[word])
@@ -166,7 +166,7 @@ class Walk:
         return self.row.parts.get(candidate, (candidate,))
 
     def pieces_of_swaps(self) -> set[str]:
-        """The pieces that single swaps of the row as it stands would make: what `Tokens` can learn in one call."""
+        """The pieces that single swaps of the current text would make, so that `Tokens` learns them in one call."""
         made: set[str] = set()
         for word, candidates in enumerate(self.row.candidates):
             old, offset = self._pieces[self._piece_of[word]], self._offset_of[word]

@@ -1,4 +1,4 @@
-"""What attention reads, computed in fewer steps than `Attention.read` takes. Own arrangement of the same products.
+"""Attention's read in fewer steps than `Attention.read` takes. Own arrangement of the same products.
 
 `ask` serves a few tokens without anyone's keys and values. `read_blocks` serves all tokens of texts that stand one
 after the other, with keys that fill whole vectors: torch's fused attention takes 16 scores of a row at a time and the

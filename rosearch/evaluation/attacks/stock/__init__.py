@@ -1,1 +1,1 @@
-"""TextAttack itself: imported offline, its models and attacks with our files in place of downloads, run row by row."""
+"""TextAttack itself, unmodified: imported offline, with local files in place of downloads, and run row by row."""

@@ -1,7 +1,7 @@
-"""Which TextAttack attacks the engine can walk, and what it has to know of them.
+"""The TextAttack attacks that the engine can walk, and the settings of theirs that it needs.
 
-An attack is read, not named: whatever is put together from the parts below is accelerated, a user's own recipe too.
-Classes are known by their names, so nothing of TextAttack is imported here.
+An attack is known by its parts, not by its name: any attack made of the parts below is accelerated, a user's own recipe
+too. Classes are known by their names, so nothing of TextAttack is imported here.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ _FROZEN = {"WordEmbeddingDistance", "PartOfSpeech"}  # compare a swap with the o
 
 @dataclass(frozen=True)
 class Form:
-    """How an attack searches, and the constraints that depend on the path.
+    """The search of an attack, and its constraints that depend on the path.
 
     `search` is GreedyWordSwapWIR's ranking method, or `single`: a greedy search that may change one word only.
     """
 
     search: Search
     edits: int | None = None  # Levenshtein distance to the original text
-    most_words: int | None = None  # changed words
+    most_words: int | None = None  # number of changed words
     most_share: float | None = None  # changed words over words
-    encoder: Any = None  # TextAttack's SentenceEncoder constraint: threshold, metric and windows are read from it
+    encoder: Any = None  # TextAttack's SentenceEncoder constraint, with its threshold, metric and `window_size`
     by_index: bool = False  # frozen constraints find the original word by its index
     unknown_token: str = "[UNK]"
 
 
 def form_of(attack: Any) -> Form | None:
-    """The form of a TextAttack attack; None where a part of it is not covered (it runs in the pool then)."""
+    """The form of a TextAttack attack; None where a part of it is not covered, so that it runs in the pool."""
     before = {_name(constraint) for constraint in attack.pre_transformation_constraints}
     if not (before <= _BEFORE and "RepeatModification" in before):
         return None
@@ -61,7 +61,7 @@ def _with_constraints(attack: Any) -> Form | None:
             encoder = constraint
         else:
             return None
-    # One changed word is all that is left to a greedy search over all words: its first step is its last.
+    # A greedy search over all words is covered if it may change one word only: its first step is its last.
     if search == "single" and (most_words != 1 or most_share or edits is not None or encoder is not None):
         return None
     by_index = any(_name(constraint) in _FROZEN for constraint in attack.constraints)
@@ -81,7 +81,7 @@ def _search(attack: Any) -> Search | None:
 
 
 def _context_free(transformation: Any) -> bool:
-    """Whether candidates are a function of the word: WordSwap's own loop over `_get_replacement_words`."""
+    """True where candidates are a function of the word: by WordSwap's own loop over `_get_replacement_words`."""
     if _name(transformation) == "CompositeTransformation":
         return all(map(_context_free, transformation.transformations))
     of_swaps = [kind for kind in type(transformation).__mro__ if kind.__name__ == "WordSwap"]
@@ -94,7 +94,7 @@ def _loop(kind: Any) -> Any:
 
 @contextmanager
 def frozen_constraints(attack: Any, form: Form) -> Iterator[None]:
-    """With only those constraints whose verdict on a swap no other swap can change; afterwards as it was."""
+    """Inside, the attack has only the constraints whose verdict on a swap no other swap can change."""
     constraints = attack.constraints
     frozen = _FROZEN | ({"MaxWordsPerturbed"} if form.search == "single" else set())
     attack.constraints = [constraint for constraint in constraints if _name(constraint) in frozen]
@@ -102,7 +102,7 @@ def frozen_constraints(attack: Any, form: Form) -> Iterator[None]:
         yield
     finally:
         attack.constraints = constraints
-        attack.clear_cache()  # verdicts of fewer constraints must not outlive this
+        attack.clear_cache()  # verdicts of fewer constraints must not stay
 
 
 def _names(thing: Any) -> list[str]:
@@ -110,6 +110,6 @@ def _names(thing: Any) -> list[str]:
 
 
 def _name(thing: Any) -> str:
-    """The name of the TextAttack class, also where a class of ours stands in for it with equal results."""
+    """The name of the TextAttack class, even where a class of ours stands in for it."""
     kinds = [kind for kind in type(thing).__mro__ if kind.__module__.startswith("textattack.")]
     return kinds[0].__name__ if kinds else type(thing).__name__

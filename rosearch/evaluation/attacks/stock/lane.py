@@ -1,4 +1,4 @@
-"""One lane of the pool: an attack that waits, in the middle of its own code, for what it asked of the model."""
+"""One lane of the pool: an attack that waits, in the middle of its own code, for the answer of the model."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from greenlet import greenlet
 
 from rosearch.evaluation.attacks.result import AttackedRow, Limits, Outcome
 from rosearch.evaluation.attacks.stock import library
-from rosearch.evaluation.attacks.stock.question import Question
 from rosearch.evaluation.attacks.stock.rows import attacked_text, row_of
+from rosearch.evaluation.attacks.stock.wrapper import ModelWrapper
 from rosearch.evaluation.attacks.victim import Logits, Tokenised, Victim
 
 
 @dataclass(frozen=True)
 class Job:
-    """One row to attack. The same seed draws the same; `payload` is for the `prepare` of `run_pool`."""
+    """One row to attack. Equal seeds draw equal numbers; `payload` is for the `prepare` of `run_pool`."""
 
     texts: tuple[str, ...]
     label: int
@@ -27,23 +27,23 @@ class Job:
     payload: Any = None
 
 
-class _OutOfTime(BaseException):  # no `Exception`: an attack might catch that
+class _OutOfTime(BaseException):  # not an `Exception`: an attack might catch that
     pass
 
 
 class Lane:
     """An attack object with its own generators and clock; it attacks one row after another.
 
-    `start` and `go_on` run it until it asks something or is done with its row, and return what `Victim.score`
-    takes, or the row. They raise what the model, MemoryError and KeyboardInterrupt raise in it.
+    `start` and `go_on` run it until it asks something or has finished its row. They return the arguments of
+    `Victim.score`, or the row. Errors of the model, MemoryError and KeyboardInterrupt go through.
     """
 
     def __init__(self, build: Callable[[Any], Any], victim: Victim, limits: Limits) -> None:
-        self.number = 0  # of the row, for the pool
-        self.spent = 0.0  # seconds that the row would take alone: its own, and its share of joint batches
+        self.number = 0  # the row's, for the pool
+        self.spent = 0.0  # seconds that the row would take alone: its own time and its share of joint batches
         self._hub = greenlet.getcurrent()
-        self._question = Question(victim, self._hub.switch, self._check_time)
-        self.attack = build(self._question)
+        self._wrapper = ModelWrapper(victim, self._hub.switch, self._check_time)
+        self.attack = build(self._wrapper)
         self._goal = self.attack.goal_function
         self._victim = victim
         self._limits = limits
@@ -62,13 +62,13 @@ class Lane:
         return self._switch(self._run, job)
 
     def go_on(self, logits: Logits) -> Tokenised | AttackedRow:
-        """Give it the answer, float32 logits (rows, labels)."""
+        """Continue with the answer, float32 logits (rows, labels)."""
         assert self._run is not None and self._states is not None
         library.set_generators(self._states)
         return self._switch(self._run, logits)
 
     def end(self) -> None:
-        """Leave the row where it is."""
+        """Give the row up."""
         if self._run is not None and not self._run.dead:
             self._run.throw()
 
@@ -86,7 +86,7 @@ class Lane:
             raise _OutOfTime
 
     def _attack_row(self, job: Job) -> AttackedRow:
-        self._question.forget()
+        self._wrapper.forget()
         self._goal.num_queries = 0
         self._goal.initial_attacked_text = None
         try:
@@ -99,21 +99,21 @@ class Lane:
             if error is self._victim.failure:
                 raise
             if self._limits.queries is not None and self._goal.num_queries >= self._limits.queries:
-                return self._given_up(job, "out_of_queries", "")  # some searches stumble over an empty answer
+                return self._given_up(job, "out_of_queries", "")  # some searches raise at an empty answer
             return self._given_up(job, "error", f"{type(error).__name__}: {error}")
         finally:
-            self.attack.clear_cache()  # TextAttack does not after a row that it skips
+            self.attack.clear_cache()  # TextAttack does not do it after a row that it skips
 
     def _attacked(self, job: Job) -> AttackedRow:
         result = self.attack.attack(attacked_text(library.loaded(), job.texts), job.label)
-        return row_of(result, job.label, len(self._question.asked), self._limits.queries)
+        return row_of(result, job.label, len(self._wrapper.asked), self._limits.queries)
 
     def _given_up(self, job: Job, outcome: Outcome, complaint: str) -> AttackedRow:
-        """The row as it was; one that the model had wrong to begin with is that, whatever came after."""
-        started, distinct = self._goal.initial_attacked_text, len(self._question.asked)
-        if self._question.first is None:
-            self._question([job.texts[0] if len(job.texts) == 1 else job.texts])
-        logits = torch.from_numpy(self._question.first[0])  # type: ignore[index]
+        """The row as it was; a row that was misclassified to begin with stays so, whatever came after."""
+        started, distinct = self._goal.initial_attacked_text, len(self._wrapper.asked)
+        if self._wrapper.first is None:
+            self._wrapper([job.texts[0] if len(job.texts) == 1 else job.texts])
+        logits = torch.from_numpy(self._wrapper.first[0])  # type: ignore[index]
         words = 0 if started is None else started.num_words
         score = float(1 - logits.softmax(dim=0)[job.label])
         if int(logits.argmax()) != job.label:

@@ -1,9 +1,9 @@
 """TextAttack's library, offline and quiet. No other module imports textattack.
 
-Its import takes seconds, so it happens when the first attack is opened. Left to itself it would download NLTK
-packages, write below the home folder, redirect the Hugging Face caches, and reset the logging of the whole
-process; here it gets a folder of ours and the stop words that travel with this package, and leaves all else
-as it was. Other modules take the package from `load` and reach its classes as attributes.
+Its import takes seconds, so it happens when the first attack is opened. By itself it would download NLTK packages,
+write below the home folder, redirect the Hugging Face caches, and reset the logging of the whole process. Here it gets
+a folder of ours and the stop words that travel with this package, and leaves everything else as it was. Other modules
+take the package from `load` and reach its classes as attributes.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ import torch
 from rosearch.resources.word_lists import stop_words
 
 _REMEMBERED = 2**16  # strings that `remembered_words` keeps: some 20 MB
-_LONGEST_WORD = 32  # characters; whole texts are hardly ever split twice
+_LONGEST_WORD = 32  # characters: longer strings are whole texts, which are hardly ever split twice
 
 
 def load(folder: Path) -> ModuleType:
-    """The package `textattack`, imported where it was not yet; what it writes goes below `folder`.
+    """The package `textattack`, imported on the first call; its files go below `folder`.
 
-    The process is left as it was: environment, logging, warnings, random generators. Idempotent; the first
-    call takes seconds, and its folder counts.
+    The process is left as it was: environment, logging, warnings, random generators. The first call takes
+    seconds; the folders of later calls are ignored.
     """
     with quietly():
         return _imported(folder / "textattack")
@@ -43,9 +43,9 @@ def load(folder: Path) -> ModuleType:
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """What builds attacks runs in this: no downloads, no warnings and logging set-up of third parties.
+    """Inside, attacks are built without downloads, warnings, or logging set-up by third parties.
 
-    TextAttack says nothing on model classes that it does not know, and finds our stop words where it asks NLTK.
+    TextAttack is silent about model classes that it does not know, and finds our stop words when it asks NLTK.
     """
     import nltk
     import nltk.corpus
@@ -54,7 +54,7 @@ def quietly() -> Iterator[None]:
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        # TextAttack's and flair's dictConfig would disable loggers and close handlers that are not theirs.
+        # TextAttack and flair call dictConfig, which would disable loggers and close handlers of others.
         with (
             warnings.catch_warnings(),
             replaced(logging.config, "dictConfig", lambda config: None),
@@ -68,7 +68,7 @@ def quietly() -> Iterator[None]:
 
 
 def loaded() -> ModuleType:
-    """The package, which `load` has imported before. Raises `RuntimeError` where it has not."""
+    """The package after `load`. Raises `RuntimeError` before it."""
     if "textattack" not in sys.modules:
         raise RuntimeError("TextAttack is used before it is loaded")
     return sys.modules["textattack"]
@@ -76,14 +76,14 @@ def loaded() -> ModuleType:
 
 @contextmanager
 def kept_histories() -> Iterator[None]:
-    """In this, a result keeps the chain of texts that led to it; TextAttack cuts it to save memory."""
+    """Inside, a result keeps the chain of texts that led to it; TextAttack would cut it to save memory."""
     with replaced(loaded().shared.AttackedText, "free_memory", lambda text: None):
         yield
 
 
 @contextmanager
 def remembered_words() -> Iterator[None]:
-    """TextAttack splits all of a text's words for each candidate; in this it remembers words. Results are equal."""
+    """Inside, TextAttack remembers words that it would split again for each candidate. Results are equal."""
     module = loaded().shared.attacked_text
     current = module.words_from_text
     if getattr(current, "remembers", False):
@@ -97,7 +97,7 @@ def remembered_words() -> Iterator[None]:
 def remembering(words_from_text: Callable[[str], list[str]]) -> Callable[[str], list[str]]:
     """The same function with a memory for words.
 
-    It is a pure function of the string, and each caller gets a list of its own.
+    The function depends on the string alone, and each caller gets a list of its own.
     """
 
     @lru_cache(maxsize=_REMEMBERED)
@@ -111,12 +111,12 @@ def remembering(words_from_text: Callable[[str], list[str]]) -> Callable[[str], 
     return words
 
 
-_REPLACING = threading.RLock()  # two threads that overlapped would leave the one's replacement behind
+_REPLACING = threading.RLock()  # two overlapping threads would leave a replacement behind
 
 
 @contextmanager
 def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
-    """With `value` as the attribute `name` of `owner`, which has one; one thread at a time."""
+    """Inside, `value` is the attribute `name` of `owner`; one thread at a time."""
     with _REPLACING:
         original = getattr(owner, name)
         setattr(owner, name, value)
@@ -135,14 +135,14 @@ def generators() -> Generators:
 
 
 def set_generators(states: Generators) -> None:
-    """Puts the generators at what `generators` gave."""
+    """Restore the states that `generators` gave."""
     random.setstate(states[0])
     np.random.set_state(states[1])
     torch.random.set_rng_state(states[2])
 
 
 def seed_generators(seed: int) -> None:
-    """Seeds all three; NumPy takes the lowest 32 bits."""
+    """Seed all three; NumPy takes the lowest 32 bits."""
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.default_generator.manual_seed(seed % 2**63)
@@ -150,7 +150,7 @@ def seed_generators(seed: int) -> None:
 
 @contextmanager
 def generators_at(seed: int) -> Iterator[None]:
-    """The global generators that attacks draw from, seeded, and afterwards as they were."""
+    """Inside, the global generators that attacks draw from are seeded; restored on exit."""
     before = generators()
     seed_generators(seed)
     try:
@@ -162,13 +162,13 @@ def generators_at(seed: int) -> Iterator[None]:
 def _imported(folder: Path) -> ModuleType:
     if "textattack" in sys.modules:
         return sys.modules["textattack"]
-    # TextAttack points HF_HOME elsewhere, and these read it once, at their import: they must come first.
+    # TextAttack changes HF_HOME. These two read it once, at their import, so they must come first.
     import datasets  # noqa: F401
     import transformers  # noqa: F401
 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "post_install_check_3").touch()  # its sign that the downloads were done
-    # Matplotlib, which comes along, may keep the folder of its user; TextAttack's may lack the sign.
+    # Matplotlib, which is imported too, may keep its user's folder; a user's TextAttack folder may lack the sign.
     variables = {"MPLCONFIGDIR": str(folder)} | os.environ | {"TA_CACHE_DIR": str(folder)}
     with _environment(variables), generators_at(0), _flair():
         import textattack
@@ -179,9 +179,9 @@ def _imported(folder: Path) -> ModuleType:
 
 @contextmanager
 def _flair() -> Iterator[None]:
-    """Lets TextAttack be imported where flair is absent, or made for another transformers: it asks for one below 5.
+    """Inside, TextAttack can be imported where flair is absent or needs another transformers (below 5).
 
-    It names three of flair's classes at its import, and uses them for tags that no recipe of ours asks for.
+    TextAttack names three of flair's classes at its import, and uses them for tags that none of our recipes asks for.
     """
     if _has_flair():
         yield
@@ -194,7 +194,7 @@ def _flair() -> Iterator[None]:
     try:
         yield
     finally:
-        for name in modules:  # others must go on finding that flair is absent
+        for name in modules:  # for others flair must still be absent
             del sys.modules[name]
 
 
@@ -203,13 +203,13 @@ def _has_flair() -> bool:
         import flair  # noqa: F401
     except ImportError:
         for name in [name for name in sys.modules if name.partition(".")[0] == "flair"]:
-            del sys.modules[name]  # what it had imported before it failed
+            del sys.modules[name]  # modules imported before it failed
         return False
     return True
 
 
 class _Stopwords:
-    """Stands for NLTK's reader of its stop words: no data package is needed, and no version of it matters."""
+    """Stands in for NLTK's reader of stop words, so that no data package and no version of it matters."""
 
     def words(self, language: str) -> list[str]:
         """The English list."""
@@ -220,7 +220,7 @@ class _Stopwords:
 
 @contextmanager
 def _environment(variables: dict[str, str]) -> Iterator[None]:
-    """With these variables; afterwards as it was, whatever was written to it meanwhile."""
+    """Inside, the environment has these variables; on exit it is restored, whatever was written to it."""
     before = dict(os.environ)
     os.environ.update(variables)
     try:

@@ -1,9 +1,9 @@
 """Unmodified TextAttack attacks, many rows at a time: their model queries are answered in joint batches.
 
-Each lane is a greenlet with an attack object and random generators of its own. It runs until its attack asks the
-model something, and waits there until all lanes wait; then one scoring answers all of them. One lane runs at a time
-and nothing else is shared, so the result of a row depends neither on how many lanes there are nor on the rows beside
-it, except that logits computed in another batch may differ in their last bits.
+Each lane is a greenlet with an attack object and random generators of its own. It runs until its attack asks the model
+something, and waits there until all lanes wait; then one scoring answers all of them. One lane runs at a time and
+nothing else is shared. So the result of a row depends neither on the number of lanes nor on the rows beside it, except
+that logits computed in another batch may differ in their last bits.
 """
 
 from __future__ import annotations
@@ -36,11 +36,10 @@ def run_pool(
 ) -> list[AttackedRow]:
     """The rows of `jobs`, in their order; call it inside `evaluation.quality.inference`.
 
-    `build(model)` makes a `textattack.Attack` around what it is given in place of the victim, once for each lane;
-    `prepare(attack, job)` is called before each row. An attack that raises ends its own row, as an `error`. What
-    the model raises is raised (and what `build` and `prepare` do), as are MemoryError and KeyboardInterrupt. The
-    seconds of `limits` are those that a row would take alone. The generators of `random`, NumPy and torch are
-    afterwards as before.
+    `build(model)` makes a `textattack.Attack` around a wrapper of the victim, once for each lane. `prepare(attack,
+    job)` is called before each row. An attack that raises ends its own row, as an `error`. Errors of the model, of
+    `build` and of `prepare` go through, as do MemoryError and KeyboardInterrupt. The seconds of `limits` are those that
+    a row would take alone. The generators of `random`, NumPy and torch are restored.
     """
     if lanes < 1:
         raise ValueError(f"a pool needs at least one lane, got {lanes}")
@@ -57,10 +56,11 @@ def run_pool(
 
 @contextmanager
 def _no_exception_of_cuda() -> Iterator[None]:
-    """Models of transformers 5 ask in each pass whether a CUDA stream is captured.
+    """Inside, models of transformers 5 may ask in each pass whether a CUDA stream is captured.
 
-    A torch that was built for CUDA throws at that where there is no driver. They catch it, but thrown in a lane's
-    greenlet it was seen to end the process (segmentation fault, torch 2.13). Without a GPU nothing is captured.
+    A torch built for CUDA throws at this question where there is no driver. The models catch the exception, but thrown
+    in a lane's greenlet it was seen to end the process (segmentation fault, torch 2.13). Without a GPU nothing is
+    captured.
     """
     if torch.cuda.is_available():
         yield
@@ -106,7 +106,7 @@ def _run(
 
 
 def _answers(victim: Victim, waiting: Sequence[tuple[Lane, Tokenised]]) -> list[Logits]:
-    """Logits for each lane that waits, of one joint scoring. Its time is shared by rows."""
+    """The logits for each waiting lane, by one joint scoring, whose time is divided by rows."""
     if not waiting:
         return []
     lengths = [asked[2] for _, asked in waiting]

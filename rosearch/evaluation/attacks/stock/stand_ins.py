@@ -1,8 +1,8 @@
-"""TextAttack's parts that would download something, over local resources instead.
+"""Stand-ins for TextAttack's parts that would download something, over local resources.
 
-What stands for a part takes the arguments of that part, with its defaults, so that a stock recipe can be built with
-it unchanged. All are made by functions of the same three arguments: TextAttack's package, which `library` alone
-imports, the resources, and the victim.
+A stand-in takes the arguments of its part, with the same defaults, so that a stock recipe can be built with it
+unchanged. All are made by functions of the same three arguments: TextAttack's package (only `library` imports it), the
+resources, and the victim.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ _MOST_NEAREST = 50  # words: no stock recipe asks for more
 
 
 def omitted(textattack: ModuleType, resources: Resources, victim: Any) -> Part:
-    """Stands for a part that a variant leaves out; `composite` and `constrained_attack` skip it."""
+    """A part that a variant leaves out; `composite` and `constrained_attack` skip it."""
     return lambda *_, **__: None
 
 
 def composite(textattack: ModuleType, resources: Resources, victim: Any) -> Part:
-    """`CompositeTransformation` of the transformations that are there."""
+    """`CompositeTransformation` without the omitted transformations."""
     stock = textattack.transformations.CompositeTransformation
     return lambda transformations: stock([part for part in transformations if part is not None])
 
 
 def constrained_attack(textattack: ModuleType, resources: Resources, victim: Any) -> Part:
-    """`Attack` with the constraints that are there."""
+    """`Attack` without the omitted constraints."""
 
     def made(goal_function: Any, constraints: list[Any], *others: Any) -> Any:
         present = [constraint for constraint in constraints if constraint is not None]
@@ -73,11 +73,11 @@ def _wordnet_swap(textattack: ModuleType, resources: Resources, edition: str) ->
 
 
 def neighbour_swap(textattack: ModuleType, resources: Resources, victim: Any) -> Part:
-    """`WordSwapEmbedding` whose nearest words are looked up in `Resources.neighbours`."""
+    """`WordSwapEmbedding` with the nearest words of `Resources.neighbours`."""
     neighbours = resources.neighbours()
 
     class NeighbourLists(textattack.shared.AbstractWordEmbedding):  # type: ignore[misc,name-defined]
-        """A word is its own index. There are no vectors, so there are no distances either."""
+        """A word is its own index. There are no vectors and no distances."""
 
         def __getitem__(self, index: str) -> None:
             return None
@@ -110,7 +110,7 @@ def vector_distance(textattack: ModuleType, resources: Resources, victim: Any) -
     return _with_embedding(stock, _embedding(textattack, resources.vectors()))
 
 
-_EMBEDDED: list[tuple[Vectors, Any]] = []  # the last one: lanes share it, with all that it remembers
+_EMBEDDED: list[tuple[Vectors, Any]] = []  # the last one, which lanes share with its memory
 
 
 def _embedding(textattack: ModuleType, vectors: Vectors) -> Any:
@@ -126,7 +126,7 @@ def _embedded(textattack: ModuleType, vectors: Vectors) -> Any:
 
 
 class _Nearest:
-    """The matrix of nearest words that TextAttack downloads beside the vectors, its rows made when asked for.
+    """The matrix of nearest words that TextAttack downloads beside the vectors; each row is made on demand.
 
     Without it TextAttack 0.3.11 raises. Rows are ordered by Euclidean distance, a word itself first.
     """
@@ -151,7 +151,7 @@ def _with_embedding(stock: Part, embedding: Any) -> Part:
 def homoglyph_swap(textattack: ModuleType, resources: Resources, victim: Any) -> Part:
     """`WordSwapHomoglyphSwap` without the file that the wheel of TextAttack 0.3.11 lacks.
 
-    Only BadCharacters reads what is in the file. The table that swaps of words come from is in the class.
+    Only BadCharacters reads that file. The table for swaps of words is in the class.
     """
 
     class HomoglyphSwap(textattack.transformations.WordSwapHomoglyphSwap):  # type: ignore[misc,name-defined]
@@ -166,7 +166,7 @@ def homoglyph_swap(textattack: ModuleType, resources: Resources, victim: Any) ->
 
 
 def masked_lm_swap(textattack: ModuleType, resources: Resources, victim: Any) -> Part:
-    """`WordSwapMaskedLM` with the model of `Resources.masked_lm`, which all attacks share."""
+    """`WordSwapMaskedLM` with the model of `Resources.masked_lm`; all attacks share it."""
     model, tokenizer = _masked_lm(resources.masked_lm())
     stock = textattack.transformations.WordSwapMaskedLM
     return lambda **options: stock(masked_language_model=model, tokenizer=tokenizer, **options)
@@ -181,19 +181,19 @@ def _masked_lm(folder: Path) -> tuple[Any, Any]:
 
 
 def part_of_speech(textattack: ModuleType, resources: Resources, victim: Any) -> Part:
-    """`PartOfSpeech` with NLTK's tagger from `Resources.tagger`: equal tags, no data package of NLTK."""
+    """`PartOfSpeech` with NLTK's tagger from `Resources.tagger`: equal tags without a data package of NLTK."""
     tagger = resources.tagger()
 
     class LocalPartOfSpeech(textattack.constraints.grammaticality.PartOfSpeech):  # type: ignore[misc,name-defined]
         def _get_pos(self, before_ctx: list[str], word: str, after_ctx: list[str]) -> str:
             words = [*before_ctx, word, *after_ctx]
-            return str(tagger.tag(words)[words.index(word)][1])  # the first of equal words, as the stock one
+            return str(tagger.tag(words)[words.index(word)][1])  # the first of equal words, as in the stock part
 
     return LocalPartOfSpeech
 
 
 def universal_sentence_encoder(textattack: ModuleType, resources: Resources, victim: Any) -> Part:
-    """What `UniversalSentenceEncoder` is, with `Resources.sentence_encoder`."""
+    """`UniversalSentenceEncoder` with `Resources.sentence_encoder`."""
     stock: Any = _sentence_encoder(textattack, resources, victim)
 
     def made(threshold: float = 0.8, large: bool = False, metric: str = "angular", **options: Any) -> Any:
@@ -203,7 +203,7 @@ def universal_sentence_encoder(textattack: ModuleType, resources: Resources, vic
 
 
 def sbert(textattack: ModuleType, resources: Resources, victim: Any) -> Part:
-    """What `SBERT` is, with `Resources.sentence_encoder`."""
+    """`SBERT` with `Resources.sentence_encoder`."""
     stock: Any = _sentence_encoder(textattack, resources, victim)
 
     def made(threshold: float = 0.7, metric: str = "cosine", model_name: str = "", **options: Any) -> Any:
@@ -216,7 +216,7 @@ def _sentence_encoder(textattack: ModuleType, resources: Resources, victim: Any)
     encoder = resources.sentence_encoder(str(getattr(victim, "device", "cpu")))
 
     class LocalSentenceEncoder(textattack.constraints.semantics.sentence_encoders.SentenceEncoder):  # type: ignore[misc,name-defined]
-        model = encoder  # TextAttack asks `model.encode` where it compares one text
+        model = encoder  # TextAttack calls `model.encode` to compare one text
 
         def encode(self, sentences: list[str]) -> Any:
             return encoder.encode(sentences)

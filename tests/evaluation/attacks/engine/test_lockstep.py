@@ -58,7 +58,7 @@ def test_the_model_is_asked_each_text_of_a_row_once(case: Cases) -> None:
 
 
 @pytest.mark.parametrize("error", [RuntimeError("no way on"), KeyError("word"), ValueError("empty")])
-def test_what_a_search_raises_is_its_rows_error(error: Exception, made: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_of_a_search_is_its_rows_error(error: Exception, made: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = made.engine()
     hit = next(place for place, row in enumerate(whole) if row.swaps)
     take = Walk.take
@@ -90,7 +90,7 @@ def test_a_text_that_the_tokenizer_or_the_encoder_raises_on_is_its_rows_error(
 ) -> None:
     whole = made.engine()
     hit = next(place for place, row in enumerate(whole) if row.swaps)
-    ours = made.rows[hit].texts[0][-12:]  # what its first swap of another place leaves as it is
+    ours = made.rows[hit].texts[0][-12:]  # the end of the text, which its first swap elsewhere does not change
 
     def breaking(stock: Any) -> Any:
         def call(self: Any, texts: Any, *rest: Any, **named: Any) -> Any:
@@ -115,7 +115,7 @@ def test_a_text_that_the_tokenizer_or_the_encoder_raises_on_is_its_rows_error(
     assert (rows[hit].outcome, rows[hit].complaint) == ("error", "RuntimeError: no such text")
 
 
-def test_what_the_model_raises_goes_through(made: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_of_the_model_goes_through(made: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     def failing(*_: Any) -> Any:
         raise RuntimeError("out of memory")
 

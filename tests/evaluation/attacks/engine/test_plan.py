@@ -129,7 +129,7 @@ def test_the_constraints_of_the_attack_are_as_before(compiled: Compile, tmp_path
         ("电影 good film", "Chinese"),
     ],
 )
-def test_what_the_engine_cannot_follow_is_marked_with_its_reason(
+def test_a_row_that_the_engine_cannot_follow_is_marked_with_the_reason(
     text: str, reason: str, compiled: Compile, tmp_path: Path
 ) -> None:
     odd, plain = compiled(tmp_path, [(text,), ("a good film",)]).rows
@@ -165,7 +165,7 @@ def test_a_candidate_that_would_break_an_assumption_makes_its_row_odd(
     assert plain.odd == ""
 
 
-def test_what_a_transformation_raises_is_its_rows_reason_but_not_a_full_memory(
+def test_an_error_of_a_transformation_is_its_rows_reason_unless_memory_is_full(
     compiled: Compile, tmp_path: Path
 ) -> None:
     attack = compiled.attack("deepwordbug")
@@ -189,7 +189,7 @@ def test_what_a_transformation_raises_is_its_rows_reason_but_not_a_full_memory(
 
 
 def test_candidates_that_other_swaps_can_reorder_are_marked(compiled: Compile, tmp_path: Path) -> None:
-    """Where one candidate begins another that goes on with the character after the word: `plot`, `plot s`."""
+    """One candidate begins another that goes on with the character after the word: `plot`, `plot s`."""
     attack = compiled.attack("deepwordbug")
     form = form_of(attack)
     assert form is not None

@@ -1,4 +1,4 @@
-"""What the equality tests do not name: searches as generators, one question at a time."""
+"""Searches as generators, one question at a time: cases that the equality tests do not name."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import pytest
 from evaluation.attacks.attacked_case import Case, Cases
 from evaluation.attacks.attacked_texts import single_rows
 
-from rosearch.evaluation.attacks.engine.searches import Answers, Encode, Found, search
+from rosearch.evaluation.attacks.engine.searches import Answers, Embed, Found, search
 
 
 def run(made: Case, place: int, score: Any, budget: int | None = None) -> tuple[Found, list[list[str]]]:
@@ -19,7 +19,7 @@ def run(made: Case, place: int, score: Any, budget: int | None = None) -> tuple[
             question = asking.send(answer)
         except StopIteration as end:
             return end.value, asked
-        if isinstance(question, Encode):
+        if isinstance(question, Embed):
             answer = made.form.encoder.encode(question.texts)
             continue
         asked.append([query.text for query in question])
@@ -45,7 +45,7 @@ def test_where_nothing_raises_the_score_nothing_is_swapped(made: Case) -> None:
     assert found.queries == 1 + len(row.order) + sum(map(len, row.candidates)) == sum(map(len, asked))
 
 
-def test_of_equal_scores_the_first_in_the_order_of_texts_is_taken(made: Case) -> None:
+def test_the_first_text_of_equal_scores_is_taken(made: Case) -> None:
     texts = set(made.rows[0].texts)
     found, asked = run(made, 0, lambda text: (0.1, False) if text in texts else (0.4, False))
     (first, *_) = [question for question in asked[2:] if question]

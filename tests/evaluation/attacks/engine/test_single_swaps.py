@@ -26,7 +26,7 @@ def measured(attack: PreparedAttack, victim: Victim, labels: Any) -> SingleSwaps
 
 
 def all_texts(attack: PreparedAttack) -> list[list[tuple[str, ...]]]:
-    """Of each row, the original and every single swap of it, put together by hand."""
+    """The original and every single swap of each row, put together by hand."""
     assert attack.plan is not None
     rows = []
     for row in attack.plan.rows:
@@ -59,7 +59,9 @@ def test_the_worst_case_and_its_margin_are_those_of_all_swaps_one_by_one(
     assert len(texts) < result.texts <= sum(map(len, all_texts(attack)))
 
 
-def test_it_is_never_above_clean_accuracy(victim: Victim, sentences: Texts, labels: Any, cache: Path) -> None:
+def test_the_worst_case_is_never_above_clean_accuracy(
+    victim: Victim, sentences: Texts, labels: Any, cache: Path
+) -> None:
     result = measured(prepared(victim, sentences, cache), victim, labels)
     assert 0 < result.worst.value < 12 / 16
 

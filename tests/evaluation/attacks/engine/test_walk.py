@@ -96,7 +96,7 @@ def test_the_pieces_of_single_swaps_are_all_that_a_first_step_asks_for(case: Cas
     for row in made.rows:
         walk = Walk(row, tokens)
         tokens.learn(walk.pieces_of_swaps())
-        tokens.tokenizer = None  # it needs to ask no more
+        tokens.tokenizer = None  # no further question is needed
         for word, candidates in enumerate(row.candidates):
             for candidate in candidates:
                 walk.query(word, candidate)

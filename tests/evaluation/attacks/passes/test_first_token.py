@@ -69,7 +69,7 @@ def victim_of(model: nn.Module, tokenizer: Any) -> Victim:
 
 
 def scored(victim: Victim, shortened: bool = False) -> tuple[Logits, list[int]]:
-    """Logits of all texts, and how many tokens the last linear map before the classifier's own was given, by pass."""
+    """Logits of all texts, and by pass the number of tokens given to the last linear map before the classifier's."""
     with torch.inference_mode():
         if not shortened:
             return victim.score(*victim.tokenise(TEXTS)), []
@@ -119,7 +119,7 @@ def test_the_model_is_as_it_was_after_an_error(tokenizer: Any) -> None:
     assert [dict(vars(module)) for module in model.modules()] == before
 
 
-def test_what_the_untouched_model_raises_goes_through(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_of_the_untouched_model_goes_through(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def failing(*_: Any, **__: Any) -> Any:
         raise RuntimeError("out of memory")
 
@@ -188,7 +188,7 @@ def test_a_model_that_may_need_other_tokens_is_left_alone(change: Callable[[Any]
 
 
 @pytest.mark.parametrize("family", ["Albert", "Camembert", "MPNet"])
-def test_so_is_one_of_another_class(family: str, tokenizer: Any) -> None:
+def test_a_model_of_another_class_is_left_alone(family: str, tokenizer: Any) -> None:
     assert not first_token_forwards(classifier(family, tokenizer))
 
 
@@ -218,13 +218,13 @@ def queries_seen(victim: Victim, attention: Callable[..., Any]) -> list[int]:
 
 
 def test_attention_that_is_asked_for_more_runs_as_it_was(tokenizer: Any) -> None:
-    """And whatever else in the layer is shortened, the first token's output stays."""
+    """The first token's output stays, whatever else in the layer is shortened."""
     victim = victim_of(classifier("Bert", tokenizer), tokenizer)
     stock = victim.model.bert.encoder.layer[-1].attention.forward
     assert queries_seen(victim, lambda *given, **named: stock(*given, **{**named, "head_mask": torch.ones(1)})) == [24]
 
 
-def test_it_is_understood_as_transformers_5_calls_it(tokenizer: Any) -> None:
+def test_attention_is_understood_as_transformers_5_calls_it(tokenizer: Any) -> None:
     victim = victim_of(classifier("Bert", tokenizer), tokenizer)
     last = victim.model.bert.encoder.layer[-1].attention
 

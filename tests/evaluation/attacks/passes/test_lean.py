@@ -67,7 +67,7 @@ def logged(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) ->
 
 @contextmanager
 def bit_identical(victim: Victim) -> Iterator[None]:
-    """After this the model, its modules' attributes and its logits are to the bit what they were."""
+    """On exit the model, its modules' attributes and its logits must be the same to the bit."""
     model = victim.model
     before = {name: value.clone() for name, value in model.state_dict().items()}
     attributes = [dict(vars(module)) for module in model.modules()]
@@ -120,7 +120,7 @@ def assert_one_line(lines: list[str], *reasons: str) -> None:
 
 
 @pytest.mark.parametrize(("other", "reason"), [(wrong, "logits differ by"), (failing, "RuntimeError: no such kernel")])
-def test_where_packed_weights_give_other_logits_or_raise_the_other_parts_stand_in(
+def test_the_other_parts_stand_in_if_packed_weights_give_other_logits_or_raise(
     other: Callable[..., Any],
     reason: str,
     victim: Victim,
@@ -134,7 +134,7 @@ def test_where_packed_weights_give_other_logits_or_raise_the_other_parts_stand_i
         assert_one_line(logged(), f"packed: {reason}")
 
 
-def test_where_distinct_tokens_raise_the_first_token_stands_in(
+def test_the_first_token_stands_in_if_distinct_tokens_raise(
     victim: Victim, monkeypatch: pytest.MonkeyPatch, logged: Callable[[], list[str]]
 ) -> None:
     monkeypatch.setattr(student, "laid_out", not_built)
@@ -144,7 +144,7 @@ def test_where_distinct_tokens_raise_the_first_token_stands_in(
 
 
 @pytest.mark.parametrize("other", [wrong, failing])
-def test_where_all_parts_fail_the_model_runs_untouched(
+def test_the_model_runs_untouched_if_all_parts_fail(
     other: Callable[..., Any], victim: Victim, monkeypatch: pytest.MonkeyPatch, logged: Callable[[], list[str]]
 ) -> None:
     forwards = other(victim.model)
@@ -158,7 +158,7 @@ def test_where_all_parts_fail_the_model_runs_untouched(
 
 
 @pytest.mark.parametrize("where", ["_reorder_linear_weight", "_linear_pointwise"])
-def test_where_a_private_operator_has_another_signature_all_parts_but_its_own_stand_in(
+def test_a_private_operator_with_another_signature_costs_its_own_part_only(
     where: str, victim: Victim, monkeypatch: pytest.MonkeyPatch, logged: Callable[[], list[str]]
 ) -> None:
     with torch.inference_mode(), bit_identical(victim):
@@ -177,7 +177,7 @@ def break_operator(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
 
 
 @pytest.mark.parametrize("where", ["_reorder_linear_weight", "_linear_pointwise"])
-def test_an_attack_ends_the_same_where_a_private_operator_raises(
+def test_an_attack_ends_the_same_if_a_private_operator_raises(
     where: str, case: Cases, monkeypatch: pytest.MonkeyPatch, logged: Callable[[], list[str]]
 ) -> None:
     made = case("deepwordbug", single_rows(12))

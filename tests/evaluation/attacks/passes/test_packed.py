@@ -183,7 +183,9 @@ def test_the_rows_of_many_batches_are_multiplied_in_few_sizes(monkeypatch: pytes
 
 
 @pytest.mark.parametrize("where", ["no operators", "no oneDNN", "another processor"])
-def test_where_they_are_not_known_to_gain_nothing_stands_in(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_stands_in_where_packed_weights_are_not_known_to_gain(
+    where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert pack(small_student()).forwards
     if where == "no operators":
         monkeypatch.setattr(packed, "_OPERATORS", ("_no_such_operator",))

@@ -74,7 +74,7 @@ def test_tokens_are_of_one_class_where_the_same_tokens_stand_within_reach(texts:
 
 
 def assert_classes(same: Same | None, keys: list[object], at_source: Same | None = None) -> None:
-    """Classes are those of `keys`; where they are nearly as many as tokens, none are named but at the source."""
+    """The classes must be those of `keys`; if they are nearly as many as tokens, there are some at the source only."""
     if same is None:
         assert len(set(keys)) >= 0.9 * len(keys)
         return

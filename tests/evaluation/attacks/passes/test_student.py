@@ -193,7 +193,7 @@ def test_an_operation_on_adjacent_tokens_sees_no_padding_and_no_other_text(op: s
 
 @pytest.fixture
 def poisoned() -> Iterator[None]:
-    """In this, memory that nobody has written to is NaN."""
+    """Inside, memory that nobody has written to is NaN."""
     torch.use_deterministic_algorithms(True)
     yield
     torch.use_deterministic_algorithms(False)

@@ -40,7 +40,7 @@ def tokenizer() -> Any:
 def victim_of(genotype: Genotype, tokenizer: Any) -> Victim:
     model = small_student(genotype, vocabulary=max(VOCABULARY, len(tokenizer)), pieces=None)
     with torch.no_grad():
-        model.classifier.weight.mul_(30)  # so that what differs is seen
+        model.classifier.weight.mul_(30)  # so that differences show
     return Victim(model, tokenizer, 24, CPU)
 
 
@@ -111,7 +111,7 @@ def test_needs_are_counted_back_from_the_sinks() -> None:
 def test_an_operation_looks_as_far_to_the_right_as_it_says(case: tuple[str, dict[str, Setting]]) -> None:
     torch.manual_seed(1)  # with some weights a gradient vanishes
     operation = build_operation(*case, WIDTH, 0.0, 1e-5).eval()
-    for parameter in operation.parameters():  # some are left as memory was
+    for parameter in operation.parameters():  # some are not initialised
         torch.nn.init.normal_(parameter, std=0.3)
     x = torch.randn(1, 40, WIDTH, generator=torch.Generator().manual_seed(1), requires_grad=True)
     operation(x, None)[:, 3].square().sum().backward()

@@ -1,4 +1,4 @@
-"""Opens and runs an attack in a process that has no network and a strange home, and prints what it did to it.
+"""Opens and runs an attack in a process without network and with a strange home, and prints the changes it made.
 
 Arguments: the cache folder, and `without-flair` to hide flair, or `broken-flair` for one that fails half-way.
 """
@@ -31,7 +31,7 @@ socket.getaddrinfo = refuse  # type: ignore[assignment]
 
 
 def state(handler: logging.Handler) -> dict[str, Any]:
-    """All that TextAttack's import would change."""
+    """Everything that TextAttack's import would change."""
     mine = logging.getLogger("mine")
     return {
         "environment": dict(os.environ),

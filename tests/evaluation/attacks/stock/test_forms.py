@@ -38,7 +38,7 @@ def changed(textattack: ModuleType, attack: Any, **parts: Any) -> Any:
     )
 
 
-def test_what_no_plan_can_hold_has_no_form(attack: Make, textattack: ModuleType) -> None:
+def test_an_attack_that_no_plan_can_hold_has_no_form(attack: Make, textattack: ModuleType) -> None:
     stock = attack("deepwordbug")
     pre = textattack.constraints.pre_transformation
     stop_words = [one for one in stock.pre_transformation_constraints if isinstance(one, pre.StopwordModification)]

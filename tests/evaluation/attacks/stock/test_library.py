@@ -108,7 +108,7 @@ def test_two_threads_that_overlap_leave_nothing_replaced() -> None:
 
 @pytest.fixture(scope="module")
 def offline(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, Any]]:
-    """What the import did in a process of its own, with flair and without."""
+    """The effects of the import in a process of its own, with flair and without."""
     reports: dict[str, dict[str, Any]] = {}
 
     def report(mode: str) -> dict[str, Any]:

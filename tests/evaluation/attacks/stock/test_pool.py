@@ -75,7 +75,7 @@ def random_beam(deepwordbug: Build) -> Build:
 
 
 def jobs_of(victim: Victim, texts: Texts, wrong: Sequence[int] = ()) -> list[Job]:
-    """Labels are what the model says, but for the rows `wrong`."""
+    """The model's predictions as labels, except for the rows `wrong`."""
     with torch.inference_mode():
         said = victim([row[0] if len(row) == 1 else row for row in texts]).argmax(dim=1).tolist()
     labels = [1 - label if row in wrong else label for row, label in enumerate(said)]
@@ -205,7 +205,7 @@ def test_an_attack_that_raises_is_the_outcome_of_its_row_alone(deepwordbug: Buil
 
 
 @pytest.mark.parametrize("error", [MemoryError(), KeyboardInterrupt()])
-def test_what_is_no_fault_of_the_attack_goes_through(
+def test_an_error_that_is_not_the_attacks_goes_through(
     error: BaseException, deepwordbug: Build, sentences: Texts
 ) -> None:
     victim = LetterVictim()
@@ -214,7 +214,7 @@ def test_what_is_no_fault_of_the_attack_goes_through(
         attacked(Stumbling(deepwordbug, "zebra", error), victim, jobs, lanes=4)
 
 
-def test_what_the_model_raises_goes_through_and_no_lane_is_left(
+def test_an_error_of_the_model_goes_through_and_no_lane_is_left(
     deepwordbug: Build, victim: Victim, sentences: Texts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     jobs, ended = jobs_of(victim, sentences), []

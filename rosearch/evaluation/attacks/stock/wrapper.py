@@ -13,7 +13,7 @@ from rosearch.evaluation.attacks.victim import Logits, Tokenised, Victim
 _PREFIXES = ("##", "Ġ", "__")  # TextAttack's list of what tokenizers put before tokens
 
 
-class Question:
+class ModelWrapper:
     """A model wrapper in TextAttack's sense, whose logits come through `ask`.
 
     Equal token ids get the very same logits within a row, so that tied scores stay tied whatever batch they are
