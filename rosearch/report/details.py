@@ -6,19 +6,7 @@ from collections.abc import Callable, Sequence
 
 from rosearch.measurements import Measurements, Robustness
 from rosearch.records.record import Record
-from rosearch.report.data import (
-    INTERVAL,
-    PERCENT,
-    TENTHS,
-    Cell,
-    Column,
-    Row,
-    Table,
-    Value,
-    interval,
-    lefts,
-    percent,
-)
+from rosearch.report.data import INTERVAL, PERCENT, TENTHS, Cell, Column, Row, Table, Value, interval, lefts, percent
 from rosearch.run.results import Results
 
 

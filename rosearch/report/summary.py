@@ -11,6 +11,7 @@ from rosearch.measurements import Estimate, Robustness
 from rosearch.records.record import Record
 from rosearch.run.results import Results
 
+_PLACE = ("number", "id", "name", "role", "generation", "replicate", "origin")  # fields of a record, as they are
 _STATES = ("done", "failed", "running", "pending")
 
 
@@ -52,13 +53,7 @@ def describe_record(results: Results, record: Record) -> dict[str, Any]:
     fitness = results.fitness.get(record.number)
     failure = record.failure
     return {
-        "number": record.number,
-        "id": record.id,
-        "name": record.name,
-        "role": record.role,
-        "generation": record.generation,
-        "replicate": record.replicate,
-        "origin": record.origin,
+        **{key: getattr(record, key) for key in _PLACE},
         "parents": list(record.parents),
         "seed": record.seed,
         "status": record.status,

@@ -234,9 +234,7 @@ def _efficiency(efficiency: Efficiency) -> dict[str, Cell]:
 def _fitness(fitness: Scored) -> dict[str, Cell]:
     return {
         "fitness": fitness.scalar,
-        "fitness_robustness": fitness.robustness,
-        "fitness_accuracy": fitness.accuracy,
-        "fitness_efficiency": fitness.efficiency,
+        **{f"fitness_{term}": getattr(fitness, term) for term in ("robustness", "accuracy", "efficiency")},
         "gates": " ".join(fitness.gates),
     }
 

@@ -2,8 +2,8 @@
 
 TextAttack's `build` makes each of them. Parts that need a download are swapped for stand-ins with the same arguments,
 so thresholds, metrics and window sizes stay the stock ones. A recipe with the same results keeps the stock name; a
-variant has a name of its own, and `differs` tells how it differs. The file is longer than others because one table and
-the few builders that it names stand together: all attacks can be read side by side.
+variant has a name of its own, and `differs` tells how it differs. The file has more than 300 lines because one table
+and the few builders that it names stand together: all attacks can be read side by side.
 """
 
 from __future__ import annotations

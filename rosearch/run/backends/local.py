@@ -21,18 +21,7 @@ from multiprocessing.context import SpawnProcess
 from typing import Any, Literal, final
 
 from rosearch.errors import RunError
-from rosearch.run.backends.backend import (
-    A,
-    Backend,
-    Job,
-    Lost,
-    OnProgress,
-    OnStart,
-    Result,
-    V,
-    pickled,
-    unpickled,
-)
+from rosearch.run.backends.backend import A, Backend, Job, Lost, OnProgress, OnStart, Result, V, pickled, unpickled
 from rosearch.run.backends.worker import work
 
 _BEAT_S = 0.5  # longest time between two looks at every worker
