@@ -14,10 +14,10 @@ from math import log
 
 from rosearch.config.experiment import EvolutionConfig
 from rosearch.errors import BadInput, Problem
+from rosearch.evolution.agreement import CHOSEN, DRAWN, EpisodeAgreement, agreements
 from rosearch.evolution.fitness import Yardstick
 from rosearch.evolution.random_search import RandomSearch
 from rosearch.evolution.surrogates import make_predictor
-from rosearch.evolution.surrogates.agreement import CHOSEN, DRAWN, EpisodeAgreement, agreements
 from rosearch.evolution.surrogates.predictor import Choices, Episode, context_of
 from rosearch.evolution.variation import Novelty
 from rosearch.randomness import derive_seed

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from rosearch.evolution.agreement import EpisodeAgreement
 from rosearch.evolution.fitness import Fitness
-from rosearch.evolution.surrogates.agreement import EpisodeAgreement
 from rosearch.measurements import Measurements, TeacherFacts
 from rosearch.records.record import Record
 from rosearch.report.data import (

@@ -15,9 +15,9 @@ from functools import cached_property
 
 from rosearch.config.experiment import Experiment
 from rosearch.errors import RunError
+from rosearch.evolution.agreement import EpisodeAgreement, agreements
 from rosearch.evolution.fitness import Fitness, Yardstick
 from rosearch.evolution.front import Scored, by_front, by_scalar
-from rosearch.evolution.surrogates.agreement import EpisodeAgreement, agreements
 from rosearch.measurements import TeacherFacts
 from rosearch.records.record import Record, Role
 from rosearch.records.run_directory import RunDirectory

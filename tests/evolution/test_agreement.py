@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from rosearch.evolution.surrogates.agreement import Agreement, agreement
+from rosearch.evolution.agreement import Agreement, agreement
 
 
 def test_rank_correlations_are_those_of_scipy_with_ties() -> None:
