@@ -24,7 +24,7 @@ from rosearch.data.tasks import Labels
 from rosearch.errors import BadInput, CandidateFailed, Problem, Problems, RosearchError, one_line
 from rosearch.evaluation.attacks.result import NO_LIMITS, Limits
 from rosearch.evaluation.collapse import collapse
-from rosearch.evaluation.comparison import ALPHA, Comparison, compare
+from rosearch.evaluation.comparison import ALPHA, Comparison, compare, holm
 from rosearch.evaluation.heldout import HeldOut, HeldOutScore, score
 from rosearch.evaluation.heldout_files import ADVGLUE, read_held_out
 from rosearch.evaluation.robustness import Suite, SuiteResult, measure_robustness, sample_rows
@@ -32,7 +32,6 @@ from rosearch.measurements import Robustness
 from rosearch.models.device import resolve_device
 from rosearch.models.lengths import longest_input
 from rosearch.progress import Progress, silent
-from rosearch.report.statistics import holm
 from rosearch.resources.resources import Resources
 
 

@@ -198,6 +198,17 @@ def smallest_separable(n: int, discordant: float, power: float = POWER) -> float
     return discordant if missing(discordant) >= 0 else float(brentq(missing, 0.0, discordant, xtol=1e-12))
 
 
+def holm(p: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Holm's (1979) step-down adjustment, valid for p-values that depend on each other. NaN is no test."""
+    values = np.asarray(p, dtype=np.float64)
+    adjusted = np.full(values.shape, math.nan)
+    tests = np.flatnonzero(~np.isnan(values))
+    order = tests[np.argsort(values[tests], kind="stable")]
+    factors = np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(values[order] * factors), 1.0)
+    return adjusted
+
+
 def _tango_high(only_a: int, only_b: int, n: int) -> float:
     """The upper end: the largest difference that the score test does not reject."""
 

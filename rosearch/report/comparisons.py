@@ -7,11 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from rosearch.evaluation.comparison import ALPHA, Comparison, PairedDifference, compare
+from rosearch.evaluation.comparison import ALPHA, Comparison, PairedDifference, compare, holm
 from rosearch.measurements import Robustness
 from rosearch.records.record import Record
 from rosearch.report.data import POINTS, THOUSANDTHS, Cell, Column, Interval, Row, Table, Value, lefts
-from rosearch.report.statistics import holm
 from rosearch.run.results import Results
 
 # The columns of `compare_students`. Differences are the student's less the other's, in 0..1, with 95 % intervals.

@@ -19,6 +19,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
+from rosearch.evaluation.comparison import holm
 from rosearch.report.data import THOUSANDTHS, Column, Row, Table, Value, lefts
 from rosearch.report.features import FEATURES
 
@@ -158,17 +159,6 @@ def _cells(row: Mapping[Hashable, Any]) -> tuple[Value, ...]:
         int(row["n"]),
         str(row["note"]),
     )
-
-
-def holm(p: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Holm's (1979) step-down adjustment, valid for p-values that depend on each other. NaN is no test."""
-    values = np.asarray(p, dtype=np.float64)
-    adjusted = np.full(values.shape, math.nan)
-    tests = np.flatnonzero(~np.isnan(values))
-    order = tests[np.argsort(values[tests], kind="stable")]
-    factors = np.arange(len(order), 0, -1)
-    adjusted[order] = np.minimum(np.maximum.accumulate(values[order] * factors), 1.0)
-    return adjusted
 
 
 def _compare(sample: Sample, outcome: str, feature: str) -> dict[str, object]:

@@ -30,13 +30,13 @@ from rich.table import Table
 from scipy.stats import wilcoxon
 
 from rosearch.config.experiment import EvolutionConfig, FitnessConfig, KdNasConfig, RewardConfig
+from rosearch.evaluation.comparison import holm
 from rosearch.evaluation.intervals import mean_interval
 from rosearch.evolution.fitness import Yardstick, reward
 from rosearch.evolution.kd_nas import agreements
 from rosearch.evolution.strategies import make_strategy
 from rosearch.measurements import Efficiency, Latency, Measurements, Quality, Training
 from rosearch.records.record import Proposal, Record
-from rosearch.report.statistics import holm
 from rosearch.space.cost import count_parameters
 from rosearch.space.encoder_space import EncoderChoice, EncoderSpace
 

@@ -14,6 +14,7 @@ from rosearch.evaluation.comparison import (
     PairedDifference,
     bootstrap_difference,
     compare,
+    holm,
     mcnemar,
     rows_needed,
     smallest_separable,
@@ -288,3 +289,18 @@ def test_a_difference_near_0_is_printed_without_a_minus() -> None:
 
 def test_no_p_is_smaller_than_its_resamples_can_tell() -> None:
     assert bootstrap_difference(np.linspace(0.1, 0.9, 60), resamples=99).p == pytest.approx(1 / 100)
+
+
+def test_holm_adjusts_as_in_the_worked_example() -> None:
+    assert holm([0.01, 0.04, math.nan, 0.03, 0.005]) == pytest.approx([0.03, 0.06, math.nan, 0.06, 0.02], nan_ok=True)
+
+
+@given(st.lists(st.floats(0, 1) | st.just(math.nan), max_size=20))
+def test_holm_only_raises_keeps_the_order_and_stays_a_probability(p: list[float]) -> None:
+    values, adjusted = np.array(p), holm(p)
+    tested = ~np.isnan(values)
+    assert np.array_equal(tested, ~np.isnan(adjusted))
+    values, adjusted = values[tested], adjusted[tested]
+    assert (adjusted >= values).all() and (adjusted <= 1).all()
+    assert (np.diff(adjusted[np.argsort(values, kind="stable")]) >= 0).all()
+    assert (adjusted <= np.minimum(1.0, values * len(values)) + 1e-12).all()

@@ -13,7 +13,7 @@ from scipy import stats
 
 from rosearch.records.record import Record
 from rosearch.report.features import FEATURES
-from rosearch.report.statistics import COLUMNS, OUTCOMES, feature_statistics, holm, usable_rows
+from rosearch.report.statistics import COLUMNS, OUTCOMES, feature_statistics, usable_rows
 from rosearch.report.tables import records_table
 
 Search = Callable[[int], Sequence[Record]]
@@ -179,21 +179,6 @@ def test_constant_predictors_are_left_out_and_counted() -> None:
 
 def test_the_same_table_gives_the_same_statistics() -> None:
     pd.testing.assert_frame_equal(feature_statistics(table(8)), feature_statistics(table(8)))
-
-
-def test_holm_adjusts_as_in_the_worked_example() -> None:
-    assert holm([0.01, 0.04, math.nan, 0.03, 0.005]) == pytest.approx([0.03, 0.06, math.nan, 0.06, 0.02], nan_ok=True)
-
-
-@given(st.lists(st.floats(0, 1) | st.just(math.nan), max_size=20))
-def test_holm_only_raises_keeps_the_order_and_stays_a_probability(p: list[float]) -> None:
-    values, adjusted = np.array(p), holm(p)
-    tested = ~np.isnan(values)
-    assert np.array_equal(tested, ~np.isnan(adjusted))
-    values, adjusted = values[tested], adjusted[tested]
-    assert (adjusted >= values).all() and (adjusted <= 1).all()
-    assert (np.diff(adjusted[np.argsort(values, kind="stable")]) >= 0).all()
-    assert (adjusted <= np.minimum(1.0, values * len(values)) + 1e-12).all()
 
 
 def test_statistics_of_a_run_find_what_its_robustness_was_made_of(search_records: Search) -> None:
