@@ -15,6 +15,25 @@ from tests.house import ROOT, Counts, Source
 
 PAGES = ROOT / "docs"
 
+# Test modules that stand beside no module of theirs, by what they hold. Folders end in a slash.
+NOT_MIRRORED = {
+    "benchmarks/": "the benchmarks, which are no part of the package",
+    "compatibility/": "what older versions wrote",
+    "test_docs.py": "the pages",
+    "test_equal_records.py": "the comparison of two checkouts",
+    "test_house.py": "the layout",
+    "test_multilingual.py": "a task in several languages, from end to end",
+    "test_public_api.py": "the names that `rosearch` gives",
+    "cli/test_json.py": "the keys of every --json",
+    "data/test_permutation.py": "one class of data/corpus.py",
+    "evaluation/attacks/test_engine_equality.py": "the contract with stock TextAttack",
+    "evaluation/attacks/passes/test_student_needed_tokens.py": "one question of passes/student.py",
+    "evolution/surrogates/test_context.py": "one function of surrogates/predictor.py",
+    "run/test_encoder_search.py": "a search for encoders, from end to end",
+    "run/test_kd_nas_run.py": "a search by kd_nas, from end to end",
+    "training/test_methods.py": "the contract of every method of distillation",
+}
+
 
 @pytest.fixture(scope="module")
 def counts() -> Counts:
@@ -44,6 +63,14 @@ def test_no_module_imports_itself_by_way_of_others_not_even_inside_functions() -
 def test_every_room_has_its_layer() -> None:
     rooms = {name.removesuffix("/").removesuffix(".py") for name in house.entries()} - {"__init__", "py.typed"}
     assert rooms == {room for layer in house.layers() for room in layer}
+
+
+def test_tests_mirror_the_package() -> None:
+    tests = [path.relative_to(ROOT / "tests").as_posix() for path in (ROOT / "tests").rglob("test_*.py")]
+    package = {path.relative_to(ROOT / "rosearch").as_posix() for path in (ROOT / "rosearch").rglob("*.py")}
+    alone = {name for name in tests if name.replace("test_", "", 1) not in package and name not in NOT_MIRRORED}
+    assert {name for name in alone if not name.startswith(tuple(NOT_MIRRORED))} == set()
+    assert all((ROOT / "tests" / name).exists() for name in NOT_MIRRORED)
 
 
 def test_a_long_file_says_why(sources: list[Source]) -> None:
