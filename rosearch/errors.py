@@ -2,7 +2,7 @@
 
 ::
 
-    RosearchError                 exit 1
+    RosearchError                 exit 1   a model or a training failed, a file cannot be read or written
     ├── BadInput                  exit 3   a file or override is wrong; carries every problem of it at once
     ├── MissingResource           exit 4   a hub, dataset, teacher, optional package or GPU is not there
     ├── RunError                  exit 5   a run folder is locked, unfinished, or not a run
@@ -149,6 +149,10 @@ def gather(*checks: Callable[[], Any]) -> list[Any]:
     return values
 
 
-def one_line(told: object, most: int | None = 200) -> str:
-    """An exception's message in one line of at most `most` characters; the name of its class where it says nothing."""
-    return " ".join(str(told).split())[:most] or type(told).__name__
+def one_line(told: object, most: int | None = 200, *, named: bool = False) -> str:
+    """An exception's message in one line of at most `most` characters; the name of its class where it says nothing.
+
+    With `named` the class stands before the message in any case.
+    """
+    text = f"{type(told).__name__}: {told}" if named else str(told)
+    return " ".join(text.split())[:most] or type(told).__name__

@@ -29,6 +29,7 @@ NOT_MIRRORED = {
     "evaluation/attacks/test_engine_equality.py": "the contract with stock TextAttack",
     "evaluation/attacks/passes/test_student_needed_tokens.py": "one question of passes/student.py",
     "evolution/surrogates/test_context.py": "one function of surrogates/predictor.py",
+    "export/targets/test_targets.py": "the contract of every export target",
     "run/test_encoder_search.py": "a search for encoders, from end to end",
     "run/test_kd_nas_run.py": "a search by kd_nas, from end to end",
     "training/test_methods.py": "the contract of every method of distillation",

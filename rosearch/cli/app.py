@@ -1,10 +1,7 @@
 """The program `rosearch`: its commands in their groups, and one clear line for every error.
 
-Exit codes: 0 done, 1 anything else, 2 a misused command, 3 bad input (every problem is listed), 4 a missing hub,
-dataset, teacher, package or GPU, 5 a run that cannot be used as asked, 6 a search stopped by its circuit
-breaker, 130 Ctrl-C.
-
-Commands import what they need when they run: `rosearch --help` loads neither torch nor pandas.
+`rosearch.errors` has the exit code of each error. Commands import what they need when they run: `rosearch --help`
+loads neither torch nor pandas.
 """
 
 from __future__ import annotations

@@ -129,4 +129,4 @@ def _answers(endpoint: str) -> bool:
 
 
 def _told(error: Exception) -> str:
-    return one_line(f"{type(error).__name__}: {error}", 300)
+    return one_line(error, 300, named=True)

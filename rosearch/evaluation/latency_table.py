@@ -111,6 +111,7 @@ def _key(subject: Subject, config: EfficiencyConfig, threads: int) -> str:
         what = subject.genotype.id
     else:
         assert subject.folder is not None
+        # Shorter than `files.file_hash`: the tables of earlier versions have this key.
         what = hashlib.blake2b((subject.folder / "config.json").read_bytes(), digest_size=8).hexdigest()
     sizes = ",".join(map(str, config.batch_sizes))
     return f"{what} {sizes}x{config.tokens} {threads} threads {config.warmup}+{config.repeats}"

@@ -35,7 +35,7 @@ def export_record(results: Results, record: Record, destination: Path, overwrite
 
     Raises `RunError` if its weights were not kept.
     """
-    from rosearch.export.targets.huggingface import export_student
+    from rosearch.export.targets import TARGETS
 
     weights, found = results.run.student_folder(record), record.measurements
     if found is None or not weights.is_dir():
@@ -56,4 +56,4 @@ def export_record(results: Results, record: Record, destination: Path, overwrite
     )
     own = (weights / "tokenizer_config.json").is_file()  # a student with a robust encoding has its own tokenizer
     tokenizer = weights if own else results.run.tokenizer
-    return export_student(weights, tokenizer, destination, facts, overwrite=overwrite)
+    return TARGETS["hf"](weights, tokenizer, destination, facts, overwrite=overwrite)

@@ -149,9 +149,7 @@ class Store:
         try:
             return None if data is None else teacher_from_data(data)
         except ValueError as error:
-            raise RunError(
-                f"{self.path}: the fact {_TEACHER!r} cannot be read: {' '.join(str(error).split())}"
-            ) from error
+            raise RunError(f"{self.path}: the fact {_TEACHER!r} cannot be read: {one_line(error, None)}") from error
 
     def set_teacher(self, teacher: TeacherFacts) -> None:
         """Stores the facts of the run's teacher."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rosearch.errors import BadInput, Problem
+from rosearch.errors import BadInput, Problem, one_line
 from rosearch.files import content_key, file_hash
 
 
@@ -85,8 +85,8 @@ def read_lines(path: Path, expected: str) -> list[str]:
 
 def damaged(path: Path, expected: str, got: object) -> BadInput:
     """The error, in one line, for a file that does not hold what its name says."""
-    told = f"{type(got).__name__}: {got}" if isinstance(got, Exception) else str(got)
-    return BadInput(Problem(str(path), "", expected, " ".join(told.split()), "Put a whole copy of the file there."))
+    told = one_line(got, None, named=isinstance(got, Exception))
+    return BadInput(Problem(str(path), "", expected, told, "Put a whole copy of the file there."))
 
 
 def files_fingerprint(paths: tuple[Path, ...]) -> str:

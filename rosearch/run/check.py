@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rosearch.config.experiment import Experiment
-from rosearch.errors import BadInput, Problem
+from rosearch.errors import BadInput, Problem, Problems
 from rosearch.evolution.fitness import Yardstick
 from rosearch.evolution.strategies import make_strategy
 from rosearch.space.known import known_architecture
@@ -14,26 +14,19 @@ def check_experiment(experiment: Experiment, where: str) -> None:
     """Raise `BadInput` with every problem of the space, baselines, warm starts and attacks that an experiment names."""
     from rosearch.materials.kind import kind_of
 
-    problems: list[Problem] = []
-    try:
+    problems = Problems()
+    with problems:
         space = load_space(experiment.search_space)
-    except BadInput as error:
-        problems += error.problems
     for position, name in enumerate(experiment.baselines):
         try:
             known_architecture(name)
         except (BadInput, KeyError) as error:
-            problems.append(Problem(where, f"baselines.{position}", "a named architecture", f"{name!r} ({error})"))
-    problems += _unknown_attacks(experiment, where)
-    if not problems:
-        problems += kind_of(experiment).problems(experiment, space, where)
-    if not problems:
-        try:
-            make_strategy(experiment.evolution, space, experiment.seed, Yardstick(experiment.fitness, 1.0, 1.0))
-        except BadInput as error:
-            problems += error.problems
-    if problems:
-        raise BadInput(problems)
+            problems.add(Problem(where, f"baselines.{position}", "a named architecture", f"{name!r} ({error})"))
+    problems.add(*_unknown_attacks(experiment, where))
+    problems.raise_found()
+    problems.add(*kind_of(experiment).problems(experiment, space, where))
+    problems.raise_found()
+    make_strategy(experiment.evolution, space, experiment.seed, Yardstick(experiment.fitness, 1.0, 1.0))
 
 
 def _unknown_attacks(experiment: Experiment, where: str) -> list[Problem]:

@@ -23,6 +23,7 @@ from typing import NamedTuple
 import numpy as np
 from transformers import PreTrainedModel
 
+from rosearch.errors import one_line
 from rosearch.evaluation.attacks.passes.first_token import first_token_forwards
 from rosearch.evaluation.attacks.passes.forwards import Forwards, replaced, watched_everywhere
 from rosearch.evaluation.attacks.passes.packed import Packed, pack
@@ -95,11 +96,11 @@ def _trials(victim: Victim, lost: dict[str, str]) -> list[_Trial]:
     try:
         packed = pack(model) if cpu else _NOTHING
     except Exception as error:
-        lost["packed"] = _in_one_line(error)
+        lost["packed"] = one_line(error, None, named=True)
     try:
         first = first_token_forwards(model)
     except Exception as error:
-        lost["first_token"] = _in_one_line(error)
+        lost["first_token"] = one_line(error, None, named=True)
     possible = {
         "packed": bool(packed.forwards),
         "distinct_tokens": student is not None and cpu,
@@ -154,7 +155,7 @@ def _disagreement(victim: Victim, sample: Tokenised, untouched: Logits, forwards
             lean = victim.one_pass(*sample)
     except Exception as error:
         victim.failure = None
-        return _in_one_line(error)
+        return one_line(error, None, named=True)
     if lean.shape != untouched.shape:
         return f"logits {lean.shape} in place of {untouched.shape}"
     difference, noise = float(np.abs(lean - untouched).max()), _NOISE * max(1.0, float(np.abs(untouched).max()))
@@ -167,7 +168,3 @@ def _log(lost: dict[str, str]) -> None:
         _logged.update(new)
         reasons = "; ".join(f"{part}: {lost[part]}" for part in new)
         _logger.warning("Attacks run without a part that makes them faster; results are the same. %s", reasons)
-
-
-def _in_one_line(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())
