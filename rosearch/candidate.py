@@ -1,6 +1,6 @@
 """One candidate's life: opened, built, distilled, measured, saved. The unit that a worker runs.
 
-Whatever goes wrong becomes data: the outcome of a candidate is measurements or a failure.
+Every error becomes data: an outcome holds measurements or a failure.
 """
 
 from __future__ import annotations

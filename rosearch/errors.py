@@ -84,7 +84,7 @@ class SearchAborted(RosearchError):  # noqa: N818
 
 
 class CandidateFailed(RosearchError):  # noqa: N818
-    """One candidate failed; recorded as data, never a stop.
+    """One candidate failed. The failure is recorded and does not stop the run.
 
     `stage` is the part of its life that failed: open, build, distil, quality, attack, efficiency, save.
     """

@@ -29,12 +29,12 @@ T = TypeVar("T")
 def whole(path: Path, *, alone: bool = False, previous: Path | None = None) -> Iterator[Path]:
     """A draft of a file or folder that takes the place of `path` at the end: a reader never sees half of it.
 
-    A kill or a power cut leaves a file as it was or as it is meant to be. A folder that replaces another is moved
-    there in two steps: a kill between them leaves none. After an exception inside, `path` is as it was and the draft
+    A kill or a power cut leaves the old file or the new one. A folder is replaced in two steps; a kill between them
+    leaves no folder. After an exception inside, `path` is as it was and the draft
     is gone. Files in a folder get the mode that the umask gives.
 
-    With `previous`, the file that lay at `path` is kept there. `alone` is for callers that no other process races: the
-    draft then has one name, and what a killed process left of it is removed.
+    With `previous`, the file that lay at `path` is kept there; a kill may leave it there alone. `alone` is for callers
+    that no other process races: the draft then has one name, and what a killed process left of it is removed.
     """
     with draft_beside(path, alone=alone) as draft:
         yield draft
@@ -87,7 +87,10 @@ def settle(path: Path) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Inside, this process alone works on `path`; others wait. The lock lies beside it and outlives nobody."""
+    """Inside, this process alone works on `path`; others wait.
+
+    The lock lies beside it. The lock ends with the process.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
         yield

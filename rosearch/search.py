@@ -1,7 +1,7 @@
 """The outer loop of a search.
 
-Ask a strategy for a generation, run its candidates, record each outcome, tell the strategy. The same loop serves a new
-run and a resumed one: recorded candidates are told again, and those that a kill cut short run again.
+Ask a strategy for a generation, run its candidates, record each outcome, tell the strategy. A resumed run replays
+its recorded candidates to the strategy and reruns those that were cut short.
 """
 
 from __future__ import annotations

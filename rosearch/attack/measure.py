@@ -1,9 +1,4 @@
-"""Measure how robust any classifier is, from Python; `rosearch attack` is the same from the command line.
-
->>> from rosearch.attack import attack
->>> found = attack(model, tokenizer, [("a fine film", 1), ("a dull film", 0)], ["deepwordbug", "pruthi"])
->>> found.worst.under_attack.value
-"""
+"""Measure how robust any classifier is, from Python; `rosearch attack` is the same from the command line."""
 
 from __future__ import annotations
 
@@ -47,6 +42,12 @@ def attack(
     progress: Progress = silent,
 ) -> SuiteResult:
     """Attack a sequence classifier of transformers on labelled rows: (text, label), or ((text, text), label).
+
+    >>> from rosearch.attack import attack
+    >>> found = attack(model, tokenizer, [("a fine film", 1), ("a dull film", 0)], ["deepwordbug", "pruthi"])
+    >>> found.worst.under_attack.value
+
+    Returns the worst case, each attack alone and each row; shares are 0 to 1.
 
     A label is the integer of a class or its name in `model.config.label2id`. `suite` is a `Suite`, or the names of
     attacks, which then go over all rows. Texts are cut to `max_length` tokens, by default as many as the model reads.

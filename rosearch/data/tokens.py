@@ -57,7 +57,7 @@ def tokenise(split: Split, tokenizer: Any, max_length: int, cache: Path, progres
         name = str(getattr(tokenizer, "name_or_path", "")) or type(tokenizer).__name__
         raise BadInput(Problem(name, "tokenizer", "a padding token", "none", "set pad_token in tokenizer_config.json"))
     key = _key(split, tokenizer, max_length)
-    folder = cache / "encoded" / key
+    folder = cache / "encoded" / key  # named so by 0.1.0, whose caches stay valid
     ids, token_types, offsets, truncated = made_once(
         folder,
         lambda folder: _open(folder, len(split)),

@@ -1,7 +1,7 @@
 """The two kinds of run: students of a task, and encoders without one.
 
-All that differs between the kinds stands here and in `life`. `kind_of(experiment)` chooses one, by
-`distillation.target`; whoever prepares, checks or runs asks the kind and knows no target.
+`kind` and `life` hold all differences in what is prepared, checked and run. Other code calls `kind_of(experiment)` and
+never reads `distillation.target`; only the rules of the config do.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class RunKind(Protocol):
     """One kind of run. The kinds are stateless."""
 
     def problems(self, experiment: Experiment, space: Space, where: str) -> list[Problem]:
-        """The settings of an experiment that contradict its space. `where` is the file that the problems name."""
+        """Contradictions between the experiment and its space. `where` names the file."""
 
     def check(self, experiment: Experiment, space: Space) -> dict[str, str]:
         """Everything that the experiment takes from outside, in words, by name. Nothing is written.

@@ -19,7 +19,7 @@ Emphasis = Literal["", "strong", "warning"]
 
 @dataclass(frozen=True)
 class Interval:
-    """A value between two ends that are no 95 % interval of an estimate, such as quartiles."""
+    """A value with two ends that are not a 95 % interval, such as quartiles."""
 
     value: float
     low: float

@@ -101,7 +101,10 @@ class Driver:
             self._break_circuit(outcome)
 
     def prune_students(self) -> None:
-        """Deletes the weights of candidates neither on the front nor among the best, unless all are to be kept."""
+        """Deletes the weights of candidates that are neither on the front nor among the best.
+
+        Nothing is deleted where the experiment keeps all students.
+        """
         if self.experiment.execution.keep_students == "all":
             return
         results = load_results(self.run)
@@ -112,7 +115,7 @@ class Driver:
                 self.run.remove_student(record)
 
     def _break_circuit(self, outcome: Outcome) -> None:
-        """Stop the search where the last few candidates all failed alike: the fault is then not theirs."""
+        """Stop the search when the last candidates all failed the same way; the cause is then outside them."""
         failure = outcome.failure
         if failure is None:
             self._alike = None, 0

@@ -1,8 +1,7 @@
 """One forward pass of a student that computes each vector once, and only where something reads it. Own code.
 
-Backwards through the graph, `needed_tokens` counts the leading tokens that each node has to give. A student that pools
-its first token needs one of its last nodes; a convolution or pool in between needs its reach more; attention needs all
-of what it reads.
+`needed_tokens` walks the graph backwards and counts the leading tokens that each node has to give. Pooling of the first
+token needs one token; a convolution or pool adds its reach; attention needs all.
 
 Then forwards: the texts of an attack's batch are those of a few rows, each with a word or two changed, so most tokens
 stand in many of them, at the same place, among the same adjacent tokens. Until attention has read whole texts, such
@@ -245,7 +244,7 @@ def _ended(node: _Node, states: _States, state: _Known, made: Tensor, same: Same
 
 
 def _plain_end(operation: LocalOperation | Attention, made: Tensor, x: Tensor) -> Tensor:
-    """It may write into `made`, which nobody else reads."""
+    """The last step of an operation. May overwrite `made`."""
     y: Tensor = operation.after(made) if isinstance(operation, LocalOperation) else operation.out(made)
     return y.add_(x)
 
