@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rosearch.config.experiment import Experiment
 from rosearch.evolution.fitness import Yardstick
-from rosearch.evolution.strategies import make_strategy
+from rosearch.evolution.registry import make_strategy
 from rosearch.evolution.strategy import Strategy
 from rosearch.records.record import Proposal, Record
 from rosearch.records.run_directory import RunDirectory

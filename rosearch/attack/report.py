@@ -68,7 +68,7 @@ class AttackedModel:
     max_length: int
     result: SuiteResult | None = None
     collapse: str = ""
-    fooled: tuple[BrokenExample, ...] = ()
+    broken: tuple[BrokenExample, ...] = ()
     held_out: tuple[HeldOutScore, ...] = ()
     failure: str = ""
 
@@ -208,8 +208,8 @@ def _measured(
                 cache=cache,
                 progress=progress,
             )
-            fooled = broken_examples(victim, found.labels, rows.texts, labels, result, request.examples)
-            return AttackedModel(found.name, found.labels, length, result, collapsed, fooled, scores)
+            broken = broken_examples(victim, found.labels, rows.texts, labels, result, request.examples)
+            return AttackedModel(found.name, found.labels, length, result, collapsed, broken, scores)
         except Exception as error:
             if isinstance(error, CandidateFailed) or victim.failure is error:
                 kind = "" if isinstance(error, CandidateFailed) else f"{type(error).__name__}: "

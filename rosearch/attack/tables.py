@@ -225,7 +225,7 @@ def _model_json(model: AttackedModel) -> dict[str, Any]:
         data |= {"rows": list(result.rows), "worst": asdict(result.worst)}
         data |= {"attacks": [asdict(one) for one in result.attacks]}
         data |= {"single_swaps": [asdict(one) for one in result.single_swaps]}
-        data |= {"collapse": model.collapse, "fooled": [asdict(one) for one in model.fooled]}
+        data |= {"collapse": model.collapse, "fooled": [asdict(one) for one in model.broken]}
     return data | {"held_out": [asdict(one) for one in model.held_out]}
 
 

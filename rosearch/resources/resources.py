@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from rosearch.errors import BadInput, MissingResource, Problem
 from rosearch.files import content_key
-from rosearch.resources.resource_files import files_fingerprint
-from rosearch.resources.resource_places import RESOURCES, Found, Places
+from rosearch.resources.places import RESOURCES, Found, Places
+from rosearch.resources.reading import files_fingerprint
 
 if TYPE_CHECKING:
     import torch

@@ -15,7 +15,7 @@ import torch
 
 from rosearch.models.lengths import text_positions
 from rosearch.models.saved import load_model, quiet_transformers
-from rosearch.resources.resource_files import damaged
+from rosearch.resources.reading import damaged
 
 _ROWS = 32  # texts in one forward pass: a CPU core gains nothing from more
 _ROWS_ELSEWHERE = 256
@@ -38,7 +38,7 @@ class _Shape:
 class SentenceEncoder:
     """A transformer whose token vectors are pooled to one vector a text, as sentence-transformers does.
 
-    Texts are encoded in batches of like length, in float32, and remembered. The vector of a text depends on the texts
+    Texts are ids in batches of like length, in float32, and remembered. The vector of a text depends on the texts
     beside it by rounding alone (some 1e-7).
     """
 
@@ -74,13 +74,13 @@ class SentenceEncoder:
 
     def _computed(self, texts: list[str]) -> Rows:
         # Sorted by their ids, too: a set of texts is cut into the same batches in any order.
-        encoded = [made.ids for made in self._tokenizer.encode_batch([self._cleaned(text) for text in texts])]
-        order = sorted(range(len(texts)), key=lambda row: (len(encoded[row]), encoded[row]))
+        ids = [made.ids for made in self._tokenizer.encode_batch([self._cleaned(text) for text in texts])]
+        order = sorted(range(len(texts)), key=lambda row: (len(ids[row]), ids[row]))
         rows = np.empty((len(texts), self._shape.width), np.float32)
         with torch.inference_mode(), torch.autocast(self._device.type, enabled=False):
             for start in range(0, len(order), self._rows):
                 batch = order[start : start + self._rows]
-                rows[batch] = self._pooled([encoded[row] for row in batch]).cpu().numpy()
+                rows[batch] = self._pooled([ids[row] for row in batch]).cpu().numpy()
         return rows
 
     def _cleaned(self, text: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from rosearch.resources.resource_files import Package, damaged, read_json
+from rosearch.resources.reading import Package, damaged, read_json
 
 _REMEMBERED = 2**15  # sentences, or the parts that constraints cut from them
 TAGGER_PACKAGE = "averaged_perceptron_tagger_eng"

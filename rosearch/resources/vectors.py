@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rosearch.resources.resource_files import damaged
+from rosearch.resources.reading import damaged
 
 Matrix = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
-from rosearch.resources.resource_files import damaged, read_json, read_lines
+from rosearch.resources.reading import damaged, read_json, read_lines
 
 _STOP_WORDS = Path(__file__).with_name("stopwords_english.txt")  # travels with this package
 _POINTS = re.compile(r"[0-9A-F]{4,6}\s*;")  # the beginning of a line in Unicode's tables

@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from rosearch.resources.resource_files import Package, damaged, read_json
+from rosearch.resources.reading import Package, damaged, read_json
 
 _REMEMBERED = 2**16  # words
 _SUFFIXES = {"n": "noun", "v": "verb", "a": "adj", "r": "adv"}  # in NLTK's order of parts of speech

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rosearch.config.experiment import Experiment
 from rosearch.errors import BadInput, Problem, Problems
 from rosearch.evolution.fitness import Yardstick
-from rosearch.evolution.strategies import make_strategy
+from rosearch.evolution.registry import make_strategy
 from rosearch.space.known import known_architecture
 from rosearch.space.loading import load_space
 

@@ -50,7 +50,7 @@ def print_report(report: AttackReport, per_class: bool) -> None:
         if report.compared:
             print_table(comparisons_table(report.compared, titles), dense=True)
         for model in attacked:
-            _print_fooled(model, titles[model.name] if len(attacked) > 1 else "it")
+            _print_broken(model, titles[model.name] if len(attacked) > 1 else "it")
     for model in report.models:
         for held_out in model.held_out:
             print_table(held_out_table(held_out, titles[model.name] if len(names) > 1 else ""), dense=True)
@@ -61,11 +61,11 @@ def print_report(report: AttackReport, per_class: bool) -> None:
         err.print(f"[yellow]warning[/] {escape(warning)}", highlight=False, soft_wrap=True)
 
 
-def _print_fooled(model: AttackedModel, title: str) -> None:
-    if not model.fooled:
+def _print_broken(model: AttackedModel, title: str) -> None:
+    if not model.broken:
         return
     out.print(Text(f"What fooled {title}, with the fewest changed words first", "italic"))
-    for one in model.fooled:
+    for one in model.broken:
         head = f"{one.attack}, row {one.row}: {one.label} -> {one.predicted}, {one.changed} of {one.words} words, "
         out.print(Text(f"{head}{one.queries} queries", "dim"), soft_wrap=True)
         plain = out.no_color or not out.is_terminal

@@ -34,7 +34,7 @@ from rosearch.evaluation.comparison import holm
 from rosearch.evaluation.intervals import mean_interval
 from rosearch.evolution.fitness import Yardstick, reward
 from rosearch.evolution.kd_nas import agreements
-from rosearch.evolution.strategies import make_strategy
+from rosearch.evolution.registry import make_strategy
 from rosearch.measurements import Efficiency, Latency, Measurements, Quality, Training
 from rosearch.records.record import Proposal, Record
 from rosearch.space.cost import count_parameters

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rosearch.config.experiment import EvolutionConfig, FitnessConfig
 from rosearch.evolution.fitness import Fitness, Yardstick
-from rosearch.evolution.strategies import make_strategy
+from rosearch.evolution.registry import make_strategy
 from rosearch.evolution.strategy import Strategy
 from rosearch.measurements import Efficiency, Estimate, Measurements, Quality, Robustness, Training
 from rosearch.records.record import Failure, Proposal, Record

@@ -12,7 +12,7 @@ from resources.tiny_tagger import write_nltk_tagger, write_tagger
 from resources.tiny_wordnet import write_oewn, write_wndb
 
 from rosearch.errors import BadInput, MissingResource
-from rosearch.resources import resource_places
+from rosearch.resources import places
 from rosearch.resources.resources import RESOURCES, VARIABLE, Resources
 
 
@@ -20,8 +20,8 @@ from rosearch.resources.resources import RESOURCES, VARIABLE, Resources
 def _bare_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither the variable, nor Debian's WordNet, nor the installed encoder."""
     monkeypatch.delenv(VARIABLE, raising=False)
-    monkeypatch.setattr(resource_places, "DEBIAN_WORDNET", tmp_path / "no such folder")
-    monkeypatch.setattr(resource_places, "ENCODER_PACKAGE", "no-such-package")
+    monkeypatch.setattr(places, "DEBIAN_WORDNET", tmp_path / "no such folder")
+    monkeypatch.setattr(places, "ENCODER_PACKAGE", "no-such-package")
 
 
 def write_all(folder: Path) -> Path:
@@ -77,7 +77,7 @@ def test_the_open_wordnet_stands_in_where_princetons_is_not_there(tmp_path: Path
 
 
 def test_debians_wordnet_is_used_where_it_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resource_places, "DEBIAN_WORDNET", write_wndb(tmp_path / "share" / "wordnet"))
+    monkeypatch.setattr(places, "DEBIAN_WORDNET", write_wndb(tmp_path / "share" / "wordnet"))
     assert Resources().wordnet("wordnet-3.0").synonyms("movie")
 
 
@@ -103,7 +103,7 @@ def test_the_encoder_of_an_installed_package_is_found_and_the_package_not_import
     write_encoder(tmp_path / "some_encoder" / "model")
     (tmp_path / "some_encoder" / "__init__.py").write_text("raise RuntimeError('imported')")
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(resource_places, "ENCODER_PACKAGE", "some-encoder")
+    monkeypatch.setattr(places, "ENCODER_PACKAGE", "some-encoder")
     assert Resources().find("sentence_encoder").place == tmp_path / "some_encoder" / "model"
     assert Resources().sentence_encoder().encode(["a film"]).shape[0] == 1
 

@@ -9,7 +9,7 @@ import pytest
 from resources.tiny_wordnet import WORDS, write_oewn, write_wndb
 
 from rosearch.errors import BadInput
-from rosearch.resources.resource_files import Package
+from rosearch.resources.reading import Package
 from rosearch.resources.wordnet import edition_of, read_oewn, read_wndb
 
 

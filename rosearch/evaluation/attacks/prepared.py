@@ -19,7 +19,7 @@ from rosearch.evaluation.attacks.recipes import Recipe, build, resolve
 from rosearch.evaluation.attacks.result import NO_LIMITS, AttackedRow, Limits
 from rosearch.evaluation.attacks.stock import library
 from rosearch.evaluation.attacks.stock.forms import Form, form_of
-from rosearch.evaluation.attacks.stock.pool import Job, run_pool
+from rosearch.evaluation.attacks.stock.pool import RowJob, run_pool
 from rosearch.evaluation.attacks.victim import Victim
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
@@ -64,7 +64,7 @@ class PreparedAttack:
             results = run_engine(rows, self.form, tokens, victim, walked_labels, limits, progress=progress)
             done = dict(zip(walked, results, strict=True))
         if left:
-            jobs = [Job(self.texts[place], int(labels[place]), self._row_seed(place)) for place in left]
+            jobs = [RowJob(self.texts[place], int(labels[place]), self._row_seed(place)) for place in left]
             pooled = run_pool(
                 lambda model: build(self.recipe, model, self.resources, self.cache),
                 victim,

@@ -13,7 +13,7 @@ from rosearch.evaluation.attacks.engine.tokens import Tokens
 from rosearch.evaluation.attacks.prepared import PreparedAttack, prepare_attack
 from rosearch.evaluation.attacks.recipes import build
 from rosearch.evaluation.attacks.result import AttackedRow, Limits
-from rosearch.evaluation.attacks.stock.pool import Job, run_pool
+from rosearch.evaluation.attacks.stock.pool import RowJob, run_pool
 from rosearch.resources.resources import Resources
 
 Texts = list[tuple[str, ...]]
@@ -53,7 +53,7 @@ def prepare(victim: SteadyVictim, attack_resources: Resources, cache: Path) -> P
 def alone(prepare: Prepare, attack: PreparedAttack, limits: Limits = Limits()) -> list[AttackedRow]:  # noqa: B008
     """The unmodified recipe, one row after the other."""
     rows = zip(attack.texts, prepare.labels(list(attack.texts)), strict=True)
-    jobs = [Job(texts, label, attack._row_seed(place)) for place, (texts, label) in enumerate(rows)]
+    jobs = [RowJob(texts, label, attack._row_seed(place)) for place, (texts, label) in enumerate(rows)]
     with torch.inference_mode():
         return run_pool(
             lambda model: build(attack.recipe, model, attack.resources, attack.cache), prepare.victim, jobs, limits, 1

@@ -18,7 +18,7 @@ from rosearch.evaluation.attacks.recipes import RECIPES, Recipe, build, resolve
 from rosearch.evaluation.attacks.result import AttackedRow
 from rosearch.evaluation.attacks.stock import library, stand_ins
 from rosearch.evaluation.attacks.stock import wrapper as wrappers
-from rosearch.evaluation.attacks.stock.pool import Job, run_pool
+from rosearch.evaluation.attacks.stock.pool import RowJob, run_pool
 from rosearch.evaluation.attacks.victim import Victim
 from rosearch.resources.resources import Resources
 from rosearch.resources.vectors import Vectors
@@ -146,7 +146,7 @@ def attacked(recipe: Recipe, victim: Victim, texts: Texts, resources: Resources,
 
     with torch.inference_mode():
         labels = victim([row[0] if len(row) == 1 else row for row in texts]).argmax(dim=1).tolist()
-        jobs = [Job(row, label, seed) for seed, (row, label) in enumerate(zip(texts, labels, strict=True))]
+        jobs = [RowJob(row, label, seed) for seed, (row, label) in enumerate(zip(texts, labels, strict=True))]
         return run_pool(small, victim, jobs, lanes=4)
 
 
@@ -501,7 +501,7 @@ def test_results_equal_those_of_the_stock_attacker_with_the_stock_wrapper(
     capfd.readouterr()
 
     kinds = {"Skipped": "misclassified", "Failed": "survived", "Successful": "broken"}
-    jobs = [Job(row, label, seed) for seed, (row, label) in enumerate(zip(texts, labels, strict=True))]
+    jobs = [RowJob(row, label, seed) for seed, (row, label) in enumerate(zip(texts, labels, strict=True))]
     make: Callable[[Any], Any] = lambda attacked: build(RECIPES[name], attacked, Resources(), cache)  # noqa: E731
     with torch.inference_mode():
         ours = run_pool(make, victim, jobs)

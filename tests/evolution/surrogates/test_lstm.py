@@ -21,7 +21,7 @@ def test_episodes_that_were_learnt_cannot_be_taken_back() -> None:
 def test_torch_is_loaded_for_it_alone() -> None:
     code = (
         "import sys\n"
-        "import rosearch.evolution.strategies\n"
+        "import rosearch.evolution.registry\n"
         "from rosearch.evolution.surrogates import make_predictor\n"
         "for name in ('boosting', 'gaussian_process', 'lstm'):\n"
         "    assert 'torch' not in sys.modules\n"

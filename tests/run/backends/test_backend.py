@@ -33,7 +33,7 @@ def test_the_registry_is_what_the_configuration_chooses_from():
     assert (local.workers, local.threads, local.timeout_s) == (3, 2, 30.0)
 
 
-def test_every_task_gives_one_result_under_its_key(backend):
+def test_every_job_gives_one_result_under_its_key(backend):
     jobs = [Job(100 - number, chores.square, number) for number in range(20)]
     results = list(backend.run(jobs))
     assert sorted(result.key for result in results) == sorted(job.key for job in jobs)
@@ -41,7 +41,7 @@ def test_every_task_gives_one_result_under_its_key(backend):
     assert all(result.lost is None for result in results)
 
 
-def test_no_tasks_give_no_results(backend):
+def test_no_jobs_give_no_results(backend):
     assert list(backend.run([])) == []
 
 
@@ -64,7 +64,7 @@ def test_start_comes_before_progress_and_progress_before_the_result(backend):
         assert steps == sorted(steps)
 
 
-def test_an_exception_is_a_lost_task_that_says_what_where_and_in_which_stage(backend):
+def test_an_exception_is_a_lost_job_that_says_what_where_and_in_which_stage(backend):
     result = only(backend.run([Job(1, chores.fail, "two\nlines \ud800")]))
     assert result.value is None
     assert result.lost.kind == "exception"
@@ -97,7 +97,7 @@ def test_what_cannot_be_run_or_sent_is_lost_alone(backend, function, argument, w
     assert results[2] == Result(2, 9)
 
 
-def test_a_task_does_not_share_memory_with_the_driver(backend):
+def test_a_job_does_not_share_memory_with_the_driver(backend):
     numbers = [1, 2]
     assert only(backend.run([Job(1, chores.extend, numbers)])).value == [1, 2, 0]
     assert numbers == [1, 2]

@@ -13,7 +13,7 @@ def interrupt(_, progress):
     raise KeyboardInterrupt
 
 
-def test_tasks_run_in_the_process_of_the_driver_in_the_order_given():
+def test_jobs_run_in_the_process_of_the_driver_in_the_order_given():
     results = list(InlineBackend().run([Job(key, chores.process_id, None) for key in (3, 1, 2)]))
     assert [(result.key, result.value) for result in results] == [(key, os.getpid()) for key in (3, 1, 2)]
 

@@ -81,7 +81,7 @@ def test_ctrl_c_reaches_the_driver_alone_and_ends_its_workers(tmp_path):
         assert is_free(tmp_path / "2.lock")
 
 
-def test_a_killed_worker_loses_its_own_task_only_and_is_replaced():
+def test_a_killed_worker_loses_its_own_job_only_and_is_replaced():
     jobs = [Job(key, chores.kill_itself if key in (2, 5) else chores.square, key) for key in range(8)]
     with LocalBackend(2) as backend:
         results = {result.key: result for result in backend.run(jobs)}
@@ -100,7 +100,7 @@ def test_a_worker_that_exits_is_lost_with_its_exit_code():
     assert (result.lost.kind, result.lost.message) == ("worker_lost", "the worker exited with code 7")
 
 
-def test_a_task_that_hangs_is_ended_and_the_others_go_on():
+def test_a_job_that_hangs_is_ended_and_the_others_go_on():
     started = []
     with LocalBackend(1, timeout_s=1.0) as backend:
         jobs = [Job(1, chores.sleep, 1000.0), Job(2, chores.sleep, 0.0)]
@@ -111,7 +111,7 @@ def test_a_task_that_hangs_is_ended_and_the_others_go_on():
     assert started == [1, 2]
 
 
-def test_a_stopped_driver_does_not_count_against_a_tasks_time(monkeypatch):
+def test_a_stopped_driver_does_not_count_against_a_jobs_time(monkeypatch):
     clock = time.monotonic
     offset = 0.0
     monkeypatch.setattr("rosearch.run.backends.local.time.monotonic", lambda: clock() + offset)
@@ -126,7 +126,7 @@ def test_a_stopped_driver_does_not_count_against_a_tasks_time(monkeypatch):
     assert result.value == 1.2
 
 
-def test_workers_stay_for_many_tasks_and_batches():
+def test_workers_stay_for_many_jobs_and_batches():
     with LocalBackend(1) as backend:
         jobs = [Job(key, chores.process_id, None) for key in (1, 2)]
         pids = {result.value for _ in range(3) for result in backend.run(jobs)}
@@ -143,13 +143,13 @@ def test_a_worker_killed_between_batches_is_replaced_and_nothing_is_lost():
     assert second.value != first.value
 
 
-def test_no_more_workers_start_than_there_are_tasks():
+def test_no_more_workers_start_than_there_are_jobs():
     with LocalBackend(8) as backend:
         assert [r.value for r in backend.run([Job(1, chores.square, 3)])] == [9]
         assert len(backend._workers) == 1
 
 
-def test_a_thread_that_a_task_left_behind_disturbs_nobody():
+def test_a_thread_that_a_job_left_behind_disturbs_nobody():
     with LocalBackend(1) as backend:
         jobs = [Job(1, chores.chatter_after, None), Job(2, chores.sleep, 0.6)]
         assert {r.key: r.value for r in backend.run(jobs)} == {1: "done", 2: 0.6}

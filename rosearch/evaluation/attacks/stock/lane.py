@@ -18,7 +18,7 @@ from rosearch.evaluation.attacks.victim import Logits, Tokenised, Victim
 
 
 @dataclass(frozen=True)
-class Job:
+class RowJob:
     """One row to attack. Equal seeds draw equal numbers; `payload` is for the `prepare` of `run_pool`."""
 
     texts: tuple[str, ...]
@@ -53,7 +53,7 @@ class Lane:
         self._states: library.Generators | None = None
         self._resumed = 0.0
 
-    def start(self, number: int, job: Job) -> Tokenised | AttackedRow:
+    def start(self, number: int, job: RowJob) -> Tokenised | AttackedRow:
         """Begin a row."""
         self.number = number
         self.spent = 0.0
@@ -85,7 +85,7 @@ class Lane:
         if limit is not None and self.spent + time.perf_counter() - self._resumed > limit:
             raise _OutOfTime
 
-    def _attack_row(self, job: Job) -> AttackedRow:
+    def _attack_row(self, job: RowJob) -> AttackedRow:
         self._wrapper.forget()
         self._goal.num_queries = 0
         self._goal.initial_attacked_text = None
@@ -104,11 +104,11 @@ class Lane:
         finally:
             self.attack.clear_cache()  # TextAttack does not do it after a row that it skips
 
-    def _attacked(self, job: Job) -> AttackedRow:
+    def _attacked(self, job: RowJob) -> AttackedRow:
         result = self.attack.attack(attacked_text(library.loaded(), job.texts), job.label)
         return row_of(result, job.label, len(self._wrapper.asked), self._limits.queries)
 
-    def _given_up(self, job: Job, outcome: Outcome, complaint: str) -> AttackedRow:
+    def _given_up(self, job: RowJob, outcome: Outcome, complaint: str) -> AttackedRow:
         """The row as it was; a row that was misclassified to begin with stays so, whatever came after."""
         started, distinct = self._goal.initial_attacked_text, len(self._wrapper.asked)
         if self._wrapper.first is None:

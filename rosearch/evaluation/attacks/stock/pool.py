@@ -18,20 +18,20 @@ import torch
 
 from rosearch.evaluation.attacks.result import NO_LIMITS, AttackedRow, Limits
 from rosearch.evaluation.attacks.stock import library
-from rosearch.evaluation.attacks.stock.lane import Job, Lane
+from rosearch.evaluation.attacks.stock.lane import Lane, RowJob
 from rosearch.evaluation.attacks.victim import Logits, Tokenised, Victim
 from rosearch.progress import Progress, silent
 
-__all__ = ["Job", "run_pool"]
+__all__ = ["RowJob", "run_pool"]
 
 
 def run_pool(
     build: Callable[[Any], Any],
     victim: Victim,
-    jobs: Sequence[Job],
+    jobs: Sequence[RowJob],
     limits: Limits = NO_LIMITS,
     lanes: int = 64,
-    prepare: Callable[[Any, Job], None] | None = None,
+    prepare: Callable[[Any, RowJob], None] | None = None,
     progress: Progress = silent,
 ) -> list[AttackedRow]:
     """The rows of `jobs`, in their order; call it inside `evaluation.quality.inference`.
@@ -72,8 +72,8 @@ def _no_exception_of_cuda() -> Iterator[None]:
 def _run(
     free: list[Lane],
     victim: Victim,
-    jobs: Sequence[Job],
-    prepare: Callable[[Any, Job], None] | None,
+    jobs: Sequence[RowJob],
+    prepare: Callable[[Any, RowJob], None] | None,
     progress: Progress,
 ) -> list[AttackedRow]:
     rows: dict[int, AttackedRow] = {}

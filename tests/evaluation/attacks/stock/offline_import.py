@@ -68,7 +68,7 @@ def main(cache: Path) -> None:
 
     recipe = recipes.resolve("deepwordbug", Resources())
     texts = ["A good book of songs", "Food too good to go 中文也好 on"]
-    jobs = [pool.Job((text,), int(victim([text]).argmax()), 3) for text in texts]
+    jobs = [pool.RowJob((text,), int(victim([text]).argmax()), 3) for text in texts]
     rows = pool.run_pool(lambda model: recipes.build(recipe, model, Resources(), cache), victim, jobs)
     after = state(handler)
     json.dump(

