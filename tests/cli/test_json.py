@@ -1,19 +1,35 @@
-"""The keys of `--json` are public: docs/json.md names those that each command prints."""
+"""The keys of `--json` are public: docs/json.md names those that each command prints, and no others."""
 
 from __future__ import annotations
 
-import re
+import copy
+from dataclasses import asdict
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from cli.documented_keys import Page
 from command_line import rosearch
-from small_run import write_experiment
+from small_run import write_encoder_experiment, write_experiment
+from transformers import AutoTokenizer, BertForSequenceClassification
 
-PAGE = Path(__file__).parents[2] / "docs/json.md"
+from rosearch.candidate import run_candidate
+from rosearch.evolution.agreement import Agreement, EpisodeAgreement
+from rosearch.materials.life import CandidateJob
+from rosearch.measurements import Stopped
+from rosearch.progress import Progress
+from rosearch.records.record import Failure, Outcome
+from rosearch.space.genotype import Genotype
+from rosearch.space.node import Node
+
+TEXT = (Path(__file__).parents[2] / "docs/json.md").read_text()
 RUN = "runs/small-0001"
-LATENCY = ("recommend", RUN, "--latency-ms", "1000000")
-ATTACK = ("attack", "student", "--attack", "deepwordbug", "--task", "data/test.tsv", "--n", "4")
+LATENCY = ("recommend", RUN, "--latency-ms", "0.000001,1000000")
+ATTACK = ("attack", "student", "--attack", "deepwordbug", "--task", "data/test.tsv", "--n", "24")
+MORE = ("--single-swaps", "deepwordbug", "--suite", "set.csv")
+SEVERAL = ("attack", "student", "distilled", "broken", *ATTACK[2:], *MORE)
 COMMANDS: dict[str, tuple[str, ...]] = {
     "resume": ("resume", RUN),
     "status": ("status", RUN),
@@ -26,48 +42,98 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "attack resources": ("attack", "resources"),
     "distil": ("distil", "--student", "bert_mini", "--task", "experiment.yaml", "--to", "distilled"),
 }
+NUMBERS = count(1)
+FAILING = 4  # of all candidates of the search, in their order
 
 
-def documented(title: str) -> set[str]:
-    """The keys in the first column of the section that names a command, or has a title."""
-    sections = re.split(r"^##+ ", PAGE.read_text(), flags=re.MULTILINE)
-    (section,) = (part for part in sections if title in part.splitlines()[0].replace("`", "").split(", "))
-    rows = [line for line in section.splitlines() if line.startswith("| `")]
-    return {key for row in rows for key in re.findall(r"`([^`]+)`", row.split("|")[1])}
+def one_fails(job: CandidateJob, progress: Progress) -> Outcome:
+    failure = Failure("nan", "distil", "the loss is nan")
+    return Outcome(None, failure) if next(NUMBERS) == FAILING else run_candidate(job, progress)
 
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
-    """A small run with latencies, a student of it in `student`, and what the search printed."""
+    """A small run with latencies and a failed candidate, a student of it in `student`, and what the search printed."""
     folder = tmp_path_factory.mktemp("searched")
-    timed = {"efficiency": {"tokens": 8, "batch_sizes": [1], "warmup": 1, "repeats": 2}}
-    timed["robustness"] = {"search": {"rows": 4}, "report": {"rows": 4}}  # type: ignore[dict-item]
-    write_experiment(folder, "classification", baselines=["bert_mini"], finalists={"count": 1}, evaluation=timed)
-    printed = rosearch("search", "experiment.yaml", "--json", cwd=folder).data
+    suite = {"rows": 4, "single_swaps": ["deepwordbug"]}
+    evaluation = {
+        "efficiency": {"tokens": 8, "batch_sizes": [1], "warmup": 1, "repeats": 2},
+        "robustness": {"search": suite, "report": suite},
+    }
+    write_experiment(folder, "classification", baselines=["bert_mini"], finalists={"count": 1}, evaluation=evaluation)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rosearch.run.driver.run_candidate", one_fails)
+        printed = rosearch("search", "experiment.yaml", "--json", cwd=folder).data
     rosearch("export", RUN, "--best", "--to", "student", cwd=folder)
     return folder, printed
 
 
-def test_a_search_prints_the_documented_keys(searched: tuple[Path, dict[str, Any]]) -> None:
-    _, printed = searched
-    assert set(printed) == documented("search")
-    for records in ("front", "candidates", "baselines", "finalists"):
-        assert printed[records] and all(set(one) == documented("A record in brief") for one in printed[records])
+@pytest.fixture(scope="module")
+def printed(searched: tuple[Path, dict[str, Any]]) -> list[tuple[str, Any]]:
+    """Data by command; several of a command where its keys depend on what it is given."""
+    folder, search = searched
+    found = [("search", search)]
+    found += [(name, rosearch(*given, "--json", cwd=folder).data) for name, given in COMMANDS.items()]
+    failed = search["failures"][0]["id"]
+    found.append(("show", rosearch("show", RUN, failed, "--json", cwd=folder).data))
+    _write_broken_model_and_set(folder)
+    found.append(("attack", rosearch(*SEVERAL, "--json", cwd=folder, expect=1).data))
+    write_encoder_experiment(folder / "encoders")
+    found.append(("check", rosearch("check", "encoders/experiment.yaml", "--json", cwd=folder).data))
+    return found
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_prints_the_documented_keys(command: str, searched: tuple[Path, dict[str, Any]]) -> None:
-    found = rosearch(*COMMANDS[command], "--json", cwd=searched[0]).data
-    assert set(found) == documented(command)
+def _write_broken_model_and_set(folder: Path) -> None:
+    """A model that fails under attack in `broken`, and a held-out set with and without labels in `set.csv`."""
+    model = BertForSequenceClassification.from_pretrained(folder / "teacher")
+    with torch.no_grad():
+        model.classifier.bias.fill_(float("nan"))
+    model.save_pretrained(folder / "broken")
+    AutoTokenizer.from_pretrained(folder / "teacher").save_pretrained(folder / "broken")
+    rows = ("a good film,positive,swap,1", "a bad film,negative,swap,1", "the plot,,names,2", "the story,,names,2")
+    (folder / "set.csv").write_text("\n".join(("text,label,group,pair", *rows)) + "\n")
 
 
-def test_the_parts_of_a_list_have_keys_that_the_page_names(searched: tuple[Path, dict[str, Any]]) -> None:
-    page, folder = PAGE.read_text(), searched[0]
-    recommended = rosearch(*LATENCY, "--json", cwd=folder).data["recommendations"]
-    attacked = rosearch(*ATTACK, "--json", cwd=folder).data["models"]
-    states = rosearch("attack", "resources", "--json", cwd=folder).data
-    for one in (*recommended, *attacked, *states["resources"], *states["attacks"]):
-        assert not [key for key in one if f"`{key}`" not in page]
+def test_every_command_prints_the_documented_keys_and_no_others(printed: list[tuple[str, Any]]) -> None:
+    page = Page(TEXT)
+    assert [line for title, data in printed for line in page.differences(title, data)] == []
+    # Parts that a run of this size does not print.
+    pairs, source = Agreement(3, 1.0, 1.0), (("token_dropout", 0.1),)
+    assert page.differences("episode", asdict(EpisodeAgreement(1, pairs, pairs))) == []
+    assert page.differences("genotype", Genotype(8, 8, "mean", (Node("glu"),), source).to_dict()) == []
+    worst = next(data for title, data in printed if title == "attack")["models"][0]["worst"]
+    assert page.differences("robustness", worst | {"stopped": asdict(Stopped(50, 200, 0.2, 0.05))}) == []
+    assert page.places - page.seen == set()
+
+
+def test_a_key_renamed_in_the_code_is_a_difference_at_any_depth(printed: list[tuple[str, Any]]) -> None:
+    search = copy.deepcopy(printed[0][1])
+    search["failures"][0]["reason"] = search["failures"][0].pop("kind")
+    search["front"][0]["under_attack"]["lower"] = search["front"][0]["under_attack"].pop("low")
+    assert set(Page(TEXT).differences("search", search)) == {
+        "search: failures: reason is not documented",
+        "search: failures.kind is not printed",
+        "record in brief: under_attack: lower is not documented",
+        "interval: low is not printed",
+    }
+
+
+@pytest.mark.parametrize(
+    ("title", "old", "new"),
+    [
+        ("search", "| `failures.kind`", "| `failures.sort`"),
+        ("show", "| `similarity` |", "| `likeness` |"),
+        ("attack", "`stopped` |", "`halted` |"),
+        ("distil", "`task.rows.train`", "`task.rows.training`"),
+        ("check", "optional: its rows and labels", "its rows and labels"),
+    ],
+)
+def test_a_key_renamed_on_the_page_is_a_difference(
+    title: str, old: str, new: str, printed: list[tuple[str, Any]]
+) -> None:
+    assert TEXT.count(old) == 1
+    page = Page(TEXT.replace(old, new))
+    assert [line for name, data in printed if name == title for line in page.differences(title, data)] != []
 
 
 @pytest.mark.parametrize(
