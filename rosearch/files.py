@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
@@ -30,8 +31,8 @@ def whole(path: Path, *, alone: bool = False, previous: Path | None = None) -> I
     """A draft of a file or folder that takes the place of `path` at the end: a reader never sees half of it.
 
     A kill or a power cut leaves the old file or the new one. A folder is replaced in two steps; a kill between them
-    leaves no folder. After an exception inside, `path` is as it was and the draft
-    is gone. Files in a folder get the mode that the umask gives.
+    leaves no folder. After an exception inside, `path` is as it was and the draft is gone. Files in a folder get the
+    mode that the umask gives.
 
     With `previous`, the file that lay at `path` is kept there; a kill may leave it there alone. `alone` is for callers
     that no other process races: the draft then has one name, and what a killed process left of it is removed.
@@ -53,8 +54,10 @@ def write_whole(path: Path, text: str) -> None:
 @contextmanager
 def draft_beside(path: Path, *, alone: bool = False) -> Iterator[Path]:
     """A hidden name beside `path`, whose folder is made. What lies under that name at the end is removed."""
-    with suppress(FileExistsError):  # a file in its place: the next step says better what is wrong
+    try:
         path.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path.parent)) from None
     # No temporary name of the standard library: their mode ignores the umask.
     draft = path.with_name(f".{path.name}.{'draft' if alone else secrets.token_hex(4)}")
     _remove(draft)
@@ -78,6 +81,8 @@ def settle(path: Path) -> None:
         return
     mode = path.stat().st_mode & 0o666  # a folder has it from the umask; safetensors makes files of mode 0600
     for inner in (*path.rglob("*"), path):
+        if inner.is_symlink():
+            continue  # what it points to lies elsewhere, or nowhere
         if inner.is_dir():
             _sync_folder(inner)
         else:

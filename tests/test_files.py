@@ -192,6 +192,19 @@ def test_everything_has_the_mode_of_the_umask_also_what_a_library_wrote_for_its_
     assert modes == {"text": 0o640, "student": 0o750, "inner": 0o750, "weights": 0o640}
 
 
+def test_a_file_where_a_folder_must_be_is_named_and_not_the_draft_in_it(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(NotADirectoryError, match="Not a directory: '.*/file'$"), whole(tmp_path / "file" / "new"):
+        pass
+
+
+def test_a_link_in_a_folder_is_left_as_it_is_wherever_it_points(tmp_path: Path) -> None:
+    with whole(tmp_path / "folder") as draft:
+        draft.mkdir()
+        (draft / "link").symlink_to("nowhere")
+    assert (tmp_path / "folder" / "link").readlink() == Path("nowhere")
+
+
 def test_the_file_before_is_kept_where_that_is_asked(tmp_path: Path) -> None:
     path, previous = tmp_path / "state", tmp_path / "state.previous"
     for text in ("one", "two", "three"):

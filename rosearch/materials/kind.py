@@ -158,7 +158,10 @@ def kind_of(experiment: Experiment) -> RunKind:
 
 def _opened(prepare: Callable[[Experiment, Path], M], job: CandidateJob) -> M:
     """The materials in a worker, kept for its next candidates."""
-    materials: M = _kept(prepare, job.experiment.model_dump_json(), job.cache)
+    # Materials do not depend on how long a training is, which is all that differs for finalists.
+    distillation = job.experiment.distillation.model_copy(update={"epochs": 1, "max_steps": None})
+    experiment = job.experiment.model_copy(update={"distillation": distillation})
+    materials: M = _kept(prepare, experiment.model_dump_json(), job.cache)
     return materials
 
 

@@ -1,8 +1,7 @@
 """Losses between a student and its teacher or its labels. All give float32, whatever the forward pass ran in.
 
 Sources: soft labels with temperature, Hinton et al. 2015 (arXiv 1503.02531); hidden states through a linear map,
-    FitNets
-(arXiv 1412.6550) and TinyBERT (arXiv 1909.10351).
+FitNets (arXiv 1412.6550) and TinyBERT (arXiv 1909.10351).
 """
 
 from __future__ import annotations
@@ -15,8 +14,7 @@ def soft_label_loss(student: Tensor, teacher: Tensor, problem: str, temperature:
     """The loss of the student's logits (B, labels) against the teacher's; a float32 scalar, the mean over the rows.
 
     Classification: tau^2 KL(softmax(teacher / tau) || softmax(student / tau)); tau^2 keeps the size of the gradient
-        when
-    the temperature changes (Hinton et al. 2015). Regression: mean squared error.
+    when the temperature changes (Hinton et al. 2015). Regression: mean squared error.
     """
     student, teacher = student.float(), teacher.float()
     if problem == "regression":

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import get_args
 
 from small_run import write_encoder_experiment, write_experiment
 
 from rosearch.config.distillation import DistillationConfig
+from rosearch.config.experiment import Experiment
 from rosearch.config.file import load_experiment
+from rosearch.materials import kind
 from rosearch.materials.kind import KINDS, EncoderRun, TaskRun, kind_of
 
 
@@ -18,3 +21,20 @@ def test_an_experiment_is_of_the_kind_that_its_target_names(tmp_path: Path) -> N
     (tmp_path / "task").mkdir()
     assert isinstance(kind_of(load_experiment(write_experiment(tmp_path / "task"))), TaskRun)
     assert isinstance(kind_of(load_experiment(write_encoder_experiment(tmp_path / "encoder"))), EncoderRun)
+
+
+def test_a_worker_keeps_its_materials_for_trainings_of_any_length_and_for_nothing_else(tmp_path: Path) -> None:
+    experiment = load_experiment(write_experiment(tmp_path))
+    opened: list[Experiment] = []
+
+    def prepare(experiment: Experiment, cache: Path) -> int:
+        opened.append(experiment)
+        return len(opened)
+
+    def ask(**distillation: object) -> int:
+        changed = experiment.distillation.model_copy(update=distillation)
+        job = SimpleNamespace(experiment=experiment.model_copy(update={"distillation": changed}), cache=tmp_path)
+        return kind._opened(prepare, job)  # type: ignore[arg-type]
+
+    assert [ask(), ask(epochs=7.0), ask(epochs=None, max_steps=3)] == [1, 1, 1]
+    assert ask(method="hidden_states") == 2

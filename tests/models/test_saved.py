@@ -37,6 +37,28 @@ def test_weights_that_the_folder_lacks_are_named(tokenizer: Any, pretrained: Pat
     assert missing == ["classifier.bias", "classifier.weight"]
 
 
+def test_weights_in_half_precision_are_read_as_float32_and_pickled_ones_never(tokenizer: Any, tmp_path: Path) -> None:
+    folder = save_tiny(tmp_path, tokenizer, head=True)
+    model, _ = load_classifier(folder)
+    model.to(torch.bfloat16).save_pretrained(folder)
+    (folder / "pytorch_model.bin").write_bytes(b"a pickle that must not be opened")
+    read, _ = load_classifier(folder)
+    assert {parameter.dtype for parameter in read.parameters()} == {torch.float32}
+    for name, value in read.state_dict().items():
+        assert torch.equal(value, model.state_dict()[name].float()), name
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(OSError, match="safetensors"):
+        load_classifier(folder)
+
+
+def test_a_name_that_is_no_folder_is_not_asked_of_a_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("socket.create_connection", lambda *_, **__: pytest.fail("the network was asked"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    for load in (load_config, load_tokenizer, load_classifier):
+        with pytest.raises(UNREADABLE):
+            load(Path("no-such-model"))
+
+
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"model_type": "none such"}'])
 def test_a_damaged_folder_raises_one_of_the_known_errors(content: str, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(content)
