@@ -194,7 +194,7 @@ def test_everything_has_the_mode_of_the_umask_also_what_a_library_wrote_for_its_
 
 def test_a_file_where_a_folder_must_be_is_named_and_not_the_draft_in_it(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(NotADirectoryError, match="Not a directory: '.*/file'$"), whole(tmp_path / "file" / "new"):
+    with pytest.raises(NotADirectoryError, match=r"Not a directory: '.*/file'$"), whole(tmp_path / "file" / "new"):
         pass
 
 
