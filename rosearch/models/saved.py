@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,11 +21,13 @@ UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeE
 
 def load_config(folder: Path, *, trust_remote_code: bool = False) -> Any:
     """The configuration. Raises one of `UNREADABLE`, as do the other functions here."""
+    _no_name(folder)
     return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=trust_remote_code)
 
 
 def load_tokenizer(folder: Path, *, trust_remote_code: bool = False) -> Any:
     """The tokenizer that was saved beside the model."""
+    _no_name(folder)
     return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=trust_remote_code)
 
 
@@ -34,6 +37,7 @@ def load_model(kind: Any, folder: Path, **options: Any) -> tuple[PreTrainedModel
     With it come the names of weights that it needs and the folder lacks: transformers has drawn those at random.
     `options` are further ones of `from_pretrained`.
     """
+    _no_name(folder)
     model, found = kind.from_pretrained(
         folder,
         local_files_only=True,
@@ -50,6 +54,15 @@ def load_classifier(folder: Path) -> tuple[PreTrainedModel, Any]:
     model, _ = load_model(AutoModelForSequenceClassification, folder)
     model.eval().requires_grad_(False)
     return model, load_tokenizer(folder)
+
+
+def _no_name(folder: Path) -> None:
+    """Raises `NotADirectoryError` for what transformers would take as a name of the hub.
+
+    huggingface_hub 1.33 asks the hub for a list of its own before it looks at `local_files_only`.
+    """
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "no folder of a model", str(folder))
 
 
 def save_model(model: PreTrainedModel, tokenizer: Any, folder: Path) -> None:
