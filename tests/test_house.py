@@ -24,6 +24,7 @@ NOT_MIRRORED = {
     "test_house.py": "the layout",
     "test_multilingual.py": "a task in several languages, from end to end",
     "test_public_api.py": "the names that `rosearch` gives",
+    "test_reliability.py": "the page on reliability",
     "cli/test_json.py": "the keys of every --json",
     "data/test_permutation.py": "one class of data/corpus.py",
     "evaluation/attacks/test_engine_equality.py": "the contract with stock TextAttack",
