@@ -114,8 +114,8 @@ class Checkpoint:
 
 
 def _difference(name: str, theirs: str | None, ours: str | None) -> str:
-    short = all(text is not None and len(text) <= 30 for text in (theirs, ours))
-    return f"{name} ({theirs} there, {ours} here)" if short else name
+    there, here = (text or "not stated" for text in (theirs, ours))
+    return f"{name} ({there} there, {here} here)" if max(len(there), len(here)) <= 30 else name
 
 
 class _Digested:
