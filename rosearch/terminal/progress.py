@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -70,6 +71,10 @@ class SearchDisplay:
         if self._console.is_terminal and stage in self._own:
             self._bars.update(self._own[stage], description=f"{stage}, {text}")
         return self._console.is_terminal
+
+    def note(self, text: str) -> None:
+        """A warning about data or teacher."""
+        self._console.print(f"[yellow]warning[/] {escape(text)}", highlight=False, soft_wrap=True)
 
     def batch(self, title: str, records: Sequence[Record]) -> None:
         """A generation is about to run."""

@@ -37,7 +37,14 @@ def print_status(results: Results) -> None:
             print_table(results_table(title, results, found))
     if episodes := results.predictions:
         print_table(predictions_table(episodes))
+    _print_teacher(results)
     out.print(f"Time: {seconds_line(results)}", highlight=False)
+
+
+def _print_teacher(results: Results) -> None:
+    """The folder of a teacher that was fine-tuned."""
+    if results.teacher is not None and results.teacher.folder:
+        print_line(f"Teacher: {results.run.path.parent / '.cache' / results.teacher.folder}")
 
 
 def print_results(results: Results) -> None:
@@ -53,6 +60,7 @@ def print_results(results: Results) -> None:
         out.print("[yellow]No candidate passed the gates[/]: `rosearch status` names those that were missed")
     out.print(f"[dim]{explanation(results)}[/]", highlight=False)
     out.print(f"Time: {seconds_line(results)}", highlight=False)
+    _print_teacher(results)
     failed = sum(record.status == "failed" for record in results.records)
     out.print(
         f"{len(results.of('candidate'))} candidates, {failed} failed. The run: [bold]{path}[/]",
