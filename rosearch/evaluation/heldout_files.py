@@ -34,7 +34,7 @@ from rosearch.data.columns import COLUMNS_BY_NAME, Columns, column_problems
 from rosearch.data.files import read_file
 from rosearch.data.labels import match_name, read_labels, spelled
 from rosearch.data.patterns import archive_of, find_files, fixed_part, is_pattern
-from rosearch.data.text_stream import parse_json
+from rosearch.data.text_stream import parse_data
 from rosearch.errors import BadInput, Problem, Problems, one_line
 from rosearch.evaluation.heldout import HeldOut, members_of
 from rosearch.evaluation.heldout_rows import Rows, some
@@ -192,7 +192,7 @@ def _check_pairs(rows: Rows, column: str, pairs: Sequence[str], free: Sequence[b
 def _read_advglue(path: Path, name: str, wanted: Wanted) -> HeldOut:
     where, expected = str(path), "an object of lists of rows by task, as AdvGLUE's dev.json"
     try:
-        data = parse_json(path.read_text(encoding="utf-8-sig"))
+        data = parse_data(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise BadInput(Problem(where, "", expected, one_line(error))) from None
     if not isinstance(data, dict) or not all(isinstance(rows, list) for rows in data.values()):

@@ -26,7 +26,7 @@ def prepare_teacher_facts(run: RunDirectory, store: Store, cache: Path, observer
     for note in materials.notes:
         observer.note(note)
     _check_same(run, store, materials)
-    if not run.tokenizer.is_dir():
+    if not run.has_tokenizer():
         save_whole(run.tokenizer, materials.tokenizer)  # an export must not need the teacher
     teacher = store.teacher()
     if teacher is None:

@@ -45,13 +45,14 @@ class AttackMemory:
         if self._lock is None or not path.is_file():
             return {}
         found = {}
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
             digest, _, text = line.partition(" ")
             if digest == _digest(text):
                 data = json.loads(text)
+                place = data.pop("place")
                 data["texts"] = tuple(data["texts"])
                 data["swaps"] = tuple((int(word), str(new)) for word, new in data["swaps"])
-                found[int(data.pop("place"))] = AttackedRow(**data)
+                found[place] = AttackedRow(**data)
         return found
 
     def keep(self, key: str, place: int, row: AttackedRow) -> None:
