@@ -207,6 +207,8 @@ class TeacherFacts:
     robustness: Robustness | None = None  # under the candidates' own suite
     attacks: tuple[Robustness, ...] = ()
     single_swaps: tuple[SingleSwaps, ...] = ()
+    notes: tuple[str, ...] = ()  # in words: rows that were left out, doubts about the order of its classes
+    folder: str = ""  # below the cache of the runs, of a teacher that was fine-tuned; "": it is used as it is
 
 
 _ADAPTER: TypeAdapter[Measurements] = TypeAdapter(Measurements)
