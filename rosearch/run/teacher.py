@@ -24,7 +24,7 @@ def prepare_teacher_facts(run: RunDirectory, store: Store, cache: Path, observer
     kind = kind_of(experiment)
     materials = kind.prepare(experiment, load_space(run.search_space), cache, observer.progress)
     _check_same(run, store, materials)
-    if not run.tokenizer.is_dir():
+    if not run.has_tokenizer():
         save_whole(run.tokenizer, materials.tokenizer)  # an export must not need the teacher
     teacher = store.teacher()
     if teacher is None:

@@ -19,6 +19,7 @@ from rich.progress import (
 )
 
 from rosearch.records.record import Record
+from rosearch.terminal.console import print_line
 
 
 class SearchDisplay:
@@ -31,7 +32,7 @@ class SearchDisplay:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._bars = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -76,7 +77,7 @@ class SearchDisplay:
         if self._batch is not None:
             self._bars.remove_task(self._batch)
         self._title = title
-        self._batch = self._bars.add_task(f"[bold]{title}", total=len(records))
+        self._batch = self._bars.add_task(title, total=len(records))
         self._line(f"{title}: {len(records)} to run")
 
     def started(self, record: Record) -> None:
@@ -94,11 +95,11 @@ class SearchDisplay:
             self._bars.remove_task(bar)
         if self._batch is not None:
             self._bars.advance(self._batch)
-        self._console.print(f"  {_label(record)} {_verdict(record)}", highlight=False, markup=False, soft_wrap=True)
+        print_line(f"  {_label(record)} {_verdict(record)}", self._console)
 
     def _line(self, text: str) -> None:
         if not self._console.is_terminal:
-            self._console.print(text, highlight=False, soft_wrap=True)
+            print_line(text, self._console)
 
 
 def _label(record: Record) -> str:
