@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rosearch.data.patterns import archive_of, read_member
-from rosearch.data.text_stream import parse_json
+from rosearch.data.text_stream import parse_data
 from rosearch.errors import BadInput, Problem, one_line
 
 _Source = Path | io.BytesIO
@@ -146,7 +146,7 @@ def _read_jsonl(source: _Source, compression: str, columns: Sequence[str] | None
         for number, line in enumerate(handle, start=1):
             if line.strip():
                 try:
-                    row = parse_json(line)
+                    row = parse_data(line)
                 except ValueError as error:
                     raise ValueError(f"line {number}: {error}") from None
                 if not isinstance(row, dict):

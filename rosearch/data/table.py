@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rosearch.data.columns import column_problems
 from rosearch.data.labels import ReadLabels, absent, match_name, read_labels, spelled
 from rosearch.data.tasks import Labels, Split
 from rosearch.errors import Problem
@@ -110,28 +111,7 @@ class Reading:
             spellings = [str(number) for number in range(1, len(self.labels) + 1)]
             ways = {"task.local": f"give task.local.label_values={spellings}", "task": f"give task.labels={spellings}"}
             return f"the integers start at 1, those of the classes at 0: {ways.get(self.section, 'subtract 1')}"
-        return "give task.local.label_values" if self.section == "task.local" else "name a labelled split"
-
-
-def column_problems(where: str, frame: pd.DataFrame, columns: Sequence[str], fix: str = "") -> list[Problem]:
-    """A problem for each of the columns that a table lacks, or has more than once."""
-    has = list(frame.columns)
-    shown = ", ".join(map(repr, has))
-    looks = "the cells look quoted: save the table as .csv, or without quotes" if _quoted(has) else fix
-    missing = [
-        Problem(where, "", f"a column {column!r}", f"only {shown}" if has else "none", looks)
-        for column in columns
-        if column not in has
-    ]
-    several = [column for column in dict.fromkeys(columns) if has.count(column) > 1]
-    return missing + [
-        Problem(where, "", f"one column {column!r}", f"{has.count(column)} of this name", "rename or remove the others")
-        for column in several
-    ]
-
-
-def _quoted(header: Sequence[Any]) -> bool:
-    return any(isinstance(name, str) and len(name) > 2 and name[0] == name[-1] == '"' for name in header)
+        return {"task.local": "give task.local.label_values", "task": "name a labelled split"}.get(self.section, "")
 
 
 def class_problems(split: Split, labels: Sequence[str], where: str) -> list[Problem]:

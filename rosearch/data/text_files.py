@@ -22,7 +22,7 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rosearch.data.text_stream import DECOMPRESSORS, LONGEST_ROW, bounded_lines, checked_text, parse_json
+from rosearch.data.text_stream import DECOMPRESSORS, LONGEST_ROW, bounded_lines, checked_text, parse_data
 from rosearch.errors import BadInput, Problem, one_line
 from rosearch.files import file_hash
 
@@ -126,7 +126,7 @@ def _json_lines(content: Any, where: str, column: str) -> _Rows:
         if not line.strip():
             continue
         try:
-            row = parse_json(line)
+            row = parse_data(line)
         except ValueError as error:
             raise BadInput(Problem(where, f"line {number}", "a JSON object", one_line(error))) from None
         if not isinstance(row, dict):

@@ -87,8 +87,8 @@ def bounded_lines(text: IO[str], where: str) -> Iterator[str]:
         yield line
 
 
-def parse_json(text: str) -> Any:
-    """The value of a JSON text. Raises `ValueError` for what is no JSON, and for what Python's parser lets through.
+def parse_data(text: str) -> Any:
+    """The value of a JSON text of any size. Raises `ValueError` for no JSON, and for what Python's parser lets through.
 
     That is: nested too deeply, a name twice in one object (the parser keeps the last), half a surrogate pair (it is
     no character, and fails wherever it is written).

@@ -161,6 +161,8 @@ class _Distillation:
                 ready = self.found.folder and self.found.load(self.task, derive_seed(self.seed, "weights"))
                 tokenizer = self.found.tokenizer
                 materials = gather_materials(self.experiment, cache, progress, task=self.task, tokenizer=tokenizer)
+                for note in materials.notes:
+                    self.watcher.note(f"warning: {note}")
                 if self.found.encoding:
                     materials = materials.read_as(self.found.encoding)
                 student = ready or self._fresh(materials)
@@ -242,7 +244,7 @@ class _Distillation:
         place: Path,
     ) -> None:
         genotype = _genotype(student)
-        facts = card_facts(self.experiment, self.found, measured, self.to, genotype)
+        facts = card_facts(self.experiment, self.found, measured, self.to, genotype, materials.notes)
         more = {RECORD: json.dumps(record, indent=2, allow_nan=False) + "\n"}
         overwrite = self.options.overwrite
         if genotype is None:

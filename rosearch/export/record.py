@@ -53,6 +53,7 @@ def export_record(results: Results, record: Record, destination: Path, overwrite
         run=results.run.path.name,
         date=datetime.date.today().isoformat(),
         split="test" if record.role == "finalist" else "validation",
+        notes=results.teacher.notes if results.teacher is not None else (),
         candidates=len(results.measured("candidate")) if record.role == "candidate" else 0,
     )
     own = (weights / "tokenizer_config.json").is_file()  # a student with a robust encoding has its own tokenizer

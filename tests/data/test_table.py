@@ -170,7 +170,7 @@ def test_two_columns_of_one_name_are_a_problem_where_one_of_them_is_read() -> No
 def test_columns_whose_names_are_quoted_are_said_to_look_so() -> None:
     frame = pd.DataFrame([['"x"', '"1"']], columns=['"text"', '"y"'])
     _, problems = Reading(("text",), "y", NAMES).split(Table("a.tsv", frame))
-    assert all("the cells look quoted" in str(problem) for problem in problems) and len(problems) == 2
+    assert all("The cells look quoted" in str(problem) for problem in problems) and len(problems) == 2
 
 
 def test_rows_without_a_text_or_a_label_are_dropped_and_counted_where_that_is_asked_for() -> None:
