@@ -169,15 +169,15 @@ def _unharmed(path: Path, read: Callable[[Path], T | None], later: Collection[st
     return found
 
 
-def require_whole(folder: Path, fix: str, *, ours: bool = False) -> None:
+def require_whole(folder: Path, fix: str, *, ours: Path | None = None) -> None:
     """Raises `BadInput` where a file of a folder is no longer what `whole` wrote; `fix` says what to do.
 
-    A folder without digests passes. It is told once where it is surely `ours`.
+    A folder without digests passes. It is told once for all of `ours`: the run that it surely belongs to.
     """
     if (problem := damage(folder)) is not None:
         raise BadInput(replace(problem, fix=fix))
-    if ours and folder.is_dir() and not (folder / DIGESTS).is_file():
-        _say_unguarded(folder.parent)
+    if ours is not None and folder.is_dir() and not (folder / DIGESTS).is_file():
+        _say_unguarded(ours)
 
 
 def damaged(path: Path, got: str) -> Problem:

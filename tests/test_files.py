@@ -420,7 +420,7 @@ def test_a_folder_without_digests_passes_and_is_told_once_where_it_is_ours(
     require_whole(folder, "")
     assert caplog.messages == []
     for _ in range(3):
-        require_whole(folder, "", ours=True)
+        require_whole(folder, "", ours=folder.parent)
     assert len(caplog.messages) == 1 and "carry no digests" in caplog.text and str(folder.parent) in caplog.text
 
 

@@ -135,8 +135,8 @@ class RunDirectory:
         It is said once where an earlier version wrote them without digests.
         """
         again = f"train it again: `rosearch distil EXPERIMENT --student {self.path}:{record.id[:8]}`"
-        require_whole(self.student_folder(record), f"Take it from a copy of the run, or {again}", ours=True)
-        require_whole(self.tokenizer, f"`rosearch resume {self.path}` writes it again", ours=True)
+        require_whole(self.student_folder(record), f"Take it from a copy of the run, or {again}", ours=self.path)
+        require_whole(self.tokenizer, f"`rosearch resume {self.path}` writes it again", ours=self.path)
 
     def remove_student(self, record: Record) -> None:
         """Deletes a record's weights whole or not at all; nothing happens where there are none."""
