@@ -91,6 +91,10 @@ class SearchAborted(RosearchError):  # noqa: N818
     exit_code = 6
 
 
+class DamagedError(OSError):
+    """A file of the cache has changed since it was written. It was removed: whoever asks for it again makes it anew."""
+
+
 class CandidateFailed(RosearchError):  # noqa: N818
     """One candidate failed. The failure is recorded and does not stop the run.
 

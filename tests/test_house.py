@@ -24,6 +24,7 @@ NOT_MIRRORED = {
     "test_fuzz.py": "the fuzz, cut short",
     "test_house.py": "the layout",
     "test_multilingual.py": "a task in several languages, from end to end",
+    "test_order.py": "the suite itself",
     "test_public_api.py": "the names that `rosearch` gives",
     "test_reliability.py": "the page on reliability",
     "cli/test_json.py": "the keys of every --json",

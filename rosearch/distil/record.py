@@ -15,7 +15,8 @@ import torch
 from rosearch.config.experiment import Experiment
 from rosearch.distil.inputs import FoundStudent
 from rosearch.evaluation.efficiency import BERT_BASE_ENCODER_PARAMETERS, BERT_BASE_PARAMETERS
-from rosearch.export.card import CardFacts, as_code
+from rosearch.export.card import CardFacts
+from rosearch.export.markdown import as_code
 from rosearch.materials.task import TaskMaterials
 from rosearch.measurements import Efficiency, Measurements, Quality, TeacherCost, Training
 from rosearch.models.places import model_fingerprint
@@ -58,6 +59,7 @@ def record_of(
         "teacher": {
             "model": public_name(experiment.teacher.model),
             "fingerprint": model_fingerprint(materials.teacher),
+            "folder": materials.teacher_folder,
             "cost": asdict(measured.teacher_cost),
         },
         "student": _student(found, measured.architecture),
@@ -108,7 +110,12 @@ def _origin(found: FoundStudent) -> str:
 
 
 def card_facts(
-    experiment: Experiment, found: FoundStudent, measured: Measured, to: Path, genotype: Genotype | None
+    experiment: Experiment,
+    found: FoundStudent,
+    measured: Measured,
+    to: Path,
+    genotype: Genotype | None,
+    notes: tuple[str, ...],
 ) -> CardFacts:
     """The facts of the model card, with the figures of the last split: the test split if it was measured."""
     split, quality = list(measured.quality.items())[-1]
@@ -130,6 +137,7 @@ def card_facts(
         origin=f"distilled from it (rosearch, method `{method}`), beginning with {begun}",
         architecture=f"{as_code(measured.architecture)} of transformers.",
         teacher_quality=measured.teacher_quality[split],
+        notes=notes,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -11,11 +10,9 @@ from typing import Literal
 
 import yaml
 
-from rosearch.errors import safe
+from rosearch.export.markdown import Row, as_code, as_text, in_one_line, table
 from rosearch.measurements import Efficiency, Estimate, Measurements, Quality, Robustness
 from rosearch.space.genotype import Genotype
-
-Row = Sequence[object]
 
 _FOUND = "its architecture was found by evolution and its weights by distillation (rosearch, run {run})"
 _NEEDS = (
@@ -54,6 +51,7 @@ class CardFacts:
     origin: str = ""  # its making, in words; "": found by evolution in `run`
     architecture: str = ""  # in words, if there is no genotype
     teacher_quality: Quality | None = None  # on the same rows
+    notes: tuple[str, ...] = ()  # about data and teacher, as `TeacherFacts` has them
 
 
 def render_card(facts: CardFacts, folder: str, code: Iterable[str]) -> str:
@@ -70,10 +68,10 @@ def render_card(facts: CardFacts, folder: str, code: Iterable[str]) -> str:
         rows=_rows(facts),
         snippet=usage_snippet(facts, folder, trusted=bool(code)),
         needs=_NEEDS.format(code=", ".join(map(as_code, code))) if code else _NEEDS_NO_CODE,
-        measured=_table(
+        measured=table(
             ("measure", "value"), [*_quality(measurements.quality), *_taught(facts), *_attacked(measurements)]
         ),
-        cost=_table(("cost", "value", "against the teacher"), _efficiency(measurements.efficiency)),
+        cost=table(("cost", "value", "against the teacher"), _efficiency(measurements.efficiency)),
         architecture=facts.architecture if facts.genotype is None else _graph(facts.genotype),
         limits="\n".join(f"- {limit}" for limit in _limits(facts)),
     )
@@ -90,7 +88,7 @@ def _rows(facts: CardFacts) -> str:
 
 def _graph(genotype: Genotype) -> str:
     frame = f"Width {genotype.width}, embedding rank {genotype.rank}, pooling: {as_text(genotype.pooling)}. {_FRAME}"
-    return f"{frame}\n\n{_table(('node', 'operation', 'settings', 'reads', 'merge'), _nodes(genotype))}"
+    return f"{frame}\n\n{table(('node', 'operation', 'settings', 'reads', 'merge'), _nodes(genotype))}"
 
 
 def usage_snippet(facts: CardFacts, folder: str, *, trusted: bool) -> str:
@@ -116,7 +114,7 @@ def _metadata(facts: CardFacts) -> str:
     searched = [] if facts.origin else ["neural-architecture-search"]
     encoder = facts.problem == "encoder"
     pipeline = "feature-extraction" if encoder else "text-classification"
-    tags = ["rosearch", "distillation", *searched, *([] if encoder else [_line(facts.task)])]
+    tags = ["rosearch", "distillation", *searched, *([] if encoder else [in_one_line(facts.task)])]
     header = {"library_name": "transformers", "pipeline_tag": pipeline, "tags": tags}
     return yaml.safe_dump(header, sort_keys=False, allow_unicode=True)
 
@@ -236,6 +234,7 @@ def _limits(facts: CardFacts) -> list[str]:
     robustness, attacks = facts.measurements.robustness, facts.measurements.attacks
     collapse = facts.measurements.quality.collapse
     limits = [as_text(f"Collapsed: it {collapse}.")] if collapse else []
+    limits += [as_text(f"{note[:1].upper()}{note[1:]}.") for note in facts.notes]
     if facts.candidates:
         limits.append(
             f"Chosen as the best of {facts.candidates} candidates by the very measurements above, which are "
@@ -277,24 +276,3 @@ def _share(estimate: Estimate) -> str:
 def _mean(estimate: Estimate, pattern: str) -> str:
     value, low, high = (pattern.format(number) for number in (estimate.value, estimate.low, estimate.high))
     return f"{value} [{low}, {high}; n = {estimate.n}]"
-
-
-def _table(head: Row, rows: Iterable[Row]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(as_text(str(cell)) for cell in line) + " |" for line in lines)
-
-
-def as_code(text: str) -> str:
-    """A name between backticks, in one line, whatever it holds."""
-    told = _line(text)
-    fence = max(re.findall("`+", told), default="") + "`"
-    return f"{fence} {told} {fence}" if "`" in told or not told else f"{fence}{told}{fence}"
-
-
-def as_text(text: str) -> str:
-    """A text that Markdown reads as it stands: no heading, link, markup or cell begins in it."""
-    return re.sub(r"[\\`*<|~#]|\](?=[(\[:])|\b_(?!\w)|(?<!\w)_", r"\\\g<0>", _line(text))
-
-
-def _line(text: str) -> str:
-    return " ".join(safe(text).split())

@@ -33,7 +33,7 @@ def watched() -> Iterator[Progress]:
         with SearchDisplay(err) as display:
             yield display.progress
     except KeyboardInterrupt:
-        err.print("Stopped; nothing was recorded. Compiled plans are kept, the next attack starts faster")
+        err.print("Stopped. Plans and attacked rows are kept: the same command goes on where it was")
         raise
 
 

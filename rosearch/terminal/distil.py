@@ -48,8 +48,11 @@ def watched(to: Path) -> Iterator[Watcher]:
         raise
 
 
-def print_distilled(found: Distilled, task: Sequence[str]) -> None:
-    """Teacher and student side by side, then the next commands. `task` are the words that name the task."""
+def print_distilled(found: Distilled, task: Sequence[str], teacher: Sequence[str]) -> None:
+    """Teacher and student side by side, then the next commands.
+
+    `task` are the words that name the task, `teacher` those that follow `rosearch teacher`.
+    """
     record = found.record
     print_table(_table(record))
     seconds = ", ".join(f"{stage} {spent:.0f} s" for stage, spent in record["seconds"].items())
@@ -60,6 +63,8 @@ def print_distilled(found: Distilled, task: Sequence[str]) -> None:
     print_line(f"Saved to {found.folder}. Load it with:")
     for kind in ("AutoTokenizer", "AutoModelForSequenceClassification"):
         print_line(f"  {kind}.from_pretrained({str(found.folder)!r}{code})")
+    if record["teacher"]["folder"]:
+        print_line(f"The teacher was fine-tuned. Save it with:\n  {shlex.join(['rosearch', 'teacher', *teacher])}")
     if record["task"]["labels"]:
         attack = ["rosearch", "attack", str(found.folder), "--attack", "deepwordbug", *task]
         print_line(f"How robust is it?\n  {shlex.join(attack)}")

@@ -40,7 +40,14 @@ def print_status(results: Results) -> None:
             print_table(results_table(title, results, found))
     if episodes := results.predictions:
         print_table(predictions_table(episodes))
+    _print_teacher(results)
     print_line(f"Time: {seconds_line(results)}")
+
+
+def _print_teacher(results: Results) -> None:
+    """The folder of a teacher that was fine-tuned."""
+    if results.teacher is not None and results.teacher.folder:
+        print_line(f"Teacher: {results.run.path.parent / '.cache' / results.teacher.folder}")
 
 
 def print_results(results: Results) -> None:
@@ -57,6 +64,7 @@ def print_results(results: Results) -> None:
         out.print(Text.assemble(("No candidate passed the gates", "yellow"), missed))
     out.print(Text(explanation(results), "dim"))
     print_line(f"Time: {seconds_line(results)}")
+    _print_teacher(results)
     failed = sum(record.status == "failed" for record in results.records)
     counted = f"{len(results.of('candidate'))} candidates, {failed} failed. The run: "
     out.print(Text.assemble(counted, (str(path), "bold")), soft_wrap=True)

@@ -40,6 +40,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "check": ("check", "experiment.yaml"),
     "attack": ATTACK,
     "attack resources": ("attack", "resources"),
+    "teacher": ("teacher", "experiment.yaml", "--to", "taught"),
     "distil": ("distil", "--student", "bert_mini", "--task", "experiment.yaml", "--to", "distilled"),
 }
 NUMBERS = count(1)
