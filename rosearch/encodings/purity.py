@@ -1,0 +1,120 @@
+"""Purity: does the teacher's answer stay when a word is read as its code, in the contexts where it stands?
+
+>>> purity = Purity(texts, answers)
+>>> purity.of([("gorgeous", "beautiful")])
+[1.0]
+
+The contexts of a reading are training rows in which the word stands, then rows in which its code stands: in the
+former the word is replaced by the code, in the latter the code by the word. So a word that the task does not have is
+tried too, where an attack would put it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rosearch.randomness import generator
+from rosearch.student.tokenization_rosearch import WORD
+
+CONTEXTS = 5  # of a reading
+LIMIT = 0.8  # a reading whose purity is below is left out
+_WORDS = re.compile(WORD)
+
+Row = tuple[str, ...]
+Answers = Callable[[Sequence[Row]], Sequence[int]]
+
+
+@dataclass(frozen=True)
+class Judge:
+    """The teacher of an encoding: `answers` gives the class of each row of texts, `key` names it in caches."""
+
+    key: str
+    answers: Answers
+
+
+class Purity:
+    """The purity of readings (word, code), on the rows of a task. The teacher's answers are asked for once a text."""
+
+    def __init__(self, texts: Sequence[Row], answers: Answers, contexts: int = CONTEXTS) -> None:
+        """`answers` gives the class of each row of texts, by the teacher."""
+        self._answers = answers
+        self.contexts = contexts
+        self._places = _places(texts, contexts)
+        self._known: dict[Row, int] = {}
+
+    def of(self, readings: Sequence[tuple[str, str]]) -> list[float | None]:
+        """The share of contexts in which the answer stays, for each reading; None for one without a context."""
+        pairs = [self._pairs(word, code) for word, code in readings]
+        self._ask([row for own in pairs for pair in own for row in pair])
+        kept = [[self._known[before] == self._known[after] for before, after in own] for own in pairs]
+        return [sum(stayed) / len(stayed) if stayed else None for stayed in kept]
+
+    def _pairs(self, word: str, code: str) -> list[tuple[Row, Row]]:
+        """Contexts before and after a reading."""
+        own = [(row, _put(row, word, code)) for row in self._places.get(word, ())]
+        others = [(row, _put(row, code, word)) for row in self._places.get(code, ())]
+        return (own + others)[: self.contexts]
+
+    def _ask(self, rows: Sequence[Row]) -> None:
+        new = [row for row in dict.fromkeys(rows) if row not in self._known]
+        if new:
+            self._known |= dict(zip(new, map(int, self._answers(new)), strict=True))
+
+
+class Judged:
+    """The readings that a teacher has tried, and what it said of each: (word, code) to its purity."""
+
+    def __init__(self, purity: Purity, limit: float = LIMIT) -> None:
+        self._purity = purity
+        self._limit = limit
+        self._of: dict[tuple[str, str], float | None] = {}
+
+    def stays(self, readings: Sequence[tuple[str, str]]) -> list[bool]:
+        """For each reading True if the answer stays often enough. One that stands nowhere is refused: nobody knows."""
+        self._of |= dict(zip(readings, self._purity.of(readings), strict=True))
+        return [(self._of[reading] or 0.0) >= self._limit for reading in readings]
+
+    def summary(self, codes: Mapping[str, str]) -> dict[str, Any]:
+        """The purity of the readings of an encoding, as plain data.
+
+        `mean` is over the readings that were taken, `words` names those below 1, and `refused` the readings that were
+        not taken: word to code and purity.
+        """
+        taken = {word: self._of[word, code] or 0.0 for word, code in codes.items()}
+        refused = {word: [code, share] for (word, code), share in self._of.items() if word not in taken}
+        return {
+            "limit": self._limit,
+            "contexts": self._purity.contexts,
+            "mean": sum(taken.values()) / len(taken) if taken else None,
+            "words": {word: round(share, 3) for word, share in sorted(taken.items()) if share < 1},
+            "refused": dict(sorted(refused.items())),
+        }
+
+
+def agreement(texts: Sequence[Row], encode: Callable[[str], str], answers: Answers) -> float:
+    """The share of rows whose answer stays when every word of theirs is read as its code."""
+    read = [tuple(encode(text) for text in row) for row in texts]
+    before, after = answers([*texts]), answers(read)
+    return sum(int(one) == int(two) for one, two in zip(before, after, strict=True)) / len(texts)
+
+
+def _places(texts: Sequence[Row], most: int) -> dict[str, list[Row]]:
+    """Up to `most` rows of each word, in lower case; which ones follows from the rows alone."""
+    found: dict[str, list[Row]] = defaultdict(list)
+    order = list(range(len(texts)))
+    generator(0, "purity").shuffle(order)
+    for index in order:
+        row = tuple(text.lower() for text in texts[index])
+        for word in {word for text in row for word in _WORDS.findall(text)}:
+            if len(found[word]) < most:
+                found[word].append(row)
+    return dict(found)
+
+
+def _put(row: Row, word: str, other: str) -> Row:
+    """The row with a word replaced, wherever it stands."""
+    return tuple(_WORDS.sub(lambda match: other if match.group() == word else match.group(), text) for text in row)
