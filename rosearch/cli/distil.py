@@ -1,4 +1,4 @@
-"""`rosearch distil`: parse, call, print."""
+"""`rosearch distil` and `rosearch encoding`: parse, call, print."""
 
 from __future__ import annotations
 
@@ -80,3 +80,31 @@ def distil(
     else:
         root = ("--data-root", str(data_root)) if data_root else ()
         print_distilled(distilled, ("--task", str(task), *root))
+
+
+def encoding(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A student, or its tokenizer alone.")],
+    explain: Annotated[
+        list[str] | None, typer.Option(metavar="WORD", help="How this word is read, and why. Repeatable.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Print what a student's robust encoding merges.
+
+    Its size, its purity (does the teacher's answer stay when a word is read as its code?) and its largest clusters.
+    """
+    from rosearch.encodings.book import describe
+    from rosearch.encodings.book import explain as explain_word
+    from rosearch.encodings.tokenizer import read_encoding
+    from rosearch.terminal.console import print_json
+    from rosearch.terminal.encoding import print_encoding, print_word
+
+    data = read_encoding(folder)
+    words = [explain_word(data, word) for word in explain or ()]
+    if as_json:
+        print_json({"folder": str(folder), **describe(data), "explained": words})
+        return
+    if not words:
+        print_encoding(describe(data))
+    for word in words:
+        print_word(word)

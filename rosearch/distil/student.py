@@ -224,10 +224,14 @@ class _Distillation:
             quality[name] = quality_of(
                 predict(student, ours, materials.device, _BATCH, _named(progress, f"student, {name}")), materials, name
             )
+        meaning = {
+            "teacher": materials.meaning(teacher, tokenizer, "validation"),
+            "student": materials.meaning(student, materials.tokenizer, "validation"),
+        }
         cost = teacher_cost(teacher, tokens)
         settings = config.model_copy(update={"tokens": tokens, "repeats": 0})
         efficiency = measure_efficiency(student, _genotype(student), cost, settings, materials.device)
-        return Measured(training, efficiency, quality, teachers, cost, type(student).__name__)
+        return Measured(training, efficiency, quality, teachers, cost, type(student).__name__, meaning)
 
     def _export(
         self,

@@ -15,8 +15,9 @@ from rosearch.encodings.apart import listed_apart, words_apart
 from rosearch.encodings.purity import Judge, Judged, Purity
 from rosearch.encodings.synonyms import synonym_codes
 from rosearch.encodings.vocabulary import cut_vocabulary, pieces_in_use
-from rosearch.errors import BadInput, Problem
+from rosearch.errors import BadInput, Problem, one_line
 from rosearch.files import made_once
+from rosearch.models.saved import UNREADABLE, load_tokenizer
 from rosearch.resources.resources import Resources
 from rosearch.resources.wordnet import WordNet
 from rosearch.student.tokenization_rosearch import WORD, EncodedTokenizer, WordEncoding
@@ -68,6 +69,19 @@ def student_tokenizer(
     return _with_encoding(tokenizer, kept["data"], kept["pieces"])
 
 
+def read_encoding(folder: Path) -> dict[str, Any]:
+    """The data of the encoding that a student's folder, or its tokenizer's, holds. Raises `BadInput` without one."""
+    try:
+        found = getattr(load_tokenizer(folder), "encoding", None)
+    except UNREADABLE as error:
+        raise BadInput(Problem(str(folder), "", "a folder with a tokenizer", one_line(error))) from None
+    if found is None:
+        expected = "a tokenizer with a robust encoding (typos, synonyms, typos+synonyms)"
+        raise BadInput(Problem(str(folder), "encoding", expected, "a plain one: it reads words as they are"))
+    data: dict[str, Any] = found.data
+    return data
+
+
 def lists_of(encoding: str) -> tuple[str, ...]:
     """The resources behind an encoding."""
     return _RESOURCES if "synonyms" in encoding else ()
@@ -86,7 +100,7 @@ def build_encoding(
     people, the data also holds `apart`, the words that are read as themselves, and `purity` (`Judged.summary`).
     """
     pieces = {word.lower() for word in vocabulary if _WORDS.fullmatch(word)}
-    words = pieces | set(counts)
+    words = pieces | set(counts) | listed_apart()
     codes: dict[str, str] = {}
     if "synonyms" in encoding:
         lists, wordnet = resources.neighbours(), resources.wordnet()

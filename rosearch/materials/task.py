@@ -6,12 +6,12 @@ content; a worker's call finds it there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import PreTrainedModel
 
 from rosearch.config.experiment import Experiment, SuiteConfig
 from rosearch.data.loading import load_task, task_seed
@@ -24,15 +24,15 @@ from rosearch.evaluation.attacks.result import Limits
 from rosearch.evaluation.attacks.victim import Victim
 from rosearch.evaluation.collapse import collapse
 from rosearch.evaluation.efficiency import teacher_cost
-from rosearch.evaluation.quality import Logits, inference, measure_quality, predict
+from rosearch.evaluation.quality import Logits, measure_quality, predict
 from rosearch.evaluation.robustness import Suite, measure_robustness
 from rosearch.evaluation.sequential import Hopeless
 from rosearch.materials.latency import teacher_latency
+from rosearch.materials.meaning import answers_of, kept_pairs, measure_meaning, teacher_judge
 from rosearch.materials.required_resources import attack_resources, find_recipes
-from rosearch.measurements import Quality, Robustness, SingleSwaps, TeacherFacts
+from rosearch.measurements import Meaning, Quality, Robustness, SingleSwaps, TeacherFacts
 from rosearch.models.device import resolve_device
 from rosearch.models.lengths import table_rows
-from rosearch.models.places import model_fingerprint
 from rosearch.models.saved import load_classifier, load_tokenizer
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
@@ -84,26 +84,27 @@ class TaskMaterials:
 
     def read_as(self, encoding: str) -> TaskMaterials:
         """The same materials for students of a word encoding: its tokenizer, and the training rows tokenised by it."""
-        texts, judge = self.task.train.texts, self._judge()
+        texts, judge = self.task.train.texts, self.judge
         tokenizer = student_tokenizer(self.tokenizer, encoding, texts, self.resources, self.cache, judge)
         if tokenizer is self.tokenizer:
             return self
         train = tokenise(self.task.train, tokenizer, self.max_length, self.cache)
         return replace(self, tokenizer=tokenizer, train=train)
 
-    def _judge(self) -> Judge | None:
-        """The teacher as a judge of readings; it is loaded once it is asked. A regression has no answer that stays."""
+    @property
+    def judge(self) -> Judge | None:
+        """The teacher as a judge of words. A regression has no answer that stays."""
         if self.task.problem == "regression":
             return None
+        return teacher_judge(self.teacher, self.max_length, self.device)
 
-        def answers(rows: Sequence[tuple[str, ...]]) -> list[int]:
-            model, tokenizer = load_classifier(self.teacher)
-            victim = Victim(model.to(self.device), tokenizer, self.max_length, self.device)
-            with inference(model, self.device):
-                found: list[int] = victim(rows).argmax(1).tolist()
-            return found
-
-        return Judge(model_fingerprint(self.teacher), answers)
+    def meaning(self, model: PreTrainedModel, tokenizer: Any, split: str) -> Meaning | None:
+        """What a classifier tells apart, on changes of the rows of a split; None for a regression."""
+        if (judge := self.judge) is None:
+            return None
+        rows = self.split(split)
+        answers = answers_of(model, tokenizer, self.max_length, self.device)
+        return measure_meaning(answers, kept_pairs(rows, judge, self.cache), len(rows.texts[0]), tokenizer)
 
     def measure_teacher(self, experiment: Experiment, progress: Progress = silent) -> TeacherFacts:
         """The teacher's quality and robustness on the validation split, and its cost; measured once a run.
@@ -133,6 +134,7 @@ class TaskMaterials:
             robustness=under.robustness,
             attacks=under.attacks,
             single_swaps=under.single_swaps,
+            meaning=self.meaning(model, self.tokenizer, "validation"),
         )
 
 
