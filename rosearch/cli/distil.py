@@ -93,18 +93,15 @@ def encoding(
 
     Its size, its purity (does the teacher's answer stay when a word is read as its code?) and its largest clusters.
     """
-    from rosearch.encodings.book import describe
-    from rosearch.encodings.book import explain as explain_word
-    from rosearch.encodings.tokenizer import read_encoding
+    from rosearch.distil.inputs import read_encoding
     from rosearch.terminal.console import print_json
     from rosearch.terminal.encoding import print_encoding, print_word
 
-    data = read_encoding(folder)
-    words = [explain_word(data, word) for word in explain or ()]
+    found = read_encoding(folder, explain or ())
     if as_json:
-        print_json({"folder": str(folder), **describe(data), "explained": words})
+        print_json(found)
         return
-    if not words:
-        print_encoding(describe(data))
-    for word in words:
+    if not explain:
+        print_encoding(found)
+    for word in found["explained"]:
         print_word(word)

@@ -158,7 +158,7 @@ class _Distillation:
                 tokenizer = self.found.tokenizer
                 materials = gather_materials(self.experiment, cache, progress, task=self.task, tokenizer=tokenizer)
                 if self.found.encoding:
-                    materials = materials.read_as(self.found.encoding)
+                    materials = materials.read_as(self.found.encoding, progress)
                 student = ready or self._fresh(materials)
             with watch.stage("distil"):
                 training = self._train(student.to(materials.device), materials, place)

@@ -1,4 +1,4 @@
-"""What an encoding merges, and why a word is read as it is: plain data for people, from the content of `encoding.json`.
+"""The words that an encoding merges, and why a word is read as it is: plain data, from the content of `encoding.json`.
 
 >>> describe(data)["purity"]
 0.97
@@ -44,7 +44,7 @@ def describe(data: Mapping[str, Any], largest: int = _LARGEST) -> dict[str, Any]
 
 
 def explain(data: dict[str, Any], word: str) -> dict[str, Any]:
-    """What a word is read as, why, and the cluster that it then shares.
+    """The reading of a word, why it is so, and the cluster that it then shares.
 
     `because` is one of `stop word`, `apart`, `refused`, `typo`, `code`, `centre` and `itself`. `refused` names the
     reading that changed the teacher's answers, with its purity.

@@ -11,13 +11,13 @@ tried too, where an attack would put it.
 
 from __future__ import annotations
 
+import random
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rosearch.randomness import generator
 from rosearch.student.tokenization_rosearch import WORD
 
 CONTEXTS = 5  # of a reading
@@ -106,7 +106,7 @@ def _places(texts: Sequence[Row], most: int) -> dict[str, list[Row]]:
     """Up to `most` rows of each word, in lower case; which ones follows from the rows alone."""
     found: dict[str, list[Row]] = defaultdict(list)
     order = list(range(len(texts)))
-    generator(0, "purity").shuffle(order)
+    random.Random(0).shuffle(order)
     for index in order:
         row = tuple(text.lower() for text in texts[index])
         for word in {word for text in row for word in _WORDS.findall(text)}:

@@ -15,9 +15,8 @@ from rosearch.encodings.apart import listed_apart, words_apart
 from rosearch.encodings.purity import Judge, Judged, Purity
 from rosearch.encodings.synonyms import synonym_codes
 from rosearch.encodings.vocabulary import cut_vocabulary, pieces_in_use
-from rosearch.errors import BadInput, Problem, one_line
+from rosearch.errors import BadInput, Problem
 from rosearch.files import made_once
-from rosearch.models.saved import UNREADABLE, load_tokenizer
 from rosearch.resources.resources import Resources
 from rosearch.resources.wordnet import WordNet
 from rosearch.student.tokenization_rosearch import WORD, EncodedTokenizer, WordEncoding
@@ -67,19 +66,6 @@ def student_tokenizer(
     lists += "" if judge is None else f" {judge.key}"
     kept = made_once(cache / "encodings" / f"{_key(encoding, counts, vocabulary, lists)}.json", _read, make)
     return _with_encoding(tokenizer, kept["data"], kept["pieces"])
-
-
-def read_encoding(folder: Path) -> dict[str, Any]:
-    """The data of the encoding that a student's folder, or its tokenizer's, holds. Raises `BadInput` without one."""
-    try:
-        found = getattr(load_tokenizer(folder), "encoding", None)
-    except UNREADABLE as error:
-        raise BadInput(Problem(str(folder), "", "a folder with a tokenizer", one_line(error))) from None
-    if found is None:
-        expected = "a tokenizer with a robust encoding (typos, synonyms, typos+synonyms)"
-        raise BadInput(Problem(str(folder), "encoding", expected, "a plain one: it reads words as they are"))
-    data: dict[str, Any] = found.data
-    return data
 
 
 def lists_of(encoding: str) -> tuple[str, ...]:

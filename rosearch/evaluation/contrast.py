@@ -10,12 +10,17 @@ pair of texts the second is changed. A model that reads everything alike is cons
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
+from rosearch.data.tasks import Split
 from rosearch.evaluation.intervals import wilson
+from rosearch.files import content_key, made_once
 from rosearch.measurements import Estimate
 
+_FORMAT = "1"  # part of every key: raise it when the changes of texts do
 ROWS = 1000  # whose changes are tried
 PAIRS = 400
 
@@ -62,6 +67,23 @@ def contrast_pairs(rows: Sequence[Row], teacher: Answers) -> list[Pair]:
     before, after = teacher([row for row, _ in made]), teacher([row for _, row in made])
     turned = [pair for pair, one, two in zip(made, before, after, strict=True) if int(one) != int(two)]
     return turned[:PAIRS]
+
+
+def kept_pairs(split: Split, teacher: Answers, teacher_key: str, cache: Path) -> list[Pair]:
+    """The contrast pairs of a split, made once and kept below `cache/contrast`. `teacher_key` names the teacher."""
+
+    def make(draft: Path) -> None:
+        draft.write_text(json.dumps(contrast_pairs(split.texts, teacher), ensure_ascii=False), encoding="utf-8")
+
+    key = content_key((_FORMAT, split.fingerprint, teacher_key))
+    return made_once(cache / "contrast" / f"{key}.json", _read, make)
+
+
+def _read(path: Path) -> list[Pair] | None:
+    try:
+        return [(tuple(row), tuple(changed)) for row, changed in json.loads(path.read_text(encoding="utf-8"))]
+    except (OSError, ValueError, TypeError):
+        return None
 
 
 def changes(text: str) -> list[str]:

@@ -163,7 +163,7 @@ def _attacked(measurements: Measurements) -> list[Row]:
 
 
 def _meaning(measurements: Measurements) -> list[Row]:
-    """What it tells apart: beside robustness, since a model that tells no words apart survives every attack."""
+    """The figures of what it tells apart. A model that tells no words apart survives every attack."""
     figures = {} if measurements.meaning is None else measurements.meaning.figures
     return [
         (f"meaning: {name}", _share(value) if isinstance(value, Estimate) else f"{100 * value:.1f} %")

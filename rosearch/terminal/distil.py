@@ -100,7 +100,7 @@ def _table(record: dict[str, Any]) -> Table:
 
 
 def _meaning(found: dict[str, Any]) -> list[Row]:
-    """What teacher and student tell apart, in per cent; nothing for a regression."""
+    """The rows of what teacher and student tell apart, in per cent; none for a regression."""
     if found["student"] is None:
         return []
     figures = {who: TypeAdapter(Meaning).validate_python(found[who]).figures for who in ("teacher", "student")}

@@ -1,10 +1,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
-from rosearch.evaluation.contrast import Row, changes, contrast_pairs, measure_contrast, opposites
+import numpy as np
+import pytest
+
+from rosearch.data.tasks import Split
+from rosearch.evaluation.contrast import Row, changes, contrast_pairs, kept_pairs, measure_contrast, opposites
 
 ROWS = [("a good film",), ("it is bad",), ("nothing here",)]
+SPLIT = Split(tuple(ROWS), np.array([1, 0, 0]))
 
 
 def teacher(rows: Sequence[Row]) -> list[int]:
@@ -47,3 +53,18 @@ def test_of_a_pair_of_texts_the_second_is_changed() -> None:
 
 def test_no_word_is_its_own_opposite() -> None:
     assert all(word != other for word, other in opposites().items())
+
+
+def test_contrast_pairs_are_made_once_and_again_where_they_are_damaged(tmp_path: Path) -> None:
+    first = kept_pairs(SPLIT, teacher, "key", tmp_path)
+    assert first == contrast_pairs(SPLIT.texts, teacher)
+
+    def never(rows: Sequence[Row]) -> list[int]:
+        raise AssertionError("asked again")
+
+    assert kept_pairs(SPLIT, never, "key", tmp_path) == first
+    (kept,) = (tmp_path / "contrast").glob("*.json")
+    kept.write_text("[[")
+    assert kept_pairs(SPLIT, teacher, "key", tmp_path) == first
+    with pytest.raises(AssertionError, match="asked again"):
+        kept_pairs(SPLIT, never, "another teacher", tmp_path)
