@@ -138,8 +138,8 @@ class Meaning:
 
     `invariance` is by kind (name, religion, nationality): the share of exchanges in templates that keep the answer.
     `contrast` is the share of small changes that turn the teacher's answer and the model's too; None where no change
-    turned the teacher's. `purity` is that of the encoding which the model reads: the mean share of contexts in which
-    the teacher's answer stays when a word is read as its code; None without codes, or where no teacher tried them.
+    turned the teacher's. `purity` is that of the encoding which the model reads: the share of words for which the
+    teacher's answer stays when one is read as its code; None without codes, or where no teacher tried them.
     """
 
     invariance: dict[str, Estimate]

@@ -14,14 +14,17 @@ from __future__ import annotations
 import random
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rosearch.student.tokenization_rosearch import WORD
 
-CONTEXTS = 5  # of a reading
-LIMIT = 0.8  # a reading whose purity is below is left out
+CONTEXTS = 3  # of a reading
+LIMIT = 0.8  # a reading whose purity is below is left out; of three contexts, all must keep their answer
+_AROUND = 8  # words on either side that a context keeps, so that long texts cost no more than short ones
+_HELD_OUT = 500  # rows that try no reading: the purity of the whole is measured there
+_MEASURED = 2000  # words in them
 _WORDS = re.compile(WORD)
 
 Row = tuple[str, ...]
@@ -43,7 +46,11 @@ class Purity:
         """`answers` gives the class of each row of texts, by the teacher."""
         self._answers = answers
         self.contexts = contexts
-        self._places = _places(texts, contexts)
+        order = list(range(len(texts)))
+        random.Random(0).shuffle(order)
+        apart = min(_HELD_OUT, len(order) // 2)
+        self._held_out = [_lower(texts[index]) for index in order[:apart]]
+        self._places = _places([_lower(texts[index]) for index in order[apart:]], contexts)
         self._known: dict[Row, int] = {}
 
     def of(self, readings: Sequence[tuple[str, str]]) -> list[float | None]:
@@ -53,11 +60,27 @@ class Purity:
         kept = [[self._known[before] == self._known[after] for before, after in own] for own in pairs]
         return [sum(stayed) / len(stayed) if stayed else None for stayed in kept]
 
+    def of_all(self, codes: Mapping[str, str]) -> float | None:
+        """The share of words whose answer stays when they alone are read as their code, in rows that tried none.
+
+        None where those rows hold no word with a code.
+        """
+        found = [
+            (_context(row, word), word)
+            for row in self._held_out
+            for word in dict.fromkeys(word for text in row for word in _WORDS.findall(text))
+            if word in codes
+        ][:_MEASURED]
+        pairs = [(row, _put(row, word, codes[word])) for row, word in found]
+        self._ask([row for pair in pairs for row in pair])
+        kept = [self._known[before] == self._known[after] for before, after in pairs]
+        return sum(kept) / len(kept) if kept else None
+
     def _pairs(self, word: str, code: str) -> list[tuple[Row, Row]]:
         """Contexts before and after a reading."""
-        own = [(row, _put(row, word, code)) for row in self._places.get(word, ())]
-        others = [(row, _put(row, code, word)) for row in self._places.get(code, ())]
-        return (own + others)[: self.contexts]
+        own = [(_context(row, word), word, code) for row in self._places.get(word, ())]
+        others = [(_context(row, code), code, word) for row in self._places.get(code, ())]
+        return [(row, _put(row, old, new)) for row, old, new in (own + others)[: self.contexts]]
 
     def _ask(self, rows: Sequence[Row]) -> None:
         new = [row for row in dict.fromkeys(rows) if row not in self._known]
@@ -81,38 +104,44 @@ class Judged:
     def summary(self, codes: Mapping[str, str]) -> dict[str, Any]:
         """The purity of the readings of an encoding, as plain data.
 
-        `mean` is over the readings that were taken, `words` names those below 1, and `refused` the readings that were
-        not taken: word to code and purity.
+        `mean` is measured on rows that tried no reading: the readings were chosen on the others. `words` names the
+        readings that were taken below 1, and `refused` those that were not: word to code and purity.
         """
         taken = {word: self._of[word, code] or 0.0 for word, code in codes.items()}
         refused = {word: [code, share] for (word, code), share in self._of.items() if word not in taken}
         return {
             "limit": self._limit,
             "contexts": self._purity.contexts,
-            "mean": sum(taken.values()) / len(taken) if taken else None,
+            "mean": self._purity.of_all(codes),
             "words": {word: round(share, 3) for word, share in sorted(taken.items()) if share < 1},
             "refused": dict(sorted(refused.items())),
         }
 
 
-def agreement(texts: Sequence[Row], encode: Callable[[str], str], answers: Answers) -> float:
-    """The share of rows whose answer stays when every word of theirs is read as its code."""
-    read = [tuple(encode(text) for text in row) for row in texts]
-    before, after = answers([*texts]), answers(read)
-    return sum(int(one) == int(two) for one, two in zip(before, after, strict=True)) / len(texts)
+def _lower(row: Row) -> Row:
+    return tuple(text.lower() for text in row)
 
 
-def _places(texts: Sequence[Row], most: int) -> dict[str, list[Row]]:
-    """Up to `most` rows of each word, in lower case; which ones follows from the rows alone."""
+def _places(rows: Iterable[Row], most: int) -> dict[str, list[Row]]:
+    """The first rows, up to `most`, of each word."""
     found: dict[str, list[Row]] = defaultdict(list)
-    order = list(range(len(texts)))
-    random.Random(0).shuffle(order)
-    for index in order:
-        row = tuple(text.lower() for text in texts[index])
+    for row in rows:
         for word in {word for text in row for word in _WORDS.findall(text)}:
             if len(found[word]) < most:
                 found[word].append(row)
     return dict(found)
+
+
+def _context(row: Row, word: str) -> Row:
+    """The row around a word: the words near its first place in each text; a text without it stays whole."""
+    return tuple(_around(text.split(), word) for text in row)
+
+
+def _around(words: list[str], word: str) -> str:
+    place = next((place for place, other in enumerate(words) if word in _WORDS.findall(other)), None)
+    if place is None:
+        return " ".join(words)
+    return " ".join(words[max(0, place - _AROUND) : place + _AROUND + 1])
 
 
 def _put(row: Row, word: str, other: str) -> Row:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from rosearch.encodings.purity import Judged, Purity, Row, agreement
+from rosearch.encodings.purity import Judged, Purity, Row
 
 TEXTS = [("a good film",), ("the good one",), ("a bad film",), ("Bad, really bad.",), ("one film",)]
 
@@ -58,9 +58,32 @@ def test_readings_below_the_limit_are_refused_and_told() -> None:
     readings = [("good", "fine"), ("good", "bad"), ("dire", "bad"), ("unseen", "unheard")]
     assert judged.stays(readings) == [True, False, True, False]
     told = judged.summary({"good": "fine", "dire": "bad"})
-    assert told["mean"] == 1.0 and told["words"] == {} and told["contexts"] == 5
+    assert told["mean"] == 1.0 and told["words"] == {} and told["contexts"] == 3
     assert told["refused"] == {"unseen": ["unheard", None]}
 
 
-def test_agreement_is_the_share_of_rows_whose_answer_stays_when_all_words_are_read() -> None:
-    assert agreement(TEXTS, lambda text: text.lower().replace("bad", "good"), answers) == 0.6
+def test_a_long_text_is_cut_to_what_stands_around_the_word() -> None:
+    asked: list[Row] = []
+
+    def kept(rows: Sequence[Row]) -> list[int]:
+        asked.extend(rows)
+        return [0] * len(rows)
+
+    long = " ".join([*(f"before{index}" for index in range(90)), "good", *(f"after{index}" for index in range(90))])
+    Purity([(long, "another text")], kept).of([("good", "fine")])
+    assert {len(row[0].split()) for row in asked} == {17} and {row[1] for row in asked} == {"another text"}
+
+
+def test_the_purity_of_the_whole_is_measured_on_rows_that_tried_no_reading() -> None:
+    tried: list[Row] = []
+
+    def kept(rows: Sequence[Row]) -> list[int]:
+        tried.extend(rows)
+        return answers(rows)
+
+    purity = Purity([(f"good {index}",) for index in range(20)], kept)
+    purity.of([("good", "fine")])
+    before = {row for row in tried if "good" in row[0]}
+    tried.clear()
+    assert purity.of_all({"good": "fine"}) == 1.0 and purity.of_all({"good": "dire"}) == 0.0
+    assert not before & set(tried) and purity.of_all({"unheard": "unseen"}) is None
