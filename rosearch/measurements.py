@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
@@ -231,9 +232,12 @@ class TeacherFacts:
     attacks: tuple[Robustness, ...] = ()
     single_swaps: tuple[SingleSwaps, ...] = ()
     meaning: Meaning | None = None  # of classifiers; runs of older versions have none
+    notes: tuple[str, ...] = ()  # in words: rows that were left out, doubts about the order of its classes
+    folder: str = ""  # below the cache of the runs, of a teacher that was fine-tuned; "": it is used as it is
 
 
 _ADAPTER: TypeAdapter[Measurements] = TypeAdapter(Measurements)
+_MAY_OVERFLOW = re.compile(r"NaN|Infinity|[eE]\+?[0-9]{3}|[0-9]{300}")  # to look at each float would take longer
 
 
 def to_json(measurements: Measurements) -> str:
@@ -257,5 +261,8 @@ def _non_finite(data: Any, path: str) -> Iterator[str]:
 
 
 def from_json(text: str) -> Measurements:
-    """The inverse of `to_json`."""
-    return _ADAPTER.validate_json(text)
+    """The inverse of `to_json`. Raises `ValueError` for data of another shape, and for a non-finite float."""
+    found = _ADAPTER.validate_json(text)
+    if _MAY_OVERFLOW.search(text) and (bad := list(_non_finite(asdict(found), ""))):
+        raise ValueError(f"measurements must be finite, got {', '.join(bad)}")
+    return found

@@ -23,6 +23,7 @@ NOT_MIRRORED = {
     "test_equal_records.py": "the comparison of two checkouts",
     "test_house.py": "the layout",
     "test_multilingual.py": "a task in several languages, from end to end",
+    "test_order.py": "the suite itself",
     "test_public_api.py": "the names that `rosearch` gives",
     "test_reliability.py": "the page on reliability",
     "cli/test_json.py": "the keys of every --json",

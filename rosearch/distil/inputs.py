@@ -6,7 +6,6 @@ It starts from weights that transformers can load, our own or others', or is an 
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
-from rosearch.config.file import read_yaml
+from rosearch.config.plain_data import read_json, read_yaml
 from rosearch.data.tasks import Task
 from rosearch.data.tokens import tokenizer_fingerprint
 from rosearch.encodings.book import describe, explain
@@ -195,10 +194,10 @@ def _read_layers(name: str) -> tuple[int, ...]:
 
 def _read_genotype(path: Path) -> Genotype:
     """A genotype as `Genotype.to_dict` writes it, alone or below the key `genotype`."""
+    data = (read_json if path.suffix.lower() == ".json" else read_yaml)(path)
     try:
-        data = json.loads(path.read_text(encoding="utf-8")) if path.suffix.lower() == ".json" else read_yaml(path)
         genotype = Genotype.from_dict(data.get("genotype") or data)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         expected = "a genotype: width, rank, pooling, and nodes with op, inputs, merge and settings"
         got = f"no {error}" if isinstance(error, KeyError) else one_line(error)
         raise BadInput(Problem(str(path), "", expected, got)) from None

@@ -59,6 +59,7 @@ def record_of(
         "teacher": {
             "model": public_name(experiment.teacher.model),
             "fingerprint": model_fingerprint(materials.teacher),
+            "folder": materials.teacher_folder,
             "cost": asdict(measured.teacher_cost),
         },
         "student": _student(found, measured.architecture),
@@ -110,7 +111,12 @@ def _origin(found: FoundStudent) -> str:
 
 
 def card_facts(
-    experiment: Experiment, found: FoundStudent, measured: Measured, to: Path, genotype: Genotype | None
+    experiment: Experiment,
+    found: FoundStudent,
+    measured: Measured,
+    to: Path,
+    genotype: Genotype | None,
+    notes: tuple[str, ...],
 ) -> CardFacts:
     """The facts of the model card, with the figures of the last split: the test split if it was measured."""
     split, quality = list(measured.quality.items())[-1]
@@ -132,6 +138,7 @@ def card_facts(
         origin=f"distilled from it (rosearch, method `{method}`), beginning with {begun}",
         architecture=f"`{measured.architecture}` of transformers.",
         teacher_quality=measured.teacher_quality[split],
+        notes=notes,
     )
 
 

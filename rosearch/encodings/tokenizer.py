@@ -16,7 +16,7 @@ from rosearch.encodings.purity import Judge, Judged, Purity
 from rosearch.encodings.synonyms import synonym_codes
 from rosearch.encodings.vocabulary import cut_vocabulary, pieces_in_use
 from rosearch.errors import BadInput, Problem
-from rosearch.files import made_once
+from rosearch.files import content, made_once
 from rosearch.resources.resources import Resources
 from rosearch.resources.wordnet import WordNet
 from rosearch.student.tokenization_rosearch import WORD, EncodedTokenizer, WordEncoding
@@ -139,7 +139,7 @@ def _with_encoding(tokenizer: Any, data: dict[str, Any], pieces: list[str] | Non
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        found: dict[str, Any] = json.loads(content(path))
     except (OSError, ValueError):
         return None
     return found

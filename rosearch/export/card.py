@@ -54,6 +54,7 @@ class CardFacts:
     origin: str = ""  # its making, in words; "": found by evolution in `run`
     architecture: str = ""  # in words, if there is no genotype
     teacher_quality: Quality | None = None  # on the same rows
+    notes: tuple[str, ...] = ()  # about data and teacher, as `TeacherFacts` has them
 
 
 def render_card(facts: CardFacts, folder: str, code: Iterable[str]) -> str:
@@ -247,6 +248,7 @@ def _limits(facts: CardFacts) -> list[str]:
     robustness, attacks = facts.measurements.robustness, facts.measurements.attacks
     collapse = facts.measurements.quality.collapse
     limits = [f"Collapsed: it {collapse}."] if collapse else []
+    limits += [f"{note[:1].upper()}{note[1:]}." for note in facts.notes]
     if facts.candidates:
         limits.append(
             f"Chosen as the best of {facts.candidates} candidates by the very measurements above, which are "

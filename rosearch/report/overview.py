@@ -60,7 +60,8 @@ def results_table(title: str, results: Results, records: Sequence[Record], *, te
         Column("fitness", THOUSANDTHS),
         *(Column(figure.name, figure.unit) for figure in figures),
     )
-    return Table(title, columns, tuple(rows), tuple(_footnotes(measured)))
+    notes = () if facts is None else facts.notes
+    return Table(title, columns, tuple(rows), (*notes, *_footnotes(measured)))
 
 
 def _figures(results: Results, measured: Sequence[Measured]) -> list[_Figure]:

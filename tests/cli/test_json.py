@@ -42,6 +42,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "attack": ATTACK,
     "attack resources": ("attack", "resources"),
     "encoding": ("encoding", "encoded", "--explain", "harbor"),
+    "teacher": ("teacher", "experiment.yaml", "--to", "taught"),
     "distil": ("distil", "--student", "bert_mini", "--task", "experiment.yaml", "--to", "distilled"),
 }
 ENCODING = {

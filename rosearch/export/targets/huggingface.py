@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from rosearch.errors import RunError
 from rosearch.export.card import CardFacts, render_card
 from rosearch.files import whole
+from rosearch.models.places import require_undamaged
 from rosearch.models.saved import save_model
 from rosearch.student.tokenization_rosearch import ENCODING_FILE
 
@@ -52,10 +53,13 @@ def export_student(
 
     `more` are further text files by name. The bundle is written whole or not at all. With `overwrite` it takes the
     place of an earlier export, and of nothing else. Raises `RunError` where the destination exists, where student or
-    tokenizer are absent or do not fit each other or the facts, and where nothing can be written.
+    tokenizer are absent or do not fit each other or the facts, and where nothing can be written; `BadInput` where
+    either is damaged.
     """
     destination = destination.resolve()
     check_destination(destination, overwrite)
+    for folder in (student, tokenizer):
+        require_undamaged(folder)
     config = _read_config(student, facts)
     with _in_one_step(destination) as half:
         shutil.copyfile(student / _WEIGHTS, half / _WEIGHTS)  # without the mode: safetensors writes 0600
