@@ -18,7 +18,7 @@ from rosearch.evaluation.efficiency import BERT_BASE_ENCODER_PARAMETERS, BERT_BA
 from rosearch.export.card import CardFacts
 from rosearch.export.markdown import as_code
 from rosearch.materials.task import TaskMaterials
-from rosearch.measurements import Efficiency, Measurements, Quality, TeacherCost, Training
+from rosearch.measurements import Efficiency, Meaning, Measurements, Quality, TeacherCost, Training
 from rosearch.models.places import model_fingerprint
 from rosearch.space.genotype import Genotype
 from rosearch.training.trainer import own_settings
@@ -36,6 +36,7 @@ class Measured:
     teacher_quality: Mapping[str, Quality]
     teacher_cost: TeacherCost
     architecture: str  # the class of the student
+    meaning: Mapping[str, Meaning | None]  # of `teacher` and `student`, on the validation rows
 
 
 def record_of(
@@ -68,6 +69,7 @@ def record_of(
             split: {"teacher": asdict(measured.teacher_quality[split]), "student": asdict(measured.quality[split])}
             for split in measured.quality
         },
+        "meaning": {who: None if meaning is None else asdict(meaning) for who, meaning in measured.meaning.items()},
         "efficiency": asdict(efficiency),
         "compression": {
             "teacher": efficiency.compression,
@@ -129,7 +131,7 @@ def card_facts(
         texts=2 if len(task.text) == 2 else 1,
         max_length=task.max_length,
         genotype=genotype,
-        measurements=Measurements(quality, measured.efficiency, measured.training),
+        measurements=Measurements(quality, measured.efficiency, measured.training, meaning=measured.meaning["student"]),
         teacher=public_name(experiment.teacher.model),
         run="",
         date=datetime.date.today().isoformat(),

@@ -69,7 +69,8 @@ def render_card(facts: CardFacts, folder: str, code: Iterable[str]) -> str:
         snippet=usage_snippet(facts, folder, trusted=bool(code)),
         needs=_NEEDS.format(code=", ".join(map(as_code, code))) if code else _NEEDS_NO_CODE,
         measured=table(
-            ("measure", "value"), [*_quality(measurements.quality), *_taught(facts), *_attacked(measurements)]
+            ("measure", "value"),
+            [*_quality(measurements.quality), *_taught(facts), *_attacked(measurements), *_meaning(measurements)],
         ),
         cost=table(("cost", "value", "against the teacher"), _efficiency(measurements.efficiency)),
         architecture=facts.architecture if facts.genotype is None else _graph(facts.genotype),
@@ -156,6 +157,15 @@ def _attacked(measurements: Measurements) -> list[Row]:
         return _robustness(worst, worst.attack) + _single_swaps(measurements)
     alone = [(f"accuracy under {attack.attack} alone", _share(attack.under_attack)) for attack in attacks]
     return [*_robustness(worst, f"the worst of {_names(attacks)}"), *alone, *_single_swaps(measurements)]
+
+
+def _meaning(measurements: Measurements) -> list[Row]:
+    """The figures of what it tells apart. A model that tells no words apart survives every attack."""
+    figures = {} if measurements.meaning is None else measurements.meaning.figures
+    return [
+        (f"meaning: {name}", _share(value) if isinstance(value, Estimate) else f"{100 * value:.1f} %")
+        for name, value in figures.items()
+    ]
 
 
 def _names(attacks: Sequence[Robustness]) -> str:
