@@ -130,7 +130,8 @@ class World:
             told = traceback.format_exc()
         finally:
             os.chdir(before)
-        return Given(code, out.getvalue(), _content(self.folder / OUT), err.getvalue(), told)
+        exported = _content(self.folder / OUT) if words[0] == "export" else ""
+        return Given(code, out.getvalue(), exported, err.getvalue(), told)
 
 
 def damaged(world: World, image: str, names: list[str], damage: Callable[[], object]) -> Iterator[tuple[str, Given]]:
