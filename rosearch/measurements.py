@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
@@ -212,6 +213,7 @@ class TeacherFacts:
 
 
 _ADAPTER: TypeAdapter[Measurements] = TypeAdapter(Measurements)
+_MAY_OVERFLOW = re.compile(r"NaN|Infinity|[eE]\+?[0-9]{3}|[0-9]{300}")  # to look at each float would take longer
 
 
 def to_json(measurements: Measurements) -> str:
@@ -235,5 +237,8 @@ def _non_finite(data: Any, path: str) -> Iterator[str]:
 
 
 def from_json(text: str) -> Measurements:
-    """The inverse of `to_json`."""
-    return _ADAPTER.validate_json(text)
+    """The inverse of `to_json`. Raises `ValueError` for data of another shape, and for a non-finite float."""
+    found = _ADAPTER.validate_json(text)
+    if _MAY_OVERFLOW.search(text) and (bad := list(_non_finite(asdict(found), ""))):
+        raise ValueError(f"measurements must be finite, got {', '.join(bad)}")
+    return found

