@@ -185,7 +185,7 @@ class Fuzz:
             else:
                 (run / name).write_bytes(damaged((run / name).read_bytes(), rng))
         yield ["status", run, *(["--json"] if rng.random() < 0.3 else [])]
-        yield ["show", run, rng.choice(["bert_mini", "0", "1", "a", "e"])]
+        yield ["show", run, rng.choice(["6dbb", "b69c", "4437", "0"])]
         if not damage or rng.random() < 0.25:
             yield ["stats", run]
 

@@ -498,13 +498,12 @@ WRITERS = {
 }
 # The modules that read files: through a door that compares digests, or what somebody else wrote.
 READERS = {
-    "config/file.py": "experiments; the digest of a run's snapshot stands in the records",
+    "config/plain_data.py": "files of users; the digests of a run's snapshots stand in the records",
     "data/corpus.py": "CheckedRows",
     "data/files.py": "data of users",
     "data/patterns.py": "data of users",
     "data/text_files.py": "data of users",
     "data/tokens.py": "made_once",
-    "distil/inputs.py": "genotypes of users",
     "encodings/tokenizer.py": "content",
     "evaluation/attacks/engine/plan.py": "content",
     "evaluation/attacks/stock/stand_ins.py": "models of users",

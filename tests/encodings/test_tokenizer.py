@@ -124,12 +124,12 @@ def test_the_vocabulary_is_cut_to_what_encoded_texts_use(plain: Any, resources: 
     assert [encoded.source_ids[index] for index in ids] == plain("the film was great zzz", "a film")["input_ids"]
 
 
-def test_a_common_word_is_never_read_as_another(resources: Resources) -> None:
-    data = build_encoding("typos", {"cat": 50, "car": 5000, "coat": 500, "cot": 1}, [], resources)
+def test_no_known_word_is_read_as_a_typo_of_another_however_rare_it_is(resources: Resources) -> None:
+    data = build_encoding("typos", {"cat": 50, "car": 5000, "coat": 500, "cot": 1}, ["jew"], resources)
     tokenizer = EncodedTokenizer(tokenizer_object=Tokenizer(models.WordLevel({"[UNK]": 0}, unk_token="[UNK]")))
     tokenizer.set_encoding(data)
     assert tokenizer.encoding is not None
-    assert tokenizer.encoding.text("Cat cot caar") == "cat coat car"
+    assert tokenizer.encoding.text("Cat cot caar") == "cat cot car"
 
 
 def test_missing_lists_are_said_before_anything_is_built(plain: Any, tmp_path: Path) -> None:
