@@ -14,11 +14,11 @@ import torch
 from export.saved_student import FACTS, GENOTYPE, WORDS, make_tokenizer
 
 from rosearch.errors import RunError
-from rosearch.export.targets.huggingface import AUTO_MAP, CODE, TOKENIZER_CODE, export_student
+from rosearch.export.targets.huggingface import AUTO_MAP, CODE, export_student
 from rosearch.space.genotype import Genotype
 from rosearch.student.build import build_student
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification
-from rosearch.student.tokenization_rosearch import EncodedTokenizer
+from rosearch.student.tokenization_rosearch import CODE_FILE, EncodedTokenizer
 
 TEXTS = ["a very good film", "bad film"]
 
@@ -85,7 +85,7 @@ def test_a_process_without_rosearch_loads_the_export_and_gets_equal_logits(
 ) -> None:
     """With a robust encoding users pass what they have, and it is read as what it is encoded to."""
     folder = export(tokenizer=encoded_tokenizer) if encoded else export()
-    assert (folder / TOKENIZER_CODE).is_file() == encoded
+    assert (folder / CODE_FILE).is_file() == encoded
     texts = ["a very godo txet", "bad flim"] if encoded else TEXTS
     if encoded:
         assert make_tokenizer(WORDS).tokenize(texts[0])[2] == "[UNK]"
