@@ -16,6 +16,7 @@ from transformers import BertConfig, BertForSequenceClassification, pipeline
 
 from rosearch.errors import RunError
 from rosearch.export.targets.huggingface import AUTO_MAP, CODE, export_model, export_student
+from rosearch.files import DIGESTS
 from rosearch.models.saved import load_tokenizer
 from rosearch.space.genotype import Genotype
 from rosearch.student.build import build_student
@@ -56,6 +57,7 @@ model, tokenizer = scope["model"], scope["tokenizer"]
 with torch.no_grad():
     logits = model(**tokenizer(texts, padding=True, return_tensors="pt")).logits
 told = pipeline("text-classification", model="out", trust_remote_code=True, device="cpu")(texts)
+print()
 print(json.dumps({
     "logits": logits.tolist(),
     "snippet": scope["label"],
@@ -117,7 +119,8 @@ def test_a_stock_model_with_an_encoding_is_not_read_without_its_code(encoded_tok
     model = BertForSequenceClassification(BertConfig(vocab_size=len(WORDS), **sizes))
     tokenizer = load_tokenizer(encoded_tokenizer)
     folder = export_model(model, tokenizer, tmp_path / "out", FACTS)
-    assert (folder / CODE_FILE).is_file() and "trust_remote_code=True" in (folder / "README.md").read_text()
+    card = (folder / "README.md").read_text()
+    assert (folder / CODE_FILE).is_file() and "trust_remote_code=True" in card and "load_tokenizer(folder)" in card
     texts = ["a very godo txet", "bad flim"]
     for settings in ({}, {"trust_remote_code": False}):
         with pytest.raises(Exception, match="trust_remote_code=True"):  # `tokenizers` raises the base class itself
@@ -182,7 +185,7 @@ def test_an_export_holds_the_model_its_code_its_tokenizer_its_card_and_nothing_e
     names = {path.name for path in folder.iterdir()}
     assert {"config.json", "model.safetensors", "README.md", "tokenizer.json", *CODE} <= names
     assert all(name.startswith(("tokenizer", "special_tokens")) for name in names - {
-        "config.json", "model.safetensors", "README.md", *CODE,
+        "config.json", "model.safetensors", "README.md", DIGESTS, *CODE,
     })  # fmt: skip
     assert (folder / "model.safetensors").read_bytes() == (student / "model.safetensors").read_bytes()
     config = json.loads((folder / "config.json").read_text())
