@@ -18,7 +18,7 @@ import typer
 from typer.core import TyperGroup
 
 from rosearch.cli.attack import ATTACK_EXAMPLES, attack, attack_resources
-from rosearch.cli.distil import DISTIL_EXAMPLES, distil, teacher
+from rosearch.cli.distil import DISTIL_EXAMPLES, distil, encoding, teacher
 from rosearch.cli.run import RECOMMEND_EXAMPLES, export, recommend, show, stats, status
 from rosearch.cli.search import check, resume, search
 from rosearch.errors import BadInput, RosearchError
@@ -58,6 +58,7 @@ app.command(rich_help_panel=_RUN)(export)
 app.command(rich_help_panel=_MODEL, epilog=DISTIL_EXAMPLES)(distil)
 app.command(rich_help_panel=_MODEL)(teacher)
 app.command(rich_help_panel=_MODEL, epilog=ATTACK_EXAMPLES)(attack)
+app.command(rich_help_panel=_MODEL)(encoding)
 app.command("attack resources", rich_help_panel=_MODEL)(attack_resources)
 
 

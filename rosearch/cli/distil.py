@@ -1,4 +1,4 @@
-"""`rosearch distil` and `rosearch teacher`: parse, call, print."""
+"""`rosearch distil`, `rosearch teacher` and `rosearch encoding`: parse, call, print."""
 
 from __future__ import annotations
 
@@ -110,3 +110,28 @@ def teacher(
         print_json({"folder": str(saved.folder), "kept": str(saved.kept), "fine_tuned": saved.fine_tuned})
         return
     print_line(f"Saved to {saved.folder}, {'fine-tuned' if saved.fine_tuned else 'a copy'}; it is kept in {saved.kept}")
+
+
+def encoding(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A student, or its tokenizer alone.")],
+    explain: Annotated[
+        list[str] | None, typer.Option(metavar="WORD", help="How this word is read, and why. Repeatable.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Print what a student's robust encoding merges.
+
+    Its size, its purity (does the teacher's answer stay when a word is read as its code?) and its largest clusters.
+    """
+    from rosearch.distil.inputs import read_encoding
+    from rosearch.terminal.console import print_json
+    from rosearch.terminal.encoding import print_encoding, print_word
+
+    found = read_encoding(folder, explain or ())
+    if as_json:
+        print_json(found)
+        return
+    if not explain:
+        print_encoding(found)
+    for word in found["explained"]:
+        print_word(word)

@@ -6,6 +6,7 @@ It starts from weights that transformers can load, our own or others', or is an 
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 from rosearch.config.plain_data import read_json, read_yaml
 from rosearch.data.tasks import Task
 from rosearch.data.tokens import tokenizer_fingerprint
+from rosearch.encodings.book import describe, explain
 from rosearch.errors import BadInput, Problem, Problems, one_line
 from rosearch.models.heads import has_head, label_names, label_order, reorder_head
 from rosearch.models.lengths import longest_input
@@ -151,6 +153,22 @@ def find_student(name: str, encoding: str | None = None) -> FoundStudent:
         raise BadInput(Problem("student", "encoding", "none, for a folder or hub name", encoding, fix))
     source = tuple({**found.genotype.source_setting, "encoding": encoding}.items())
     return replace(found, genotype=found.genotype.with_(source=source))
+
+
+def read_encoding(folder: Path, words: Sequence[str] = ()) -> dict[str, Any]:
+    """The encoding that a student's folder, or its tokenizer's, holds: `book.describe`, and `explained` words.
+
+    Raises `BadInput` for a folder without one.
+    """
+    try:
+        found = getattr(load_tokenizer(folder), "encoding", None)
+    except UNREADABLE as error:
+        raise BadInput(Problem(str(folder), "", "a folder with a tokenizer", one_line(error))) from None
+    if found is None:
+        expected = "a tokenizer with a robust encoding (typos, synonyms, typos+synonyms)"
+        raise BadInput(Problem(str(folder), "encoding", expected, "a plain one: it reads words as they are"))
+    explained = [explain(found.data, word) for word in words]
+    return {"folder": str(folder), **describe(found.data), "explained": explained}
 
 
 def _find(name: str) -> FoundStudent:

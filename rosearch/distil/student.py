@@ -164,7 +164,7 @@ class _Distillation:
                 for note in materials.notes:
                     self.watcher.note(f"warning: {note}")
                 if self.found.encoding:
-                    materials = materials.read_as(self.found.encoding)
+                    materials = materials.read_as(self.found.encoding, progress)
                 student = ready or self._fresh(materials)
             with watch.stage("distil"):
                 training = self._train(student.to(materials.device), materials, place)
@@ -230,10 +230,14 @@ class _Distillation:
             quality[name] = quality_of(
                 predict(student, ours, materials.device, _BATCH, _named(progress, f"student, {name}")), materials, name
             )
+        meaning = {
+            "teacher": materials.meaning(teacher, tokenizer, "validation"),
+            "student": materials.meaning(student, materials.tokenizer, "validation"),
+        }
         cost = teacher_cost(teacher, tokens)
         settings = config.model_copy(update={"tokens": tokens, "repeats": 0})
         efficiency = measure_efficiency(student, _genotype(student), cost, settings, materials.device)
-        return Measured(training, efficiency, quality, teachers, cost, type(student).__name__)
+        return Measured(training, efficiency, quality, teachers, cost, type(student).__name__, meaning)
 
     def _export(
         self,

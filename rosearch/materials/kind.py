@@ -106,7 +106,10 @@ class TaskRun:
     def prepare(self, experiment: Experiment, space: Space, cache: Path, progress: Progress) -> Materials:
         """See `RunKind`."""
         require_training(experiment, space.encodings)
-        return prepare_materials(experiment, cache, progress)
+        materials = prepare_materials(experiment, cache, progress)
+        for encoding in space.encodings:  # the teacher tries thousands of readings: no worker's time limit has room
+            materials.read_as(encoding, progress)
+        return materials
 
     def open(self, job: CandidateJob) -> Life:
         """See `RunKind`."""

@@ -11,24 +11,28 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import PreTrainedModel
 
 from rosearch.config.experiment import Experiment, SuiteConfig
 from rosearch.data.loading import load_task, task_seed
 from rosearch.data.tasks import Split, Task
 from rosearch.data.tokens import TokenisedSplit, tokenise
+from rosearch.encodings.purity import Judge
 from rosearch.encodings.tokenizer import student_tokenizer
 from rosearch.errors import BadInput, CandidateFailed, Problem
 from rosearch.evaluation.attacks.result import Limits
 from rosearch.evaluation.attacks.victim import Victim
 from rosearch.evaluation.class_order import ClassOrder, class_order
 from rosearch.evaluation.collapse import collapse
+from rosearch.evaluation.contrast import kept_pairs
 from rosearch.evaluation.efficiency import teacher_cost
 from rosearch.evaluation.quality import Logits, inference, measure_quality, predict
 from rosearch.evaluation.robustness import Suite, measure_robustness, sample_rows
 from rosearch.evaluation.sequential import Hopeless
 from rosearch.materials.latency import teacher_latency
+from rosearch.materials.meaning import answers_of, measure_meaning, teacher_judge
 from rosearch.materials.required_resources import attack_resources, find_recipes
-from rosearch.measurements import Quality, Robustness, SingleSwaps, TeacherFacts
+from rosearch.measurements import Meaning, Quality, Robustness, SingleSwaps, TeacherFacts
 from rosearch.models.device import resolve_device
 from rosearch.models.heads import are_named, labels_of
 from rosearch.models.lengths import table_rows
@@ -89,13 +93,29 @@ class TaskMaterials:
         logits: Logits = teacher_outputs(self.teacher, theirs, (), self.cache, self.device).logits
         return logits
 
-    def read_as(self, encoding: str) -> TaskMaterials:
+    def read_as(self, encoding: str, progress: Progress = silent) -> TaskMaterials:
         """The same materials for students of a word encoding: its tokenizer, and the training rows tokenised by it."""
-        tokenizer = student_tokenizer(self.tokenizer, encoding, self.task.train.texts, self.resources, self.cache)
+        texts, judge = self.task.train.texts, self.judge(progress)
+        tokenizer = student_tokenizer(self.tokenizer, encoding, texts, self.resources, self.cache, judge)
         if tokenizer is self.tokenizer:
             return self
         train = tokenise(self.task.train, tokenizer, self.max_length, self.cache)
         return replace(self, tokenizer=tokenizer, train=train)
+
+    def judge(self, progress: Progress = silent) -> Judge | None:
+        """The teacher as a judge of words. A regression has no answer that stays."""
+        if self.task.problem == "regression":
+            return None
+        return teacher_judge(self.teacher, self.max_length, self.device, progress)
+
+    def meaning(self, model: PreTrainedModel, tokenizer: Any, split: str) -> Meaning | None:
+        """The meaning that a classifier tells apart, on changes of a split's rows; None for a regression."""
+        if (judge := self.judge()) is None:
+            return None
+        rows = self.split(split)
+        pairs = kept_pairs(rows, judge.answers, judge.key, self.cache)
+        answers = answers_of(model, tokenizer, self.max_length, self.device)
+        return measure_meaning(answers, pairs, len(rows.texts[0]), tokenizer)
 
     def measure_teacher(self, experiment: Experiment, progress: Progress = silent) -> TeacherFacts:
         """The teacher's quality and robustness on the validation split, and its cost; measured once a run.
@@ -125,6 +145,7 @@ class TaskMaterials:
             robustness=under.robustness,
             attacks=under.attacks,
             single_swaps=under.single_swaps,
+            meaning=self.meaning(model, self.tokenizer, "validation"),
             notes=self.notes,
             folder=self.teacher_folder,
         )

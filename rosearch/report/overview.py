@@ -178,10 +178,12 @@ def explanation(results: Results) -> str:
     terms, fitness, suite = _terms(results), config.fitness, config.evaluation.robustness.search
     if not config.attacked:
         return f"fitness: {terms}"
+    meaning = f"{fitness.min_purity:g} purity, {fitness.min_invariance:g} invariance, {fitness.min_contrast:g} contrast"
     return (
         f"fitness: {terms}. "
         f"Attack: {', '.join(suite.attacks)} on {suite.rows} rows. Gated: below {fitness.min_quality:g} of the "
-        f"teacher's quality, above {fitness.max_class_share:g} of predictions in one class, or hopeless under attack"
+        f"teacher's quality, above {fitness.max_class_share:g} of predictions in one class, hopeless under attack, "
+        f"or below {meaning}"
     )
 
 

@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from rosearch.distil.student import Distilled, Watcher, unfinished
 from rosearch.evaluation.efficiency import BERT_BASE_ENCODER_PARAMETERS, BERT_BASE_PARAMETERS
-from rosearch.measurements import Estimate
+from rosearch.measurements import Estimate, Meaning
 from rosearch.report.data import FOUR_DECIMALS, GROUPED, PERCENT, Cell, Column, Row, Table, Unit, lefts
 from rosearch.terminal.console import err, print_line, print_table
 from rosearch.terminal.progress import SearchDisplay
@@ -77,6 +79,7 @@ def _table(record: dict[str, Any]) -> Table:
         teacher, student = qualities["teacher"], qualities["student"]
         flags += [f"{who}, {split}: {one['collapse']}" for who, one in qualities.items() if one["collapse"]]
         rows.append(Row((f"{student['metric']}, {student['n']} {split} rows", _quality(teacher), _quality(student))))
+    rows += _meaning(record["meaning"])
     size, cost, times = record["efficiency"], record["teacher"]["cost"], record["compression"]
     smaller = f"smaller than BERT-base ({BERT_BASE_PARAMETERS / 1e6:.2f} M)"
     layers = f"against BERT-base's layers ({BERT_BASE_ENCODER_PARAMETERS / 1e6:.2f} M)"
@@ -96,6 +99,17 @@ def _table(record: dict[str, Any]) -> Table:
     ]
     columns = (*lefts(""), Column("teacher", GROUPED), Column("student", GROUPED))
     return Table(f"{task}, distilled by {method}", columns, tuple(rows), tuple(flags))
+
+
+def _meaning(found: dict[str, Any]) -> list[Row]:
+    """The rows of what teacher and student tell apart, in per cent; none for a regression."""
+    if found["student"] is None:
+        return []
+    figures = {who: TypeAdapter(Meaning).validate_python(found[who]).figures for who in ("teacher", "student")}
+    return [
+        Row((name, *(Cell(figures[who].get(name, ""), PERCENT) for who in ("teacher", "student"))))
+        for name in figures["student"]
+    ]
 
 
 def _quality(quality: dict[str, Any]) -> Cell:
