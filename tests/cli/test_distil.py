@@ -303,7 +303,7 @@ BAD: dict[str, tuple[tuple[str, ...], int, tuple[str, ...]]] = {
         ("student: encoding: expected one of wordpiece, typos", "got 'morse'"),
     ),
     "an encoding of loaded weights": (("--student", "bert", "--encoding", "typos"), 3, ("own tokenizer",)),
-    "no such file": (("--student", "none.json"), 3, ("none.json: expected a genotype",)),
+    "no such file": (("--student", "none.json"), 3, ("none.json: expected a JSON file, got no such file",)),
     "a genotype that cannot be built": (
         ("--student", "bad.yaml"),
         3,
