@@ -14,6 +14,7 @@ Exit 0 is success, 2 a misused command line (Typer's), 130 Ctrl-C.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -180,3 +181,15 @@ def cut(text: str, most: int) -> str:
 def shown(value: object, most: int = 120) -> str:
     """A value as Python writes it, in at most `most` letters; control characters are escaped."""
     return cut(repr(value), most)
+
+
+def safe(text: str) -> str:
+    """A text whose control characters are spelled out, as in `\\x1b[31m`; line feeds and tabs stay."""
+    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+# C0 but tab and line feed, DEL, C1, line separators, marks that change the direction of text, halves of surrogate
+# pairs, and the invisible tags.
+_CONTROLS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff\U000e0000-\U000e007f]"
+)

@@ -19,8 +19,10 @@ PAGES = ROOT / "docs"
 NOT_MIRRORED = {
     "benchmarks/": "the benchmarks, which are no part of the package",
     "compatibility/": "what older versions wrote",
+    "test_damage.py": "damaged files, from end to end",
     "test_docs.py": "the pages",
     "test_equal_records.py": "the comparison of two checkouts",
+    "test_fuzz.py": "the fuzz, cut short",
     "test_house.py": "the layout",
     "test_multilingual.py": "a task in several languages, from end to end",
     "test_order.py": "the suite itself",

@@ -16,6 +16,7 @@ from rosearch.config.experiment import Experiment
 from rosearch.distil.inputs import FoundStudent
 from rosearch.evaluation.efficiency import BERT_BASE_ENCODER_PARAMETERS, BERT_BASE_PARAMETERS
 from rosearch.export.card import CardFacts
+from rosearch.export.markdown import as_code
 from rosearch.materials.task import TaskMaterials
 from rosearch.measurements import Efficiency, Meaning, Measurements, Quality, TeacherCost, Training
 from rosearch.models.places import model_fingerprint
@@ -121,7 +122,7 @@ def card_facts(
     """The facts of the model card, with the figures of the last split: the test split if it was measured."""
     split, quality = list(measured.quality.items())[-1]
     task, method = experiment.require_task(), experiment.distillation.method
-    begun = _origin(found) if found.folder is None else f"the weights of `{public_name(found.name)}`"
+    begun = _origin(found) if found.folder is None else f"the weights of {as_code(public_name(found.name))}"
     return CardFacts(
         name=to.name,
         task=task.name,
@@ -136,7 +137,7 @@ def card_facts(
         date=datetime.date.today().isoformat(),
         split=split,
         origin=f"distilled from it (rosearch, method `{method}`), beginning with {begun}",
-        architecture=f"`{measured.architecture}` of transformers.",
+        architecture=f"{as_code(measured.architecture)} of transformers.",
         teacher_quality=measured.teacher_quality[split],
         notes=notes,
     )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from collections.abc import Iterable
 from typing import Any, NoReturn
@@ -19,7 +18,7 @@ from rich.segment import Segment
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from rosearch.errors import RosearchError, cut
+from rosearch.errors import RosearchError, cut, safe
 from rosearch.report.data import Cell, Column, Emphasis, Table, Value
 
 _LOG_WIDTH = 120  # of a pipe or a file, which have no width of their own
@@ -28,17 +27,6 @@ _STYLES: dict[Emphasis, str] = {"": "", "strong": "bold", "warning": "yellow"}
 _MOST_LETTERS = 1900  # of a message: what it repeats may be long
 
 CLOSED_PIPE = 141  # the exit code of a program that SIGPIPE ends: 128 and the signal's number
-
-# C0 but tab and line feed, DEL, C1, line separators, marks that change the direction of text, halves of surrogate
-# pairs, and the invisible tags.
-_CONTROLS = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff\U000e0000-\U000e007f]"
-)
-
-
-def safe(text: str) -> str:
-    """A text whose control characters are spelled out, as in `\\x1b[31m`; line feeds and tabs stay."""
-    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 class _Terminal(Console):
@@ -76,12 +64,12 @@ def print_json(value: Any) -> None:
 
 def print_line(text: str, console: Console = out) -> None:
     """A line of plain text, as long as it is: paths and commands in it can be copied."""
-    console.print(Text(text), soft_wrap=True)
+    console.print(Text(safe(text)), soft_wrap=True)
 
 
 def print_message(kind: str, colour: str, text: str) -> None:
     """One line on standard error: `error` or another kind in its colour, then a text, cut where it is endless."""
-    told = cut(text.replace("\n", "\\n"), _MOST_LETTERS)
+    told = safe(cut(text.replace("\n", "\\n"), _MOST_LETTERS))
     err.print(Text.assemble((kind, colour), " ", told), soft_wrap=True)
 
 
