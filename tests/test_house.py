@@ -19,6 +19,7 @@ PAGES = ROOT / "docs"
 NOT_MIRRORED = {
     "benchmarks/": "the benchmarks, which are no part of the package",
     "compatibility/": "what older versions wrote",
+    "models/test_whole_models.py": "every door that a model comes in by",
     "test_docs.py": "the pages",
     "test_equal_records.py": "the comparison of two checkouts",
     "test_house.py": "the layout",

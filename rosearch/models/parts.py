@@ -57,7 +57,6 @@ def parts_faults(model: PreTrainedModel, loaded: Loaded, header: Header, fresh_h
         missing = [name for name in missing if _inside(model, name)]
     unread = [name for name in sorted(loaded["unexpected_keys"]) if not _harmless(model, name)]
     wrong = sorted(name if isinstance(name, str) else name[0] for name in loaded["mismatched_keys"])
-    shapes = [f"{name} {header[name][0]}" if name in header else name for name in wrong]
     faults = []
     if missing:
         wrapper = _wrapper(loaded["unexpected_keys"])
@@ -66,8 +65,9 @@ def parts_faults(model: PreTrainedModel, loaded: Loaded, header: Header, fresh_h
         faults.append((f"weights for all of {kind}", f"none for {_some(missing)}: random ones would be taken", fix))
     elif unread:
         faults.append((f"weights of {kind} alone", f"{_some(unread)}, which it does not read", "Save it whole again"))
-    if shapes:
-        faults.append(("weights of the shapes that config.json names", _some(shapes), "Save both again"))
+    if wrong:
+        told = _some([f"{name} {_shape(name, header)}" for name in wrong])
+        faults.append(("weights of the shapes that config.json names", told, "Save both again"))
     return faults
 
 
@@ -101,6 +101,11 @@ def _wrapper(names: Collection[str]) -> str:
     """The module around a model that was saved with its wrapper (DataParallel, torch.compile); "" for none."""
     firsts = {name.partition(".")[0] for name in names}
     return f"{firsts.pop()}." if len(firsts) == 1 and firsts <= {"module", "_orig_mod", "model"} else ""
+
+
+def _shape(name: str, header: Header) -> tuple[int, ...]:
+    """The shape that a file gives a weight: the name of the model's base may stand before one of the two names."""
+    return next((shape for own, (shape, _) in header.items() if own.endswith(name) or name.endswith(own)), ())
 
 
 def _some(names: Sequence[str]) -> str:

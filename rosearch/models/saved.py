@@ -45,12 +45,12 @@ def load_config(folder: Path, *, trust_remote_code: bool = False) -> Any:
 def load_tokenizer(folder: Path, config: Any = None, *, trust_remote_code: bool = False) -> Any:
     """The tokenizer in a folder, with the inputs of the model of `config`: by default of the model beside it."""
     _is_folder(folder)
+    if config is None and (folder / "config.json").is_file():  # transformers 5 reads it, too
+        config = load_config(folder, trust_remote_code=trust_remote_code)
     _refuse(folder, tokenizer_faults(folder))
     with _readable(folder, _TOKENIZER):
         options = {"local_files_only": True, "trust_remote_code": trust_remote_code}
         tokenizer = AutoTokenizer.from_pretrained(folder, **options)
-    if config is None and (folder / "config.json").is_file():
-        config = load_config(folder, trust_remote_code=trust_remote_code)
     if config is not None:
         name_inputs(tokenizer, config)
     return tokenizer
