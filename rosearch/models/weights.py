@@ -6,6 +6,7 @@ Shapes come from the headers of safetensors files, so a model of any size is loo
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -106,5 +107,5 @@ def _pickled(folder: Path) -> Fault:
     except (OSError, ValueError, LookupError, TypeError):
         kind = "AutoModel"
     load = f"from transformers import {kind} as M; M.from_pretrained({str(folder)!r}).save_pretrained({str(folder)!r})"
-    fix = f'Pickled weights are never read; where you trust them, convert them once: python -c "{load}"'
+    fix = f"Pickled weights are never read; where you trust them, convert them once: python -c {shlex.quote(load)}"
     return "weights as *.safetensors", f"{folder} with pickled ones alone", fix
