@@ -49,8 +49,7 @@ def load_tokenizer(folder: Path, config: Any = None, *, trust_remote_code: bool 
         config = load_config(folder, trust_remote_code=trust_remote_code)
     _refuse(folder, tokenizer_faults(folder))
     with _readable(folder, _TOKENIZER):
-        options = {"local_files_only": True, "trust_remote_code": trust_remote_code}
-        tokenizer = AutoTokenizer.from_pretrained(folder, **options)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=trust_remote_code)
     if config is not None:
         name_inputs(tokenizer, config)
     return tokenizer

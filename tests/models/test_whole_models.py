@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,8 +12,10 @@ from typing import Any
 
 import pytest
 import torch
+from command_line import rosearch
 from models.damage import OF_TOKENIZERS, OF_VALUES, OF_WEIGHTS
 from resources.tiny_encoder import write_encoder
+from small_run import write_experiment
 from training.tiny_models import bert_config, make_student, make_task, save_model
 from transformers import AutoModelForMaskedLM, AutoModelForSequenceClassification, BertForMaskedLM
 
@@ -142,6 +145,49 @@ def test_damage_is_one_line_at_every_door_before_weights_are_loaded(
     break_it(folder)
     monkeypatch.setattr(saved, "not_finite", lambda _: pytest.fail("weights were loaded"))
     assert told in refused(DOORS[name].look, folder)
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_experiment(tmp_path_factory.mktemp("experiment"), "classification").parent
+
+
+COMMANDS = {
+    "check": ("check", "experiment.yaml", "-o", "teacher.model=damaged"),
+    "search": ("search", "experiment.yaml", "-o", "teacher.model=damaged"),
+    "distil": ("distil", "--teacher", "damaged", "--student", "tinybert4", "--task", "experiment.yaml", "--to", "out"),
+    "distil a student": ("distil", "--student", "damaged", "--task", "experiment.yaml", "--to", "out"),
+    "attack": ("attack", "damaged", "--attack", "deepwordbug", "--task", "data/test.tsv"),
+}
+
+
+@pytest.mark.parametrize("damage", ["wrapped", "missing tensors", "pointer", "pickled", "more words than rows"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_refuse_a_model_that_is_not_whole_before_anything_is_written(
+    command: str, damage: str, experiment: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(experiment, tmp_path / "here")
+    shutil.copytree(folder / "teacher", folder / "damaged")
+    break_it, told = SEEN[damage]
+    break_it(folder / "damaged")
+    before = sorted(folder.rglob("*"))
+    printed = rosearch(*COMMANDS[command], cwd=folder, expect=3)
+    (line,) = printed.stderr.splitlines()
+    assert told in line and line.startswith("error ") and "Traceback" not in line
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_one_place_loads_models_and_says_each_time_whether_code_may_run() -> None:
+    """transformers 5 asks at a terminal where nobody says so."""
+    calls = {}
+    for path in sorted(Path(saved.__file__).parent.parent.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "from_pretrained":
+                calls.setdefault(path.name, []).append(ast.unparse(node))
+    # `parts` loads from memory; a tokenizer of ours hands on what it was asked.
+    assert set(calls) == {"saved.py", "parts.py", "tokenization_rosearch.py"}
+    assert len(calls["saved.py"]) == 3
+    assert all("trust_remote_code" in call for call in calls["saved.py"])
 
 
 @pytest.mark.parametrize("damage", [*OF_WEIGHTS, *OF_VALUES])
