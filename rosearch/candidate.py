@@ -9,7 +9,7 @@ from typing import Literal
 
 import torch
 
-from rosearch.errors import CandidateFailed
+from rosearch.errors import CandidateFailed, DamagedError
 from rosearch.materials.kind import kind_of
 from rosearch.materials.life import CandidateJob
 from rosearch.measurements import Measurements, to_json
@@ -23,7 +23,10 @@ def run_candidate(job: CandidateJob, progress: Progress) -> Outcome:
     watch = Stopwatch()
     torch.set_num_threads(job.experiment.execution.threads)  # part of the result: it decides how sums are split
     try:
-        return Outcome(_live(job, watch, progress), None, watch.seconds)
+        try:
+            return Outcome(_live(job, watch, progress), None, watch.seconds)
+        except DamagedError:  # a file of the cache, which the second try makes anew
+            return Outcome(_live(job, watch, progress), None, watch.seconds)
     except CandidateFailed as failure:
         return Outcome(None, Failure(failure.kind, failure.stage or watch.current, str(failure)), watch.seconds)
     except Exception as error:

@@ -14,12 +14,16 @@ Exit 0 is success, 2 a misused command line (Typer's), 130 Ctrl-C.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal
 
 FailureKind = Literal["nan", "oom", "timeout", "exception", "worker_lost", "attack_error"]
+
+
+_MOST_LETTERS = {"where": 300, "key": 150, "expected": 700, "got": 400, "fix": 300}  # of a line below 2,000
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,10 @@ class Problem:
     expected: str
     got: str
     fix: str = ""
+
+    def __post_init__(self) -> None:
+        for part, most in _MOST_LETTERS.items():
+            object.__setattr__(self, part, cut(getattr(self, part), most))
 
     def __str__(self) -> str:
         place = f"{self.where}: {self.key}" if self.key else self.where
@@ -81,6 +89,10 @@ class SearchAborted(RosearchError):  # noqa: N818
     """The circuit breaker stopped a search whose candidates all fail alike."""
 
     exit_code = 6
+
+
+class DamagedError(OSError):
+    """A file of the cache has changed since it was written. It was removed: whoever asks for it again makes it anew."""
 
 
 class CandidateFailed(RosearchError):  # noqa: N818
@@ -156,3 +168,28 @@ def one_line(told: object, most: int | None = 200, *, named: bool = False) -> st
     """
     text = f"{type(told).__name__}: {told}" if named else str(told)
     return " ".join(text.split())[:most] or type(told).__name__
+
+
+def cut(text: str, most: int) -> str:
+    """A text of at most `most` letters; where the rest is left out, the last words say how long it was."""
+    if len(text) <= most:
+        return text
+    told = f" ... ({len(text):,} letters)"
+    return text[: most - len(told)] + told
+
+
+def shown(value: object, most: int = 120) -> str:
+    """A value as Python writes it, in at most `most` letters; control characters are escaped."""
+    return cut(repr(value), most)
+
+
+def safe(text: str) -> str:
+    """A text whose control characters are spelled out, as in `\\x1b[31m`; line feeds and tabs stay."""
+    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+# C0 but tab and line feed, DEL, C1, line separators, marks that change the direction of text, halves of surrogate
+# pairs, and the invisible tags.
+_CONTROLS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff\U000e0000-\U000e007f]"
+)

@@ -8,16 +8,22 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import sys
+from contextlib import suppress
+from io import TextIOWrapper
 from typing import Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
 from rosearch.cli.attack import ATTACK_EXAMPLES, attack, attack_resources
-from rosearch.cli.distil import DISTIL_EXAMPLES, distil
+from rosearch.cli.distil import DISTIL_EXAMPLES, distil, encoding, teacher
 from rosearch.cli.run import RECOMMEND_EXAMPLES, export, recommend, show, stats, status
 from rosearch.cli.search import check, resume, search
 from rosearch.errors import BadInput, RosearchError
+
+_MOST_LINES = 100  # of the problems of one input
 
 
 class _Commands(TyperGroup):
@@ -34,7 +40,7 @@ app = typer.Typer(
     "`rosearch search experiments/quickstart.yaml`.",
     epilog="Exit codes: 0 done, 1 a model or a training failed, 2 misused command, 3 bad input, "
     "4 something missing (hub, data, teacher, GPU), 5 run cannot be used as asked, "
-    "6 stopped because candidates all fail alike, 130 Ctrl-C.",
+    "6 stopped because candidates all fail alike, 130 Ctrl-C, 141 output that nobody read on.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -50,12 +56,15 @@ app.command(rich_help_panel=_RUN)(stats)
 app.command(rich_help_panel=_RUN, epilog=RECOMMEND_EXAMPLES)(recommend)
 app.command(rich_help_panel=_RUN)(export)
 app.command(rich_help_panel=_MODEL, epilog=DISTIL_EXAMPLES)(distil)
+app.command(rich_help_panel=_MODEL)(teacher)
 app.command(rich_help_panel=_MODEL, epilog=ATTACK_EXAMPLES)(attack)
+app.command(rich_help_panel=_MODEL)(encoding)
 app.command("attack resources", rich_help_panel=_MODEL)(attack_resources)
 
 
 def main() -> None:
     """Run a command; an error of ours, or of the file system, becomes one line and its exit code."""
+    _prepare_streams()
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     # Threads that spin while they wait make a busy machine many times slower; must be set before torch loads.
@@ -72,11 +81,29 @@ def main() -> None:
         _fail(RosearchError.exit_code, str(error))
 
 
+def _prepare_streams() -> None:
+    """Opens the standard streams that are closed; prints what an encoding cannot say as escapes.
+
+    Without them the next file that is opened would get their number, and with it all that any library prints.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            with suppress(OSError):
+                os.fstat(number)
+                continue
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+            setattr(sys, name, open(number, "r" if name == "stdin" else "w", encoding="utf-8", closefd=False))  # noqa: SIM115
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as standard error does
+    if len(sys.argv) == 1 or "--help" in sys.argv:
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Typer prints the help, and would exit 1 where nobody reads on
+
+
 def _fail(exit_code: int, *lines: str) -> NoReturn:
-    from rich.markup import escape
+    from rosearch.terminal.console import print_message
 
-    from rosearch.terminal.console import err
-
-    for line in lines:
-        err.print(f"[red]error[/] {escape(line)}", highlight=False, soft_wrap=True)
+    for line in lines[:_MOST_LINES]:
+        print_message("error", "red", line)
+    if len(lines) > _MOST_LINES:
+        print_message("error", "red", f"and {len(lines) - _MOST_LINES:,} more")
     raise SystemExit(exit_code) from None

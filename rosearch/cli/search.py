@@ -76,7 +76,7 @@ def _checked(path: Path, override: list[str] | None, data_root: Path | None) -> 
 def _drive(run: RunDirectory, as_json: bool) -> None:
     from rosearch.report.summary import describe_run
     from rosearch.search import run_search
-    from rosearch.terminal.console import err, print_json
+    from rosearch.terminal.console import err, print_json, print_line
     from rosearch.terminal.progress import SearchDisplay
     from rosearch.terminal.run import print_results
 
@@ -84,11 +84,8 @@ def _drive(run: RunDirectory, as_json: bool) -> None:
         with SearchDisplay(err) as display:
             results = run_search(run, display)
     except KeyboardInterrupt:
-        err.print(
-            f"Stopped; what was done is recorded. Go on with:\n  rosearch resume {run.path}",
-            highlight=False,
-            soft_wrap=True,
-        )
+        again = shlex.join(["rosearch", "resume", str(run.path)])
+        print_line(f"Stopped; what was done is recorded. Go on with:\n  {again}", err)
         raise
     if as_json:
         print_json(describe_run(results))

@@ -26,9 +26,11 @@ from rosearch.files import whole
 from rosearch.models.heads import has_head
 from rosearch.models.lengths import too_few_rows
 from rosearch.models.parts import load_header, not_finite, parts_faults
+from rosearch.models.places import require_undamaged
 from rosearch.models.segments import name_inputs
 from rosearch.models.weights import Fault, file_fault, folder_faults, read_header, tokenizer_faults
 
+_WHERE = "model"  # that a problem is of, until `asked_by` says whose
 _CONFIG = "a config.json of a model that transformers knows"
 _TOKENIZER = "a tokenizer that transformers reads"
 
@@ -118,11 +120,15 @@ def load_classifier(folder: Path) -> tuple[PreTrainedModel, Any]:
 
 @contextmanager
 def asked_by(where: str, key: str) -> Iterator[None]:
-    """Inside, the problems of a folder are told as those of the setting or argument that names it."""
+    """Inside, the problems of a model are told as those of the setting or argument that names it.
+
+    A file that is no longer what rosearch wrote is told by its own name.
+    """
     try:
         yield
     except BadInput as error:
-        raise BadInput([replace(one, where=where, key=key) for one in error.problems]) from None
+        named = [replace(one, where=where, key=key) if one.where == _WHERE else one for one in error.problems]
+        raise BadInput(named) from None
 
 
 def _weights_of(kind: Any) -> str:
@@ -138,21 +144,22 @@ def _readable(folder: Path, expected: str) -> Iterator[None]:
         raise
     except Exception as error:  # the tokenizers library, for one, raises the base class itself
         told = f"{folder}: {one_line(error)}"
-        raise BadInput(Problem("model", str(folder), expected, told)) from None
+        raise BadInput(Problem(_WHERE, str(folder), expected, told)) from None
 
 
 def _refuse(folder: Path, faults: Sequence[Fault]) -> None:
     if faults:
-        raise BadInput([Problem("model", str(folder), *fault) for fault in faults])
+        raise BadInput([Problem(_WHERE, str(folder), *fault) for fault in faults])
 
 
 def _is_folder(folder: Path) -> None:
-    """Raises `BadInput` for what transformers would take as a name of the hub.
+    """Raises `BadInput` for what transformers would take as a name of the hub, and for changed bytes.
 
     huggingface_hub 1.33 asks the hub for a list of its own before it looks at `local_files_only`.
     """
     if not folder.is_dir():
-        raise BadInput(Problem("model", str(folder), "the folder of a model", "no folder"))
+        raise BadInput(Problem(_WHERE, str(folder), "the folder of a model", "no folder"))
+    require_undamaged(folder)
 
 
 def save_model(model: PreTrainedModel, tokenizer: Any, folder: Path) -> None:

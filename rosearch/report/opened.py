@@ -95,6 +95,7 @@ class OpenedRun:
                 "only the front, the best, the baselines and the finalists are, unless execution.keep_students is all"
             )
             raise RunError(f"{self.results.run.path}: the weights of {record.id[:8]} are not kept: {kept}")
+        self.results.run.require_undamaged(record)
         return load_student(folder, head=self.results.experiment.task is not None)
 
     @cached_property

@@ -46,7 +46,7 @@ def inherit_operations(student: StudentForSequenceClassification, encoder: Stude
 def load_initial(folder: str) -> StudentModel:
     """The encoder in the folder `distillation.initial` (or the encoder of a student there), in float32 on the CPU.
 
-    Raises `BadInput` if the folder holds no encoder that rosearch distilled.
+    Raises `BadInput` if the folder holds no encoder that rosearch distilled, or a damaged one.
     """
     _open_initial(folder)
     with asked_by("experiment", _INITIAL):
