@@ -37,6 +37,7 @@ from filelock import FileLock, Timeout
 from rosearch.errors import BadInput, Problem
 
 T = TypeVar("T")
+Lock = FileLock  # as `try_lock` gives it
 Stamp = tuple[int, int, int, int]  # size, two times, number: another one where a file was written again
 Digests = dict[str, tuple[int, bytes]]  # of each file of a folder: its bytes, and four bytes of CRC-32 a block
 

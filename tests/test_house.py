@@ -20,6 +20,7 @@ NOT_MIRRORED = {
     "benchmarks/": "the benchmarks, which are no part of the package",
     "compatibility/": "what older versions wrote",
     "models/test_whole_models.py": "every door that a model comes in by",
+    "test_damage.py": "damaged files, from end to end",
     "test_docs.py": "the pages",
     "test_equal_records.py": "the comparison of two checkouts",
     "test_fuzz.py": "the fuzz, cut short",

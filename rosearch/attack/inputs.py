@@ -85,6 +85,7 @@ class LabelledRows:
     names: tuple[str, ...]
     max_length: int | None = None  # tokens, of the experiment's task
     columns: tuple[str, ...] = ()  # those of the texts and of the label, in a file
+    dropped: int = 0  # rows of a file that have no text or no label, and were left out
 
     def labels_of(self, classifier: FoundClassifier) -> Labels:
         """The labels (rows,) as positions among a classifier's outputs: by name where both have names.
@@ -107,11 +108,18 @@ def is_experiment(source: Path) -> bool:
 
 
 def read_rows(
-    source: Path, split: str, columns: Columns, data_root: Path | None, classifier: FoundClassifier
+    source: Path,
+    split: str,
+    columns: Columns,
+    data_root: Path | None,
+    classifier: FoundClassifier,
+    *,
+    drop: bool = False,
 ) -> LabelledRows:
     """The rows of an experiment's task (a YAML file), or of a TSV, CSV, JSON lines or Parquet file.
 
-    Labels of a file are names of the classifier's classes, or their integers. Raises `BadInput` with all
+    Labels of a file are names of the classifier's classes, or their integers. With `drop`, rows of a file without a
+    text or a label are left out. Raises `BadInput` with all
     problems, `MissingResource` where the task's data is not there.
     """
     if is_experiment(source):
@@ -123,12 +131,15 @@ def read_rows(
     text = columns.texts(table.where, list(table.frame.columns))
     if missing := list(columns.problems(table.where, table.frame, text)):
         raise BadInput(missing)
-    read, problems = Reading(text, columns.label, classifier.labels, section="").split(table)
+    read, problems = Reading(text, columns.label, classifier.labels, section="", drop=drop).split(table)
     if read is None:
         labels = f"column {columns.label!r}"
         fix = f"Labels are the names in label2id of {classifier.name}, or its integers"
         raise BadInput([one if one.fix or one.key != labels else replace(one, fix=fix) for one in problems])
-    return LabelledRows(table.where, "", read.texts, read.labels, classifier.labels, columns=(*text, columns.label))
+    found = (*text, columns.label)
+    return LabelledRows(
+        table.where, "", read.texts, read.labels, classifier.labels, columns=found, dropped=read.dropped
+    )
 
 
 def _rows_of_task(path: Path, split: str, data_root: Path | None) -> LabelledRows:

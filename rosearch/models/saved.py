@@ -34,6 +34,9 @@ _WHERE = "model"  # that a problem is of, until `asked_by` says whose
 _CONFIG = "a config.json of a model that transformers knows"
 _TOKENIZER = "a tokenizer that transformers reads"
 
+# Tokenizers that transformers does not know, by the file that marks their folders. `rosearch.student` lists its own.
+TOKENIZERS: dict[str, Any] = {}
+
 
 def load_config(folder: Path, *, trust_remote_code: bool = False) -> Any:
     """The configuration."""
@@ -45,13 +48,22 @@ def load_config(folder: Path, *, trust_remote_code: bool = False) -> Any:
 
 
 def load_tokenizer(folder: Path, config: Any = None, *, trust_remote_code: bool = False) -> Any:
-    """The tokenizer in a folder, with the inputs of the model of `config`: by default of the model beside it."""
+    """The tokenizer in a folder, with the inputs of the model of `config`: by default of the model beside it.
+
+    A tokenizer of ours needs no trust: its code is rosearch's.
+    """
     _is_folder(folder)
     if config is None and (folder / "config.json").is_file():  # transformers 5 reads it, too
         config = load_config(folder, trust_remote_code=trust_remote_code)
     _refuse(folder, tokenizer_faults(folder))
+    ours = next((kind for mark, kind in TOKENIZERS.items() if (folder / mark).is_file()), None)
     with _readable(folder, _TOKENIZER):
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=trust_remote_code)
+        if ours is not None:
+            tokenizer = ours.from_pretrained(folder, local_files_only=True)
+        else:
+            tokenizer = AutoTokenizer.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=trust_remote_code
+            )
     if config is not None:
         name_inputs(tokenizer, config)
     return tokenizer

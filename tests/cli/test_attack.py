@@ -362,6 +362,18 @@ def test_models_of_different_lengths_are_cut_to_the_shortest_and_rows_that_were_
     assert 0 < attacked["cut"] <= 8
 
 
+def test_rows_without_a_text_or_a_label_are_refused_or_left_out_and_counted(made: Path, tmp_path: Path) -> None:
+    file = tmp_path / "pairs.csv"
+    file.write_text("text,text2,label\na good film,a plot,positive\na bad film,,negative\na dull film,a plot,\n")
+    command = ("attack", "first", *SMALL[:3], file)
+    failed = rosearch(*command, cwd=made, expect=3)
+    assert "got none in row 2. --drop-bad-rows leaves such rows out" in failed.stderr
+    found = rosearch(*command, "--drop-bad-rows", "--json", cwd=made).data
+    assert (found["available"], found["dropped"], found["columns"]) == (1, 2, ["text", "text2", "label"])
+    printed = " ".join(rosearch(*command, "--drop-bad-rows", cwd=made).stdout.split())
+    assert "rows without a text or a label, left out: 2" in printed
+
+
 def test_the_rows_of_an_experiment_are_a_held_out_set(made: Path) -> None:
     found = rosearch("attack", "first", "--suite", "experiment.yaml", "--json", cwd=made).data["models"][0]
     (held,) = found["held_out"]

@@ -8,13 +8,14 @@ import pytest
 from damaged_files import DAMAGES
 from resources.tiny_wordnet import write_wndb
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-from transformers import AutoTokenizer, ByT5Tokenizer, PreTrainedTokenizerFast
+from transformers import ByT5Tokenizer, PreTrainedTokenizerFast
 
-import rosearch.student  # noqa: F401  (its import teaches the Auto classes our tokenizer)
+import rosearch.student  # noqa: F401  (its import teaches `load_tokenizer` ours)
 from rosearch.data.tokens import tokenizer_fingerprint
 from rosearch.encodings.tokenizer import build_encoding, student_tokenizer
 from rosearch.errors import BadInput, MissingResource
 from rosearch.files import content
+from rosearch.models.saved import load_tokenizer
 from rosearch.resources.resources import Resources
 from rosearch.student.tokenization_rosearch import EncodedTokenizer
 
@@ -90,7 +91,7 @@ def test_every_way_to_call_it_encodes(encoding: str, plain: Any, resources: Reso
 def test_a_saved_one_is_loaded_as_it_was(encoding: str, plain: Any, resources: Resources, tmp_path: Path) -> None:
     encoded = make(plain, encoding, resources, tmp_path)
     encoded.save_pretrained(tmp_path / "saved")
-    loaded = AutoTokenizer.from_pretrained(tmp_path / "saved")
+    loaded = load_tokenizer(tmp_path / "saved")
     assert isinstance(loaded, EncodedTokenizer)
     text = "the flim was terrific, a movie of cats"
     assert loaded(text, text) == encoded(text, text)

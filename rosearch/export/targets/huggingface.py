@@ -22,7 +22,7 @@ from rosearch.export.card import CardFacts, render_card
 from rosearch.files import damaged, whole
 from rosearch.models.places import require_undamaged
 from rosearch.models.saved import load_config, load_tokenizer, save_model
-from rosearch.student.tokenization_rosearch import ENCODING_FILE
+from rosearch.student.tokenization_rosearch import CODE_FILE, ENCODING_FILE
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -36,8 +36,6 @@ AUTO_MAP = {
     "AutoConfig": "configuration_rosearch.StudentConfig",
     "AutoModelForSequenceClassification": f"modeling_rosearch.{ARCHITECTURE}",
 }
-TOKENIZER_CODE = "tokenization_rosearch.py"  # travels where a student has a robust encoding
-_TOKENIZER_CLASSES = [None, "tokenization_rosearch.EncodedTokenizer"]  # slow and fast
 _WEIGHTS = "model.safetensors"
 RECORD = "distillation.json"  # the record that `rosearch distil` writes beside the weights
 
@@ -69,7 +67,7 @@ def export_student(
         _write_tokenizer(tokenizer, half, facts.max_length, config["vocab_size"], student)
         for name in CODE:
             (half / name).write_bytes(files("rosearch.student").joinpath(name).read_bytes())
-        code = (*CODE, *_carry_encoding(half))
+        code = (*CODE, *_tokenizer_code(half))
         _write_texts(half, {"README.md": render_card(facts, destination.name, code), **more})
     return destination
 
@@ -89,7 +87,7 @@ def export_model(
     tokenizer.model_max_length = facts.max_length
     with _in_one_step(destination) as half:
         save_model(model, tokenizer, half)
-        code = _carry_encoding(half)
+        code = _tokenizer_code(half)
         _write_texts(half, {"README.md": render_card(facts, destination.name, code), **more})
     return destination
 
@@ -177,12 +175,6 @@ def _write_tokenizer(source: Path, folder: Path, max_length: int, vocabulary: in
     tokenizer.save_pretrained(folder)
 
 
-def _carry_encoding(folder: Path) -> tuple[str, ...]:
-    """Adds the code of a robust encoding, where the tokenizer has one; returns its files."""
-    if not (folder / ENCODING_FILE).is_file():
-        return ()
-    (folder / TOKENIZER_CODE).write_bytes(files("rosearch.student").joinpath(TOKENIZER_CODE).read_bytes())
-    path = folder / "tokenizer_config.json"
-    config = json.loads(path.read_text(encoding="utf-8")) | {"auto_map": {"AutoTokenizer": _TOKENIZER_CLASSES}}
-    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    return (TOKENIZER_CODE,)
+def _tokenizer_code(folder: Path) -> tuple[str, ...]:
+    """The code that a tokenizer with a robust encoding is saved with; none for others."""
+    return (CODE_FILE,) if (folder / ENCODING_FILE).is_file() else ()
