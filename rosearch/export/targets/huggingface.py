@@ -21,7 +21,7 @@ from rosearch.errors import BadInput, RunError, one_line
 from rosearch.export.card import CardFacts, render_card
 from rosearch.files import damaged, whole
 from rosearch.models.places import require_undamaged
-from rosearch.models.saved import load_tokenizer, save_model
+from rosearch.models.saved import load_config, load_tokenizer, save_model
 from rosearch.student.tokenization_rosearch import CODE_FILE, ENCODING_FILE
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def export_student(
     with _in_one_step(destination) as half:
         shutil.copyfile(student / _WEIGHTS, half / _WEIGHTS)  # without the mode: safetensors writes 0600
         _write_config(config, half, facts)
-        _write_tokenizer(tokenizer, half, facts.max_length, config["vocab_size"])
+        _write_tokenizer(tokenizer, half, facts.max_length, config["vocab_size"], student)
         for name in CODE:
             (half / name).write_bytes(files("rosearch.student").joinpath(name).read_bytes())
         code = (*CODE, *_tokenizer_code(half))
@@ -161,15 +161,14 @@ def _write_config(config: dict[str, Any], folder: Path, facts: CardFacts) -> Non
     (folder / "config.json").write_text(text, encoding="utf-8")
 
 
-def _write_tokenizer(source: Path, folder: Path, max_length: int, vocabulary: int) -> None:
+def _write_tokenizer(source: Path, folder: Path, max_length: int, vocabulary: int, student: Path) -> None:
     """Writes the tokenizer as its own class saves it: other files there (a teacher's weights) stay behind."""
     if not source.is_dir():  # or transformers would look for it on the hub
         raise RunError(f"{source}: expected the folder of a saved tokenizer, got no folder")
     try:
-        tokenizer = load_tokenizer(source)
-    except Exception as error:  # the tokenizers library raises the base class itself on a damaged file
-        reason = str(error).strip().partition("\n")[0]
-        raise RunError(f"{source}: expected a saved tokenizer, got: {reason}") from None
+        tokenizer = load_tokenizer(source, load_config(student))
+    except BadInput as error:
+        raise RunError(f"{source}: expected a saved tokenizer, got: {error.problems[0].got}") from None
     if len(tokenizer) > vocabulary:
         raise RunError(f"{source}: the student has {vocabulary} words, this tokenizer {len(tokenizer)}: not its own")
     tokenizer.model_max_length = max_length
