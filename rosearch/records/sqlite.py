@@ -102,6 +102,9 @@ def _connected(path: Path, parameters: str, *statements: str) -> sqlite3.Connect
     try:
         for statement in statements:
             connection.execute(statement).fetchall()
+    except UnicodeDecodeError as error:  # raised in the place of sqlite's own message about a damaged schema
+        connection.close()
+        raise sqlite3.DatabaseError(f"its schema is no text: {error}") from error
     except BaseException:
         connection.close()
         raise

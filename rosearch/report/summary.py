@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
+from rosearch.errors import RunError
 from rosearch.measurements import Estimate, Robustness
 from rosearch.records.record import Record
 from rosearch.run.results import Results
@@ -80,6 +81,8 @@ def describe_record(results: Results, record: Record) -> dict[str, Any]:
 def _brief(results: Results, record: Record) -> dict[str, Any]:
     found = record.measurements
     assert found is not None
+    if record.number not in results.fitness:
+        raise RunError(f"{results.run.store}: damaged: it has measured students and no facts about the teacher")
     robust = found.robustness
     return {
         "id": record.id,

@@ -273,7 +273,7 @@ def test_help_groups_the_commands_on_one_line_each_and_names_the_exit_codes() ->
     groups = {
         "Search": ["search", "resume", "check"],
         "Look at a run": ["status", "show", "stats", "recommend", "export"],
-        "One model": ["distil", "attack", "attack resources"],
+        "One model": ["distil", "teacher", "attack", "encoding", "attack resources"],
     }
     for title, commands in groups.items():
         panel = printed.split(f"─ {title} ─")[1].split("╰")[0].splitlines()[1:]
