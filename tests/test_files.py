@@ -153,7 +153,8 @@ def test_a_kill_leaves_nothing_under_the_name_and_the_next_one_clears_the_rest(t
     path = tmp_path / "made"
     done = subprocess.run([sys.executable, "-c", KILLED, str(path), way], check=False)
     assert done.returncode == -signal.SIGKILL
-    assert not path.exists() and len(entries(tmp_path)) == 1 + way.startswith("once")
+    left = [".made.draft", ".made.draft.lock", *(["made.lock"] if way.startswith("once") else [])]
+    assert entries(tmp_path) == left
     assert made_once(path, stored, lambda draft: draft.write_text("whole")) == "whole"
     assert entries(tmp_path) == ["made", "made.lock"]
 
@@ -217,7 +218,7 @@ def test_the_file_before_is_kept_where_that_is_asked(tmp_path: Path) -> None:
 def test_a_draft_that_stays_under_its_name_is_removed(tmp_path: Path) -> None:
     with draft_beside(tmp_path / "runs" / "run") as draft:
         draft.mkdir()
-        assert entries(tmp_path / "runs") == [draft.name] and draft.name.startswith(".run.")
+        assert entries(tmp_path / "runs") == [draft.name, f"{draft.name}.lock"] and draft.name.startswith(".run.")
     assert entries(tmp_path / "runs") == []
 
 

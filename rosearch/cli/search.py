@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ from rosearch.cli.options import DataRoot, ExperimentFile, Json, Override, RunFo
 if TYPE_CHECKING:
     from rosearch.config.experiment import Experiment
     from rosearch.records.run_directory import RunDirectory
+    from rosearch.run.results import Results
 
 
 def search(
@@ -76,7 +78,7 @@ def _checked(path: Path, override: list[str] | None, data_root: Path | None) -> 
 def _drive(run: RunDirectory, as_json: bool) -> None:
     from rosearch.report.summary import describe_run
     from rosearch.search import run_search
-    from rosearch.terminal.console import err, print_json
+    from rosearch.terminal.console import err, print_json, print_line
     from rosearch.terminal.progress import SearchDisplay
     from rosearch.terminal.run import print_results
 
@@ -84,13 +86,22 @@ def _drive(run: RunDirectory, as_json: bool) -> None:
         with SearchDisplay(err) as display:
             results = run_search(run, display)
     except KeyboardInterrupt:
-        err.print(
-            f"Stopped; what was done is recorded. Go on with:\n  rosearch resume {run.path}",
-            highlight=False,
-            soft_wrap=True,
-        )
+        with suppress(OSError):  # where the terminal is gone
+            print_line(f"Stopped; what was done is recorded. Go on with:\n  {run.resume_command}", err)
         raise
     if as_json:
         print_json(describe_run(results))
     else:
         print_results(results)
+    _refuse_failures(results)
+
+
+def _refuse_failures(results: Results) -> None:
+    """Raises `SearchAborted` for a finished run that has nothing to show."""
+    from rosearch.errors import SearchAborted
+
+    for role in ("candidate", "finalist"):
+        found = results.of(role)
+        if found and all(record.status == "failed" for record in found):
+            told = f"finished, but all {len(found)} {role}s failed, the last by {found[-1].failure}"
+            raise SearchAborted(f"{results.run.path}: {told}")

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import socket
 from collections.abc import Iterator
@@ -30,7 +31,7 @@ import yaml
 from rosearch.config.experiment import Experiment
 from rosearch.config.file import load_snapshot
 from rosearch.errors import RunError
-from rosearch.files import draft_beside, remove_whole, settle, try_lock, write_whole
+from rosearch.files import draft_beside, remove_whole, settle, sweep, sync_folder, try_lock, write_whole
 from rosearch.records.record import Record
 from rosearch.records.store import Store
 
@@ -96,6 +97,11 @@ class RunDirectory:
         """The folder of the teacher's tokenizer, which every student shares: an export needs no teacher."""
         return self.path / "tokenizer"
 
+    @property
+    def resume_command(self) -> str:
+        """The command that goes on with the run, as a shell reads it."""
+        return f"rosearch resume {shlex.quote(str(self.path))}"
+
     def student_folder(self, record: Record) -> Path:
         """The folder of a record's weights, where they are kept; no two records share one."""
         if record.role == "candidate":
@@ -136,16 +142,31 @@ class RunDirectory:
             raise RunError(f"{self.path}: another process is working on it ({_who(driver)})")
         try:
             write_whole(driver, f"pid {os.getpid()} on {socket.gethostname()}")
-            self._remove_drafts()
+            self._sweep()
             yield
         finally:
+            self._sweep()  # workers may have been killed
             driver.unlink(missing_ok=True)
             lock.release()
 
-    def _remove_drafts(self) -> None:
-        """Removes the hidden folders of processes that were killed while they wrote or deleted weights."""
-        for draft in self.students.glob(".*"):
-            shutil.rmtree(draft, ignore_errors=True)
+    def driver(self) -> str:
+        """The process that works on the run, in words; "" where there is none, or none any more."""
+        try:
+            who = (self.path / "driver").read_text(encoding="utf-8")
+            lock = try_lock(self.path / "lock")
+        except FileNotFoundError:  # it is removed at the end
+            return ""
+        except OSError:  # in a folder that may not be written nobody can tell
+            return _who(self.path / "driver")
+        if lock is None:
+            return who
+        lock.release()
+        return ""
+
+    def _sweep(self) -> None:
+        """Removes the halves of processes that were killed while they wrote or deleted something."""
+        for folder in (self.path, *(path for path in self.path.iterdir() if path.is_dir() and not path.is_symlink())):
+            sweep(folder)
 
 
 def _fill(run: RunDirectory, experiment: Experiment) -> None:
@@ -165,7 +186,9 @@ def _rename_to_next(draft: Path, root: Path, name: str) -> Path:
         number += 1
         path = root / f"{name}-{number:04d}"
         try:
-            return draft.rename(path)
+            draft.rename(path)
+            sync_folder(root)
+            return path
         except OSError:
             if not path.exists():
                 raise
