@@ -19,7 +19,7 @@ from rosearch.cli.attack import ATTACK_EXAMPLES, attack, attack_resources
 from rosearch.cli.distil import DISTIL_EXAMPLES, distil
 from rosearch.cli.run import RECOMMEND_EXAMPLES, export, recommend, show, stats, status
 from rosearch.cli.search import check, resume, search
-from rosearch.errors import BadInput, MachineFault, RosearchError, RunError, machine_fault
+from rosearch.errors import BadInput, MachineFault, MissingResource, RosearchError, machine_fault
 from rosearch.progress import ENDING, heard, stoppable
 
 
@@ -82,7 +82,8 @@ def _run() -> None:
     try:
         app()
     except Exception as error:
-        if not isinstance(error, RunError) and (fault := machine_fault(error)):
+        blames_input = isinstance(error, BadInput | MissingResource) or not isinstance(error, RosearchError)
+        if blames_input and (fault := machine_fault(error)):
             _fail(MachineFault.exit_code, fault)
         if isinstance(error, BadInput):
             _fail(error.exit_code, *map(str, error.problems))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -86,8 +85,7 @@ def _drive(run: RunDirectory, as_json: bool) -> None:
         with SearchDisplay(err) as display:
             results = run_search(run, display)
     except KeyboardInterrupt:
-        with suppress(OSError):  # where the terminal is gone
-            print_line(f"Stopped; what was done is recorded. Go on with:\n  {run.resume_command}", err)
+        print_line(f"Stopped; what was done is recorded. Go on with:\n  {run.resume_command}", err)
         raise
     if as_json:
         print_json(describe_run(results))

@@ -44,7 +44,8 @@ def watched(to: Path) -> Iterator[Watcher]:
             yield Watcher(lambda stage, done, total: display.progress(escape(stage), done, total), show_loss, note)
     except KeyboardInterrupt:
         again = [word for word in sys.argv[1:] if word != "--fresh"]
-        kept = "Go on with" if any(unfinished(to).glob("checkpoint*")) else "Nothing was trained yet; start again with"
+        trained = any(unfinished(to).glob("checkpoint*"))
+        kept = "Go on with" if trained else "The student was not trained yet; go on with"
         err.print(f"Stopped. {kept}:", highlight=False)
         err.print(f"  {shlex.join(['rosearch', *again])}", highlight=False, markup=False, soft_wrap=True)
         raise

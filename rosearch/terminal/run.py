@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +21,8 @@ def print_status(results: Results) -> None:
     counts = ", ".join(f"{count} {name}" for name, count in summary["counts"].items())
     strategy = results.experiment.evolution.strategy
     out.print(f"{results.run.path}: {counts}; budget {summary['budget']} candidates, strategy {strategy}")
+    if summary["state"] == "interrupted":
+        print_line(f"Interrupted: no process works on it. Go on with:\n  {results.run.resume_command}")
     for record in results.records:
         if record.failure is not None:
             print_line(f"  #{record.number} {record.id[:8]} failed: {record.failure}")
@@ -58,13 +61,10 @@ def print_results(results: Results) -> None:
         f"{len(results.of('candidate'))} candidates, {failed} failed. The run: [bold]{path}[/]",
         highlight=False,
     )
-    out.print(f"Next:\n  rosearch stats {path}", highlight=False, soft_wrap=True)
+    quoted = shlex.quote(str(path))
+    print_line(f"Next:\n  rosearch stats {quoted}")
     if front:
-        out.print(
-            f"  rosearch show {path} {front[0].id[:8]}\n  rosearch export {path} --best",
-            highlight=False,
-            soft_wrap=True,
-        )
+        print_line(f"  rosearch show {quoted} {front[0].id[:8]}\n  rosearch export {quoted} --best")
 
 
 def print_record(results: Results, record: Record) -> None:
@@ -97,4 +97,4 @@ def print_recommendations(table: Table, figure: Path, run: Path, named: Sequence
     print_table(table)
     out.print(f"The front: {figure}", highlight=False, soft_wrap=True)
     for identity in dict.fromkeys(named):
-        out.print(f"  rosearch show {run} {identity[:8]}", highlight=False, soft_wrap=True)
+        print_line(f"  rosearch show {shlex.quote(str(run))} {identity[:8]}")
