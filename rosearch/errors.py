@@ -176,6 +176,7 @@ _FAULTS = {
     errno.EFBIG: "raise the limit of a file's size (ulimit -f)",
     errno.EMFILE: "raise the limit of open files (ulimit -n)",
     errno.ENFILE: "close other programs: the system has no open files left",
+    errno.ENOLCK: "raise the limit of locks (ulimit -x)",
     errno.EAGAIN: "raise the limit of processes and threads (ulimit -u)",
     errno.ENOMEM: "free some memory",
 }

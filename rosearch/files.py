@@ -177,7 +177,8 @@ def made_once(path: Path, read: Callable[[Path], T | None], make: Callable[[Path
             with whole(path, alone=True) as draft:
                 make(draft)
             found = read(path)
-    assert found is not None, f"{path}: made, and yet not to be read"
+    if found is None:
+        raise OSError(errno.EIO, "made, and yet not to be read", str(path))
     return found
 
 

@@ -119,7 +119,7 @@ def test_an_exception_fits_one_line() -> None:
     assert one_line(ValueError("x" * 500), None) == "x" * 500
 
 
-NUMBERS = ("ENOSPC", "EDQUOT", "EIO", "EROFS", "EMFILE", "ENFILE", "EFBIG", "ESTALE", "ENOMEM")
+NUMBERS = ("ENOSPC", "EDQUOT", "EIO", "EROFS", "EMFILE", "ENFILE", "EFBIG", "ESTALE", "ENOLCK", "ENOMEM")
 WAYS: dict[str, Callable[[int], Exception]] = {
     "system": lambda number: OSError(number, os.strerror(number), "/some/file"),
     "safetensors": lambda number: RuntimeError(f"I/O error: {os.strerror(number)} (os error {number})"),
