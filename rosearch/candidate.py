@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import torch
 
-from rosearch.errors import CandidateFailed, is_out_of_memory, machine_fault
+from rosearch.errors import CandidateFailed, DamagedError, is_out_of_memory, machine_fault
 from rosearch.materials.kind import kind_of
 from rosearch.materials.life import CandidateJob
 from rosearch.measurements import Measurements, to_json
@@ -25,7 +25,10 @@ def run_candidate(job: CandidateJob, progress: Progress) -> Outcome:
     watch = Stopwatch()
     torch.set_num_threads(job.experiment.execution.threads)  # part of the result: it decides how sums are split
     try:
-        return Outcome(_live(job, watch, progress), None, watch.seconds)
+        try:
+            return Outcome(_live(job, watch, progress), None, watch.seconds)
+        except DamagedError:  # a file of the cache, which the second try makes anew
+            return Outcome(_live(job, watch, progress), None, watch.seconds)
     except Exception as error:
         failure = _failure(error, watch)
         if failure.kind != "oom" and machine_fault(error):

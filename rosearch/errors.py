@@ -26,6 +26,9 @@ from typing import Any, Literal
 FailureKind = Literal["nan", "oom", "timeout", "exception", "worker_lost", "attack_error"]
 
 
+_MOST_LETTERS = {"where": 300, "key": 150, "expected": 700, "got": 400, "fix": 300}  # of a line below 2,000
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing wrong with an input: where, what was expected, what was got, what to do."""
@@ -35,6 +38,10 @@ class Problem:
     expected: str
     got: str
     fix: str = ""
+
+    def __post_init__(self) -> None:
+        for part, most in _MOST_LETTERS.items():
+            object.__setattr__(self, part, cut(getattr(self, part), most))
 
     def __str__(self) -> str:
         place = f"{self.where}: {self.key}" if self.key else self.where
@@ -89,6 +96,10 @@ class SearchAborted(RosearchError):  # noqa: N818
     """The candidates of a search all fail."""
 
     exit_code = 6
+
+
+class DamagedError(OSError):
+    """A file of the cache has changed since it was written. It was removed: whoever asks for it again makes it anew."""
 
 
 class CandidateFailed(RosearchError):  # noqa: N818
@@ -251,3 +262,28 @@ def _number(error: BaseException) -> int | None:
     if isinstance(error, OSError) and _SHORT_WRITE.match(text):
         return errno.ENOSPC
     return next((number for wording, number in _WORDINGS.items() if wording in lower), None)
+
+
+def cut(text: str, most: int) -> str:
+    """A text of at most `most` letters; where the rest is left out, the last words say how long it was."""
+    if len(text) <= most:
+        return text
+    told = f" ... ({len(text):,} letters)"
+    return text[: most - len(told)] + told
+
+
+def shown(value: object, most: int = 120) -> str:
+    """A value as Python writes it, in at most `most` letters; control characters are escaped."""
+    return cut(repr(value), most)
+
+
+def safe(text: str) -> str:
+    """A text whose control characters are spelled out, as in `\\x1b[31m`; line feeds and tabs stay."""
+    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+# C0 but tab and line feed, DEL, C1, line separators, marks that change the direction of text, halves of surrogate
+# pairs, and the invisible tags.
+_CONTROLS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff\U000e0000-\U000e007f]"
+)

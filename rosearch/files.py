@@ -1,4 +1,4 @@
-"""Files and folders: written whole or not at all, made once under a key, and hashed.
+"""Files and folders: written whole or not at all, made once under a key, hashed, and compared when they are read again.
 
 ::
 
@@ -6,26 +6,47 @@
         draft.write_text("all of it")
 
     plan = made_once(path, read, make)  # `make(draft)` only where `read(path)` is None
+
+What is read again carries digests. A folder that `whole` writes holds `DIGESTS`: a CRC-32 of every 64 KiB of its files,
+which finds any one or two bits that changed, and any 32 in a row, with certainty. A single file is sealed: the 32 bytes
+of its content's blake2b follow the content. `made_once` makes what is damaged anew; `require_whole` refuses it.
+
+The lines that write stand beside those that compare: more than 300, lest there be a writer without its reader.
 """
 
 from __future__ import annotations
 
 import errno
 import hashlib
+import json
+import logging
+import multiprocessing
 import os
 import re
 import secrets
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator
+import zlib
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
 from filelock import FileLock, Timeout
 
+from rosearch.errors import BadInput, Problem
+
 T = TypeVar("T")
+Stamp = tuple[int, int, int, int]  # size, two times, number: another one where a file was written again
+Digests = dict[str, tuple[int, bytes]]  # of each file of a folder: its bytes, and four bytes of CRC-32 a block
+
+DIGESTS = "rosearch_digests.json"
+BLOCK = 1 << 16  # bytes under one CRC-32
+_SEAL = 32  # bytes
+_BY_HAND = ("README.md", DIGESTS)  # a model card is for people to edit
+_log = logging.getLogger(__name__)
 
 # A draft, the folder that it takes the place of, and the lock that the process holds which writes it.
 _HALF = re.compile(r"(?P<draft>\.(?P<name>.+)\.(?:draft|[0-9a-f]{8}))(?:\.old|\.lock)?")
@@ -37,23 +58,26 @@ def whole(path: Path, *, alone: bool = False, previous: Path | None = None) -> I
 
     A kill or a power cut leaves the old file or the new one. A folder is replaced in two steps; a kill between them
     leaves no folder, until `sweep` puts the old one back. After an exception inside, `path` is as it was and the draft
-    is gone. Files in a folder get the mode that the umask gives.
+    is gone. Files in a folder get the mode that the umask gives, and their digests lie beside them.
 
     With `previous`, the file that lay at `path` is kept there; a kill may leave it there alone. `alone` is for callers
     that no other process races: the draft then has one name, and what a killed process left of it is removed.
     """
     with draft_beside(path, alone=alone) as draft:
         yield draft
+        write_digests(draft)
         settle(draft)
         if previous is not None and path.exists():
             path.replace(previous)
         _put(draft, path)
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Writes a UTF-8 text file as `whole` does."""
+def write_whole(path: Path, text: str, *, sealed: bool = False) -> None:
+    """Writes a UTF-8 text file as `whole` does. One that is `sealed` is read by `content`."""
     with whole(path) as draft:
         draft.write_text(text, encoding="utf-8")
+        if sealed:
+            seal(draft)
 
 
 @contextmanager
@@ -163,23 +187,135 @@ def try_lock(path: Path) -> FileLock | None:
     return lock
 
 
-def made_once(path: Path, read: Callable[[Path], T | None], make: Callable[[Path], object]) -> T:
+def made_once(
+    path: Path, read: Callable[[Path], T | None], make: Callable[[Path], object], later: Collection[str] = ()
+) -> T:
     """The value that `read` finds at `path`; where it is None, `make` first writes a draft (a file or a folder).
 
-    One process makes it while others wait. Damaged files, for which `read` gives None, are made again. Before it makes
-    one, halves of all keys beside it are removed.
+    One process makes it while others wait. What is damaged is made again with a line in the log: files whose digests
+    differ, and those for which `read` gives None. A single file is sealed: `read` asks `content` for it. Files of a
+    folder named in `later` are compared by whoever reads their blocks. Before it is made, halves of all keys beside it
+    are removed.
     """
-    if (found := read(path)) is not None:
+    if (found := _unharmed(path, read, later)) is not None:
         return found
     with locked(path):
-        if (found := read(path)) is None:  # made while this process waited?
+        if (found := _unharmed(path, read, later)) is None:  # made while this process waited?
             sweep(path.parent)
+            if path.exists():
+                problem = damage(path, later) or damaged(path, "something else")
+                _log.warning("%s: damaged (%s); it is made again", problem.where, problem.got)
             with whole(path, alone=True) as draft:
                 make(draft)
+                if draft.is_file():
+                    seal(draft)
             found = read(path)
     if found is None:
         raise OSError(errno.EIO, "made, and yet not to be read", str(path))
     return found
+
+
+def _unharmed(path: Path, read: Callable[[Path], T | None], later: Collection[str]) -> T | None:
+    if damage(path, later) is not None or (found := read(path)) is None:
+        return None
+    if not (is_sealed(path) if path.is_file() else (path / DIGESTS).is_file()):
+        _say_unguarded(path.parent.parent)
+    return found
+
+
+def require_whole(folder: Path, fix: str, *, ours: bool = False) -> None:
+    """Raises `BadInput` where a file of a folder is no longer what `whole` wrote; `fix` says what to do.
+
+    A folder without digests passes. It is told once where it is surely `ours`.
+    """
+    if (problem := damage(folder)) is not None:
+        raise BadInput(replace(problem, fix=fix))
+    if ours and folder.is_dir() and not (folder / DIGESTS).is_file():
+        _say_unguarded(folder.parent)
+
+
+def damaged(path: Path, got: str) -> Problem:
+    """The problem of a file that is not what was written."""
+    return Problem(str(path), "damaged", "what was written", got)
+
+
+def damage(folder: Path, later: Collection[str] = ()) -> Problem | None:
+    """The first file of a folder that is not what was written; None where all are, and where there are no digests.
+
+    A file is read once a process, unless it is written again. Of those in `later` the sizes alone are compared.
+    """
+    told = folder / DIGESTS
+    try:
+        stored = stored_digests(told, stamp(told))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return damaged(told, str(error) or type(error).__name__)
+    found = ((folder / name, _difference(folder / name, *stored[name], name in later)) for name in stored)
+    return next((damaged(path, got) for path, got in found if got), None)
+
+
+def _difference(path: Path, size: int, digests: bytes, size_only: bool) -> str:
+    """The difference of a file from its digests in words; "" where there is none."""
+    try:
+        state = stamp(path)
+        if state[0] != size:
+            return f"{state[0]} bytes in place of {size}"
+        found = digests if size_only else block_digests(path, state)
+    except OSError as error:
+        return "no such file" if isinstance(error, FileNotFoundError) else str(error.strerror)
+    changed = next((at for at in range(0, len(digests), 4) if found[at : at + 4] != digests[at : at + 4]), None)
+    return "" if changed is None else f"other bytes from byte {changed // 4 * BLOCK} on"
+
+
+def write_digests(folder: Path) -> None:
+    """Writes the digests of all files in a folder, but of the model card. Nothing happens for a file."""
+    if not folder.is_dir():
+        return
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    told = {
+        path.relative_to(folder).as_posix(): {"size": path.stat().st_size, "crc32": _crc_blocks(path).hex()}
+        for path in files
+        if path.name not in _BY_HAND
+    }
+    (folder / DIGESTS).write_text(json.dumps({"block": BLOCK, "files": told}, indent=1) + "\n", encoding="utf-8")
+
+
+@lru_cache(maxsize=64)
+def stored_digests(told: Path, state: Stamp) -> Digests:
+    """The content of a file `DIGESTS`. Raises `ValueError` and others where it is damaged."""
+    data = json.loads(told.read_bytes())
+    if data["block"] != BLOCK:
+        raise ValueError(f"blocks of {data['block']} bytes")
+    return {name: (int(one["size"]), bytes.fromhex(one["crc32"])) for name, one in data["files"].items()}
+
+
+@lru_cache(maxsize=4096)
+def block_digests(path: Path, state: Stamp) -> bytes:
+    """Four bytes of CRC-32 for each block of a file; a file of the same stamp is not read again."""
+    return _crc_blocks(path)
+
+
+def stamp(path: Path) -> Stamp:
+    """Changes whenever the file is written; a copy that keeps its time has another one too."""
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+
+
+def seal(path: Path) -> None:
+    """Adds the digest of a file's content behind it."""
+    with path.open("rb+") as file:
+        file.write(hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=_SEAL)).digest())
+
+
+def is_sealed(path: Path) -> bool:
+    """True where a file ends in the digest of all before it; False where it was damaged, or never sealed."""
+    return _is_sealed(path, stamp(path))
+
+
+def content(path: Path) -> bytes:
+    """The content of a sealed file; all of a file that is not, be it damaged or of an earlier version."""
+    return path.read_bytes()[: -_SEAL if is_sealed(path) else None]
 
 
 def file_hash(path: Path) -> str:
@@ -191,6 +327,28 @@ def file_hash(path: Path) -> str:
 def content_key(parts: Iterable[str], divider: str = "\x1f") -> str:
     """32 hex digits of texts in their order: the name of what is made from them. Undecodable file names are allowed."""
     return hashlib.blake2b(divider.join(parts).encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+
+
+@lru_cache(maxsize=4096)
+def _is_sealed(path: Path, state: Stamp) -> bool:
+    digest, left = hashlib.blake2b(digest_size=_SEAL), state[0] - _SEAL
+    with path.open("rb") as file:
+        while left > 0 and (piece := file.read(min(1 << 20, left))):
+            digest.update(piece)
+            left -= len(piece)
+        return file.read() == digest.digest()
+
+
+def _crc_blocks(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return b"".join(zlib.crc32(block).to_bytes(4, "little") for block in iter(lambda: file.read(BLOCK), b""))
+
+
+@lru_cache(maxsize=64)
+def _say_unguarded(folder: Path) -> None:
+    """Says once what nobody would notice; the driver has said it before its workers."""
+    if multiprocessing.parent_process() is None:
+        _log.warning("%s: files of an earlier version carry no digests: damage to them would not be noticed", folder)
 
 
 @lru_cache(maxsize=4096)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
@@ -133,6 +134,28 @@ class SingleSwaps:
 
 
 @dataclass(frozen=True)
+class Meaning:
+    """How much of a text a model tells apart. Robustness that comes from not telling words apart is none.
+
+    `invariance` is by kind (name, religion, nationality): the share of exchanges in templates that keep the answer.
+    `contrast` is the share of small changes that turn the teacher's answer and the model's too; None where no change
+    turned the teacher's. `purity` is that of the encoding which the model reads: the share of words for which the
+    teacher's answer stays when one is read as its code; None without codes, or where no teacher tried them.
+    """
+
+    invariance: dict[str, Estimate]
+    contrast: Estimate | None = None
+    purity: float | None = None
+
+    @property
+    def figures(self) -> dict[str, Estimate | float]:
+        """Everything that was measured, by its name in words."""
+        found: dict[str, Estimate | float] = {f"kept with another {kind}": of for kind, of in self.invariance.items()}
+        found |= {} if self.contrast is None else {"contrasts seen": self.contrast}
+        return found | ({} if self.purity is None else {"purity of the encoding": self.purity})
+
+
+@dataclass(frozen=True)
 class Latency:
     """Milliseconds per batch: median and quartiles over the repeats."""
 
@@ -184,6 +207,7 @@ class Measurements:
     attacks: tuple[Robustness, ...] = ()
     single_swaps: tuple[SingleSwaps, ...] = ()
     held_out_loss: float | None = None  # distillation loss on unseen rows; only for encoders and for a reward
+    meaning: Meaning | None = None  # of classifiers; records of older versions have none
 
 
 @dataclass(frozen=True)
@@ -207,9 +231,13 @@ class TeacherFacts:
     robustness: Robustness | None = None  # under the candidates' own suite
     attacks: tuple[Robustness, ...] = ()
     single_swaps: tuple[SingleSwaps, ...] = ()
+    meaning: Meaning | None = None  # of classifiers; runs of older versions have none
+    notes: tuple[str, ...] = ()  # in words: rows that were left out, doubts about the order of its classes
+    folder: str = ""  # below the cache of the runs, of a teacher that was fine-tuned; "": it is used as it is
 
 
 _ADAPTER: TypeAdapter[Measurements] = TypeAdapter(Measurements)
+_MAY_OVERFLOW = re.compile(r"NaN|Infinity|[eE]\+?[0-9]{3}|[0-9]{300}")  # to look at each float would take longer
 
 
 def to_json(measurements: Measurements) -> str:
@@ -233,5 +261,8 @@ def _non_finite(data: Any, path: str) -> Iterator[str]:
 
 
 def from_json(text: str) -> Measurements:
-    """The inverse of `to_json`."""
-    return _ADAPTER.validate_json(text)
+    """The inverse of `to_json`. Raises `ValueError` for data of another shape, and for a non-finite float."""
+    found = _ADAPTER.validate_json(text)
+    if _MAY_OVERFLOW.search(text) and (bad := list(_non_finite(asdict(found), ""))):
+        raise ValueError(f"measurements must be finite, got {', '.join(bad)}")
+    return found

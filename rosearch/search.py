@@ -13,6 +13,7 @@ from rosearch.config.experiment import Experiment
 from rosearch.evolution.fitness import Yardstick
 from rosearch.evolution.registry import make_strategy
 from rosearch.evolution.strategy import Strategy
+from rosearch.records.beginning import go_on
 from rosearch.records.record import Proposal, Record
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
@@ -53,6 +54,7 @@ def run_search(run: RunDirectory | Experiment, observer: Observer | None = None,
     if isinstance(run, Experiment):
         run = RunDirectory.create(Path(runs), run)
     with guarded(run), run.lock(), Store.open(run.store) as store:
+        go_on(store, run.path, run.experiment_file, run.search_space)
         store.reset_running()
         try:
             _search(run, store, observer or Nobody())

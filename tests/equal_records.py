@@ -61,6 +61,8 @@ TIME = re.compile(r"seconds|latency|_ms$|per_second|^date$|speed|attack_over_tra
 FROM_LATENCY = re.compile(r"^(fitness|reward|gates|front|predictions|recommendations)")
 # Files that are no records: code, which is each side's own, locks, and what other packages keep.
 PASSED_OVER = re.compile(r"\.py$|\.lock$|/lock$|sqlite-(wal|shm)$|/\.cache/textattack/|/driver$|fontlist|latenc")
+# Facts about the file and the machine; the snapshots are compared as files.
+NO_RECORDS = ("format", "contents", "versions", "experiment", "search_space")
 ONLY_NAMED = (".png", ".csv")  # figures, and tables that are there as parquet too
 
 
@@ -151,12 +153,14 @@ def _rows(path: Path) -> dict[str, Any]:
     """The tables of a run's records as they lie in the file, with JSON in place of its text."""
     with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
         meta = dict(connection.execute("SELECT key, value FROM meta").fetchall())
+        meta = {key: value for key, value in meta.items() if key not in NO_RECORDS}
         cursor = connection.execute("SELECT * FROM records ORDER BY number")
         names = [column[0] for column in cursor.description]
         records = [dict(zip(names, row, strict=True)) for row in cursor]
     parsed = ("genotype", "parents", "measurements", "failure", "seconds")
     for record in records:
         record.update({name: json.loads(record[name]) for name in parsed if record[name] is not None})
+        record.pop("digest", None)  # of times too
     return {"meta": {key: json.loads(value) for key, value in meta.items()}, "records": records}
 
 

@@ -50,6 +50,9 @@ class Quiet:
     def progress(self, stage: str, done: int, total: int) -> None:
         pass
 
+    def note(self, text: str) -> None:
+        pass
+
     def batch(self, title: str, records: Sequence[Record]) -> None:
         self.titles.append(title)
 

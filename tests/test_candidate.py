@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 import pytest
 import torch
+from damaged_files import flip
 from small_run import write_experiment
 from transformers import AutoTokenizer
 
@@ -133,6 +134,16 @@ def test_a_fault_of_the_machine_is_raised_and_no_failure_of_the_candidate(
     monkeypatch.setattr(rosearch.materials.life, "distil", fail)
     with pytest.raises(type(raised)):
         run_candidate(job, silent)
+
+
+def test_damage_to_the_cache_is_not_the_candidates_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is made anew, and the candidate lives again, to the same end."""
+    job = make_job(tmp_path, distillation={"method": "hidden_states"})
+    expected = run_candidate(replace(job, student_folder=tmp_path / "students" / "other"), silent)
+    (hidden,) = (tmp_path / "cache" / "outputs").glob("*/hidden.npy")
+    flip(hidden, 8 * (hidden.stat().st_size - 20))
+    outcome = run_candidate(job, silent)
+    assert outcome.failure is None and outcome.measurements == expected.measurements
 
 
 def test_measurements_that_are_not_finite_are_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

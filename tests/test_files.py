@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import errno
 import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -13,17 +15,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from damaged_files import DAMAGES, flip
 from filelock import FileLock
 
 from rosearch import files
+from rosearch.errors import BadInput
 from rosearch.files import (
+    DIGESTS,
+    content,
     content_key,
+    damage,
     draft_beside,
     file_hash,
     importable,
     locked,
     made_once,
     remove_whole,
+    require_whole,
     sweep,
     try_lock,
     whole,
@@ -62,7 +70,7 @@ with whole(path, alone=True) as draft:
 COUNTED = """
 import sys, time
 from pathlib import Path
-from rosearch.files import made_once
+from rosearch.files import content, made_once
 path, count = Path(sys.argv[1]), Path(sys.argv[2])
 
 def make(draft):
@@ -71,7 +79,7 @@ def make(draft):
     time.sleep(0.5)
     draft.write_text("content")
 
-print(made_once(path, lambda path: path.read_text() if path.exists() else None, make))
+print(made_once(path, lambda path: content(path).decode() if path.exists() else None, make))
 """
 
 HOLDING = """
@@ -89,7 +97,7 @@ def entries(folder: Path) -> list[str]:
 
 
 def stored(path: Path) -> str | None:
-    return path.read_text() if path.exists() else None
+    return content(path).decode() if path.exists() else None
 
 
 @pytest.fixture
@@ -115,7 +123,7 @@ def test_a_folder_takes_the_place_of_the_old_one_with_nothing_of_it_left(tmp_pat
             draft.mkdir()
             (draft / name).touch()
     assert entries(tmp_path) == ["student"]
-    assert entries(tmp_path / "student") == ["new"]
+    assert entries(tmp_path / "student") == ["new", DIGESTS]
 
 
 @pytest.mark.parametrize("kind", [ValueError, KeyboardInterrupt])
@@ -250,7 +258,7 @@ def test_files_and_folders_are_on_the_disk_before_they_are_renamed(
         (draft / "inner").mkdir(parents=True)
         (draft / "inner" / "weights").touch()
     at = events.index("rename")
-    assert set(events[:at]) == {"sync weights", "sync inner", "sync .student.draft"}
+    assert set(events[:at]) == {"sync weights", "sync inner", "sync .student.draft", f"sync {DIGESTS}"}
     assert events[at + 1 :] == [f"sync {tmp_path.name}"]
 
 
@@ -261,7 +269,7 @@ def test_everything_has_the_mode_of_the_umask_also_what_a_library_wrote_for_its_
         (draft / "inner").mkdir(parents=True)
         (draft / "inner" / "weights").touch(mode=0o600)
     modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}
-    assert modes == {"text": 0o640, "student": 0o750, "inner": 0o750, "weights": 0o640}
+    assert modes == {"text": 0o640, "student": 0o750, "inner": 0o750, "weights": 0o640, DIGESTS: 0o640}
 
 
 def test_a_file_where_a_folder_must_be_is_named_and_not_the_draft_in_it(tmp_path: Path) -> None:
@@ -310,7 +318,7 @@ def test_what_is_there_is_read_and_not_made_again(tmp_path: Path) -> None:
 
 def test_what_is_damaged_is_made_again(tmp_path: Path) -> None:
     def read(path: Path) -> str | None:
-        return stored(path / "content") if path.exists() else None
+        return (path / "content").read_text() if (path / "content").exists() else None
 
     def make(draft: Path) -> None:
         draft.mkdir()
@@ -319,7 +327,7 @@ def test_what_is_damaged_is_made_again(tmp_path: Path) -> None:
     (tmp_path / "abc").mkdir()
     (tmp_path / "abc" / "half").touch()
     assert made_once(tmp_path / "abc", read, make) == "whole"
-    assert entries(tmp_path / "abc") == ["content"]
+    assert entries(tmp_path / "abc") == ["content", DIGESTS]
 
 
 def test_a_failure_to_make_is_raised_and_the_next_one_tries_again(tmp_path: Path) -> None:
@@ -393,6 +401,143 @@ def test_keys_are_those_of_earlier_versions() -> None:
     assert content_key(["name\udcff"]) == hashlib.blake2b(b"name\xff", digest_size=16).hexdigest()
 
 
+# Digests
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder of three files, one of them in a folder of its own, and a model card."""
+    with whole(tmp_path / "cache" / "kept") as draft:
+        (draft / "inner").mkdir(parents=True)
+        (draft / "config.json").write_text('{"labels": ["bad", "good"]}')
+        (draft / "inner" / "weights").write_bytes(bytes(range(256)))
+        (draft / "empty").touch()
+        (draft / "README.md").write_text("# A card")
+    return tmp_path / "cache" / "kept"
+
+
+def test_a_folder_that_was_written_whole_is_undamaged(folder: Path) -> None:
+    assert damage(folder) is None
+    require_whole(folder, "")
+
+
+@pytest.mark.parametrize("way", DAMAGES)
+@pytest.mark.parametrize("name", ["config.json", "inner/weights"])
+def test_a_damaged_file_is_named_with_what_to_do(name: str, way: str, folder: Path) -> None:
+    DAMAGES[way](folder / name)
+    with pytest.raises(BadInput, match=rf"{name}: damaged: expected what was written, got .*\. Make it again$"):
+        require_whole(folder, "Make it again")
+
+
+@pytest.mark.parametrize("way", ["emptied", "halved", "flipped"])
+def test_damaged_digests_are_damage(way: str, folder: Path) -> None:
+    DAMAGES[way](folder / DIGESTS)
+    problem = damage(folder)
+    assert (problem is not None and DIGESTS in problem.where + problem.got) or "config.json" in str(problem)
+
+
+@pytest.mark.parametrize("name", ["config.json", "inner/weights"])
+def test_each_single_bit_that_changes_is_found(name: str, folder: Path) -> None:
+    path = folder / name
+    before = path.read_bytes()
+    for bit in range(8 * len(before)):
+        flip(path, bit)
+        assert damage(folder) is not None, bit
+        path.write_bytes(before)
+    assert damage(folder) is None
+
+
+def test_a_bit_that_changes_in_the_digests_is_found_or_says_the_same(folder: Path) -> None:
+    told = folder / DIGESTS
+    before, digests = told.read_bytes(), files.stored_digests(told, files.stamp(told))
+    for bit in range(0, 8 * len(before), 3):
+        flip(told, bit)
+        assert damage(folder) is not None or files.stored_digests(told, files.stamp(told)) == digests, bit
+        told.write_bytes(before)
+
+
+def test_the_place_of_a_change_in_a_large_file_is_named(tmp_path: Path) -> None:
+    with whole(tmp_path / "large") as draft:
+        draft.mkdir()
+        (draft / "weights").write_bytes(os.urandom(5 * files.BLOCK // 2))
+    flip(tmp_path / "large" / "weights", 8 * (files.BLOCK + 9))
+    problem = damage(tmp_path / "large")
+    assert problem is not None and problem.got == f"other bytes from byte {files.BLOCK} on"
+    assert damage(tmp_path / "large", later=["weights"]) is None
+
+
+def test_a_card_that_somebody_edits_and_files_that_somebody_adds_are_no_damage(folder: Path) -> None:
+    (folder / "README.md").write_text("# My own card")
+    (folder / "notes.txt").write_text("mine")
+    assert damage(folder) is None
+
+
+def test_a_file_is_compared_once_a_process_unless_it_changes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    compare = files._crc_blocks
+    monkeypatch.setattr(files, "_crc_blocks", lambda path: (read.append(path.name), compare(path))[1])
+    for _ in range(3):
+        assert damage(folder) is None
+    assert sorted(read) == ["config.json", "empty", "weights"]
+    state = (folder / "config.json").stat()
+    flip(folder / "config.json", 0)
+    os.utime(folder / "config.json", ns=(state.st_atime_ns, state.st_mtime_ns))  # as a copy with its times
+    assert damage(folder) is not None
+
+
+def test_a_folder_without_digests_passes_and_is_told_once_where_it_is_ours(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (folder / DIGESTS).unlink()
+    require_whole(folder, "")
+    assert caplog.messages == []
+    for _ in range(3):
+        require_whole(folder, "", ours=True)
+    assert len(caplog.messages) == 1 and "carry no digests" in caplog.text and str(folder.parent) in caplog.text
+
+
+def test_each_single_bit_of_a_sealed_file_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "table.json"
+    write_whole(path, '{"a": 1}', sealed=True)
+    before = path.read_bytes()
+    assert content(path) == b'{"a": 1}'
+    for bit in range(8 * len(before)):
+        flip(path, bit)
+        assert not files.is_sealed(path), bit
+        path.write_bytes(before)
+
+
+@pytest.mark.parametrize("way", DAMAGES)
+def test_a_damaged_file_of_the_cache_is_made_again_and_said(
+    way: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "plans" / "abc.json"
+
+    def read(path: Path) -> object:
+        try:
+            return json.loads(content(path))
+        except (OSError, ValueError):
+            return None
+
+    for expected in (0, way != "deleted"):
+        assert made_once(path, read, lambda draft: draft.write_text('{"a": [1, 2, 3]}')) == {"a": [1, 2, 3]}
+        assert len(caplog.messages) == expected and all(str(path) in line for line in caplog.messages)
+        DAMAGES[way](path)
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_what_an_earlier_version_cached_is_used_and_told_once(
+    kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "plans" / "abc"
+    inside = path / "facts" if kind == "folder" else path
+    inside.parent.mkdir(parents=True)
+    inside.write_text("old")
+    for _ in range(2):
+        assert made_once(path, lambda path: content(inside).decode(), lambda draft: None) == "old"
+    assert [str(tmp_path) in line and "carry no digests" in line for line in caplog.messages] == [True]
+
+
 def test_no_other_module_makes_drafts_locks_or_syncs_of_its_own() -> None:
     own = ("mkdtemp", "token_hex", "uuid4", "filelock", "fsync", "NamedTemporaryFile", "file_digest")
     package = Path(files.__file__).parent
@@ -404,3 +549,92 @@ def test_no_other_module_makes_drafts_locks_or_syncs_of_its_own() -> None:
         if word in path.read_text(encoding="utf-8")
     }
     assert found == set()
+
+
+# The modules that write files, by what keeps them safe: `whole` and its kin write digests, or nothing reads them again.
+WRITERS = {
+    "attack/measure.py": "a .gitignore, which git alone reads",
+    "data/corpus.py": "made_once",
+    "data/tokens.py": "made_once",
+    "encodings/tokenizer.py": "made_once",
+    "evaluation/attacks/engine/plan.py": "made_once",
+    "evaluation/latency_table.py": "sealed",
+    "export/targets/huggingface.py": "whole",
+    "models/saved.py": "whole",
+    "records/run_directory.py": "snapshots, whose digests stand in the records",
+    "run/backends/worker.py": "a setting of the system",
+    "student/tokenization_rosearch.py": "a part of save_pretrained, into a folder of `models/saved.py`",
+    "training/checkpoint.py": "seal",
+    "training/outputs.py": "made_once",
+    "training/teacher.py": "made_once",
+}
+# The modules that read files: through a door that compares digests, or what somebody else wrote.
+READERS = {
+    "config/plain_data.py": "files of users; the digests of a run's snapshots stand in the records",
+    "data/corpus.py": "CheckedRows",
+    "data/files.py": "data of users",
+    "data/patterns.py": "data of users",
+    "data/text_files.py": "data of users",
+    "data/tokens.py": "made_once",
+    "encodings/tokenizer.py": "content",
+    "evaluation/attacks/engine/plan.py": "content",
+    "evaluation/attacks/stock/stand_ins.py": "models of users",
+    "evaluation/heldout_files.py": "data of users",
+    "evaluation/latency_table.py": "content",
+    "evaluation/quiet_latency.py": "the teacher, which the driver has compared; files of the system",
+    "export/card.py": "files of the package",
+    "export/targets/huggingface.py": "require_undamaged",
+    "models/saved.py": "require_undamaged",
+    "records/run_directory.py": "require_whole",
+    "report/opened.py": "require_undamaged",
+    "resources/reading.py": "resources of users",
+    "resources/sentence_encoder.py": "models of users",
+    "resources/vectors.py": "resources of users",
+    "resources/word_lists.py": "files of the package",
+    "student/inherit.py": "require_undamaged",
+    "student/tokenization_rosearch.py": "a part of from_pretrained, from a folder that `models/saved.py` has compared",
+    "training/checkpoint.py": "is_sealed",
+    "training/outputs.py": "CheckedRows",
+    "training/teacher.py": "made_once",
+}
+_WRITING = {"write_text", "write_bytes", "write_whole", "save_pretrained", "open_memmap", "save_file", "copyfile"}
+_READING = {"read_text", "read_bytes", "content", "memmap", "from_pretrained", "from_file", "safe_open"}
+_READING |= {"read_parquet", "read_csv"}
+_ALIKE = {"save": {"np", "torch"}, "load": {"np", "torch"}, "open": {"path", "self.path", "tarfile"}}
+
+
+def _modules_that_call(names: set[str], modes: str) -> set[str]:
+    """The modules of the package with a call of one of `names`, or of a function of `_ALIKE` in one of the modes."""
+    package = Path(files.__file__).parent
+    return {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if path != Path(files.__file__)
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute | ast.Name)
+        if (_name(call.func) in names and ast.unparse(call.func) != "method.content")
+        or (isinstance(call.func, ast.Attribute) and _name(call.func) in modes.split() and _alike(call.func))
+    }
+
+
+def _name(function: ast.Attribute | ast.Name) -> str:
+    return function.attr if isinstance(function, ast.Attribute) else function.id
+
+
+def _alike(function: ast.Attribute) -> bool:
+    return ast.unparse(function.value) in _ALIKE[function.attr]
+
+
+def test_every_module_that_writes_files_says_what_keeps_them_safe() -> None:
+    assert _modules_that_call(_WRITING, "save") == set(WRITERS)
+
+
+def test_every_module_that_reads_files_goes_through_a_door_that_compares_or_reads_what_others_wrote() -> None:
+    assert _modules_that_call(_READING, "load open") == set(READERS)
+
+
+@pytest.mark.parametrize("module", sorted({*WRITERS, *READERS}))
+def test_a_module_that_names_its_door_uses_it(module: str) -> None:
+    code = (Path(files.__file__).parent / module).read_text(encoding="utf-8")
+    doors = {kept[module] for kept in (WRITERS, READERS) if module in kept and kept[module].isidentifier()}
+    assert all(f"{door}(" in code or f"{door}=" in code for door in doors)

@@ -19,4 +19,6 @@ def test_a_row_of_the_page_on_reliability_names_tests_that_exist(row: list[str])
     named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", row[2])
     assert named, f"no `tests/FILE.py::NAME`: {row[2]}"
     for file, name in named:
-        assert re.search(rf"^def {name}\(", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE), f"{file}::{name}"
+        assert re.search(rf"^ *def {name}\(", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE), (
+            f"{file}::{name}"
+        )

@@ -5,8 +5,6 @@ Both are located, and checked against each other, before a weight is loaded.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,28 +14,20 @@ from transformers import AutoModelForSequenceClassification, PretrainedConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from rosearch.config.file import load_experiment
+from rosearch.data.columns import COLUMNS_BY_NAME, Columns
 from rosearch.data.files import read_file
+from rosearch.data.labels import match_name
 from rosearch.data.loading import load_task, task_seed
 from rosearch.data.table import Reading, Table
 from rosearch.data.tasks import Labels
 from rosearch.errors import BadInput, MissingResource, Problem, one_line
-from rosearch.models.heads import are_named, labels_of
+from rosearch.models.heads import are_named, output_names
 from rosearch.models.places import locate_named
 from rosearch.models.saved import UNREADABLE, load_config, load_model, load_tokenizer
 
 # By this import the Auto classes know our students without remote code.
 from rosearch.student.configuration_rosearch import StudentConfig
 
-# Text columns of GLUE and its relatives. Where none is named, the first line counts of which a file has all.
-USUAL_COLUMNS: tuple[tuple[str, ...], ...] = (
-    ("sentence1", "sentence2"),
-    ("premise", "hypothesis"),
-    ("question1", "question2"),
-    ("question", "sentence"),
-    ("text", "text2"),
-    ("text",),
-    ("sentence",),
-)
 _ADVICE = "give the folder of a classifier, or its name on the hub"
 
 
@@ -95,7 +85,7 @@ def find_classifier(name: str, *, trust_remote_code: bool = False) -> FoundClass
         raise _unfit(name, "a classifier: an attack flips its class", "one output")
     if tokenizer.pad_token_id is None:
         raise _unfit(name, "a tokenizer that pads", "none with a padding token", "Set its pad_token and save it again")
-    return FoundClassifier(name, folder, labels_of(config), config, tokenizer, trust_remote_code)
+    return FoundClassifier(name, folder, output_names(config, f"model: {name}"), config, tokenizer, trust_remote_code)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +98,7 @@ class LabelledRows:
     labels: Labels
     names: tuple[str, ...]
     max_length: int | None = None  # tokens, of the experiment's task
+    columns: tuple[str, ...] = ()  # those of the texts and of the label, in a file
 
     def labels_of(self, classifier: FoundClassifier) -> Labels:
         """The labels (rows,) as positions among a classifier's outputs: by name where both have names.
@@ -116,31 +107,12 @@ class LabelledRows:
         """
         if len(self.names) == len(classifier.labels) and not (are_named(self.names) and classifier.named):
             return self.labels
-        position = {_key(label): index for index, label in enumerate(classifier.labels)}
-        known = [position.get(_key(name)) for name in self.names]
+        known = [match_name(name, classifier.labels) for name in self.names]
         if None in known:
             expected = f"the classes of {self.where}: {', '.join(self.names)}"
             fix = "Put their names into id2label and label2id of its config.json"
             raise _unfit(classifier.name, expected, ", ".join(classifier.labels), fix)
         return np.asarray(known, np.int64)[self.labels]
-
-
-@dataclass(frozen=True)
-class Columns:
-    """The columns of the texts and the label in a file; without `text`, the first of `USUAL_COLUMNS` that it has."""
-
-    text: str | None = None
-    text_pair: str | None = None
-    label: str = "label"
-
-    @property
-    def names(self) -> dict[str, str]:
-        """The names that held-out sets may use in place of `text`, `text2` and `label`."""
-        named = {"text": self.text, "text2": self.text_pair, "label": self.label}
-        return {ours: theirs for ours, theirs in named.items() if theirs is not None}
-
-
-COLUMNS_BY_NAME = Columns()
 
 
 def is_experiment(source: Path) -> bool:
@@ -162,39 +134,15 @@ def read_rows(
             raise BadInput(Problem("command line", "--text, --text-pair, --label", "a file of rows", source.name, fix))
         return _rows_of_task(source, split, data_root)
     table = Table(str(source), read_file(source))
-    has = list(table.frame.columns)
-    text = _text_columns(str(source), columns, has)
-    problems = [
-        Problem(
-            str(source), "", f"a column {column!r}", f"only {', '.join(map(repr, has)) or 'none'}", f"Give {option}"
-        )
-        for column, option in zip((*text, columns.label), (*_TEXT_OPTIONS[: len(text)], "--label"), strict=True)
-        if column not in has
-    ]
-    if problems:
-        raise BadInput(problems)
-    read, problems = Reading(text, columns.label, classifier.labels).split(table)
+    text = columns.texts(table.where, list(table.frame.columns))
+    if missing := list(columns.problems(table.where, table.frame, text)):
+        raise BadInput(missing)
+    read, problems = Reading(text, columns.label, classifier.labels, section="").split(table)
     if read is None:
-        fix = f"Labels are the names in label2id of {classifier.name}, or its integers"
         labels = f"column {columns.label!r}"
-        raise BadInput([replace(one, fix=fix) if one.key == labels else one for one in problems])
-    return LabelledRows(str(source), "", read.texts, read.labels, classifier.labels)
-
-
-_TEXT_OPTIONS = ("--text", "--text-pair")
-
-
-def _text_columns(where: str, columns: Columns, has: Sequence[str]) -> tuple[str, ...]:
-    if columns.text is not None:
-        return (columns.text,) if columns.text_pair is None else (columns.text, columns.text_pair)
-    if columns.text_pair is not None:
-        raise BadInput(Problem("command line", "--text-pair", "--text besides", "--text-pair alone"))
-    for usual in USUAL_COLUMNS:
-        if all(column in has for column in usual):
-            return usual
-    known = "; ".join(" and ".join(map(repr, usual)) for usual in USUAL_COLUMNS)
-    got = ", ".join(map(repr, has)) or "none"
-    raise BadInput(Problem(where, "", f"columns of texts ({known})", got, "Give --text, and --text-pair for pairs"))
+        fix = f"Labels are the names in label2id of {classifier.name}, or its integers"
+        raise BadInput([one if one.fix or one.key != labels else replace(one, fix=fix) for one in problems])
+    return LabelledRows(table.where, "", read.texts, read.labels, classifier.labels, columns=(*text, columns.label))
 
 
 def _rows_of_task(path: Path, split: str, data_root: Path | None) -> LabelledRows:
@@ -223,7 +171,3 @@ def _locate(name: str, with_code: bool) -> Path:
 
 def _unfit(name: str, expected: str, got: str, fix: str = "") -> BadInput:
     return BadInput(Problem("model", name, expected, got, fix))
-
-
-def _key(label: str) -> str:
-    return re.sub(r"[\s_-]+", "_", label.strip().casefold())

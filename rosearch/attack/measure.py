@@ -25,6 +25,8 @@ from rosearch.resources.resources import Resources
 
 CACHE = Path(".rosearch")  # below where the user stands; nothing goes to the home folder
 
+_AT_ONCE = 512  # rows of a prediction between two signs of progress
+
 Row = tuple[str | tuple[str, str], int | str]
 
 
@@ -106,10 +108,20 @@ def as_victim(model: Any, tokenizer: Any, max_length: int, device: torch.device 
         model.to(home)
 
 
-def predict_classes(victim: Victim, texts: Sequence[tuple[str, ...]]) -> Labels:
-    """The class of each row (rows,)."""
+def predict_classes(
+    victim: Victim, texts: Sequence[tuple[str, ...]], told: Callable[[int, int], None] | None = None
+) -> Labels:
+    """The class of each row (rows,). `told` gets the number of rows that are done, and of all."""
+    classes = np.empty(len(texts), np.int64)
+    order = sorted(range(len(texts)), key=lambda row: sum(map(len, texts[row])))  # alike lengths share a batch
     with inference(victim.model, victim.device):
-        classes: Labels = victim(texts).argmax(dim=1).numpy()
+        for start in range(0, len(texts), _AT_ONCE):
+            if told is not None:
+                told(start, len(texts))
+            rows = order[start : start + _AT_ONCE]
+            classes[rows] = victim([texts[row] for row in rows]).argmax(dim=1).numpy()
+    if told is not None:
+        told(len(texts), len(texts))
     return classes
 
 

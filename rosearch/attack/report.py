@@ -3,60 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from rosearch.attack.broken_examples import BrokenExample, broken_examples
-from rosearch.attack.inputs import (
-    COLUMNS_BY_NAME,
-    Columns,
-    FoundClassifier,
-    LabelledRows,
-    find_classifier,
-    is_experiment,
-    read_rows,
-)
-from rosearch.attack.measure import as_victim, check_attacks, open_cache, predict_classes
-from rosearch.data.tasks import Labels
-from rosearch.errors import BadInput, CandidateFailed, Problem, Problems, RosearchError, one_line
-from rosearch.evaluation.attacks.result import NO_LIMITS, Limits
+from rosearch.attack.inputs import FoundClassifier, LabelledRows
+from rosearch.attack.measure import as_victim, open_cache, predict_classes
+from rosearch.attack.request import AttackRequest, Inputs, open_memories, read_inputs
+from rosearch.errors import BadInput, CandidateFailed, Problem, RosearchError, one_line
+from rosearch.evaluation.attacks.victim import Victim
+from rosearch.evaluation.class_order import ClassOrder, class_order
 from rosearch.evaluation.collapse import collapse
 from rosearch.evaluation.comparison import ALPHA, Comparison, compare, holm
 from rosearch.evaluation.heldout import HeldOut, HeldOutScore, score
-from rosearch.evaluation.heldout_files import ADVGLUE, read_held_out
 from rosearch.evaluation.robustness import Suite, SuiteResult, measure_robustness, sample_rows
 from rosearch.measurements import Robustness
 from rosearch.models.device import resolve_device
-from rosearch.models.lengths import longest_input
+from rosearch.models.heads import are_named
 from rosearch.progress import Progress, silent
 from rosearch.resources.resources import Resources
-
-
-@dataclass(frozen=True)
-class AttackRequest:
-    """The request to `rosearch attack`; `task` and `attacks` go together, `held_out` are files of their own."""
-
-    models: tuple[str, ...]
-    attacks: tuple[str, ...] = ()
-    task: Path | None = None
-    split: str = "test"
-    columns: Columns = COLUMNS_BY_NAME
-    rows: int = 500
-    seed: int = 1
-    data_root: Path | None = None
-    resources: Path | None = None
-    limits: Limits = NO_LIMITS
-    single_swaps: tuple[str, ...] = ()
-    held_out: tuple[Path, ...] = ()
-    held_out_task: str = ""
-    examples: int = 5  # of each model, over all attacks
-    device: str = "auto"
-    max_length: int | None = None
-    trust_remote_code: bool = False
-    cache: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +39,8 @@ class AttackedModel:
     broken: tuple[BrokenExample, ...] = ()
     held_out: tuple[HeldOutScore, ...] = ()
     failure: str = ""
+    order: ClassOrder | None = None  # None without an attack
+    cut: int = 0  # attacked rows of which it reads a part
 
 
 @dataclass(frozen=True)
@@ -97,17 +67,7 @@ class AttackReport:
     where: str
     available: int
     device: str
-
-
-@dataclass(frozen=True, eq=False)
-class _Inputs:
-    """The inputs of a request, found and read; for each classifier, its labels of the rows and its held-out sets."""
-
-    classifiers: tuple[FoundClassifier, ...]
-    rows: LabelledRows | None
-    labels: tuple[Labels, ...]
-    held_out: tuple[tuple[HeldOut, ...], ...]
-    lengths: tuple[int, ...]  # tokens that texts are cut to
+    columns: tuple[str, ...] = ()  # of the texts and the label, where rows came from a file
 
 
 def run_attack(request: AttackRequest, progress: Progress = silent) -> AttackReport:
@@ -117,8 +77,31 @@ def run_attack(request: AttackRequest, progress: Progress = silent) -> AttackRep
     weight is loaded. A model that fails is reported and the others go on; a single one's failure is raised.
     """
     resources, device = Resources(request.resources), resolve_device(request.device)
-    inputs = _read_inputs(request, resources)
+    inputs = read_inputs(request, resources)
     cache = open_cache(request.cache)
+    inputs = replace(inputs, memories=open_memories(inputs, request, cache, device))
+    try:
+        done = _all_measured(inputs, request, resources, cache, device, progress)
+        for memory in inputs.memories:
+            memory.forget()
+    finally:
+        for memory in inputs.memories:
+            memory.close()
+    compared = _compare(done)
+    where, available = ("", 0) if inputs.rows is None else (inputs.rows.where, len(inputs.rows.texts))
+    columns = () if inputs.rows is None else inputs.rows.columns
+    warnings = tuple(_warnings(done, compared))
+    return AttackReport(tuple(done), compared, warnings, where, available, str(device), columns)
+
+
+def _all_measured(
+    inputs: Inputs,
+    request: AttackRequest,
+    resources: Resources,
+    cache: Path,
+    device: torch.device,
+    progress: Progress,
+) -> list[AttackedModel]:
     done = []
     for place, found in enumerate(inputs.classifiers):
         title = f"{place + 1} of {len(inputs.classifiers)}, " if len(inputs.classifiers) > 1 else ""
@@ -132,52 +115,11 @@ def run_attack(request: AttackRequest, progress: Progress = silent) -> AttackRep
             if len(inputs.classifiers) == 1:
                 raise
             done.append(AttackedModel(found.name, found.labels, inputs.lengths[place], failure=str(error)))
-    compared = _compare(done)
-    where, available = ("", 0) if inputs.rows is None else (inputs.rows.where, len(inputs.rows.texts))
-    return AttackReport(tuple(done), compared, tuple(_warnings(done, compared)), where, available, str(device))
-
-
-def _read_inputs(request: AttackRequest, resources: Resources) -> _Inputs:
-    problems = Problems()
-    found: list[FoundClassifier] = []
-    rows: LabelledRows | None = None
-    with problems:
-        check_attacks((*request.attacks, *request.single_swaps), resources)
-    for name in request.models:
-        with problems:
-            found.append(find_classifier(name, trust_remote_code=request.trust_remote_code))
-    if request.task is not None and found:
-        with problems:
-            # An experiment names its own columns: those that a user names beside it belong to the held-out sets.
-            columns = COLUMNS_BY_NAME if request.held_out and is_experiment(request.task) else request.columns
-            rows = read_rows(request.task, request.split, columns, request.data_root, found[0])
-    labels, held_out, lengths = [], [], []
-    task = request.held_out_task or (rows.task if rows is not None and rows.task in ADVGLUE else "")
-    for one in found:
-        with problems:
-            lengths.append(_length(one, request.max_length, rows))
-        if rows is not None:
-            with problems:
-                labels.append(rows.labels_of(one))
-        with problems:
-            held_out.append(
-                tuple(read_held_out(path, one.labels, task, request.columns.names) for path in request.held_out)
-            )
-    problems.raise_found()
-    return _Inputs(tuple(found), rows, tuple(labels), tuple(held_out), tuple(lengths))
-
-
-def _length(found: FoundClassifier, asked: int | None, rows: LabelledRows | None) -> int:
-    longest = longest_input(found.config, found.tokenizer)
-    if asked is not None and not 8 <= asked <= longest:
-        expected = f"8 to {longest} tokens, what {found.name} reads"
-        raise BadInput(Problem("command line", "--max-length", expected, str(asked)))
-    task = longest if rows is None or rows.max_length is None else rows.max_length
-    return asked or min(task, longest)
+    return done
 
 
 def _measured(
-    inputs: _Inputs,
+    inputs: Inputs,
     place: int,
     request: AttackRequest,
     resources: Resources,
@@ -188,16 +130,21 @@ def _measured(
     found, rows = inputs.classifiers[place], inputs.rows
     classifier = found.load()
     length = inputs.lengths[place]
+    memory = inputs.memories[place] if inputs.memories else None
     with as_victim(classifier, found.tokenizer, length, device) as victim:
         try:
-            scores = tuple(score(held, predict_classes(victim, held.texts)) for held in inputs.held_out[place])
+            scores = tuple(_scored(victim, held, progress) for held in inputs.held_out[place])
             if rows is None or not request.attacks:
                 return AttackedModel(found.name, found.labels, length, held_out=scores)
             suite = Suite(request.attacks, request.rows, request.limits, request.single_swaps, similarity=True)
             labels = inputs.labels[place]
             sample = sample_rows(len(rows.texts), request.rows, request.seed)
-            predicted = predict_classes(victim, [rows.texts[row] for row in sample])
+            attacked = [rows.texts[row] for row in sample]
+            predicted = predict_classes(victim, attacked)
             collapsed = collapse(predicted, labels[sample], found.labels).warning
+            order = class_order(predicted, labels[sample], len(found.labels))
+            if order.wrong and not found.named:
+                raise _in_another_order(found, rows, order)
             result = measure_robustness(
                 victim,
                 rows.texts,
@@ -207,14 +154,29 @@ def _measured(
                 resources=resources,
                 cache=cache,
                 progress=progress,
+                memory=memory,
             )
             broken = broken_examples(victim, found.labels, rows.texts, labels, result, request.examples)
-            return AttackedModel(found.name, found.labels, length, result, collapsed, broken, scores)
+            cut = victim.longer(attacked)
+            return AttackedModel(found.name, found.labels, length, result, collapsed, broken, scores, "", order, cut)
         except Exception as error:
             if isinstance(error, CandidateFailed) or victim.failure is error:
                 kind = "" if isinstance(error, CandidateFailed) else f"{type(error).__name__}: "
                 raise RosearchError(f"model {found.name}: {kind}{one_line(error, 300)}") from error
             raise
+
+
+def _scored(victim: Victim, held: HeldOut, progress: Progress) -> HeldOutScore:
+    def told(done: int, total: int) -> None:
+        progress(f"held-out set {held.name}", done, total)
+
+    return score(held, predict_classes(victim, held.texts, told), victim.longer(held.texts))
+
+
+def _in_another_order(found: FoundClassifier, rows: LabelledRows, order: ClassOrder) -> BadInput:
+    expected = f"classes in the order of the labels ({', '.join(rows.names)})"
+    got = f"classes without names, {order.doubt}"
+    return BadInput(Problem("model", found.name, expected, got, order.advice(rows.names)))
 
 
 def _compare(done: Sequence[AttackedModel]) -> tuple[Compared, ...]:
@@ -244,8 +206,14 @@ def _warnings(done: Sequence[AttackedModel], compared: Sequence[Compared]) -> It
     for model in done:
         if model.collapse:
             yield f"{model.name} {model.collapse}: what it survives says nothing of its robustness"
-        if model.result is not None and model.result.worst.clean.high < 1 / len(model.labels):
+        if model.order is not None and model.order.wrong:
             yield f"{model.name} is right on fewer rows than chance: are its labels in another order than the rows'?"
+        elif model.order is not None and not are_named(model.labels) and model.order.doubt:
+            yield f"{model.name}, whose classes have no names, is {model.order.doubt}"
+        for held in model.held_out:
+            accuracy = held.overall.accuracy
+            if not are_named(model.labels) and accuracy is not None and accuracy.high < 1 / len(model.labels):
+                yield f"{model.name}, whose classes have no names, is right on fewer rows of {held.name} than chance"
     models = len({one.comparison.first for one in compared})
     for one in compared[:models]:  # the worst case decides; single attacks are there to look at
         if one.comparison.warning:

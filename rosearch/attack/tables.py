@@ -77,7 +77,8 @@ def attacks_table(report: AttackReport, attacked: Sequence[AttackedModel], title
             worst = model.result is not None and one is model.result.worst
             rows.append(Row((name, *(read(one) for _, read in figures)), "strong" if worst else ""))
     columns = (*lefts("attack"), *(column for column, _ in figures))
-    return Table(title, columns, tuple(rows), tuple(_footnotes(attacked, titles)))
+    read = [f"read from the columns {', '.join(report.columns)}"] if report.columns else []
+    return Table(title, columns, tuple(rows), (*read, *_footnotes(attacked, titles)))
 
 
 def _lines(model: AttackedModel) -> tuple[Robustness, ...]:
@@ -108,6 +109,13 @@ def _footnotes(attacked: Sequence[AttackedModel], titles: Mapping[str, str]) -> 
                 f"single swaps of {swaps.attack}{where}: right on all of {swaps.texts} texts in "
                 f"{percent(swaps.worst)} of {swaps.n} rows, margin {interval(swaps.margin)}"
             )
+    notes += [
+        f"{titles[model.name]}: {_cut(model.cut, model.result.worst.n)}"
+        for model in attacked
+        if model.cut and model.result
+    ]
+    if known := sum(model.result.known for model in attacked if model.result):
+        notes.append(f"{known} rows were attacked before a command like this was stopped; seconds leave them out")
     seconds = sum(one.seconds for _, one in alone)
     notes.append(
         "misclassified rows count as broken; shares and queries are means over rows; intervals are of 95 %; "
@@ -179,7 +187,13 @@ def held_out_table(found: HeldOutScore, model: str) -> Table:
         worst = " (worst)" if group == found.worst_group and len(found.groups) > 1 else ""
         rows.append(Row((Cell(group, note=worst), one.n, *(read(one) for read in kept.values()))))
     columns = (*lefts("group"), Column("rows"), *(Column(name, PERCENT) for name in kept))
-    return Table(f"{found.name}{task}{of}: {found.overall.n} rows", columns, tuple(rows))
+    notes = [f"read from the columns {', '.join(found.columns)}"] if found.columns else []
+    notes += [_cut(found.cut, found.overall.n)] if found.cut else []
+    return Table(f"{found.name}{task}{of}: {found.overall.n} rows", columns, tuple(rows), tuple(notes))
+
+
+def _cut(rows: int, of: int) -> str:
+    return f"{rows} of {of} rows are longer than the model reads, or --max-length: they were cut"
 
 
 def resources_table(resources: Resources) -> Table:
@@ -206,6 +220,7 @@ def report_json(report: AttackReport) -> dict[str, Any]:
     """All that was measured; `outcomes` and `shares` of each attack have one entry for each of `rows`."""
     return {
         "data": report.where,
+        "columns": list(report.columns),
         "available": report.available,
         "device": report.device,
         "models": [_model_json(model) for model in report.models],
@@ -219,12 +234,14 @@ def report_json(report: AttackReport) -> dict[str, Any]:
 
 def _model_json(model: AttackedModel) -> dict[str, Any]:
     data: dict[str, Any] = {"model": model.name, "labels": list(model.labels), "max_length": model.max_length}
+    data["cut"] = model.cut
     if model.failure:
         data["failure"] = model.failure
     if (result := model.result) is not None:
         data |= {"rows": list(result.rows), "worst": asdict(result.worst)}
         data |= {"attacks": [asdict(one) for one in result.attacks]}
         data |= {"single_swaps": [asdict(one) for one in result.single_swaps]}
+        data["known"] = result.known
         data |= {"collapse": model.collapse, "fooled": [asdict(one) for one in model.broken]}
     return data | {"held_out": [asdict(one) for one in model.held_out]}
 

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from contextlib import suppress
+from io import TextIOWrapper
 from typing import Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
 from rosearch.cli.attack import ATTACK_EXAMPLES, attack, attack_resources
-from rosearch.cli.distil import DISTIL_EXAMPLES, distil
+from rosearch.cli.distil import DISTIL_EXAMPLES, distil, encoding, teacher
 from rosearch.cli.run import RECOMMEND_EXAMPLES, export, recommend, show, stats, status
 from rosearch.cli.search import check, resume, search
 from rosearch.errors import BadInput, MachineFault, MissingResource, RosearchError, machine_fault
 from rosearch.progress import ENDING, heard, stoppable
+
+_MOST_LINES = 100  # of the problems of one input
 
 
 class _Commands(TyperGroup):
@@ -38,7 +42,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, 1 a model or a training failed, 2 misused command, 3 bad input, "
     "4 something missing (hub, data, teacher, GPU), "
     "5 run cannot be used as asked, or the machine failed (disk, memory), "
-    "6 candidates all fail, 130 Ctrl-C, 128 + N signal N.",
+    "6 candidates all fail, 130 Ctrl-C, 141 output that nobody read on, 128 + N signal N.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -54,7 +58,9 @@ app.command(rich_help_panel=_RUN)(stats)
 app.command(rich_help_panel=_RUN, epilog=RECOMMEND_EXAMPLES)(recommend)
 app.command(rich_help_panel=_RUN)(export)
 app.command(rich_help_panel=_MODEL, epilog=DISTIL_EXAMPLES)(distil)
+app.command(rich_help_panel=_MODEL)(teacher)
 app.command(rich_help_panel=_MODEL, epilog=ATTACK_EXAMPLES)(attack)
+app.command(rich_help_panel=_MODEL)(encoding)
 app.command("attack resources", rich_help_panel=_MODEL)(attack_resources)
 
 
@@ -63,6 +69,7 @@ def main() -> None:
 
     A signal that ends it gives 128 and its number, whatever became of the exception that it raised.
     """
+    _prepare_streams()
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     # Threads that spin while they wait make a busy machine many times slower; must be set before torch loads.
@@ -101,12 +108,30 @@ def _end_at_once(number: int) -> NoReturn:
     os._exit(128 + number)
 
 
-def _fail(exit_code: int, *lines: str) -> NoReturn:
-    from rich.markup import escape
+def _prepare_streams() -> None:
+    """Opens the standard streams that are closed; prints what an encoding cannot say as escapes.
 
-    from rosearch.terminal.console import err
+    Without them the next file that is opened would get their number, and with it all that any library prints.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            with suppress(OSError):
+                os.fstat(number)
+                continue
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+            setattr(sys, name, open(number, "r" if name == "stdin" else "w", encoding="utf-8", closefd=False))  # noqa: SIM115
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as standard error does
+    if len(sys.argv) == 1 or "--help" in sys.argv:
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Typer prints the help, and would exit 1 where nobody reads on
+
+
+def _fail(exit_code: int, *lines: str) -> NoReturn:
+    from rosearch.terminal.console import print_message
 
     with suppress(OSError):  # where the terminal is gone
-        for line in lines:
-            err.print(f"[red]error[/] {escape(line)}", highlight=False, soft_wrap=True)
+        for line in lines[:_MOST_LINES]:
+            print_message("error", "red", line)
+        if len(lines) > _MOST_LINES:
+            print_message("error", "red", f"and {len(lines) - _MOST_LINES:,} more")
     raise SystemExit(exit_code) from None

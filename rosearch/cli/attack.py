@@ -63,8 +63,8 @@ def attack(
     named = _names(attacks)
     if not (named or suite) or bool(named) != (task is not None):
         raise typer.BadParameter("give --attack NAMES with --task, or --suite FILE, or both")
-    from rosearch.attack.inputs import Columns
-    from rosearch.attack.report import AttackRequest, run_attack
+    from rosearch.attack.report import run_attack
+    from rosearch.attack.request import AttackRequest, Columns
     from rosearch.attack.tables import report_json
     from rosearch.evaluation.attacks.result import Limits
     from rosearch.terminal.attack import print_report, watched

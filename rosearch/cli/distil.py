@@ -1,4 +1,4 @@
-"""`rosearch distil`: parse, call, print."""
+"""`rosearch distil`, `rosearch teacher` and `rosearch encoding`: parse, call, print."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from rosearch.cli.options import DataRoot, Device, Json, Override
+from rosearch.cli.options import DataRoot, Device, ExperimentFile, Json, Override
 
 DISTIL_EXAMPLES = """Examples:
 
@@ -79,4 +79,59 @@ def distil(
         print_json({"folder": str(distilled.folder), **distilled.record})
     else:
         root = ("--data-root", str(data_root)) if data_root else ()
-        print_distilled(distilled, ("--task", str(task), *root))
+        same = (*root, *(word for text in overrides for word in ("-o", text)), "--cache", str(cache or ".rosearch"))
+        print_distilled(distilled, ("--task", str(task), *root), (str(task), "--to", "DIR", *same))
+
+
+def teacher(
+    experiment: ExperimentFile,
+    to: Annotated[Path, typer.Option(help="The new Hugging Face folder.")],
+    override: Override = None,
+    data_root: DataRoot = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Where it was fine-tuned; default: runs/.cache if it is there, else .rosearch.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Save the teacher of an experiment.
+
+    It is fine-tuned where no search has done so. Attack the folder, or give it to `rosearch distil --teacher`.
+    """
+    from rosearch.config.file import load_experiment
+    from rosearch.distil.teacher import save_teacher
+    from rosearch.terminal.attack import watched
+    from rosearch.terminal.console import print_json, print_line
+
+    searched = Path("runs/.cache")
+    cache = cache or (searched if searched.is_dir() else None)
+    with watched() as progress:
+        saved = save_teacher(load_experiment(experiment, tuple(override or ()), data_root), to, cache, progress)
+    if as_json:
+        print_json({"folder": str(saved.folder), "kept": str(saved.kept), "fine_tuned": saved.fine_tuned})
+        return
+    print_line(f"Saved to {saved.folder}, {'fine-tuned' if saved.fine_tuned else 'a copy'}; it is kept in {saved.kept}")
+
+
+def encoding(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A student, or its tokenizer alone.")],
+    explain: Annotated[
+        list[str] | None, typer.Option(metavar="WORD", help="How this word is read, and why. Repeatable.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Print what a student's robust encoding merges.
+
+    Its size, its purity (does the teacher's answer stay when a word is read as its code?) and its largest clusters.
+    """
+    from rosearch.distil.inputs import read_encoding
+    from rosearch.terminal.console import print_json
+    from rosearch.terminal.encoding import print_encoding, print_word
+
+    found = read_encoding(folder, explain or ())
+    if as_json:
+        print_json(found)
+        return
+    if not explain:
+        print_encoding(found)
+    for word in found["explained"]:
+        print_word(word)

@@ -73,6 +73,8 @@ def stats(run: RunFolder, as_json: Json = False) -> None:
     results = _results(run)
     statistics, paths = write_statistics(results)
     comparisons, more = write_comparisons(results)
+    if not (paths and more):
+        _say_unwritten("tables and figures", results)
     paths += more
     if as_json:
         print_json(
@@ -98,6 +100,7 @@ def recommend(
     """
     from rosearch.report.figures import draw_latency
     from rosearch.report.recommendation import describe, recommend, recommendations_table, timed_candidates
+    from rosearch.report.run_files import where_allowed
     from rosearch.report.tables import records_table
     from rosearch.terminal.console import print_json
     from rosearch.terminal.run import print_recommendations
@@ -110,11 +113,14 @@ def recommend(
     timed = [record for record, _ in timed_candidates(results, device)]
     teacher = results.teacher.latency_ms if results.teacher is not None else None
     named = [one.record.id for one in found if one.record is not None]
-    path = draw_latency(records_table(timed), results.run.tables / "latency.png", budgets, named, teacher)
+    table, picture = records_table(timed), results.run.tables / "latency.png"
+    drawn = where_allowed(lambda: [draw_latency(table, picture, budgets, named, teacher)])
+    if not drawn:
+        _say_unwritten("the figure", results)
     if as_json:
-        print_json({"recommendations": [describe(one) for one in found], "figure": str(path)})
+        print_json({"recommendations": [describe(one) for one in found], "figure": str(picture) if drawn else None})
     else:
-        print_recommendations(recommendations_table(results, found), path, run, named)
+        print_recommendations(recommendations_table(results, found), picture if drawn else None, run, named)
 
 
 def export(
@@ -140,7 +146,7 @@ def export(
         raise typer.BadParameter("give either --best or --id ID")
     results = _results(run)
     chosen = results.retrained(results.best() if record is None else results.find(record))
-    folder = export_record(results, chosen, to or run / "export" / chosen.id, overwrite)
+    folder = export_record(results, chosen, to or results.run.export_folder(chosen), overwrite)
     if as_json:
         print_json({"id": chosen.id, "folder": str(folder)})
         return
@@ -159,6 +165,12 @@ def _results(run: Path) -> Results:
     finally:
         gc.freeze()  # what is loaded stays to the end of the program
         gc.enable()
+
+
+def _say_unwritten(what: str, results: Results) -> None:
+    from rosearch.terminal.console import print_message
+
+    print_message("warning", "yellow", f"{results.run.tables} is read-only; not written: {what}")
 
 
 def _budgets(text: str) -> list[float]:

@@ -135,6 +135,9 @@ class FitnessConfig(Section):
     full_compression: float = Field(20.0, gt=1)  # times cheaper than the teacher that counts as efficiency 1
     min_quality: float = Field(0.8, ge=0)  # gate: share of the teacher's quality on the same rows
     max_class_share: float = Field(0.9, gt=0, le=1)  # gate: no class may take a larger share of the predictions
+    min_purity: float = Field(0.8, ge=0, le=1)  # gate: of the encoding that a student reads
+    min_invariance: float = Field(0.8, ge=0, le=1)  # gate: share of exchanged names, religions, nationalities, each
+    min_contrast: float = Field(0.0, ge=0, le=1)  # gate: share of the teacher's contrasts that a student sees
 
     @property
     def wants_latency(self) -> str:

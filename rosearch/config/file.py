@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from rosearch.config.experiment import Experiment
+from rosearch.config.plain_data import parse_yaml, read_yaml
 from rosearch.config.section import problems_of
-from rosearch.errors import BadInput, Problem, one_line
+from rosearch.errors import BadInput, Problem, shown
 
 
 def load_experiment(path: str | Path, overrides: Iterable[str] = (), data_root: str | Path | None = None) -> Experiment:
@@ -76,61 +76,38 @@ def load_snapshot(path: Path) -> Experiment:
 
 
 def _in_new_keys(data: dict[str, Any]) -> dict[str, Any]:
-    robustness, finalists = data.get("evaluation", {}).get("robustness", {}), data.get("finalists", {})
+    robustness, finalists = _section(data, "evaluation", "robustness"), _section(data, "finalists")
     if "attack" in robustness:
-        robustness["search"] = {"attacks": [robustness.pop("attack")], "rows": robustness.pop("rows")}
-        robustness["report"] = {"rows": finalists.pop("rows")}
-    mate_kd = data.get("distillation", {}).get("mate_kd", {})
-    if (rows := mate_kd.pop("rows_at_once", None)) is not None:
+        robustness["search"] = {"attacks": [robustness.pop("attack")], "rows": robustness.pop("rows", None)}
+        robustness["report"] = {"rows": finalists.pop("rows", None)}
+    mate_kd = _section(data, "distillation", "mate_kd")
+    if isinstance(rows := mate_kd.pop("rows_at_once", None), int):
         mate_kd["tokens_at_once"] = 128 * rows  # 128: most tokens of a row in the texts it was set for
     return data
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file. Raises `BadInput` if the file is absent, no YAML or no mapping."""
-    try:
-        data = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)
-    except FileNotFoundError:
-        raise BadInput(Problem(str(path), "", "a YAML file", "no such file")) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(Problem(str(path), "", "a readable YAML file", str(error))) from None
-    except yaml.YAMLError as error:
-        raise BadInput(Problem(str(path), "", "valid YAML", one_line(error, None))) from None
-    if not isinstance(data, dict):
-        raise BadInput(Problem(str(path), "", "a mapping of keys", type(data).__name__))
+def _section(data: dict[str, Any], *names: str) -> dict[str, Any]:
+    """The section under some names; an empty one where none is there, as `Experiment` says what is wrong."""
+    for name in names:
+        found = data.get(name)
+        data = found if isinstance(found, dict) else {}
     return data
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """Refuses a key that stands twice. YAML silently takes the last one, and half of an edit would be lost."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                raise yaml.constructor.ConstructorError(None, None, "a key must be a word", key.start_mark)
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key.value!r} stands twice", key.start_mark
-                )
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
 
 
 def _override(data: dict[str, Any], text: str) -> Problem | None:
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        return Problem("command line", f"-o {text}", "key.path=value", repr(text))
+        return Problem("command line", f"-o {text}", "key.path=value", shown(text))
     *parents, last = key.strip().split(".")
     at = data
     for parent in parents:
         if at.get(parent) is None:
             at[parent] = {}
         if not isinstance(at[parent], dict):
-            return Problem("command line", f"-o {key}", "a section", f"{parent} holds {at[parent]!r}")
+            return Problem("command line", f"-o {key}", "a section", f"{parent} holds {shown(at[parent])}")
         at = at[parent]
     try:
-        at[last] = yaml.safe_load(value)
-    except yaml.YAMLError:
-        return Problem("command line", f"-o {key}", "a YAML value", repr(value))
+        at[last] = parse_yaml(value)
+    except ValueError:
+        return Problem("command line", f"-o {key}", "a YAML value", shown(value))
     return None

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
-from rosearch.errors import Problem
+from rosearch.errors import Problem, shown
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -37,7 +37,10 @@ def problems_of(error: ValidationError, where: str) -> list[Problem]:
     problems = []
     for item in error.errors(include_url=False):
         key = ".".join(str(part) for part in item["loc"])
-        expected, got = item["msg"].removeprefix("Value error, ").removeprefix("Input should be "), repr(item["input"])
+        expected, got = (
+            item["msg"].removeprefix("Value error, ").removeprefix("Input should be "),
+            shown(item["input"], 300),
+        )
         match item["type"]:
             case "extra_forbidden":
                 expected, got = "only known keys", f"unknown key {key.rsplit('.', 1)[-1]!r}"

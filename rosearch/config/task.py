@@ -56,6 +56,7 @@ class TaskConfig(Section):
     max_length: int = Field(128, ge=8)  # tokens; longer texts are cut
     validation_rows: int = Field(1000, ge=8)  # carved from train if there is no validation split
     phrases: bool = False  # training rows are phrases of one another (SST-2): carve whole sentences only
+    on_bad_rows: Literal["refuse", "drop"] = "refuse"  # rows without a text or a label; dropped ones are counted
     train_rows: int | None = Field(None, ge=16)  # a seeded sample of the training split; none: all of it
     hub: HubSource | None = None
     local: LocalSource = LocalSource()

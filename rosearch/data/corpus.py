@@ -17,6 +17,7 @@ import numpy as np
 from rosearch.config.corpus import CorpusConfig
 from rosearch.data.block_writer import BlockWriter
 from rosearch.data.corpus_sources import Source, find_sources
+from rosearch.data.mapped import CheckedRows
 from rosearch.data.tasks import Rows
 from rosearch.data.tokens import tokenizer_fingerprint
 from rosearch.errors import BadInput, Problem
@@ -27,6 +28,7 @@ from rosearch.randomness import derive_seed
 Part = Literal["train", "proxy", "held_out"]
 
 _FORMAT = "1"  # part of every key: raise it when what is written changes
+_BLOCKS = "blocks.bin"
 _ROUNDS = 6  # four suffice in theory (Luby and Rackoff 1988); two more for the very small
 # splitmix64's finaliser (Steele et al. 2014)
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
@@ -64,11 +66,10 @@ class Corpus:
         return parts(places if part == "held_out" else places + self.held_out)
 
     def read(self, numbers: Rows) -> np.ndarray[Any, Any]:
-        """(n,) numbers of blocks -> (n, block_length) ids, in memory."""
+        """(n,) numbers of blocks -> (n, block_length) ids, in memory. Raises `DamagedError` for a changed file."""
         # Mapped for this read alone: pages once read would stay in the resident size of the process for as long as
         # the file is mapped, until all of it is there.
-        blocks = np.memmap(self.file, self.kind, "r", shape=(self.blocks, self.block_length))
-        return np.asarray(blocks[numbers])
+        return CheckedRows(np.memmap(self.file, self.kind, "r", shape=(self.blocks, self.block_length)))[numbers]
 
 
 def prepare_corpus(
@@ -88,7 +89,9 @@ def prepare_corpus(
     key = _key(config, sources, tokenizer)
     folder = cache / "corpora" / key
     kind = np.dtype(_kind(vocabulary))
-    stored = made_once(folder, _open, lambda draft: _write(draft, config, sources, tokenizer, kind, progress))
+    stored = made_once(
+        folder, _open, lambda draft: _write(draft, config, sources, tokenizer, kind, progress), later=(_BLOCKS,)
+    )
     return _shared_out(config, key, folder, stored)
 
 
@@ -120,7 +123,7 @@ def _open(folder: Path) -> dict[str, Any] | None:
     try:
         facts: dict[str, Any] = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
         size = facts["blocks"] * facts["block_length"] * np.dtype(facts["kind"]).itemsize
-        return facts if (folder / "blocks.bin").stat().st_size == size else None
+        return facts if (folder / _BLOCKS).stat().st_size == size else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -131,7 +134,7 @@ def _write(
     if problems := [problem for source in sources for problem in source.problems()]:
         raise BadInput(problems)
     folder.mkdir()
-    with (folder / "blocks.bin").open("wb") as file:
+    with (folder / _BLOCKS).open("wb") as file:
         writer = BlockWriter(tokenizer, config.block_length, kind, file)
         for source in sources:
             _take(writer, source, progress)
@@ -158,7 +161,7 @@ def _shared_out(config: CorpusConfig, key: str, folder: Path, facts: dict[str, A
     names = ("kind", "blocks", "block_length", "documents", "tokens", "unknown")
     proxy = max(1, round(config.proxy_share * (blocks - held_out)))
     given = {name: facts[name] for name in names}
-    return Corpus(key, folder / "blocks.bin", **given, held_out=held_out, proxy=proxy, seed=config.seed)
+    return Corpus(key, folder / _BLOCKS, **given, held_out=held_out, proxy=proxy, seed=config.seed)
 
 
 def _require_blocks(config: CorpusConfig, needed: int, blocks: int, tokens: int) -> None:

@@ -6,20 +6,42 @@ import bz2
 import csv
 import gzip
 import io
-import json
 import lzma
+import re
 import warnings
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from rosearch.data.patterns import archive_of, read_member
+from rosearch.data.text_stream import parse_data
 from rosearch.errors import BadInput, Problem, one_line
 
 _Source = Path | io.BytesIO
 _OPENERS: dict[str, Callable[..., IO[Any]]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+
+
+# pandas' and pyarrow's parser errors, and bad UTF-8, are ValueErrors.
+_BROKEN = (
+    OSError,
+    EOFError,
+    ValueError,
+    csv.Error,
+    lzma.LZMAError,
+    zlib.error,
+    pd.errors.ParserWarning,
+    pa.ArrowException,
+)
+_WRAPPED = re.compile(r'"(?:[^"]|"")*"')
+_TORN = re.compile(
+    r'(?!"(?:[^"]|"")*"$)(?:"(?:[^"]|"")*|(?:[^"]|"")*")'
+)  # one end of a wrapped cell that holds a line break
+_UNQUOTE = "The cells look quoted: save it as .csv or .jsonl, or without quotes (in pandas: quoting=csv.QUOTE_NONE)"
 
 
 def read_file(path: Path, columns: Sequence[str] | None = None, content: bytes | None = None) -> pd.DataFrame:
@@ -40,11 +62,44 @@ def read_file(path: Path, columns: Sequence[str] | None = None, content: bytes |
     if content is None and not path.is_file():
         raise BadInput(Problem(str(path), "", "a file", _nothing(path, archive), "name it in task.local"))
     try:
-        return reader(path if content is None else io.BytesIO(content), compression, columns)
-    except (OSError, EOFError, ValueError, csv.Error, lzma.LZMAError, pd.errors.ParserWarning) as error:
-        # pandas' and pyarrow's parser errors, and bad UTF-8, are ValueErrors
-        reason = one_line(error, None)
-        raise BadInput(Problem(str(path), "", f"a readable {suffixes[-1]} file", reason)) from None
+        frame = reader(path if content is None else io.BytesIO(content), compression, columns)
+    except _BROKEN as error:
+        fix = _UNQUOTE if reader is _read_tsv and _reads_quoted(path, content, compression, columns) else ""
+        raise BadInput(Problem(str(path), "", f"a readable {suffixes[-1]} file", one_line(error, 300), fix)) from None
+    if reader is _read_tsv and (cell := _quoted(frame)):
+        got = f"cells as {cell[:60]!r}"
+        raise BadInput(Problem(str(path), "", "TSV, whose cells stand as they are", got, _UNQUOTE))
+    return frame
+
+
+def _reads_quoted(path: Path, content: bytes | None, compression: str, columns: Sequence[str] | None) -> bool:
+    """True for a TSV that can be read if quotes around cells are no part of them."""
+    source = path if content is None else io.BytesIO(content)
+    try:
+        return not _read_table(source, compression, columns, sep="\t", quoting=csv.QUOTE_MINIMAL).empty
+    except _BROKEN:
+        return False
+
+
+def _quoted(frame: pd.DataFrame) -> str:
+    """A cell that a spreadsheet or a CSV writer has quoted; "" where quotes may be part of the text.
+
+    Such a writer wraps every cell that has a quote, and doubles the quotes inside, or wraps every cell that has a
+    comma. A wrapped cell with a line break is torn in two, and the rest of its row is empty.
+    """
+    rows = [[cell if isinstance(cell, str) else "" for cell in row] for row in (frame.columns, *frame.to_numpy())]
+    cells = [cell for row in rows for cell in row]
+    with_quotes = [cell for cell in cells if '"' in cell]
+    if not with_quotes or not all(_WRAPPED.fullmatch(cell) or _TORN.fullmatch(cell) for cell in with_quotes):
+        return ""
+    torn = [row[place] for row in rows for place in range(len(row) - 1) if not any(row[place + 1 :])]
+    if torn := [cell for cell in torn if _TORN.fullmatch(cell)]:
+        return torn[0]
+    if not all(map(_WRAPPED.fullmatch, with_quotes)):
+        return ""
+    sure = any('""' in cell[1:-1] for cell in with_quotes) or any('"' in cell for cell in rows[0])
+    commas = len(with_quotes) > 1 and set(with_quotes) == {cell for cell in cells if "," in cell}
+    return with_quotes[0] if sure or commas else ""
 
 
 def _nothing(path: Path, archive: Path | None) -> str:
@@ -63,7 +118,6 @@ def _read_csv(source: _Source, compression: str, columns: Sequence[str] | None) 
 
 
 def _read_table(source: _Source, compression: str, columns: Sequence[str] | None, **dialect: Any) -> pd.DataFrame:
-    header = None if columns else 0
     names = list(columns) if columns else None
     with _open(source, compression) as handle, warnings.catch_warnings():
         # Rows longer than the header would lose cells, and pandas only warns of it.
@@ -71,7 +125,7 @@ def _read_table(source: _Source, compression: str, columns: Sequence[str] | None
         try:
             frame: pd.DataFrame = pd.read_csv(
                 handle,
-                header=header,
+                header=None,  # pandas would call the second of two columns of one name text.1
                 names=names,
                 index_col=False,
                 dtype=str,
@@ -80,6 +134,9 @@ def _read_table(source: _Source, compression: str, columns: Sequence[str] | None
             )
         except pd.errors.EmptyDataError:
             return pd.DataFrame(columns=names or [])
+    if names is None:
+        header, frame = list(frame.iloc[0]), frame.iloc[1:].reset_index(drop=True)
+        frame.columns = pd.Index(header, dtype=object)
     return frame
 
 
@@ -89,8 +146,8 @@ def _read_jsonl(source: _Source, compression: str, columns: Sequence[str] | None
         for number, line in enumerate(handle, start=1):
             if line.strip():
                 try:
-                    row = json.loads(line)
-                except json.JSONDecodeError as error:
+                    row = parse_data(line)
+                except ValueError as error:
                     raise ValueError(f"line {number}: {error}") from None
                 if not isinstance(row, dict):
                     raise ValueError(f"line {number}: no JSON object")
@@ -99,6 +156,9 @@ def _read_jsonl(source: _Source, compression: str, columns: Sequence[str] | None
 
 
 def _read_parquet(source: _Source, compression: str, columns: Sequence[str] | None) -> pd.DataFrame:
+    names = pq.ParquetFile(source).schema_arrow.names
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise ValueError(f"{names.count(twice[0])} columns {twice[0]!r}")
     return pd.read_parquet(source)
 
 

@@ -32,8 +32,10 @@ def load_task(config: TaskConfig, seed: int) -> Task:
     else:
         assert config.hub is not None  # config's own rule
         tables = read_hub(config.hub, config.label)
-        reading = Reading(tuple(config.text), config.label, tuple(config.labels))
-    return _task(config, _complete(config, _splits(tables, reading), tables["train"].where, seed))
+        reading = Reading(tuple(config.text), config.label, tuple(config.labels), drop=_drops(config))
+    splits = _splits(tables, reading)
+    dropped = {name: split.dropped for name, split in splits.items() if split.dropped}
+    return _task(config, _complete(config, splits, tables["train"].where, seed), dropped)
 
 
 def task_seed(experiment: Experiment) -> int:
@@ -41,8 +43,12 @@ def task_seed(experiment: Experiment) -> int:
     return derive_seed(experiment.seed, "task")
 
 
-def _task(config: TaskConfig, splits: dict[str, Split]) -> Task:
-    return Task(config.name, config.problem, config.metric, tuple(config.labels), **splits)
+def _drops(config: TaskConfig) -> bool:
+    return config.on_bad_rows == "drop"
+
+
+def _task(config: TaskConfig, splits: dict[str, Split], dropped: dict[str, int] | None = None) -> Task:
+    return Task(config.name, config.problem, config.metric, tuple(config.labels), **splits, dropped=dropped or {})
 
 
 def _read_folder(folder: Path, config: TaskConfig) -> tuple[dict[str, Table], Reading]:
@@ -61,7 +67,9 @@ def _read_folder(folder: Path, config: TaskConfig) -> tuple[dict[str, Table], Re
     problems.raise_found()
     text = tuple(local.text or config.text)
     spellings = tuple(local.label_values or ())
-    return tables, Reading(text, local.label or config.label, tuple(config.labels), spellings, "task.local")
+    return tables, Reading(
+        text, local.label or config.label, tuple(config.labels), spellings, "task.local", _drops(config)
+    )
 
 
 def _splits(tables: dict[str, Table], reading: Reading) -> dict[str, Split]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from rosearch.data.columns import column_problems
+from rosearch.data.labels import ReadLabels, absent, match_name, read_labels, spelled
 from rosearch.data.tasks import Labels, Split
 from rosearch.errors import Problem
 
@@ -33,64 +34,84 @@ class Reading:
     label: str
     labels: tuple[str, ...]  # names of the classes; empty for regression
     spellings: tuple[str, ...] = ()  # the source's spelling of each of `labels`; empty: by name or by integer
-    section: str = "task"  # the section of the experiment that names the columns
+    section: str = "task"  # the section of the experiment that names the columns; "": no experiment names them
+    drop: bool = False  # rows without a text or a label are left out and counted; else they are a problem
 
     def split(self, table: Table) -> tuple[Split | None, list[Problem]]:
-        """The split, or None and its problems: missing columns, no rows, no text, unknown labels."""
-        missing = [column for column in (*self.text, self.label) if column not in table.frame.columns]
-        if missing:
-            has = ", ".join(map(repr, table.frame.columns))
-            fix = f"name the columns in {self.section}.text and {self.section}.label"
-            return None, [Problem(table.where, "", f"a column {column!r}", f"only {has}", fix) for column in missing]
-        if table.frame.empty:
-            return None, [Problem(table.where, "", "at least one row", "none")]
-        problems: list[Problem] = []
-        columns = [_texts(table, column, problems) for column in self.text]
-        raw = list(table.frame[self.label])
+        """The split, or None and its problems: missing or doubled columns, no rows, no text, unknown labels."""
+        fix = f"name the columns in {self.section}.text and {self.section}.label" if self.section else ""
+        if problems := column_problems(table.where, table.frame, (*self.text, self.label), fix):
+            return None, problems
+        frame = table.frame.reset_index(drop=True)
+        frame = frame[~self._incomplete(frame)] if self.drop else frame
+        dropped = len(table.frame) - len(frame)
+        if frame.empty:
+            got = f"none: {dropped} without a text or a label" if dropped else "none"
+            return None, [Problem(table.where, "", "at least one row", got)]
+        table = Table(table.where, frame, table.class_names)
+        problems = []
+        columns = [_texts(table, column, problems, self._advice) for column in self.text]
+        raw = list(frame[self.label])
         labels = self._classes(table, raw, problems) if self.labels else _scores(table, self.label, raw, problems)
         if problems or labels is None:
             return None, problems
-        return Split(tuple(zip(*columns, strict=True)), labels), []
+        return Split(tuple(zip(*columns, strict=True)), labels, dropped), []
+
+    @property
+    def _advice(self) -> str:
+        return "task.on_bad_rows: drop leaves such rows out" if self.section else ""
+
+    def _incomplete(self, frame: pd.DataFrame) -> Any:
+        """True for each row (rows,) without one of its texts, or without a label."""
+        blank = [[not spelled(value) for value in frame[column]] for column in (*self.text, self.label)]
+        return np.array(blank, dtype=bool).any(axis=0)
 
     def _classes(self, table: Table, raw: Sequence[Any], problems: list[Problem]) -> Labels | None:
-        values = [_spelled(value) for value in raw]
-        seen = dict.fromkeys(values)
-        index_of, expected = self._index(table, seen, problems)
-        unknown = [value for value in seen if value not in index_of]
-        if unknown and expected:
-            count = sum(value not in index_of for value in values)
-            got = f"{_some([repr(value) for value in unknown])} in {count} of {len(values)} rows"
-            fix = f"give {self.section}.label_values" if self.section == "task.local" else "name a labelled split"
-            problems.append(Problem(table.where, f"column {self.label!r}", expected, got, fix))
-        if unknown:
+        names, order = self._names(table, problems)
+        if not names:
             return None
-        return np.fromiter((index_of[value] for value in values), np.int64, len(values))
+        read = read_labels(raw, names, by_name_alone=bool(self.spellings or table.class_names))
+        if None not in read.classes:
+            return np.array([order[place] for place in read.classes if place is not None], np.int64)
+        unknown = [spelled(value) for value, place in zip(raw, read.classes, strict=True) if place is None]
+        shown = _some([repr(value) for value in dict.fromkeys(unknown)])
+        got = read.mixed or f"{shown} in {len(unknown)} of {len(raw)} rows"
+        fix = self._fix(read, all(not value for value in unknown))
+        problems.append(Problem(table.where, f"column {self.label!r}", self._expected(table), got, fix))
+        return None
 
-    def _index(self, table: Table, seen: Iterable[str], problems: list[Problem]) -> tuple[dict[str, int], str]:
-        """The class of each spelling, and the expected labels in words ("" where they are reported already)."""
-        integers = {str(index): index for index in range(len(self.labels))}
-        names = {name: index for index, name in enumerate(self.labels)}
+    def _names(self, table: Table, problems: list[Problem]) -> tuple[Sequence[str], Sequence[int]]:
+        """The labels as the source writes them, and the class of each; none where they are reported already."""
+        if self.spellings or not table.class_names:
+            names = self.spellings or self.labels
+            return names, range(len(names))
+        # The source's integers as ours, matched by name: one set of names in two orders is a known trap.
+        matched = [match_name(name, self.labels) for name in table.class_names]
+        if sorted(-1 if place is None else place for place in matched) == list(range(len(self.labels))):
+            return [str(place) for place in range(len(matched))], [place for place in matched if place is not None]
+        got = _some(list(table.class_names))
+        problems.append(
+            Problem(table.where, "task.labels", f"the names of the dataset: {got}", _some(list(self.labels)))
+        )
+        return (), ()
+
+    def _expected(self, table: Table) -> str:
         if self.spellings:
-            return {name: index for index, name in enumerate(self.spellings)}, f"one of {_some(list(self.spellings))}"
+            return f"one of {_some(list(self.spellings))}"
         if table.class_names:
-            return self._by_class_names(table, problems)
-        seen = list(seen)
-        by_name = {value: names[match] for value in seen if (match := _match(value, self.labels)) is not None}
-        # All labels of a column are names or all are integers: names may themselves be digits.
-        index_of = by_name if by_name and len(by_name) >= sum(value in integers for value in seen) else integers
-        return index_of, f"{_some(list(self.labels))}, or their integers 0 to {len(self.labels) - 1}"
+            return f"0 to {len(table.class_names) - 1}"
+        return f"{_some(list(self.labels))}, or their integers 0 to {len(self.labels) - 1}"
 
-    def _by_class_names(self, table: Table, problems: list[Problem]) -> tuple[dict[str, int], str]:
-        """The source's integers as ours, matched by name: one set of names in two orders is a known trap."""
-        matched = [_match(name, self.labels) for name in table.class_names]
-        if sorted(name or "" for name in matched) != sorted(self.labels):
-            got = _some(list(table.class_names))
-            problems.append(
-                Problem(table.where, "task.labels", f"the names of the dataset: {got}", _some(list(self.labels)))
-            )
-            return {}, ""
-        index_of = {str(index): self.labels.index(name) for index, name in enumerate(matched) if name is not None}
-        return index_of, f"0 to {len(index_of) - 1}"
+    def _fix(self, read: ReadLabels, without: bool) -> str:
+        if read.mixed:
+            return "write all labels as names, or all as integers"
+        if without and self.section:
+            return f"name a labelled split; {self._advice}"
+        if read.from_one:
+            spellings = [str(number) for number in range(1, len(self.labels) + 1)]
+            ways = {"task.local": f"give task.local.label_values={spellings}", "task": f"give task.labels={spellings}"}
+            return f"the integers start at 1, those of the classes at 0: {ways.get(self.section, 'subtract 1')}"
+        return {"task.local": "give task.local.label_values", "task": "name a labelled split"}.get(self.section, "")
 
 
 def class_problems(split: Split, labels: Sequence[str], where: str) -> list[Problem]:
@@ -100,16 +121,17 @@ def class_problems(split: Split, labels: Sequence[str], where: str) -> list[Prob
     return [Problem(where, "", "rows of every label", f"none of {_some(absent)}")] if absent else []
 
 
-def _texts(table: Table, column: str, problems: list[Problem]) -> list[str]:
-    values = list(table.frame[column])
-    strange = [row for row, value in enumerate(values, start=1) if not isinstance(value, str) and not _absent(value)]
+def _texts(table: Table, column: str, problems: list[Problem], fix: str) -> list[str]:
+    values, numbers = list(table.frame[column]), [int(row) + 1 for row in table.frame.index]  # in the source
+    rows = list(zip(numbers, values, strict=True))
+    strange = [row for row, value in rows if not isinstance(value, str) and not absent(value)]
     if strange:
-        kind = type(values[strange[0] - 1]).__name__
+        kind = type(dict(rows)[strange[0]]).__name__
         problems.append(_rows_problem(table, column, "text", f"{kind} in", strange))
     texts = [value.strip() if isinstance(value, str) else "" for value in values]
-    blank = sorted({row for row, text in enumerate(texts, start=1) if not text} - set(strange))
+    blank = sorted({row for row, text in zip(numbers, texts, strict=True) if not text} - set(strange))
     if blank:
-        problems.append(_rows_problem(table, column, "text in every row", "none in", blank))
+        problems.append(_rows_problem(table, column, "text in every row", "none in", blank, fix))
     return texts
 
 
@@ -120,38 +142,16 @@ def _scores(table: Table, column: str, raw: Sequence[Any], problems: list[Proble
             scores[index] = float(value)
         except (TypeError, ValueError):
             continue
-    bad = [int(row) + 1 for row in np.flatnonzero(~np.isfinite(scores))]
-    if bad:
-        problems.append(_rows_problem(table, column, "finite numbers", f"{raw[bad[0] - 1]!r} in", bad))
+    if len(places := np.flatnonzero(~np.isfinite(scores))):
+        bad = [int(row) + 1 for row in table.frame.index[places]]
+        problems.append(_rows_problem(table, column, "finite numbers", f"{raw[places[0]]!r} in", bad))
     return scores
 
 
-def _rows_problem(table: Table, column: str, expected: str, got: str, rows: list[int]) -> Problem:
+def _rows_problem(table: Table, column: str, expected: str, got: str, rows: list[int], fix: str = "") -> Problem:
     noun = "row" if len(rows) == 1 else "rows"
-    return Problem(table.where, f"column {column!r}", expected, f"{got} {noun} {_some([str(row) for row in rows])}")
-
-
-def _spelled(value: Any) -> str:
-    """One spelling for 1, 1.0, True and " 1 "; "" for what is absent."""
-    if _absent(value):
-        return ""
-    if isinstance(value, bool | np.bool_):
-        return str(int(value))
-    if isinstance(value, float | np.floating) and float(value).is_integer():
-        return str(int(value))
-    return str(value).strip()
-
-
-def _absent(value: Any) -> bool:
-    return value is None or value is pd.NA or (isinstance(value, float | np.floating) and math.isnan(value))
-
-
-def _match(value: str, names: Sequence[str]) -> str | None:
-    """The name that is meant, in any case; the exact one where two names differ in case alone."""
-    if value in names:
-        return value
-    same = [name for name in names if name.casefold() == value.casefold()]
-    return same[0] if len(same) == 1 else None
+    where = f"{got} {noun} {_some([str(row) for row in rows])}"
+    return Problem(table.where, f"column {column!r}", expected, where, fix)
 
 
 def _some(items: Sequence[str]) -> str:

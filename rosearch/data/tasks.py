@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
@@ -24,6 +24,7 @@ class Split:
 
     texts: tuple[tuple[str, ...], ...]
     labels: Labels
+    dropped: int = 0  # rows of the source that had no text or no label and were left out
 
     def __post_init__(self) -> None:
         assert self.labels.shape == (len(self.texts),)
@@ -56,6 +57,9 @@ class Task:
     train: Split
     validation: Split
     test: Split
+    dropped: Mapping[str, int] = field(
+        default_factory=dict
+    )  # rows of the source's splits that were left out, if any were
 
     @property
     def num_labels(self) -> int:

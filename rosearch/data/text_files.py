@@ -12,7 +12,6 @@ import contextlib
 import csv
 import fnmatch
 import io
-import json
 import lzma
 import tarfile
 import zlib
@@ -23,7 +22,7 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rosearch.data.text_stream import DECOMPRESSORS, LONGEST_ROW, bounded_lines, checked_text
+from rosearch.data.text_stream import DECOMPRESSORS, LONGEST_ROW, bounded_lines, checked_text, parse_data
 from rosearch.errors import BadInput, Problem, one_line
 from rosearch.files import file_hash
 
@@ -127,21 +126,14 @@ def _json_lines(content: Any, where: str, column: str) -> _Rows:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise BadInput(Problem(where, f"line {number}", "a JSON object", str(error))) from None
+            row = parse_data(line)
+        except ValueError as error:
+            raise BadInput(Problem(where, f"line {number}", "a JSON object", one_line(error))) from None
         if not isinstance(row, dict):
             raise BadInput(Problem(where, f"line {number}", "a JSON object", type(row).__name__))
         if column not in row:
             raise _no_column(where, f"line {number}", column, list(row))
-        text = row[column]
-        if isinstance(text, str) and not text.isascii():
-            try:
-                text.encode()
-            except UnicodeEncodeError as error:
-                got = f"half a surrogate pair ({text[error.start]!a})"
-                raise BadInput(Problem(where, f"line {number}", "characters of Unicode", got)) from None
-        yield number, text
+        yield number, row[column]
 
 
 def _separated(content: Any, where: str, column: str, **dialect: Any) -> _Rows:
@@ -152,6 +144,9 @@ def _separated(content: Any, where: str, column: str, **dialect: Any) -> _Rows:
         return
     if column not in header:
         raise _no_column(where, "", column, header)
+    if header.count(column) > 1:
+        got = f"{header.count(column)} of this name"
+        raise BadInput(Problem(where, "", f"one column {column!r}", got, "rename or remove the others"))
     place = header.index(column)
     for row in rows:
         if row and len(row) != len(header):

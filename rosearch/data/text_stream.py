@@ -1,4 +1,4 @@
-"""Text as a stream of bytes: decompressed and checked for UTF-8 while it is read, never held as a whole."""
+"""Text as a stream of bytes: decompressed and checked for UTF-8 while it is read, never held as a whole; JSON in it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import bz2
 import codecs
 import gzip
 import io
+import json
 import lzma
 from collections.abc import Callable, Iterator
 from typing import IO, Any
@@ -84,3 +85,30 @@ def bounded_lines(text: IO[str], where: str) -> Iterator[str]:
             got = f"{LONGEST_ROW:,} without an end"
             raise BadInput(Problem(where, f"line {number}", "a row of fewer characters", got))
         yield line
+
+
+def parse_data(text: str) -> Any:
+    """The value of a JSON text of any size. Raises `ValueError` for no JSON, and for what Python's parser lets through.
+
+    That is: nested too deeply, a name twice in one object (the parser keeps the last), half a surrogate pair (it is
+    no character, and fails wherever it is written).
+    """
+    try:
+        value = json.loads(text, object_pairs_hook=_object)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if "\\u" in text:
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(f"half a surrogate pair ({error.object[error.start]!a}) is no character") from None
+    return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice!r} twice in one object")
+    return found

@@ -6,7 +6,7 @@ It starts from weights that transformers can load, our own or others', or is an 
 from __future__ import annotations
 
 import inspect
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,10 @@ from typing import Any
 import torch
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
-from rosearch.config.file import read_yaml
+from rosearch.config.plain_data import read_json, read_yaml
 from rosearch.data.tasks import Task
 from rosearch.data.tokens import tokenizer_fingerprint
+from rosearch.encodings.book import describe, explain
 from rosearch.errors import BadInput, Problem, Problems, one_line
 from rosearch.models.heads import has_head, label_names, label_order, reorder_head
 from rosearch.models.lengths import longest_input
@@ -154,6 +155,22 @@ def find_student(name: str, encoding: str | None = None) -> FoundStudent:
     return replace(found, genotype=found.genotype.with_(source=source))
 
 
+def read_encoding(folder: Path, words: Sequence[str] = ()) -> dict[str, Any]:
+    """The encoding that a student's folder, or its tokenizer's, holds: `book.describe`, and `explained` words.
+
+    Raises `BadInput` for a folder without one.
+    """
+    try:
+        found = getattr(load_tokenizer(folder), "encoding", None)
+    except UNREADABLE as error:
+        raise BadInput(Problem(str(folder), "", "a folder with a tokenizer", one_line(error))) from None
+    if found is None:
+        expected = "a tokenizer with a robust encoding (typos, synonyms, typos+synonyms)"
+        raise BadInput(Problem(str(folder), "encoding", expected, "a plain one: it reads words as they are"))
+    explained = [explain(found.data, word) for word in words]
+    return {"folder": str(folder), **describe(found.data), "explained": explained}
+
+
 def _find(name: str) -> FoundStudent:
     if name in KNOWN:
         return FoundStudent(name, KNOWN[name].genotype)
@@ -177,10 +194,10 @@ def _read_layers(name: str) -> tuple[int, ...]:
 
 def _read_genotype(path: Path) -> Genotype:
     """A genotype as `Genotype.to_dict` writes it, alone or below the key `genotype`."""
+    data = (read_json if path.suffix.lower() == ".json" else read_yaml)(path)
     try:
-        data = json.loads(path.read_text(encoding="utf-8")) if path.suffix.lower() == ".json" else read_yaml(path)
         genotype = Genotype.from_dict(data.get("genotype") or data)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         expected = "a genotype: width, rank, pooling, and nodes with op, inputs, merge and settings"
         got = f"no {error}" if isinstance(error, KeyError) else one_line(error)
         raise BadInput(Problem(str(path), "", expected, got)) from None

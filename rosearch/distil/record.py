@@ -16,8 +16,9 @@ from rosearch.config.experiment import Experiment
 from rosearch.distil.inputs import FoundStudent
 from rosearch.evaluation.efficiency import BERT_BASE_ENCODER_PARAMETERS, BERT_BASE_PARAMETERS
 from rosearch.export.card import CardFacts
+from rosearch.export.markdown import as_code
 from rosearch.materials.task import TaskMaterials
-from rosearch.measurements import Efficiency, Measurements, Quality, TeacherCost, Training
+from rosearch.measurements import Efficiency, Meaning, Measurements, Quality, TeacherCost, Training
 from rosearch.models.places import model_fingerprint
 from rosearch.space.genotype import Genotype
 from rosearch.training.trainer import own_settings
@@ -35,6 +36,7 @@ class Measured:
     teacher_quality: Mapping[str, Quality]
     teacher_cost: TeacherCost
     architecture: str  # the class of the student
+    meaning: Mapping[str, Meaning | None]  # of `teacher` and `student`, on the validation rows
 
 
 def record_of(
@@ -58,6 +60,7 @@ def record_of(
         "teacher": {
             "model": public_name(experiment.teacher.model),
             "fingerprint": model_fingerprint(materials.teacher),
+            "folder": materials.teacher_folder,
             "cost": asdict(measured.teacher_cost),
         },
         "student": _student(found, measured.architecture),
@@ -66,6 +69,7 @@ def record_of(
             split: {"teacher": asdict(measured.teacher_quality[split]), "student": asdict(measured.quality[split])}
             for split in measured.quality
         },
+        "meaning": {who: None if meaning is None else asdict(meaning) for who, meaning in measured.meaning.items()},
         "efficiency": asdict(efficiency),
         "compression": {
             "teacher": efficiency.compression,
@@ -108,12 +112,17 @@ def _origin(found: FoundStudent) -> str:
 
 
 def card_facts(
-    experiment: Experiment, found: FoundStudent, measured: Measured, to: Path, genotype: Genotype | None
+    experiment: Experiment,
+    found: FoundStudent,
+    measured: Measured,
+    to: Path,
+    genotype: Genotype | None,
+    notes: tuple[str, ...],
 ) -> CardFacts:
     """The facts of the model card, with the figures of the last split: the test split if it was measured."""
     split, quality = list(measured.quality.items())[-1]
     task, method = experiment.require_task(), experiment.distillation.method
-    begun = _origin(found) if found.folder is None else f"the weights of `{public_name(found.name)}`"
+    begun = _origin(found) if found.folder is None else f"the weights of {as_code(public_name(found.name))}"
     return CardFacts(
         name=to.name,
         task=task.name,
@@ -122,14 +131,15 @@ def card_facts(
         texts=2 if len(task.text) == 2 else 1,
         max_length=task.max_length,
         genotype=genotype,
-        measurements=Measurements(quality, measured.efficiency, measured.training),
+        measurements=Measurements(quality, measured.efficiency, measured.training, meaning=measured.meaning["student"]),
         teacher=public_name(experiment.teacher.model),
         run="",
         date=datetime.date.today().isoformat(),
         split=split,
         origin=f"distilled from it (rosearch, method `{method}`), beginning with {begun}",
-        architecture=f"`{measured.architecture}` of transformers.",
+        architecture=f"{as_code(measured.architecture)} of transformers.",
         teacher_quality=measured.teacher_quality[split],
+        notes=notes,
     )
 
 

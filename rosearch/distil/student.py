@@ -25,7 +25,7 @@ from rosearch.data.tasks import Task
 from rosearch.data.tokens import tokenise
 from rosearch.distil.inputs import FoundStudent, find_student
 from rosearch.distil.record import Measured, card_facts, record_of
-from rosearch.errors import CandidateFailed, RunError, gather
+from rosearch.errors import CandidateFailed, DamagedError, RunError, gather
 from rosearch.evaluation.efficiency import measure_efficiency, teacher_cost
 from rosearch.evaluation.quality import predict
 from rosearch.export.targets.huggingface import RECORD, check_destination, export_model, export_student
@@ -115,7 +115,11 @@ def distil_student(
         lambda: resolve_device(experiment.execution.device),
     )
     task = _checked_task(experiment, found)
-    return _Distillation(experiment, found, task, to, options, watcher or Watcher()).run()
+    distillation = _Distillation(experiment, found, task, to, options, watcher or Watcher())
+    try:
+        return distillation.run()
+    except DamagedError:  # a file of the cache, which the second try makes anew
+        return distillation.run()
 
 
 def unfinished(to: Path) -> Path:
@@ -157,8 +161,10 @@ class _Distillation:
                 ready = self.found.folder and self.found.load(self.task, derive_seed(self.seed, "weights"))
                 tokenizer = self.found.tokenizer
                 materials = gather_materials(self.experiment, cache, progress, task=self.task, tokenizer=tokenizer)
+                for note in materials.notes:
+                    self.watcher.note(f"warning: {note}")
                 if self.found.encoding:
-                    materials = materials.read_as(self.found.encoding)
+                    materials = materials.read_as(self.found.encoding, progress)
                 student = ready or self._fresh(materials)
             with watch.stage("distil"):
                 training = self._train(student.to(materials.device), materials, place)
@@ -224,10 +230,14 @@ class _Distillation:
             quality[name] = quality_of(
                 predict(student, ours, materials.device, _BATCH, _named(progress, f"student, {name}")), materials, name
             )
+        meaning = {
+            "teacher": materials.meaning(teacher, tokenizer, "validation"),
+            "student": materials.meaning(student, materials.tokenizer, "validation"),
+        }
         cost = teacher_cost(teacher, tokens)
         settings = config.model_copy(update={"tokens": tokens, "repeats": 0})
         efficiency = measure_efficiency(student, _genotype(student), cost, settings, materials.device)
-        return Measured(training, efficiency, quality, teachers, cost, type(student).__name__)
+        return Measured(training, efficiency, quality, teachers, cost, type(student).__name__, meaning)
 
     def _export(
         self,
@@ -238,7 +248,7 @@ class _Distillation:
         place: Path,
     ) -> None:
         genotype = _genotype(student)
-        facts = card_facts(self.experiment, self.found, measured, self.to, genotype)
+        facts = card_facts(self.experiment, self.found, measured, self.to, genotype, materials.notes)
         more = {RECORD: json.dumps(record, indent=2, allow_nan=False) + "\n"}
         overwrite = self.options.overwrite
         if genotype is None:

@@ -1,74 +1,104 @@
 """Codes for words that attacks swap for one another: a word is read as its code, and the swap goes unseen.
 
-Two steps. Stop words, which attacks leave alone, keep their own meaning throughout.
+A cluster is a star. Its centre is a word of the task, and each of its other words is tied to the centre itself: a
+neighbour by counter-fitted vectors (the lists of Jia et al. 2019, arXiv 1909.00986), or a far rarer synonym in WordNet,
+because attacks swap in rare words. So two words of a cluster are at most two ties apart, and chains of synonyms make
+none. The synonym encoding method (Wang et al. 2021, arXiv 1909.06723) hands codes on from neighbour to neighbour:
+clusters of 354 words came of it, in which "buddhist" was read as "funny".
 
-1. Clusters of neighbours, by the synonym encoding method (Wang et al. 2021, arXiv 1909.06723). Words are visited from
-   the most frequent. A word without a code takes the code of its nearest neighbour with one, else itself, and hands it
-   on to its neighbours without one.
-2. A word far rarer than one of its synonyms in WordNet is read as that synonym (ours): attacks swap in rare words.
-
-Merging clusters that WordNet relates, and of which the teacher thinks alike, was left out: in one-off trials it cost
-about as much clean accuracy as it won under PWWS.
+Stop words, which attacks leave alone, and words that stay apart (`encodings.apart`) are read as themselves.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from rosearch.resources.word_lists import stop_words
 
-_RARER = 5.0  # times rarer than a synonym: the word is then read as the synonym
+LARGEST = 24  # words of a cluster, its centre included
+_RARER = 5.0  # times rarer than a synonym of WordNet: the word may then be read as the synonym
+_ROUNDS = 3  # what is refused as a reading of one centre may become one itself, or be read as another
+
+Stays = Callable[[Sequence[tuple[str, str]]], Sequence[bool]]
+Ties = Mapping[str, Sequence[str]]
 
 
 def synonym_codes(
     counts: Mapping[str, int],
     neighbours: Mapping[str, Sequence[str]],
     related: Callable[[str], Sequence[str]],
-    rarer: float = _RARER,
+    apart: AbstractSet[str] = frozenset(),
+    stays: Stays | None = None,
 ) -> dict[str, str]:
-    """The code of each word whose code is not the word itself.
+    """The code of each word whose code is not the word itself. A code's own code is the code.
 
-    `counts` are the occurrences of the task's words, `neighbours` the lists of nearest words, nearest first. `related`
-    gives WordNet's synonyms of a word.
+    `counts` are the occurrences of the task's words, `neighbours` the lists of nearest words, nearest first, and
+    `related` gives WordNet's synonyms of a word. Words of `apart` have no code and are none. `stays` says of readings
+    (word, code) whether meaning stays; those it refuses are left out. Without it all are taken.
     """
-    stop = frozenset(stop_words())
-    counts = {word: count for word, count in counts.items() if word not in stop}
-    codes = _clusters(counts, {word: _without(stop, others) for word, others in neighbours.items() if word not in stop})
-    synonyms = {word: _without(stop, related(word)) for word in sorted({*codes, *counts})}
-    codes = _read_as_frequent(codes, counts, synonyms, rarer)
-    return {word: code for word, code in sorted(codes.items()) if code != word}
+    alone = apart | frozenset(stop_words())
+    free = {word: count for word, count in counts.items() if word not in alone}
+    lists = {
+        word: [other for other in others if other not in alone]
+        for word, others in neighbours.items()
+        if word not in alone
+    }
+    synonyms = {word: [other for other in related(word) if other not in alone] for word in sorted({*free, *lists})}
+    ties = _ties(free, lists, synonyms)
+    judged: dict[tuple[str, str], bool] = {}
+    codes = _stars(free, ties, judged)
+    if stays is None:
+        return dict(sorted(codes.items()))
+    for _ in range(_ROUNDS):
+        new = [reading for reading in codes.items() if reading not in judged]
+        judged |= dict(zip(new, stays(new), strict=True))
+        codes = _stars(free, ties, judged)
+    return {word: code for word, code in sorted(codes.items()) if judged.get((word, code))}
 
 
-def _without(stop: frozenset[str], words: Sequence[str]) -> list[str]:
-    return [word for word in words if word not in stop]
-
-
-def _clusters(counts: Mapping[str, int], neighbours: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    codes: dict[str, str] = {}
-    for word in sorted({*counts, *neighbours}, key=lambda word: (-counts.get(word, 0), word)):
-        if word in codes:
-            continue
-        others = neighbours.get(word, ())
-        codes[word] = next((codes[other] for other in others if other in codes), word)
+def _ties(counts: Mapping[str, int], neighbours: Ties, synonyms: Ties) -> dict[str, list[str]]:
+    """The centres that each word may have, the closest first: by number of ties, by rank as a neighbour, by count."""
+    links: dict[str, Counter[str]] = defaultdict(Counter)
+    ranks: dict[str, dict[str, int]] = defaultdict(dict)
+    for word, others in neighbours.items():
+        for rank, other in enumerate(others):
+            for one, two in ((word, other), (other, word)):
+                links[one][two] += 1
+                ranks[one][two] = min(rank, ranks[one].get(two, rank))
+    for word, others in synonyms.items():
         for other in others:
-            codes.setdefault(other, codes[word])
-    return codes
+            for one, two in ((word, other), (other, word)):
+                if two in links[one] or counts.get(two, 0) > (counts.get(one, 0) + 0.5) * _RARER:
+                    links[one][two] += 1
+
+    def closest(word: str) -> list[str]:
+        rank = ranks[word]
+        return sorted(
+            (other for other in links[word] if counts.get(other) and _order(counts, other) < _order(counts, word)),
+            key=lambda other: (-links[word][other], rank.get(other, len(links[word])), _order(counts, other)),
+        )
+
+    return {word: closest(word) for word in sorted({*counts, *links})}
 
 
-def _read_as_frequent(
-    codes: Mapping[str, str], counts: Mapping[str, int], synonyms: Mapping[str, Sequence[str]], rarer: float
+def _order(counts: Mapping[str, int], word: str) -> tuple[int, str]:
+    return (-counts.get(word, 0), word)
+
+
+def _stars(
+    counts: Mapping[str, int], ties: Mapping[str, Sequence[str]], judged: Mapping[tuple[str, str], bool]
 ) -> dict[str, str]:
-    """The codes, with rare words read as their most frequent synonym. Synonyms count in both directions."""
-    others: dict[str, set[str]] = defaultdict(set)
-    for word, related in synonyms.items():
-        for other in related:
-            others[word].add(other)
-            others[other].add(word)
-    read = dict(codes)
-    for word, alike in others.items():
-        known = [other for other in alike if counts.get(other, 0) > (counts.get(word, 0) + 0.5) * rarer]
-        if known:
-            most = min(known, key=lambda other: (-counts[other], other))
-            read[word] = codes.get(most, most)
-    return read
+    """Each word's centre, where it is not the word itself. Words are visited from the most frequent."""
+    sizes: dict[str, int] = {}
+    codes: dict[str, str] = {}
+    for word in sorted(ties, key=lambda word: _order(counts, word)):
+        code = next(
+            (other for other in ties[word] if sizes.get(other, LARGEST) < LARGEST and judged.get((word, other), True)),
+            word,
+        )
+        sizes[code] = sizes.get(code, 0) + 1
+        if code != word:
+            codes[word] = code
+    return codes

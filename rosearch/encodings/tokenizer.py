@@ -6,20 +6,24 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from rosearch.encodings.apart import listed_apart, words_apart
+from rosearch.encodings.purity import Judge, Judged, Purity
 from rosearch.encodings.synonyms import synonym_codes
 from rosearch.encodings.vocabulary import cut_vocabulary, pieces_in_use
 from rosearch.errors import BadInput, Problem
-from rosearch.files import made_once
+from rosearch.files import content, made_once
 from rosearch.resources.resources import Resources
+from rosearch.resources.wordnet import WordNet
 from rosearch.student.tokenization_rosearch import WORD, EncodedTokenizer, WordEncoding
 
-_FORMAT = "1"  # part of every key: raise it when what is built changes
-_RARER = 200.0  # times rarer than a word one edit away: the word is then read as a typo of it
+_FORMAT = "2"  # part of every key: raise it when what is built changes
+_RARER = 1e12  # times rarer than a word one edit away: no known word is so rare, so that each is left alone
+_SENSES = 2  # of a word and part of speech, in WordNet's order: rare senses tie "floor" to "story"
 _KNOWN_WEIGHT = 0.5  # occurrences of a word that the task does not have, but a vocabulary or a list
 _RESOURCES = ("neighbours", "wordnet")
 _WORDS = re.compile(WORD)
@@ -31,12 +35,15 @@ def student_tokenizer(
     texts: tuple[tuple[str, ...], ...],
     resources: Resources,
     cache: Path,
+    judge: Judge | None = None,
 ) -> Any:
     """The tokenizer of students whose source has this `encoding`: `wordpiece` is the teacher's own.
 
     The others (`typos`, `synonyms`, `typos+synonyms`) are built once from the words of `texts` (the training rows) and
     the tokenizer's vocabulary. They are kept in `cache/encodings/KEY.json`, and travel with the tokenizer. A WordPiece
-    vocabulary is cut to what encoded texts still use: `source_ids` are then the teacher's ids of the pieces left.
+    vocabulary is cut to what encoded texts still use, and the listed words that stay apart: `source_ids` are then the
+    teacher's ids of the pieces left. `judge` is the teacher, which tries what synonyms are read as; without one all
+    readings of the lists are taken.
 
     Raises `MissingResource` where word lists are not there, `BadInput` for a tokenizer that is not a fast one.
     """
@@ -50,10 +57,13 @@ def student_tokenizer(
     counts, vocabulary = _word_counts(texts), tokenizer.get_vocab()
 
     def make(draft: Path) -> None:
-        data = build_encoding(encoding, counts, vocabulary, resources)
-        kept = {"data": data, "pieces": pieces_in_use(tokenizer, WordEncoding(data).text, texts)}
+        judged = None if judge is None or "synonyms" not in encoding else Judged(Purity(texts, judge.answers))
+        data = build_encoding(encoding, counts, vocabulary, resources, judged)
+        apart = tuple((word,) for word in sorted(listed_apart()) if word in vocabulary)  # unseen, it falls to pieces
+        kept = {"data": data, "pieces": pieces_in_use(tokenizer, WordEncoding(data).text, (*texts, *apart))}
         draft.write_text(json.dumps(kept, ensure_ascii=False), encoding="utf-8")
 
+    lists += "" if judge is None else f" {judge.key}"
     kept = made_once(cache / "encodings" / f"{_key(encoding, counts, vocabulary, lists)}.json", _read, make)
     return _with_encoding(tokenizer, kept["data"], kept["pieces"])
 
@@ -68,26 +78,46 @@ def build_encoding(
     counts: Mapping[str, int],
     vocabulary: Iterable[str],
     resources: Resources,
+    judged: Judged | None = None,
 ) -> dict[str, Any]:
-    """The data of a `WordEncoding`. `counts` are the occurrences of the task's words, in lower case."""
+    """The data of a `WordEncoding`. `counts` are the occurrences of the task's words, in lower case.
+
+    `judged` tries every reading on the task's rows, and those that change the teacher's answers are left out. For
+    people, the data also holds `apart`, the words that are read as themselves, and `purity` (`Judged.summary`).
+    """
+    pieces = {word.lower() for word in vocabulary if _WORDS.fullmatch(word)}
+    words = pieces | set(counts) | listed_apart()
     codes: dict[str, str] = {}
-    weights: dict[str, float] = {}
-    listed: list[str] = []
     if "synonyms" in encoding:
         lists, wordnet = resources.neighbours(), resources.wordnet()
-        listed = lists.words()
-        neighbours = {word: lists.of(word) for word in listed}
-        codes = synonym_codes(counts, neighbours, lambda word: _single(wordnet.synonyms(word), word))
+        neighbours = {word: lists.of(word) for word in lists.words()}
+        words |= set(neighbours)
+        apart = words_apart(words, wordnet.synsets, pieces)
+        related = _SameSense(wordnet)
+        codes = synonym_codes(counts, neighbours, related, apart, None if judged is None else judged.stays)
+    else:
+        apart = words_apart(words)
+    weights: dict[str, float] = {}
     if "typos" in encoding:
         weights = {word: float(count) for word, count in counts.items()}
-        for word in {*vocabulary, *listed, *codes}:
-            if _WORDS.fullmatch(word):
-                weights[word] = weights.get(word, 0.0) + _KNOWN_WEIGHT
-    return {"encoding": encoding, "ratio": _RARER, "weights": dict(sorted(weights.items())), "codes": codes}
+        for word in {*words, *codes}:
+            weights[word] = weights.get(word, 0.0) + _KNOWN_WEIGHT
+    data = {"encoding": encoding, "ratio": _RARER, "weights": dict(sorted(weights.items())), "codes": codes}
+    return data | {"apart": sorted(apart), "purity": None if judged is None else judged.summary(codes)}
 
 
-def _single(names: Sequence[str], word: str) -> list[str]:
-    return [name.lower() for name in names if _WORDS.fullmatch(name) and name.lower() != word]
+class _SameSense:
+    """WordNet's synonyms of a word in a sense that is among the first of both: "gravid" is no "great"."""
+
+    def __init__(self, wordnet: WordNet) -> None:
+        self._senses = lru_cache(maxsize=None)(lambda word: wordnet.main_synsets(word, _SENSES))
+
+    def __call__(self, word: str) -> list[str]:
+        found: dict[str, None] = {}
+        for names in self._senses(word):
+            single = [name.lower() for name in names if _WORDS.fullmatch(name)]
+            found.update(dict.fromkeys(name for name in single if name != word and names in self._senses(name)))
+        return list(found)
 
 
 def _with_encoding(tokenizer: Any, data: dict[str, Any], pieces: list[str] | None) -> EncodedTokenizer:
@@ -109,7 +139,7 @@ def _with_encoding(tokenizer: Any, data: dict[str, Any], pieces: list[str] | Non
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        found: dict[str, Any] = json.loads(content(path))
     except (OSError, ValueError):
         return None
     return found

@@ -29,6 +29,7 @@ class HeldOut:
     labels: tuple[int | None, ...]
     groups: tuple[str, ...]
     pairs: tuple[str, ...]
+    columns: tuple[str, ...] = ()  # those of the texts and of the label that were read
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -53,14 +54,19 @@ class HeldOutScore:
     overall: Score
     groups: dict[str, Score]  # in the order of the file; empty where there are no groups
     worst_group: str = ""  # the group of the lowest accuracy, or invariance where no group has labels
+    columns: tuple[str, ...] = ()  # as those of the set
+    cut: int = 0  # rows of which the model reads a part: their texts are longer than it, or the task, allows
 
     def to_json(self) -> str:
         """One line of JSON."""
         return json.dumps(asdict(self), allow_nan=False)
 
 
-def score(held_out: HeldOut, predictions: npt.ArrayLike) -> HeldOutScore:
-    """Score predicted classes (rows,), one integer a row. Raises `ValueError` for anything else."""
+def score(held_out: HeldOut, predictions: npt.ArrayLike, cut: int = 0) -> HeldOutScore:
+    """Score predicted classes (rows,), one integer a row; `cut` of the rows were cut.
+
+    Raises `ValueError` for anything else.
+    """
     predicted = np.asarray(predictions)
     if predicted.shape != (len(held_out),) or not np.issubdtype(predicted.dtype, np.integer):
         raise ValueError(f"expected {len(held_out)} predicted classes, got {predicted.dtype} {predicted.shape}")
@@ -75,6 +81,8 @@ def score(held_out: HeldOut, predictions: npt.ArrayLike) -> HeldOutScore:
         overall=_score(held_out, classes, range(len(held_out))),
         groups=groups,
         worst_group=min(values, key=lambda group: values[group], default=""),
+        columns=held_out.columns,
+        cut=cut,
     )
 
 

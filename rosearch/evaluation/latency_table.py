@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import platform
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ from pydantic import TypeAdapter
 
 from rosearch.config.experiment import EfficiencyConfig
 from rosearch.evaluation.quiet_latency import Subject, measure_quietly
-from rosearch.files import locked, write_whole
+from rosearch.files import content, locked, write_whole
 from rosearch.measurements import Latency
 
 Table = dict[str, tuple[Latency, ...]]
@@ -91,13 +92,16 @@ class LatencyTable:
 
     def _write(self, table: Table) -> None:
         text = {"machine": machine(), "table": _TABLE.dump_python(table, mode="json")}
-        write_whole(self.path, json.dumps(text, indent=1) + "\n")
+        write_whole(self.path, json.dumps(text, indent=1) + "\n", sealed=True)
 
     def _read(self) -> Table:
-        """The table on disk; an empty one where the file is absent or damaged."""
+        """The table on disk; an empty one where the file is absent, or damaged, which the log says."""
         try:
-            return _TABLE.validate_python(json.loads(self.path.read_text(encoding="utf-8"))["table"])
+            return _TABLE.validate_python(json.loads(content(self.path))["table"])
+        except FileNotFoundError:
+            return {}
         except (OSError, ValueError, KeyError, TypeError):
+            logging.getLogger(__name__).warning("%s: damaged; it is made again", self.path)
             return {}
 
 

@@ -14,6 +14,7 @@ import torch
 
 from rosearch.errors import CandidateFailed
 from rosearch.evaluation.attacks.engine.single_swaps import measure_single_swaps
+from rosearch.evaluation.attacks.memory import AttackMemory
 from rosearch.evaluation.attacks.prepared import PreparedAttack, prepare_attack
 from rosearch.evaluation.attacks.result import NO_LIMITS, AttackedRow, Limits
 from rosearch.evaluation.attacks.victim import Victim
@@ -60,6 +61,7 @@ class SuiteResult:
     single_swaps: tuple[SingleSwaps, ...]
     rows: tuple[int, ...]
     details: dict[str, tuple[AttackedRow, ...]]
+    known: int = 0  # rows, over all attacks, that were not attacked again, as an earlier process was done with them
 
 
 @dataclass
@@ -69,6 +71,29 @@ class _Running:
     attack: PreparedAttack
     done: dict[int, AttackedRow] = field(default_factory=dict)
     seconds: float = 0.0
+    known: dict[int, AttackedRow] = field(default_factory=dict)  # rows that an earlier process was done with
+    memory: AttackMemory | None = None
+
+    def run(
+        self, victim: Victim, labels: Sequence[int], places: Sequence[int], limits: Limits, progress: Progress
+    ) -> None:
+        """Attacks the rows at `places` that are not known."""
+        begun = time.perf_counter()
+        self.done |= {place: self.known[place] for place in places if place in self.known}
+        left = [place for place in places if place not in self.known]
+        if left:
+            done = len(places) - len(left)
+
+            def told(stage: str, count: int, total: int) -> None:
+                progress(stage, done + count, len(places))
+
+            results = self.attack.run(victim, labels, left, limits, told, self._finished)
+            self.done |= dict(zip(left, results, strict=True))
+        self.seconds += time.perf_counter() - begun
+
+    def _finished(self, place: int, row: AttackedRow) -> None:
+        if self.memory is not None:
+            self.memory.keep(self.attack.key, place, row)
 
 
 def measure_robustness(
@@ -81,12 +106,14 @@ def measure_robustness(
     resources: Resources,
     cache: Path,
     progress: Progress = silent,
+    memory: AttackMemory | None = None,
 ) -> SuiteResult:
     """Attack a classifier on a sample of `suite.rows` rows (all, where there are fewer), sentences or pairs.
 
     The sample depends on the seed and the number of rows; a smaller sample is part of a larger one. An attack's random
     numbers for a row depend on the seed and the row's text, never on other rows. Attacks that name the same recipe
-    count once. Plans are kept below `cache`; the time to compile one is not counted.
+    count once. Plans are kept below `cache`; the time to compile one is not counted. Rows that `memory` has are not
+    attacked again, and it is told of each row as it ends.
 
     Raises `CandidateFailed`: nan where a logit is not finite, attack_error where an attack raised on every row that it
     attacked. An error of the model itself goes through.
@@ -101,7 +128,10 @@ def measure_robustness(
         made = [prepare_attack(name, rows, seed, victim, resources, cache, progress) for name in names]
         return list({attack.key: attack for attack in made}.values())
 
-    running = [_Running(attack) for attack in prepared(suite.attacks)]
+    running = [
+        _Running(attack, known=memory.rows(attack.key) if memory is not None else {}, memory=memory)
+        for attack in prepared(suite.attacks)
+    ]
     with inference(victim.model, victim.device):
         stopped = _run_suite(running, victim, truth, suite, seed, progress)
         swaps = tuple(measure_single_swaps(attack, victim, truth) for attack in prepared(suite.single_swaps))
@@ -121,7 +151,8 @@ def measure_robustness(
         for one in running
     )
     worst = alone[0] if len(alone) == 1 else _worst_of(alone, details, seed, seen, stopped)
-    return SuiteResult(worst, alone, swaps, tuple(chosen[place] for place in places), details)
+    known = sum(len(one.known) for one in running)
+    return SuiteResult(worst, alone, swaps, tuple(chosen[place] for place in places), details, known)
 
 
 def sample_rows(available: int, rows: int, seed: int) -> list[int]:
@@ -185,16 +216,13 @@ def _run_suite(
     for end in ends:
         for number, one in enumerate(running):
             before = start * len(running) + number * (end - start)
-            begun = time.perf_counter()
-            results = one.attack.run(
+            one.run(
                 victim,
                 labels,
                 order[start:end],
                 suite.limits,
                 lambda stage, done, _, before=before: progress(stage, before + done, total),  # type: ignore[misc]
             )
-            one.seconds += time.perf_counter() - begun
-            one.done |= dict(zip(order[start:end], results, strict=True))
         start = end
         survived = sum(worst_case([one.done[place] for one in running]).outcome in _SURVIVING for place in order[:end])
         if suite.hopeless is not None and end < len(labels) and is_hopeless(survived, end, suite.hopeless):

@@ -8,7 +8,7 @@ from typing import Self
 
 from rosearch.config.experiment import FitnessConfig, RewardConfig
 from rosearch.errors import BadInput, Problem
-from rosearch.measurements import LARGEST_MARGIN, Measurements, Quality, TeacherFacts
+from rosearch.measurements import LARGEST_MARGIN, Meaning, Measurements, Quality, TeacherFacts
 
 _ROUNDING = 1e-9  # the last bit of a product must not decide about a gate
 
@@ -17,9 +17,9 @@ _ROUNDING = 1e-9  # the last bit of a product must not decide about a gate
 class Fitness:
     """One candidate's terms (each 0..1, larger is better), their scalar, and the gates that keep it from winning.
 
-    `gates` names the missed gates by their keys in the experiment: `min_quality`, `max_class_share`, `hopeless` if the
-    attack was stopped early; or `finite` if a measured value was no finite number. `violation` is the sum of the
-    margins by which they were missed, 0 if none was.
+    `gates` names the missed gates by their keys in the experiment: `min_quality`, `max_class_share`, `min_purity`,
+    `min_invariance`, `min_contrast`, `hopeless` if the attack was stopped early; or `finite` if a measured value was no
+    finite number. `violation` is the sum of the margins by which they were missed, 0 if none was.
     """
 
     robustness: float | None  # None: the task has no attack; the weight goes to the other two
@@ -94,6 +94,7 @@ class Yardstick:
         efficiency = _clip(math.log(compression) / math.log(config.full_compression))
         robustness = None if attacked is None else _clip(attacked)
         gates = _missed_gates(quality, config, self.teacher_quality) | _hopeless(measurements)
+        gates |= {} if measurements.meaning is None else _blind(measurements.meaning, config)
         scalar = _scalar(robustness, accuracy, efficiency, config) if earned is None else earned
         return Fitness(robustness, accuracy, efficiency, scalar, tuple(gates), sum(gates.values()))
 
@@ -167,6 +168,22 @@ def _missed_gates(quality: Quality, config: FitnessConfig, teacher_quality: floa
     if share is not None and share > config.max_class_share + _ROUNDING:
         missed["max_class_share"] = share - config.max_class_share
     return missed
+
+
+def _blind(meaning: Meaning, config: FitnessConfig) -> dict[str, float]:
+    """The missed gates of a student that does not tell words apart: what it survives for that is no robustness.
+
+    Of a few rows chance decides, so invariance and contrast miss a gate only with their whole interval.
+    """
+    least = min(meaning.invariance.values(), key=lambda kind: kind.high)
+    found = {
+        "min_purity": (config.min_purity, meaning.purity),
+        "min_invariance": (config.min_invariance, least.high),
+        "min_contrast": (config.min_contrast, None if meaning.contrast is None else meaning.contrast.high),
+    }
+    return {
+        gate: limit - value for gate, (limit, value) in found.items() if value is not None and value < limit - _ROUNDING
+    }
 
 
 def _hopeless(measurements: Measurements) -> dict[str, float]:

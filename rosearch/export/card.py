@@ -10,12 +10,11 @@ from typing import Literal
 
 import yaml
 
+from rosearch.export.markdown import Row, as_code, as_text, in_one_line, table
 from rosearch.measurements import Efficiency, Estimate, Measurements, Quality, Robustness
 from rosearch.space.genotype import Genotype
 
-Row = Sequence[object]
-
-_FOUND = "its architecture was found by evolution and its weights by distillation (rosearch, run `{run}`)"
+_FOUND = "its architecture was found by evolution and its weights by distillation (rosearch, run {run})"
 _NEEDS = (
     "It needs torch and transformers, not rosearch. `trust_remote_code=True` runs the Python files of this folder "
     "({code}): read them first."
@@ -25,8 +24,6 @@ _FRAME = (
     "Node 0 is the embedded text; each operation is pre-norm with a residual; the mean of the nodes that nobody reads "
     "is normed and pooled."
 )
-
-
 _ANSWERS = {
     "classification": ("logits = model(**inputs).logits", "label = model.config.id2label[int(logits[0].argmax())]"),
     "regression": ("logits = model(**inputs).logits", "score = logits[0, 0].item()"),
@@ -54,6 +51,7 @@ class CardFacts:
     origin: str = ""  # its making, in words; "": found by evolution in `run`
     architecture: str = ""  # in words, if there is no genotype
     teacher_quality: Quality | None = None  # on the same rows
+    notes: tuple[str, ...] = ()  # about data and teacher, as `TeacherFacts` has them
 
 
 def render_card(facts: CardFacts, folder: str, code: Iterable[str]) -> str:
@@ -62,18 +60,19 @@ def render_card(facts: CardFacts, folder: str, code: Iterable[str]) -> str:
     measurements, code = facts.measurements, tuple(code)
     return template.substitute(
         metadata=_metadata(facts),
-        name=facts.name,
-        teacher=facts.teacher,
-        purpose="any task" if facts.problem == "encoder" else f"the task `{facts.task}`",
-        origin=facts.origin or _FOUND.format(run=facts.run),
+        name=as_text(facts.name),
+        teacher=as_code(facts.teacher),
+        purpose="any task" if facts.problem == "encoder" else f"the task {as_code(facts.task)}",
+        origin=facts.origin or _FOUND.format(run=as_code(facts.run)),
         date=facts.date,
         rows=_rows(facts),
         snippet=usage_snippet(facts, folder, trusted=bool(code)),
-        needs=_NEEDS.format(code=", ".join(f"`{name}`" for name in code)) if code else _NEEDS_NO_CODE,
-        measured=_table(
-            ("measure", "value"), [*_quality(measurements.quality), *_taught(facts), *_attacked(measurements)]
+        needs=_NEEDS.format(code=", ".join(map(as_code, code))) if code else _NEEDS_NO_CODE,
+        measured=table(
+            ("measure", "value"),
+            [*_quality(measurements.quality), *_taught(facts), *_attacked(measurements), *_meaning(measurements)],
         ),
-        cost=_table(("cost", "value", "against the teacher"), _efficiency(measurements.efficiency)),
+        cost=table(("cost", "value", "against the teacher"), _efficiency(measurements.efficiency)),
         architecture=facts.architecture if facts.genotype is None else _graph(facts.genotype),
         limits="\n".join(f"- {limit}" for limit in _limits(facts)),
     )
@@ -89,8 +88,8 @@ def _rows(facts: CardFacts) -> str:
 
 
 def _graph(genotype: Genotype) -> str:
-    frame = f"Width {genotype.width}, embedding rank {genotype.rank}, pooling: {genotype.pooling}. {_FRAME}"
-    return f"{frame}\n\n{_table(('node', 'operation', 'settings', 'reads', 'merge'), _nodes(genotype))}"
+    frame = f"Width {genotype.width}, embedding rank {genotype.rank}, pooling: {as_text(genotype.pooling)}. {_FRAME}"
+    return f"{frame}\n\n{table(('node', 'operation', 'settings', 'reads', 'merge'), _nodes(genotype))}"
 
 
 def usage_snippet(facts: CardFacts, folder: str, *, trusted: bool) -> str:
@@ -114,11 +113,10 @@ def usage_snippet(facts: CardFacts, folder: str, *, trusted: bool) -> str:
 
 def _metadata(facts: CardFacts) -> str:
     searched = [] if facts.origin else ["neural-architecture-search"]
-    header = {
-        "library_name": "transformers",
-        "pipeline_tag": "feature-extraction" if facts.problem == "encoder" else "text-classification",
-        "tags": ["rosearch", "distillation", *searched, *([] if facts.problem == "encoder" else [facts.task])],
-    }
+    encoder = facts.problem == "encoder"
+    pipeline = "feature-extraction" if encoder else "text-classification"
+    tags = ["rosearch", "distillation", *searched, *([] if encoder else [in_one_line(facts.task)])]
+    header = {"library_name": "transformers", "pipeline_tag": pipeline, "tags": tags}
     return yaml.safe_dump(header, sort_keys=False, allow_unicode=True)
 
 
@@ -159,6 +157,15 @@ def _attacked(measurements: Measurements) -> list[Row]:
         return _robustness(worst, worst.attack) + _single_swaps(measurements)
     alone = [(f"accuracy under {attack.attack} alone", _share(attack.under_attack)) for attack in attacks]
     return [*_robustness(worst, f"the worst of {_names(attacks)}"), *alone, *_single_swaps(measurements)]
+
+
+def _meaning(measurements: Measurements) -> list[Row]:
+    """The figures of what it tells apart. A model that tells no words apart survives every attack."""
+    figures = {} if measurements.meaning is None else measurements.meaning.figures
+    return [
+        (f"meaning: {name}", _share(value) if isinstance(value, Estimate) else f"{100 * value:.1f} %")
+        for name, value in figures.items()
+    ]
 
 
 def _names(attacks: Sequence[Robustness]) -> str:
@@ -236,7 +243,8 @@ def _told(settings: Iterable[tuple[str, object]]) -> str:
 def _limits(facts: CardFacts) -> list[str]:
     robustness, attacks = facts.measurements.robustness, facts.measurements.attacks
     collapse = facts.measurements.quality.collapse
-    limits = [f"Collapsed: it {collapse}."] if collapse else []
+    limits = [as_text(f"Collapsed: it {collapse}.")] if collapse else []
+    limits += [as_text(f"{note[:1].upper()}{note[1:]}.") for note in facts.notes]
     if facts.candidates:
         limits.append(
             f"Chosen as the best of {facts.candidates} candidates by the very measurements above, which are "
@@ -248,20 +256,23 @@ def _limits(facts: CardFacts) -> list[str]:
         limits.append("No attack was run: nothing is known of its robustness.")
     else:
         several = len(attacks) > 1
-        named = f"{len(attacks)} attacks, {_names(attacks)}" if several else f"one attack, {robustness.attack}"
+        told = as_text(_names(attacks) if several else robustness.attack)
+        named = f"{len(attacks)} attacks, {told}" if several else f"one attack, {told}"
         limits.append(
             f"Robustness was measured with {named}, on {robustness.n} rows: mind the "
             "interval. Other attacks, and attackers who know the weights, may break it more easily."
         )
-        limits += [f"{attack.attack} is no stock recipe: {attack.differs}" for attack in attacks if attack.differs]
-        limits += [f"Of {alone.attack}: {note}." for alone in attacks or (robustness,) for note in alone.notes]
+        limits += [
+            as_text(f"{attack.attack} is no stock recipe: {attack.differs}") for attack in attacks if attack.differs
+        ]
+        limits += [as_text(f"Of {alone.attack}: {note}.") for alone in attacks or (robustness,) for note in alone.notes]
     if facts.problem == "classification":
-        labels = ", ".join(f"`{label}`" for label in facts.labels)
+        labels = ", ".join(map(as_code, facts.labels))
         limits.append(f"It knows the labels {labels} and gives one of them to any text, also to one that fits none.")
     limits += [
-        f"Texts are cut after {facts.max_length} tokens. It was trained on the texts of `{facts.task}` only; "
+        f"Texts are cut after {facts.max_length} tokens. It was trained on the texts of {as_code(facts.task)} only; "
         "other domains, genres and languages were not measured.",
-        f"Errors and biases of its teacher and of the data of `{facts.task}` are learnt with the rest.",
+        f"Errors and biases of its teacher and of the data of {as_code(facts.task)} are learnt with the rest.",
         "The licences of teacher and data apply to these weights; check them before you pass the model on.",
     ]
     return limits
@@ -275,8 +286,3 @@ def _share(estimate: Estimate) -> str:
 def _mean(estimate: Estimate, pattern: str) -> str:
     value, low, high = (pattern.format(number) for number in (estimate.value, estimate.low, estimate.high))
     return f"{value} [{low}, {high}; n = {estimate.n}]"
-
-
-def _table(head: Row, rows: Iterable[Row]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)

@@ -33,7 +33,7 @@ def _purpose(experiment: Experiment) -> dict[str, Any]:
 def export_record(results: Results, record: Record, destination: Path, overwrite: bool) -> Path:
     """Writes the student of a record as a Hugging Face folder; returns its path.
 
-    Raises `RunError` if its weights were not kept.
+    Raises `RunError` if its weights were not kept, `BadInput` if they are damaged.
     """
     from rosearch.export.targets import TARGETS
 
@@ -43,6 +43,7 @@ def export_record(results: Results, record: Record, destination: Path, overwrite
             f"{results.run.path}: expected the weights of {record.id[:8]}, got none: only the front, the best, "
             "the baselines and the finalists are kept (execution.keep_students: all keeps every one)"
         )
+    results.run.require_undamaged(record)
     facts = CardFacts(
         name=f"{results.experiment.name}-{record.id[:8]}",
         **_purpose(results.experiment),
@@ -52,6 +53,7 @@ def export_record(results: Results, record: Record, destination: Path, overwrite
         run=results.run.path.name,
         date=datetime.date.today().isoformat(),
         split="test" if record.role == "finalist" else "validation",
+        notes=results.teacher.notes if results.teacher is not None else (),
         candidates=len(results.measured("candidate")) if record.role == "candidate" else 0,
     )
     own = (weights / "tokenizer_config.json").is_file()  # a student with a robust encoding has its own tokenizer

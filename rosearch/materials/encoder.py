@@ -37,6 +37,7 @@ class EncoderMaterials:
     corpus: Corpus
     device: torch.device
     cache: Path
+    notes: tuple[str, ...] = ()  # nothing is left out of a corpus, and an encoder has no classes
 
     @property
     def identity(self) -> dict[str, str]:

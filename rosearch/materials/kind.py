@@ -18,7 +18,7 @@ from rosearch.errors import BadInput, Problem
 from rosearch.materials.encoder import find_encoder, prepare_encoder_materials
 from rosearch.materials.life import CandidateJob, EncoderLife, Life, TaskLife
 from rosearch.materials.required_resources import attack_resources, find_recipes, require_training
-from rosearch.materials.task import prepare_materials
+from rosearch.materials.task import dropped_rows, prepare_materials, probe_teacher
 from rosearch.measurements import TeacherFacts
 from rosearch.models.device import resolve_device
 from rosearch.progress import Progress
@@ -35,6 +35,10 @@ class Materials(Protocol):
     @property
     def tokenizer(self) -> Any:
         """The teacher's tokenizer."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """In words, all about data and teacher that a reader of the figures must know."""
 
     @property
     def identity(self) -> dict[str, str]:
@@ -89,8 +93,10 @@ class TaskRun:
         teacher = find_teacher(experiment.teacher, task, config.max_length)
         rows = ", ".join(f"{len(getattr(task, split))} {split}" for split in ("train", "validation", "test"))
         state = "fine-tuned" if teacher.has_head else "only pretrained: the first run fine-tunes it"
+        if teacher.has_head and task.labels:
+            state = "; ".join(filter(None, (state, probe_teacher(teacher.weights, task, config.max_length, device))))
         return {
-            "task": f"{task.name}: {rows} rows",
+            "task": "; ".join((f"{task.name}: {rows} rows", *dropped_rows(task))),
             "teacher": f"{teacher.weights}, {state}",
             "device": str(device),
             "space": f"{space.name}: {space.describe()}",
@@ -100,7 +106,10 @@ class TaskRun:
     def prepare(self, experiment: Experiment, space: Space, cache: Path, progress: Progress) -> Materials:
         """See `RunKind`."""
         require_training(experiment, space.encodings)
-        return prepare_materials(experiment, cache, progress)
+        materials = prepare_materials(experiment, cache, progress)
+        for encoding in space.encodings:  # the teacher tries thousands of readings: no worker's time limit has room
+            materials.read_as(encoding, progress)
+        return materials
 
     def open(self, job: CandidateJob) -> Life:
         """See `RunKind`."""

@@ -116,12 +116,20 @@ class TaskLife:
             logits = predict(student, materials.tokenised(job.split), materials.device, 64, progress)
             quality = quality_of(logits, materials, job.split)
             held_out = self._held_out_loss(logits)
+            meaning = materials.meaning(student, materials.tokenizer, job.split)
         with watch.stage("attack"):
             under = run_suite(student, materials, job.split, job.suite, job.attack_seed, progress)
         with watch.stage("efficiency"):
             efficiency = _efficiency(student, job, materials.device)
         return Measurements(
-            quality, efficiency, trained.training, under.robustness, under.attacks, under.single_swaps, held_out
+            quality,
+            efficiency,
+            trained.training,
+            under.robustness,
+            under.attacks,
+            under.single_swaps,
+            held_out,
+            meaning,
         )
 
     def kept(self, student: PreTrainedModel) -> tuple[Any, ...]:

@@ -11,26 +11,32 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import PreTrainedModel
 
 from rosearch.config.experiment import Experiment, SuiteConfig
 from rosearch.data.loading import load_task, task_seed
 from rosearch.data.tasks import Split, Task
 from rosearch.data.tokens import TokenisedSplit, tokenise
+from rosearch.encodings.purity import Judge
 from rosearch.encodings.tokenizer import student_tokenizer
 from rosearch.errors import BadInput, CandidateFailed, Problem
 from rosearch.evaluation.attacks.result import Limits
 from rosearch.evaluation.attacks.victim import Victim
+from rosearch.evaluation.class_order import ClassOrder, class_order
 from rosearch.evaluation.collapse import collapse
+from rosearch.evaluation.contrast import kept_pairs
 from rosearch.evaluation.efficiency import teacher_cost
-from rosearch.evaluation.quality import Logits, measure_quality, predict
-from rosearch.evaluation.robustness import Suite, measure_robustness
+from rosearch.evaluation.quality import Logits, inference, measure_quality, predict
+from rosearch.evaluation.robustness import Suite, measure_robustness, sample_rows
 from rosearch.evaluation.sequential import Hopeless
 from rosearch.materials.latency import teacher_latency
+from rosearch.materials.meaning import answers_of, measure_meaning, teacher_judge
 from rosearch.materials.required_resources import attack_resources, find_recipes
-from rosearch.measurements import Quality, Robustness, SingleSwaps, TeacherFacts
+from rosearch.measurements import Meaning, Quality, Robustness, SingleSwaps, TeacherFacts
 from rosearch.models.device import resolve_device
+from rosearch.models.heads import are_named, labels_of
 from rosearch.models.lengths import table_rows
-from rosearch.models.saved import load_classifier, load_tokenizer
+from rosearch.models.saved import load_classifier, load_config, load_tokenizer
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
 from rosearch.resources.resources import Resources
@@ -38,6 +44,8 @@ from rosearch.student.inherit import check_initial
 from rosearch.training.outputs import TeacherOutputs, teacher_outputs
 from rosearch.training.teacher import prepare_teacher
 from rosearch.training.trainer import required_layers
+
+_PROBED = 256  # rows on which `rosearch check` tries a teacher whose classes have no names
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,7 @@ class TaskMaterials:
     max_length: int
     resources: Resources
     attacks: tuple[str, ...]  # the recipes behind the names in both suites
+    notes: tuple[str, ...] = ()  # in words: rows that were left out, doubts about the order of the teacher's classes
 
     def split(self, name: str) -> Split:
         """The texts and labels of `train`, `validation` or `test`."""
@@ -73,19 +82,40 @@ class TaskMaterials:
             "attacks": " ".join(self.attacks),
         }
 
+    @property
+    def teacher_folder(self) -> str:
+        """The folder, below the cache, of a teacher that was fine-tuned or reordered; "": it is used as it is."""
+        return self.teacher.relative_to(self.cache).as_posix() if self.cache in self.teacher.parents else ""
+
     def teacher_logits(self, name: str) -> Logits:
         """The teacher's logits (rows, labels) of a split by its own tokenizer, computed at the first call."""
         theirs = tokenise(self.split(name), load_tokenizer(self.teacher), self.max_length, self.cache)
         logits: Logits = teacher_outputs(self.teacher, theirs, (), self.cache, self.device).logits
         return logits
 
-    def read_as(self, encoding: str) -> TaskMaterials:
+    def read_as(self, encoding: str, progress: Progress = silent) -> TaskMaterials:
         """The same materials for students of a word encoding: its tokenizer, and the training rows tokenised by it."""
-        tokenizer = student_tokenizer(self.tokenizer, encoding, self.task.train.texts, self.resources, self.cache)
+        texts, judge = self.task.train.texts, self.judge(progress)
+        tokenizer = student_tokenizer(self.tokenizer, encoding, texts, self.resources, self.cache, judge)
         if tokenizer is self.tokenizer:
             return self
         train = tokenise(self.task.train, tokenizer, self.max_length, self.cache)
         return replace(self, tokenizer=tokenizer, train=train)
+
+    def judge(self, progress: Progress = silent) -> Judge | None:
+        """The teacher as a judge of words. A regression has no answer that stays."""
+        if self.task.problem == "regression":
+            return None
+        return teacher_judge(self.teacher, self.max_length, self.device, progress)
+
+    def meaning(self, model: PreTrainedModel, tokenizer: Any, split: str) -> Meaning | None:
+        """The meaning that a classifier tells apart, on changes of a split's rows; None for a regression."""
+        if (judge := self.judge()) is None:
+            return None
+        rows = self.split(split)
+        pairs = kept_pairs(rows, judge.answers, judge.key, self.cache)
+        answers = answers_of(model, tokenizer, self.max_length, self.device)
+        return measure_meaning(answers, pairs, len(rows.texts[0]), tokenizer)
 
     def measure_teacher(self, experiment: Experiment, progress: Progress = silent) -> TeacherFacts:
         """The teacher's quality and robustness on the validation split, and its cost; measured once a run.
@@ -115,6 +145,9 @@ class TaskMaterials:
             robustness=under.robustness,
             attacks=under.attacks,
             single_swaps=under.single_swaps,
+            meaning=self.meaning(model, self.tokenizer, "validation"),
+            notes=self.notes,
+            folder=self.teacher_folder,
         )
 
 
@@ -165,12 +198,55 @@ def gather_materials(
         check_initial(experiment.distillation.initial, len(theirs))
     train = tokenise(task.train, theirs, max_length, cache)
     outputs = teacher_outputs(folder, train, required_layers(experiment.distillation), cache, device, progress)
+    notes = (*dropped_rows(task), *_doubts(folder, outputs, task))
     if tokenizer is not None:
         train = tokenise(task.train, tokenizer, max_length, cache)
     resources = attack_resources(experiment)
     return TaskMaterials(
-        task, folder, tokenizer or theirs, train, outputs, device, cache, max_length, resources, attacks
+        task, folder, tokenizer or theirs, train, outputs, device, cache, max_length, resources, attacks, notes
     )
+
+
+def dropped_rows(task: Task) -> tuple[str, ...]:
+    """In words, how many rows of each split were left out; nothing where none was."""
+    counts = ", ".join(f"{rows:,} of {split}" for split, rows in task.dropped.items())
+    return (f"rows without a text or a label were left out (task.on_bad_rows: drop): {counts}",) if counts else ()
+
+
+def probe_teacher(folder: Path, task: Task, max_length: int, device: torch.device) -> str:
+    """A doubt about the order of a teacher's classes where they have no names, from a few validation rows; else "".
+
+    Raises `BadInput` where they surely stand in another order.
+    """
+    if are_named(labels_of(load_config(folder))):
+        return ""
+    model, tokenizer = load_classifier(folder)
+    rows = sample_rows(len(task.validation), _PROBED, 0)
+    with inference(model.to(device), device):
+        logits = Victim(model, tokenizer, max_length, device)([task.validation.texts[row] for row in rows])
+    order = class_order(logits.argmax(dim=1).numpy(), task.validation.labels[rows], len(task.labels))
+    return _refused(order, folder, task).doubt
+
+
+def _doubts(folder: Path, outputs: TeacherOutputs, task: Task) -> tuple[str, ...]:
+    """In words, why the teacher's classes may stand in another order: by the rows that students learn from.
+
+    Raises `BadInput` where they have no names and surely stand in another order.
+    """
+    if task.problem == "regression":
+        return ()
+    order = class_order(outputs.logits.argmax(axis=1), task.train.labels, len(task.labels))
+    if not are_named(labels_of(load_config(folder))):
+        _refused(order, folder, task)
+    return (f"the teacher is {order.doubt}",) if order.doubt else ()
+
+
+def _refused(order: ClassOrder, folder: Path, task: Task) -> ClassOrder:
+    if order.wrong:
+        expected = f"classes in the order of the task ({', '.join(task.labels)})"
+        got = f"classes without names, {order.doubt}"
+        raise BadInput(Problem("experiment", f"teacher.model: {folder}", expected, got, order.advice(task.labels)))
+    return order
 
 
 def quality_of(logits: Logits, materials: TaskMaterials, split: str) -> Quality:

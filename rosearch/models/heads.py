@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 from rosearch.errors import BadInput, Problem
 
 _UNNAMED = re.compile(r"LABEL_\d+")  # transformers' name of a label that nobody named
+_SHOWN = 5  # names that one problem shows at most
 
 
 class Labelled(Protocol):
@@ -41,6 +42,26 @@ def labels_of(config: Any) -> tuple[str, ...]:
     return tuple(str(config.id2label[index]) for index in range(config.num_labels))
 
 
+def output_names(config: Any, where: str) -> tuple[str, ...]:
+    """The names of a classifier's outputs, as `labels_of`.
+
+    Raises `BadInput` where `id2label` does not name each output once, or `label2id` says otherwise.
+    """
+    found = dict(config.id2label or {})
+    if sorted(map(str, found)) != sorted(map(str, range(config.num_labels))) or len(set(found.values())) < len(found):
+        got = ", ".join(f"{output}: {name}" for output, name in list(found.items())[:_SHOWN]) or "none"
+        fix = "give each output a name of its own in its config.json"
+        raise BadInput(Problem(where, "id2label", f"names of the outputs 0 to {config.num_labels - 1}", got, fix))
+    names = labels_of(config)
+    other = {str(name): str(output) for name, output in (config.label2id or {}).items()}
+    agree = all(other.get(name) == str(place) for place, name in enumerate(names))  # it may hold further spellings
+    if other and are_named(tuple(other)) and not agree:
+        got = ", ".join(f"{name}: {output}" for name, output in list(other.items())[:_SHOWN])
+        fix = "id2label and label2id of its config.json contradict: correct the one that is wrong"
+        raise BadInput(Problem(where, "label2id", f"the inverse of id2label ({', '.join(names[:_SHOWN])})", got, fix))
+    return names
+
+
 def are_named(labels: Sequence[str]) -> bool:
     """False where every label is one that transformers made up, as `LABEL_0`."""
     return not all(_UNNAMED.fullmatch(label) for label in labels)
@@ -63,19 +84,22 @@ def label_order(config: Any, task: Labelled, where: str, advice: str) -> tuple[i
     None where both have the same order, or where the classifier names no labels. Raises `BadInput` with `advice` where
     its labels are others.
     """
-    theirs = labels_of(config)
+    theirs = output_names(config, where)
     if len(theirs) != task.num_labels:
         expected = f"{task.num_labels} outputs ({', '.join(task.labels) or 'a score'})"
         raise BadInput(Problem(where, "id2label", expected, f"{len(theirs)} ({', '.join(theirs)})", advice))
     if task.problem == "regression" or not are_named(theirs):
         return None
-    ours = [name.casefold() for name in task.labels]
-    names = [name.casefold() for name in theirs]
-    if names == ours:
-        return None
-    if sorted(names) != sorted(ours):
+    order = [_place(name, theirs) for name in task.labels]
+    if sorted(order) != list(range(len(theirs))):
         raise BadInput(Problem(where, "id2label", ", ".join(task.labels), ", ".join(theirs), advice))
-    return tuple(names.index(name) for name in ours)
+    return None if order == sorted(order) else tuple(order)
+
+
+def _place(name: str, names: Sequence[str]) -> int:
+    """The place of a name, exact or in another case; -1 where none, or not one alone, is meant."""
+    same = [place for place, other in enumerate(names) if other.casefold() == name.casefold()]
+    return names.index(name) if name in names else same[0] if len(same) == 1 else -1
 
 
 def reorder_head(model: PreTrainedModel, order: tuple[int, ...], where: str) -> None:

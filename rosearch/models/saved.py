@@ -14,6 +14,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 from transformers.utils import logging
 
 from rosearch.files import whole
+from rosearch.models.places import require_undamaged
 
 # What transformers raises for files that are absent, damaged, or of something else.
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, ImportError, SafetensorError)
@@ -57,12 +58,13 @@ def load_classifier(folder: Path) -> tuple[PreTrainedModel, Any]:
 
 
 def _no_name(folder: Path) -> None:
-    """Raises `NotADirectoryError` for what transformers would take as a name of the hub.
+    """Raises `NotADirectoryError` for what transformers would take as a name of the hub, `BadInput` for damage.
 
     huggingface_hub 1.33 asks the hub for a list of its own before it looks at `local_files_only`.
     """
     if not folder.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, "no folder of a model", str(folder))
+    require_undamaged(folder)
 
 
 def save_model(model: PreTrainedModel, tokenizer: Any, folder: Path) -> None:

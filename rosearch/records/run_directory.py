@@ -10,11 +10,16 @@ Its layout::
     ├── tokenizer/           the teacher's, which all students share
     ├── tables/              the tables of `stats`
     ├── unfinished/          while finalists are trained: the checkpoints that they go on from after a kill
+    ├── export/              students that `export` wrote without `--to`
     └── lock, driver         the process that works on it
+
+A run may come from anywhere. Every path is therefore made of checked parts (`RunDirectory.place`), and no link inside
+the folder is followed.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shlex
@@ -31,9 +36,22 @@ import yaml
 from rosearch.config.experiment import Experiment
 from rosearch.config.file import load_snapshot
 from rosearch.errors import RunError
-from rosearch.files import draft_beside, remove_whole, settle, sweep, sync_folder, try_lock, write_whole
+from rosearch.files import (
+    damage,
+    draft_beside,
+    remove_whole,
+    require_whole,
+    settle,
+    sweep,
+    sync_folder,
+    try_lock,
+    write_whole,
+)
+from rosearch.records.beginning import note_beginning
 from rosearch.records.record import Record
 from rosearch.records.store import Store
+
+_STORE = "records.sqlite"
 
 
 @dataclass(frozen=True)
@@ -63,39 +81,60 @@ class RunDirectory:
         """The run in a folder. Raises `RunError` where it holds none."""
         run = cls(path)
         if not run.store.is_file():
-            found = "no such folder" if not path.is_dir() else f"a folder without {run.store.name}"
+            found = "no such folder" if not path.is_dir() else f"a folder without {_STORE}"
             raise RunError(f"{path}: expected the folder of a run, such as runs/quickstart-0001, got {found}")
         return run
+
+    def place(self, *parts: str) -> Path:
+        """The path of a file or folder of the run, whether it exists or not.
+
+        Raises `RunError` where it would lie outside the run, or where a part of it is a link.
+        """
+        path = self.path
+        for part in parts:
+            if part in ("", ".", "..") or Path(part).name != part:
+                raise RunError(f"{self.path}: expected a place inside the run, got {'/'.join(parts)!r}")
+            path /= part
+            _refuse_link(path)
+        return path
 
     @property
     def store(self) -> Path:
         """The records (SQLite)."""
-        return self.path / "records.sqlite"
+        for beside in ("-wal", "-shm", "-journal"):
+            self.place(_STORE + beside)
+        return self.place(_STORE)
 
     @property
     def experiment_file(self) -> Path:
         """The snapshot of the experiment."""
-        return self.path / "experiment.yaml"
+        return self.place("experiment.yaml")
 
     @property
     def search_space(self) -> Path:
         """The snapshot of the search space."""
-        return self.path / "search_space.yaml"
+        return self.place("search_space.yaml")
 
     @property
     def students(self) -> Path:
         """The folder of all trained weights."""
-        return self.path / "students"
+        return self.place("students")
 
     @property
     def tables(self) -> Path:
         """The folder of the tables of `stats`."""
-        return self.path / "tables"
+        return self.place("tables")
 
     @property
     def tokenizer(self) -> Path:
         """The folder of the teacher's tokenizer, which every student shares: an export needs no teacher."""
-        return self.path / "tokenizer"
+        return self._folder("tokenizer")
+
+    def has_tokenizer(self) -> bool:
+        """False where it was not saved yet, or is damaged, which the log says: then it is saved again."""
+        if (problem := damage(self.tokenizer)) is not None:
+            logging.getLogger(__name__).warning("%s: damaged (%s); it is made again", problem.where, problem.got)
+        return problem is None and self.tokenizer.is_dir()
 
     @property
     def resume_command(self) -> str:
@@ -104,17 +143,29 @@ class RunDirectory:
 
     def student_folder(self, record: Record) -> Path:
         """The folder of a record's weights, where they are kept; no two records share one."""
-        if record.role == "candidate":
-            return self.students / record.id
-        return self.students / f"{record.role}-{record.id}-{record.replicate}"
+        return self._folder("students", _own_name(record))
+
+    def require_undamaged(self, record: Record) -> None:
+        """Raises `BadInput` where a file of a record's weights, or of the run's tokenizer, is not what was written.
+
+        It is said once where an earlier version wrote them without digests.
+        """
+        student = shlex.quote(f"{self.path}:{record.id[:8]}")
+        again = f"train it again: `rosearch distil EXPERIMENT --student {student}`"
+        require_whole(self.student_folder(record), f"Take it from a copy of the run, or {again}", ours=True)
+        require_whole(self.tokenizer, f"`{self.resume_command}` writes it again", ours=True)
 
     def remove_student(self, record: Record) -> None:
         """Deletes a record's weights whole or not at all; nothing happens where there are none."""
         remove_whole(self.student_folder(record))
 
+    def export_folder(self, record: Record) -> Path:
+        """The folder that an export of a record is written to unless another is named."""
+        return self.place("export", record.id)
+
     def unfinished_folder(self, record: Record) -> Path:
         """The folder of a record's checkpoint; no two records share one."""
-        return self.path / "unfinished" / self.student_folder(record).name
+        return self._folder("unfinished", _own_name(record))
 
     def remove_unfinished(self, record: Record) -> None:
         """Removes a record's checkpoint, and the folder of all once it is empty. Nothing happens without one."""
@@ -122,6 +173,13 @@ class RunDirectory:
         shutil.rmtree(folder, ignore_errors=True)
         with suppress(OSError):
             folder.parent.rmdir()
+
+    def _folder(self, *parts: str) -> Path:
+        """A folder as `place` gives it, whose files are read: none of them is a link."""
+        folder = self.place(*parts)
+        for path in folder.rglob("*"):
+            _refuse_link(path)
+        return folder
 
     def experiment(self) -> Experiment:
         """The experiment as it was started. Raises `BadInput` where the snapshot was damaged."""
@@ -133,9 +191,9 @@ class RunDirectory:
 
         Raises `RunError` where another process holds it.
         """
-        driver = self.path / "driver"
+        driver, place = self.place("driver"), self.place("lock")
         try:
-            lock = try_lock(self.path / "lock")
+            lock = try_lock(place)
         except OSError as error:
             raise RunError(f"{self.path}: it cannot be locked: {error}") from error
         if lock is None:
@@ -151,13 +209,14 @@ class RunDirectory:
 
     def driver(self) -> str:
         """The process that works on the run, in words; "" where there is none, or none any more."""
+        place = self.place("driver")
         try:
-            who = (self.path / "driver").read_text(encoding="utf-8")
-            lock = try_lock(self.path / "lock")
+            who = place.read_text(encoding="utf-8")
+            lock = try_lock(self.place("lock"))
         except FileNotFoundError:  # it is removed at the end
             return ""
         except OSError:  # in a folder that may not be written nobody can tell
-            return _who(self.path / "driver")
+            return _who(place)
         if lock is None:
             return who
         lock.release()
@@ -175,7 +234,19 @@ def _fill(run: RunDirectory, experiment: Experiment) -> None:
     write_whole(run.experiment_file, yaml.safe_dump(snapshot, sort_keys=False, allow_unicode=True))
     run.students.mkdir()
     run.tables.mkdir()
-    Store.create(run.store).close()
+    with Store.create(run.store) as store:
+        note_beginning(store, run.experiment_file, run.search_space)
+
+
+def _own_name(record: Record) -> str:
+    return record.id if record.role == "candidate" else f"{record.role}-{record.id}-{record.replicate}"
+
+
+def _refuse_link(path: Path) -> None:
+    if path.is_symlink():
+        raise RunError(
+            f"{path}: expected a part of the run, got a link, which is not followed: put a copy in its place"
+        )
 
 
 def _rename_to_next(draft: Path, root: Path, name: str) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import sqlalchemy as sql
@@ -15,29 +15,51 @@ from rosearch.errors import RunError, one_line
 
 _BUSY_S = 30.0  # longest wait of a reader while the driver resets the log
 
-# Advice about the errors of SQLite, by a part of the message.
-ADVICE = {
-    "malformed": "The file is damaged: restore a copy, or start a new run",
-    "not a database": "The file is damaged: restore a copy, or start a new run",
+# Advice about the errors that the machine causes, by a part of SQLite's message. All others come of a damaged file.
+_ADVICE = {
     "disk is full": "Free some space, then `rosearch resume`",
+    "disk I/O": "Check the disk",
     "locked": "Another process is writing: try again",
     "readonly": "Check that the file and its folder may be written",
     "unable to open": "Check that the file and its folder may be read and written",
+    "interrupted": "Try again",
 }
 
 
 @contextmanager
 def transaction(engine: sql.Engine, path: Path) -> Iterator[sql.Connection]:
-    """Commits at the end, rolls back on any exception. Raises errors of SQLite as a `RunError` in one line."""
+    """All inside sees one state. Commits at the end, rolls back on any exception.
+
+    Raises errors of SQLite as a `RunError` in one line.
+    """
     try:
         with engine.begin() as connection:
+            connection.exec_driver_sql("BEGIN")  # Python's sqlite3 would begin with the first change
             yield connection
     except IntegrityError as error:
         raise RunError(f"{path}: a record was refused: {error.orig}") from error
     except DBAPIError as error:
-        reason = one_line(error.orig, None)
-        advice = next((text for part, text in ADVICE.items() if part in reason), "Check the disk")
-        raise RunError(f"{path}: {reason}. {advice}") from error
+        reason = one_line(error.orig)
+        advice = next((text for part, text in _ADVICE.items() if part in reason), None)
+        raise (damaged(path, reason) if advice is None else RunError(f"{path}: {reason}. {advice}")) from error
+
+
+def damaged(path: Path, what: str) -> RunError:
+    """The error for a file that is not as it was written; `what` says where."""
+    return RunError(f"{path}: damaged: {what}. Restore a copy, or start a new run")
+
+
+def merge_log(engine: sql.Engine) -> None:
+    """Moves what the log holds into the file and empties the log, unless a reader is in the middle of a look.
+
+    The file alone is then whole: a log that is lost or damaged takes nothing with it.
+    """
+    with suppress(DBAPIError), engine.connect() as connection:  # what was committed lies in the log, and counts
+        connection.exec_driver_sql("PRAGMA busy_timeout=0").fetchall()
+        try:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        finally:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout={_BUSY_S * 1000:.0f}").fetchall()
 
 
 def writing_engine(path: Path, parameters: str, *statements: str) -> sql.Engine:

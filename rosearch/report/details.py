@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from rosearch.measurements import Measurements, Robustness
+from rosearch.measurements import Estimate, Measurements, Robustness
 from rosearch.records.record import Record
 from rosearch.report.data import INTERVAL, PERCENT, TENTHS, Cell, Column, Row, Table, Value, interval, lefts, percent
 from rosearch.run.results import Results
@@ -57,6 +57,11 @@ def _measured_facts(found: Measurements) -> list[tuple[str, str]]:
     for swaps in found.single_swaps:
         worst = f"right on all of {swaps.texts} texts: {percent(swaps.worst)} of {swaps.n} rows"
         facts.append((f"single swaps of {swaps.attack}", f"{worst}, margin {interval(swaps.margin)}"))
+    figures = {} if found.meaning is None else found.meaning.figures
+    facts += [
+        (name, f"{percent(value)} of {value.n}" if isinstance(value, Estimate) else f"{value:.1%}")
+        for name, value in figures.items()
+    ]
     facts += [
         ("parameters", f"{efficiency.parameters:,} ({efficiency.compression:.2f}x smaller than the teacher)"),
         ("without embeddings", f"{efficiency.encoder_parameters:,} ({efficiency.encoder_compression:.2f}x)"),

@@ -54,10 +54,11 @@ def draw_front(table: pd.DataFrame, path: Path, *, robustness: str = "under_atta
     for index, (_, row) in enumerate(baselines.iterrows()):
         offset = (6, -10 if index % 2 else 5)  # neighbours overlap less
         place = (row["quality"], row[height])
-        axes.annotate(str(row["name"]), place, offset, textcoords="offset points", fontsize=8)
+        axes.annotate(str(row["name"]), place, offset, textcoords="offset points", fontsize=8, parse_math=False)
     figure.colorbar(dots, ax=axes, label="compression (times fewer parameters than the teacher)")
     metric = str(shown["metric"].iloc[0]).replace("_", " ")
-    axes.set(xlabel=f"clean quality ({metric})", ylabel=OUTCOMES.get(height, height), title=title)
+    axes.set(xlabel=f"clean quality ({metric})", ylabel=OUTCOMES.get(height, height))
+    axes.set_title(title, parse_math=False)  # a name may hold a dollar
     axes.legend(loc="best", fontsize=8, framealpha=0.9)
     return replace_file(path, partial(figure.savefig, format="png"))
 
@@ -127,7 +128,7 @@ def draw_correlations(statistics: pd.DataFrame, path: Path, *, title: str = "") 
         *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9, frameon=False
     )
     if title:
-        figure.suptitle(title)
+        figure.suptitle(title, parse_math=False)
     return replace_file(path, partial(figure.savefig, format="png"))
 
 

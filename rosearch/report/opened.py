@@ -84,7 +84,7 @@ class OpenedRun:
         It takes token ids (batch, tokens) of the run's tokenizer, and gives logits (batch, labels), or hidden states
         (batch, tokens, width) where the run searched encoders. Where finalists were retrained, the weights are those of
         the first retraining, as in an export. Raises `RunError` where the run has not kept them
-        (`execution.keep_students`).
+        (`execution.keep_students`), `BadInput` where they are damaged.
         """
         from rosearch.student.modeling_rosearch import StudentForSequenceClassification, StudentModel
 
@@ -95,6 +95,7 @@ class OpenedRun:
                 "only the front, the best, the baselines and the finalists are, unless execution.keep_students is all"
             )
             raise RunError(f"{self.results.run.path}: the weights of {record.id[:8]} are not kept: {kept}")
+        self.results.run.require_undamaged(record)
         model = StudentModel if self.results.experiment.task is None else StudentForSequenceClassification
         return model.from_pretrained(folder).eval()
 

@@ -60,7 +60,8 @@ def results_table(title: str, results: Results, records: Sequence[Record], *, te
         Column("fitness", THOUSANDTHS),
         *(Column(figure.name, figure.unit) for figure in figures),
     )
-    return Table(title, columns, tuple(rows), tuple(_footnotes(measured)))
+    notes = () if facts is None else facts.notes
+    return Table(title, columns, tuple(rows), (*notes, *_footnotes(measured)))
 
 
 def _figures(results: Results, measured: Sequence[Measured]) -> list[_Figure]:
@@ -177,10 +178,12 @@ def explanation(results: Results) -> str:
     terms, fitness, suite = _terms(results), config.fitness, config.evaluation.robustness.search
     if not config.attacked:
         return f"fitness: {terms}"
+    meaning = f"{fitness.min_purity:g} purity, {fitness.min_invariance:g} invariance, {fitness.min_contrast:g} contrast"
     return (
         f"fitness: {terms}. "
         f"Attack: {', '.join(suite.attacks)} on {suite.rows} rows. Gated: below {fitness.min_quality:g} of the "
-        f"teacher's quality, above {fitness.max_class_share:g} of predictions in one class, or hopeless under attack"
+        f"teacher's quality, above {fitness.max_class_share:g} of predictions in one class, hopeless under attack, "
+        f"or below {meaning}"
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -24,22 +26,39 @@ def candidates_table(results: Results) -> pd.DataFrame:
 def write_statistics(results: Results) -> tuple[pd.DataFrame, tuple[Path, ...]]:
     """Correlate architecture features with robustness and accuracy; write tables and figures into the run.
 
-    Returns the statistics and the paths written. Raises `RunError` where no candidate has been measured.
+    Returns the statistics and the paths written; none where the run may not be written. Raises `RunError` where no
+    candidate has been measured.
     """
     if not results.measured("candidate"):
         raise RunError(f"{results.run.path}: no candidate has been measured yet: there is nothing to correlate")
     candidates = candidates_table(results)
     statistics = feature_statistics(candidates, max_class_share=results.experiment.fitness.max_class_share)
     folder, name = results.run.tables, results.run.path.name
-    tables = write_tables(folder, candidates, statistics)
-    front = draw_front(candidates, folder / "front.png", title=name)
-    correlations = draw_correlations(statistics, folder / "correlations.png", title=name)
-    return statistics, (*tables, front, correlations)
+
+    def write() -> Iterator[Path]:
+        yield from write_tables(folder, candidates, statistics)
+        yield draw_front(candidates, folder / "front.png", title=name)
+        yield draw_correlations(statistics, folder / "correlations.png", title=name)
+
+    return statistics, where_allowed(write)
 
 
 def write_comparisons(results: Results) -> tuple[pd.DataFrame, tuple[Path, ...]]:
-    """Write `compare_students` into the run. Returns the comparisons and the paths written."""
-    table = compare_students(results)
-    csv = replace_file(results.run.tables / "comparisons.csv", partial(table.to_csv, index=False))
-    parquet = replace_file(results.run.tables / "comparisons.parquet", partial(table.to_parquet, index=False))
-    return table, (csv, parquet)
+    """Write `compare_students` into the run. Returns the comparisons and the paths written, as `write_statistics`."""
+    table, folder = compare_students(results), results.run.tables
+
+    def write() -> Iterator[Path]:
+        yield replace_file(folder / "comparisons.csv", partial(table.to_csv, index=False))
+        yield replace_file(folder / "comparisons.parquet", partial(table.to_parquet, index=False))
+
+    return table, where_allowed(write)
+
+
+def where_allowed(write: Callable[[], Iterable[Path]]) -> tuple[Path, ...]:
+    """The paths that `write` gives; none where it may not write, as on a read-only disk. Other errors are raised."""
+    try:
+        return tuple(write())
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+        return ()

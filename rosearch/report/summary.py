@@ -93,6 +93,7 @@ def _brief(results: Results, record: Record) -> dict[str, Any]:
         "under_attack": None if robust is None else _interval(robust.under_attack),
         "words_to_break": None if robust is None else _interval(robust.words_to_break),
         "attacks": [_alone(attack) for attack in found.attacks],
+        "meaning": to_jsonable_python(found.meaning),
         "notes": list(robust.notes) if robust is not None else [],
         "collapse": found.quality.collapse,
         "parameters": found.efficiency.parameters,

@@ -89,6 +89,9 @@ COLUMNS: dict[str, str] = {
     "attack_errors": "Int64",
     "out_of_queries": "Int64",
     "out_of_time": "Int64",
+    "invariance": "float64",  # the least over names, religions and nationalities
+    "contrast": "float64",
+    "purity": "float64",  # of the encoding
     **dict.fromkeys(FEATURES, "float64"),
     "compression": "float64",
     "encoder_compression": "float64",
@@ -179,6 +182,10 @@ def _row(record: Record, score: Score | None) -> dict[str, Cell]:
 def _measured(measurements: Measurements) -> dict[str, Cell]:
     training = measurements.training
     cells = _quality(measurements.quality) | _efficiency(measurements.efficiency)
+    if (meaning := measurements.meaning) is not None:
+        cells["invariance"] = min(share.value for share in meaning.invariance.values())
+        cells["contrast"] = None if meaning.contrast is None else meaning.contrast.value
+        cells["purity"] = meaning.purity
     if measurements.robustness is not None:
         cells |= _robustness(measurements.robustness)
     for alone in measurements.attacks:

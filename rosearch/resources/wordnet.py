@@ -91,12 +91,16 @@ class WordNet:
         """
         return sorted({name for names in self._remembered(word.lower()) for name in names})
 
-    def _synsets(self, word: str) -> tuple[Names, ...]:
+    def main_synsets(self, word: str, senses: int) -> list[Names]:
+        """The names of the first `senses` synsets of each lemma and part of speech: WordNet's most frequent senses."""
+        return list(self._synsets(word.lower(), senses))
+
+    def _synsets(self, word: str, senses: int | None = None) -> tuple[Names, ...]:
         return tuple(
             self._names_of(pos, key)
             for pos in _SUFFIXES
             for lemma in self._lemmas(word, pos)
-            for key in self._keys_of(self._index[pos][lemma])
+            for key in self._keys_of(self._index[pos][lemma])[:senses]
         )
 
     def _lemmas(self, form: str, pos: str) -> list[str]:

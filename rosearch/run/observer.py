@@ -19,6 +19,9 @@ class Observer(Protocol):
     def progress(self, stage: str, done: int, total: int) -> None:
         """The driver's own long work goes on: fine-tuning, the teacher's outputs."""
 
+    def note(self, text: str) -> None:
+        """A warning about data or teacher, once a start."""
+
     def batch(self, title: str, records: Sequence[Record]) -> None:
         """A generation (or the baselines, the finalists) is about to run."""
 
@@ -36,6 +39,9 @@ class Nobody:
     """The observer of a search that nobody watches."""
 
     def progress(self, stage: str, done: int, total: int) -> None:
+        """Ignored."""
+
+    def note(self, text: str) -> None:
         """Ignored."""
 
     def batch(self, title: str, records: Sequence[Record]) -> None:

@@ -20,6 +20,7 @@ from rosearch.evolution.agreement import EpisodeAgreement, agreements
 from rosearch.evolution.fitness import Fitness, Yardstick
 from rosearch.evolution.front import Scored, by_front, by_scalar
 from rosearch.measurements import TeacherFacts
+from rosearch.records.beginning import refuse_changes
 from rosearch.records.record import Record, Role
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
@@ -135,6 +136,10 @@ class Results:
 
 
 def load_results(run: RunDirectory) -> Results:
-    """The results so far; works while a search writes. Raises `RunError` where the folder is no run."""
+    """The results so far; works while a search writes.
+
+    Raises `RunError` where the folder is no run, is damaged, or has other snapshots than it began with.
+    """
     with Store.open(run.store, read_only=True) as store:
+        refuse_changes(store, run.experiment_file, run.search_space)
         return Results(run, run.experiment(), store.teacher(), tuple(store.records()), store.finished())

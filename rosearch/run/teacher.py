@@ -23,8 +23,10 @@ def prepare_teacher_facts(run: RunDirectory, store: Store, cache: Path, observer
     experiment = run.experiment()
     kind = kind_of(experiment)
     materials = kind.prepare(experiment, load_space(run.search_space), cache, observer.progress)
+    for note in materials.notes:
+        observer.note(note)
     _check_same(run, store, materials)
-    if not run.tokenizer.is_dir():
+    if not run.has_tokenizer():
         save_whole(run.tokenizer, materials.tokenizer)  # an export must not need the teacher
     teacher = store.teacher()
     if teacher is None:

@@ -14,11 +14,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
+from rosearch.errors import shown
 from rosearch.space.identity import architecture_id, canonical_form
 from rosearch.space.node import SOURCE, Node, Setting
 
 if TYPE_CHECKING:
     import networkx as nx
+
+MAX_NODES = 64  # of an architecture: the id of nodes all alike takes 0.5 s at 64, 5 s at 128, 73 s at 256
 
 # Settings of the source; a genotype holds only those that differ from these.
 SOURCE_DEFAULTS: dict[str, Setting] = {"encoding": "wordpiece", "characters": "none", "token_dropout": 0.0}
@@ -142,18 +145,16 @@ class Genotype:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """The inverse of `to_dict`. Raises `ValueError`, `KeyError` or `TypeError` on other data."""
-        nodes = tuple(
-            Node.of(
-                node["op"],
-                node.get("inputs", (SOURCE,)),
-                node.get("merge", "add"),
-                **node.get("settings", {}),
-            )
-            for node in data["nodes"]
+        """The inverse of `to_dict`. Raises `ValueError`, `KeyError`, `TypeError` or `AttributeError` on other data."""
+        if len(data["nodes"]) > MAX_NODES:
+            raise ValueError(f"a genotype has at most {MAX_NODES} nodes, got {len(data['nodes'])}")
+        _typed(int, data["width"], data["rank"])
+        _typed(str, data["pooling"])
+        source = dict(data.get("source", {}))
+        _typed(Setting, *source.values())
+        return cls(
+            data["width"], data["rank"], data["pooling"], tuple(map(_node, data["nodes"])), tuple(source.items())
         )
-        source = tuple(dict(data.get("source", {})).items())
-        return cls(int(data["width"]), int(data["rank"]), str(data["pooling"]), nodes, source)
 
     def to_json(self) -> str:
         """One line of JSON with sorted keys."""
@@ -161,8 +162,11 @@ class Genotype:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """The inverse of `to_json`."""
-        return cls.from_dict(json.loads(text))
+        """The inverse of `to_json`. Raises as `from_dict` does."""
+        try:
+            return cls.from_dict(json.loads(text))
+        except RecursionError:
+            raise ValueError("it is nested too deep for a genotype") from None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Genotype) and self.id == other.id
@@ -183,6 +187,24 @@ class Genotype:
 def chain(nodes: Iterable[Node]) -> tuple[Node, ...]:
     """The nodes in a row: each reads the one before."""
     return tuple(node.with_(inputs=(position,)) for position, node in enumerate(nodes))
+
+
+def _node(data: Mapping[str, Any]) -> Node:
+    op, merge = data["op"], data.get("merge", "add")
+    inputs, settings = data.get("inputs", (SOURCE,)), data.get("settings", {})
+    _typed(str, op, merge)
+    _typed(int, *inputs)
+    _typed(Setting, *settings.values())
+    return Node.of(op, inputs, merge, **settings)
+
+
+def _typed(kind: Any, *values: object) -> None:
+    """Raises `ValueError` for a value of another type; true and false are no numbers."""
+    for value in values:
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise ValueError(
+                f"expected {getattr(kind, '__name__', 'a number, text, true or false')}, got {shown(value)}"
+            )
 
 
 def _in_brackets(settings: tuple[tuple[str, Setting], ...]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from rosearch.config.file import read_yaml
+from rosearch.config.plain_data import read_yaml
 from rosearch.errors import BadInput, Problem
 from rosearch.space.encoder_space import EncoderSpace
 from rosearch.space.search_space import SearchSpace

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from rosearch.space.genotype import Genotype
+from rosearch.errors import shown
+from rosearch.space.genotype import MAX_NODES, Genotype
 from rosearch.space.node import Node, Setting
 
 ACTIVATIONS = ("gelu", "relu", "silu", "relu2")  # relu2 is the squared ReLU of Primer
@@ -86,11 +87,13 @@ def structural_problems(genotype: Genotype) -> list[str]:
     width, rank = genotype.width, genotype.rank
     problems = []
     if not _is_whole(width) or width < WIDTH_STEP or width % WIDTH_STEP:
-        problems.append(f"width must be a positive multiple of {WIDTH_STEP}, got {width!r}")
+        problems.append(f"width must be a positive multiple of {WIDTH_STEP}, got {shown(width)}")
     if not _is_whole(rank) or not 1 <= rank <= width:
-        problems.append(f"rank must be a whole number from 1 to the width ({width}), got {rank!r}")
+        problems.append(f"rank must be a whole number from 1 to the width ({width}), got {shown(rank)}")
     if genotype.pooling not in POOLINGS:
-        problems.append(f"pooling must be one of {', '.join(POOLINGS)}, got {genotype.pooling!r}")
+        problems.append(f"pooling must be one of {', '.join(POOLINGS)}, got {shown(genotype.pooling)}")
+    if len(genotype.nodes) > MAX_NODES:
+        problems.append(f"a genotype has at most {MAX_NODES} nodes, got {len(genotype.nodes)}")
     problems.extend(_setting_problems("source", genotype.source, SOURCE_SETTINGS))
     for position, node in enumerate(genotype.nodes, start=1):
         problems.extend(f"node {position}: {problem}" for problem in _node_problems(node, width))
@@ -102,10 +105,10 @@ def _node_problems(node: Node, width: int) -> list[str]:
     if len(node.inputs) > MAX_INPUTS:
         problems.append(f"{node.op} reads {len(node.inputs)} inputs, at most {MAX_INPUTS} are possible")
     if node.merge not in MERGES:
-        problems.append(f"merge must be one of {', '.join(MERGES)}, got {node.merge!r}")
+        problems.append(f"merge must be one of {', '.join(MERGES)}, got {shown(node.merge)}")
     rules = OPERATIONS.get(node.op)
     if rules is None:
-        return [*problems, f"unknown operation {node.op!r}, known are {', '.join(OPERATIONS)}"]
+        return [*problems, f"unknown operation {shown(node.op)}, known are {', '.join(OPERATIONS)}"]
     problems += _setting_problems(node.op, node.settings, rules)
     problems += [
         f"{node.op}.heads must divide the width ({width}), got {value}"
@@ -122,8 +125,8 @@ def _setting_problems(
     problems = []
     for name, value in settings:
         if name not in rules:
-            problems.append(f"{op} has no setting {name!r}, it has {', '.join(rules) or 'none'}")
+            problems.append(f"{op} has no setting {shown(name)}, it has {', '.join(rules) or 'none'}")
         elif not rules[name].accepts(value):
-            problems.append(f"{op}.{name} must be {rules[name].expected}, got {value!r}")
+            problems.append(f"{op}.{name} must be {rules[name].expected}, got {shown(value)}")
     given = [name for name, _ in settings]
     return problems + [f"{op}.{name} is given twice" for name in rules if given.count(name) > 1]

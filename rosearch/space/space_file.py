@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rosearch.config.section import problems_of
 from rosearch.errors import BadInput, Problem
-from rosearch.space.genotype import SOURCE_DEFAULTS
+from rosearch.space.genotype import MAX_NODES, SOURCE_DEFAULTS
 from rosearch.space.node import Setting
 from rosearch.space.rules import (
     ACTIVATION,
@@ -28,7 +28,7 @@ from rosearch.space.rules import (
     SettingRule,
 )
 
-MAX_NODES = 64
+MOST_VALUES = 256  # of a list: all pairs of some lists are tried
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
 Width = Annotated[int, Field(ge=WIDTH_STEP, multiple_of=WIDTH_STEP)]
@@ -44,10 +44,10 @@ class SpaceFile(BaseModel):
     min_nodes: int = Field(ge=1, le=MAX_NODES)
     max_nodes: int = Field(ge=1, le=MAX_NODES)
     max_inputs: int = Field(ge=1, le=MAX_INPUTS)
-    merges: list[str] = Field(min_length=1)
-    widths: list[Width] = Field(min_length=1)
-    ranks: list[Rank] = Field(min_length=1)
-    poolings: list[str] = Field(min_length=1)
+    merges: list[str] = Field(min_length=1, max_length=MOST_VALUES)
+    widths: list[Width] = Field(min_length=1, max_length=MOST_VALUES)
+    ranks: list[Rank] = Field(min_length=1, max_length=MOST_VALUES)
+    poolings: list[str] = Field(min_length=1, max_length=MOST_VALUES)
     operations: dict[str, Any] = Field(min_length=1)  # checked against the registry of operations
     source: dict[str, Any] = Field(default_factory=dict)  # a missing setting has its default alone
     vocabulary: int = Field(30522, ge=1)  # BERT's
@@ -242,6 +242,9 @@ def _value_problems(key: str, values: Any, rule: SettingRule) -> Iterator[_Found
     if not isinstance(values, list) or not values:
         yield key, f"a list, each {rule.expected}", repr(values), ""
         return
+    if len(values) > MOST_VALUES:
+        yield key, f"at most {MOST_VALUES} values", str(len(values)), ""
+        return
     refused = [value for value in values if not rule.accepts(value)]
     for value in refused:
         yield key, rule.expected, repr(value), ""
@@ -254,7 +257,7 @@ def _repeated(values: list[Any]) -> list[Any]:
 
 
 def _suggestion(name: object, known: Iterable[str]) -> str:
-    close = get_close_matches(str(name), list(known), n=1)
+    close = get_close_matches(str(name)[:100], list(known), n=1)
     return f"Did you mean {close[0]}?" if close else ""
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import nn
 from transformers import AutoModel
 
 from rosearch.errors import BadInput, Problem, one_line
+from rosearch.models.places import require_undamaged
 from rosearch.student.modeling_rosearch import GraphNode, StudentForSequenceClassification, StudentModel
 
 _Shapes = tuple[tuple[str, tuple[int, ...]], ...]
@@ -41,8 +44,9 @@ def inherit_operations(student: StudentForSequenceClassification, encoder: Stude
 def load_initial(folder: str) -> StudentModel:
     """The encoder in the folder `distillation.initial` (or the encoder of a student there), in float32 on the CPU.
 
-    Raises `BadInput` if the folder holds no encoder that rosearch distilled.
+    Raises `BadInput` if the folder holds no encoder that rosearch distilled, or a damaged one.
     """
+    require_undamaged(Path(folder))
     key, expected = "distillation.initial", "a folder with an encoder that rosearch distilled"
     try:
         encoder = AutoModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32)

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from difflib import SequenceMatcher
 
-from rich.markup import escape
 from rich.text import Text
 
 from rosearch.attack.measure import AttackState
@@ -23,7 +22,7 @@ from rosearch.attack.tables import (
 )
 from rosearch.progress import Progress
 from rosearch.resources.resources import Resources
-from rosearch.terminal.console import err, out, print_table
+from rosearch.terminal.console import err, out, print_message, print_table
 from rosearch.terminal.progress import SearchDisplay
 
 
@@ -32,9 +31,9 @@ def watched() -> Iterator[Progress]:
     """Progress on standard error: bars on a terminal, lines elsewhere. Ctrl-C says what is kept."""
     try:
         with SearchDisplay(err) as display:
-            yield lambda stage, done, total: display.progress(escape(stage), done, total)
+            yield display.progress
     except KeyboardInterrupt:
-        err.print("Stopped; nothing was recorded. Compiled plans are kept, the next attack starts faster")
+        err.print("Stopped. Plans and attacked rows are kept: the same command goes on where it was")
         raise
 
 
@@ -56,9 +55,9 @@ def print_report(report: AttackReport, per_class: bool) -> None:
             print_table(held_out_table(held_out, titles[model.name] if len(names) > 1 else ""), dense=True)
     for model in report.models:
         if model.failure:
-            err.print(f"[red]failed[/] {escape(model.failure)}", highlight=False, soft_wrap=True)
+            print_message("failed", "red", model.failure)
     for warning in report.warnings:
-        err.print(f"[yellow]warning[/] {escape(warning)}", highlight=False, soft_wrap=True)
+        print_message("warning", "yellow", warning)
 
 
 def _print_broken(model: AttackedModel, title: str) -> None:

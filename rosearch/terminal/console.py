@@ -1,25 +1,53 @@
-"""The two streams of a command, and the one way of each to print: tables, lines, JSON."""
+"""The two streams of a command, and the one way of each to print: tables, lines, JSON.
+
+Nothing that is printed here is read as markup, and no control character of a text reaches the terminal: names, labels,
+data and messages of other libraries may hold any. Colour is asked for by `Text` with a style.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NoReturn
 
 from rich import box
-from rich.console import Console
-from rich.markup import escape
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from rosearch.errors import RosearchError
+from rosearch.errors import RosearchError, cut, safe
 from rosearch.report.data import Cell, Column, Emphasis, Table, Value
 
 _LOG_WIDTH = 120  # of a pipe or a file, which have no width of their own
 _STYLES: dict[Emphasis, str] = {"": "", "strong": "bold", "warning": "yellow"}
 
-out = Console(width=None if sys.stdout.isatty() else _LOG_WIDTH, emoji=False)
-err = Console(stderr=True, width=None if sys.stderr.isatty() else _LOG_WIDTH, emoji=False)
+_MOST_LETTERS = 1900  # of a message: what it repeats may be long
+
+CLOSED_PIPE = 141  # the exit code of a program that SIGPIPE ends: 128 and the signal's number
+
+
+class _Terminal(Console):
+    """Prints no markup and no control character of a text. A closed pipe ends the program as SIGPIPE does."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(safe(segment.text), segment.style)
+
+    def on_broken_pipe(self) -> NoReturn:
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2 if self.stderr else 1)  # what is still buffered goes nowhere
+        raise SystemExit(CLOSED_PIPE)
+
+
+def _terminal(stream: Any, *, stderr: bool = False) -> _Terminal:
+    terminal = stream is not None and stream.isatty()  # None: the program was started without this stream
+    return _Terminal(stderr=stderr, width=None if terminal else _LOG_WIDTH, emoji=False, markup=False)
+
+
+out, err = _terminal(sys.stdout), _terminal(sys.stderr, stderr=True)
 
 
 def print_json(value: Any) -> None:
@@ -28,12 +56,21 @@ def print_json(value: Any) -> None:
         text = json.dumps(value, indent=2, allow_nan=False)
     except ValueError as error:
         raise RosearchError(f"this cannot be printed as JSON: {error}") from error
-    print(text)
+    try:
+        print(text, file=out.file, flush=True)
+    except BrokenPipeError:
+        out.on_broken_pipe()
 
 
 def print_line(text: str, console: Console = out) -> None:
     """A line of plain text, as long as it is: paths and commands in it can be copied."""
-    console.print(text, highlight=False, markup=False, soft_wrap=True)
+    console.print(Text(safe(text)), soft_wrap=True)
+
+
+def print_message(kind: str, colour: str, text: str) -> None:
+    """One line on standard error: `error` or another kind in its colour, then a text, cut where it is endless."""
+    told = safe(cut(text.replace("\n", "\\n"), _MOST_LETTERS))
+    err.print(Text.assemble((kind, colour), " ", told), soft_wrap=True)
 
 
 def print_table(table: Table, *, dense: bool = False) -> None:
@@ -44,9 +81,9 @@ def print_table(table: Table, *, dense: bool = False) -> None:
 def rendered(table: Table, *, dense: bool = False) -> RichTable:
     """A table for a terminal. Without vertical lines, `dense`, ten columns of figures fit into a hundred letters."""
     made = RichTable(
-        title=escape(table.title),
+        title=Text(safe(table.title), "table.title") if table.title else None,
         title_justify="left",
-        caption=escape("\n".join(table.notes)) or None,
+        caption=Text(safe("\n".join(table.notes)), "table.caption") if table.notes else None,
         caption_justify="left",
         show_header=any(column.name for column in table.columns),
         box=box.SIMPLE_HEAD if dense else box.HEAVY_HEAD,
@@ -55,7 +92,7 @@ def rendered(table: Table, *, dense: bool = False) -> RichTable:
     for column in table.columns:
         whole = column.whole or (dense and column.align == "right")
         made.add_column(
-            Text(column.heading or column.name),
+            Text(safe(column.heading or column.name)),
             justify=column.align,
             no_wrap=whole,
             overflow="fold" if dense else "ellipsis",
@@ -68,6 +105,6 @@ def rendered(table: Table, *, dense: bool = False) -> RichTable:
 
 def _cell(column: Column, cell: Value | Cell) -> Text:
     if not isinstance(cell, Cell):
-        return Text(column.text(cell))
+        return Text(safe(column.text(cell)))
     value = column.text(Cell(cell.value, cell.unit))
-    return Text().append(value, _STYLES[cell.emphasis] or None).append(cell.note)
+    return Text().append(safe(value), _STYLES[cell.emphasis] or None).append(safe(cell.note))

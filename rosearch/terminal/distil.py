@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rich.markup import escape
+from pydantic import TypeAdapter
 
 from rosearch.distil.student import Distilled, Watcher, unfinished
 from rosearch.evaluation.efficiency import BERT_BASE_ENCODER_PARAMETERS, BERT_BASE_PARAMETERS
-from rosearch.measurements import Estimate
+from rosearch.measurements import Estimate, Meaning
 from rosearch.report.data import FOUR_DECIMALS, GROUPED, PERCENT, Cell, Column, Row, Table, Unit, lefts
-from rosearch.terminal.console import err, out, print_line, print_table
+from rosearch.terminal.console import err, print_line, print_table
 from rosearch.terminal.progress import SearchDisplay
 
 _TOLD = 10  # lines of the loss in a log
@@ -36,35 +36,37 @@ def watched(to: Path) -> Iterator[Watcher]:
                 if display.detail("distil", text) or step * _TOLD < told * steps:
                     return
                 told = step * _TOLD // steps + 1
-                err.print(f"distil: step {step} of {steps}, {text}", highlight=False, soft_wrap=True)
+                print_line(f"distil: step {step} of {steps}, {text}", err)
 
             def note(text: str) -> None:
-                err.print(escape(text), highlight=False, soft_wrap=True)
+                print_line(text, err)
 
-            yield Watcher(lambda stage, done, total: display.progress(escape(stage), done, total), show_loss, note)
+            yield Watcher(display.progress, show_loss, note)
     except KeyboardInterrupt:
         again = [word for word in sys.argv[1:] if word != "--fresh"]
         trained = any(unfinished(to).glob("checkpoint*"))
-        kept = "Go on with" if trained else "The student was not trained yet; go on with"
-        err.print(f"Stopped. {kept}:", highlight=False)
-        err.print(f"  {shlex.join(['rosearch', *again])}", highlight=False, markup=False, soft_wrap=True)
+        print_line(f"Stopped. {'Go on with' if trained else 'The student was not trained yet; go on with'}:", err)
+        print_line(f"  {shlex.join(['rosearch', *again])}", err)
         raise
 
 
-def print_distilled(found: Distilled, task: Sequence[str]) -> None:
-    """Teacher and student side by side, then the next commands. `task` are the words that name the task."""
+def print_distilled(found: Distilled, task: Sequence[str], teacher: Sequence[str]) -> None:
+    """Teacher and student side by side, then the next commands.
+
+    `task` are the words that name the task, `teacher` those that follow `rosearch teacher`.
+    """
     record = found.record
     print_table(_table(record))
     seconds = ", ".join(f"{stage} {spent:.0f} s" for stage, spent in record["seconds"].items())
     training = record["training"]
-    out.print(
-        f"{training['steps']} steps of {escape(record['method'])}, final loss {training['final_loss']:.4g}; {seconds}",
-        highlight=False,
-    )
+    steps = f"{training['steps']} steps of {record['method']}"
+    print_line(f"{steps}, final loss {training['final_loss']:.4g}; {seconds}")
     code = ", trust_remote_code=True" if any(found.folder.glob("*_rosearch.py")) else ""
     print_line(f"Saved to {found.folder}. Load it with:")
     for kind in ("AutoTokenizer", "AutoModelForSequenceClassification"):
         print_line(f"  {kind}.from_pretrained({str(found.folder)!r}{code})")
+    if record["teacher"]["folder"]:
+        print_line(f"The teacher was fine-tuned. Save it with:\n  {shlex.join(['rosearch', 'teacher', *teacher])}")
     if record["task"]["labels"]:
         attack = ["rosearch", "attack", str(found.folder), "--attack", "deepwordbug", *task]
         print_line(f"How robust is it?\n  {shlex.join(attack)}")
@@ -77,6 +79,7 @@ def _table(record: dict[str, Any]) -> Table:
         teacher, student = qualities["teacher"], qualities["student"]
         flags += [f"{who}, {split}: {one['collapse']}" for who, one in qualities.items() if one["collapse"]]
         rows.append(Row((f"{student['metric']}, {student['n']} {split} rows", _quality(teacher), _quality(student))))
+    rows += _meaning(record["meaning"])
     size, cost, times = record["efficiency"], record["teacher"]["cost"], record["compression"]
     smaller = f"smaller than BERT-base ({BERT_BASE_PARAMETERS / 1e6:.2f} M)"
     layers = f"against BERT-base's layers ({BERT_BASE_ENCODER_PARAMETERS / 1e6:.2f} M)"
@@ -96,6 +99,17 @@ def _table(record: dict[str, Any]) -> Table:
     ]
     columns = (*lefts(""), Column("teacher", GROUPED), Column("student", GROUPED))
     return Table(f"{task}, distilled by {method}", columns, tuple(rows), tuple(flags))
+
+
+def _meaning(found: dict[str, Any]) -> list[Row]:
+    """The rows of what teacher and student tell apart, in per cent; none for a regression."""
+    if found["student"] is None:
+        return []
+    figures = {who: TypeAdapter(Meaning).validate_python(found[who]).figures for who in ("teacher", "student")}
+    return [
+        Row((name, *(Cell(figures[who].get(name, ""), PERCENT) for who in ("teacher", "student"))))
+        for name in figures["student"]
+    ]
 
 
 def _quality(quality: dict[str, Any]) -> Cell:

@@ -20,19 +20,23 @@ from rich.progress import (
 
 from rosearch.progress import check_stop
 from rosearch.records.record import Record
+from rosearch.terminal.console import print_line, print_message
 
 
 class SearchDisplay:
     """Shows a search while it runs; an `observer.Observer` and a context manager.
 
     On a terminal: a bar for the generation, one for each candidate at work, one for the driver's own stages.
-    Elsewhere: a line when something starts or ends, so that a log file stays readable.
+    Elsewhere: a line when something starts or ends, and now and then in between, so that a log file stays readable.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, every: float = 30.0) -> None:
+        """`every` is the number of seconds between two lines of one stage in a log."""
         self._console = console
+        self._every = every
+        self._told: dict[str, float] = {}
         self._bars = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -63,7 +67,12 @@ class SearchDisplay:
             self._own[stage] = self._bars.add_task(stage, total=total)
             self._line(f"{stage} ...")
         self._bars.update(self._own[stage], completed=done, total=total)
+        now = time.perf_counter()
+        if 0 < done < total and now - self._told.get(stage, self._began[stage]) >= self._every:
+            self._told[stage] = now
+            self._line(f"{stage}: {done} of {total} in {now - self._began[stage]:.0f} s")
         if done >= total:
+            self._told.pop(stage, None)
             self._line(f"{stage}: done in {time.perf_counter() - self._began.pop(stage):.0f} s")
             self._bars.remove_task(self._own.pop(stage))
 
@@ -73,12 +82,16 @@ class SearchDisplay:
             self._bars.update(self._own[stage], description=f"{stage}, {text}")
         return self._console.is_terminal
 
+    def note(self, text: str) -> None:
+        """A warning about data or teacher."""
+        print_message("warning", "yellow", text)
+
     def batch(self, title: str, records: Sequence[Record]) -> None:
         """A generation is about to run."""
         if self._batch is not None:
             self._bars.remove_task(self._batch)
         self._title = title
-        self._batch = self._bars.add_task(f"[bold]{title}", total=len(records))
+        self._batch = self._bars.add_task(title, total=len(records))
         self._line(f"{title}: {len(records)} to run")
 
     def started(self, record: Record) -> None:
@@ -96,11 +109,11 @@ class SearchDisplay:
             self._bars.remove_task(bar)
         if self._batch is not None:
             self._bars.advance(self._batch)
-        self._console.print(f"  {_label(record)} {_verdict(record)}", highlight=False, markup=False, soft_wrap=True)
+        print_line(f"  {_label(record)} {_verdict(record)}", self._console)
 
     def _line(self, text: str) -> None:
         if not self._console.is_terminal:
-            self._console.print(text, highlight=False, soft_wrap=True)
+            print_line(text, self._console)
 
 
 def _label(record: Record) -> str:

@@ -6,6 +6,8 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.text import Text
+
 from rosearch.records.record import Record, Role
 from rosearch.report.data import Table
 from rosearch.report.details import record_tables
@@ -20,7 +22,7 @@ def print_status(results: Results) -> None:
     summary = describe_run(results)
     counts = ", ".join(f"{count} {name}" for name, count in summary["counts"].items())
     strategy = results.experiment.evolution.strategy
-    out.print(f"{results.run.path}: {counts}; budget {summary['budget']} candidates, strategy {strategy}")
+    print_line(f"{results.run.path}: {counts}; budget {summary['budget']} candidates, strategy {strategy}")
     if summary["state"] == "interrupted":
         print_line(f"Interrupted: no process works on it. Go on with:\n  {results.run.resume_command}")
     for record in results.records:
@@ -40,31 +42,37 @@ def print_status(results: Results) -> None:
             print_table(results_table(title, results, found))
     if episodes := results.predictions:
         print_table(predictions_table(episodes))
-    out.print(f"Time: {seconds_line(results)}", highlight=False)
+    _print_teacher(results)
+    print_line(f"Time: {seconds_line(results)}")
+
+
+def _print_teacher(results: Results) -> None:
+    """The folder of a teacher that was fine-tuned."""
+    if results.teacher is not None and results.teacher.folder:
+        print_line(f"Teacher: {results.run.path.parent / '.cache' / results.teacher.folder}")
 
 
 def print_results(results: Results) -> None:
     """The end of a search: the front, the baselines, the finalists, and the commands that come next."""
-    path = results.run.path
-    front = results.front
+    path, front = results.run.path, results.front
+    named = shlex.quote(str(path))
     print_table(results_table("Front (validation rows)", results, front, teacher=True))
     if baselines := results.measured("baseline"):
         print_table(results_table("Baselines (named architectures, same distillation)", results, baselines))
     if finalists := results.measured("finalist"):
         print_table(results_table("Finalists (fresh seeds, test split)", results, finalists))
     if not front:
-        out.print("[yellow]No candidate passed the gates[/]: `rosearch status` names those that were missed")
-    out.print(f"[dim]{explanation(results)}[/]", highlight=False)
-    out.print(f"Time: {seconds_line(results)}", highlight=False)
+        missed = ": `rosearch status` names those that were missed"
+        out.print(Text.assemble(("No candidate passed the gates", "yellow"), missed))
+    out.print(Text(explanation(results), "dim"))
+    print_line(f"Time: {seconds_line(results)}")
+    _print_teacher(results)
     failed = sum(record.status == "failed" for record in results.records)
-    out.print(
-        f"{len(results.of('candidate'))} candidates, {failed} failed. The run: [bold]{path}[/]",
-        highlight=False,
-    )
-    quoted = shlex.quote(str(path))
-    print_line(f"Next:\n  rosearch stats {quoted}")
+    counted = f"{len(results.of('candidate'))} candidates, {failed} failed. The run: "
+    out.print(Text.assemble(counted, (str(path), "bold")), soft_wrap=True)
+    print_line(f"Next:\n  rosearch stats {named}")
     if front:
-        print_line(f"  rosearch show {quoted} {front[0].id[:8]}\n  rosearch export {quoted} --best")
+        print_line(f"  rosearch show {named} {front[0].id[:8]}\n  rosearch export {named} --best")
 
 
 def print_record(results: Results, record: Record) -> None:
@@ -77,24 +85,23 @@ def print_statistics(comparisons: Sequence[Table], statistics: Sequence[Table], 
     """Each student against the best, then the correlations of each outcome, then the files that were written."""
     for table in (*comparisons, *statistics):
         print_table(table)
-    out.print(
-        "Many features are compared at once: trust Holm's p, and repeat on another seed.\nWritten:",
-        highlight=False,
-    )
-    for path in paths:
-        print_line(f"  {path}")
+    print_line("Many features are compared at once: trust Holm's p, and repeat on another seed.")
+    for line in ("Written:", *(f"  {path}" for path in paths)) if paths else ():
+        print_line(line)
 
 
 def print_export(folder: Path, record: Record, auto: str) -> None:
     """The folder of an exported student, and the lines of Python that load it with `auto`, a class of transformers."""
-    out.print(f"Exported {record.id[:8]} to [bold]{folder}[/]. Load it with:", highlight=False, soft_wrap=True)
+    exported = Text.assemble(f"Exported {record.id[:8]} to ", (str(folder), "bold"), ". Load it with:")
+    out.print(exported, soft_wrap=True)
     for kind in ("AutoTokenizer", auto):
         print_line(f"  {kind}.from_pretrained({str(folder)!r}, trust_remote_code=True)")
 
 
-def print_recommendations(table: Table, figure: Path, run: Path, named: Sequence[str]) -> None:
+def print_recommendations(table: Table, figure: Path | None, run: Path, named: Sequence[str]) -> None:
     """The best within each budget, the figure of the front, and how to see each of them in full."""
     print_table(table)
-    out.print(f"The front: {figure}", highlight=False, soft_wrap=True)
+    if figure is not None:
+        print_line(f"The front: {figure}")
     for identity in dict.fromkeys(named):
         print_line(f"  rosearch show {shlex.quote(str(run))} {identity[:8]}")

@@ -1,34 +1,31 @@
 """The state of a training on disk: a training that was stopped or killed goes on as if nothing had happened.
 
-The file is `torch.save`'s, with a digest of its bytes behind it. It is read with `weights_only=True`: tensors and plain
+The file is `torch.save`'s, sealed by `rosearch.files.seal`. It is read with `weights_only=True`: tensors and plain
 data, nothing is unpickled. It is written whole or not at all, and the file before it is kept, for the case that a disk
 damages the newer one.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import torch
 
 from rosearch.errors import RunError, one_line
-from rosearch.files import whole
+from rosearch.files import is_sealed, seal, whole
 from rosearch.progress import check_stop, heard, patience
 
 State = dict[str, Any]  # tensors and plain data
 
 _CPU = torch.device("cpu")
 _FORMAT = 1  # raise it when the file changes
-_DIGEST = 32  # bytes
 _PAUSE = 20  # times the last write: so long a pause follows, lest a slow disk slows the training down
-_PIECE = 1 << 20  # bytes that are read at once
 
 
 class _DamagedError(Exception):
@@ -93,10 +90,9 @@ class Checkpoint:
         """
         stored = {"format": _FORMAT, "content": dict(self.content), "state": state}
         try:
-            with whole(self.path, alone=True, previous=self.previous) as draft, draft.open("wb") as file:
-                digested = _Digested(file)
-                torch.save(stored, cast(BinaryIO, digested))
-                file.write(digested.digest.digest())
+            with whole(self.path, alone=True, previous=self.previous) as draft:
+                torch.save(stored, draft)
+                seal(draft)
         except (OSError, RuntimeError) as error:
             self.note(f"{self.path}: cannot be written ({error}); the training goes on without")
 
@@ -112,36 +108,13 @@ class Checkpoint:
 
 
 def _difference(name: str, theirs: str | None, ours: str | None) -> str:
-    short = all(text is not None and len(text) <= 30 for text in (theirs, ours))
-    return f"{name} ({theirs} there, {ours} here)" if short else name
-
-
-class _Digested:
-    """Passes bytes on to a file and remembers their digest."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self.file = file
-        self.digest = hashlib.blake2b(digest_size=_DIGEST)
-
-    def write(self, data: bytes) -> int:
-        """Writes to the file and updates the digest."""
-        self.digest.update(data)
-        return self.file.write(data)
-
-    def flush(self) -> None:
-        """Flushes the file."""
-        self.file.flush()
+    there, here = (text or "not stated" for text in (theirs, ours))
+    return f"{name} ({there} there, {here} here)" if max(len(there), len(here)) <= 30 else name
 
 
 def _read(path: Path, device: torch.device) -> dict[str, Any]:
-    with path.open("rb") as file:
-        left = path.stat().st_size - _DIGEST
-        digest = hashlib.blake2b(digest_size=_DIGEST)
-        while left > 0 and (piece := file.read(min(_PIECE, left))):
-            digest.update(piece)
-            left -= len(piece)
-        if file.read() != digest.digest():
-            raise _DamagedError("its end is missing or its bytes have changed")
+    if not is_sealed(path):
+        raise _DamagedError("its end is missing or its bytes have changed")
     try:
         stored = torch.load(path, map_location=device, weights_only=True)
     except Exception as error:  # a whole file of something else: torch raises a dozen kinds of errors

@@ -104,6 +104,10 @@ class Method(nn.Module, ABC):
         Each part is propagated back, and its activations are freed, before the next is computed.
         """
 
+    def content(self) -> dict[str, str]:
+        """Further things, beside the settings, in which a checkpoint to go on from must agree; mostly none."""
+        return {}
+
     def trained(self) -> tuple[nn.Parameter, ...]:
         """The method's parameters that the student's optimiser trains too."""
         return tuple(self.parameters())

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from rosearch.data.batches import Batch, evaluation_batches
+from rosearch.data.mapped import CheckedRows
 from rosearch.data.tokens import TokenisedSplit
 from rosearch.errors import BadInput, Problem
 from rosearch.files import content_key, made_once
@@ -23,6 +24,7 @@ from rosearch.models.saved import load_classifier
 from rosearch.progress import Progress, silent
 
 _FORMAT = "1"  # part of every key: raise it when the outputs or the files change
+_HIDDEN = "hidden.npy"  # may be many gigabytes
 _BATCH = 64  # beyond it a CPU core gains nothing (measured in both number formats)
 
 
@@ -40,7 +42,7 @@ class TeacherOutputs:
 
     key: str  # 32 hex digits of weights, rows, tokenizer, layers and number format
     logits: np.ndarray[Any, np.dtype[np.float32]]  # (rows, labels) memory-mapped
-    hidden: np.ndarray[Any, np.dtype[np.float16]] | None  # (tokens, layers, H) memory-mapped, as `tokenised.ids`
+    hidden: CheckedRows | None  # (tokens, layers, H) float16, memory-mapped, as `tokenised.ids`
     layers: tuple[int, ...]  # numbers of the layers, 0 (embeddings) to teacher_layers
     teacher_layers: int
 
@@ -51,7 +53,7 @@ class TeacherOutputs:
         if self.hidden is None:
             return TeacherRows(logits, None)
         tokens = np.concatenate([np.arange(tokenised.offsets[row], tokenised.offsets[row + 1]) for row in batch.rows])
-        hidden = torch.from_numpy(np.asarray(self.hidden[tokens])).to(device).float()
+        hidden = torch.from_numpy(self.hidden[tokens]).to(device).float()
         return TeacherRows(logits, hidden)
 
 
@@ -79,6 +81,7 @@ def teacher_outputs(
         cache / "outputs" / key,
         lambda target: _open(target, tokenised, bool(layers)),
         lambda draft: _compute(folder, tokenised, layers, draft, device, precision, progress),
+        later=(_HIDDEN,),
     )
     return TeacherOutputs(key, logits, hidden, layers, teacher_layers)
 
@@ -103,14 +106,14 @@ def _key(folder: Path, tokenised: TokenisedSplit, layers: tuple[int, ...], preci
     return content_key(parts)
 
 
-_Stored = tuple["np.ndarray[Any, Any]", "np.ndarray[Any, Any] | None"]
+_Stored = tuple["np.ndarray[Any, Any]", CheckedRows | None]
 
 
 def _open(target: Path, tokenised: TokenisedSplit, with_hidden: bool) -> _Stored | None:
     """The stored logits and hidden states, memory-mapped; None where they are absent or damaged."""
     try:
         logits = np.load(target / "logits.npy", mmap_mode="r")
-        hidden = np.load(target / "hidden.npy", mmap_mode="r") if with_hidden else None
+        hidden = CheckedRows(np.load(target / _HIDDEN, mmap_mode="r")) if with_hidden else None
     except (OSError, ValueError, EOFError):
         return None
     whole = len(logits) == len(tokenised) and (hidden is None or len(hidden) == tokenised.offsets[-1])
@@ -133,7 +136,7 @@ def _compute(
     hidden = None
     if layers:
         shape = (int(tokenised.offsets[-1]), len(layers), model.config.hidden_size)
-        hidden = _create(target / "hidden.npy", shape, np.float16)
+        hidden = _create(target / _HIDDEN, shape, np.float16)
     done = 0
     for batch in evaluation_batches(tokenised, _BATCH):
         _fill(model, batch.to(device), tokenised, layers, logits, hidden, precision)

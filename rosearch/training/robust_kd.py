@@ -73,8 +73,12 @@ class RobustKd(Method):
         embeddings: dict[str, EmbeddingSource] = {
             name: EMBEDDING_SOURCES[name](inputs, student) for name in config.sources if name in EMBEDDING_SOURCES
         }
-        mean = None if config.average is None else RunningMean(student, config.average)
+        mean = None if config.average is None else RunningMean(config.average)
         return cls(inputs, texts, embeddings, mean)
+
+    def content(self) -> dict[str, str]:
+        """The beginning of the running mean. In rosearch 0.1.0 it began with the untrained student."""
+        return {} if self.mean is None else {"running mean": "begins after the first step"}
 
     def before_step(self, student: PreTrainedModel, step: int) -> None:
         """Updates the running mean, and attacks the student every `attack_every` steps."""
@@ -164,20 +168,21 @@ class RobustKd(Method):
         self.found = [*found, *self.found[:keep]]
 
     def finish(self, student: PreTrainedModel) -> None:
-        """Gives the student the running mean of its weights if that is the more robust."""
+        """Adds the last weights to the running mean, and gives the student the mean if that is the more robust."""
         if self.mean is not None:
+            self.mean.update(student)
             self.mean.choose(student, self.inputs)
 
     def get_extra_state(self) -> dict[str, Any]:
         """The state for a resume: the found texts and the running mean."""
-        mean = {} if self.mean is None else self.mean.weights
+        mean = {} if self.mean is None else {"updates": self.mean.updates, "weights": self.mean.weights}
         return {"found": [[row, list(text)] for row, text in self.found], "mean": mean}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
         """Loads the state of `get_extra_state`."""
         self.found = [(row, tuple(text)) for row, text in state["found"]]
         if self.mean is not None:
-            self.mean.weights = state["mean"]
+            self.mean.updates, self.mean.weights = state["mean"]["updates"], state["mean"]["weights"]
 
 
 @contextmanager
@@ -194,18 +199,26 @@ def evaluated(student: PreTrainedModel) -> Iterator[None]:
 class RunningMean:
     """A running mean of a student's weights (Izmailov et al. 2018, arXiv 1803.05407; here with exponential decay).
 
-    `weights` holds the mean of the student's floating-point tensors, by name.
+    `weights` holds the mean of the student's floating-point tensors by name, empty before the first update. The
+    untrained student has no part in it: after n updates, those from the first to the last weigh decay^(n-1) to 1,
+    divided by their sum (the correction of Adam, arXiv 1412.6980, section 3).
     """
 
-    def __init__(self, student: PreTrainedModel, decay: float) -> None:
+    def __init__(self, decay: float) -> None:
         self.decay = decay
-        self.weights = {name: value.detach().clone() for name, value in _floats(student).items()}
+        self.updates = 0
+        self.weights: dict[str, Tensor] = {}
 
     @torch.no_grad()
     def update(self, student: PreTrainedModel) -> None:
-        """Moves the mean towards the student's present weights."""
+        """Moves the mean towards the student's present weights; the first update takes them as they are."""
+        self.updates += 1
+        share = (1 - self.decay) / (1 - self.decay**self.updates)
         for name, value in _floats(student).items():
-            self.weights[name].lerp_(value, 1 - self.decay)
+            if self.updates == 1:
+                self.weights[name] = value.detach().clone()
+            else:
+                self.weights[name].lerp_(value, share)
 
     @torch.no_grad()
     def choose(self, student: PreTrainedModel, inputs: TrainingInputs) -> None:

@@ -72,7 +72,7 @@ def distil(
         method=method,
         extra=method.trained(),
         before_step=lambda step: method.before_step(student, step),
-        checkpoint=None if checkpoint is None else checkpoint.of(_content(inputs)),
+        checkpoint=None if checkpoint is None else checkpoint.of(_content(inputs) | method.content()),
         on_loss=on_loss,
     )
     method.finish(student)

@@ -3,7 +3,9 @@ from __future__ import annotations
 import errno
 import io
 import json
+import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -179,6 +181,74 @@ def test_a_teacher_that_cannot_be_read_is_one_clear_line(tmp_path: Path) -> None
     for file in (tmp_path / "teacher").glob("tokenizer*"):
         file.unlink()
     assert "teacher.model: expected" in rosearch("check", path, cwd=tmp_path, expect=3).stderr
+
+
+RECORDED = ROOT / "tests/compatibility/recorded/small-0001"
+
+
+def started(command: str, cwd: Path, **options: Any) -> subprocess.CompletedProcess[str]:
+    """A shell's command in which `rosearch` is the program."""
+    program = f'rosearch() {{ {sys.executable} -m rosearch.cli "$@"; }}\n'
+    return subprocess.run(["bash", "-c", program + command], cwd=cwd, capture_output=True, text=True, **options)
+
+
+@pytest.mark.parametrize("command", ["status run", "status run --json", "show run 6dbb", "--help", "status --help"])
+def test_output_that_nobody_reads_on_ends_the_program_as_a_closed_pipe_does(command: str, tmp_path: Path) -> None:
+    shutil.copytree(RECORDED, tmp_path / "run")
+    ended = started(f"(sleep 0.2; rosearch {command}; echo $? >code) | true", tmp_path)
+    assert (tmp_path / "code").read_text().strip() == "141"
+    assert ended.stderr == ""
+
+
+@pytest.mark.parametrize("closed", [">&-", "<&-", "2>&-", ">&- 2>&- <&-"])
+@pytest.mark.parametrize("command", ["status run", "status run --json", "status nowhere"])
+def test_a_stream_that_is_closed_from_the_start_is_no_traceback(command: str, closed: str, tmp_path: Path) -> None:
+    shutil.copytree(RECORDED, tmp_path / "run")
+    ended = started(f"rosearch {command} {closed}", tmp_path)
+    assert ended.returncode == (5 if "nowhere" in command else 0)
+    assert "Traceback" not in ended.stderr
+    assert bool(ended.stdout) == (">&-" not in closed.split() and "nowhere" not in command)
+
+
+def test_what_an_encoding_cannot_say_is_printed_as_an_escape(tmp_path: Path) -> None:
+    shutil.copytree(RECORDED, tmp_path / "r\u0142n")
+    ended = started("PYTHONIOENCODING=latin-1 rosearch status r*", tmp_path)
+    assert ended.returncode == 0 and "r\\u0142n" in ended.stdout
+
+
+@pytest.mark.parametrize("name", ["[bold]x[/]", "[red]", "a[0]", "$x^$"])
+def test_the_name_of_a_run_is_printed_and_drawn_as_it_stands(name: str, tmp_path: Path) -> None:
+    shutil.copytree(RECORDED, tmp_path / name)
+    assert f"{name}: " in rosearch("status", name, cwd=tmp_path).stdout
+    assert f"  {name}/tables/front.png" in rosearch("stats", name, cwd=tmp_path).stdout
+    assert f"{name}x: expected the folder" in rosearch("status", f"{name}x", cwd=tmp_path, expect=5).stderr
+
+
+@pytest.mark.parametrize("kind", [errno.EROFS, errno.EACCES])
+def test_stats_of_a_read_only_run_prints_and_says_what_was_not_written(
+    kind: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rosearch.report import tables
+
+    shutil.copytree(RECORDED, tmp_path / "run")
+    told = rosearch("stats", "run", "--json", cwd=tmp_path)
+
+    def refuse(path: Path) -> Any:
+        raise OSError(kind, os.strerror(kind), str(path))
+
+    monkeypatch.setattr(tables, "whole", refuse)
+    printed = rosearch("stats", "run", cwd=tmp_path)
+    assert "rho" in printed.stdout and "Written:" not in printed.stdout
+    assert printed.stderr == "warning run/tables is read-only; not written: tables and figures\n"
+    data = json.loads(rosearch("stats", "run", "--json", cwd=tmp_path).stdout)
+    assert data == json.loads(told.stdout) | {"files": []}
+
+
+def test_many_problems_of_a_file_are_counted_and_the_first_are_printed(tmp_path: Path) -> None:
+    path = write_experiment(tmp_path)
+    path.write_text(path.read_text() + "".join(f"\x1b[31m{n}: 1\n".replace("\x1b", "x") for n in range(150)))
+    lines = rosearch("check", path, cwd=tmp_path, expect=3).stderr.splitlines()
+    assert len(lines) == 101 and lines[-1] == "error and 50 more"
 
 
 def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(tmp_path: Path) -> None:

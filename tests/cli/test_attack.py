@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +26,7 @@ from rosearch.space.node import Node
 from rosearch.student.build import build_student
 from rosearch.terminal.attack import marked
 
+SCRIPT = Path(__file__).with_name("killed_attack.py")
 SMALL = ("--attack", "deepwordbug", "--task", "data/test.tsv", "--n", "8")
 
 
@@ -303,6 +306,89 @@ def test_beside_an_experiment_the_columns_are_those_of_the_held_out_sets(made: P
     assert found["models"][0]["held_out"][0]["overall"]["n"] == 2 and found["models"][0]["attacks"]
 
 
+def test_a_victim_whose_unnamed_classes_stand_in_another_order_is_refused(made: Path, tmp_path: Path) -> None:
+    def turn(model: Any) -> None:
+        _name_classes("LABEL_0", "LABEL_1")(model)
+        model.classifier.weight.copy_(model.classifier.weight.flip(0).clone())
+        model.classifier.bias.copy_(model.classifier.bias.flip(0).clone())
+
+    turned = changed(made / "first", tmp_path / "turned", turn)
+    command = ("attack", turned, *SMALL[:3], "experiment.yaml", "--n", "24")
+    failed = rosearch(*command, cwd=made, expect=3)
+    assert (
+        "expected classes in the order of the labels (negative, positive), got classes without names" in failed.stderr
+    )
+    assert "in the order of its outputs: positive, negative fit best" in failed.stderr and failed.stdout == ""
+    suite = tmp_path / "rows.csv"
+    frame = pd.read_csv(made / "data/test.tsv", sep="\t")
+    frame.assign(label=(frame["label"] == "positive").astype(int)).to_csv(suite, index=False)
+    warned = rosearch("attack", turned, "--suite", suite, cwd=made)  # adversarial rows may be this hard: no error
+    assert "whose classes have no names, is right on fewer rows of rows than chance" in warned.stderr
+
+
+def test_names_of_classes_that_contradict_are_refused(made: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(made / "first", tmp_path / "twice")
+    config = json.loads((folder / "config.json").read_text())
+    config["label2id"] = {"negative": 1, "positive": 0}
+    (folder / "config.json").write_text(json.dumps(config))
+    failed = rosearch("attack", folder, *SMALL, cwd=made, expect=3)
+    assert (
+        "label2id: expected the inverse of id2label (negative, positive), got negative: 1, positive: 0" in failed.stderr
+    )
+
+
+def test_models_of_different_lengths_are_cut_to_the_shortest_and_rows_that_were_cut_are_counted(
+    made: Path, tmp_path: Path
+) -> None:
+    short = shutil.copytree(made / "first", tmp_path / "short")
+    tokenizer = AutoTokenizer.from_pretrained(short)
+    tokenizer.model_max_length = 10
+    tokenizer.save_pretrained(short)
+    text = "the good film was very bright and the plot was clever"
+    (tmp_path / "long.csv").write_text(f"sentence,label\n{text},positive\nbad film,negative\n")
+    suite = ("--suite", tmp_path / "long.csv")
+    found = rosearch("attack", "first", short, *suite, "--json", cwd=made).data["models"]
+    assert [model["max_length"] for model in found] == [10, 10]
+    assert [model["held_out"][0]["cut"] for model in found] == [1, 1]
+    assert found[0]["held_out"][0]["columns"] == ["sentence", "label"]
+    alone = rosearch("attack", "first", *suite, cwd=made)
+    assert "were cut" not in alone.stdout
+    assert "read from the columns sentence, label" in " ".join(alone.stdout.split())
+    assert "held-out set long: done" in alone.stderr
+    asked = rosearch("attack", "first", *suite, "--max-length", "8", cwd=made).stdout
+    assert "1 of 2 rows are longer than the model reads, or --max-length: they were cut" in " ".join(asked.split())
+    attacked = rosearch("attack", "first", *SMALL, "--max-length", "8", "--json", cwd=made).data["models"][0]
+    assert 0 < attacked["cut"] <= 8
+
+
+def test_the_rows_of_an_experiment_are_a_held_out_set(made: Path) -> None:
+    found = rosearch("attack", "first", "--suite", "experiment.yaml", "--json", cwd=made).data["models"][0]
+    (held,) = found["held_out"]
+    assert held["name"] == "small (test)" and held["overall"]["accuracy"]["n"] == 24
+
+
+def test_a_killed_attack_goes_on_where_it_was_to_the_equal_end(made: Path, tmp_path: Path) -> None:
+    command = ("first", "second", "--attack", "deepwordbug,pruthi", *SMALL[2:], "--json")
+    whole = rosearch("attack", *command, "--cache", tmp_path / "whole", cwd=made).data
+    cache = ("--cache", str(tmp_path / "killed"))
+    killed = subprocess.run(
+        [sys.executable, SCRIPT, "13", *command, *cache], cwd=made, capture_output=True, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    resumed = rosearch("attack", *command, *cache, cwd=made).data
+    assert [model["known"] for model in resumed["models"]] == [13, 0]
+    for before, after in zip(whole["models"], resumed["models"], strict=True):
+        assert [_untimed(one) for one in before["attacks"]] == [_untimed(one) for one in after["attacks"]]
+        assert before["fooled"] == after["fooled"] and before["rows"] == after["rows"]
+    again = rosearch("attack", *command, *cache, cwd=made).data  # a finished attack leaves nothing to go on from
+    assert [model["known"] for model in again["models"]] == [0, 0]
+    assert not list((tmp_path / "killed").rglob("*.jsonl"))
+
+
+def _untimed(attack: dict[str, Any]) -> dict[str, Any]:
+    return attack | {"seconds": 0}
+
+
 def test_the_listing_of_resources_says_what_runs_and_what_is_missing(made: Path, tmp_path: Path) -> None:
     found = rosearch("attack", "resources", "--check", "--json", "--resources", tmp_path, cwd=made).data
     assert found["folder"] == str(tmp_path)
@@ -327,7 +413,7 @@ def test_ctrl_c_is_one_line_and_its_own_exit_code(made: Path, monkeypatch: pytes
 
     monkeypatch.setattr("rosearch.attack.report.measure_robustness", interrupted)
     stopped = rosearch("attack", "first", *SMALL, cwd=made, expect=130)
-    assert "Stopped; nothing was recorded" in stopped.stderr and "Traceback" not in stopped.stderr
+    assert "the same command goes on where it was" in stopped.stderr and "Traceback" not in stopped.stderr
 
 
 def test_help_shows_examples_and_where_plans_go(made: Path) -> None:

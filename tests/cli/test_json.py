@@ -23,6 +23,7 @@ from rosearch.progress import Progress
 from rosearch.records.record import Failure, Outcome
 from rosearch.space.genotype import Genotype
 from rosearch.space.node import Node
+from rosearch.student.tokenization_rosearch import EncodedTokenizer
 
 TEXT = (Path(__file__).parents[2] / "docs/json.md").read_text()
 RUN = "runs/small-0001"
@@ -40,7 +41,17 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "check": ("check", "experiment.yaml"),
     "attack": ATTACK,
     "attack resources": ("attack", "resources"),
+    "encoding": ("encoding", "encoded", "--explain", "harbor"),
+    "teacher": ("teacher", "experiment.yaml", "--to", "taught"),
     "distil": ("distil", "--student", "bert_mini", "--task", "experiment.yaml", "--to", "distilled"),
+}
+ENCODING = {
+    "encoding": "typos+synonyms",
+    "ratio": 1e12,
+    "weights": {"film": 70.0, "flick": 0.5, "bad": 9.0, "harbor": 1.0},
+    "codes": {"flick": "film"},
+    "apart": ["sikh"],
+    "purity": {"limit": 0.8, "contexts": 5, "mean": 0.8, "words": {"flick": 0.8}, "refused": {"harbor": ["bad", 0.2]}},
 }
 NUMBERS = count(1)
 FAILING = 4  # of all candidates of the search, in their order
@@ -72,6 +83,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, 
 def printed(searched: tuple[Path, dict[str, Any]]) -> list[tuple[str, Any]]:
     """Data by command; several of a command where its keys depend on what it is given."""
     folder, search = searched
+    _write_encoding(folder)
     found = [("search", search)]
     found += [(name, rosearch(*given, "--json", cwd=folder).data) for name, given in COMMANDS.items()]
     failed = search["failures"][0]["id"]
@@ -81,6 +93,14 @@ def printed(searched: tuple[Path, dict[str, Any]]) -> list[tuple[str, Any]]:
     write_encoder_experiment(folder / "encoders")
     found.append(("check", rosearch("check", "encoders/experiment.yaml", "--json", cwd=folder).data))
     return found
+
+
+def _write_encoding(folder: Path) -> None:
+    """The tokenizer of a student with a robust encoding, in `encoded`."""
+    plain = AutoTokenizer.from_pretrained(folder / "teacher")
+    tokenizer = EncodedTokenizer(tokenizer_object=plain.backend_tokenizer, pad_token=plain.pad_token)
+    tokenizer.set_encoding(ENCODING)
+    tokenizer.save_pretrained(folder / "encoded")
 
 
 def _write_broken_model_and_set(folder: Path) -> None:

@@ -208,6 +208,47 @@ def test_all_bad_overrides_are_reported_with_the_problems_of_the_file(tmp_path: 
     assert keys == {"seed", "evolution.nonsense", "task.max_length"}
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "0x_",
+        "!!bool maybe",
+        "!!int ''",
+        "&a [*a]",
+        "[" * 3000,
+        '"\\ud800"',
+        '"\\0"',
+        "{1: 2}",
+        str(2**70),
+        "!!timestamp x",
+    ],
+)
+def test_an_override_that_yaml_cannot_read_is_one_line(value: str, tmp_path: Path) -> None:
+    (line,) = problems_of(write(tmp_path), f"name={value}")
+    assert line.startswith("command line: -o name: expected a YAML value, got ") and len(line) < 500
+
+
+def test_an_override_that_looks_like_a_date_is_a_text(tmp_path: Path) -> None:
+    assert load_experiment(write(tmp_path), ["name=2026-30-11"]).name == "2026-30-11"
+
+
+def test_a_problem_does_not_repeat_all_that_it_was_given(tmp_path: Path) -> None:
+    long = "x" * 20_000
+    path = write(tmp_path, **{long: 1, "seed": long, "name": [long] * 2, "task": {"name": {"a": long}}})
+    lines = problems_of(path)
+    assert len(lines) > 3 and max(map(len, lines)) < 1000
+    assert any("letters)" in line for line in lines)
+
+
+@pytest.mark.parametrize("section", ["evaluation", "finalists", "distillation"])
+@pytest.mark.parametrize("value", [1, "a", [1], {"robustness": 1}, {"robustness": {"attack": 1}}, {"mate_kd": 1}])
+def test_a_section_of_a_snapshot_that_holds_something_else_is_bad_input(
+    section: str, value: object, tmp_path: Path
+) -> None:
+    with pytest.raises(BadInput):
+        load_snapshot(write(tmp_path, **{section: value}))
+
+
 def test_a_path_turns_a_hub_task_into_a_local_one(tmp_path: Path) -> None:
     task = {
         "name": "t",

@@ -39,7 +39,7 @@ def test_blocks_are_framed_as_single_texts_and_a_border_stands_between_documents
     assert (writer.blocks, writer.documents, writer.tokens, writer.unknown) == (2, 3, 11, 0)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(
     documents=st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=4), max_size=12),
     length=st.integers(3, 11),

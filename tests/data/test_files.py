@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from rosearch.data.files import read_file
@@ -90,6 +92,12 @@ DAMAGED = {
     "torn.parquet": b"PAR1 and no more",
     "plain.tsv.xz": b"text\tlabel\na\t1\n",
     "torn.tsv.gz": gzip.compress(b"text\tlabel\na\t1\n", mtime=0)[:-9],
+    "changed.tsv.gz": b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03" + b"\xff" * 40,
+    "deep.jsonl": b"[" * 100_000,
+    "half_a_pair.jsonl": b'{"text": "x\\ud83d", "label": 1}\n',
+    "half_a_pair_in_a_name.jsonl": b'{"te\\udc00xt": "x", "label": 1}\n',
+    "one_name_twice.jsonl": b'{"text": "x", "text": "y", "label": 1}\n',
+    "name_in_latin_1.csv": b"text,caf\xe9\nx,1\n",
     "torn.tsv.xz": lzma.compress(b"text\tlabel\na\t1\n")[:-9],
 }
 
@@ -114,3 +122,53 @@ def test_an_empty_file_has_no_rows(tmp_path: Path) -> None:
 def test_a_folder_by_the_name_of_a_file_is_no_file(tmp_path: Path) -> None:
     (tmp_path / "train.tsv").mkdir()
     assert "no such file" in problem_of(tmp_path / "train.tsv")
+
+
+def test_a_column_of_parquet_that_is_no_utf8_and_two_of_one_name_are_one_clear_problem(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table([["x"], ["1"]], names=["text", "text"]), path)
+    assert "2 columns 'text'" in problem_of(path)
+    pq.write_table(pa.table([["x"], ["1"]], names=["text", "qqqq"]), path)
+    path.write_bytes(path.read_bytes().replace(b"qqqq", b"q\xff\xfeq"))
+    assert "'utf-8' codec" in problem_of(path)
+
+
+@pytest.mark.parametrize("form", ["tsv", "csv"])
+def test_two_columns_of_one_name_keep_it(form: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a.{form}"
+    path.write_text("\n".join(["text", "label", "text"]).replace("\n", "," if form == "csv" else "\t") + "\n")
+    assert list(read_file(path).columns) == ["text", "label", "text"]
+
+
+QUOTED = {
+    "doubled quotes": pd.DataFrame({"text": ['he said "no"', "plain"], "label": [0, 1]}),
+    "a line break": pd.DataFrame({"text": ["two\nlines", "plain"], "label": [0, 1]}),
+    "a tab": pd.DataFrame({"text": ['a\tb and "c"', "plain"], "label": [0, 1]}),
+}
+
+
+@pytest.mark.parametrize("case", QUOTED)
+def test_a_tsv_written_with_quoted_cells_is_told(case: str, tmp_path: Path) -> None:
+    QUOTED[case].to_csv(tmp_path / "a.tsv", sep="\t", index=False)
+    told = problem_of(tmp_path / "a.tsv")
+    assert "The cells look quoted: save it as .csv or .jsonl" in told
+
+
+def test_a_tsv_of_a_spreadsheet_with_commas_and_a_tsv_with_a_quoted_header_are_told(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text('text\tlabel\n"good, then"\t1\nplain\t0\n"bad, now"\t0\n')
+    assert "The cells look quoted" in problem_of(tmp_path / "a.tsv")
+    (tmp_path / "a.tsv").write_text('"text"\t"label"\n"good"\t"1"\n')
+    assert "The cells look quoted" in problem_of(tmp_path / "a.tsv")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ['"No!" she said\t1', '"Good"\t0'],
+        ['"Good"\t0', '"Fine, then"\t1', "well, well\t1"],
+        ['an " inch\t1', '"a ""b"" c"\t0'],
+    ],
+)
+def test_quotes_that_belong_to_the_text_of_a_tsv_are_read_as_they_stand(lines: list[str], tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text("\n".join(["text\tlabel", *lines]) + "\n")
+    assert list(read_file(tmp_path / "a.tsv")["text"]) == [line.split("\t")[0] for line in lines]

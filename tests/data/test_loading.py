@@ -136,7 +136,8 @@ def test_problems_of_all_splits_are_reported_at_once(folder: Path) -> None:
     write_tsv(folder / "test.tsv", ["text", "target"], reviews(4))
     found = problems_of(folder)
     assert found == [
-        f"{folder}/train.tsv: column 'text': expected text in every row, got none in row 31",
+        f"{folder}/train.tsv: column 'text': expected text in every row, got none in row 31. "
+        "task.on_bad_rows: drop leaves such rows out",
         f"{folder}/train.tsv: column 'label': expected negative, positive, or their integers 0 to 1, "
         "got '2' in 1 of 32 rows. give task.local.label_values",
         f"{folder}/test.tsv: expected a column 'label', got only 'text', 'target'. "

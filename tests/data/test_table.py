@@ -10,6 +10,7 @@ from rosearch.data.table import Reading, Table, class_problems
 from rosearch.data.tasks import Split
 
 NAMES = ("negative", "positive")
+DROP = "task.on_bad_rows: drop leaves such rows out"
 
 
 def read(
@@ -87,7 +88,7 @@ def test_unlabelled_rows_of_the_hub_are_refused_with_what_to_do() -> None:
     [
         (["1", "2", "1"], "'2' in 1 of 3 rows"),
         (["negative", "neutral", "neutral"], "'neutral' in 2 of 3 rows"),
-        (["negative", "1"], "'1' in 1 of 2 rows"),
+        (["negative", "1"], "names and integers mixed in one column ('negative' in 1 row and '1' in 1 row)"),
         (["negative", None], "'' in 1 of 2 rows"),
         (["0", float("nan")], "'' in 1 of 2 rows"),
         (["0.5", "1"], "'0.5' in 1 of 2 rows"),
@@ -120,7 +121,7 @@ def test_all_problems_of_a_table_are_found_at_once() -> None:
     split, problems = Reading(("a", "b"), "y", NAMES).split(Table("a.tsv", frame))
     assert split is None
     lines = [str(problem) for problem in problems]
-    assert lines[0] == "a.tsv: column 'a': expected text in every row, got none in rows 2, 3, 4"
+    assert lines[0] == "a.tsv: column 'a': expected text in every row, got none in rows 2, 3, 4. " + DROP
     assert lines[1] == "a.tsv: column 'b': expected text, got int in row 2"
     assert lines[2].startswith("a.tsv: column 'y': expected negative, positive")
     assert len(lines) == 3
@@ -156,3 +157,54 @@ def test_a_label_that_training_never_shows_is_a_problem() -> None:
         "a.tsv: expected rows of every label, got none of y"
     ]
     assert class_problems(split.take(np.array([0])), ("x",), "a.tsv") == []
+
+
+def test_two_columns_of_one_name_are_a_problem_where_one_of_them_is_read() -> None:
+    frame = pd.DataFrame([["x", "y", 1]], columns=["text", "text", "y"])
+    _, problems = Reading(("text",), "y", NAMES).split(Table("a.tsv", frame))
+    assert [str(problem) for problem in problems] == [
+        "a.tsv: expected one column 'text', got 2 of this name. rename or remove the others"
+    ]
+
+
+def test_columns_whose_names_are_quoted_are_said_to_look_so() -> None:
+    frame = pd.DataFrame([['"x"', '"1"']], columns=['"text"', '"y"'])
+    _, problems = Reading(("text",), "y", NAMES).split(Table("a.tsv", frame))
+    assert all("The cells look quoted" in str(problem) for problem in problems) and len(problems) == 2
+
+
+def test_rows_without_a_text_or_a_label_are_dropped_and_counted_where_that_is_asked_for() -> None:
+    rows = [["x", "y", 1], ["x", None, 1], [" ", "y", 0], ["x", "z", None], ["v", "w", 0]]
+    table = Table("a.tsv", pd.DataFrame(rows, columns=["a", "b", "y"], dtype=object))
+    split, problems = Reading(("a", "b"), "y", NAMES, drop=True).split(table)
+    assert problems == [] and split is not None
+    assert split.texts == (("x", "y"), ("v", "w")) and split.labels.tolist() == [1, 0] and split.dropped == 3
+
+
+def test_no_row_is_dropped_for_a_label_that_is_unknown() -> None:
+    frame = pd.DataFrame([["", 1], ["x", 1], [3, 2]], columns=["a", "y"], dtype=object)
+    split, problems = Reading(("a",), "y", NAMES, drop=True).split(Table("a.tsv", frame))
+    assert split is None
+    assert str(problems[0]) == "a.tsv: column 'a': expected text, got int in row 3"
+    assert "got '2' in 1 of 2 rows" in str(problems[1])
+
+
+def test_a_table_whose_rows_are_all_dropped_has_none() -> None:
+    frame = pd.DataFrame([["", 1], ["x", None]], columns=["a", "y"], dtype=object)
+    _, problems = Reading(("a",), "y", NAMES, drop=True).split(Table("a.tsv", frame))
+    assert str(problems[0]) == "a.tsv: expected at least one row, got none: 2 without a text or a label"
+
+
+@pytest.mark.parametrize(
+    ("section", "advice"),
+    [
+        ("task.local", "give task.local.label_values=['1', '2']"),
+        ("task", "give task.labels=['1', '2']"),
+        ("", "subtract 1"),
+    ],
+)
+def test_labels_that_start_at_1_are_told_with_advice_that_fits(section: str, advice: str) -> None:
+    frame = pd.DataFrame({"text": ["a", "b"], "y": ["1", "2"]})
+    split, problems = Reading(("text",), "y", NAMES, section=section).split(Table("a.tsv", frame))
+    assert split is None and str(problems[0]).endswith(advice)
+    assert "the integers start at 1" in str(problems[0])

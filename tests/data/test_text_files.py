@@ -152,8 +152,10 @@ def test_the_byte_and_line_of_another_encoding_are_named(tmp_path: Path) -> None
         ("a.jsonl", '{"text": 1}\n', "column 'text': expected text, got int in row 1"),
         ("a.jsonl", '{"text": "x"}\n{"text"\n', "line 2: expected a JSON object"),
         ("a.jsonl", '["x"]\n', "line 1: expected a JSON object, got list"),
-        ("a.jsonl", '{"text": "x\\ud800"}\n', "line 1: expected characters of Unicode, got half a surrogate pair"),
+        ("a.jsonl", '{"text": "x\\ud800"}\n', "line 1: expected a JSON object, got half a surrogate pair"),
         ("a.csv", "text,label\nx,1\ny\n", "line 3: expected 2 cells, as the header has, got 1 cells"),
+        ("a.jsonl", '{"text": ' + "[" * 100_000 + "\n", "line 1: expected a JSON object, got nested too deeply"),
+        ("a.csv", "text,text\nx,y\n", "expected one column 'text', got 2 of this name"),
         ("a.csv", 'text,label\n"x" y,1\n', "expected a readable .csv file"),
     ],
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from damaged_files import DAMAGES
 from data.conftest import make_split
 
 from rosearch.data.tokens import TokenisedSplit, tokenise, tokenizer_fingerprint
@@ -117,16 +118,17 @@ def test_a_tokenizer_without_token_types_gives_none(tokenizer: Any, tmp_path: Pa
 
 
 @pytest.mark.parametrize("name", ["meta.json", "ids.npy", "offsets.npy", "token_types.npy"])
-@pytest.mark.parametrize("damage", ["absent", "empty", "torn"])
-def test_what_is_damaged_on_disk_is_made_again(name: str, damage: str, tokenizer: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_what_is_damaged_on_disk_is_made_again_and_said(
+    name: str, damage: str, tokenizer: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     whole = rows(first := tokenise(make_split(TEXTS), tokenizer, 64, tmp_path))
     path = tmp_path / "encoded" / first.key / name
     content = path.read_bytes()
-    path.unlink()
-    if damage != "absent":
-        path.write_bytes(content[: len(content) - 4] if damage == "torn" else b"")
+    DAMAGES[damage](path)
     assert rows(tokenise(make_split(TEXTS), tokenizer, 64, tmp_path)) == whole
     assert path.read_bytes() == content
+    assert [str(path) in line and "damaged" in line for line in caplog.messages] == [True]
 
 
 def test_a_failure_half_way_leaves_nothing_behind(tokenizer: Any, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from damaged_files import DAMAGES
 from resources.tiny_wordnet import write_wndb
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import AutoTokenizer, ByT5Tokenizer, PreTrainedTokenizerFast
@@ -13,6 +14,7 @@ import rosearch.student  # noqa: F401  (its import teaches the Auto classes our 
 from rosearch.data.tokens import tokenizer_fingerprint
 from rosearch.encodings.tokenizer import build_encoding, student_tokenizer
 from rosearch.errors import BadInput, MissingResource
+from rosearch.files import content
 from rosearch.resources.resources import Resources
 from rosearch.student.tokenization_rosearch import EncodedTokenizer
 
@@ -100,12 +102,15 @@ def test_each_encoding_has_ids_of_its_own(plain: Any, resources: Resources, tmp_
     assert len({tokenizer_fingerprint(tokenizer) for tokenizer in made}) == 4
 
 
-def test_it_is_built_once_and_a_damaged_one_again(plain: Any, resources: Resources, tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_it_is_built_once_and_a_damaged_one_again(
+    damage: str, plain: Any, resources: Resources, tmp_path: Path
+) -> None:
     first = make(plain, "typos", resources, tmp_path)
     (kept,) = (tmp_path / "encodings").glob("*.json")
-    kept.write_text("{")
+    DAMAGES[damage](kept)
     again = make(plain, "typos", resources, tmp_path)
-    assert again.encoding.data == first.encoding.data == json.loads(kept.read_text())["data"]
+    assert again.encoding.data == first.encoding.data == json.loads(content(kept))["data"]
 
 
 def test_the_vocabulary_is_cut_to_what_encoded_texts_use(plain: Any, resources: Resources, tmp_path: Path) -> None:
@@ -119,12 +124,12 @@ def test_the_vocabulary_is_cut_to_what_encoded_texts_use(plain: Any, resources: 
     assert [encoded.source_ids[index] for index in ids] == plain("the film was great zzz", "a film")["input_ids"]
 
 
-def test_a_common_word_is_never_read_as_another(resources: Resources) -> None:
-    data = build_encoding("typos", {"cat": 50, "car": 5000, "coat": 500, "cot": 1}, [], resources)
+def test_no_known_word_is_read_as_a_typo_of_another_however_rare_it_is(resources: Resources) -> None:
+    data = build_encoding("typos", {"cat": 50, "car": 5000, "coat": 500, "cot": 1}, ["jew"], resources)
     tokenizer = EncodedTokenizer(tokenizer_object=Tokenizer(models.WordLevel({"[UNK]": 0}, unk_token="[UNK]")))
     tokenizer.set_encoding(data)
     assert tokenizer.encoding is not None
-    assert tokenizer.encoding.text("Cat cot caar") == "cat coat car"
+    assert tokenizer.encoding.text("Cat cot caar") == "cat cot car"
 
 
 def test_missing_lists_are_said_before_anything_is_built(plain: Any, tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_models_that_agree_on_all_rows_may_still_differ_a_little(n: int) -> None
     assert found.needed is None and not found.separated
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(1, 3000).flatmap(lambda n: st.tuples(st.integers(0, n), st.integers(0, n), st.just(n))))
 def test_an_interval_excludes_0_exactly_where_mcnemars_test_separates(counts: tuple[int, int, int]) -> None:
     only_a, only_b, n = min(counts[0], counts[2] - counts[1]), counts[1], counts[2]
@@ -180,7 +180,7 @@ def test_the_p_of_a_mean_is_that_of_scipys_permutation_test_of_signs() -> None:
 differences = st.lists(st.floats(-1, 1).map(lambda share: round(share, 4)), min_size=1, max_size=25)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(differences, st.randoms(use_true_random=False))
 def test_neither_the_order_of_rows_nor_of_models_changes_a_bootstrap(values: list[float], random: object) -> None:
     found = bootstrap_difference(values, resamples=199)
@@ -255,7 +255,7 @@ def test_a_warning_says_where_the_finer_measure_separates() -> None:
     assert found.warning.endswith("; words to break do separate them: +10.0 points [10.0, 10.0]")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.booleans(), st.booleans(), st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=20))
 def test_changing_places_changes_the_sign_alone(rows: list[tuple[bool, bool, float, float]]) -> None:
     a, b, shares_a, shares_b = zip(*rows, strict=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from damaged_files import DAMAGES
 from evaluation.tiny_model import make_model
 
 from rosearch.config.experiment import EfficiencyConfig
@@ -14,6 +15,7 @@ from rosearch.errors import RosearchError
 from rosearch.evaluation import latency_table, quiet_latency
 from rosearch.evaluation.latency_table import LatencyTable, fingerprint
 from rosearch.evaluation.quiet_latency import Subject, idlest_cores, measure_quietly, narrowest, spread
+from rosearch.files import content
 from rosearch.measurements import Latency
 from rosearch.space.genotype import Genotype
 from rosearch.space.node import Node
@@ -129,12 +131,13 @@ class TestLatencyTable:
         LatencyTable(tmp_path).latencies([Subject(SMALL)], CONFIG, 1)
         assert len(measured) == 2
 
-    def test_a_damaged_file_is_measured_anew(self, tmp_path: Path, measured: list[Subject]) -> None:
+    @pytest.mark.parametrize("damage", DAMAGES)
+    def test_a_damaged_file_is_measured_anew(self, damage: str, tmp_path: Path, measured: list[Subject]) -> None:
         table = LatencyTable(tmp_path)
         table.latencies([Subject(SMALL)], CONFIG, 1)
-        table.path.write_text('{"table": ')
+        DAMAGES[damage](table.path)
         assert table.latencies([Subject(SMALL)], CONFIG, 1)[0][0].median_ms == 2.0
-        assert json.loads(table.path.read_text())["machine"] == latency_table.machine()
+        assert json.loads(content(table.path))["machine"] == latency_table.machine()
 
     @pytest.mark.parametrize(("slower", "kept"), [(1.2, True), (0.81, True), (1.3, False), (0.7, False)])
     def test_begins_again_where_a_model_that_it_has_takes_another_time_now(

@@ -38,7 +38,7 @@ def chain(op: str, length: int, **setting: int) -> Genotype:
 
 
 @pytest.mark.parametrize("space", SPACE.values(), ids=SPACE)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**32))
 def test_a_child_is_legal_repeatable_and_touches_nothing_else(space: Space, seed: int) -> None:
     rng = random.Random(seed)
@@ -52,7 +52,7 @@ def test_a_child_is_legal_repeatable_and_touches_nothing_else(space: Space, seed
     assert again.to_json() == child.to_json()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 2**32))
 def test_a_child_does_not_depend_on_how_its_parents_are_numbered(seed: int) -> None:
     rng = random.Random(seed)
@@ -61,7 +61,7 @@ def test_a_child_does_not_depend_on_how_its_parents_are_numbered(seed: int) -> N
     assert cross(renumbered(a, rng), renumbered(b, rng), DAG, random.Random(seed)).id == child.id
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**32))
 def test_a_child_carries_nodes_of_its_parents_and_of_nobody_else(seed: int) -> None:
     rng = random.Random(seed)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rosearch.config.experiment import FitnessConfig, RewardConfig, WeightsConfig
 from rosearch.errors import BadInput
 from rosearch.evolution.fitness import reward
-from rosearch.measurements import Estimate, Latency, Measurements, SingleSwaps, Stopped
+from rosearch.measurements import Estimate, Latency, Meaning, Measurements, SingleSwaps, Stopped
 
 CONFIG = FitnessConfig(weights=WeightsConfig(robustness=0.5, accuracy=0.3, efficiency=0.2))
 
@@ -189,3 +189,31 @@ def test_a_loss_that_is_no_finite_number_is_never_eligible(loss: float) -> None:
     config = FitnessConfig(reward=RewardConfig())
     assert score(rewarded(loss), config, 0.9, 20.0).gates == ("finite",)
     assert score(rewarded(latency_ms=0.0), config, 0.9, 20.0).gates == ("finite",)
+
+
+def meaning(name: float = 0.95, contrast: float = 0.6, purity: float = 0.95) -> Meaning:
+    def share(value: float) -> Estimate:
+        return Estimate(value, value - 0.05, value + 0.05, 100)
+
+    return Meaning({"name": share(name), "religion": share(0.95)}, share(contrast), purity)
+
+
+@pytest.mark.parametrize(
+    ("found", "missed"),
+    [
+        (meaning(), ()),
+        (meaning(name=0.7), ("min_invariance",)),
+        (meaning(name=0.76), ()),  # the interval reaches the gate
+        (meaning(purity=0.5), ("min_purity",)),
+        (meaning(contrast=0.3), ("min_contrast",)),
+        (replace(meaning(), contrast=None, purity=None), ()),
+        (None, ()),  # a record of an older version, or a regression
+    ],
+)
+def test_a_student_that_does_not_tell_words_apart_is_gated_however_robust_it_is(
+    found: Meaning | None, missed: tuple[str, ...]
+) -> None:
+    config = FitnessConfig(min_contrast=0.4)
+    fitness = score(replace(measurements(under_attack=1.0, words=1.0), meaning=found), config, 0.9)
+    assert fitness.gates == missed
+    assert fitness.eligible == (fitness.violation == 0) == (not missed)

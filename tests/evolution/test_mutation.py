@@ -31,7 +31,7 @@ def drawn(space: Space, seed: int) -> Genotype:
 
 
 @pytest.mark.parametrize(("name", "space"), CASES, ids=[f"{name}-{space.name}" for name, space in CASES])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=SEEDS)
 def test_a_mutation_is_legal_new_repeatable_and_touches_nothing_else(name: str, space: Space, seed: int) -> None:
     parent, mutation = drawn(space, seed), operators_of(space).mutations[name]
@@ -55,7 +55,7 @@ def test_a_mutation_applies_to_most_genotypes_of_the_main_space(name: str) -> No
     assert sum(child is not None for child in children) > 40
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=SEEDS, count=st.integers(1, 5), space=st.sampled_from([DAG, ENCODERS]))
 def test_many_mutations_in_a_row_stay_legal_and_say_what_was_done(seed: int, count: int, space: Space) -> None:
     child, names = mutate(drawn(space, seed), operators_of(space), random.Random(seed), count)

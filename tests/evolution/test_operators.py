@@ -21,7 +21,7 @@ def test_there_is_a_mutation_for_each_choice() -> None:
 
 
 @pytest.mark.parametrize("name", FIELDS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(choice=st.sampled_from(ENCODERS.choices()), seed=SEEDS)
 def test_a_mutation_changes_the_choice_of_its_name_and_no_other(name: str, choice: EncoderChoice, seed: int) -> None:
     child = ENCODER_MUTATIONS[f"change_{name}"](ENCODERS.genotype(choice), ENCODERS, random.Random(seed))
@@ -44,7 +44,7 @@ def test_a_mutation_gives_none_where_no_other_value_goes_with_the_rest() -> None
     assert ENCODER_MUTATIONS["change_activation"](three, one, random.Random(1)) is not None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(a=st.sampled_from(ENCODERS.choices()), b=st.sampled_from(ENCODERS.choices()), seed=SEEDS)
 def test_a_child_has_each_choice_from_either_parent(a: EncoderChoice, b: EncoderChoice, seed: int) -> None:
     parents = ENCODERS.genotype(a), ENCODERS.genotype(b)

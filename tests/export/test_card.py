@@ -1,9 +1,13 @@
 from __future__ import annotations
 
-from dataclasses import replace
+import re
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
+import pytest
 import yaml
 from export.saved_student import FACTS, GENOTYPE, MEASUREMENTS, share
+from markdown_it import MarkdownIt
 
 from rosearch.export.card import render_card
 from rosearch.export.targets.huggingface import CODE
@@ -79,3 +83,62 @@ def test_a_card_shows_accuracy_beside_another_metric() -> None:
     card = render_card(replace(FACTS, measurements=replace(MEASUREMENTS, quality=quality)), "out", CODE)
     assert "| matthews (the task's metric) | 0.610 |" in card
     assert "| accuracy | 83.0 % [78.0, 88.0; n = 200] |" in card
+
+
+HOSTILE = [
+    "x\n# Heading",
+    "x\n\n<script>alert(1)</script>",
+    "a|b",
+    "`` ` ``",
+    "[click](http://evil.example)",
+    "![x](y)",
+    "**loud** _soft_ ~~gone~~",
+    "\x1b[31mred\u202e",
+    "\ud83d",
+    "---\ntags: [x]\n---",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_name_makes_no_heading_link_or_cell_in_a_card(name: str) -> None:
+    assert MEASUREMENTS.robustness is not None
+    attacked = replace(MEASUREMENTS.robustness, attack=name, differs=name, notes=(name,))
+    quality = replace(MEASUREMENTS.quality, collapse=f"never predicts {name}")
+    measured = replace(MEASUREMENTS, robustness=attacked, quality=quality)
+    plain = replace(FACTS, measurements=replace(MEASUREMENTS, robustness=replace(attacked, attack="a", differs="b")))
+    named = dict.fromkeys(("name", "task", "teacher", "run"), name)
+    facts = replace(FACTS, measurements=measured, labels=(name, "good"), **named)
+    card, usual = (_Read.of(render_card(each, "out", CODE)) for each in (facts, plain))
+    assert card.headings[1:] == usual.headings[1:] and len(card.headings) == len(usual.headings)
+    assert card.links == usual.links and card.html == usual.html == []
+    assert [len(row) for row in card.rows] == [len(row) for row in usual.rows]
+    assert yaml.safe_load(card.header)["library_name"] == "transformers"
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e\ud800-\udfff]", card.text)
+
+
+@dataclass
+class _Read:
+    """A card as a reader of Markdown takes it."""
+
+    text: str
+    header: str
+    headings: list[str]
+    links: list[str]
+    html: list[str]
+    rows: list[list[str]]
+
+    @classmethod
+    def of(cls, text: str) -> _Read:
+        _, header, body = text.split("---\n", 2)
+        tokens = MarkdownIt("commonmark").enable("table").parse(body)
+        inline = [inner for token in tokens for inner in token.children or []]
+        headings = [after.content for token, after in pairwise(tokens) if token.type == "heading_open"]
+        links = [one.type for one in inline if one.type in ("link_open", "image", "strong_open", "em_open", "s_open")]
+        html = [one.content for one in (*tokens, *inline) if one.type.startswith("html")]
+        rows: list[list[str]] = []
+        for token, after in pairwise(tokens):
+            if token.type == "tr_open":
+                rows.append([])
+            elif token.type in ("td_open", "th_open"):
+                rows[-1].append(after.content)
+        return cls(text, header, headings, links, html, rows)

@@ -1,11 +1,25 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import pytest
+import torch
+from command_line import rosearch
+from small_run import Quiet, write_experiment
+from transformers import AutoTokenizer, BertForSequenceClassification
 
+from rosearch.config.file import load_experiment
 from rosearch.materials.task import quality_of
+from rosearch.records.run_directory import RunDirectory
+from rosearch.records.store import Store
+from rosearch.run.teacher import prepare_teacher_facts
+
+STUDENT = ("--student", "bert_mini", "--to", "out")
 
 
 def test_quality_tells_of_a_constant_predictor() -> None:
@@ -15,3 +29,83 @@ def test_quality_tells_of_a_constant_predictor() -> None:
     constant = np.tile(np.array([[0.0, 1.0]], np.float32), (4, 1))
     assert "predicts yes" in quality_of(constant, materials, "test").collapse
     assert quality_of(np.eye(2, dtype=np.float32)[labels], materials, "test").collapse == ""
+
+
+@pytest.fixture(scope="module")
+def turned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An experiment whose teacher has learnt its task, and whose outputs have no names and stand in the other order."""
+    folder = tmp_path_factory.mktemp("turned")
+    write_experiment(folder, "classification")
+    train = pd.read_csv(folder / "data/train.tsv", sep="\t")
+    tokenizer = AutoTokenizer.from_pretrained(folder / "teacher")
+    model = BertForSequenceClassification.from_pretrained(folder / "teacher")
+    batch = tokenizer(list(train["text"]), padding=True, return_tensors="pt")
+    optimiser = torch.optim.AdamW(model.parameters(), lr=0.01)
+    for _ in range(60):
+        model(**batch, labels=torch.tensor((train["label"] == "negative").to_numpy().astype(int))).loss.backward()
+        optimiser.step()
+        optimiser.zero_grad()
+    model.config.id2label, model.config.label2id = {0: "LABEL_0", 1: "LABEL_1"}, {"LABEL_0": 0, "LABEL_1": 1}
+    model.save_pretrained(folder / "teacher")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("check", "experiment.yaml"), ("search", "experiment.yaml"), ("distil", "--task", "experiment.yaml", *STUDENT)],
+    ids=lambda command: command[0],
+)
+def test_a_teacher_whose_unnamed_classes_stand_in_another_order_is_refused(
+    command: tuple[str, ...], turned: Path
+) -> None:
+    failed = rosearch(*command, cwd=turned, expect=3)
+    assert "expected classes in the order of the task (negative, positive), got classes without names" in failed.stderr
+    assert "in the order of its outputs: positive, negative fit best" in failed.stderr
+    assert not (turned / "runs").exists() or command[0] == "search"
+
+
+def test_a_teacher_that_may_be_no_better_than_chance_is_warned_of(tmp_path: Path) -> None:
+    write_experiment(tmp_path, "classification")  # its teacher's head is random, its classes have names
+    assert "chance" not in rosearch("check", "experiment.yaml", cwd=tmp_path).stdout
+    printed = rosearch("distil", "--task", "experiment.yaml", *STUDENT, cwd=tmp_path)
+    assert "warning: the teacher is right on" in printed.stderr and "where chance is" in printed.stderr
+    assert "The teacher is right on" in (tmp_path / "out/README.md").read_text()
+    path = tmp_path / "teacher/config.json"
+    config = json.loads(path.read_text()) | {"id2label": {"0": "LABEL_0", "1": "LABEL_1"}}
+    path.write_text(json.dumps(config | {"label2id": {"LABEL_0": 0, "LABEL_1": 1}}))
+    assert "right on" in rosearch("check", "experiment.yaml", cwd=tmp_path).stdout
+
+
+class Told(Quiet):
+    """An observer that remembers the notes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def test_a_run_tells_and_keeps_what_was_left_out_and_what_is_doubted(tmp_path: Path) -> None:
+    path = write_experiment(tmp_path, "classification", task={"on_bad_rows": "drop"})
+    with (tmp_path / "data/train.tsv").open("a") as file:
+        file.write("\tpositive\n \tnegative\na film\t\n")
+    assert "3 of train" in rosearch("check", path, cwd=tmp_path).stdout
+    run, told = RunDirectory.create(tmp_path / "runs", load_experiment(path)), Told()
+    with Store.open(run.store) as store:
+        facts = prepare_teacher_facts(run, store, tmp_path / "runs/.cache", told)
+    left_out, doubt = told.notes
+    assert left_out == "rows without a text or a label were left out (task.on_bad_rows: drop): 3 of train"
+    assert doubt.startswith("the teacher is right on") and facts.notes == (left_out, doubt)
+    printed = " ".join(rosearch("status", run.path, cwd=tmp_path).stdout.split())
+    assert left_out in printed and doubt in printed
+    assert rosearch("status", run.path, "--json", cwd=tmp_path).data["teacher"]["notes"] == [left_out, doubt]
+
+
+def test_a_row_without_a_text_is_refused_unless_it_is_to_be_dropped(tmp_path: Path) -> None:
+    path = write_experiment(tmp_path, "classification")
+    with (tmp_path / "data/train.tsv").open("a") as file:
+        file.write("\tpositive\n")
+    failed = rosearch("check", path, cwd=tmp_path, expect=3)
+    assert "none in row 121. task.on_bad_rows: drop leaves such rows out" in failed.stderr

@@ -9,7 +9,7 @@ from training.tiny_models import bert_config, make_task, save_model
 from transformers import BertConfig, BertForSequenceClassification
 
 from rosearch.errors import BadInput
-from rosearch.models.heads import are_named, has_head, label_names, label_order, labels_of, reorder_head
+from rosearch.models.heads import are_named, has_head, label_names, label_order, labels_of, output_names, reorder_head
 from rosearch.models.saved import load_config
 
 THREE = ("one", "two", "three")
@@ -51,6 +51,39 @@ def test_labels_are_matched_by_name_whatever_their_case(theirs: tuple[str, ...],
 def test_other_labels_are_bad_input_with_the_advice(theirs: tuple[str, ...]) -> None:
     with pytest.raises(BadInput, match=r"model: id2label: expected .* take another"):
         label_order(config(*theirs), make_task(labels=THREE), "model", "take another")
+
+
+@pytest.mark.parametrize(
+    ("id2label", "label2id", "expected"),
+    [
+        ({0: "one", 1: "two", 2: "three"}, {"one": 1, "two": 0, "three": 2}, "the inverse of id2label"),
+        ({0: "one", 1: "two", 2: "three"}, {"a": 0, "b": 1, "c": 2}, "the inverse of id2label"),
+        ({0: "one", 1: "two", 2: "three"}, {"one": "first", "two": 1, "three": 2}, "the inverse of id2label"),
+        ({0: "one", 2: "two", 3: "three"}, None, "names of the outputs 0 to 2"),
+        ({0: "one", 1: "two", 2: "two"}, None, "names of the outputs 0 to 2"),
+    ],
+)
+def test_names_that_contradict_or_are_missing_are_bad_input(id2label: Any, label2id: Any, expected: str) -> None:
+    found = BertConfig(id2label=id2label, label2id=label2id)
+    with pytest.raises(BadInput, match=expected):
+        label_order(found, make_task(labels=THREE), "model", "")
+
+
+@pytest.mark.parametrize(
+    "label2id",
+    [
+        None,
+        {"one": 0, "two": 1, "three": 2},
+        {"one": "0", "two": "1", "three": "2", "ONE": "0"},
+        {"LABEL_0": 0, "LABEL_1": 1, "LABEL_2": 2},
+    ],
+)
+def test_label2id_may_be_absent_unnamed_or_hold_further_spellings(label2id: Any) -> None:
+    assert output_names(BertConfig(id2label=dict(enumerate(THREE)), label2id=label2id), "model") == THREE
+
+
+def test_names_that_differ_in_case_alone_keep_their_places() -> None:
+    assert label_order(config("US", "us"), make_task(labels=("us", "US")), "model", "") == (1, 0)
 
 
 def test_outputs_are_put_in_the_order_asked_for() -> None:

@@ -3,15 +3,22 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import huggingface_hub
 import pytest
+from damaged_files import DAMAGES
 from training.tiny_models import save_model
 
+from rosearch.attack.inputs import find_classifier
+from rosearch.distil.inputs import find_student
 from rosearch.errors import BadInput, MissingResource
+from rosearch.files import DIGESTS
 from rosearch.models.places import folder_fingerprint, locate_weights, model_fingerprint
+from rosearch.models.saved import load_classifier, load_config, load_tokenizer, save_whole
+from rosearch.student.inherit import load_initial
 
 
 def one_line(caught: Any) -> str:
@@ -45,6 +52,43 @@ def test_a_folder_without_safetensors_is_bad_input(pretrained: Path, tmp_path: P
 def test_an_empty_folder_names_all_that_it_lacks(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"config\.json and weights"):
         locate_weights(str(tmp_path))
+
+
+@pytest.fixture
+def written(tokenizer: Any, tmp_path: Path) -> Path:
+    """A classifier in a folder that rosearch wrote."""
+    model, _ = load_classifier(save_model(tmp_path / "given", tokenizer, head=True))
+    save_whole(tmp_path / "written", model, tokenizer)
+    return tmp_path / "written"
+
+
+DOORS: dict[str, Callable[[Path], object]] = {
+    "teacher": lambda folder: locate_weights(str(folder)),
+    "student": lambda folder: find_student(str(folder)),
+    "victim": lambda folder: find_classifier(str(folder)),
+    "initial": lambda folder: load_initial(str(folder)),
+    "configuration": load_config,
+    "tokenizer": load_tokenizer,
+    "weights": load_classifier,
+}
+
+
+@pytest.mark.parametrize("way", DAMAGES)
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "tokenizer.json"])
+@pytest.mark.parametrize("door", DOORS)
+def test_a_damaged_file_is_named_with_what_to_do_at_every_door(door: str, name: str, way: str, written: Path) -> None:
+    DAMAGES[way](written / name)
+    with pytest.raises(BadInput) as caught:
+        DOORS[door](written)
+    assert f"{written / name}: damaged: " in one_line(caught) and f"delete {written / DIGESTS}" in one_line(caught)
+
+
+@pytest.mark.parametrize("door", [door for door in DOORS if door != "initial"])
+def test_an_edited_card_and_a_folder_without_digests_are_no_damage(door: str, written: Path) -> None:
+    (written / "README.md").write_text("mine")
+    DOORS[door](written)
+    (written / DIGESTS).unlink()
+    DOORS[door](written)
 
 
 def test_a_package_is_located_without_importing_it(

@@ -8,10 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from damaged_files import DAMAGES
 from records import sample_records as samples
 
 from rosearch.config.experiment import Experiment
 from rosearch.errors import BadInput, RunError
+from rosearch.files import DIGESTS, whole
+from rosearch.records.record import Record
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
 
@@ -172,6 +175,50 @@ def test_no_two_records_share_the_folder_of_their_weights(run):
     assert len(set(folders)) == len(folders)
     assert {folder.parent for folder in folders} == {run.students}
     assert folders[0].name == record.id
+
+
+def kept(run: RunDirectory) -> Record:
+    """A record whose weights were written into the run, and the run's tokenizer."""
+    record = samples.pending(1)
+    for folder in (run.student_folder(record), run.tokenizer):
+        with whole(folder) as draft:
+            draft.mkdir()
+            (draft / "model.safetensors").write_bytes(bytes(100))
+    return record
+
+
+@pytest.mark.parametrize("way", DAMAGES)
+@pytest.mark.parametrize("part", ["students", "tokenizer"])
+def test_damage_to_weights_and_tokenizer_is_named_with_what_to_do(part: str, way: str, run: RunDirectory) -> None:
+    record = kept(run)
+    run.require_undamaged(record)
+    folder, advice = {
+        "students": (run.student_folder(record), f"rosearch distil EXPERIMENT --student {run.path}:{record.id[:8]}"),
+        "tokenizer": (run.tokenizer, f"rosearch resume {run.path}"),
+    }[part]
+    DAMAGES[way](folder / "model.safetensors")
+    with pytest.raises(BadInput, match=r"model\.safetensors: damaged: expected what was written, got ") as caught:
+        run.require_undamaged(record)
+    assert advice in str(caught.value)
+
+
+@pytest.mark.parametrize("way", DAMAGES)
+def test_a_damaged_tokenizer_is_as_none_and_said(way: str, run: RunDirectory, caplog: pytest.LogCaptureFixture) -> None:
+    assert not run.has_tokenizer()
+    kept(run)
+    assert run.has_tokenizer() and caplog.messages == []
+    DAMAGES[way](run.tokenizer / "model.safetensors")
+    assert not run.has_tokenizer() and "damaged" in caplog.text
+
+
+def test_weights_of_an_earlier_version_carry_no_digests_which_is_said_once(
+    run: RunDirectory, caplog: pytest.LogCaptureFixture
+) -> None:
+    record = kept(run)
+    (run.student_folder(record) / DIGESTS).unlink()
+    for _ in range(2):
+        run.require_undamaged(record)
+    assert [str(run.students) in line for line in caplog.messages] == [True]
 
 
 def test_a_student_is_removed_with_all_its_files_and_removing_it_twice_is_harmless(run):

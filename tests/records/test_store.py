@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import os
+import random
 import shutil
 import signal
 import sqlite3
@@ -17,8 +18,10 @@ from records import sample_records as samples
 from sqlalchemy import event
 
 from rosearch.errors import RunError
-from rosearch.measurements import TeacherCost, TeacherFacts
+from rosearch.measurements import TeacherCost, TeacherFacts, to_json
+from rosearch.records.migrations import MIGRATIONS
 from rosearch.records.record import Failure, Outcome, Record
+from rosearch.records.rows import FORMAT, digested
 from rosearch.records.store import Store
 from rosearch.space.genotype import Genotype
 from rosearch.space.node import Node
@@ -187,8 +190,9 @@ def test_a_generation_with_one_refused_record_is_not_proposed_at_all(store):
 def test_a_crash_between_writing_a_generation_and_its_commit_leaves_none_of_it(store):
     store.propose(samples.generation_of(0))
 
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
+    def interrupt(connection: object, cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("INSERT INTO records"):
+            raise KeyboardInterrupt
 
     event.listen(store._engine, "after_cursor_execute", interrupt)
     with pytest.raises(KeyboardInterrupt):
@@ -246,7 +250,9 @@ def run_killed(moment: str, path: Path) -> int:
 
 
 def test_a_log_torn_at_any_byte_gives_back_whole_generations(tmp_path, path):
-    with Store.create(path) as store:
+    with Store.create(path) as store, Store.open(path, read_only=True) as reader, reader._engine.connect() as look:
+        look.exec_driver_sql("BEGIN")  # a long look: what is written meanwhile stays in the log
+        look.exec_driver_sql("SELECT count(*) FROM records").fetchall()
         for index in range(3):
             store.propose(samples.generation_of(index))
         log = path.with_name("records.sqlite-wal").read_bytes()
@@ -268,9 +274,10 @@ def test_readers_see_each_commit_while_the_driver_writes_and_can_change_nothing(
         for index in range(3):
             store.propose(samples.generation_of(index))
             assert len(reader.records()) == 4 * (index + 1)
+        store.start(1)
         for change in (
             lambda: reader.propose(samples.generation_of(9)),
-            lambda: reader.start(1),
+            lambda: reader.start(2),
             lambda: reader.set_meta("x", 1),
             reader.reset_running,
         ):
@@ -408,7 +415,7 @@ def test_a_truncated_store_is_refused(path, share, read_only):
         store.propose(samples.generation_of(0, 60))
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
-    assert "damaged" in refusal(path, read_only) or read_only  # a reader looks no further than at the records
+    assert "damaged" in refusal(path, read_only)
 
 
 @pytest.mark.parametrize("page", [0, 1, 4, 6])
@@ -421,37 +428,185 @@ def test_a_store_with_a_torn_page_is_refused_when_a_search_would_go_on(path, pag
     assert "damaged" in refusal(path, read_only=False)
 
 
+def rewrite(path: Path, number: int, **columns: object) -> None:
+    """Changes a record from outside, and gives it the digest that belongs to it."""
+    with sqlite3.connect(path) as connection:
+        connection.row_factory = sqlite3.Row
+        row = dict(connection.execute("SELECT * FROM records WHERE number = ?", (number,)).fetchone())
+        changed = digested(row | columns)
+        names = ", ".join(f"{name} = :{name}" for name in changed)
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        connection.execute(f"UPDATE records SET {names} WHERE number = {number}", changed)
+    connection.close()
+
+
 @pytest.mark.parametrize(
-    ("column", "text"),
+    ("column", "value"),
     [
         ("genotype", '{"width": 64'),
         ("genotype", "[]"),
         ("genotype", '{"width": 64, "rank": 8, "pooling": "mean", "nodes": []}'),
         ("genotype", '{"width": 64, "rank": 8, "pooling": "mean", "nodes": [1]}'),
+        ("genotype", "[" * 100_000),
+        ("genotype", b"{}"),
         ("parents", "4"),
+        ("parents", "[4]"),
         ("measurements", '{"quality": null}'),
         ("failure", '{"why": "x"}'),
         ("failure", "[]"),
+        ("failure", '{"kind": "oom", "stage": 4, "message": ""}'),
         ("seconds", ""),
+        ("seconds", "[]"),
+        ("seconds", '{"distil": "long"}'),
+        ("seconds", '{"distil": -1}'),
+        ("seconds", '{"distil": NaN}'),
+        ("seconds", '{"distil": 1e999}'),
+        ("generation", -2),
+        ("generation", 0.5),
+        ("replicate", "0/../../elsewhere"),
+        ("replicate", -1),
+        ("seed", "many"),
+        ("role", "../candidate"),
+        ("status", "lost"),
+        ("origin", b"sample"),
+        ("name", b"bert"),
     ],
 )
-def test_a_record_that_cannot_be_read_is_named(path, column, text):
+def test_a_record_with_values_of_other_types_or_ranges_is_named(path, column, value):
     with Store.create(path) as store:
         store.propose(samples.generation_of(0))
         store.finish(1, samples.measured())
         store.finish(2, samples.FAILED)
     number = 2 if column == "failure" else 1
-    with sqlite3.connect(path) as connection:
-        connection.execute(f"UPDATE records SET {column} = ? WHERE number = ?", (text, number))
-    connection.close()
+    rewrite(path, number, **{column: value})
     assert f"record {number} cannot be read" in refusal(path, read_only=True)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "9" * 400])
+def test_a_measurement_that_is_not_finite_is_not_read(path, number):
+    with Store.create(path) as store:
+        store.propose(samples.generation_of(0))
+        store.finish(1, samples.measured(0.75))
+    text = to_json(samples.measured(0.75).measurements)
+    rewrite(path, 1, measurements=text.replace("0.75", number, 1))
+    assert "record 1 cannot be read" in refusal(path, read_only=True)
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("UPDATE records SET seed = seed + 1 WHERE number = 3", "record 3 is not as it was written"),
+        ("UPDATE records SET status = 'running' WHERE number = 3", "record 3 is not as it was written"),
+        ("UPDATE records SET digest = '' WHERE number = 3", "record 3 is not as it was written"),
+        ("UPDATE meta SET value = '{}' WHERE key = 'teacher'", "the fact 'teacher' is not as it was written"),
+        ("DELETE FROM records WHERE number = 3", "expected 4 records, got 3"),
+        ("DELETE FROM meta WHERE key = 'finished'", "the facts finished are lost"),
+        ("DELETE FROM meta WHERE key = 'contents'", "the fact 'contents' cannot be read"),
+        ("ALTER TABLE records RENAME COLUMN seed TO sead", "damaged: no such column"),
+        ("DROP TABLE records", "damaged: no such table"),
+    ],
+)
+def test_a_row_that_has_changed_or_is_lost_is_noticed(path, change, words, read_only):
+    with Store.create(path) as store:
+        store.propose(samples.generation_of(0))
+        store.finish(1, samples.measured())
+        store.set_meta("teacher", None)
+        store.set_finished()
+    with sqlite3.connect(path) as connection:
+        connection.execute(change)
+    connection.close()
+    assert words in refusal(path, read_only)
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_any_bit_that_flips_is_noticed_or_changes_nothing(path, read_only):
+    with Store.create(path) as store:
+        store.propose(samples.generation_of(0, 8))
+        for number in range(1, 6):
+            store.finish(number, samples.measured(number / 10) if number % 2 else samples.FAILED)
+        store.set_finished()
+        written = [fields(record) for record in store.records()]
+    content, rng, noticed = path.read_bytes(), random.Random(5), 0
+    for _ in range(150):
+        damaged = bytearray(content)
+        damaged[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
+        path.write_bytes(damaged)
+        try:
+            with Store.open(path, read_only=read_only) as store:
+                assert [fields(record) for record in store.records()] == written
+                assert store.finished()
+        except RunError:
+            noticed += 1
+    assert noticed > 10
+
+
+def test_the_file_alone_holds_all_that_was_written_even_while_it_is_open(store, path, tmp_path):
+    store.propose(samples.generation_of(0))
+    store.finish(1, samples.measured())
+    assert path.with_name("records.sqlite-wal").stat().st_size == 0
+    copy = Path(shutil.copy(path, tmp_path / "copy.sqlite"))
+    with Store.open(copy, read_only=True) as reader:
+        assert [fields(record) for record in reader.records()] == [fields(record) for record in store.records()]
+
+
+@pytest.fixture
+def first_format(tmp_path: Path) -> Path:
+    """A store as commit 903f695 wrote it: format 1."""
+    return Path(shutil.copy(HERE.parent / "compatibility/recorded/small-0001/records.sqlite", tmp_path))
+
+
+def test_an_older_store_is_read_as_it_is_and_said_once_to_carry_no_digests(first_format, caplog):
+    before = first_format.read_bytes()
+    for _ in range(2):
+        with Store.open(first_format, read_only=True) as reader:
+            assert len(reader.records()) == 5 and reader.finished() and reader.teacher() is not None
+    assert first_format.read_bytes() == before
+    assert [record.getMessage().split(": ")[0] for record in caplog.records] == [str(first_format)]
+    assert "without digests" in caplog.text
+
+
+def test_an_older_store_gets_digests_when_it_is_opened_for_writing(first_format, caplog):
+    with Store.open(first_format, read_only=True) as reader:
+        before = [fields(record) for record in reader.records()], reader.teacher(), reader.materials()
+    with Store.open(first_format) as store:
+        assert ([fields(record) for record in store.records()], store.teacher(), store.materials()) == before
+        store.propose([samples.pending(100)])
+        store.finish(100, samples.measured())
+    caplog.clear()
+    with Store.open(first_format, read_only=True) as reader:
+        assert [fields(record) for record in reader.records()][:-1] == before[0] and reader.finished()
+    assert not caplog.records
+    with sqlite3.connect(first_format) as connection:
+        connection.execute("UPDATE records SET seed = 1 WHERE number = 2")
+    connection.close()
+    assert "record 2 is not as it was written" in refusal(first_format, read_only=True)
+
+
+def test_a_step_from_format_to_format_is_taken_whole_or_not_at_all(first_format, monkeypatch):
+    def broken(connection: object) -> None:
+        MIGRATIONS[1](connection)
+        raise ZeroDivisionError
+
+    before = first_format.read_bytes()
+    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+        patch.setattr("rosearch.records.migrations.MIGRATIONS", {1: broken})
+        Store.open(first_format)
+    with Store.open(first_format, read_only=True) as reader:
+        assert reader._rows.format == 1 and len(reader.records()) == 5
+    assert first_format.read_bytes() == before
+
+
+def test_every_older_format_has_a_step():
+    assert sorted(MIGRATIONS) == list(range(1, FORMAT))
 
 
 @pytest.mark.parametrize("read_only", [True, False])
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("2", "A newer rosearch wrote it"),
+        ("3", "A newer rosearch wrote it"),
+        ("0", "without a format number"),
         ('"x"', "without a format number"),
         ("{", "cannot be read"),
         (None, "without a format number"),

@@ -24,6 +24,8 @@ SYNSETS = [
     ("a", ["large(a)", "big"]),
     ("s", ["bright(p)", "smart"]),
     ("a", ["glossy", "glazed"]),
+    ("a", ["great"]),
+    ("a", ["wonderful"]),
     ("r", ["well", "good"]),
 ]
 IRREGULAR = {

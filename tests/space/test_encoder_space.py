@@ -56,7 +56,7 @@ def test_ids_are_those_of_recorded_runs():
     ]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(every_choice)
 def test_an_encoder_is_a_chain_of_two_nodes_for_each_layer_and_is_read_back(choice):
     genotype = KD_NAS.genotype(choice)
@@ -87,7 +87,7 @@ def test_every_feed_forward_size_is_exact_in_the_cost(ffn, hidden):
     assert count.embeddings == (vocabulary + rest) * h
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(0, 2**32))
 def test_sampling_is_legal_and_repeatable(seed):
     genotype = KD_NAS.sample(random.Random(seed))

@@ -5,8 +5,9 @@ import dataclasses
 import networkx as nx
 import pytest
 
-from rosearch.space.genotype import Genotype
+from rosearch.space.genotype import MAX_NODES, Genotype, chain
 from rosearch.space.node import SOURCE, Node
+from rosearch.space.rules import structural_problems
 
 ATTENTION = Node.of("attention", heads=4, conv=False)
 GENOTYPE = Genotype(
@@ -90,6 +91,16 @@ def test_a_graph_with_a_cycle_or_without_one_source_is_refused():
         '{"width": "wide", "rank": 32, "pooling": "mean", "nodes": [{"op": "glu"}]}',
         '{"width": 64, "rank": 32, "pooling": "mean", "nodes": []}',
         '{"width": 64, "rank": 32, "pooling": "mean", "nodes": [{"op": "glu", "inputs": ["a"]}]}',
+        '{"width": 64.5, "rank": 32, "pooling": "mean", "nodes": [{"op": "glu"}]}',
+        '{"width": true, "rank": 32, "pooling": "mean", "nodes": [{"op": "glu"}]}',
+        '{"width": 64, "rank": 32, "pooling": ["mean"], "nodes": [{"op": "glu"}]}',
+        '{"width": 64, "rank": 32, "pooling": "mean", "nodes": [{"op": ["glu"]}]}',
+        '{"width": 64, "rank": 32, "pooling": "mean", "nodes": [{"op": "glu", "merge": {}}]}',
+        '{"width": 64, "rank": 32, "pooling": "mean", "nodes": [{"op": "glu", "inputs": [0.0]}]}',
+        '{"width": 64, "rank": 32, "pooling": "mean", "nodes": [{"op": "glu", "inputs": "0"}]}',
+        '{"width": 64, "rank": 32, "pooling": "mean", "nodes": [{"op": "glu", "settings": {"a": [1]}}]}',
+        '{"width": 64, "rank": 32, "pooling": "mean", "nodes": [{"op": "glu", "settings": {"op": "ffn"}}]}',
+        "[" * 100_000,
         "[]",
         "{",
     ],
@@ -97,6 +108,16 @@ def test_a_graph_with_a_cycle_or_without_one_source_is_refused():
 def test_json_of_another_shape_raises_one_of_the_stated_errors(text):
     with pytest.raises((ValueError, KeyError, TypeError)):
         Genotype.from_json(text)
+
+
+def test_a_genotype_of_more_nodes_than_an_id_can_be_found_for_is_refused():
+    nodes = [{"op": "glu"}] * MAX_NODES
+    frame = {"width": 64, "rank": 32, "pooling": "mean"}
+    assert len(Genotype.from_dict({**frame, "nodes": nodes}).id) == 16  # all alike: the slowest that was found
+    with pytest.raises(ValueError, match="at most 64 nodes, got 65"):
+        Genotype.from_dict({**frame, "nodes": [*nodes, {"op": "glu"}]})
+    larger = Genotype(64, 32, "mean", chain([Node.of("glu")] * 65))
+    assert structural_problems(larger) == ["a genotype has at most 64 nodes, got 65"]
 
 
 def test_equality_and_hash_are_those_of_the_id():

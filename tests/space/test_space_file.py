@@ -162,6 +162,16 @@ def test_one_fault_gives_one_line_with_key_expected_and_got(changes, line, tmp_p
     assert more == []
 
 
+@pytest.mark.parametrize("key", ["widths", "ranks", "merges", "poolings", "operations"])
+def test_a_list_of_endless_choices_is_one_line(key, tmp_path):
+    values: list = [8 * number for number in range(1, 300)]
+    if key in ("merges", "poolings"):
+        values = [f"m{number}" for number in values]
+    one = {"operations": {"ffn": {"ratio": values, "activation": ["gelu"]}}} if key == "operations" else {key: values}
+    (line,) = problems(changed(**one), tmp_path)
+    assert "at most 256" in line and len(line) < 1000
+
+
 def test_all_faults_of_a_file_are_reported_at_once(tmp_path):
     data = changed(
         min_nodes=9,

@@ -7,7 +7,9 @@ from rich.console import Console
 
 from rosearch.errors import RosearchError
 from rosearch.report.data import PERCENT, Cell, Column, Row, Table, lefts
-from rosearch.terminal.console import print_json, rendered
+from rosearch.terminal import console
+from rosearch.terminal.console import print_json, print_line, print_message, print_table, rendered
+from rosearch.terminal.progress import SearchDisplay
 
 
 def shown(table: Table, **options: bool) -> str:
@@ -41,3 +43,64 @@ def test_json_has_no_number_that_is_not_finite(number: float, capsys: pytest.Cap
     with pytest.raises(RosearchError, match="cannot be printed as JSON"):
         print_json({"recommendations": [{"quality": number}]})
     assert capsys.readouterr().out == ""
+
+
+# Letters that change what a terminal shows, and the beginnings of markup.
+CONTROLS = (
+    "\x1b[2J",
+    "\x9b31m",
+    "\x07",
+    "\x08",
+    "\r",
+    "\x7f",
+    "\u202e",
+    "\u2066",
+    "\u2028",
+    "\ufeff",
+    "\ud83d",
+    "\U000e0041",
+)
+WAYS = {
+    "a line": lambda text: print_line(text),
+    "a line on standard error": lambda text: print_line(text, console.err),
+    "a message": lambda text: print_message("error", "red", text),
+    "a string": lambda text: console.out.print(text),
+    "a table": lambda text: print_table(Table(text, lefts(text), (Row((text,)), Row((Cell(1, note=text),))), (text,))),
+    "progress": lambda text: SearchDisplay(console.err).progress(text, 0, 2),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("control", CONTROLS, ids=ascii)
+def test_a_control_character_is_never_printed_raw(way: str, control: str, capsys: pytest.CaptureFixture[str]) -> None:
+    WAYS[way](f"a{control}b")
+    printed = "".join(capsys.readouterr())
+    assert control[0] not in printed
+    if way != "a string":  # rich drops some of them from a string that is not passed through `safe`
+        assert control[0].encode("unicode_escape").decode() in printed
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("text", ["runs/[bold]x[/]-0001", "[/]", "[red]", "a[0]", ":smile:", "back\\[dim]"])
+def test_what_looks_like_markup_is_printed_as_it_stands(
+    way: str, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    WAYS[way](text)
+    assert text in "".join(capsys.readouterr())
+
+
+def test_a_bar_on_a_terminal_shows_names_as_they_stand() -> None:
+    stream = io.StringIO()
+    screen = console._Terminal(file=stream, force_terminal=True, width=100, markup=False)
+    with SearchDisplay(screen) as display:
+        display.progress("[bold]x\x9b31m", 1, 2)
+        display.batch("[red]generation\u202e", [])
+    assert "[bold]x\\x9b31m" in stream.getvalue() and "[red]generation" in stream.getvalue()
+    assert not {"\x9b", "\u202e"} & set(stream.getvalue())
+
+
+def test_a_message_is_one_line_of_bounded_length(capsys: pytest.CaptureFixture[str]) -> None:
+    print_message("error", "red", "a\nerror forged " + "x" * 100_000)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1 and len(lines[0]) < 2000
+    assert "a\\nerror forged" in lines[0] and "(100,016 letters)" in lines[0]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from damaged_files import DAMAGES
 from training.tiny_models import CPU, bert_config, config_of, make_tokenizer, same_weights, save_model
 from transformers import (
     BertForMaskedLM,
@@ -215,12 +216,13 @@ class TestCutGenerator:
         second = open_generator(replace(training_inputs(inputs), cache=tmp_path / "two"))
         assert same_weights(first, second) and torch.equal(state, torch.get_rng_state())
 
-    def test_is_made_again_where_the_disk_damaged_it(self, inputs: TrainingInputs) -> None:
+    @pytest.mark.parametrize("damage", DAMAGES)
+    def test_is_made_again_where_the_disk_damaged_it(self, damage: str, inputs: TrainingInputs) -> None:
         first = copy.deepcopy(
             open_generator(training_inputs(inputs))
         )  # the weights themselves are mapped from the file
         (weights,) = (inputs.cache / "generators").glob("*/model.safetensors")
-        weights.write_bytes(weights.read_bytes()[:-9])
+        DAMAGES[damage](weights)
         assert same_weights(first, open_generator(training_inputs(inputs)))
         assert not list((inputs.cache / "generators").glob(".*"))
 

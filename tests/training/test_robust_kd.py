@@ -13,7 +13,8 @@ from training.tiny_models import BAD, GOOD, config_of, make_student, same_weight
 
 from rosearch.data.batches import Batch, collate
 from rosearch.data.tasks import Rows
-from rosearch.errors import BadInput
+from rosearch.errors import BadInput, RunError
+from rosearch.training.checkpoint import Checkpoint
 from rosearch.training.fitting import private_generator
 from rosearch.training.losses import soft_label_loss
 from rosearch.training.method import Text, TrainingInputs
@@ -53,8 +54,9 @@ def batch(inputs: TrainingInputs) -> Batch:
     return collate(inputs.tokenised, np.arange(8))
 
 
-def robust(inputs: TrainingInputs, **settings: Any) -> TrainingInputs:
-    config = config_of("robust_kd", robust_kd={"sources": ["characters"], "ramp": 0.0, **settings})
+def robust(inputs: TrainingInputs, steps: int | None = None, **settings: Any) -> TrainingInputs:
+    method = {"sources": ["characters"], "ramp": 0.0, **settings}
+    config = config_of("robust_kd", robust_kd=method, max_steps=steps)
     return replace(inputs, config=config)
 
 
@@ -162,14 +164,36 @@ def test_the_running_mean_is_kept_where_it_is_as_robust(
     assert same_weights(plain, averaged) == (not is_mean)
 
 
-def test_the_mean_moves_by_its_decay(inputs: TrainingInputs, tokenizer: Any) -> None:
-    student = make_student(len(tokenizer))
-    mean = RunningMean(student, 0.75)
-    before = student.classifier.weight.detach().clone()
-    with torch.no_grad():
-        student.classifier.weight += 4.0
-    mean.update(student)
-    torch.testing.assert_close(mean.weights["classifier.weight"], before + 1.0)
+def test_the_running_mean_begins_where_training_begins(tokenizer: Any) -> None:
+    student, mean, seen = make_student(len(tokenizer)), RunningMean(0.75), []
+    for _ in range(4):
+        with torch.no_grad():
+            student.classifier.weight.copy_(torch.randn_like(student.classifier.weight))
+        seen.append(student.classifier.weight.detach().clone())
+        mean.update(student)
+    shares = torch.tensor([0.75**3, 0.75**2, 0.75, 1.0])
+    expected = sum(share * value for share, value in zip(shares / shares.sum(), seen, strict=True))
+    torch.testing.assert_close(mean.weights["classifier.weight"], expected)
+
+
+def test_the_last_step_counts_in_the_running_mean(inputs: TrainingInputs, tokenizer: Any) -> None:
+    averaged, plain = (make_student(len(tokenizer)) for _ in range(2))
+    untrained = {name: value.clone() for name, value in averaged.state_dict().items()}
+    distil(plain, robust(inputs, steps=1))
+    distil(averaged, robust(inputs, steps=1, average=0.998))
+    assert same_weights(plain, averaged)
+    assert not all(torch.equal(value, untrained[name]) for name, value in averaged.state_dict().items())
+
+
+def test_a_checkpoint_whose_mean_begins_with_the_untrained_student_is_refused(
+    inputs: TrainingInputs, tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, student = robust(inputs, average=0.5), make_student(len(tokenizer))
+    with monkeypatch.context() as before:
+        before.setattr(RobustKd, "content", lambda self: {})  # as rosearch 0.1.0 wrote it
+        distil(student, made, Checkpoint(tmp_path / "checkpoint", every=0))
+    with pytest.raises(RunError, match=r"running mean \(not stated there, begins after the first step here\)"):
+        distil(student, made, Checkpoint(tmp_path / "checkpoint"))
 
 
 def test_its_state_survives_a_restart(inputs: TrainingInputs, tokenizer: Any) -> None:

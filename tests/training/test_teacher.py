@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from damaged_files import DAMAGES
 from training.tiny_models import CPU, make_task, same_weights, save_model
 
 from rosearch.config.experiment import FineTuneConfig, TeacherConfig
@@ -140,16 +141,14 @@ def test_a_fine_tuning_that_was_stopped_goes_on_to_the_same_bits(
     assert sorted(path.name for path in folder.parent.iterdir()) == [folder.name, f"{folder.name}.lock"]
 
 
-@pytest.mark.parametrize("damage", ["cut", "no facts"])
-def test_a_torn_teacher_is_made_again(
-    damage: str, pretrained: Path, task: Task, tmp_path: Path, fine_tunings: list[Any]
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json", "teacher.json"])
+def test_a_damaged_teacher_is_made_again(
+    name: str, damage: str, pretrained: Path, task: Task, tmp_path: Path, fine_tunings: list[Any]
 ) -> None:
     folder = prepare(pretrained, task, tmp_path)
     before = (folder / "model.safetensors").read_bytes()
-    if damage == "cut":
-        os.truncate(folder / "model.safetensors", 100)
-    else:
-        (folder / "teacher.json").unlink()
+    DAMAGES[damage](folder / name)
     assert prepare(pretrained, task, tmp_path) == folder
     assert len(fine_tunings) == 2
     assert (folder / "model.safetensors").read_bytes() == before

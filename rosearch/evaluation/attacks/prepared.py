@@ -16,7 +16,7 @@ from rosearch.evaluation.attacks.engine.plan import Plan, compile_plan, plan_key
 from rosearch.evaluation.attacks.engine.tokens import Tokens, pieces_of, tokens_of
 from rosearch.evaluation.attacks.engine.walk import Walk
 from rosearch.evaluation.attacks.recipes import Recipe, build, resolve
-from rosearch.evaluation.attacks.result import NO_LIMITS, AttackedRow, Limits
+from rosearch.evaluation.attacks.result import NO_LIMITS, AttackedRow, Limits, OnRow, ignored
 from rosearch.evaluation.attacks.stock import library
 from rosearch.evaluation.attacks.stock.forms import Form, form_of
 from rosearch.evaluation.attacks.stock.pool import RowJob, run_pool
@@ -46,11 +46,13 @@ class PreparedAttack:
         places: Sequence[int] | None = None,
         limits: Limits = NO_LIMITS,
         progress: Progress = silent,
+        finished: OnRow = ignored,
     ) -> list[AttackedRow]:
         """The outcomes of the rows at `places` (default: all), in that order.
 
-        `labels` are those of all rows. Call it inside `evaluation.quality.inference`. An error of the attack is its
-        row's outcome; an error of the model goes through.
+        `labels` are those of all rows; `finished` is told the place and the outcome of each row as it ends. Call it
+        inside `evaluation.quality.inference`. An error of the attack is its row's outcome; an error of the model goes
+        through.
         """
         places = range(len(self.texts)) if places is None else places
         walked = [place for place in places if self.plan is not None and not self.plan.rows[place].odd]
@@ -61,7 +63,16 @@ class PreparedAttack:
             tokens = tokens_of(victim)
             learn_plan(tokens, self.plan)
             walked_labels = [int(labels[place]) for place in walked]
-            results = run_engine(rows, self.form, tokens, victim, walked_labels, limits, progress=progress)
+            results = run_engine(
+                rows,
+                self.form,
+                tokens,
+                victim,
+                walked_labels,
+                limits,
+                progress=progress,
+                finished=lambda number, row: finished(walked[number], row),
+            )
             done = dict(zip(walked, results, strict=True))
         if left:
             jobs = [RowJob(self.texts[place], int(labels[place]), self._row_seed(place)) for place in left]
@@ -71,6 +82,7 @@ class PreparedAttack:
                 jobs,
                 limits,
                 progress=lambda stage, count, total: progress(stage, len(walked) + count, len(places)),
+                finished=lambda number, row: finished(left[number], row),
             )
             done |= dict(zip(left, pooled, strict=True))
         return [done[place] for place in places]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -43,3 +44,10 @@ class AttackedRow:
     swaps: tuple[tuple[int, str], ...] = ()  # in their order: the word's index at that moment, its new words
     similarity: float | None = None  # of a broken row to its original, where the recipe has a sentence encoder
     complaint: str = ""  # the exception of an `error`
+
+
+OnRow = Callable[[int, AttackedRow], None]  # told the number of a row and its outcome as it ends
+
+
+def ignored(number: int, row: AttackedRow) -> None:
+    """Nobody is told."""

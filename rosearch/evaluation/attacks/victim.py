@@ -80,6 +80,13 @@ class Victim:
         types = np.fromiter((kind for row in made["token_type_ids"] for kind in row), np.int64, len(ids))
         return ids, types, lengths
 
+    def longer(self, texts: Sequence[tuple[str, ...]]) -> int:
+        """The number of texts, or pairs, with more than `max_length` tokens: the model reads a part of them."""
+        firsts = [text[0] for text in texts]
+        seconds = [text[1] for text in texts if len(text) > 1] or None
+        made = self.tokenizer(firsts, seconds, return_attention_mask=False, return_token_type_ids=False, verbose=False)
+        return sum(len(row) > self.max_length for row in made["input_ids"])
+
     def score(self, ids: Ints, types: Ints | None, lengths: Ints) -> Logits:
         """Logits (n, labels) of n rows of token ids that stand one after the other in `ids` (tokens,).
 

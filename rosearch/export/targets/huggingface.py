@@ -15,9 +15,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from rosearch.errors import RunError
+from safetensors import SafetensorError, safe_open
+
+from rosearch.errors import BadInput, RunError, one_line
 from rosearch.export.card import CardFacts, render_card
-from rosearch.files import whole
+from rosearch.files import damaged, whole
+from rosearch.models.places import require_undamaged
 from rosearch.models.saved import save_model
 from rosearch.student.tokenization_rosearch import ENCODING_FILE
 
@@ -52,10 +55,13 @@ def export_student(
 
     `more` are further text files by name. The bundle is written whole or not at all. With `overwrite` it takes the
     place of an earlier export, and of nothing else. Raises `RunError` where the destination exists, where student or
-    tokenizer are absent or do not fit each other or the facts, and where nothing can be written.
+    tokenizer are absent or do not fit each other or the facts, and where nothing can be written; `BadInput` where
+    either is damaged.
     """
     destination = destination.resolve()
     check_destination(destination, overwrite)
+    for folder in (student, tokenizer):
+        require_undamaged(folder)
     config = _read_config(student, facts)
     with _in_one_step(destination) as half:
         shutil.copyfile(student / _WEIGHTS, half / _WEIGHTS)  # without the mode: safetensors writes 0600
@@ -131,11 +137,21 @@ def _read_config(student: Path, facts: CardFacts) -> dict[str, Any]:
         )
     if config.get("model_type") != MODEL_TYPE:
         raise RunError(f"{path}: expected model_type {MODEL_TYPE}, got {config.get('model_type')}")
+    _require_weights(student / _WEIGHTS)
     names = config.get("id2label", {})
     labels = tuple(names[index] for index in sorted(names, key=int))
     if facts.problem == "classification" and labels != facts.labels:
         raise RunError(f"{path}: expected the labels {', '.join(facts.labels)}, got {', '.join(labels) or 'none'}")
     return config
+
+
+def _require_weights(path: Path) -> None:
+    """Raises `BadInput` for a file that is cut off or holds no tensors; those of earlier versions have no digests."""
+    try:
+        with safe_open(path, "pt"):
+            pass
+    except (OSError, SafetensorError) as error:
+        raise BadInput(damaged(path, one_line(error))) from None
 
 
 def _write_config(config: dict[str, Any], folder: Path, facts: CardFacts) -> None:

@@ -8,10 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from damaged_files import DAMAGES
 from export.saved_student import FACTS
 
-from rosearch.errors import RunError
+from rosearch.errors import BadInput, RunError
 from rosearch.export.targets import TARGETS
+from rosearch.files import whole
 
 
 @pytest.fixture(params=list(TARGETS))
@@ -74,6 +76,22 @@ def test_a_damaged_tokenizer_is_one_clear_line(export: Callable[..., Path], toke
         export(tokenizer=damaged)
     assert "\n" not in str(caught.value)
     assert [path.name for path in tmp_path.iterdir()] == ["damaged"]
+
+
+@pytest.mark.parametrize("way", DAMAGES)
+@pytest.mark.parametrize(
+    ("part", "name"), [("student", "model.safetensors"), ("student", "config.json"), ("tokenizer", "tokenizer.json")]
+)
+def test_damage_to_what_is_exported_is_named_and_nothing_is_written(
+    part: str, name: str, way: str, export: Callable[..., Path], student: Path, tokenizer: Path, tmp_path: Path
+) -> None:
+    with whole(tmp_path / "run") as draft:
+        shutil.copytree({"student": student, "tokenizer": tokenizer}[part], draft)
+    DAMAGES[way](tmp_path / "run" / name)
+    with pytest.raises(BadInput, match=rf"{name}: damaged: ") as caught:
+        export(**{part: tmp_path / "run"})
+    assert "\n" not in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
 def test_a_destination_that_cannot_be_written_is_one_clear_line(export: Callable[..., Path], tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from rosearch.evaluation.attacks.engine.searches import Answers, Embed, Found, Q
 from rosearch.evaluation.attacks.engine.tokens import Ids, Tokens, from_bytes
 from rosearch.evaluation.attacks.engine.walk import Query, Walk
 from rosearch.evaluation.attacks.passes.lean import lean_passes
-from rosearch.evaluation.attacks.result import NO_LIMITS, AttackedRow, Limits, Outcome
+from rosearch.evaluation.attacks.result import NO_LIMITS, AttackedRow, Limits, OnRow, Outcome, ignored
 from rosearch.evaluation.attacks.stock.forms import Form
 from rosearch.evaluation.attacks.victim import Ints, Victim
 from rosearch.progress import Progress, silent
@@ -38,6 +38,7 @@ class _Lane:
     label: int
     asking: Generator[Question, Any, Found]
     question: Question | None = None
+    number: int = 0  # its place among the rows that `run_engine` was given
     result: AttackedRow | None = None
     queries: int = 0
     known: dict[str, tuple[float, bool]] = field(default_factory=dict)
@@ -54,16 +55,20 @@ def run_engine(
     limits: Limits = NO_LIMITS,
     in_flight: int = _IN_FLIGHT,
     progress: Progress = silent,
+    finished: OnRow = ignored,
 ) -> list[AttackedRow]:
     """Attack rows that are not `odd`, in their order. Call it inside `evaluation.quality.inference`.
+
+    `finished` is told the number and the outcome of each row as it ends.
 
     An error of a row's search is that row's `error`; an error of the model goes through.
     """
     lanes = [
-        _Lane(row, label, search(row, form, tokens, limits.queries)) for row, label in zip(rows, labels, strict=True)
+        _Lane(row, label, search(row, form, tokens, limits.queries), number=number)
+        for number, (row, label) in enumerate(zip(rows, labels, strict=True))
     ]
     with lean_passes(victim, [row.texts for row in rows]):
-        _walk(lanes, form, tokens, victim, limits, in_flight, progress)
+        _walk(lanes, form, tokens, victim, limits, in_flight, progress, finished)
     return [lane.result for lane in lanes if lane.result is not None]
 
 
@@ -75,6 +80,7 @@ def _walk(
     limits: Limits,
     in_flight: int,
     progress: Progress,
+    finished: OnRow,
 ) -> None:
     """Run all searches to their ends, `in_flight` at once."""
     waiting, live, done = deque(lanes), list[_Lane](), 0
@@ -91,6 +97,9 @@ def _walk(
             lane.seconds += share * count
             if lane.result is None:
                 _advance(lane, _answers(lane), limits)
+        for lane in live:
+            if lane.result is not None:
+                finished(lane.number, lane.result)
         live = [lane for lane in live if lane.result is None]
         if len(lanes) - len(live) - len(waiting) > done:
             done = len(lanes) - len(live) - len(waiting)

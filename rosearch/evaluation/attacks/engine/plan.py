@@ -22,7 +22,7 @@ from rosearch.errors import machine_fault
 from rosearch.evaluation.attacks.stock.forms import Form, frozen_constraints
 from rosearch.evaluation.attacks.stock.library import generators_at, remembered_words
 from rosearch.evaluation.attacks.stock.rows import attacked_text, columns_of
-from rosearch.files import content_key, made_once
+from rosearch.files import content, content_key, made_once
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
 
@@ -100,7 +100,7 @@ _ROWS: TypeAdapter[tuple[PlanRow, ...]] = TypeAdapter(tuple[PlanRow, ...])
 def _read(path: Path, texts: Sequence[tuple[str, ...]]) -> tuple[PlanRow, ...] | None:
     """The rows that were compiled before; None where the file is absent or damaged."""
     try:
-        rows = _ROWS.validate_json(path.read_bytes())
+        rows = _ROWS.validate_json(content(path))
     except (OSError, ValidationError):
         return None
     return rows if [row.texts for row in rows] == [tuple(row) for row in texts] else None

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from rosearch.evaluation.attacks.result import NO_LIMITS, AttackedRow, Limits
+from rosearch.evaluation.attacks.result import NO_LIMITS, AttackedRow, Limits, OnRow, ignored
 from rosearch.evaluation.attacks.stock import library
 from rosearch.evaluation.attacks.stock.lane import Lane, RowJob
 from rosearch.evaluation.attacks.victim import Logits, Tokenised, Victim
@@ -33,6 +33,7 @@ def run_pool(
     lanes: int = 64,
     prepare: Callable[[Any, RowJob], None] | None = None,
     progress: Progress = silent,
+    finished: OnRow = ignored,
 ) -> list[AttackedRow]:
     """The rows of `jobs`, in their order; call it inside `evaluation.quality.inference`.
 
@@ -49,7 +50,7 @@ def run_pool(
     try:
         free = [Lane(build, victim, limits) for _ in range(min(lanes, len(jobs)))]
         with library.remembered_words(), library.kept_histories(), _no_exception_of_cuda():
-            return _run(free, victim, jobs, prepare, progress)
+            return _run(free, victim, jobs, prepare, progress, finished)
     finally:
         library.set_generators(states)
 
@@ -75,6 +76,7 @@ def _run(
     jobs: Sequence[RowJob],
     prepare: Callable[[Any, RowJob], None] | None,
     progress: Progress,
+    finished: OnRow,
 ) -> list[AttackedRow]:
     rows: dict[int, AttackedRow] = {}
     waiting: list[tuple[Lane, Tokenised]] = []
@@ -83,6 +85,7 @@ def _run(
     def went(lane: Lane, came: Tokenised | AttackedRow) -> None:
         if isinstance(came, AttackedRow):
             rows[lane.number] = came
+            finished(lane.number, came)
             free.append(lane)
             progress("attack", len(rows), len(jobs))
         else:

@@ -1,3 +1,4 @@
+import errno
 import time
 from dataclasses import replace
 from typing import Any

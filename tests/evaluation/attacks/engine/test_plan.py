@@ -1,4 +1,5 @@
 import dataclasses
+import errno
 import json
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from damaged_files import DAMAGES
 from evaluation.attacks.attacked_case import Victims
 from evaluation.attacks.attacked_texts import pair_rows, single_rows
 from evaluation.attacks.letter_victim import LetterVictim
@@ -17,6 +19,7 @@ from rosearch.evaluation.attacks.engine.plan import Plan, compile_plan, plan_key
 from rosearch.evaluation.attacks.prepared import prepare_attack
 from rosearch.evaluation.attacks.recipes import RECIPES, build
 from rosearch.evaluation.attacks.stock.forms import form_of
+from rosearch.files import content
 from rosearch.resources.resources import Resources
 
 Texts = list[tuple[str, ...]]
@@ -63,15 +66,16 @@ def test_a_damaged_plan_is_compiled_again(damage: str, compiled: Compile, tmp_pa
     made = compiled(tmp_path)
     path_of(tmp_path, made).write_text(damage)
     assert compiled(tmp_path) == made
-    assert len(json.loads(path_of(tmp_path, made).read_text())) == len(TEXTS)
+    assert len(json.loads(content(path_of(tmp_path, made)))) == len(TEXTS)
 
 
-def test_half_a_plan_is_compiled_again(compiled: Compile, tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_plan_that_the_disk_damaged_is_compiled_again(damage: str, compiled: Compile, tmp_path: Path) -> None:
     made = compiled(tmp_path)
-    content = path_of(tmp_path, made).read_bytes()
-    path_of(tmp_path, made).write_bytes(content[: len(content) // 2])
+    before = path_of(tmp_path, made).read_bytes()
+    DAMAGES[damage](path_of(tmp_path, made))
     assert compiled(tmp_path) == made
-    assert path_of(tmp_path, made).read_bytes() == content
+    assert path_of(tmp_path, made).read_bytes() == before
 
 
 def test_a_plan_of_other_rows_under_the_same_name_is_compiled_again(compiled: Compile, tmp_path: Path) -> None:

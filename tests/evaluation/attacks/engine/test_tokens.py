@@ -38,7 +38,7 @@ def test_ids_put_together_from_pieces_are_the_tokenizers_own(
 
 
 @pytest.mark.parametrize("name", SPLITTING)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(texts=st.lists(st.text(ALPHABET, max_size=30), min_size=1, max_size=2))
 def test_so_they_are_for_any_text(name: str, texts: list[str], tokenizers: Callable[[str], Any]) -> None:
     assert whole_is_assembled(Tokens(tokenizers(name), 64), tuple(texts))

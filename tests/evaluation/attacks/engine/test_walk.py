@@ -32,7 +32,7 @@ def take_some(walk: Walk, row: PlanRow, draw: Any) -> None:
         walk.take(slot, draw(st.sampled_from(row.candidates[walk.slots[slot]])))
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_after_any_swaps_all_is_as_if_made_from_the_text_alone(walked: Case, data: st.DataObject) -> None:
     row = data.draw(st.sampled_from(walked.rows))
@@ -63,7 +63,7 @@ def columns_of(walk: Walk, word: int, candidate: str) -> tuple[str, ...]:
     return other.columns
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_swaps_are_those_of_textattack(walked: Case, data: st.DataObject) -> None:
     row = data.draw(st.sampled_from(walked.rows))

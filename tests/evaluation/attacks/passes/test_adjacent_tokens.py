@@ -33,7 +33,7 @@ def operation(op: str, settings: dict[str, object]) -> LocalOperation:
 
 
 @pytest.mark.parametrize("case", CASES, ids=case_name)  # type: ignore[arg-type]
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(texts=TEXTS, alike=st.booleans(), spare=st.sampled_from([0, 40]))
 def test_each_text_is_seen_as_if_it_stood_alone(
     case: tuple[str, dict[str, object]], texts: Texts, alike: bool, spare: int

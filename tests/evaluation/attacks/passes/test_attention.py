@@ -17,7 +17,7 @@ def attention(heads: int = 4) -> Attention:
         return Attention(WIDTH, heads).eval()
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(heads=st.sampled_from([1, 4, 8]), batch=st.integers(1, 5), tokens=st.integers(1, 70))
 def test_texts_in_a_row_are_read_as_texts_of_a_batch(heads: int, batch: int, tokens: int) -> None:
     made = torch.randn(batch * tokens + spare_keys(tokens), 3 * WIDTH, generator=torch.Generator().manual_seed(tokens))

@@ -61,7 +61,7 @@ def scored(
     return logits
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(
     genotype=genotypes(("first", "mean", "attention"), sourced=True),
     tokens=st.sampled_from([9, 22]),
@@ -110,7 +110,7 @@ def test_nodes_that_read_the_source_see_each_token_once() -> None:
     assert seen(model, swaps(padded=False)) == [14, 14, 14, 14, 54]  # 9 tokens and 5 swaps
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     genotype=genotypes(("first", "mean", "attention"), sourced=True),
     lengths=st.lists(st.integers(1, 23), min_size=1, max_size=6),

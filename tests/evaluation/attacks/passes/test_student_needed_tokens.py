@@ -48,7 +48,7 @@ def logits(victim: Victim) -> Any:
     return victim.score(*victim.tokenise(TEXTS))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(genotype=genotypes(("first",)))
 def test_logits_of_any_student_are_the_same(genotype: Genotype, tokenizer: Any) -> None:
     victim = victim_of(genotype, tokenizer)

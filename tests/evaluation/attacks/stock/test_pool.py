@@ -1,3 +1,4 @@
+import errno
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
