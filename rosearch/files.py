@@ -39,6 +39,7 @@ from filelock import FileLock, Timeout
 from rosearch.errors import BadInput, Problem
 
 T = TypeVar("T")
+Lock = FileLock  # as `try_lock` gives it
 Stamp = tuple[int, int, int, int]  # size, two times, number: another one where a file was written again
 Digests = dict[str, tuple[int, bytes]]  # of each file of a folder: its bytes, and four bytes of CRC-32 a block
 
@@ -223,15 +224,15 @@ def _unharmed(path: Path, read: Callable[[Path], T | None], later: Collection[st
     return found
 
 
-def require_whole(folder: Path, fix: str, *, ours: bool = False) -> None:
+def require_whole(folder: Path, fix: str, *, ours: Path | None = None) -> None:
     """Raises `BadInput` where a file of a folder is no longer what `whole` wrote; `fix` says what to do.
 
-    A folder without digests passes. It is told once where it is surely `ours`.
+    A folder without digests passes. It is told once for all of `ours`: the run that it surely belongs to.
     """
     if (problem := damage(folder)) is not None:
         raise BadInput(replace(problem, fix=fix))
-    if ours and folder.is_dir() and not (folder / DIGESTS).is_file():
-        _say_unguarded(folder.parent)
+    if ours is not None and folder.is_dir() and not (folder / DIGESTS).is_file():
+        _say_unguarded(ours)
 
 
 def damaged(path: Path, got: str) -> Problem:

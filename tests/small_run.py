@@ -99,7 +99,7 @@ def write_experiment(folder: Path, problem: str = "regression", **changes: Any) 
             "robustness": {"search": {"rows": 4}, "report": {"rows": 4}},
             "efficiency": {"tokens": 8, "repeats": 0},
         },
-        "fitness": {"min_quality": 0, "max_class_share": 1.0},
+        "fitness": {"min_quality": 0, "max_class_share": 1.0, "min_invariance": 0.0},
         "evolution": {"candidates": 7, "population": 3, "elite": 1},
         "execution": {"workers": 0, "device": "cpu", "keep_students": "all"},
     }

@@ -11,7 +11,6 @@ import pytest
 import torch
 from damaged_files import flip
 from small_run import write_experiment
-from transformers import AutoTokenizer
 
 import rosearch.materials.life
 from rosearch.candidate import run_candidate
@@ -20,7 +19,7 @@ from rosearch.errors import CandidateFailed
 from rosearch.materials.life import CandidateJob
 from rosearch.materials.task import attack_seed, prepare_materials
 from rosearch.measurements import to_json
-from rosearch.models.saved import save_whole
+from rosearch.models.saved import load_tokenizer, save_whole
 from rosearch.progress import silent
 from rosearch.space.known import known_architecture
 from rosearch.student.tokenization_rosearch import EncodedTokenizer
@@ -63,7 +62,7 @@ def test_a_candidate_with_a_robust_encoding_reads_by_a_tokenizer_of_its_own(meth
     job = make_job(tmp_path, "classification", **changes)
     outcome = run_candidate(replace(job, genotype=job.genotype.with_(source=(("encoding", "typos"),))), silent)
     assert outcome.failure is None
-    tokenizer = AutoTokenizer.from_pretrained(job.student_folder)
+    tokenizer = load_tokenizer(job.student_folder)
     assert isinstance(tokenizer, EncodedTokenizer) and tokenizer.encoding is not None
     assert tokenizer.encoding.data["encoding"] == "typos"
 

@@ -5,12 +5,13 @@ Both are located, and checked against each other, before a weight is loaded.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from transformers import AutoModelForSequenceClassification, PretrainedConfig
+from transformers import AutoModelForSequenceClassification
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from rosearch.config.file import load_experiment
@@ -23,7 +24,7 @@ from rosearch.data.tasks import Labels
 from rosearch.errors import BadInput, MissingResource, Problem, one_line
 from rosearch.models.heads import are_named, output_names
 from rosearch.models.places import locate_named
-from rosearch.models.saved import UNREADABLE, load_config, load_model, load_tokenizer
+from rosearch.models.saved import asked_by, load_model, open_model
 
 # By this import the Auto classes know our students without remote code.
 from rosearch.student.configuration_rosearch import StudentConfig
@@ -49,15 +50,9 @@ class FoundClassifier:
 
     def load(self) -> Any:
         """The model in eval mode, in float32 on the CPU. Raises `BadInput` for the weights of anything else."""
-        try:
+        with asked_by("model", self.name):
             options = {"config": self.config, "trust_remote_code": self.trust_remote_code}
-            model, missing = load_model(AutoModelForSequenceClassification, self.folder, **options)
-        except UNREADABLE as error:
-            raise _unfit(self.name, "the weights of a sequence classifier", one_line(error)) from None
-        if missing:
-            fix = "It would be random: fine-tune the model first"
-            absent = f"none for {', '.join(missing[:3])}"
-            raise _unfit(self.name, "the weights of a sequence classifier", absent, fix)
+            model = load_model(AutoModelForSequenceClassification, self.folder, **options)
         model.eval().requires_grad_(False)
         return model
 
@@ -69,23 +64,14 @@ def find_classifier(name: str, *, trust_remote_code: bool = False) -> FoundClass
     its own that is not trusted, a single output, a tokenizer that does not pad.
     """
     folder = _locate(name, trust_remote_code)
-    try:
-        settings = PretrainedConfig.get_config_dict(folder)[0]
-        kind = settings.get("model_type")
-        if kind == StudentConfig.model_type:
-            trust_remote_code = False  # an exported student carries its code for those without rosearch
-        elif kind not in CONFIG_MAPPING and "auto_map" in settings and not trust_remote_code:
-            fix = "Read its code, then give --trust-remote-code"
-            raise _unfit(name, "a model that transformers knows", f"{kind}, which brings its own code", fix)
-        config = load_config(folder, trust_remote_code=trust_remote_code)
-        tokenizer = load_tokenizer(folder, trust_remote_code=trust_remote_code)
-    except UNREADABLE as error:
-        raise _unfit(name, "the configuration and the tokenizer of a transformers model", one_line(error)) from None
+    trusted = _runs_code(name, folder, trust_remote_code)
+    with asked_by("model", name):
+        config, tokenizer = open_model(AutoModelForSequenceClassification, folder, trust_remote_code=trusted)
     if config.num_labels < 2:
         raise _unfit(name, "a classifier: an attack flips its class", "one output")
     if tokenizer.pad_token_id is None:
         raise _unfit(name, "a tokenizer that pads", "none with a padding token", "Set its pad_token and save it again")
-    return FoundClassifier(name, folder, output_names(config, f"model: {name}"), config, tokenizer, trust_remote_code)
+    return FoundClassifier(name, folder, output_names(config, f"model: {name}"), config, tokenizer, trusted)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +85,7 @@ class LabelledRows:
     names: tuple[str, ...]
     max_length: int | None = None  # tokens, of the experiment's task
     columns: tuple[str, ...] = ()  # those of the texts and of the label, in a file
+    dropped: int = 0  # rows of a file that have no text or no label, and were left out
 
     def labels_of(self, classifier: FoundClassifier) -> Labels:
         """The labels (rows,) as positions among a classifier's outputs: by name where both have names.
@@ -121,11 +108,18 @@ def is_experiment(source: Path) -> bool:
 
 
 def read_rows(
-    source: Path, split: str, columns: Columns, data_root: Path | None, classifier: FoundClassifier
+    source: Path,
+    split: str,
+    columns: Columns,
+    data_root: Path | None,
+    classifier: FoundClassifier,
+    *,
+    drop: bool = False,
 ) -> LabelledRows:
     """The rows of an experiment's task (a YAML file), or of a TSV, CSV, JSON lines or Parquet file.
 
-    Labels of a file are names of the classifier's classes, or their integers. Raises `BadInput` with all
+    Labels of a file are names of the classifier's classes, or their integers. With `drop`, rows of a file without a
+    text or a label are left out. Raises `BadInput` with all
     problems, `MissingResource` where the task's data is not there.
     """
     if is_experiment(source):
@@ -137,12 +131,15 @@ def read_rows(
     text = columns.texts(table.where, list(table.frame.columns))
     if missing := list(columns.problems(table.where, table.frame, text)):
         raise BadInput(missing)
-    read, problems = Reading(text, columns.label, classifier.labels, section="").split(table)
+    read, problems = Reading(text, columns.label, classifier.labels, section="", drop=drop).split(table)
     if read is None:
         labels = f"column {columns.label!r}"
         fix = f"Labels are the names in label2id of {classifier.name}, or its integers"
         raise BadInput([one if one.fix or one.key != labels else replace(one, fix=fix) for one in problems])
-    return LabelledRows(table.where, "", read.texts, read.labels, classifier.labels, columns=(*text, columns.label))
+    found = (*text, columns.label)
+    return LabelledRows(
+        table.where, "", read.texts, read.labels, classifier.labels, columns=found, dropped=read.dropped
+    )
 
 
 def _rows_of_task(path: Path, split: str, data_root: Path | None) -> LabelledRows:
@@ -167,6 +164,21 @@ def _locate(name: str, with_code: bool) -> Path:
         except Exception as error:  # the hub's client raises requests' errors in one version and httpx's in the next
             raise MissingResource(f"the code of {name!r} cannot be had ({one_line(error)})", where="model") from None
     return folder
+
+
+def _runs_code(name: str, folder: Path, trusted: bool) -> bool:
+    """True where the folder's own code is to run. Raises `BadInput` where it must and is not trusted."""
+    try:
+        settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        kind, own = settings.get("model_type"), "auto_map" in settings
+    except (OSError, ValueError, AttributeError):
+        return False  # a damaged file is told when it is opened
+    if kind == StudentConfig.model_type:
+        return False  # an exported student carries its code for those without rosearch
+    if kind not in CONFIG_MAPPING and own and not trusted:
+        fix = "Read its code, then give --trust-remote-code"
+        raise _unfit(name, "a model that transformers knows", f"{kind}, which brings its own code", fix)
+    return trusted
 
 
 def _unfit(name: str, expected: str, got: str, fix: str = "") -> BadInput:

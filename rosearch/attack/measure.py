@@ -174,7 +174,7 @@ def attack_states(resources: Resources) -> list[AttackState]:
     return states
 
 
-# Loaders that show whether a resource can be read; a masked language model is left to transformers.
+# Loaders that show whether a resource can be read; of a masked language model, headers are.
 _LOADERS: dict[str, Callable[[Resources], object]] = {
     "wordnet-3.0": lambda resources: resources.wordnet("wordnet-3.0"),
     "oewn": lambda resources: resources.wordnet("oewn"),
@@ -182,7 +182,7 @@ _LOADERS: dict[str, Callable[[Resources], object]] = {
     "vectors": lambda resources: resources.vectors(),
     "tagger": lambda resources: resources.tagger(),
     "sentence_encoder": lambda resources: resources.sentence_encoder(),
-    "masked_lm": lambda resources: resources.masked_lm(),
+    "masked_lm": lambda resources: resources.require(["masked_lm"], "a check"),
     "homoglyphs": lambda resources: resources.homoglyphs(),
 }
 

@@ -68,6 +68,7 @@ class AttackReport:
     available: int
     device: str
     columns: tuple[str, ...] = ()  # of the texts and the label, where rows came from a file
+    dropped: int = 0  # rows of the file that were left out
 
 
 def run_attack(request: AttackRequest, progress: Progress = silent) -> AttackReport:
@@ -89,9 +90,9 @@ def run_attack(request: AttackRequest, progress: Progress = silent) -> AttackRep
             memory.close()
     compared = _compare(done)
     where, available = ("", 0) if inputs.rows is None else (inputs.rows.where, len(inputs.rows.texts))
-    columns = () if inputs.rows is None else inputs.rows.columns
+    columns, dropped = ((), 0) if inputs.rows is None else (inputs.rows.columns, inputs.rows.dropped)
     warnings = tuple(_warnings(done, compared))
-    return AttackReport(tuple(done), compared, warnings, where, available, str(device), columns)
+    return AttackReport(tuple(done), compared, warnings, where, available, str(device), columns, dropped)
 
 
 def _all_measured(
@@ -174,9 +175,10 @@ def _scored(victim: Victim, held: HeldOut, progress: Progress) -> HeldOutScore:
 
 
 def _in_another_order(found: FoundClassifier, rows: LabelledRows, order: ClassOrder) -> BadInput:
-    expected = f"classes in the order of the labels ({', '.join(rows.names)})"
+    names = rows.names if are_named(rows.names) else tuple(str(place) for place in range(len(rows.names)))
+    expected = f"classes in the order of the labels ({', '.join(names)})"
     got = f"classes without names, {order.doubt}"
-    return BadInput(Problem("model", found.name, expected, got, order.advice(rows.names)))
+    return BadInput(Problem("model", found.name, expected, got, order.advice(names)))
 
 
 def _compare(done: Sequence[AttackedModel]) -> tuple[Compared, ...]:

@@ -33,6 +33,7 @@ class AttackRequest:
     task: Path | None = None
     split: str = "test"
     columns: Columns = COLUMNS_BY_NAME
+    drop_bad_rows: bool = False  # leave out rows of a file without a text or a label
     rows: int = 500
     seed: int = 1
     data_root: Path | None = None
@@ -74,7 +75,9 @@ def read_inputs(request: AttackRequest, resources: Resources) -> Inputs:
         with problems:
             # An experiment names its own columns: those that a user names beside it belong to the held-out sets.
             columns = COLUMNS_BY_NAME if request.held_out and is_experiment(request.task) else request.columns
-            rows = read_rows(request.task, request.split, columns, request.data_root, found[0])
+            rows = read_rows(
+                request.task, request.split, columns, request.data_root, found[0], drop=request.drop_bad_rows
+            )
     labels, held_out, lengths = [], [], []
     task = request.held_out_task or (rows.task if rows is not None and rows.task in ADVGLUE else "")
     for one in found:

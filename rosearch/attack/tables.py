@@ -78,6 +78,7 @@ def attacks_table(report: AttackReport, attacked: Sequence[AttackedModel], title
             rows.append(Row((name, *(read(one) for _, read in figures)), "strong" if worst else ""))
     columns = (*lefts("attack"), *(column for column, _ in figures))
     read = [f"read from the columns {', '.join(report.columns)}"] if report.columns else []
+    read += [f"rows without a text or a label, left out: {report.dropped}"] if report.dropped else []
     return Table(title, columns, tuple(rows), (*read, *_footnotes(attacked, titles)))
 
 
@@ -221,6 +222,7 @@ def report_json(report: AttackReport) -> dict[str, Any]:
     return {
         "data": report.where,
         "columns": list(report.columns),
+        "dropped": report.dropped,
         "available": report.available,
         "device": report.device,
         "models": [_model_json(model) for model in report.models],

@@ -31,6 +31,9 @@ def attack(
     label: Annotated[
         str, typer.Option(help="Column of the label, a name in label2id or an integer; of sets too.")
     ] = "label",
+    drop_bad_rows: Annotated[
+        bool, typer.Option("--drop-bad-rows", help="Leave out rows of a file without a text or a label.")
+    ] = False,
     n: Annotated[int, typer.Option("--n", min=1, help="Rows to attack, a seeded sample.")] = 500,
     seed: Annotated[int, typer.Option(min=0, help="Of the sample and of what attacks draw.")] = 1,
     data_root: DataRoot = None,
@@ -76,6 +79,7 @@ def attack(
         task=task,
         split=split,
         columns=Columns(text, text_pair, label),
+        drop_bad_rows=drop_bad_rows,
         rows=n,
         seed=seed,
         data_root=data_root,

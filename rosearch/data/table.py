@@ -34,7 +34,7 @@ class Reading:
     label: str
     labels: tuple[str, ...]  # names of the classes; empty for regression
     spellings: tuple[str, ...] = ()  # the source's spelling of each of `labels`; empty: by name or by integer
-    section: str = "task"  # the section of the experiment that names the columns; "": no experiment names them
+    section: str = "task"  # the section of the experiment that names the columns; "": the command line names them
     drop: bool = False  # rows without a text or a label are left out and counted; else they are a problem
 
     def split(self, table: Table) -> tuple[Split | None, list[Problem]]:
@@ -59,7 +59,8 @@ class Reading:
 
     @property
     def _advice(self) -> str:
-        return "task.on_bad_rows: drop leaves such rows out" if self.section else ""
+        way = "task.on_bad_rows: drop" if self.section else "--drop-bad-rows"
+        return f"{way} leaves such rows out"
 
     def _incomplete(self, frame: pd.DataFrame) -> Any:
         """True for each row (rows,) without one of its texts, or without a label."""
@@ -105,7 +106,7 @@ class Reading:
     def _fix(self, read: ReadLabels, without: bool) -> str:
         if read.mixed:
             return "write all labels as names, or all as integers"
-        if without and self.section:
+        if without:
             return f"name a labelled split; {self._advice}"
         if read.from_one:
             spellings = [str(number) for number in range(1, len(self.labels) + 1)]

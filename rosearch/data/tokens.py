@@ -72,7 +72,9 @@ def tokenizer_fingerprint(tokenizer: Any, *, inputs: bool = True) -> str:
     With `inputs`, the names of its other outputs, such as token types, are part of it.
     """
     if getattr(tokenizer, "is_fast", False):
-        state = json.loads(tokenizer.backend_tokenizer.to_str())
+        encoded = hasattr(tokenizer, "plain_backend")  # its backend runs code, which cannot be written
+        backend = tokenizer.plain_backend() if encoded else tokenizer.backend_tokenizer
+        state = json.loads(backend.to_str())
         state.pop("truncation", None)
         state.pop("padding", None)
     else:

@@ -5,7 +5,6 @@ It starts from weights that transformers can load, our own or others', or is an 
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,9 +19,9 @@ from rosearch.data.tokens import tokenizer_fingerprint
 from rosearch.encodings.book import describe, explain
 from rosearch.errors import BadInput, Problem, Problems, one_line
 from rosearch.models.heads import has_head, label_names, label_order, reorder_head
-from rosearch.models.lengths import longest_input
+from rosearch.models.lengths import longest_input, too_few_rows
 from rosearch.models.places import folder_fingerprint, locate_named
-from rosearch.models.saved import UNREADABLE, load_config, load_model, load_tokenizer, quiet_transformers
+from rosearch.models.saved import asked_by, load_model, load_tokenizer, open_config
 from rosearch.records.run_directory import RunDirectory
 from rosearch.run.results import load_results
 from rosearch.space.genotype import Genotype
@@ -80,7 +79,6 @@ class FoundStudent:
         if self.tokenizer is not None:
             if self.tokenizer.pad_token_id is None:
                 problems.add(Problem("student", self.name, "a tokenizer that pads", "none with a padding token"))
-            problems.add(*self._too_few_words(self.tokenizer))
             if max_length > (longest := longest_input(self.config, self.tokenizer)):
                 expected = f"at most {longest}, the longest text that {self.name} reads"
                 problems.add(Problem("experiment", "task.max_length", expected, str(max_length)))
@@ -93,7 +91,8 @@ class FoundStudent:
         """Raises `BadInput` where it must read with the teacher's tokenizer and cannot."""
         problems = []
         if self.tokenizer is None:
-            problems += [] if self.folder is None else self._too_few_words(teacher)
+            if self.folder is not None:
+                problems += [Problem("student", self.name, *fault) for fault in too_few_rows(self.config, teacher)]
             other = self.encoding not in ("", "wordpiece")
         else:
             other = _tokens(self.tokenizer) != _tokens(teacher)
@@ -103,35 +102,18 @@ class FoundStudent:
         if problems:
             raise BadInput(problems)
 
-    def _too_few_words(self, tokenizer: Any) -> list[Problem]:
-        words = int(getattr(self.config, "vocab_size", len(tokenizer)))
-        if words >= len(tokenizer):
-            return []
-        return [
-            Problem("student", self.name, f"a row for each of its tokenizer's {len(tokenizer)} words", f"{words} rows")
-        ]
-
     def load(self, task: Task, seed: int) -> PreTrainedModel:
         """The model of the folder with a head for the task, in float32 on the CPU; a fresh head follows from the seed.
 
-        The tokenizer then gives only inputs that the model takes. Raises `BadInput` where the weights do not fit.
+        Raises `BadInput` where the weights do not fit.
         """
         order = label_order(self.config, task, self.name, _FRESH_HEAD) if has_head(self.config) else None
         labels = {} if order else {"num_labels": task.num_labels, **label_names(task)}
-        try:
-            with private_generator(torch.device("cpu"), seed), quiet_transformers():
-                model, missing = load_model(AutoModelForSequenceClassification, self._folder, **labels)
-        except UNREADABLE as error:
-            expected = "the weights of a model that transformers knows as a sequence classifier"
-            raise BadInput(Problem("student", self.name, expected, one_line(error))) from None
-        if has_head(self.config) and missing:
-            absent = f"none for {', '.join(missing[:3])}"
-            raise BadInput(Problem("student", self.name, "the weights of a sequence classifier", absent))
+        with private_generator(torch.device("cpu"), seed), asked_by("student", self.name):
+            model = load_model(AutoModelForSequenceClassification, self._folder, trains_head=True, **labels)
         if order:
             reorder_head(model, order, self.name)
             model.config.update(label_names(task))
-        if self.tokenizer is not None:
-            _give_only_what_is_taken(self.tokenizer, model)
         return model
 
 
@@ -158,12 +140,9 @@ def find_student(name: str, encoding: str | None = None) -> FoundStudent:
 def read_encoding(folder: Path, words: Sequence[str] = ()) -> dict[str, Any]:
     """The encoding that a student's folder, or its tokenizer's, holds: `book.describe`, and `explained` words.
 
-    Raises `BadInput` for a folder without one.
+    Raises `BadInput` for a folder without one, or without a tokenizer.
     """
-    try:
-        found = getattr(load_tokenizer(folder), "encoding", None)
-    except UNREADABLE as error:
-        raise BadInput(Problem(str(folder), "", "a folder with a tokenizer", one_line(error))) from None
+    found = getattr(load_tokenizer(folder), "encoding", None)
     if found is None:
         expected = "a tokenizer with a robust encoding (typos, synonyms, typos+synonyms)"
         raise BadInput(Problem(str(folder), "encoding", expected, "a plain one: it reads words as they are"))
@@ -208,15 +187,19 @@ def _read_genotype(path: Path) -> Genotype:
 
 def _find_weights(name: str) -> FoundStudent:
     folder = locate_named(name, "student", f"give {_KINDS}")
-    try:
-        config = load_config(folder)
+    with asked_by("student", name):
+        config = open_config(AutoModelForSequenceClassification, folder, trains_head=True)
         ours = isinstance(config, StudentConfig)
         read = _tokenizer_folder(folder, ours)
-        tokenizer = None if read is None else load_tokenizer(read)
+        tokenizer = None if read is None else load_tokenizer(read, config)
+    faults = [] if tokenizer is None else too_few_rows(config, tokenizer)
+    problems = [Problem("student", name, *fault) for fault in faults]
+    try:
         genotype = Genotype.from_dict(config.genotype) if ours else None
-    except UNREADABLE as error:
-        expected = "the configuration and the tokenizer of a transformers model"
-        raise BadInput(Problem("student", name, expected, one_line(error))) from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        problems.append(Problem("student", name, "the genotype of a student in its config.json", one_line(error)))
+    if problems:
+        raise BadInput(problems)
     return FoundStudent(name, genotype, folder, config, tokenizer)
 
 
@@ -230,12 +213,3 @@ def _tokenizer_folder(folder: Path, ours: bool) -> Path | None:
 
 def _tokens(tokenizer: Any) -> str:
     return tokenizer_fingerprint(tokenizer, inputs=False)
-
-
-def _give_only_what_is_taken(tokenizer: Any, model: PreTrainedModel) -> None:
-    """Drops inputs that the model does not take: DistilBERT's tokenizer, for one, gives token types."""
-    taken = inspect.signature(model.forward).parameters
-    names = [name for name in tokenizer.model_input_names if name in taken]
-    if int(getattr(model.config, "type_vocab_size", 2)) < 2:
-        names = [name for name in names if name != "token_type_ids"]
-    tokenizer.model_input_names = names

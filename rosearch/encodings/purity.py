@@ -108,7 +108,11 @@ class Judged:
         readings that were taken below 1, and `refused` those that were not: word to code and purity.
         """
         taken = {word: self._of[word, code] or 0.0 for word, code in codes.items()}
-        refused = {word: [code, share] for (word, code), share in self._of.items() if word not in taken}
+        refused = {
+            word: [code, share]
+            for (word, code), share in self._of.items()
+            if word not in taken and (share or 0.0) < self._limit
+        }
         return {
             "limit": self._limit,
             "contexts": self._purity.contexts,

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from rosearch.data.tasks import Split
 from rosearch.evaluation.intervals import wilson
-from rosearch.files import content_key, made_once
+from rosearch.files import content, content_key, made_once
 from rosearch.measurements import Estimate
 
 _FORMAT = "1"  # part of every key: raise it when the changes of texts do
@@ -81,7 +81,7 @@ def kept_pairs(split: Split, teacher: Answers, teacher_key: str, cache: Path) ->
 
 def _read(path: Path) -> list[Pair] | None:
     try:
-        return [(tuple(row), tuple(changed)) for row, changed in json.loads(path.read_text(encoding="utf-8"))]
+        return [(tuple(row), tuple(changed)) for row, changed in json.loads(content(path))]
     except (OSError, ValueError, TypeError):
         return None
 

@@ -145,18 +145,17 @@ def _timed(model: Any, config: EfficiencyConfig) -> tuple[Latency, ...]:
 
 
 def _build(subject: dict[str, Any], tokens: int) -> Any:
+    from rosearch.models.saved import load_model, load_tokenizer
     from rosearch.student.build import build_student
 
     if subject["folder"] is not None:
         from transformers import AutoModel
 
-        return AutoModel.from_pretrained(subject["folder"], local_files_only=True, dtype="float32")
+        return load_model(AutoModel, Path(subject["folder"]))
 
     pieces = None
     if subject["tokenizer"] is not None:
-        from transformers import AutoTokenizer
-
-        tokenizer = AutoTokenizer.from_pretrained(subject["tokenizer"], local_files_only=True)
+        tokenizer = load_tokenizer(Path(subject["tokenizer"]))
         pieces = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
     return build_student(
         Genotype.from_dict(subject["genotype"]),

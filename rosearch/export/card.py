@@ -19,6 +19,10 @@ _NEEDS = (
     "It needs torch and transformers, not rosearch. `trust_remote_code=True` runs the Python files of this folder "
     "({code}): read them first."
 )
+_ENCODED = (
+    " The tokenizer replaces words by codes before it cuts them, and only its code knows how: other readers of this "
+    "folder raise an error. Without transformers, `load_tokenizer(folder)` of `tokenization_rosearch.py` reads it."
+)
 _NEEDS_NO_CODE = "It needs torch and transformers, not rosearch, and no code beside it."
 _FRAME = (
     "Node 0 is the embedded text; each operation is pre-norm with a residual; the mean of the nodes that nobody reads "
@@ -67,7 +71,7 @@ def render_card(facts: CardFacts, folder: str, code: Iterable[str]) -> str:
         date=facts.date,
         rows=_rows(facts),
         snippet=usage_snippet(facts, folder, trusted=bool(code)),
-        needs=_NEEDS.format(code=", ".join(map(as_code, code))) if code else _NEEDS_NO_CODE,
+        needs=_needs(code),
         measured=table(
             ("measure", "value"),
             [*_quality(measurements.quality), *_taught(facts), *_attacked(measurements), *_meaning(measurements)],
@@ -76,6 +80,13 @@ def render_card(facts: CardFacts, folder: str, code: Iterable[str]) -> str:
         architecture=facts.architecture if facts.genotype is None else _graph(facts.genotype),
         limits="\n".join(f"- {limit}" for limit in _limits(facts)),
     )
+
+
+def _needs(code: Sequence[str]) -> str:
+    if not code:
+        return _NEEDS_NO_CODE
+    encoded = any(name.startswith("tokenization_") for name in code)
+    return _NEEDS.format(code=", ".join(map(as_code, code))) + (_ENCODED if encoded else "")
 
 
 def _rows(facts: CardFacts) -> str:

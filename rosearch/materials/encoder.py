@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import AutoModel
 
 from rosearch.config.experiment import Experiment
 from rosearch.data.corpus import Corpus, prepare_corpus
@@ -20,7 +21,7 @@ from rosearch.measurements import Quality, TeacherFacts
 from rosearch.models.device import resolve_device
 from rosearch.models.lengths import table_rows
 from rosearch.models.places import folder_fingerprint, locate_weights
-from rosearch.models.saved import UNREADABLE, load_config, load_tokenizer
+from rosearch.models.saved import asked_by, open_model
 from rosearch.progress import Progress, silent
 from rosearch.training.encoder import load_encoder
 from rosearch.training.layer_transfer import uniform_and_last
@@ -80,12 +81,13 @@ def find_encoder(experiment: Experiment, most_layers: int = 0) -> tuple[Path, An
     """
     assert experiment.corpus is not None
     folder, length = locate_weights(experiment.teacher.model), experiment.corpus.block_length
+    with asked_by("experiment", "teacher.model"):
+        config, tokenizer = open_model(AutoModel, folder)
     try:
-        config, tokenizer = load_config(folder), load_tokenizer(folder)
         positions, _ = table_rows(config)
         layers = int(config.num_hidden_layers)
-    except UNREADABLE as error:
-        expected = "a folder with the configuration, weights and tokenizer of a transformers encoder"
+    except AttributeError as error:
+        expected = "a transformers encoder with layers and max_position_embeddings"
         raise BadInput(Problem("experiment", "teacher.model", expected, f"{folder}: {one_line(error)}")) from None
     if length > positions:
         expected = f"at most {positions}, the positions of the teacher"

@@ -14,6 +14,7 @@ from rosearch.encodings.tokenizer import lists_of
 from rosearch.errors import BadInput, MissingResource, Problem
 from rosearch.evaluation.attacks.recipes import Recipe, resolve
 from rosearch.resources.resources import Resources
+from rosearch.student.inherit import check_initial
 from rosearch.training.trainer import METHODS
 
 
@@ -64,10 +65,10 @@ def attack_names(experiment: Experiment) -> tuple[str, ...]:
 
 
 def require_training(experiment: Experiment, encodings: Iterable[str]) -> None:
-    """Require the resources of the students' word encodings and of the method of distillation.
+    """Require the resources of the students' word encodings, of the method of distillation and of its start.
 
-    Raises `BadInput` for unknown attacks to train on, or attacks without a class to flip; `MissingResource` with
-    everything that is missing, in one line.
+    Raises `BadInput` for unknown attacks to train on, attacks without a class to flip, or models that are not whole;
+    `MissingResource` with everything that is missing, in one line.
     """
     resources, config = attack_resources(experiment), experiment.distillation
     attacks = config.robust_kd.attacks if config.method == "robust_kd" else []
@@ -79,6 +80,8 @@ def require_training(experiment: Experiment, encodings: Iterable[str]) -> None:
         [
             partial(resources.require_all, lists | METHODS[config.method].reads(config)),
             *(partial(resolve, name, resources) for name in attacks),
+            partial(METHODS[config.method].check, config),
+            *([] if config.initial is None else [partial(check_initial, config.initial)]),
         ]
     )
 

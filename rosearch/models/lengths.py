@@ -1,4 +1,4 @@
-"""The lengths of a transformers model: tokens of the longest text, rows of its tables."""
+"""The sizes of a transformers model: tokens of the longest text, rows of its tables."""
 
 from __future__ import annotations
 
@@ -31,3 +31,12 @@ def table_rows(config: Any) -> tuple[int, int]:
     if positions is None:
         raise AttributeError("a configuration without max_position_embeddings")
     return positions, max(1, int(getattr(config, "type_vocab_size", 1)))
+
+
+def too_few_rows(config: Any, tokenizer: Any) -> list[tuple[str, str, str]]:
+    """The fault of a word table without a row for each of a tokenizer's ids, as expected, got, what to do; or none."""
+    rows, words = getattr(config, "vocab_size", None), 1 + max(map(int, tokenizer.get_vocab().values()), default=-1)
+    if not isinstance(rows, int) or words <= rows:
+        return []
+    fix = "Give the model its own tokenizer, or train it after resize_token_embeddings"
+    return [(f"a row for each of its tokenizer's {words} words", f"{rows} rows", fix)]

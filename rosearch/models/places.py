@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rosearch.errors import BadInput, MissingResource, Problem
 from rosearch.files import DIGESTS, content_key, file_hash, require_whole
+from rosearch.models.weights import folder_faults
 
 _PACKAGE = "package:"
 _WHERE = "experiment"  # names a model, unless a user does
@@ -97,10 +98,10 @@ def _hub_folder(name: str, key: str) -> Path:
 
     try:
         cached = Path(snapshot_download(name, allow_patterns=_HUB_FILES, local_files_only=True))
-        if (cached / "config.json").exists() and any(cached.glob("*.safetensors")):
+        if not folder_faults(cached):
             return cached
     except (LocalEntryNotFoundError, ValueError):
-        pass  # absent, or no possible name: the next question tells
+        pass  # absent, not whole, or no possible name: the next question tells
     try:
         # Asked first because the download itself waits without limit for a hub that does not answer.
         HfApi().model_info(name, timeout=_HUB_SECONDS)
@@ -116,24 +117,6 @@ def _hub_folder(name: str, key: str) -> Path:
 
 def _checked(folder: Path, key: str) -> Path:
     require_undamaged(folder)
-    missing = [
-        what
-        for what, pattern in (("config.json", "config.json"), ("weights as *.safetensors", "*.safetensors"))
-        if not any(folder.glob(pattern))
-    ]
-    if missing:
-        fix = (
-            "pickled weights (*.bin) are never read: save them again with save_pretrained"
-            if "weights" in missing[-1]
-            else ""
-        )
-        raise BadInput(
-            Problem(
-                _WHERE,
-                key,
-                "a folder with a transformers model",
-                f"{folder} without {' and '.join(missing)}",
-                fix,
-            )
-        )
+    if faults := folder_faults(folder):
+        raise BadInput([Problem(_WHERE, key, *fault) for fault in faults])
     return folder

@@ -16,6 +16,7 @@ from typing import Any
 from rosearch.config.plain_data import parse_yaml, read_yaml
 from rosearch.errors import RunError, shown
 from rosearch.records.store import Store
+from rosearch.records.whole_rows import unreadable
 
 LIBRARIES = ("rosearch", "torch", "transformers")  # those that the records of equal seeds depend on
 _VERSIONS = "versions"
@@ -38,7 +39,7 @@ def refuse_changes(store: Store, *snapshots: Path) -> None:
         began = store.get_meta(path.stem)
         if not isinstance(began, str) or _text(path) == began:
             continue
-        differences = list(_differences(parse_yaml(began), read_yaml(path)))
+        differences = list(_differences(_parsed(store, path, began), read_yaml(path)))
         if differences:
             more = f" and {len(differences) - _SHOWN} more" if len(differences) > _SHOWN else ""
             raise RunError(
@@ -72,6 +73,13 @@ def _installed() -> dict[str, str]:
         except PackageNotFoundError:  # run from a checkout that was never installed
             continue
     return found
+
+
+def _parsed(store: Store, path: Path, text: str) -> Any:
+    try:
+        return parse_yaml(text)
+    except ValueError as error:  # a run may come from anywhere
+        raise unreadable(store.path, path.stem, error) from None
 
 
 def _text(path: Path) -> str | None:

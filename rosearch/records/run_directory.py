@@ -152,8 +152,8 @@ class RunDirectory:
         """
         student = shlex.quote(f"{self.path}:{record.id[:8]}")
         again = f"train it again: `rosearch distil EXPERIMENT --student {student}`"
-        require_whole(self.student_folder(record), f"Take it from a copy of the run, or {again}", ours=True)
-        require_whole(self.tokenizer, f"`{self.resume_command}` writes it again", ours=True)
+        require_whole(self.student_folder(record), f"Take it from a copy of the run, or {again}", ours=self.path)
+        require_whole(self.tokenizer, f"`{self.resume_command}` writes it again", ours=self.path)
 
     def remove_student(self, record: Record) -> None:
         """Deletes a record's weights whole or not at all; nothing happens where there are none."""

@@ -86,7 +86,7 @@ class OpenedRun:
         the first retraining, as in an export. Raises `RunError` where the run has not kept them
         (`execution.keep_students`), `BadInput` where they are damaged.
         """
-        from rosearch.student.modeling_rosearch import StudentForSequenceClassification, StudentModel
+        from rosearch.student.build import load_student
 
         record = self.results.retrained(self.results.find(id))
         folder = self.results.run.student_folder(record)
@@ -96,8 +96,7 @@ class OpenedRun:
             )
             raise RunError(f"{self.results.run.path}: the weights of {record.id[:8]} are not kept: {kept}")
         self.results.run.require_undamaged(record)
-        model = StudentModel if self.results.experiment.task is None else StudentForSequenceClassification
-        return model.from_pretrained(folder).eval()
+        return load_student(folder, head=self.results.experiment.task is not None)
 
     @cached_property
     def _records(self) -> pd.DataFrame:

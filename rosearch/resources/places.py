@@ -110,18 +110,16 @@ def _find_sentence_encoder(places: Places) -> Found | None:
     spec = importlib.util.find_spec(ENCODER_PACKAGE.replace("-", "_"))  # looked up, not imported
     folders += [Path(root) / "model" for root in (spec.submodule_search_locations or [] if spec is not None else [])]
     for folder in folders:
-        if all((folder / name).is_file() for name in ("config.json", "tokenizer.json")):
-            weights = tuple(sorted(folder.glob("*.safetensors")))
-            if weights:
-                return Found(folder, (*(folder / name for name in _ENCODER_FILES), *weights))
+        if folder.is_dir():  # one that is not whole is told, not passed over
+            return Found(folder, (*(folder / name for name in _ENCODER_FILES), *sorted(folder.glob("*.safetensors"))))
     return None
 
 
 def _find_masked_lm(places: Places) -> Found | None:
     for folder in places.within("masked_lm")[1:]:
-        weights = tuple(sorted(folder.glob("*.safetensors")))
-        if weights and (folder / "config.json").is_file():
-            return Found(folder, (*sorted(folder.glob("*.json")), *sorted(folder.glob("*.txt")), *weights))
+        if folder.is_dir():
+            patterns = ("*.json", "*.txt", "*.safetensors")
+            return Found(folder, tuple(path for pattern in patterns for path in sorted(folder.glob(pattern))))
     return None
 
 

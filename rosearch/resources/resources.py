@@ -109,9 +109,14 @@ class Resources:
         self.require_all({where: names})
 
     def require_all(self, wanted: Mapping[str, Sequence[str]]) -> None:
-        """Does the same as `require` for several who ask, in one line."""
+        """Does the same as `require` for several who ask, in one line.
+
+        Raises `BadInput` for a model that is there and not whole.
+        """
         missing = {name: None for names in wanted.values() for name in names if not self.has(name)}
         if not missing:
+            for name in dict.fromkeys(name for names in wanted.values() for name in names if name in _MODELS):
+                _opened(name, self._found(name))
             return
         asking = [where for where, names in wanted.items() if missing.keys() & set(names)]
         told = "; ".join(f"{name} ({_hint(name)})" for name in missing)
@@ -141,6 +146,24 @@ class Resources:
 
 def _hint(name: str) -> str:
     return "; or ".join(RESOURCES[n].hint for n in (("wordnet-3.0", "oewn") if name == "wordnet" else (name,)))
+
+
+_MODELS = ("sentence_encoder", "masked_lm")
+
+
+@lru_cache(maxsize=8)
+def _opened(name: str, found: Found) -> None:
+    """Looks at a model without loading it. Raises `BadInput`."""
+    from transformers import AutoModelForMaskedLM
+
+    from rosearch.models.saved import asked_by, open_model
+    from rosearch.resources.sentence_encoder import open_sentence_encoder
+
+    with asked_by(f"resource {name}", str(found.place)):
+        if name == "masked_lm":
+            open_model(AutoModelForMaskedLM, found.place)
+        else:
+            open_sentence_encoder(found.place)
 
 
 @lru_cache(maxsize=8)

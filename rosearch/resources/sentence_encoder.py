@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from rosearch.models.lengths import text_positions
-from rosearch.models.saved import load_model, quiet_transformers
+from rosearch.errors import BadInput, Problem
+from rosearch.models.lengths import text_positions, too_few_rows
+from rosearch.models.saved import load_model, open_config
 from rosearch.resources.reading import damaged
 
 _ROWS = 32  # texts in one forward pass: a CPU core gains nothing from more
@@ -105,21 +106,31 @@ def read_sentence_encoder(folder: Path, device: str = "cpu") -> SentenceEncoder:
     The files of sentence-transformers beside them say how to pool, cut and normalise; without them token vectors
     are averaged over at most the model's positions and brought to length 1. Raises `BadInput`.
     """
-    from tokenizers import Tokenizer  # type: ignore[import-untyped,unused-ignore]
     from transformers import AutoModel
 
-    expected = "a sentence encoder: config.json, tokenizer.json and *.safetensors of one transformer"
-    try:
-        # Weights that the file lacks, such as a pooler's, are drawn at random and never used.
-        with torch.random.fork_rng(devices=[]), quiet_transformers():
-            model, _ = load_model(AutoModel, folder)
-        shape = _shape(folder, model.config)
-        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    except Exception as error:  # transformers and tokenizers raise errors of any kind
-        raise damaged(folder, expected, error) from None
+    shape, tokenizer = open_sentence_encoder(folder)
+    with torch.random.fork_rng(devices=[]):  # a pooler that the file lacks is drawn, and never used
+        model = load_model(AutoModel, folder)
     tokenizer.no_padding()  # tokenizer.json may set both, for another use of the model
     tokenizer.enable_truncation(shape.longest)
     return SentenceEncoder(model, tokenizer, shape, torch.device(device))
+
+
+def open_sentence_encoder(folder: Path) -> tuple[_Shape, Any]:
+    """The steps around the model and its tokenizer; the weights are looked at and not loaded. Raises `BadInput`."""
+    from tokenizers import Tokenizer  # type: ignore[import-untyped,unused-ignore]
+    from transformers import AutoModel
+
+    config = open_config(AutoModel, folder)
+    expected = "a sentence encoder: config.json, tokenizer.json and *.safetensors of one transformer"
+    try:
+        shape = _shape(folder, config)
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    except Exception as error:  # tokenizers raises errors of any kind
+        raise damaged(folder, expected, error) from None
+    if faults := too_few_rows(config, tokenizer):
+        raise BadInput([Problem("model", str(folder), *fault) for fault in faults])
+    return shape, tokenizer
 
 
 def _shape(folder: Path, config: Any) -> _Shape:

@@ -1,8 +1,9 @@
-"""Genotype to student: seeded weights, and embeddings inherited from a teacher."""
+"""Genotype to student: seeded weights, and embeddings inherited from a teacher; a saved student read again."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal, cast
 
 import torch
@@ -10,12 +11,13 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from rosearch.errors import BadInput, Problem
+from rosearch.models.saved import load_model
 from rosearch.space.genotype import Genotype
 from rosearch.space.rules import structural_problems
 from rosearch.student.buckets import fit_buckets
 from rosearch.student.configuration_rosearch import StudentConfig
 from rosearch.student.lexicon import NgramEmbedding
-from rosearch.student.modeling_rosearch import StudentForSequenceClassification
+from rosearch.student.modeling_rosearch import StudentForSequenceClassification, StudentModel
 
 _ROWS_AT_ONCE = 4096  # rows of a word table per float32 product; the products are summed in float64
 
@@ -62,6 +64,11 @@ def build_student(
     if characters != "none":
         student.get_input_embeddings().spell(pieces)
     return student
+
+
+def load_student(folder: Path, *, head: bool) -> PreTrainedModel:
+    """A saved student of ours, or without a `head` its encoder, in eval mode. Raises `BadInput` for a damaged one."""
+    return load_model(StudentForSequenceClassification if head else StudentModel, folder).eval()
 
 
 def _seeded_student(config: StudentConfig, seed: int) -> StudentForSequenceClassification:

@@ -8,10 +8,12 @@ import torch
 from torch import nn
 from transformers import AutoModel
 
-from rosearch.errors import BadInput, Problem, one_line
-from rosearch.models.places import require_undamaged
+from rosearch.errors import BadInput, Problem
+from rosearch.models.saved import asked_by, load_model, open_config
+from rosearch.student.configuration_rosearch import StudentConfig
 from rosearch.student.modeling_rosearch import GraphNode, StudentForSequenceClassification, StudentModel
 
+_INITIAL = "distillation.initial"
 _Shapes = tuple[tuple[str, tuple[int, ...]], ...]
 
 
@@ -46,22 +48,29 @@ def load_initial(folder: str) -> StudentModel:
 
     Raises `BadInput` if the folder holds no encoder that rosearch distilled, or a damaged one.
     """
-    require_undamaged(Path(folder))
-    key, expected = "distillation.initial", "a folder with an encoder that rosearch distilled"
-    try:
-        encoder = AutoModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise BadInput(Problem("experiment", key, expected, one_line(error))) from None
-    if not isinstance(encoder, StudentModel):
-        raise BadInput(Problem("experiment", key, expected, f"{folder}: {type(encoder).__name__}"))
+    _open_initial(folder)
+    with asked_by("experiment", _INITIAL):
+        encoder = load_model(AutoModel, Path(folder))
+    assert isinstance(encoder, StudentModel)
     return encoder
 
 
-def check_initial(folder: str, vocabulary: int) -> None:
-    """Raises `BadInput` if the folder holds no encoder of ours, or its vocabulary has another size."""
-    if (words := int(load_initial(folder).config.vocab_size)) != vocabulary:
+def check_initial(folder: str, vocabulary: int | None = None) -> None:
+    """Raises `BadInput` if the folder holds no whole encoder of ours, or its vocabulary has another size."""
+    words = int(_open_initial(folder).vocab_size)
+    if vocabulary not in (None, words):
         expected = f"an encoder of the teacher's {vocabulary} words"
-        raise BadInput(Problem("experiment", "distillation.initial", expected, f"{words} words ({folder})"))
+        raise BadInput(Problem("experiment", _INITIAL, expected, f"{words} words ({folder})"))
+
+
+def _open_initial(folder: str) -> StudentConfig:
+    """The configuration. Its weights are looked at and not loaded."""
+    with asked_by("experiment", _INITIAL):
+        config = open_config(AutoModel, Path(folder))
+    if not isinstance(config, StudentConfig):
+        expected = "a folder with an encoder that rosearch distilled"
+        raise BadInput(Problem("experiment", _INITIAL, expected, f"{folder}: {config.model_type}"))
+    return config
 
 
 def _kind(node: dict[str, object], module: nn.Module) -> tuple[object, ...]:

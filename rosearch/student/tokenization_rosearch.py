@@ -3,7 +3,13 @@
 A robust encoding (Jones et al. 2020, arXiv 2005.01229) maps a word and its perturbations to one representative. Here it
 is a function of each word alone. A word that is unknown, or far rarer than a word one edit away, is read as that word.
 A word with a synonym code is read as its code.
-This file travels with exported students that need it: it imports nothing of rosearch.
+
+No `tokenizer.json` can hold a function of every word. So it runs as the first normalizer of the backend, and is saved
+in `encoding.json`, with the tokenizer behind it. The `tokenizer.json` beside that file holds a sentence instead of a
+tokenizer: whoever reads it without this code gets the sentence as an error, never a tokenizer that skips the encoding.
+
+This file travels with exported students that need it: it imports nothing of rosearch, and `load_tokenizer` needs
+`tokenizers` alone.
 """
 
 from __future__ import annotations
@@ -11,16 +17,47 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from transformers import PreTrainedTokenizerFast
+from tokenizers import Regex, Tokenizer, normalizers
+
+try:
+    from transformers import PreTrainedTokenizerFast
+except ImportError:  # `load_tokenizer` works without
+    PreTrainedTokenizerFast = object
 
 ENCODING_FILE = "encoding.json"
+CODE_FILE = "tokenization_rosearch.py"  # this file, beside every saved tokenizer
 WORD = r"[^\W\d_]+"  # a run of letters
+HOW = (
+    "this tokenizer reads words by a robust encoding, whose code is tokenization_rosearch.py in the same folder. "
+    "Load it by AutoTokenizer.from_pretrained(FOLDER, trust_remote_code=True) or "
+    "pipeline(..., trust_remote_code=True), or without transformers by load_tokenizer(FOLDER) of that file. "
+    "No other reader knows the encoding"
+)
 _WORD = re.compile(WORD)
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_MARKS = range(0xF0000, 0x10FFFE)  # private letters; those that a text holds are no marks in it
+_Change = tuple[int, int, str]  # the place of a word, [start, end), and its code
+# Arguments of `from_pretrained` that say where a file is, and others that are no settings of the tokenizer.
+_WHERE = ("cache_dir", "force_download", "proxies", "token", "revision", "local_files_only", "subfolder")
+_NO_SETTINGS = (*_WHERE, "auto_map", "tokenizer_class", "trust_remote_code", "code_revision", "use_fast", "config")
+_SETTINGS = ("model_max_length", "padding_side", "truncation_side", "model_input_names")
+# `tokenizers` names the version in its error, transformers.js the type of the model, once it has seen the other keys.
+_REFUSAL: dict[str, Any] = {
+    "version": HOW,
+    "added_tokens": [],
+    **dict.fromkeys(("normalizer", "pre_tokenizer", "post_processor", "decoder")),
+    "model": {"type": HOW},
+}
+# Stock transformers is led to `tokenizer.json`, and so to the error, by the first; trusting it, to this file.
+_CLASS = {
+    "tokenizer_class": "PreTrainedTokenizerFast",
+    "auto_map": {"AutoTokenizer": [None, "tokenization_rosearch.EncodedTokenizer"]},
+}
 
 
 class WordEncoding:
@@ -41,6 +78,16 @@ class WordEncoding:
     def text(self, text: str) -> str:
         """The text with each word lower-cased and encoded; everything else stays."""
         return _WORD.sub(lambda match: self.word(match.group().lower()), text)
+
+    def changes(self, text: str) -> list[_Change]:
+        """The words of the text that `text` replaces, with their codes."""
+        found = ((*match.span(), match.group(), self.word(match.group().lower())) for match in _WORD.finditer(text))
+        return [(start, end, code) for start, end, word, code in found if code != word]
+
+    def normalize(self, text: Any) -> None:
+        """Replaces the words of a `NormalizedString` in place: the backend calls this first for every text."""
+        if changes := self.changes(text.normalized):
+            _rewrite(text, changes)
 
     def _word(self, word: str) -> str:
         read = self._read(word) if self.weights else word
@@ -69,28 +116,102 @@ def _edits(word: str) -> set[str]:
     return made - {word}
 
 
-class EncodedTokenizer(PreTrainedTokenizerFast):  # type: ignore[misc]
-    """A fast tokenizer that encodes words first. It is saved as the usual files and `encoding.json`."""
+def _rewrite(text: Any, changes: list[_Change]) -> None:
+    """Replaces words of a `NormalizedString`; the first and last letter of a code stand for those of its word.
 
-    vocab_files_names = {**PreTrainedTokenizerFast.vocab_files_names, "encoding_file": ENCODING_FILE}  # noqa: RUF012
-    slow_tokenizer_class = None
+    The backend follows letters one by one, and so knows where in the user's text a token lies. A word that is replaced
+    as a whole it would count to the letter before.
+    """
+    shown = text.normalized
+    letters, marks = list(shown), (mark for mark in map(chr, _MARKS) if mark not in shown)
+    gone, longer = next(marks), _Marks(marks)
+    for start, end, code in changes:
+        size = end - start
+        if len(code) <= size:
+            head = code[: max(len(code) - 1, 1)]
+            letters[start:end] = [*head, *gone * (size - len(code)), *code[len(head) :]]
+            continue
+        kept, last = max(size - 1, 1), code[-1] if size > 1 else ""
+        mark = longer.mark(code[kept - 1], code[kept : len(code) - len(last)])
+        letters[start:end] = [*code[: kept - 1], mark, *last]
+    following = iter(letters)
+    text.map(lambda _: next(following))
+    text.replace(_regex(gone), "")
+    longer.resolve(text)
+
+
+class _Marks:
+    """Letters that something follows which the text has no place for, each shown by a mark until it is put there."""
+
+    def __init__(self, marks: Iterator[str]) -> None:
+        self._marks = marks
+        self._of: dict[tuple[str, str], str] = {}
+
+    def mark(self, letter: str, behind: str) -> str:
+        """The mark of a letter that `behind` is to follow."""
+        if (letter, behind) not in self._of:
+            self._of[letter, behind] = next(self._marks)
+        return self._of[letter, behind]
+
+    def resolve(self, text: Any) -> None:
+        """Puts in what follows each mark, then the letters."""
+        if not self._of:
+            return
+        for (_, behind), mark in self._of.items():
+            text.replace(_regex(f"(?<={mark})"), behind)
+        letters = {mark: letter for (letter, _), mark in self._of.items()}
+        text.map(lambda letter: letters.get(letter, letter))
+
+
+@lru_cache(maxsize=2**12)
+def _regex(pattern: str) -> Regex:
+    return Regex(pattern)
+
+
+def encoded_backend(backend: Tokenizer, encoding: WordEncoding, plain: Any) -> None:
+    """Lets a backend, whose own normalizer is `plain` or None, encode words first."""
+    first = normalizers.Normalizer.custom(encoding)
+    backend.normalizer = first if plain is None else normalizers.Sequence([first, plain])
+
+
+def load_tokenizer(folder: str | Path) -> Tokenizer:
+    """The tokenizer in a folder as the `tokenizers` library has it, with the encoding; transformers is not needed."""
+    saved = json.loads((Path(folder) / ENCODING_FILE).read_text(encoding="utf-8"))
+    backend = Tokenizer.from_str(json.dumps(saved["tokenizer"]))
+    encoded_backend(backend, WordEncoding(saved["words"]), backend.normalizer)
+    return backend
+
+
+class EncodedTokenizer(PreTrainedTokenizerFast):  # type: ignore[misc]
+    """A fast tokenizer that encodes words first."""
 
     encoding: WordEncoding | None = None
     source_ids: list[int] | None = None  # ids of the pieces in the tokenizer that they come from
+    _plain: Any = None  # the normalizer behind the encoding
 
     # No `__init__`: for a class that has one, transformers 5 rebuilds the backend and ignores tokenizer.json.
     @classmethod
-    def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
-        """As in transformers, with the encoding."""
-        loaded = super().from_pretrained(*args, **kwargs)
-        file = loaded.init_kwargs.get("encoding_file")
-        if file is not None:
-            loaded.set_encoding(json.loads(Path(file).read_text(encoding="utf-8")))
+    def from_pretrained(cls, folder: Any, *args: Any, **kwargs: Any) -> Any:
+        """As in transformers. A folder written before the encoding held the tokenizer is read as it was then."""
+        where = {name: kwargs[name] for name in _WHERE if name in kwargs}
+        saved = _read(folder, ENCODING_FILE, where)
+        if "tokenizer" not in saved:
+            loaded = super().from_pretrained(folder, *args, **kwargs)
+            loaded.set_encoding(saved)
+            return loaded
+        settings = {**_read(folder, "tokenizer_config.json", where), **kwargs}
+        chosen = {name: value for name, value in settings.items() if not (name in _NO_SETTINGS or name.startswith("_"))}
+        loaded = cls(tokenizer_object=Tokenizer.from_str(json.dumps(saved["tokenizer"])), **chosen)
+        loaded.name_or_path = str(folder)
+        loaded.set_encoding(saved["words"])
         return loaded
 
     def set_encoding(self, data: dict[str, Any]) -> None:
         """Sets the encoding; `data` is explained in `WordEncoding`."""
+        if self.encoding is None:
+            self._plain = self._tokenizer.normalizer
         self.encoding = WordEncoding(data)
+        encoded_backend(self._tokenizer, self.encoding, self._plain)
 
     @property
     def encoding_fingerprint(self) -> str:
@@ -98,30 +219,49 @@ class EncodedTokenizer(PreTrainedTokenizerFast):  # type: ignore[misc]
         data = None if self.encoding is None else self.encoding.data
         return hashlib.blake2b(json.dumps(data, sort_keys=True).encode(), digest_size=16).hexdigest()
 
-    def _encoded(self, text: Any) -> Any:
-        """The same with encoded words: a text, a pair, or lists of them."""
-        if self.encoding is None or text is None:
-            return text
-        if isinstance(text, str):
-            return self.encoding.text(text)
-        return type(text)(self._encoded(part) for part in text)
+    def plain_backend(self) -> Tokenizer:
+        """A copy of the backend without encoding, truncation and padding. The backend itself cannot be written."""
+        ours = self._tokenizer
+        made = Tokenizer(ours.model)
+        made.normalizer = ours.normalizer if self.encoding is None else self._plain
+        made.pre_tokenizer, made.post_processor, made.decoder = ours.pre_tokenizer, ours.post_processor, ours.decoder
+        made.encode_special_tokens = ours.encode_special_tokens
+        made.add_tokens([token for _, token in sorted(ours.get_added_tokens_decoder().items())])
+        return made
 
-    # Every call ends in one of these: the first in transformers 4, the second in 5.
-    if hasattr(PreTrainedTokenizerFast, "_batch_encode_plus"):
+    def __getstate__(self) -> dict[str, Any]:
+        encoded = {"_tokenizer": self.plain_backend(), "encoding": self.encoding.data} if self.encoding else {}
+        return {**self.__dict__, **encoded}
 
-        def _batch_encode_plus(self, batch_text_or_text_pairs: Any, *args: Any, **kwargs: Any) -> Any:
-            return super()._batch_encode_plus(self._encoded(batch_text_or_text_pairs), *args, **kwargs)
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if data := self.__dict__.pop("encoding", None):
+            self.set_encoding(data)
 
-    else:
-
-        def _encode_plus(self, text: Any, text_pair: Any = None, *args: Any, **kwargs: Any) -> Any:
-            return super()._encode_plus(self._encoded(text), self._encoded(text_pair), *args, **kwargs)
-
-    def save_pretrained(self, save_directory: Any, *args: Any, **kwargs: Any) -> Any:
-        """The usual files, and the encoding."""
-        saved = super().save_pretrained(save_directory, *args, **kwargs)
+    def _save_pretrained(self, save_directory: Any, file_names: Any, *args: Any, **kwargs: Any) -> Any:
         if self.encoding is None:
-            return saved
-        path = Path(save_directory) / ENCODING_FILE
-        path.write_text(json.dumps(self.encoding.data, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
-        return (*saved, str(path))
+            return super()._save_pretrained(save_directory, file_names, *args, **kwargs)
+        tokenizer = json.loads(self.plain_backend().to_str())
+        # By hand: what each of the versions 4 and 5 of transformers writes, the other cannot read.
+        settings = {name: getattr(self, name) for name in _SETTINGS}
+        special = {name: str(token) for name, token in self.special_tokens_map.items() if isinstance(token, str)}
+        texts = {
+            ENCODING_FILE: _json({"words": self.encoding.data, "tokenizer": tokenizer}),
+            "tokenizer.json": _json(_REFUSAL),
+            "tokenizer_config.json": json.dumps({**_CLASS, **settings, **special}, indent=2) + "\n",
+            CODE_FILE: Path(__file__).read_text(encoding="utf-8"),
+        }
+        for name, text in texts.items():
+            (Path(save_directory) / name).write_text(text, encoding="utf-8")
+        return tuple(dict.fromkeys((*file_names, *(str(Path(save_directory) / name) for name in texts))))
+
+
+def _read(folder: Any, name: str, where: dict[str, Any]) -> dict[str, Any]:
+    from transformers.utils import cached_file
+
+    found: dict[str, Any] = json.loads(Path(cached_file(str(folder), name, **where)).read_text(encoding="utf-8"))
+    return found
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

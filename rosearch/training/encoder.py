@@ -21,7 +21,7 @@ from rosearch.data.corpus import Corpus, Part
 from rosearch.errors import CandidateFailed
 from rosearch.measurements import Training
 from rosearch.models.places import folder_fingerprint
-from rosearch.models.saved import load_model, quiet_transformers
+from rosearch.models.saved import load_model
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
 from rosearch.training.checkpoint import Checkpoint
@@ -119,8 +119,7 @@ def make_objective(inputs: EncoderInputs, student: PreTrainedModel, teacher: Pre
 
 def load_encoder(folder: Path) -> PreTrainedModel:
     """The teacher without a head: frozen, in eval mode, in float32 on the CPU."""
-    with quiet_transformers():  # it warns of a missing pooler, which is never used
-        model, _ = load_model(AutoModel, folder)
+    model = load_model(AutoModel, folder)
     model.eval().requires_grad_(False)
     return model
 

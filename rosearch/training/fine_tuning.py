@@ -57,8 +57,8 @@ def fine_tune(
         private_generator(torch.device("cpu"), derive_seed(seed, "classification head")),
         quiet_transformers(),
     ):
-        names = label_names(task)
-        model, _ = load_model(AutoModelForSequenceClassification, asked.weights, num_labels=task.num_labels, **names)
+        names = {"num_labels": task.num_labels, **label_names(task)}
+        model = load_model(AutoModelForSequenceClassification, asked.weights, trains_head=True, **names)
 
     def losses(batch: Batch) -> tuple[Tensor]:
         return (hard_label_loss(model(**batch.inputs).logits, batch.labels, task.problem),)

@@ -7,7 +7,6 @@ tied to the embeddings.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +18,21 @@ from torch import Tensor, nn
 from transformers import AutoModelForMaskedLM, PreTrainedModel
 
 from rosearch.data.batches import Batch, TaskRows
-from rosearch.errors import BadInput, Problem, one_line
+from rosearch.errors import BadInput, Problem
 from rosearch.files import content_key, made_once
 from rosearch.models.device import resolve_precision
 from rosearch.models.lengths import text_positions
 from rosearch.models.places import locate_weights, model_fingerprint
-from rosearch.models.saved import UNREADABLE, load_classifier, load_config, load_model, load_tokenizer, save_model
+from rosearch.models.saved import (
+    asked_by,
+    load_classifier,
+    load_config,
+    load_model,
+    load_tokenizer,
+    open_model,
+    save_model,
+)
+from rosearch.models.segments import taken_by
 from rosearch.randomness import derive_seed
 from rosearch.training.fitting import Schedule, fit, private_generator
 from rosearch.training.method import TrainingInputs
@@ -97,8 +105,8 @@ class Generator(nn.Module):
 
 def accepted(model: PreTrainedModel, model_inputs: ModelInputs) -> dict[str, Tensor]:
     """The inputs that the model takes: DistilBERT, for example, takes no token types."""
-    names = inspect.signature(model.forward).parameters
-    return {name: value for name, value in model_inputs.items() if name in names}
+    taken = taken_by(model)
+    return {name: value for name, value in model_inputs.items() if name in taken}
 
 
 def pieces(batch: Batch, tokens_at_once: int) -> Iterator[slice]:
@@ -150,13 +158,18 @@ def open_generator(inputs: TrainingInputs) -> Generator:
     return Generator(model, masking, vocabulary_size(inputs.tokenizer))
 
 
-def _named(name: str, inputs: TrainingInputs) -> PreTrainedModel:
+def find_generator(name: str) -> Path:
+    """The folder of a masked LM. Raises `MissingResource` or `BadInput`; its weights are not loaded."""
     folder = locate_weights(name, _KEY)
-    try:
+    with asked_by("experiment", _KEY):
+        open_model(AutoModelForMaskedLM, folder)
+    return folder
+
+
+def _named(name: str, inputs: TrainingInputs) -> PreTrainedModel:
+    folder = find_generator(name)
+    with asked_by("experiment", _KEY):
         model, tokenizer = _load(folder), load_tokenizer(folder)
-    except UNREADABLE as error:
-        expected, got = "a masked LM with its tokenizer", f"{folder}: {one_line(error)}"
-        raise BadInput(Problem("experiment", _KEY, expected, got)) from None
     check_vocabulary(inputs.tokenizer, tokenizer, _KEY, model)
     positions = text_positions(model.config)
     if positions is not None and positions < inputs.max_length:
@@ -165,11 +178,7 @@ def _named(name: str, inputs: TrainingInputs) -> PreTrainedModel:
 
 
 def _load(folder: Path) -> PreTrainedModel:
-    """Raises `ValueError` for weights without the head of a masked LM; transformers would initialise it at random."""
-    model, missing = load_model(AutoModelForMaskedLM, folder)
-    if missing:
-        raise ValueError(f"no weights for {', '.join(missing)}")
-    return model
+    return load_model(AutoModelForMaskedLM, folder)
 
 
 def _cut(inputs: TrainingInputs, masking: Masking) -> PreTrainedModel:
@@ -187,7 +196,7 @@ def _cut(inputs: TrainingInputs, masking: Masking) -> PreTrainedModel:
 def _kept(folder: Path) -> PreTrainedModel | None:
     try:
         return _load(folder)
-    except Exception:  # absent or damaged: safetensors raises errors of its own
+    except BadInput:  # absent or damaged
         return None
 
 

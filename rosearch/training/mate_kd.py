@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from rosearch.config.distillation import DistillationConfig
 from rosearch.data.batches import Batch, batch_count, training_batches
 from rosearch.errors import BadInput, CandidateFailed, Problem
 from rosearch.models.device import autocast, resolve_precision
@@ -26,6 +27,7 @@ from rosearch.training.generator import (
     Generator,
     accepted,
     check_vocabulary,
+    find_generator,
     open_generator,
     part_of,
     pieces,
@@ -57,6 +59,12 @@ class MateKd(Method):
         rate = self.config.generator_learning_rate
         self.optimiser = torch.optim.AdamW(generator.parameters(), lr=rate, weight_decay=0.0, fused=True)
         self.batches_seen = 0
+
+    @classmethod
+    def check(cls, config: DistillationConfig) -> None:
+        """See `Method`. Headers are read, no weights."""
+        if config.mate_kd.generator is not None:
+            find_generator(config.mate_kd.generator)
 
     @classmethod
     def make(cls, inputs: TrainingInputs, student: PreTrainedModel) -> Self:

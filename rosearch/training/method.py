@@ -90,6 +90,10 @@ class Method(nn.Module, ABC):
         return {}
 
     @classmethod
+    def check(cls, config: DistillationConfig) -> None:
+        """Raises `BadInput` or `MissingResource` for models that the method loads; most methods load none."""
+
+    @classmethod
     @abstractmethod
     def make(cls, inputs: TrainingInputs, student: PreTrainedModel) -> Self:
         """The method for one student; it draws its own parameters from torch's generator.

@@ -10,16 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import AutoModelForSequenceClassification
 
 from rosearch.config.experiment import TeacherConfig
 from rosearch.data.tasks import Task
-from rosearch.errors import BadInput, Problem, one_line
+from rosearch.errors import BadInput, Problem
 from rosearch.files import content_key, made_once
 from rosearch.models.device import resolve_precision
 from rosearch.models.heads import has_head, label_names, label_order, reorder_head
 from rosearch.models.lengths import text_positions
 from rosearch.models.places import folder_fingerprint, locate_weights
-from rosearch.models.saved import UNREADABLE, load_classifier, load_config, load_tokenizer, save_model
+from rosearch.models.saved import asked_by, load_classifier, open_model, save_model
 from rosearch.progress import Progress, silent
 from rosearch.training.checkpoint import Checkpoint
 from rosearch.training.fine_tuning import FineTuning, fine_tune
@@ -65,16 +66,14 @@ class FoundTeacher:
 
 
 def find_teacher(config: TeacherConfig, task: Task, max_length: int) -> FoundTeacher:
-    """Locates a teacher and checks its configuration against the task; its weights are not loaded.
+    """Locates a teacher, looks whether it is whole, and checks it against the task; its weights are not loaded.
 
-    Raises `MissingResource` where it is not there and `BadInput` where its positions or labels do not fit.
+    Raises `MissingResource` where it is not there, `BadInput` where a part of it is missing or damaged (only a model
+    that was saved without a head may lack it) or where its positions or labels do not fit.
     """
     weights = locate_weights(config.model)
-    try:
-        teacher, tokenizer = load_config(weights), load_tokenizer(weights)
-    except UNREADABLE as error:
-        expected = "a folder with the configuration, weights and tokenizer of a transformers model"
-        raise BadInput(Problem("experiment", "teacher.model", expected, f"{weights}: {one_line(error)}")) from None
+    with asked_by("experiment", "teacher.model"):
+        teacher, tokenizer = open_model(AutoModelForSequenceClassification, weights, trains_head=True)
     if tokenizer.pad_token_id is None:
         raise BadInput(Problem("experiment", "teacher.model", "a tokenizer that pads", f"{weights} has no pad token"))
     _check_positions(teacher, weights, max_length)

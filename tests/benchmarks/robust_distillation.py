@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModelForSequenceClassification
 
 import rosearch.student  # noqa: F401  (its import teaches the Auto classes our students)
 from rosearch.attack import attack
@@ -29,6 +29,7 @@ from rosearch.data.loading import load_task, task_seed
 from rosearch.distil import Options, distil_student
 from rosearch.distil.inputs import find_student
 from rosearch.evaluation.robustness import Suite
+from rosearch.models.saved import load_tokenizer
 
 _SEED = 7  # of the attacked rows and letters: one for all arms
 ATTACKS = ["deepwordbug", "synonym-swap", "pwws", "textbugger-lite"]
@@ -85,7 +86,7 @@ def attacked(options: argparse.Namespace, experiment: Experiment, folder: Path) 
     if not kept.is_file():
         print(f"{folder.name}: attacking ...", file=sys.stderr, flush=True)
         model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
-        tokenizer = AutoTokenizer.from_pretrained(folder)
+        tokenizer = load_tokenizer(folder)
         split = load_task(experiment.task, task_seed(experiment)).test
         rows = [(text[0] if len(text) == 1 else text, int(label)) for text, label in zip(split.texts, split.labels)]
         suite = Suite(tuple(options.attacks), options.rows)

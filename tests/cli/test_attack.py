@@ -205,7 +205,7 @@ def test_what_is_no_trained_classifier_is_refused(made: Path, tmp_path: Path) ->
     shutil.copytree(made / "first", headless)
     BertModel.from_pretrained(headless).save_pretrained(headless)
     failed = rosearch("attack", headless, *SMALL, cwd=made, expect=3)
-    assert "none for classifier.bias" in failed.stderr and "fine-tune the model first" in failed.stderr
+    assert "none for classifier.bias" in failed.stderr and "Fine-tune the model first" in failed.stderr
     pickled = tmp_path / "pickled"
     shutil.copytree(made / "first", pickled)
     (pickled / "model.safetensors").rename(pickled / "pytorch_model.bin")
@@ -262,7 +262,8 @@ def test_a_models_own_code_runs_only_where_it_is_trusted(
 
 
 def test_a_model_that_fails_is_reported_and_the_others_go_on(made: Path, tmp_path: Path) -> None:
-    broken = changed(made / "first", tmp_path / "broken", lambda model: model.classifier.bias.fill_(float("nan")))
+    huge = 3e38  # finite, and infinite once it is multiplied
+    broken = changed(made / "first", tmp_path / "broken", lambda m: m.bert.embeddings.LayerNorm.weight.fill_(huge))
     alone = rosearch("attack", broken, *SMALL, cwd=made, expect=1)
     assert "broken: logits under attack are not finite" in alone.stderr and "Traceback" not in alone.stderr
     found = rosearch("attack", broken, "first", *SMALL, "--json", cwd=made, expect=1).data
@@ -359,6 +360,18 @@ def test_models_of_different_lengths_are_cut_to_the_shortest_and_rows_that_were_
     assert "1 of 2 rows are longer than the model reads, or --max-length: they were cut" in " ".join(asked.split())
     attacked = rosearch("attack", "first", *SMALL, "--max-length", "8", "--json", cwd=made).data["models"][0]
     assert 0 < attacked["cut"] <= 8
+
+
+def test_rows_without_a_text_or_a_label_are_refused_or_left_out_and_counted(made: Path, tmp_path: Path) -> None:
+    file = tmp_path / "pairs.csv"
+    file.write_text("text,text2,label\na good film,a plot,positive\na bad film,,negative\na dull film,a plot,\n")
+    command = ("attack", "first", *SMALL[:3], file)
+    failed = rosearch(*command, cwd=made, expect=3)
+    assert "got none in row 2. --drop-bad-rows leaves such rows out" in failed.stderr
+    found = rosearch(*command, "--drop-bad-rows", "--json", cwd=made).data
+    assert (found["available"], found["dropped"], found["columns"]) == (1, 2, ["text", "text2", "label"])
+    printed = " ".join(rosearch(*command, "--drop-bad-rows", cwd=made).stdout.split())
+    assert "rows without a text or a label, left out: 2" in printed
 
 
 def test_the_rows_of_an_experiment_are_a_held_out_set(made: Path) -> None:

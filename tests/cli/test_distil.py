@@ -33,6 +33,7 @@ from transformers import (
 
 from rosearch.config.file import load_experiment
 from rosearch.distil.student import Options, Watcher, distil_student, unfinished
+from rosearch.models.saved import load_tokenizer
 from rosearch.records.record import Record
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
@@ -302,7 +303,7 @@ BAD: dict[str, tuple[tuple[str, ...], int, tuple[str, ...]]] = {
         ("student: encoding: expected one of wordpiece, typos", "got 'morse'"),
     ),
     "an encoding of loaded weights": (("--student", "bert", "--encoding", "typos"), 3, ("own tokenizer",)),
-    "no such file": (("--student", "none.json"), 3, ("none.json: expected a genotype",)),
+    "no such file": (("--student", "none.json"), 3, ("none.json: expected a JSON file, got no such file",)),
     "a genotype that cannot be built": (
         ("--student", "bad.yaml"),
         3,
@@ -458,7 +459,7 @@ def test_a_students_own_encoding_of_words_travels_with_it(made: Path, tmp_path: 
     known = ("--student", tmp_path / "robust.json", "--task", "experiment.yaml", "--to", tmp_path / "out")
     found = rosearch("distil", *known, "--json", cwd=made).data
     assert found["student"]["genotype"]["source"] == data["source"]
-    plain, own = (AutoTokenizer.from_pretrained(folder) for folder in (made / "teacher", tmp_path / "out"))
+    plain, own = (load_tokenizer(folder) for folder in (made / "teacher", tmp_path / "out"))
     assert own("the flim was good")["input_ids"] == own("the film was good")["input_ids"]
     assert plain("the flim was good")["input_ids"] != plain("the film was good")["input_ids"]
     refused = rosearch("distil", *known, "--overwrite", "--method", "mate_kd", cwd=made, expect=3)
@@ -480,7 +481,7 @@ def test_a_cut_student_has_layers_of_the_teacher_and_the_words_that_its_encoding
     ours, theirs = (model.bert.get_parameter(name.format(0)) for model in (student, teacher))
     torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=0)
     assert (out / "tokenization_rosearch.py").is_file()
-    tokenizer = AutoTokenizer.from_pretrained(out)
+    tokenizer = load_tokenizer(out)
     assert tokenizer("the flim was good")["input_ids"] == tokenizer("the film was good")["input_ids"]
 
 

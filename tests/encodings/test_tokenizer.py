@@ -8,13 +8,15 @@ import pytest
 from damaged_files import DAMAGES
 from resources.tiny_wordnet import write_wndb
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-from transformers import AutoTokenizer, ByT5Tokenizer, PreTrainedTokenizerFast
+from transformers import ByT5Tokenizer, PreTrainedTokenizerFast
 
-import rosearch.student  # noqa: F401  (its import teaches the Auto classes our tokenizer)
+import rosearch.student  # noqa: F401  (its import teaches `load_tokenizer` ours)
 from rosearch.data.tokens import tokenizer_fingerprint
+from rosearch.encodings.purity import Judge
 from rosearch.encodings.tokenizer import build_encoding, student_tokenizer
 from rosearch.errors import BadInput, MissingResource
 from rosearch.files import content
+from rosearch.models.saved import load_tokenizer
 from rosearch.resources.resources import Resources
 from rosearch.student.tokenization_rosearch import EncodedTokenizer
 
@@ -90,7 +92,7 @@ def test_every_way_to_call_it_encodes(encoding: str, plain: Any, resources: Reso
 def test_a_saved_one_is_loaded_as_it_was(encoding: str, plain: Any, resources: Resources, tmp_path: Path) -> None:
     encoded = make(plain, encoding, resources, tmp_path)
     encoded.save_pretrained(tmp_path / "saved")
-    loaded = AutoTokenizer.from_pretrained(tmp_path / "saved")
+    loaded = load_tokenizer(tmp_path / "saved")
     assert isinstance(loaded, EncodedTokenizer)
     text = "the flim was terrific, a movie of cats"
     assert loaded(text, text) == encoded(text, text)
@@ -140,3 +142,28 @@ def test_missing_lists_are_said_before_anything_is_built(plain: Any, tmp_path: P
 def test_a_slow_tokenizer_is_refused(resources: Resources, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="a fast tokenizer"):
         make(ByT5Tokenizer(), "typos", resources, tmp_path)
+
+
+def test_the_teacher_refuses_readings_and_decides_what_is_kept(
+    plain: Any, resources: Resources, tmp_path: Path
+) -> None:
+    texts = (("the film was great",), ("the film is wonderful",)) * 20
+
+    def read(judge: Judge | None) -> Any:
+        return student_tokenizer(plain, "synonyms", texts, resources, tmp_path, judge).encoding.data
+
+    blind = read(Judge("blind", lambda rows: [0] * len(rows)))
+    seeing = read(Judge("seeing", lambda rows: [int("wonderful" in row[0]) for row in rows]))
+    assert read(None)["codes"]["wonderful"] == blind["codes"]["wonderful"] == "great"
+    assert read(None)["purity"] is None and blind["purity"]["mean"] == 1.0
+    assert "wonderful" not in seeing["codes"] and seeing["purity"]["refused"]["wonderful"] == ["great", 0.0]
+
+
+def test_a_listed_word_that_no_text_has_keeps_its_piece_in_the_vocabulary(resources: Resources, tmp_path: Path) -> None:
+    words = [*SPECIAL.values(), "sikh", "zebra", "film", *(f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz")]
+    words += list("abcdefghijklmnopqrstuvwxyz")
+    backend = Tokenizer(models.WordPiece({w: i for i, w in enumerate(words)}, unk_token="[UNK]"))
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, **SPECIAL)
+    encoded = student_tokenizer(tokenizer, "typos", (("film",),), resources, tmp_path)
+    assert encoded.tokenize("sikh zebra film") == ["sikh", "z", "##e", "##b", "##r", "##a", "film"]

@@ -17,6 +17,7 @@ from rosearch.files import DIGESTS, whole
 from rosearch.records.record import Record
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
+from rosearch.run.results import load_results
 
 LOCKER = """
 import sys, time
@@ -215,10 +216,11 @@ def test_weights_of_an_earlier_version_carry_no_digests_which_is_said_once(
     run: RunDirectory, caplog: pytest.LogCaptureFixture
 ) -> None:
     record = kept(run)
-    (run.student_folder(record) / DIGESTS).unlink()
+    for folder in (run.student_folder(record), run.tokenizer):
+        (folder / DIGESTS).unlink()
     for _ in range(2):
         run.require_undamaged(record)
-    assert [str(run.students) in line for line in caplog.messages] == [True]
+    assert [str(run.path) in line for line in caplog.messages] == [True]
 
 
 def test_a_student_is_removed_with_all_its_files_and_removing_it_twice_is_harmless(run):
@@ -229,3 +231,71 @@ def test_a_student_is_removed_with_all_its_files_and_removing_it_twice_is_harmle
     run.remove_student(record)
     run.remove_student(record)
     assert list(run.students.iterdir()) == [run.student_folder(other)]
+
+
+def touch_all(run: RunDirectory) -> None:
+    """Asks for everything that a run folder holds, as the commands do."""
+    record = samples.pending(1)
+    load_results(RunDirectory.open(run.path))
+    for folder in (run.student_folder(record), run.tokenizer, run.tables, run.export_folder(record)):
+        assert folder.is_relative_to(run.path)
+    run.remove_student(record)
+    run.remove_unfinished(record)
+    with run.lock():
+        pass
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "records.sqlite",
+        "records.sqlite-wal",
+        "records.sqlite-shm",
+        "records.sqlite-journal",
+        "experiment.yaml",
+        "search_space.yaml",
+        "students",
+        "students/ID",
+        "students/ID/model.safetensors",
+        "tokenizer",
+        "tokenizer/tokenizer.json",
+        "tables",
+        "unfinished",
+        "unfinished/ID",
+        "unfinished/ID/checkpoint",
+        "export",
+        "export/ID",
+        "lock",
+        "driver",
+    ],
+)
+def test_a_link_inside_a_run_is_refused_and_what_it_points_to_is_left_alone(run, tmp_path, name):
+    touch_all(run)
+    place, elsewhere = run.path / name.replace("ID", samples.pending(1).id), tmp_path / "elsewhere"
+    if place.is_file():
+        elsewhere.write_bytes(place.read_bytes())
+        place.unlink()
+    elif "." in place.name or place.name in ("lock", "driver", "checkpoint"):
+        elsewhere.write_text("of somebody else")
+    else:
+        (elsewhere / samples.pending(1).id).mkdir(parents=True)
+        (elsewhere / samples.pending(1).id / ".hidden").write_text("of somebody else")
+    if place.is_dir():
+        place.rmdir()
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.symlink_to(elsewhere)
+    before = {path: path.is_dir() or path.read_bytes() for path in (elsewhere, *elsewhere.rglob("*"))}
+    with pytest.raises(RunError, match=rf"{place}: expected a part of the run, got a link"):
+        touch_all(run)
+    assert {path: path.is_dir() or path.read_bytes() for path in (elsewhere, *elsewhere.rglob("*"))} == before
+
+
+@pytest.mark.parametrize("parts", [("..",), (".",), ("",), ("students", "../../x"), ("/etc",), ("a/b",)])
+def test_a_place_outside_a_run_is_refused(run, parts):
+    with pytest.raises(RunError, match="expected a place inside the run"):
+        run.place(*parts)
+
+
+def test_a_run_folder_may_itself_be_reached_by_a_link(run, tmp_path):
+    (tmp_path / "link").symlink_to(run.path)
+    touch_all(RunDirectory.open(tmp_path / "link"))

@@ -22,7 +22,9 @@ from rosearch.measurements import TeacherCost, TeacherFacts, to_json
 from rosearch.records.migrations import MIGRATIONS
 from rosearch.records.record import Failure, Outcome, Record
 from rosearch.records.rows import FORMAT, digested
+from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
+from rosearch.search import run_search
 from rosearch.space.genotype import Genotype
 from rosearch.space.node import Node
 
@@ -629,3 +631,18 @@ def test_a_path_with_odd_characters_is_no_trouble(tmp_path):
     with Store.open(path, read_only=True) as reader:
         assert reader.records() == []
     assert [file.name for file in tmp_path.iterdir() if file.suffix == ".sqlite"] == [path.name]
+
+
+def test_a_record_that_names_a_place_outside_ends_a_resume_before_anything_is_deleted(tmp_path):
+    recorded = HERE.parent / "compatibility/recorded/small-0001"
+    run = RunDirectory(Path(shutil.copytree(recorded, tmp_path / "runs" / "small-0001")))
+    with Store.open(run.store) as store:
+        last = store.last_number()
+    rewrite(run.store, last, role="finalist", replicate="0/../../../elsewhere", status="pending", measurements=None)
+    elsewhere = tmp_path / "runs" / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "kept").touch()
+    with pytest.raises(RunError, match="replicate: expected a whole number from 0 on"):
+        run_search(run)
+    assert sorted(path.name for path in elsewhere.parent.iterdir()) == ["elsewhere", "small-0001"]
+    assert (elsewhere / "kept").is_file()

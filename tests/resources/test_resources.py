@@ -10,6 +10,7 @@ import pytest
 from resources.tiny_encoder import write_encoder
 from resources.tiny_tagger import write_nltk_tagger, write_tagger
 from resources.tiny_wordnet import write_oewn, write_wndb
+from transformers import BertForMaskedLM
 
 from rosearch.errors import BadInput, MissingResource
 from rosearch.resources import places
@@ -33,7 +34,7 @@ def write_all(folder: Path) -> Path:
     (folder / "counter-fitted-vectors.txt").write_text("film 1 2\n")
     (folder / "typos").mkdir()
     (folder / "typos" / "homoglyph_chars.txt").write_text("-_\n")
-    shutil.copytree(folder / "sentence_encoder", folder / "masked_lm")
+    write_encoder(folder / "masked_lm", kind=BertForMaskedLM)
     return folder
 
 

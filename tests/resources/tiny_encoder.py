@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
@@ -13,10 +14,12 @@ WORDS = ["the", "a", "film", "plot", "good", "bad", "slow", "bright", "dull", ".
 WIDTH = 16
 
 
-def write_encoder(folder: Path, longest: int = 12, pooling: str = "mean_tokens", normalised: bool = True) -> Path:
+def write_encoder(
+    folder: Path, longest: int = 12, pooling: str = "mean_tokens", normalised: bool = True, kind: Any = BertModel
+) -> Path:
     """config.json, safetensors, a tokenizer.json that pads and cuts at 5, and the files of sentence-transformers."""
     config = BertConfig(
-        vocab_size=len(WORDS) + 4,
+        vocab_size=len(WORDS) + 5,  # transformers adds a mask token to the tokenizer
         hidden_size=WIDTH,
         num_hidden_layers=1,
         num_attention_heads=2,
@@ -26,7 +29,7 @@ def write_encoder(folder: Path, longest: int = 12, pooling: str = "mean_tokens",
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(5)
-        BertModel(config).save_pretrained(folder)
+        kind(config).save_pretrained(folder)
     pieces = {piece: index for index, piece in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS])}
     backend = Tokenizer(models.WordLevel(pieces, unk_token="[UNK]"))
     backend.normalizer = normalizers.BertNormalizer(lowercase=True)

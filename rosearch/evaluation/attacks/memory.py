@@ -19,16 +19,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Self
 
-from filelock import FileLock
-
 from rosearch.evaluation.attacks.result import AttackedRow
-from rosearch.files import content_key, try_lock
+from rosearch.files import Lock, content_key, try_lock
 
 
 class AttackMemory:
     """The rows of one model's attacks. Equal identities and keys mean equal rows."""
 
-    def __init__(self, folder: Path, lock: FileLock | None) -> None:
+    def __init__(self, folder: Path, lock: Lock | None) -> None:
         self._folder = folder
         self._lock = lock
 

@@ -13,6 +13,7 @@ import torch
 
 from rosearch.data.tokens import tokenizer_fingerprint
 from rosearch.errors import CandidateFailed
+from rosearch.models.segments import reads_segments
 
 Logits = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 Ints = np.ndarray[tuple[int], np.dtype[Any]]
@@ -45,7 +46,7 @@ class Victim:
         self.failure: Exception | None = None
         self.calls = 0
         self.rows = 0
-        self.takes_types = "token_type_ids" in tokenizer.model_input_names
+        self.takes_types = reads_segments(model, tokenizer)
         self.rows_a_batch = rows_a_batch or _ROWS.get(device.type, _ROWS_ELSEWHERE)
         self.padding_a_batch = math.inf if rows_a_batch else _PADDING.get(device.type, math.inf)
 

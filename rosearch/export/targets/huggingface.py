@@ -21,8 +21,8 @@ from rosearch.errors import BadInput, RunError, one_line
 from rosearch.export.card import CardFacts, render_card
 from rosearch.files import damaged, whole
 from rosearch.models.places import require_undamaged
-from rosearch.models.saved import save_model
-from rosearch.student.tokenization_rosearch import ENCODING_FILE
+from rosearch.models.saved import load_config, load_tokenizer, save_model
+from rosearch.student.tokenization_rosearch import CODE_FILE, ENCODING_FILE
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -36,8 +36,6 @@ AUTO_MAP = {
     "AutoConfig": "configuration_rosearch.StudentConfig",
     "AutoModelForSequenceClassification": f"modeling_rosearch.{ARCHITECTURE}",
 }
-TOKENIZER_CODE = "tokenization_rosearch.py"  # travels where a student has a robust encoding
-_TOKENIZER_CLASSES = [None, "tokenization_rosearch.EncodedTokenizer"]  # slow and fast
 _WEIGHTS = "model.safetensors"
 RECORD = "distillation.json"  # the record that `rosearch distil` writes beside the weights
 
@@ -66,10 +64,10 @@ def export_student(
     with _in_one_step(destination) as half:
         shutil.copyfile(student / _WEIGHTS, half / _WEIGHTS)  # without the mode: safetensors writes 0600
         _write_config(config, half, facts)
-        _write_tokenizer(tokenizer, half, facts.max_length, config["vocab_size"])
+        _write_tokenizer(tokenizer, half, facts.max_length, config["vocab_size"], student)
         for name in CODE:
             (half / name).write_bytes(files("rosearch.student").joinpath(name).read_bytes())
-        code = (*CODE, *_carry_encoding(half))
+        code = (*CODE, *_tokenizer_code(half))
         _write_texts(half, {"README.md": render_card(facts, destination.name, code), **more})
     return destination
 
@@ -89,7 +87,7 @@ def export_model(
     tokenizer.model_max_length = facts.max_length
     with _in_one_step(destination) as half:
         save_model(model, tokenizer, half)
-        code = _carry_encoding(half)
+        code = _tokenizer_code(half)
         _write_texts(half, {"README.md": render_card(facts, destination.name, code), **more})
     return destination
 
@@ -163,29 +161,20 @@ def _write_config(config: dict[str, Any], folder: Path, facts: CardFacts) -> Non
     (folder / "config.json").write_text(text, encoding="utf-8")
 
 
-def _write_tokenizer(source: Path, folder: Path, max_length: int, vocabulary: int) -> None:
+def _write_tokenizer(source: Path, folder: Path, max_length: int, vocabulary: int, student: Path) -> None:
     """Writes the tokenizer as its own class saves it: other files there (a teacher's weights) stay behind."""
-    from transformers import AutoTokenizer
-
     if not source.is_dir():  # or transformers would look for it on the hub
         raise RunError(f"{source}: expected the folder of a saved tokenizer, got no folder")
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source)
-    except Exception as error:  # the tokenizers library raises the base class itself on a damaged file
-        reason = str(error).strip().partition("\n")[0]
-        raise RunError(f"{source}: expected a saved tokenizer, got: {reason}") from None
+        tokenizer = load_tokenizer(source, load_config(student))
+    except BadInput as error:
+        raise RunError(f"{source}: expected a saved tokenizer, got: {error.problems[0].got}") from None
     if len(tokenizer) > vocabulary:
         raise RunError(f"{source}: the student has {vocabulary} words, this tokenizer {len(tokenizer)}: not its own")
     tokenizer.model_max_length = max_length
     tokenizer.save_pretrained(folder)
 
 
-def _carry_encoding(folder: Path) -> tuple[str, ...]:
-    """Adds the code of a robust encoding, where the tokenizer has one; returns its files."""
-    if not (folder / ENCODING_FILE).is_file():
-        return ()
-    (folder / TOKENIZER_CODE).write_bytes(files("rosearch.student").joinpath(TOKENIZER_CODE).read_bytes())
-    path = folder / "tokenizer_config.json"
-    config = json.loads(path.read_text(encoding="utf-8")) | {"auto_map": {"AutoTokenizer": _TOKENIZER_CLASSES}}
-    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    return (TOKENIZER_CODE,)
+def _tokenizer_code(folder: Path) -> tuple[str, ...]:
+    """The code that a tokenizer with a robust encoding is saved with; none for others."""
+    return (CODE_FILE,) if (folder / ENCODING_FILE).is_file() else ()

@@ -11,6 +11,14 @@ from export.saved_student import GENOTYPE, WORDS, make_tokenizer
 
 from rosearch.student.configuration_rosearch import StudentConfig
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification
+from rosearch.student.tokenization_rosearch import EncodedTokenizer
+
+ENCODING = {
+    "encoding": "typos",
+    "ratio": 20.0,
+    "weights": {"good": 9.0, "film": 9.0, "text": 9.0},
+    "codes": {"text": "film"},
+}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -44,4 +52,15 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_tokenizer(WORDS).save_pretrained(folder)
     (folder / "model.safetensors").write_bytes(b"the teacher's")
     (folder / "vocab_of_another.bin").write_bytes(b"no")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def encoded_tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tokenizer of a student with a robust encoding, saved with its weights."""
+    folder, plain = tmp_path_factory.mktemp("encoded"), make_tokenizer(WORDS)
+    special = {name: str(token) for name, token in plain.special_tokens_map.items()}
+    encoded = EncodedTokenizer(tokenizer_object=plain.backend_tokenizer, **special)
+    encoded.set_encoding(ENCODING)
+    encoded.save_pretrained(folder)
     return folder

@@ -12,14 +12,16 @@ import numpy as np
 import pytest
 import torch
 from export.saved_student import FACTS, GENOTYPE, WORDS, make_tokenizer
+from transformers import BertConfig, BertForSequenceClassification, pipeline
 
 from rosearch.errors import RunError
-from rosearch.export.targets.huggingface import AUTO_MAP, CODE, TOKENIZER_CODE, export_student
+from rosearch.export.targets.huggingface import AUTO_MAP, CODE, export_model, export_student
 from rosearch.files import DIGESTS
+from rosearch.models.saved import load_tokenizer
 from rosearch.space.genotype import Genotype
 from rosearch.student.build import build_student
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification
-from rosearch.student.tokenization_rosearch import EncodedTokenizer
+from rosearch.student.tokenization_rosearch import CODE_FILE
 
 TEXTS = ["a very good film", "bad film"]
 
@@ -35,32 +37,18 @@ def export(student: Path, tokenizer: Path, tmp_path: Path) -> Callable[..., Path
     return run
 
 
-ENCODING = {
-    "encoding": "typos",
-    "ratio": 20.0,
-    "weights": {"good": 9.0, "film": 9.0, "text": 9.0},
-    "codes": {"text": "film"},
-}
-
-
-@pytest.fixture
-def encoded_tokenizer(tmp_path: Path) -> Path:
-    """The tokenizer of a student with a robust encoding, saved with its weights."""
-    plain = make_tokenizer(WORDS)
-    special = {name: str(token) for name, token in plain.special_tokens_map.items()}
-    encoded = EncodedTokenizer(tokenizer_object=plain.backend_tokenizer, **special)
-    encoded.set_encoding(ENCODING)
-    encoded.save_pretrained(tmp_path / "encoded")
-    return tmp_path / "encoded"
-
-
 STRANGER = """
-import json, os, sys
+import json, os, pickle, sys
 sys.modules["rosearch"] = None  # any import of it now fails
-import torch
+import tokenizers, torch
 torch.set_num_threads(1)
 os.chdir(sys.argv[1])
-from transformers import AutoConfig, pipeline
+from transformers import AutoConfig, AutoTokenizer, pipeline
+def answer(load):
+    try:
+        return str(load())
+    except Exception as error:  # `tokenizers` raises the base class itself
+        return f"told: {error}"
 source = open("out/README.md", encoding="utf-8").read().split("```python\\n")[1].split("```")[0]
 scope = {}
 exec(source, scope)
@@ -69,14 +57,22 @@ model, tokenizer = scope["model"], scope["tokenizer"]
 with torch.no_grad():
     logits = model(**tokenizer(texts, padding=True, return_tensors="pt")).logits
 told = pipeline("text-classification", model="out", trust_remote_code=True, device="cpu")(texts)
-print(json.dumps({
+found = json.dumps({
     "logits": logits.tolist(),
     "snippet": scope["label"],
     "pipeline": [one["label"] for one in told],
     "config": type(AutoConfig.from_pretrained("out", trust_remote_code=True)).__name__,
     "cut": len(tokenizer("a " * 99, truncation=True)["input_ids"]),
+    "copy": pickle.loads(pickle.dumps(tokenizer))(texts)["input_ids"] == tokenizer(texts)["input_ids"],
+    "untrusted": [
+        answer(lambda: AutoTokenizer.from_pretrained("out")(texts)),
+        answer(lambda: pipeline("text-classification", model="out", device="cpu")(texts)),
+        answer(lambda: tokenizers.Tokenizer.from_file("out/tokenizer.json").encode(texts[0]).ids),
+    ],
     "ours": sorted(name for name, module in sys.modules.items() if name.startswith("rosearch") and module),
-}))
+})
+print()  # behind what transformers asked at the terminal
+print(found)
 """
 
 
@@ -86,7 +82,7 @@ def test_a_process_without_rosearch_loads_the_export_and_gets_equal_logits(
 ) -> None:
     """With a robust encoding users pass what they have, and it is read as what it is encoded to."""
     folder = export(tokenizer=encoded_tokenizer) if encoded else export()
-    assert (folder / TOKENIZER_CODE).is_file() == encoded
+    assert (folder / CODE_FILE).is_file() == encoded
     texts = ["a very godo txet", "bad flim"] if encoded else TEXTS
     if encoded:
         assert make_tokenizer(WORDS).tokenize(texts[0])[2] == "[UNK]"
@@ -97,7 +93,8 @@ def test_a_process_without_rosearch_loads_the_export_and_gets_equal_logits(
     }
     done = subprocess.run(
         [sys.executable, "-I", "-c", STRANGER, str(folder.parent), json.dumps(texts)],
-        env={**os.environ, **caches, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=120,
+        env={**os.environ, **caches, "OMP_NUM_THREADS": "1"}, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout.splitlines()[-1])
@@ -113,7 +110,25 @@ def test_a_process_without_rosearch_loads_the_export_and_gets_equal_logits(
     assert told["snippet"] in FACTS.labels
     assert told["config"] == "StudentConfig"
     assert told["cut"] == FACTS.max_length
-    assert told["ours"] == []
+    assert told["copy"] and told["ours"] == []
+    if encoded:  # without its code nothing answers, and every error says what to do
+        assert all(one.startswith("told: ") and "trust_remote_code=True" in one for one in told["untrusted"])
+
+
+def test_a_stock_model_with_an_encoding_is_not_read_without_its_code(encoded_tokenizer: Path, tmp_path: Path) -> None:
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
+    model = BertForSequenceClassification(BertConfig(vocab_size=len(WORDS), **sizes))
+    tokenizer = load_tokenizer(encoded_tokenizer)
+    folder = export_model(model, tokenizer, tmp_path / "out", FACTS)
+    card = (folder / "README.md").read_text()
+    assert (folder / CODE_FILE).is_file() and "trust_remote_code=True" in card and "load_tokenizer(folder)" in card
+    texts = ["a very godo txet", "bad flim"]
+    for settings in ({}, {"trust_remote_code": False}):
+        with pytest.raises(Exception, match="trust_remote_code=True"):  # `tokenizers` raises the base class itself
+            pipeline("text-classification", model=str(folder), device="cpu", **settings)(texts)
+    told = pipeline("text-classification", model=str(folder), device="cpu", trust_remote_code=True)
+    assert told.tokenizer(texts)["input_ids"] == tokenizer(texts)["input_ids"]
+    assert load_tokenizer(folder)(texts)["input_ids"] == make_tokenizer(WORDS)(TEXTS)["input_ids"]
 
 
 LOADER = """
@@ -158,7 +173,7 @@ def test_students_that_read_characters_load_without_rosearch_and_without_their_p
     caches = {"HF_HOME": str(tmp_path / "hf"), "HF_MODULES_CACHE": str(tmp_path / "modules"), "HF_HUB_OFFLINE": "1"}
     done = subprocess.run(
         [sys.executable, "-I", "-c", LOADER, str(tmp_path / "exports"), json.dumps(TEXTS), *expected],
-        env={**os.environ, **caches, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=120,
+        env={**os.environ, **caches, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1]) == expected

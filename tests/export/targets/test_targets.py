@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 from damaged_files import DAMAGES
-from export.saved_student import FACTS
+from export.saved_student import FACTS, WORDS, make_tokenizer
+from tokenizers import Tokenizer
+from transformers import AutoTokenizer
 
 from rosearch.errors import BadInput, RunError
 from rosearch.export.targets import TARGETS
 from rosearch.files import whole
+from rosearch.models.saved import load_tokenizer
 
 
 @pytest.fixture(params=list(TARGETS))
@@ -67,6 +70,21 @@ def test_what_does_not_fit_is_one_clear_line_and_nothing_is_written(
         export(**changes)
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_encoding_of_words_is_carried_or_its_absence_is_an_error(
+    export: Callable[..., Path], encoded_tokenizer: Path
+) -> None:
+    """Whatever in an export a stock tokenizer can read must encode words too."""
+    folder = export(tokenizer=encoded_tokenizer)
+    read = load_tokenizer(folder)("a very godo txet")["input_ids"]
+    assert read == make_tokenizer(WORDS)("a very good film")["input_ids"]
+    for path in folder.iterdir():
+        if path.suffix == ".json":
+            with pytest.raises(Exception, match=r"trust_remote_code=True|at line"):  # the library's own class
+                Tokenizer.from_file(str(path))
+    with pytest.raises(Exception, match="trust_remote_code=True"):
+        AutoTokenizer.from_pretrained(folder)
 
 
 def test_a_damaged_tokenizer_is_one_clear_line(export: Callable[..., Path], tokenizer: Path, tmp_path: Path) -> None:

@@ -49,10 +49,12 @@ class Tokens:
     has checked.
     """
 
-    def __init__(self, tokenizer: Any, max_length: int) -> None:
+    def __init__(self, tokenizer: Any, max_length: int, takes_types: bool | None = None) -> None:
+        """`takes_types` says whether the model reads token types; by default the tokenizer's inputs say it."""
+        named = "token_type_ids" in tokenizer.model_input_names
         self.tokenizer = tokenizer
         self.max_length = max_length
-        self.takes_types = "token_type_ids" in tokenizer.model_input_names
+        self.takes_types = named if takes_types is None else takes_types
         self.exact = getattr(tokenizer, "truncation_side", "right") == "right"  # otherwise `cut` would be wrong
         self.plans: set[str] = set()  # keys of plans whose pieces were learnt and compared
         self._rows: dict[tuple[str, ...], tuple[Ids, int]] = {}
@@ -159,13 +161,13 @@ def _frame(tokenizer: Any, columns: int) -> tuple[Ids, ...]:
     return tuple(part.tobytes() for part in parts)
 
 
-_SHARED: dict[tuple[str, int], Tokens] = {}
+_SHARED: dict[tuple[str, int, bool], Tokens] = {}
 
 
 def tokens_of(victim: Victim) -> Tokens:
     """The memory of a model's tokenizer, shared by all tokenizers with the same ids: it is filled once a run."""
-    key = (victim.vocabulary, victim.max_length)
+    key = (victim.vocabulary, victim.max_length, victim.takes_types)
     if key not in _SHARED:
         _SHARED.clear()  # a run has one vocabulary at a time
-        _SHARED[key] = Tokens(victim.tokenizer, victim.max_length)
+        _SHARED[key] = Tokens(victim.tokenizer, victim.max_length, victim.takes_types)
     return _SHARED[key]

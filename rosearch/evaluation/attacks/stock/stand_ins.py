@@ -174,10 +174,11 @@ def masked_lm_swap(textattack: ModuleType, resources: Resources, victim: Any) ->
 
 @lru_cache(maxsize=1)
 def _masked_lm(folder: Path) -> tuple[Any, Any]:
-    from transformers import AutoModelForMaskedLM, AutoTokenizer
+    from transformers import AutoModelForMaskedLM
 
-    model = AutoModelForMaskedLM.from_pretrained(folder, local_files_only=True)
-    return model, AutoTokenizer.from_pretrained(folder, local_files_only=True, use_fast=True)
+    from rosearch.models.saved import load_model, load_tokenizer
+
+    return load_model(AutoModelForMaskedLM, folder), load_tokenizer(folder)
 
 
 def part_of_speech(textattack: ModuleType, resources: Resources, victim: Any) -> Part:
