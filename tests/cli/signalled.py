@@ -24,13 +24,11 @@ class Grave:
 @app.command()
 def wait(way: str) -> None:
     """Waits for a signal, ten seconds at most."""
-    if way == "grave":
-        Grave()
-    else:
-        print("ready", flush=True)
     with patience() if way == "patient" else nullcontext():
-        for _ in range(round(10 / STEP_S)):
+        for step in range(round(10 / STEP_S)):
             try:
+                if step == 0:
+                    _begin(way)
                 time.sleep(STEP_S)
                 if way != "deaf":
                     check_stop()
@@ -42,6 +40,13 @@ def wait(way: str) -> None:
                 print("ended its step", flush=True)
                 raise KeyboardInterrupt
     print("not stopped")
+
+
+def _begin(way: str) -> None:
+    if way == "grave":
+        Grave()  # says it while it is taken apart
+    else:
+        print("ready", flush=True)
 
 
 if __name__ == "__main__":
