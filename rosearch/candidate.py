@@ -1,15 +1,14 @@
 """One candidate's life: opened, built, distilled, measured, saved. The unit that a worker runs.
 
-Every error becomes data: an outcome holds measurements or a failure.
+Every error becomes data: an outcome holds measurements or a failure. Only an error of the machine, such as a full disk,
+is raised: it says nothing of the candidate.
 """
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 
-from rosearch.errors import CandidateFailed, DamagedError
+from rosearch.errors import CandidateFailed, DamagedError, is_out_of_memory, machine_fault
 from rosearch.materials.kind import kind_of
 from rosearch.materials.life import CandidateJob
 from rosearch.measurements import Measurements, to_json
@@ -19,7 +18,10 @@ from rosearch.records.record import Failure, Outcome
 
 
 def run_candidate(job: CandidateJob, progress: Progress) -> Outcome:
-    """Build, distil, measure and save one student. Never raises for a candidate's own fault: it returns a failure."""
+    """Build, distil, measure and save one student. A candidate's own fault is returned as a failure, never raised.
+
+    Too little memory for it is its own fault. Raises an error of the machine (`errors.machine_fault`).
+    """
     watch = Stopwatch()
     torch.set_num_threads(job.experiment.execution.threads)  # part of the result: it decides how sums are split
     try:
@@ -27,14 +29,20 @@ def run_candidate(job: CandidateJob, progress: Progress) -> Outcome:
             return Outcome(_live(job, watch, progress), None, watch.seconds)
         except DamagedError:  # a file of the cache, which the second try makes anew
             return Outcome(_live(job, watch, progress), None, watch.seconds)
-    except CandidateFailed as failure:
-        return Outcome(None, Failure(failure.kind, failure.stage or watch.current, str(failure)), watch.seconds)
     except Exception as error:
-        kind: Literal["oom", "exception"] = "oom" if _is_out_of_memory(error) else "exception"
+        failure = _failure(error, watch)
+        if failure.kind != "oom" and machine_fault(error):
+            raise
         if torch.cuda.is_available():
             torch.cuda.empty_cache()  # the next candidate of this worker must not inherit the shortage
-        message = f"{type(error).__name__}: {error}".splitlines()[0]
-        return Outcome(None, Failure(kind, watch.current, message), watch.seconds)
+        return Outcome(None, failure, watch.seconds)
+
+
+def _failure(error: Exception, watch: Stopwatch) -> Failure:
+    if isinstance(error, CandidateFailed):
+        return Failure(error.kind, error.stage or watch.current, str(error))
+    message = f"{type(error).__name__}: {error}".splitlines()[0]
+    return Failure("oom" if is_out_of_memory(error) else "exception", watch.current, message)
 
 
 def _live(job: CandidateJob, watch: Stopwatch, progress: Progress) -> Measurements:
@@ -57,7 +65,3 @@ def _check_finite(measurements: Measurements) -> None:
         to_json(measurements)
     except ValueError as error:
         raise CandidateFailed("nan", str(error)) from None
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)

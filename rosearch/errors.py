@@ -6,16 +6,19 @@
     ├── BadInput                  exit 3   a file or override is wrong; carries every problem of it at once
     ├── MissingResource           exit 4   a hub, dataset, teacher, optional package or GPU is not there
     ├── RunError                  exit 5   a run folder is locked, unfinished, or not a run
+    │   └── MachineFault          exit 5   the disk, the memory or a limit of the machine: go on once it is mended
     ├── SearchAborted             exit 6   the circuit breaker: candidates all fail alike
     └── CandidateFailed           (never leaves a run: it becomes a failure in that candidate's record)
 
-Exit 0 is success, 2 a misused command line (Typer's), 130 Ctrl-C.
+Exit 0 is success, 2 a misused command line (Typer's), 130 Ctrl-C, 128 and its number another signal that ends.
 """
 
 from __future__ import annotations
 
+import errno
+import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal
@@ -85,8 +88,12 @@ class RunError(RosearchError):
     exit_code = 5
 
 
+class MachineFault(RunError):  # noqa: N818
+    """The machine failed: its disk, its memory, a limit of it. What was asked of it is not to blame."""
+
+
 class SearchAborted(RosearchError):  # noqa: N818
-    """The circuit breaker stopped a search whose candidates all fail alike."""
+    """The candidates of a search all fail."""
 
     exit_code = 6
 
@@ -168,6 +175,93 @@ def one_line(told: object, most: int | None = 200, *, named: bool = False) -> st
     """
     text = f"{type(told).__name__}: {told}" if named else str(told)
     return " ".join(text.split())[:most] or type(told).__name__
+
+
+# The errors of a system that are the machine's fault, and what to do.
+_FAULTS = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space, or ask for a larger quota",
+    errno.EIO: "check the disk",
+    errno.EROFS: "let the file system be written",
+    errno.ESTALE: "mount the file system again",
+    errno.EFBIG: "raise the limit of a file's size (ulimit -f)",
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+    errno.ENFILE: "close other programs: the system has no open files left",
+    errno.ENOLCK: "raise the limit of locks (ulimit -x)",
+    errno.EAGAIN: "raise the limit of processes and threads (ulimit -u)",
+    errno.ENOMEM: "free some memory",
+}
+_RAISED = _FAULTS.keys() - {errno.EAGAIN}  # a BlockingIOError has that number too
+# How the system's number is told in texts: by Rust (safetensors, tokenizers) and by Arrow.
+_TOLD = re.compile(r"\(os error (\d+)\)|\[[Ee]rrno (\d+)\]|Os \{ code: (\d+)")
+# Texts without a number, and the number that they stand for.
+_WORDINGS = {
+    **{os.strerror(number).lower(): number for number in _RAISED},  # C libraries; torch's "unable to open file"
+    "database or disk is full": errno.ENOSPC,  # SQLITE_FULL
+    "disk i/o error": errno.EIO,  # SQLITE_IOERR, also of a file-size limit
+    "file write failed": errno.ENOSPC,  # torch's PyTorchStreamWriter
+    "iostream error": errno.EIO,  # a stream of C++: torch.save to a path
+    "can't start new thread": errno.EAGAIN,  # Python's threading
+    "resource temporarily unavailable": errno.EAGAIN,  # OpenMP, where it can make no thread
+}
+_SHORT_WRITE = re.compile(r"^\d+ requested and \d+ written$")  # ndarray.tofile, the only OSError without a number
+_NO_MEMORY = (
+    "out of memory",  # CUDA, HIP, MPS, XPU
+    "can't allocate memory",  # torch's DefaultCPUAllocator on Linux
+    "not enough memory",  # the same elsewhere
+    "cannot allocate memory",  # ENOMEM
+    "bad_alloc",  # C++
+    "bad allocation",  # C++ of Microsoft
+    "alloc_failed",  # cuBLAS, cuDNN: CUBLAS_STATUS_ALLOC_FAILED
+)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """True where an error, or one that led to it, says that there is no memory, whatever its class."""
+    return any(_number(one) == errno.ENOMEM for one in _led_to(error))
+
+
+def machine_fault(error: BaseException) -> str:
+    """The fault of the machine that an error tells of, and what to do, in one line; "" where it tells of none.
+
+    Errors that led to it count: libraries and checks of ours raise errors of their own over those of the system.
+    """
+    for one in _led_to(error):
+        if (number := _number(one)) is not None:
+            return f"{one_line(error)}: {_FAULTS[number]}"
+    return ""
+
+
+def _led_to(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and all that it was raised from, or while they were handled; also where `from None` hides them."""
+    seen = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _number(error: BaseException) -> int | None:
+    """The number of the machine's fault that an error tells of, without those that led to it."""
+    if isinstance(error, MemoryError):
+        return errno.ENOMEM
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno if error.errno in _RAISED else None
+    if isinstance(error, RosearchError):  # its words are ours; what led to it counts
+        return None
+    try:
+        text = str(error)
+    except Exception:  # an error that cannot be printed
+        return None
+    if told := _TOLD.search(text):
+        number = int(next(filter(None, told.groups())))
+        return number if number in _RAISED else None
+    lower = text.lower()
+    if any(wording in lower for wording in _NO_MEMORY):
+        return errno.ENOMEM
+    if isinstance(error, OSError) and _SHORT_WRITE.match(text):
+        return errno.ENOSPC
+    return next((number for wording, number in _WORDINGS.items() if wording in lower), None)
 
 
 def cut(text: str, most: int) -> str:

@@ -22,8 +22,10 @@ import json
 import logging
 import multiprocessing
 import os
+import re
 import secrets
 import shutil
+import sys
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -47,14 +49,17 @@ _SEAL = 32  # bytes
 _BY_HAND = ("README.md", DIGESTS)  # a model card is for people to edit
 _log = logging.getLogger(__name__)
 
+# A draft, the folder that it takes the place of, and the lock that the process holds which writes it.
+_HALF = re.compile(r"(?P<draft>\.(?P<name>.+)\.(?:draft|[0-9a-f]{8}))(?:\.old|\.lock)?")
+
 
 @contextmanager
 def whole(path: Path, *, alone: bool = False, previous: Path | None = None) -> Iterator[Path]:
     """A draft of a file or folder that takes the place of `path` at the end: a reader never sees half of it.
 
     A kill or a power cut leaves the old file or the new one. A folder is replaced in two steps; a kill between them
-    leaves no folder. After an exception inside, `path` is as it was and the draft is gone. Files in a folder get the
-    mode that the umask gives, and their digests lie beside them.
+    leaves no folder, until `sweep` puts the old one back. After an exception inside, `path` is as it was and the draft
+    is gone. Files in a folder get the mode that the umask gives, and their digests lie beside them.
 
     With `previous`, the file that lay at `path` is kept there; a kill may leave it there alone. `alone` is for callers
     that no other process races: the draft then has one name, and what a killed process left of it is removed.
@@ -78,18 +83,65 @@ def write_whole(path: Path, text: str, *, sealed: bool = False) -> None:
 
 @contextmanager
 def draft_beside(path: Path, *, alone: bool = False) -> Iterator[Path]:
-    """A hidden name beside `path`, whose folder is made. What lies under that name at the end is removed."""
+    """A hidden name beside `path`, whose folder is made. What lies under that name at the end is removed.
+
+    What killed processes left of the same file or folder is removed first.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path.parent)) from None
     # No temporary name of the standard library: their mode ignores the umask.
+    sweep(path.parent, path.name)
     draft = path.with_name(f".{path.name}.{'draft' if alone else secrets.token_hex(4)}")
-    _remove(draft)
-    try:
-        yield draft
-    finally:
+    with _marked_as_alive(draft):
         _remove(draft)
+        try:
+            yield draft
+        finally:
+            _remove(draft)
+
+
+def sweep(folder: Path, name: str | None = None) -> None:
+    """Removes the halves that killed processes left in a folder; with `name`, those of that file or folder alone.
+
+    A folder that was about to be replaced is put back. What a living process writes stays: it holds the lock of it.
+    """
+    found = [match for path in folder.glob(".*") if (match := _HALF.fullmatch(path.name))]
+    for draft, of in sorted({(match["draft"], match["name"]) for match in found}):
+        if name in (None, of):
+            with suppress(OSError):  # another user's
+                _sweep(folder / draft, folder / of)
+
+
+def _sweep(draft: Path, path: Path) -> None:
+    place, old = _beside(draft, "lock"), _beside(draft, "old")
+    if (lock := try_lock(place)) is None:
+        return
+    try:
+        if old.is_dir() and not path.exists():
+            old.rename(path)
+        for half in (draft, old, place):
+            _remove(half)
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _marked_as_alive(draft: Path) -> Iterator[None]:
+    """Holds a lock beside a draft, which the system releases when this process dies, and removes it at the end."""
+    place = _beside(draft, "lock")
+    lock = try_lock(place)
+    try:
+        yield
+    finally:
+        place.unlink(missing_ok=True)
+        if lock is not None:
+            lock.release()
+
+
+def _beside(draft: Path, what: str) -> Path:
+    return draft.with_name(f"{draft.name}.{what}")
 
 
 def remove_whole(folder: Path) -> None:
@@ -109,7 +161,7 @@ def settle(path: Path) -> None:
         if inner.is_symlink():
             continue  # what it points to lies elsewhere, or nowhere
         if inner.is_dir():
-            _sync_folder(inner)
+            sync_folder(inner)
         else:
             inner.chmod(mode)
             _sync_file(inner)
@@ -143,12 +195,14 @@ def made_once(
 
     One process makes it while others wait. What is damaged is made again with a line in the log: files whose digests
     differ, and those for which `read` gives None. A single file is sealed: `read` asks `content` for it. Files of a
-    folder named in `later` are compared by whoever reads their blocks.
+    folder named in `later` are compared by whoever reads their blocks. Before it is made, halves of all keys beside it
+    are removed.
     """
     if (found := _unharmed(path, read, later)) is not None:
         return found
     with locked(path):
         if (found := _unharmed(path, read, later)) is None:  # made while this process waited?
+            sweep(path.parent)
             if path.exists():
                 problem = damage(path, later) or damaged(path, "something else")
                 _log.warning("%s: damaged (%s); it is made again", problem.where, problem.got)
@@ -157,7 +211,8 @@ def made_once(
                 if draft.is_file():
                     seal(draft)
             found = read(path)
-    assert found is not None, f"{path}: made, and yet not to be read"
+    if found is None:
+        raise OSError(errno.EIO, "made, and yet not to be read", str(path))
     return found
 
 
@@ -305,7 +360,7 @@ def _file_hash(path: Path, size: int, modified_ns: int) -> str:
 
 def _put(draft: Path, path: Path) -> None:
     if path.is_dir():
-        old = draft.with_name(f"{draft.name}.old")
+        old = _beside(draft, "old")
         _remove(old)
         path.rename(old)  # a folder that holds something is never replaced in one step
         try:
@@ -316,7 +371,21 @@ def _put(draft: Path, path: Path) -> None:
         _remove(old)
     else:
         draft.replace(path)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
+
+
+def importable() -> list[str]:
+    """The places that Python imports from, without the folder where the user stands.
+
+    A `random.py` there is not Python's. The folders of this package and of the script that runs stay.
+    """
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:  # it was deleted
+        return [entry for entry in sys.path if entry]
+    script = getattr(sys.modules["__main__"], "__file__", None) or __file__
+    kept = (Path(__file__).parents[1], Path(script).resolve().parent)
+    return [entry for entry in sys.path if here in kept or Path(entry).resolve() != here]
 
 
 def _remove(path: Path) -> None:
@@ -331,11 +400,16 @@ def _sync_file(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _sync_folder(path: Path) -> None:
+def sync_folder(path: Path) -> None:
     """Makes the names in a folder last, where the system can."""
-    with suppress(OSError):
+    try:
         handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    except OSError:
+        return
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno in (errno.EIO, errno.ENOSPC, errno.EDQUOT):  # it can, and could not now
+            raise
+    finally:
+        os.close(handle)

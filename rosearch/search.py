@@ -6,6 +6,7 @@ its recorded candidates to the strategy and reruns those that were cut short.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from rosearch.config.experiment import Experiment
@@ -17,7 +18,7 @@ from rosearch.records.record import Proposal, Record
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
 from rosearch.run.backends import make_backend
-from rosearch.run.driver import Driver
+from rosearch.run.driver import Driver, guarded
 from rosearch.run.finalists import retrain_finalists
 from rosearch.run.observer import Nobody, Observer
 from rosearch.run.results import Results, load_results
@@ -47,17 +48,19 @@ def run_search(run: RunDirectory | Experiment, observer: Observer | None = None,
     `execution.workers=0` there are none. `observer` is told what happens.
 
     Raises `BadInput` and `MissingResource` before any candidate runs, `RunError` where another process works on the
-    run, `SearchAborted` where candidates all fail alike. Whatever happens, recorded candidates stay recorded.
+    run, `SearchAborted` where candidates all fail alike, `MachineFault` where the machine fails, as when its disk is
+    full. Whatever happens, recorded candidates stay recorded, and the same call goes on.
     """
     if isinstance(run, Experiment):
         run = RunDirectory.create(Path(runs), run)
-    with run.lock(), Store.open(run.store) as store:
+    with guarded(run), run.lock(), Store.open(run.store) as store:
         go_on(store, run.path, run.experiment_file, run.search_space)
         store.reset_running()
         try:
             _search(run, store, observer or Nobody())
         finally:
-            store.reset_running()  # after Ctrl-C nothing runs any more, and `status` should say so
+            with suppress(Exception):  # on a full disk; the next driver begins with it
+                store.reset_running()  # after Ctrl-C nothing runs any more, and `status` should say so
     return load_results(run)
 
 

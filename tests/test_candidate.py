@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from dataclasses import replace
@@ -101,6 +102,8 @@ def test_a_long_training_goes_on_where_it_was_stopped(tmp_path: Path, monkeypatc
         (torch.OutOfMemoryError("CUDA out of memory"), "oom", "OutOfMemoryError: CUDA out of memory"),
         (MemoryError(), "oom", "MemoryError"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory\nmore"), "oom", "can't allocate memory"),
+        (RuntimeError("std::bad_alloc"), "oom", "std::bad_alloc"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), "oom", "Cannot allocate memory"),
         (ValueError("odd shape\nsecond line"), "exception", "ValueError: odd shape"),
     ],
 )
@@ -117,6 +120,19 @@ def test_whatever_goes_wrong_is_a_typed_failure_of_its_stage(
     assert (outcome.failure.kind, outcome.failure.stage) == (kind, "distil")
     assert message in outcome.failure.message and "\n" not in outcome.failure.message
     assert not job.student_folder.exists()
+
+
+@pytest.mark.parametrize("raised", [OSError(errno.ENOSPC, "No space left"), CandidateFailed("nan", "no", "distil")])
+def test_a_fault_of_the_machine_is_raised_and_no_failure_of_the_candidate(
+    raised: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: Any, **named: Any) -> NoReturn:
+        raise raised from OSError(errno.EIO, "Input/output error")
+
+    job = make_job(tmp_path)
+    monkeypatch.setattr(rosearch.materials.life, "distil", fail)
+    with pytest.raises(type(raised)):
+        run_candidate(job, silent)
 
 
 def test_damage_to_the_cache_is_not_the_candidates_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import inspect
+import json
+import os
 import pickle
 import pkgutil
-from collections.abc import Iterator
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +27,8 @@ from rosearch.errors import (
     RosearchError,
     RunError,
     gather,
+    is_out_of_memory,
+    machine_fault,
     one_line,
 )
 
@@ -108,3 +117,101 @@ def test_an_exception_fits_one_line() -> None:
     assert one_line(ValueError("x" * 500)) == "x" * 200
     assert one_line(ValueError("x" * 500), 10) == "x" * 10
     assert one_line(ValueError("x" * 500), None) == "x" * 500
+
+
+NUMBERS = ("ENOSPC", "EDQUOT", "EIO", "EROFS", "EMFILE", "ENFILE", "EFBIG", "ESTALE", "ENOLCK", "ENOMEM")
+WAYS: dict[str, Callable[[int], Exception]] = {
+    "system": lambda number: OSError(number, os.strerror(number), "/some/file"),
+    "safetensors": lambda number: RuntimeError(f"I/O error: {os.strerror(number)} (os error {number})"),
+    "older safetensors": lambda number: RuntimeError(f'IoError(Os {{ code: {number}, kind: Other, message: "no" }})'),
+    "arrow": lambda number: RuntimeError(f"Error writing bytes to file. Detail: [errno {number}] no"),
+    "torch": lambda number: RuntimeError(f"unable to open file </x> in read-write mode: {os.strerror(number)} (1)"),
+}
+
+
+def over(inner: Exception, how: str) -> Exception:
+    """An error of ours over one of a library, as the three ways to raise it leave it."""
+    try:
+        try:
+            raise inner
+        except Exception as error:
+            if how == "from":
+                raise BadInput(ONE) from error
+            if how == "from none":
+                raise BadInput(ONE) from None
+            raise KeyError("while it was handled")  # noqa: B904
+    except Exception as error:
+        return error
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("way", WAYS)
+def test_a_fault_of_the_machine_is_known_by_whatever_name_and_over_whatever_it_is_raised(way: str, number: str) -> None:
+    error = WAYS[way](getattr(errno, number))
+    for one in (error, *(over(error, how) for how in ("from", "from none", "context"))):
+        assert machine_fault(one) and "\n" not in machine_fault(one)
+        assert is_out_of_memory(one) == (number == "ENOMEM")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        sqlite3.OperationalError("database or disk is full"),
+        sqlite3.OperationalError("disk I/O error"),
+        RuntimeError("PytorchStreamWriter failed writing file data/0: file write failed"),
+        RuntimeError("can't start new thread"),
+        OSError("5000 requested and 12 written"),
+    ],
+    ids=str,
+)
+def test_a_text_without_a_number_is_known(error: Exception) -> None:
+    assert machine_fault(error) and not is_out_of_memory(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        MemoryError("std::bad_alloc"),
+        RuntimeError("std::bad_alloc"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:128] DefaultCPUAllocator: can't allocate memory: you tried ..."),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:80] data. DefaultCPUAllocator: not enough memory: you tried ..."),
+        RuntimeError("CUDA error: out of memory"),
+        RuntimeError("MPS backend out of memory (MPS allocated: 1 GB)"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+    ],
+    ids=lambda error: f"{type(error).__name__}: {error}"[:60],
+)
+def test_too_little_memory_is_known_by_whatever_name(error: Exception) -> None:
+    assert is_out_of_memory(error) and machine_fault(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("odd shape"),
+        FileNotFoundError(errno.ENOENT, "No such file or directory", "No space left on device"),
+        PermissionError(errno.EACCES, "Permission denied"),
+        BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"),
+        RuntimeError("No such file or directory (os error 2)"),
+        RunError("the last 2 candidates failed alike: out of memory"),
+        OSError("something else"),
+    ],
+    ids=lambda error: f"{type(error).__name__}: {error}"[:60],
+)
+def test_another_error_is_not_the_machines(error: Exception) -> None:
+    assert machine_fault(error) == "" and not is_out_of_memory(error)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits and /dev/full of Linux")
+@pytest.mark.parametrize("way", ["full", "size", "files"])
+def test_the_errors_of_real_writers_that_cannot_write_are_the_machines(way: str, tmp_path: Path) -> None:
+    script = Path(__file__).with_name("failing_writers.py")
+    done = subprocess.run([sys.executable, str(script), way, str(tmp_path)], capture_output=True, text=True, check=True)
+    told = json.loads(done.stdout)
+    if way == "files":
+        del told["sqlite"]  # it says "unable to open database file" of any reason; a store raises RunError for it
+    assert len(told) >= 6
+    for name, (fault, of_memory, error) in told.items():
+        assert fault and not fault.startswith("written") and not of_memory, (name, error)

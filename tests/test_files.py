@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import errno
 import hashlib
 import json
 import os
@@ -26,14 +27,26 @@ from rosearch.files import (
     damage,
     draft_beside,
     file_hash,
+    importable,
     locked,
     made_once,
     remove_whole,
     require_whole,
+    sweep,
     try_lock,
     whole,
     write_whole,
 )
+
+WRITING = """
+import sys, time
+from pathlib import Path
+from rosearch.files import whole
+with whole(Path(sys.argv[1])) as draft:
+    draft.write_text("half")
+    print(draft.name, flush=True)
+    time.sleep(60)
+"""
 
 KILLED = """
 import os, signal, sys
@@ -161,9 +174,68 @@ def test_a_kill_leaves_nothing_under_the_name_and_the_next_one_clears_the_rest(t
     path = tmp_path / "made"
     done = subprocess.run([sys.executable, "-c", KILLED, str(path), way], check=False)
     assert done.returncode == -signal.SIGKILL
-    assert not path.exists() and len(entries(tmp_path)) == 1 + way.startswith("once")
+    left = [".made.draft", ".made.draft.lock", *(["made.lock"] if way.startswith("once") else [])]
+    assert entries(tmp_path) == left
     assert made_once(path, stored, lambda draft: draft.write_text("whole")) == "whole"
     assert entries(tmp_path) == ["made", "made.lock"]
+
+
+def test_the_halves_of_all_keys_are_swept_before_another_one_is_made(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / name), "once folder"], check=False)
+    assert made_once(tmp_path / "three", stored, lambda draft: draft.write_text("whole")) == "whole"
+    assert entries(tmp_path) == ["one.lock", "three", "three.lock", "two.lock"]
+
+
+def test_what_a_living_process_writes_is_not_swept(tmp_path: Path) -> None:
+    path = tmp_path / "made"
+    with subprocess.Popen([sys.executable, "-c", WRITING, str(path)], stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        draft = other.stdout.readline().strip()
+        sweep(tmp_path)
+        write_whole(path, "ours")
+        assert entries(tmp_path) == [draft, f"{draft}.lock", "made"]
+        other.kill()
+        other.wait()
+    write_whole(path, "again")
+    assert entries(tmp_path) == ["made"]
+
+
+def test_only_halves_are_swept_and_beside_an_export_only_its_own(tmp_path: Path) -> None:
+    kept = [".hidden", ".student.v2", ".student.unfinished", ".other.0123abcd", "student"]
+    for name in (*kept, ".student.89abcdef", ".student.89abcdef.lock", ".student.draft"):
+        (tmp_path / name).touch()
+    write_whole(tmp_path / "student", "new")
+    assert entries(tmp_path) == sorted(kept)
+    sweep(tmp_path)
+    assert entries(tmp_path) == sorted(set(kept) - {".other.0123abcd"})
+
+
+def test_a_folder_that_a_kill_left_replaced_by_none_is_put_back(tmp_path: Path) -> None:
+    for name in (".student.0123abcd.old", ".student.0123abcd"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).touch()
+    sweep(tmp_path)
+    assert entries(tmp_path) == ["student"] and entries(tmp_path / "student") == [".student.0123abcd.old"]
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_what_cannot_be_synced_takes_no_place(folder: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(handle: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", failing)
+    with pytest.raises(OSError, match="Input/output"), whole(tmp_path / "made") as draft:
+        draft.mkdir() if folder else draft.write_text("new")
+    assert entries(tmp_path) == []
+
+
+def test_the_folder_where_the_user_stands_is_not_imported_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", ["", str(tmp_path), *sys.path])
+    assert importable() == sys.path[2:]
+    monkeypatch.chdir(Path(files.__file__).parents[1])  # rosearch itself lies here
+    assert str(Path.cwd()) in importable()
 
 
 def test_files_and_folders_are_on_the_disk_before_they_are_renamed(
@@ -225,7 +297,7 @@ def test_the_file_before_is_kept_where_that_is_asked(tmp_path: Path) -> None:
 def test_a_draft_that_stays_under_its_name_is_removed(tmp_path: Path) -> None:
     with draft_beside(tmp_path / "runs" / "run") as draft:
         draft.mkdir()
-        assert entries(tmp_path / "runs") == [draft.name] and draft.name.startswith(".run.")
+        assert entries(tmp_path / "runs") == [draft.name, f"{draft.name}.lock"] and draft.name.startswith(".run.")
     assert entries(tmp_path / "runs") == []
 
 

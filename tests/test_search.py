@@ -1,27 +1,35 @@
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
+from typing import Any, NoReturn
 
+import numpy as np
 import pytest
 import yaml
+from filelock import FileLock
+from safetensors import SafetensorError
 from small_run import Quiet, finished_count, outcomes, write_experiment
-from transformers import AutoModelForSequenceClassification
+from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
 
 import rosearch.run.driver
+import rosearch.training.outputs
 from rosearch.config.file import load_experiment
-from rosearch.errors import RunError, SearchAborted
+from rosearch.errors import MachineFault, RunError, SearchAborted
 from rosearch.export.record import export_record
 from rosearch.materials.life import CandidateJob
 from rosearch.progress import Progress
-from rosearch.records.record import Failure, Outcome
+from rosearch.records.record import Failure, Outcome, Record
 from rosearch.records.run_directory import RunDirectory
+from rosearch.records.store import Store
 from rosearch.report.tables import records_table
 from rosearch.run.results import Results, load_results
 from rosearch.search import run_search
@@ -119,6 +127,116 @@ def test_a_killed_search_resumes_to_the_same_records(moment: int, undisturbed: R
     after = outcomes(found.records)
     assert after == outcomes(undisturbed.records)
     assert all(record in after for record in before)
+
+
+SMALLEST = {
+    "evolution": {"candidates": 2, "population": 2, "elite": 1},
+    "distillation": {"method": "hidden_states"},
+    "finalists": {"count": 1, "replicates": 1},
+}
+
+
+@pytest.fixture(scope="module")
+def smallest(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    """The run that those must equal which the machine stopped."""
+    return run_whole(tmp_path_factory.mktemp("smallest"), **SMALLEST)
+
+
+def raising(error: Exception) -> Callable[..., NoReturn]:
+    def fail(*arguments: Any, **named: Any) -> NoReturn:
+        raise error
+
+    return fail
+
+
+FULL_DISK = OSError(errno.ENOSPC, "No space left on device")
+PLACES: dict[str, tuple[Any, str, Any]] = {  # where it is written, and what the writer raises there
+    "weights of a student": (PreTrainedModel, "save_pretrained", raising(SafetensorError("I/O error (os error 28)"))),
+    "tokenizer of the run": (PreTrainedTokenizerBase, "save_pretrained", raising(Exception("full (os error 28)"))),
+    "tokens": (np, "save", raising(OSError("120 requested and 7 written"))),
+    "outputs of the teacher": (rosearch.training.outputs, "_create", raising(FULL_DISK)),
+    "all that is synced": (os, "fsync", raising(OSError(errno.EIO, "Input/output error"))),
+    "records": (Store, "finish", raising(RunError("records.sqlite: database or disk is full"))),
+    "locks": (FileLock, "acquire", raising(OSError(errno.ENOLCK, "No locks available"))),
+}
+NUMBERS = ("ENOSPC", "EDQUOT", "EIO", "EROFS", "EMFILE", "ENFILE", "EFBIG")
+
+
+def stops_and_goes_on(folder: Path, patch: pytest.MonkeyPatch, place: tuple[Any, str, Any], smallest: Results) -> None:
+    run = RunDirectory.create(folder / "runs", load_experiment(write_experiment(folder, **SMALLEST)))  # type: ignore[arg-type]
+    patch.setattr(*place)
+    with pytest.raises(RunError) as stopped:
+        run_search(run, Quiet())
+    patch.undo()
+    assert "\n" not in str(stopped.value)
+    left = load_results(run)
+    assert not left.finished and "failed" not in {record.status for record in left.records}
+    assert outcomes(run_search(run, Quiet()).records) == outcomes(smallest.records)
+    assert not [path for path in run.path.parent.rglob(".*") if path.name not in (".cache", ".gitignore")]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_fault_of_the_machine_wherever_it_writes_stops_a_run_that_resumes_to_the_same_records(
+    place: str, smallest: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stops_and_goes_on(tmp_path, monkeypatch, PLACES[place], smallest)
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_every_fault_of_the_machine_stops_a_run_that_resumes_to_the_same_records(
+    number: str, smallest: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = OSError(getattr(errno, number), os.strerror(getattr(errno, number)))
+    stops_and_goes_on(tmp_path, monkeypatch, (PreTrainedModel, "save_pretrained", raising(error)), smallest)
+
+
+@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.slow)])
+def test_the_line_of_a_fault_names_the_run_the_reason_and_the_way_on(
+    workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "two words"
+    folder.mkdir()
+    run = RunDirectory.create(folder, load_experiment(write_experiment(tmp_path, execution={"workers": workers})))
+    monkeypatch.setattr(rosearch.run.driver, "run_candidate", leave_no_space)
+    with pytest.raises(MachineFault) as stopped:
+        run_search(run, Quiet())
+    assert str(stopped.value) == (
+        f"{run.path}: stopped: while in save, [Errno 28] No space left on device: free some space. "
+        f"Nothing is lost. Then go on: `rosearch resume '{run.path}'`"
+    )
+
+
+def leave_no_space(job: CandidateJob, progress: Progress) -> Outcome:
+    progress("save", 0, 1)
+    raise FULL_DISK
+
+
+class Swallowing(Quiet):
+    """Gets a Ctrl-C in a `__del__` when a candidate begins: Python prints what is raised there, and goes on."""
+
+    def started(self, record: Record) -> None:
+        class Grave:
+            def __del__(self) -> None:
+                os.kill(os.getpid(), signal.SIGINT)
+
+        Grave()
+
+
+@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_ctrl_c_that_something_swallowed_ends_the_search_all_the_same(workers: int, tmp_path: Path) -> None:
+    run = RunDirectory.create(
+        tmp_path / "runs", load_experiment(write_experiment(tmp_path, execution={"workers": workers}))
+    )
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever tests behind a shell's `&` ignores it
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run_search(run, Swallowing())
+    finally:
+        assert signal.signal(signal.SIGINT, before) is signal.default_int_handler
+    left = load_results(run)
+    assert left.state == "interrupted" and {record.status for record in left.records} <= {"done", "pending"}
+    assert sum(record.status == "done" for record in left.records) <= 1
 
 
 def test_two_drivers_cannot_work_on_one_run(undisturbed: Results) -> None:

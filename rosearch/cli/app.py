@@ -21,7 +21,8 @@ from rosearch.cli.attack import ATTACK_EXAMPLES, attack, attack_resources
 from rosearch.cli.distil import DISTIL_EXAMPLES, distil, encoding, teacher
 from rosearch.cli.run import RECOMMEND_EXAMPLES, export, recommend, show, stats, status
 from rosearch.cli.search import check, resume, search
-from rosearch.errors import BadInput, RosearchError
+from rosearch.errors import BadInput, MachineFault, MissingResource, RosearchError, machine_fault
+from rosearch.progress import ENDING, heard, stoppable
 
 _MOST_LINES = 100  # of the problems of one input
 
@@ -39,8 +40,9 @@ app = typer.Typer(
     help="Search for small students of BERT that are robust, accurate and cheap. Start with: "
     "`rosearch search experiments/quickstart.yaml`.",
     epilog="Exit codes: 0 done, 1 a model or a training failed, 2 misused command, 3 bad input, "
-    "4 something missing (hub, data, teacher, GPU), 5 run cannot be used as asked, "
-    "6 stopped because candidates all fail alike, 130 Ctrl-C, 141 output that nobody read on.",
+    "4 something missing (hub, data, teacher, GPU), "
+    "5 run cannot be used as asked, or the machine failed (disk, memory), "
+    "6 candidates all fail, 130 Ctrl-C, 141 output that nobody read on, 128 + N signal N.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -63,7 +65,10 @@ app.command("attack resources", rich_help_panel=_MODEL)(attack_resources)
 
 
 def main() -> None:
-    """Run a command; an error of ours, or of the file system, becomes one line and its exit code."""
+    """Run a command; an error of ours, of the file system or the machine becomes one line and its exit code.
+
+    A signal that ends it gives 128 and its number, whatever became of the exception that it raised.
+    """
     _prepare_streams()
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -71,14 +76,36 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # SQLAlchemy reports a Ctrl-C that interrupts its pool with a traceback; we report it in one line.
     logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
+    with stoppable(ENDING, _end_at_once):
+        try:
+            _run()
+        except (SystemExit, KeyboardInterrupt):
+            if heard():
+                raise SystemExit(128 + heard()) from None
+            raise
+
+
+def _run() -> None:
     try:
         app()
-    except BadInput as error:
-        _fail(error.exit_code, *map(str, error.problems))
-    except RosearchError as error:
-        _fail(error.exit_code, str(error))
-    except OSError as error:  # a full disk, a folder that may not be written
-        _fail(RosearchError.exit_code, str(error))
+    except Exception as error:
+        blames_input = isinstance(error, BadInput | MissingResource) or not isinstance(error, RosearchError)
+        if blames_input and (fault := machine_fault(error)):
+            _fail(MachineFault.exit_code, fault)
+        if isinstance(error, BadInput):
+            _fail(error.exit_code, *map(str, error.problems))
+        if isinstance(error, RosearchError):
+            _fail(error.exit_code, str(error))
+        if isinstance(error, OSError):  # a folder that may not be written
+            _fail(RosearchError.exit_code, str(error))
+        raise
+
+
+def _end_at_once(number: int) -> NoReturn:
+    """Ends the process without its last words; workers end with it. Progress bars have hidden the cursor."""
+    if sys.stderr.isatty():
+        os.write(sys.stderr.fileno(), b"\x1b[?25h\n")
+    os._exit(128 + number)
 
 
 def _prepare_streams() -> None:
@@ -102,8 +129,9 @@ def _prepare_streams() -> None:
 def _fail(exit_code: int, *lines: str) -> NoReturn:
     from rosearch.terminal.console import print_message
 
-    for line in lines[:_MOST_LINES]:
-        print_message("error", "red", line)
-    if len(lines) > _MOST_LINES:
-        print_message("error", "red", f"and {len(lines) - _MOST_LINES:,} more")
+    with suppress(OSError):  # where the terminal is gone
+        for line in lines[:_MOST_LINES]:
+            print_message("error", "red", line)
+        if len(lines) > _MOST_LINES:
+            print_message("error", "red", f"and {len(lines) - _MOST_LINES:,} more")
     raise SystemExit(exit_code) from None

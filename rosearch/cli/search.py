@@ -13,6 +13,7 @@ from rosearch.cli.options import DataRoot, ExperimentFile, Json, Override, RunFo
 if TYPE_CHECKING:
     from rosearch.config.experiment import Experiment
     from rosearch.records.run_directory import RunDirectory
+    from rosearch.run.results import Results
 
 
 def search(
@@ -84,10 +85,21 @@ def _drive(run: RunDirectory, as_json: bool) -> None:
         with SearchDisplay(err) as display:
             results = run_search(run, display)
     except KeyboardInterrupt:
-        again = shlex.join(["rosearch", "resume", str(run.path)])
-        print_line(f"Stopped; what was done is recorded. Go on with:\n  {again}", err)
+        print_line(f"Stopped; what was done is recorded. Go on with:\n  {run.resume_command}", err)
         raise
     if as_json:
         print_json(describe_run(results))
     else:
         print_results(results)
+    _refuse_failures(results)
+
+
+def _refuse_failures(results: Results) -> None:
+    """Raises `SearchAborted` for a finished run that has nothing to show."""
+    from rosearch.errors import SearchAborted
+
+    for role in ("candidate", "finalist"):
+        found = results.of(role)
+        if found and all(record.status == "failed" for record in found):
+            told = f"finished, but all {len(found)} {role}s failed, the last by {found[-1].failure}"
+            raise SearchAborted(f"{results.run.path}: {told}")

@@ -22,6 +22,7 @@ from pydantic import TypeAdapter
 
 from rosearch.config.experiment import EfficiencyConfig
 from rosearch.errors import RosearchError
+from rosearch.files import importable
 from rosearch.measurements import Latency
 from rosearch.space.genotype import Genotype
 
@@ -62,6 +63,10 @@ def measure_quietly(subjects: Sequence[Subject], config: EfficiencyConfig, threa
     command = [sys.executable, "-m", "rosearch.evaluation.quiet_latency"]
     # One thread pool of the right size from the start, and no GPU: the threads of its driver are not quiet.
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "CUDA_VISIBLE_DEVICES": ""}
+    environment |= {
+        "PYTHONSAFEPATH": "1",
+        "PYTHONPATH": os.pathsep.join(importable()),
+    }  # nothing from where the user is
     limit = _LIMIT_S * len(subjects)
     try:
         done = subprocess.run(
@@ -71,7 +76,7 @@ def measure_quietly(subjects: Sequence[Subject], config: EfficiencyConfig, threa
         raise RosearchError(f"latency: no answer within {limit:.0f} s") from None
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
-        raise RosearchError(f"latency: the process that measures it failed: {reason}")
+        raise RosearchError(f"latency: the process that measures it failed: {reason}") from RuntimeError(reason)
     return _LATENCIES.validate_json(done.stdout)
 
 

@@ -22,6 +22,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import shlex
 import shutil
 import socket
 from collections.abc import Iterator
@@ -35,7 +36,17 @@ import yaml
 from rosearch.config.experiment import Experiment
 from rosearch.config.file import load_snapshot
 from rosearch.errors import RunError
-from rosearch.files import damage, draft_beside, remove_whole, require_whole, settle, try_lock, write_whole
+from rosearch.files import (
+    damage,
+    draft_beside,
+    remove_whole,
+    require_whole,
+    settle,
+    sweep,
+    sync_folder,
+    try_lock,
+    write_whole,
+)
 from rosearch.records.beginning import note_beginning
 from rosearch.records.record import Record
 from rosearch.records.store import Store
@@ -125,6 +136,11 @@ class RunDirectory:
             logging.getLogger(__name__).warning("%s: damaged (%s); it is made again", problem.where, problem.got)
         return problem is None and self.tokenizer.is_dir()
 
+    @property
+    def resume_command(self) -> str:
+        """The command that goes on with the run, as a shell reads it."""
+        return f"rosearch resume {shlex.quote(str(self.path))}"
+
     def student_folder(self, record: Record) -> Path:
         """The folder of a record's weights, where they are kept; no two records share one."""
         return self._folder("students", _own_name(record))
@@ -134,9 +150,10 @@ class RunDirectory:
 
         It is said once where an earlier version wrote them without digests.
         """
-        again = f"train it again: `rosearch distil EXPERIMENT --student {self.path}:{record.id[:8]}`"
+        student = shlex.quote(f"{self.path}:{record.id[:8]}")
+        again = f"train it again: `rosearch distil EXPERIMENT --student {student}`"
         require_whole(self.student_folder(record), f"Take it from a copy of the run, or {again}", ours=self.path)
-        require_whole(self.tokenizer, f"`rosearch resume {self.path}` writes it again", ours=self.path)
+        require_whole(self.tokenizer, f"`{self.resume_command}` writes it again", ours=self.path)
 
     def remove_student(self, record: Record) -> None:
         """Deletes a record's weights whole or not at all; nothing happens where there are none."""
@@ -183,16 +200,32 @@ class RunDirectory:
             raise RunError(f"{self.path}: another process is working on it ({_who(driver)})")
         try:
             write_whole(driver, f"pid {os.getpid()} on {socket.gethostname()}")
-            self._remove_drafts()
+            self._sweep()
             yield
         finally:
+            self._sweep()  # workers may have been killed
             driver.unlink(missing_ok=True)
             lock.release()
 
-    def _remove_drafts(self) -> None:
-        """Removes the hidden folders of processes that were killed while they wrote or deleted weights."""
-        for draft in self.students.glob(".*"):
-            shutil.rmtree(draft, ignore_errors=True)
+    def driver(self) -> str:
+        """The process that works on the run, in words; "" where there is none, or none any more."""
+        place = self.place("driver")
+        try:
+            who = place.read_text(encoding="utf-8")
+            lock = try_lock(self.place("lock"))
+        except FileNotFoundError:  # it is removed at the end
+            return ""
+        except OSError:  # in a folder that may not be written nobody can tell
+            return _who(place)
+        if lock is None:
+            return who
+        lock.release()
+        return ""
+
+    def _sweep(self) -> None:
+        """Removes the halves of processes that were killed while they wrote or deleted something."""
+        for folder in (self.path, *(path for path in self.path.iterdir() if path.is_dir() and not path.is_symlink())):
+            sweep(folder)
 
 
 def _fill(run: RunDirectory, experiment: Experiment) -> None:
@@ -224,7 +257,9 @@ def _rename_to_next(draft: Path, root: Path, name: str) -> Path:
         number += 1
         path = root / f"{name}-{number:04d}"
         try:
-            return draft.rename(path)
+            draft.rename(path)
+            sync_folder(root)
+            return path
         except OSError:
             if not path.exists():
                 raise

@@ -24,6 +24,7 @@ def describe_run(results: Results) -> dict[str, Any]:
         "experiment": results.experiment.name,
         "strategy": results.experiment.evolution.strategy,
         "finished": results.finished,
+        "state": results.state,
         "budget": results.experiment.evolution.candidates,
         "generations": max((record.generation for record in candidates), default=-1) + 1,
         "counts": {state: sum(record.status == state for record in candidates) for state in _STATES},

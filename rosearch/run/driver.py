@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rosearch.candidate import run_candidate
 from rosearch.config.experiment import Experiment
-from rosearch.errors import SearchAborted
+from rosearch.errors import MachineFault, RunError, SearchAborted, machine_fault
 from rosearch.materials.latency import student_latencies
 from rosearch.materials.life import CandidateJob
 from rosearch.materials.task import attack_seed
 from rosearch.measurements import TeacherFacts
+from rosearch.progress import check_stop, stoppable
 from rosearch.randomness import derive_seed
 from rosearch.records.record import Failure, Outcome, Proposal, Record, Role
 from rosearch.records.run_directory import RunDirectory
@@ -68,7 +70,8 @@ class Driver:
     ) -> None:
         """Run the records that are not done yet and record every outcome.
 
-        Raises `SearchAborted` where `execution.stop_after_failures` candidates in a row failed alike.
+        Raises `SearchAborted` where `execution.stop_after_failures` candidates in a row failed alike, `MachineFault`
+        where the machine failed a candidate, which then stays to be run.
         """
         waiting = {record.number: record for record in records if record.status in ("pending", "running")}
         for record in records:
@@ -90,6 +93,7 @@ class Driver:
             self.observer.started(waiting[key])
 
         def report(key: int, stage: str, done: int, total: int) -> None:
+            check_stop()
             self.observer.stage(waiting[key], stage, done, total)
 
         for result in self.backend.run(jobs, on_start=start, on_progress=report):
@@ -99,6 +103,7 @@ class Driver:
             self.run.remove_unfinished(record)
             self.observer.finished(self.store.record(record.number))
             self._break_circuit(outcome)
+            check_stop()
 
     def prune_students(self) -> None:
         """Deletes the weights of candidates that are neither on the front nor among the best.
@@ -126,8 +131,22 @@ class Driver:
         if count >= self.experiment.execution.stop_after_failures:
             raise SearchAborted(
                 f"{self.run.path}: stopped: the last {count} candidates all failed alike: {failure}. "
-                f"They stay failed. Remove the cause, then go on: `rosearch resume {self.run.path}`"
+                f"They stay failed. Remove the cause, then go on: `{self.run.resume_command}`"
             )
+
+
+@contextmanager
+def guarded(run: RunDirectory) -> Iterator[None]:
+    """Inside, Ctrl-C is never swallowed, and a fault of the machine is a `MachineFault` that says how to go on."""
+    try:
+        with stoppable():
+            yield
+    except Exception as error:
+        fault = str(error) if isinstance(error, MachineFault) else machine_fault(error)
+        if not fault or (isinstance(error, RunError) and not isinstance(error, MachineFault)):
+            raise
+        advice = f"Nothing is lost. Then go on: `{run.resume_command}`"
+        raise MachineFault(f"{run.path}: stopped: {fault}. {advice}") from error
 
 
 def candidate_job(driver: Driver, record: Record) -> CandidateJob:
@@ -147,4 +166,6 @@ def candidate_job(driver: Driver, record: Record) -> CandidateJob:
 
 def _lost(lost: Lost | None) -> Outcome:
     assert lost is not None  # a result has a value or is lost
+    if lost.kind == "machine":
+        raise MachineFault(f"while in {lost.stage or 'its start'}, {lost.message}")
     return Outcome(None, Failure(lost.kind, lost.stage, lost.message))

@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 from rosearch.config.experiment import Experiment
 from rosearch.errors import RunError
@@ -34,6 +35,13 @@ class Results:
     teacher: TeacherFacts | None  # None until the driver has measured it
     records: tuple[Record, ...]
     finished: bool  # the whole budget is spent and the finalists are measured
+
+    @property
+    def state(self) -> Literal["finished", "running", "interrupted"]:
+        """`running` while a process works on the run, `interrupted` where none does and work is left."""
+        if self.finished:
+            return "finished"
+        return "running" if self.run.driver() else "interrupted"
 
     @cached_property
     def fitness(self) -> dict[int, Fitness]:

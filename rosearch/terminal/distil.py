@@ -44,8 +44,8 @@ def watched(to: Path) -> Iterator[Watcher]:
             yield Watcher(display.progress, show_loss, note)
     except KeyboardInterrupt:
         again = [word for word in sys.argv[1:] if word != "--fresh"]
-        kept = "Go on with" if any(unfinished(to).glob("checkpoint*")) else "Nothing was trained yet; start again with"
-        print_line(f"Stopped. {kept}:", err)
+        trained = any(unfinished(to).glob("checkpoint*"))
+        print_line(f"Stopped. {'Go on with' if trained else 'The student was not trained yet; go on with'}:", err)
         print_line(f"  {shlex.join(['rosearch', *again])}", err)
         raise
 

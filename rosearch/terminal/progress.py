@@ -18,6 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from rosearch.progress import check_stop
 from rosearch.records.record import Record
 from rosearch.terminal.console import print_line, print_message
 
@@ -60,6 +61,7 @@ class SearchDisplay:
 
     def progress(self, stage: str, done: int, total: int) -> None:
         """A stage of the driver itself, such as the teacher's fine-tuning."""
+        check_stop()
         if stage not in self._began:
             self._began[stage] = time.perf_counter()
             self._own[stage] = self._bars.add_task(stage, total=total)

@@ -23,6 +23,8 @@ def print_status(results: Results) -> None:
     counts = ", ".join(f"{count} {name}" for name, count in summary["counts"].items())
     strategy = results.experiment.evolution.strategy
     print_line(f"{results.run.path}: {counts}; budget {summary['budget']} candidates, strategy {strategy}")
+    if summary["state"] == "interrupted":
+        print_line(f"Interrupted: no process works on it. Go on with:\n  {results.run.resume_command}")
     for record in results.records:
         if record.failure is not None:
             print_line(f"  #{record.number} {record.id[:8]} failed: {record.failure}")

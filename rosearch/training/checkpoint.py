@@ -8,20 +8,18 @@ damages the newer one.
 from __future__ import annotations
 
 import logging
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
 
 from rosearch.errors import RunError, one_line
 from rosearch.files import is_sealed, seal, whole
+from rosearch.progress import check_stop, heard, patience
 
 State = dict[str, Any]  # tensors and plain data
 
@@ -130,48 +128,23 @@ def _read(path: Path, device: torch.device) -> dict[str, Any]:
 def saved(checkpoint: Checkpoint | None, state: Callable[[], State]) -> Iterator[Callable[[bool], None]]:
     """Gives a function to call after each step; its argument is True after the last. It writes when it is time.
 
-    Ctrl-C waits for the end of the step, since there is no state to go on from within one. Then the state is written
-    and `KeyboardInterrupt` raised. A second Ctrl-C does not wait.
+    Ctrl-C, or another signal that `progress.stoppable` hears, waits for the end of the step, since there is no state to
+    go on from within one. Then the state is written and `KeyboardInterrupt` raised. A second Ctrl-C does not wait.
     """
     if checkpoint is None:
-        yield lambda last: None
+        yield lambda last: check_stop()
         return
-    with _patient() as interrupted:
+    with patience():
         written, pause = time.monotonic(), checkpoint.every
 
         def after_step(last: bool) -> None:
             nonlocal written, pause
-            if last or interrupted() or time.monotonic() - written >= pause:
+            if last or heard() or time.monotonic() - written >= pause:
                 start = time.monotonic()
                 checkpoint.save(state())
                 written = time.monotonic()
                 pause = checkpoint.every and max(checkpoint.every, _PAUSE * (written - start))
-            if interrupted():
+            if heard():
                 raise KeyboardInterrupt
 
         yield after_step
-
-
-@contextmanager
-def _patient() -> Iterator[Callable[[], bool]]:
-    """Inside, the first Ctrl-C is only remembered.
-
-    Signals belong to the main thread: nothing changes in others, or in a process that ignores them, as workers do.
-    """
-    seen = False
-
-    def remember(number: int, frame: FrameType | None) -> None:
-        nonlocal seen
-        if seen:
-            raise KeyboardInterrupt
-        seen = True
-
-    not_ours = signal.getsignal(signal.SIGINT) in (None, signal.SIG_IGN)
-    if not_ours or threading.current_thread() is not threading.main_thread():
-        yield lambda: False
-        return
-    before = signal.signal(signal.SIGINT, remember)
-    try:
-        yield lambda: seen
-    finally:
-        signal.signal(signal.SIGINT, before)

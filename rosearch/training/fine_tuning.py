@@ -20,6 +20,7 @@ from rosearch.models.heads import label_names
 from rosearch.models.saved import load_model, load_tokenizer, quiet_transformers
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
+from rosearch.training.checkpoint import Checkpoint
 from rosearch.training.fitting import Schedule, fit, private_generator
 from rosearch.training.losses import hard_label_loss
 
@@ -41,10 +42,13 @@ class FineTuning:
     seed: int
 
 
-def fine_tune(asked: FineTuning, cache: Path, progress: Progress = silent) -> tuple[PreTrainedModel, Any, Training]:
+def fine_tune(
+    asked: FineTuning, cache: Path, progress: Progress = silent, checkpoint: Checkpoint | None = None
+) -> tuple[PreTrainedModel, Any, Training]:
     """A classifier (or regressor) on the pretrained weights, trained on the task's training split, and its tokenizer.
 
-    Raises `BadInput` where the training diverges: the learning rate is the user's.
+    A training that was stopped goes on from its checkpoint, to the same bits; the caller removes the file. Raises
+    `BadInput` where the training diverges: the learning rate is the user's.
     """
     config, task, seed = asked.config, asked.task, asked.seed
     tokenizer = load_tokenizer(asked.weights)
@@ -72,9 +76,19 @@ def fine_tune(asked: FineTuning, cache: Path, progress: Progress = silent) -> tu
     try:
         rows = TaskRows(tokenised)
         training = fit(
-            model, losses, rows, schedule, device=asked.device, seed=seed, stage="teacher", progress=progress
+            model,
+            losses,
+            rows,
+            schedule,
+            device=asked.device,
+            seed=seed,
+            stage="teacher",
+            progress=progress,
+            checkpoint=checkpoint,
         )
     except CandidateFailed as error:
+        if checkpoint is not None:
+            checkpoint.remove()
         expected, got = "a rate at which the teacher learns", f"{config.learning_rate:g} ({error})"
         raise BadInput(Problem("experiment", "teacher.fine_tune.learning_rate", expected, got)) from None
     return model.to("cpu"), tokenizer, training

@@ -22,9 +22,11 @@ from rosearch.models.lengths import text_positions
 from rosearch.models.places import folder_fingerprint, locate_weights
 from rosearch.models.saved import asked_by, load_classifier, open_model, save_model
 from rosearch.progress import Progress, silent
+from rosearch.training.checkpoint import Checkpoint
 from rosearch.training.fine_tuning import FineTuning, fine_tune
 
 _FORMAT = "1"  # part of every key: raise it when fine-tuning or the files change
+_TEACHERS = "teachers"  # a folder of the cache
 _FACTS = "teacher.json"  # written last; without it a folder is not whole
 
 
@@ -82,7 +84,10 @@ def find_teacher(config: TeacherConfig, task: Task, max_length: int) -> FoundTea
 
 
 def _fine_tuned(asked: FineTuning, name: str, cache: Path, progress: Progress) -> Path:
-    """The folder of the fine-tuned weights, from the cache where they are there; `name` is the model's."""
+    """The folder of the fine-tuned weights, from the cache where they are there; `name` is the model's.
+
+    After Ctrl-C, a kill or a full disk the same call goes on with the training, whose state lies beside the folder.
+    """
     task = asked.task
     key = _key(
         folder_fingerprint(asked.weights),
@@ -95,9 +100,11 @@ def _fine_tuned(asked: FineTuning, name: str, cache: Path, progress: Progress) -
         resolve_precision(asked.device, "auto"),
     )
 
+    checkpoint = Checkpoint(cache / _TEACHERS / f"{key}.unfinished", disposable=True)
+
     def make(folder: Path) -> dict[str, Any]:
         start = time.perf_counter()
-        model, tokenizer, training = fine_tune(asked, cache, progress)
+        model, tokenizer, training = fine_tune(asked, cache, progress, checkpoint)
         save_model(model, tokenizer, folder)
         return {
             "model": name,
@@ -114,7 +121,9 @@ def _fine_tuned(asked: FineTuning, name: str, cache: Path, progress: Progress) -
             "seconds": round(time.perf_counter() - start, 1),
         }
 
-    return _kept(cache, key, make)
+    teacher = _kept(cache, key, make)
+    checkpoint.remove()
+    return teacher
 
 
 def _check_positions(teacher: Any, weights: Path, max_length: int) -> None:
@@ -146,7 +155,7 @@ def _kept(cache: Path, key: str, make: Callable[[Path], dict[str, Any]]) -> Path
         facts["files"] = {path.name: path.stat().st_size for path in sorted(draft.iterdir())}
         (draft / _FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
-    return made_once(cache / "teachers" / key, lambda folder: folder if _is_whole(folder) else None, fill)
+    return made_once(cache / _TEACHERS / key, lambda folder: folder if _is_whole(folder) else None, fill)
 
 
 def _is_whole(folder: Path) -> bool:

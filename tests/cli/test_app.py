@@ -4,21 +4,25 @@ import errno
 import io
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import yaml
 from small_run import finished_count, write_experiment
 
 from rosearch.cli import main
+from rosearch.config.file import load_experiment
+from rosearch.records.run_directory import RunDirectory
 from rosearch.run.results import Results
 
 ROOT = Path(__file__).parents[2]
@@ -268,6 +272,105 @@ def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(tmp_path: Path) -> None:
     assert json.loads(rosearch("resume", "runs/small-0001", "--json", cwd=tmp_path).stdout)["counts"]["done"] == 7
 
 
+ENDING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+
+
+@contextmanager
+def waiting(way: str, ignored: Sequence[int] = ()) -> Iterator[subprocess.Popen[str]]:
+    """The program while it waits for signals, of which it ignores some from its start on."""
+
+    def begin() -> None:
+        for number in ENDING:
+            signal.signal(number, signal.SIG_IGN if number in ignored else signal.SIG_DFL)
+
+    command = [sys.executable, str(Path(__file__).with_name("signalled.py")), "wait", way]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, preexec_fn=begin) as process:
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+        yield process
+        process.kill()
+
+
+@pytest.mark.parametrize("number", ENDING)
+@pytest.mark.parametrize(
+    ("way", "said"), [("loop", "interrupted\n"), ("grave", "interrupted\n"), ("patient", "ended its step\n")]
+)
+def test_a_signal_that_ends_is_heard_wherever_it_falls_and_the_exit_is_128_and_its_number(
+    way: str, said: str, number: int
+) -> None:
+    with waiting(way) as process:
+        process.send_signal(number)
+        out, errors = process.communicate(timeout=30)
+    assert (process.returncode, out) == (128 + number, said)
+    assert "Traceback" not in errors or way == "grave"  # Python tells of what a `__del__` raises
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_a_signal_that_was_ignored_at_the_start_stays_ignored(number: int) -> None:
+    with waiting("patient", ignored=[number]) as process:
+        process.send_signal(number)
+        time.sleep(0.2)
+        process.send_signal(signal.SIGTERM if number != signal.SIGTERM else signal.SIGINT)
+        process.communicate(timeout=30)
+    assert process.returncode == 128 + (signal.SIGTERM if number != signal.SIGTERM else signal.SIGINT)
+
+
+def test_a_second_ctrl_c_ends_at_once_whoever_swallows_the_first() -> None:
+    with waiting("deaf") as process:
+        process.send_signal(signal.SIGINT)
+        assert process.stdout is not None and process.stdout.readline() == "interrupted\n"
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=5)[0] == ""
+    assert process.returncode == 130
+
+
+def test_the_status_of_a_run_whose_driver_is_gone_says_interrupted_and_how_to_go_on(tmp_path: Path) -> None:
+    folder = tmp_path / "it's here"
+    run = RunDirectory.create(folder, load_experiment(write_experiment(tmp_path)))
+    (run.path / "driver").write_text("pid 1 on nowhere")  # as a killed driver leaves it
+    printed = rosearch("status", run.path, cwd=tmp_path).stdout
+    assert "Interrupted" in printed and f"\n  rosearch resume {shlex.quote(str(run.path))}\n" in printed
+    assert json.loads(rosearch("status", run.path, "--json", cwd=tmp_path).stdout)["state"] == "interrupted"
+    with run.lock():
+        assert "Interrupted" not in rosearch("status", run.path, cwd=tmp_path).stdout
+        assert json.loads(rosearch("status", run.path, "--json", cwd=tmp_path).stdout)["state"] == "running"
+
+
+def test_a_finished_run_is_neither_running_nor_interrupted(searched: tuple[Path, str]) -> None:
+    folder, _ = searched
+    assert "Interrupted" not in rosearch("status", "runs/small-0001", cwd=folder).stdout
+    assert json.loads(rosearch("status", "runs/small-0001", "--json", cwd=folder).stdout)["state"] == "finished"
+
+
+def test_a_run_of_which_all_candidates_failed_is_printed_and_its_exit_is_not_0(tmp_path: Path) -> None:
+    diverging = {"learning_rate": 1e9, "clip_norm": 1e9, "max_steps": 60}
+    write_experiment(tmp_path, distillation=diverging, execution={"stop_after_failures": 100})
+    for command in (("search", "experiment.yaml"), ("resume", "runs/small-0001", "--json")):
+        ended = rosearch(*command, cwd=tmp_path, expect=6)
+        assert "finished, but all 7 candidates failed, the last by nan while in distil" in ended.stderr
+        assert "small-0001" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), 5),
+        (RuntimeError("I/O error: Too many open files (os error 24)"), 5),
+        (MemoryError(), 5),
+        (PermissionError(errno.EACCES, "Permission denied"), 1),
+    ],
+)
+def test_a_fault_of_the_machine_is_one_line_and_exit_5_before_there_is_a_run_too(
+    error: Exception, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> NoReturn:
+        raise error
+
+    monkeypatch.setattr("rosearch.config.file.load_experiment", fail)
+    failed = rosearch("search", write_experiment(tmp_path), cwd=tmp_path, expect=code)
+    assert failed.stderr.count("\n") == 1 and failed.stderr.startswith("error ")
+
+
 def test_help_groups_the_commands_on_one_line_each_and_names_the_exit_codes() -> None:
     printed = rosearch("--help", cwd=ROOT).stdout
     groups = {
@@ -354,7 +457,6 @@ def test_the_whole_quickstart_ends_with_a_front(tmp_path: Path) -> None:
 
 
 def test_results_are_read_while_another_process_writes(searched: tuple[Path, str]) -> None:
-    from rosearch.records.run_directory import RunDirectory
     from rosearch.records.store import Store
     from rosearch.run.results import load_results
 

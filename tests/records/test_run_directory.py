@@ -156,7 +156,7 @@ def test_a_lock_is_not_held_twice_in_one_process_and_is_free_after_an_error(run)
 
 def test_taking_the_lock_clears_what_a_killed_worker_left_half_written(run):
     kept = run.students / "abc"
-    for folder in (kept, run.students / ".draft-1x"):
+    for folder in (kept, run.students / ".abc.0123abcd"):
         folder.mkdir()
         (folder / "model.safetensors").touch()
     with run.lock():

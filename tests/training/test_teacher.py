@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from rosearch.data.tasks import Task
 from rosearch.data.tokens import tokenise
 from rosearch.errors import BadInput
 from rosearch.models.saved import load_classifier
+from rosearch.training import fitting
 from rosearch.training import teacher as teacher_module
 from rosearch.training.outputs import teacher_outputs
 from rosearch.training.teacher import prepare_teacher
@@ -99,6 +101,44 @@ def test_equal_seeds_give_bit_identical_teachers(pretrained: Path, task: Task, t
     )
     assert same_weights(first, second)
     assert not same_weights(first, other)
+
+
+class StruckError(Exception):
+    """Ends a fine-tuning half-way."""
+
+
+@pytest.mark.parametrize("ending", [StruckError, KeyboardInterrupt, OSError])
+def test_a_fine_tuning_that_was_stopped_goes_on_to_the_same_bits(
+    ending: type[BaseException], pretrained: Path, task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = prepare(pretrained, task, tmp_path / "undisturbed", FineTuneConfig(max_steps=4, batch_size=8))
+    saved, steps = fitting.saved, []
+
+    def struck(checkpoint: Any, state: Any) -> Any:
+        def last_words() -> Any:
+            if len(steps) == 2:
+                raise ending
+            steps.append(len(steps))
+            return state()
+
+        return saved(replace(checkpoint, every=0.0), last_words)
+
+    monkeypatch.setattr(fitting, "saved", struck)
+    with pytest.raises(ending):
+        prepare(pretrained, task, tmp_path / "stopped", FineTuneConfig(max_steps=4, batch_size=8))
+    monkeypatch.setattr(fitting, "saved", saved)
+    folder = prepare_teacher(
+        TeacherConfig(model=str(pretrained), fine_tune=FineTuneConfig(max_steps=4, batch_size=8)),
+        task,
+        16,
+        tmp_path / "stopped",
+        CPU,
+        1,
+        lambda stage, done, total: steps.append(done) if stage == "teacher" else None,
+    )
+    assert steps == [0, 1, 2, 4]  # two were written, and it goes on behind them
+    assert (folder / "model.safetensors").read_bytes() == (expected / "model.safetensors").read_bytes()
+    assert sorted(path.name for path in folder.parent.iterdir()) == [folder.name, f"{folder.name}.lock"]
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

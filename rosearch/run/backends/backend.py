@@ -6,16 +6,18 @@ import pickle
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any, Generic, Literal, Self, TypeVar
 
+from rosearch.errors import is_out_of_memory, machine_fault
 from rosearch.progress import Progress
 
 A = TypeVar("A")
 V = TypeVar("V")
 
-LostKind = Literal["worker_lost", "timeout", "exception"]  # a part of errors.FailureKind
+# `machine`: a fault of the machine, which is no job's; the others are a part of errors.FailureKind.
+LostKind = Literal["worker_lost", "timeout", "exception", "oom", "machine"]
 
 OnStart = Callable[[int], None]  # key
 OnProgress = Callable[[int, str, int, int], None]  # key, stage, steps done, steps in all
@@ -69,7 +71,9 @@ class Backend(ABC):
       A job that cannot be pickled gives only its result. Callbacks run in the thread that iterates. Progress may be
       thinned, but not the last step of a stage.
     - A job is lost as `exception` if it raises (`SystemExit` included) or if its argument or value cannot be pickled,
-      as `timeout` if it outlives its time, as `worker_lost` if its worker died. The other jobs go on.
+      as `oom` if it raises for want of memory, as `machine` if it raises another fault of the machine, as `timeout` if
+      it outlives its time, as `worker_lost` if its worker crashed, or was killed from outside four times. The other
+      jobs go on.
     - `KeyboardInterrupt` in the driver is not caught. Leaving the iteration ends the jobs under way.
     - A backend may run one batch after another, not two at once. `close` ends all work and may come twice.
     """
@@ -106,23 +110,30 @@ def pickled(job: Job[Any, Any]) -> tuple[bytes, bytes] | Lost:
         return Lost("exception", f"the job cannot be sent to a worker: {describe(error)}")
 
 
-def call(function: Callable[[Any, Progress], Any], argument: bytes, progress: Progress) -> tuple[bytes, str]:
-    """Call a function with a pickled argument. Gives the pickled value and "", or b"" and the error in words.
+def call(function: Callable[[Any, Progress], Any], argument: bytes, progress: Progress) -> tuple[bytes, Lost | None]:
+    """Call a function with a pickled argument. Gives the pickled value and None, or b"" and why there is none.
 
     An interrupt passes through: workers ignore it, so it is the driver's.
     """
     try:
-        return pickle.dumps(function(pickle.loads(argument), progress)), ""
+        return pickle.dumps(function(pickle.loads(argument), progress)), None
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a library's sys.exit() must not end a worker
-        return b"", describe(error)
+        return b"", _lost(error)
 
 
-def unpickled(key: int, value: bytes, message: str, stage: str) -> Result[Any]:
+def _lost(error: BaseException) -> Lost:
+    if is_out_of_memory(error):
+        return Lost("oom", describe(error))
+    fault = machine_fault(error)
+    return Lost("machine", fault) if fault else Lost("exception", describe(error))
+
+
+def unpickled(key: int, value: bytes, lost: Lost | None, stage: str) -> Result[Any]:
     """The result of a job from the two values of `call` and its last stage."""
-    if message:
-        return Result(key, lost=Lost("exception", message, stage))
+    if lost is not None:
+        return Result(key, lost=replace(lost, stage=stage))
     try:
         return Result(key, pickle.loads(value))
     except Exception as error:

@@ -50,7 +50,7 @@ def _run_one(job: Job[A, V], on_start: OnStart, on_progress: OnProgress) -> Resu
             raise
 
     on_start(job.key)
-    value, message = call(job.function, sent[1], progress)
+    value, lost = call(job.function, sent[1], progress)
     if fault is not None:  # the driver's own, which the job must not swallow
         raise fault
-    return unpickled(job.key, value, message, stage)
+    return unpickled(job.key, value, lost, stage)

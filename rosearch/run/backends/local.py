@@ -1,7 +1,8 @@
 """Jobs in worker processes of this machine. A worker runs many jobs: imports, models and data are loaded once.
 
-A worker that dies loses one job and is replaced. Workers end with their driver, however it dies. Ctrl-C reaches the
-driver alone. For Linux and macOS.
+A worker that dies is replaced. Its job is lost where it crashed; where it was killed from outside, the job is tried
+again, three times. Workers end with their driver, however it dies. Ctrl-C reaches the driver alone. For Linux and
+macOS.
 """
 
 from __future__ import annotations
@@ -10,23 +11,29 @@ import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any, Literal, final
 
 from rosearch.errors import RunError
+from rosearch.files import importable
+from rosearch.progress import ENDING, check_stop
 from rosearch.run.backends.backend import A, Backend, Job, Lost, OnProgress, OnStart, Result, V, pickled, unpickled
 from rosearch.run.backends.worker import work
 
 _BEAT_S = 0.5  # longest time between two looks at every worker
 _GRACE_S = 5.0  # wait for a killed process to be gone
 _FAILED_STARTS = 3  # per worker, in a row, before the run is given up
+_AGAIN = 3  # times that a job is tried again after something outside killed its worker
+# Signals that a process brings upon itself; all others come from outside.
+_CRASHES = {-getattr(signal, f"SIG{name}") for name in ("SEGV", "ABRT", "BUS", "FPE", "ILL", "SYS", "TRAP")}
 _SPAWN = multiprocessing.get_context("spawn")  # a fork would copy the driver's threads, locks and CUDA state
 
 
@@ -37,6 +44,7 @@ class _Parcel:
     key: int
     function: bytes
     argument: bytes
+    killed: int = 0  # workers that were killed while they had it
 
 
 @dataclass(eq=False)
@@ -123,6 +131,7 @@ class LocalBackend(Backend):
                 batch.waiting.append(_Parcel(job.key, *sent))
         try:
             while batch.waiting or self._busy():
+                check_stop()
                 self._hire(len(batch.waiting) + len(self._busy()))
                 self._assign(batch)
                 self._wait()
@@ -145,7 +154,7 @@ class LocalBackend(Backend):
             listening, lifeline = _SPAWN.Pipe(duplex=False)
             process = _SPAWN.Process(target=work, args=(theirs, listening, os.getpid()), daemon=True)
             try:
-                with _interrupts_held_back(), _environment(self.threads):
+                with _environment(self.threads), _interrupts_held_back():
                     process.start()
                     self._workers.append(_Worker(process, ours, lifeline))
             except OSError as error:
@@ -180,17 +189,29 @@ class LocalBackend(Backend):
             return
         running, key = worker.state == "running", worker.parcel.key if worker.parcel else 0
         if died or worker.gone:
-            ending = worker.ending()
-            if not running:
-                self._fail_start(worker, ending, batch)
-            else:
-                self._dismiss([worker])
-                yield Result(key, lost=Lost("worker_lost", ending, worker.stage))
+            yield from self._replace(worker, batch)
         elif running and self.timeout_s is not None and worker.spent_s >= self.timeout_s:
             self._dismiss([worker])
             yield Result(key, lost=Lost("timeout", f"it took longer than {self.timeout_s:g} s", worker.stage))
         elif worker.state in ("starting", "loading") and worker.spent_s >= self.start_limit_s:
             self._fail_start(worker, f"the worker was not ready after {self.start_limit_s:g} s", batch)
+
+    def _replace(self, worker: _Worker, batch: _Batch) -> Iterator[Result[Any]]:
+        """Lets a dead worker go. Its job waits for another one if something outside killed it, and is lost if not."""
+        ending, code, parcel = worker.ending(), worker.process.exitcode, worker.parcel
+        if worker.state != "running" or parcel is None:
+            self._fail_start(worker, ending, batch)
+            return
+        self._dismiss([worker])
+        killed = parcel.killed + 1 if code is not None and code < 0 and code not in _CRASHES else 0
+        if 0 < killed <= _AGAIN:
+            batch.waiting.appendleft(replace(parcel, killed=killed))
+        elif code == -signal.SIGBUS:
+            told = f"{ending}: a file that is mapped to memory cannot be read or written: check the disk and its space"
+            yield Result(parcel.key, lost=Lost("machine", told, worker.stage))
+        else:
+            ending += f", the {killed}th time" if killed else ""
+            yield Result(parcel.key, lost=Lost("worker_lost", ending, worker.stage))
 
     def _hear(self, worker: _Worker, message: tuple[Any, ...], batch: _Batch) -> Iterator[Result[Any]]:
         kind, *content = message
@@ -205,13 +226,14 @@ class LocalBackend(Backend):
         elif kind == "started":
             self._failed_starts = 0
             worker.enter("running")
-            batch.on_start(key)
+            if not worker.parcel.killed:
+                batch.on_start(key)
         elif kind == "progress":
             worker.stage = content[0]
             batch.on_progress(key, *content)
         else:
-            value, words = content
-            result = unpickled(key, value, words, worker.stage)
+            value, lost = content
+            result = unpickled(key, value, lost, worker.stage)
             worker.parcel = None
             worker.enter("idle")
             yield result
@@ -239,9 +261,9 @@ class LocalBackend(Backend):
 
 @contextmanager
 def _interrupts_held_back() -> Iterator[None]:
-    """Holds Ctrl-C back until the block is over: no worker is half-started, and the new one starts with it blocked."""
+    """Holds signals that end back until the block is over: no worker is half-started, and the new one blocks them."""
     resource_tracker.ensure_running()  # spawning would start the tracker, and its start lets interrupts through again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     try:
         yield
     finally:
@@ -250,18 +272,26 @@ def _interrupts_held_back() -> Iterator[None]:
 
 @contextmanager
 def _environment(threads: int) -> Iterator[None]:
-    """The variables that numeric libraries read when they are loaded, set before the worker begins."""
+    """The variables that numeric libraries and Python read when a worker begins, and its search path.
+
+    A worker imports nothing from the folder where the user stands, not even before it is given the path of its driver.
+    """
+    path = sys.path[:]
     ours = {
         "OMP_NUM_THREADS": str(threads),
         "MKL_NUM_THREADS": str(threads),
         "OPENBLAS_NUM_THREADS": str(threads),
         "TOKENIZERS_PARALLELISM": "false",
+        "PYTHONSAFEPATH": "1",
+        "PYTHONPATH": os.pathsep.join(importable()),
     }
     before = {name: os.environ.get(name) for name in ours}
     os.environ.update(ours)
+    sys.path[:] = importable()
     try:
         yield
     finally:
+        sys.path[:] = path
         for name, value in before.items():
             if value is None:
                 del os.environ[name]

@@ -22,7 +22,9 @@ _REPORT_S = 0.1  # between two progress messages of a job
 
 def work(pipe: Connection, lifeline: Connection, driver: int) -> None:
     """Runs jobs until the driver is gone. Sends `ready` once, then `started`, `progress` and `done` for each job."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGHUP):  # a terminal sends them to all processes: they are the driver's
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # the driver held it back while it started us
     _die_with_driver(lifeline, driver)
     with suppress(OSError):  # Linux: where memory runs out, a worker goes before the driver does
         Path("/proc/self/oom_score_adj").write_text("500")

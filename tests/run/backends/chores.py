@@ -84,6 +84,28 @@ def environment(names: list[str], progress: Progress) -> list[str | None]:
     return [os.environ.get(name) for name in names]
 
 
+def run_out(number: int, progress: Progress) -> None:
+    progress("save", 1, 2)
+    raise OSError(number, os.strerror(number))
+
+
+def die_at_first(arguments: tuple[Path, int, int], progress: Progress) -> str:
+    """Ends its process by a signal a number of times, counted in a file."""
+    counter, times, number = arguments
+    with counter.open("a") as file:
+        file.write(".")
+    progress("attack", 1, 10)
+    if counter.stat().st_size <= times:
+        os.kill(os.getpid(), number)
+        time.sleep(1000)
+    return "done"
+
+
+def signals_ignored(numbers: list[int], progress: Progress) -> list[bool]:
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    return [signal.getsignal(number) == signal.SIG_IGN or number in blocked for number in numbers]
+
+
 def kill_itself(_: object, progress: Progress) -> None:
     progress("attack", 1, 10)
     os.kill(os.getpid(), signal.SIGKILL)

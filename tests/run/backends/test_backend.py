@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 
 import pytest
@@ -70,6 +71,14 @@ def test_an_exception_is_a_lost_job_that_says_what_where_and_in_which_stage(back
     assert result.lost.kind == "exception"
     assert result.lost.message.startswith("ValueError: two lines ? (chores.py:")
     assert result.lost.stage == "distil"
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"), [("ENOSPC", "machine"), ("EMFILE", "machine"), ("ENOMEM", "oom"), ("ENOENT", "exception")]
+)
+def test_a_fault_of_the_machine_is_told_from_one_of_the_job(backend, number, kind):
+    lost = only(backend.run([Job(1, chores.run_out, getattr(errno, number))])).lost
+    assert (lost.kind, lost.stage) == (kind, "save")
 
 
 def test_an_enormous_message_is_cut(backend):

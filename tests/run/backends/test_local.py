@@ -89,9 +89,47 @@ def test_a_killed_worker_loses_its_own_job_only_and_is_replaced():
         for key, result in results.items():
             if key in (2, 5):
                 assert (result.lost.kind, result.lost.stage) == ("worker_lost", "attack")
-                assert "SIGKILL (out of memory?)" in result.lost.message
+                assert result.lost.message == "the worker was killed by SIGKILL (out of memory?), the 4th time"
             else:
                 assert result.value == key * key
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_job_whose_worker_is_killed_from_outside_is_tried_again(number, tmp_path):
+    started, stages = [], []
+    jobs = [Job(1, chores.die_at_first, (tmp_path / "tries", 3, number)), Job(2, chores.square, 2)]
+    with LocalBackend(1) as backend:
+        results = {r.key: r.value for r in backend.run(jobs, started.append, lambda *step: stages.append(step))}
+    assert results == {1: "done", 2: 4}
+    assert started == [1, 2] and stages.count((1, "attack", 1, 10)) == 4
+
+
+@pytest.mark.parametrize(("number", "kind"), [(signal.SIGSEGV, "worker_lost"), (signal.SIGBUS, "machine")])
+def test_a_worker_that_crashes_is_not_tried_again(number, kind, tmp_path):
+    with LocalBackend(1) as backend:
+        (result,) = backend.run([Job(1, chores.die_at_first, (tmp_path / "tries", 1, number))])
+    assert result.lost.kind == kind and number.name in result.lost.message
+    assert (tmp_path / "tries").read_text() == "."
+
+
+def test_what_a_terminal_sends_to_all_processes_is_the_drivers(tmp_path):
+    numbers = [signal.SIGINT, signal.SIGHUP, signal.SIGTERM]
+    with LocalBackend(1) as backend:
+        (result,) = backend.run([Job(1, chores.signals_ignored, numbers)])
+    assert result.value == [True, True, False]
+
+
+def test_a_worker_imports_nothing_from_the_folder_where_the_user_stands(tmp_path):
+    for name in ("random", "pickle", "socket", "struct", "selectors", "tempfile", "torch", "signal", "sitecustomize"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'imported')!r}, 'a').write({name!r} + ' ')\n")
+    program = HERE / "started_elsewhere.py"
+    path = os.pathsep.join(["", *os.environ.get("PYTHONPATH", "").split(os.pathsep)])  # an empty part is that folder
+    for way, variables in (("none", {}), ("empty part", {"PYTHONPATH": path})):
+        (tmp_path / "imported").unlink(missing_ok=True)
+        command = [sys.executable, str(program), str(tmp_path)]
+        done = subprocess.run(command, cwd=HERE, env={**os.environ, **variables}, capture_output=True, text=True)
+        assert done.stdout == "4 []\n", (way, done.stdout, done.stderr)
+        assert not (tmp_path / "imported").exists(), (way, (tmp_path / "imported").read_text())
 
 
 def test_a_worker_that_exits_is_lost_with_its_exit_code():

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from rosearch.errors import machine_fault
 from rosearch.evaluation.attacks.engine.plan import PlanRow
 from rosearch.evaluation.attacks.engine.searches import Answers, Embed, Found, Question, search
 from rosearch.evaluation.attacks.engine.tokens import Ids, Tokens, from_bytes
@@ -115,13 +116,14 @@ def _advance(lane: _Lane, answer: Any, limits: Limits) -> None:
         lane.question = lane.asking.send(answer)
     except StopIteration as end:
         lane.result = _result(lane, end.value)
-    except MemoryError:
-        raise
     except Exception as error:
         _fail(lane, error)
 
 
 def _fail(lane: _Lane, error: Exception) -> None:
+    """Ends the search of a row with its error. Raises it where it is the machine's: no row is to blame for that."""
+    if machine_fault(error):
+        raise error
     lane.result = _unfinished(lane, "error", f"{type(error).__name__}: {error}")
 
 
@@ -134,8 +136,6 @@ def _embed(live: Iterable[_Lane], form: Form, limits: Limits) -> None:
         for lane, texts in zip(lanes, questions, strict=True):
             try:
                 embeddings = torch.as_tensor(form.encoder.encode(texts))
-            except MemoryError:
-                raise
             except Exception as error:
                 _fail(lane, error)
             else:
@@ -150,8 +150,6 @@ def _score(lanes: Sequence[_Lane], tokens: Tokens, victim: Victim) -> list[int]:
         before = len(new.ids)
         try:
             _collect(lane, tokens, new)
-        except MemoryError:
-            raise
         except Exception as error:  # the tokenizer's
             _fail(lane, error)
         fresh.append(len(new.ids) - before)

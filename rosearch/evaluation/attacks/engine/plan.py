@@ -18,6 +18,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from rosearch.errors import machine_fault
 from rosearch.evaluation.attacks.stock.forms import Form, frozen_constraints
 from rosearch.evaluation.attacks.stock.library import generators_at, remembered_words
 from rosearch.evaluation.attacks.stock.rows import attacked_text, columns_of
@@ -116,11 +117,11 @@ def _compile_row(textattack: Any, attack: Any, form: Form, texts: tuple[str, ...
     try:
         with frozen_constraints(attack, form):
             return _Compiler(textattack, attack, form, texts).row()
-    except MemoryError:
-        raise
     except _Odd as odd:
         reason = str(odd)
     except Exception as error:  # TextAttack raises it again when the row is attacked; it is recorded there
+        if machine_fault(error):
+            raise
         reason = f"{type(error).__name__}: {error}"
     return PlanRow(texts, (), (), (), (), (), (), {}, odd=reason or "unknown")
 

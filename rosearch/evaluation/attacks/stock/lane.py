@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from greenlet import greenlet
 
+from rosearch.errors import machine_fault
 from rosearch.evaluation.attacks.result import AttackedRow, Limits, Outcome
 from rosearch.evaluation.attacks.stock import library
 from rosearch.evaluation.attacks.stock.rows import attacked_text, row_of
@@ -35,7 +36,7 @@ class Lane:
     """An attack object with its own generators and clock; it attacks one row after another.
 
     `start` and `go_on` run it until it asks something or has finished its row. They return the arguments of
-    `Victim.score`, or the row. Errors of the model, MemoryError and KeyboardInterrupt go through.
+    `Victim.score`, or the row. Errors of the model and the machine, and KeyboardInterrupt, go through.
     """
 
     def __init__(self, build: Callable[[Any], Any], victim: Victim, limits: Limits) -> None:
@@ -93,10 +94,8 @@ class Lane:
             return self._attacked(job)
         except _OutOfTime:
             return self._given_up(job, "out_of_time", "")
-        except MemoryError:
-            raise
         except Exception as error:
-            if error is self._victim.failure:
+            if error is self._victim.failure or machine_fault(error):
                 raise
             if self._limits.queries is not None and self._goal.num_queries >= self._limits.queries:
                 return self._given_up(job, "out_of_queries", "")  # some searches raise at an empty answer

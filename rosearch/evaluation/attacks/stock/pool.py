@@ -39,8 +39,8 @@ def run_pool(
 
     `build(model)` makes a `textattack.Attack` around a wrapper of the victim, once for each lane. `prepare(attack,
     job)` is called before each row. An attack that raises ends its own row, as an `error`. Errors of the model, of
-    `build` and of `prepare` go through, as do MemoryError and KeyboardInterrupt. The seconds of `limits` are those that
-    a row would take alone. The generators of `random`, NumPy and torch are restored.
+    `build` and of `prepare` go through, as do errors of the machine and KeyboardInterrupt. The seconds of `limits` are
+    those that a row would take alone. The generators of `random`, NumPy and torch are restored.
     """
     if lanes < 1:
         raise ValueError(f"a pool needs at least one lane, got {lanes}")

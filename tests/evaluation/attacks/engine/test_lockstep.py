@@ -1,3 +1,4 @@
+import errno
 import time
 from dataclasses import replace
 from typing import Any
@@ -124,15 +125,15 @@ def test_an_error_of_the_model_goes_through(made: Case, monkeypatch: pytest.Monk
         made.engine()
 
 
-@pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt])
-def test_a_full_memory_and_an_interrupt_go_through(
-    error: type[BaseException], made: Case, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("error", [MemoryError(), OSError(errno.EMFILE, "Too many open files"), KeyboardInterrupt()])
+def test_a_fault_of_the_machine_and_an_interrupt_go_through(
+    error: BaseException, made: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def failing(*_: Any) -> Any:
         raise error
 
     monkeypatch.setattr(Walk, "take", failing)
-    with pytest.raises(error):
+    with pytest.raises(type(error)):
         made.engine()
 
 

@@ -1,3 +1,4 @@
+import errno
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -204,7 +205,7 @@ def test_an_attack_that_raises_is_the_outcome_of_its_row_alone(deepwordbug: Buil
     assert (wrong.outcome, wrong.complaint, wrong.queries) == ("misclassified", "", 1)
 
 
-@pytest.mark.parametrize("error", [MemoryError(), KeyboardInterrupt()])
+@pytest.mark.parametrize("error", [MemoryError(), OSError(errno.EMFILE, "Too many open files"), KeyboardInterrupt()])
 def test_an_error_that_is_not_the_attacks_goes_through(
     error: BaseException, deepwordbug: Build, sentences: Texts
 ) -> None:
