@@ -1,12 +1,13 @@
-"""Purity: does the teacher's answer stay when a word is read as its code, in the contexts where it stands?
+"""Purity: does the teacher's opinion stay when a word is read as its code, in the contexts where it stands?
 
->>> purity = Purity(texts, answers)
+>>> purity = Purity(texts, opinions)
 >>> purity.of([("gorgeous", "beautiful")])
 [1.0]
 
 The contexts of a reading are training rows in which the word stands, then rows in which its code stands: in the
 former the word is replaced by the code, in the latter the code by the word. So a word that the task does not have is
-tried too, where an attack would put it.
+tried too, where an attack would put it. An opinion stays where the most likely class is the same and no more than
+`SHIFT` of the probability moves: "good" for "best" hardly ever turns an answer, and yet says less.
 """
 
 from __future__ import annotations
@@ -21,47 +22,53 @@ from typing import Any
 from rosearch.student.tokenization_rosearch import WORD
 
 CONTEXTS = 3  # of a reading
-LIMIT = 0.8  # a reading whose purity is below is left out; of three contexts, all must keep their answer
+LIMIT = 0.8  # a reading whose purity is below is left out; of three contexts, the opinion must stay in all
+SHIFT = 0.15  # of the probability, half the sum of the classes' differences
 _AROUND = 8  # words on either side that a context keeps, so that long texts cost no more than short ones
 _HELD_OUT = 500  # rows that try no reading: the purity of the whole is measured there
 _MEASURED = 2000  # words in them
 _WORDS = re.compile(WORD)
 
 Row = tuple[str, ...]
-Answers = Callable[[Sequence[Row]], Sequence[int]]
+Opinion = Sequence[float]  # the probability of each class
+Opinions = Callable[[Sequence[Row]], Sequence[Opinion]]
 
 
 @dataclass(frozen=True)
 class Judge:
-    """The teacher of an encoding: `answers` gives the class of each row of texts, `key` names it in caches."""
+    """The teacher of an encoding: `opinions` gives those on rows of texts, `key` names it in caches."""
 
     key: str
-    answers: Answers
+    opinions: Opinions
+
+    def answers(self, rows: Sequence[Row]) -> list[int]:
+        """The class of each row."""
+        return [_answer(opinion) for opinion in self.opinions(rows)]
 
 
 class Purity:
-    """The purity of readings (word, code), on the rows of a task. The teacher's answers are asked for once a text."""
+    """The purity of readings (word, code), on the rows of a task. The teacher's opinion is asked for once a text."""
 
-    def __init__(self, texts: Sequence[Row], answers: Answers, contexts: int = CONTEXTS) -> None:
-        """`answers` gives the class of each row of texts, by the teacher."""
-        self._answers = answers
+    def __init__(self, texts: Sequence[Row], opinions: Opinions, contexts: int = CONTEXTS) -> None:
+        """`opinions` gives the probabilities of the classes of each row of texts, by the teacher."""
+        self._opinions = opinions
         self.contexts = contexts
         order = list(range(len(texts)))
         random.Random(0).shuffle(order)
         apart = min(_HELD_OUT, len(order) // 2)
         self._held_out = [_lower(texts[index]) for index in order[:apart]]
         self._places = _places([_lower(texts[index]) for index in order[apart:]], contexts)
-        self._known: dict[Row, int] = {}
+        self._known: dict[Row, Opinion] = {}
 
     def of(self, readings: Sequence[tuple[str, str]]) -> list[float | None]:
-        """The share of contexts in which the answer stays, for each reading; None for one without a context."""
+        """The share of contexts in which the opinion stays, for each reading; None for one without a context."""
         pairs = [self._pairs(word, code) for word, code in readings]
         self._ask([row for own in pairs for pair in own for row in pair])
-        kept = [[self._known[before] == self._known[after] for before, after in own] for own in pairs]
+        kept = [[_stays(self._known[before], self._known[after]) for before, after in own] for own in pairs]
         return [sum(stayed) / len(stayed) if stayed else None for stayed in kept]
 
     def of_all(self, codes: Mapping[str, str]) -> float | None:
-        """The share of words whose answer stays when they alone are read as their code, in rows that tried none.
+        """The share of words at which the opinion stays if one alone is read as its code, in rows that tried none.
 
         None where those rows hold no word with a code.
         """
@@ -73,7 +80,7 @@ class Purity:
         ][:_MEASURED]
         pairs = [(row, _put(row, word, codes[word])) for row, word in found]
         self._ask([row for pair in pairs for row in pair])
-        kept = [self._known[before] == self._known[after] for before, after in pairs]
+        kept = [_stays(self._known[before], self._known[after]) for before, after in pairs]
         return sum(kept) / len(kept) if kept else None
 
     def _pairs(self, word: str, code: str) -> list[tuple[Row, Row]]:
@@ -85,7 +92,16 @@ class Purity:
     def _ask(self, rows: Sequence[Row]) -> None:
         new = [row for row in dict.fromkeys(rows) if row not in self._known]
         if new:
-            self._known |= dict(zip(new, map(int, self._answers(new)), strict=True))
+            self._known |= dict(zip(new, self._opinions(new), strict=True))
+
+
+def _answer(opinion: Opinion) -> int:
+    return max(range(len(opinion)), key=opinion.__getitem__)
+
+
+def _stays(before: Opinion, after: Opinion) -> bool:
+    moved = sum(abs(one - two) for one, two in zip(before, after, strict=True)) / 2
+    return _answer(before) == _answer(after) and moved <= SHIFT
 
 
 class Judged:
@@ -97,7 +113,7 @@ class Judged:
         self._of: dict[tuple[str, str], float | None] = {}
 
     def stays(self, readings: Sequence[tuple[str, str]]) -> list[bool]:
-        """For each reading True if the answer stays often enough. One that stands nowhere is refused: nobody knows."""
+        """For each reading True if the opinion stays often enough. One that stands nowhere is refused: nobody knows."""
         self._of |= dict(zip(readings, self._purity.of(readings), strict=True))
         return [(self._of[reading] or 0.0) >= self._limit for reading in readings]
 

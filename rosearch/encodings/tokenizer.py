@@ -21,7 +21,7 @@ from rosearch.resources.resources import Resources
 from rosearch.resources.wordnet import WordNet
 from rosearch.student.tokenization_rosearch import WORD, EncodedTokenizer, WordEncoding
 
-_FORMAT = "2"  # part of every key: raise it when what is built changes
+_FORMAT = "3"  # part of every key: raise it when what is built changes
 _RARER = 1e12  # times rarer than a word one edit away: no known word is so rare, so that each is left alone
 _SENSES = 2  # of a word and part of speech, in WordNet's order: rare senses tie "floor" to "story"
 _KNOWN_WEIGHT = 0.5  # occurrences of a word that the task does not have, but a vocabulary or a list
@@ -57,7 +57,7 @@ def student_tokenizer(
     counts, vocabulary = _word_counts(texts), tokenizer.get_vocab()
 
     def make(draft: Path) -> None:
-        judged = None if judge is None or "synonyms" not in encoding else Judged(Purity(texts, judge.answers))
+        judged = None if judge is None or "synonyms" not in encoding else Judged(Purity(texts, judge.opinions))
         data = build_encoding(encoding, counts, vocabulary, resources, judged)
         apart = tuple((word,) for word in sorted(listed_apart()) if word in vocabulary)  # unseen, it falls to pieces
         kept = {"data": data, "pieces": pieces_in_use(tokenizer, WordEncoding(data).text, (*texts, *apart))}
@@ -82,7 +82,7 @@ def build_encoding(
 ) -> dict[str, Any]:
     """The data of a `WordEncoding`. `counts` are the occurrences of the task's words, in lower case.
 
-    `judged` tries every reading on the task's rows, and those that change the teacher's answers are left out. For
+    `judged` tries every reading on the task's rows, and those that change the teacher's opinion are left out. For
     people, the data also holds `apart`, the words that are read as themselves, and `purity` (`Judged.summary`).
     """
     pieces = {word.lower() for word in vocabulary if _WORDS.fullmatch(word)}

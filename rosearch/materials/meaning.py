@@ -40,16 +40,17 @@ def answers_of(model: PreTrainedModel, tokenizer: Any, max_length: int, device: 
 def teacher_judge(folder: Path, max_length: int, device: torch.device, progress: Progress = silent) -> Judge:
     """The teacher as a judge of readings. It is loaded only when it is asked."""
 
-    def answers(rows: Sequence[Row]) -> list[int]:
+    def opinions(rows: Sequence[Row]) -> list[list[float]]:
         model, tokenizer = load_classifier(folder)
-        model.to(device)
-        of, found = answers_of(model, tokenizer, max_length, device), list[int]()
+        victim, found = Victim(model.to(device), tokenizer, max_length, device), list[list[float]]()
         for start in range(0, len(rows), _CHUNK):
-            found += of(rows[start : start + _CHUNK])
+            with inference(model, device):
+                logits = torch.as_tensor(victim(rows[start : start + _CHUNK]))
+            found += logits.float().softmax(1).tolist()
             progress("readings", len(found), len(rows))
         return found
 
-    return Judge(f"{model_fingerprint(folder)} {max_length}", answers)
+    return Judge(f"{model_fingerprint(folder)} {max_length}", opinions)
 
 
 def measure_meaning(answers: Answers, pairs: Sequence[Pair], texts: int, tokenizer: Any) -> Meaning:

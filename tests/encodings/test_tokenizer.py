@@ -152,8 +152,8 @@ def test_the_teacher_refuses_readings_and_decides_what_is_kept(
     def read(judge: Judge | None) -> Any:
         return student_tokenizer(plain, "synonyms", texts, resources, tmp_path, judge).encoding.data
 
-    blind = read(Judge("blind", lambda rows: [0] * len(rows)))
-    seeing = read(Judge("seeing", lambda rows: [int("wonderful" in row[0]) for row in rows]))
+    blind = read(Judge("blind", lambda rows: [(1.0, 0.0)] * len(rows)))
+    seeing = read(Judge("seeing", lambda rows: [(0.0, 1.0) if "wonderful" in row[0] else (1.0, 0.0) for row in rows]))
     assert read(None)["codes"]["wonderful"] == blind["codes"]["wonderful"] == "great"
     assert read(None)["purity"] is None and blind["purity"]["mean"] == 1.0
     assert "wonderful" not in seeing["codes"] and seeing["purity"]["refused"]["wonderful"] == ["great", 0.0]
