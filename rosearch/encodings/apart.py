@@ -2,7 +2,8 @@
 
 Names of people and places, nationalities, faiths, groups of people, numbers, quantities, negations and days. A student
 that could not tell two of them apart would be blind to the question whether it treats them alike. The words come from a
-list of our own (`words_apart.txt`) and, where WordNet is there, from its capitalised names and from what it does not know.
+list of our own (`words_apart.txt`) and, where WordNet is there, from its capitalised names and from what it does not
+know.
 """
 
 from __future__ import annotations

@@ -170,7 +170,7 @@ def _is_folder(folder: Path) -> None:
     huggingface_hub 1.33 asks the hub for a list of its own before it looks at `local_files_only`.
     """
     if not folder.is_dir():
-        raise BadInput(Problem(_WHERE, str(folder), "the folder of a model", "no folder"))
+        raise BadInput(Problem(_WHERE, str(folder), "the folder of a model", f"{folder}, which is none"))
     require_undamaged(folder)
 
 

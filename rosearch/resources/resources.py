@@ -116,7 +116,8 @@ class Resources:
         missing = {name: None for names in wanted.values() for name in names if not self.has(name)}
         if not missing:
             for name in dict.fromkeys(name for names in wanted.values() for name in names if name in _MODELS):
-                _opened(name, self._found(name))
+                if (found := self.find(name)) is not None:
+                    _opened(name, found)
             return
         asking = [where for where, names in wanted.items() if missing.keys() & set(names)]
         told = "; ".join(f"{name} ({_hint(name)})" for name in missing)

@@ -175,7 +175,7 @@ def test_a_teacher_that_cannot_be_read_is_one_clear_line(tmp_path: Path) -> None
     path = write_experiment(tmp_path, "classification")
     (tmp_path / "teacher/config.json").write_text("{")
     assert (
-        "teacher.model: expected a folder with the configuration"
+        "teacher.model: expected a config.json of a model that transformers knows"
         in rosearch("check", path, cwd=tmp_path, expect=3).stderr
     )
     for file in (tmp_path / "teacher").glob("tokenizer*"):

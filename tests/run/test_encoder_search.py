@@ -20,6 +20,7 @@ from transformers import AutoModel, AutoTokenizer
 from rosearch.config.file import load_experiment
 from rosearch.errors import BadInput
 from rosearch.evaluation.latency_table import LatencyTable
+from rosearch.files import content
 from rosearch.records.run_directory import RunDirectory
 from rosearch.run.results import Results, load_results
 from rosearch.search import cache_folder, run_search
@@ -61,7 +62,7 @@ class TestASearchForEncoders:
         assert torch.isfinite(encoder(input_ids=ids).last_hidden_state).all()
 
     def test_takes_latency_from_the_table_of_this_machine(self, searched: Results) -> None:
-        table = json.loads(LatencyTable(cache_folder(searched.run)).path.read_text())["table"]
+        table = json.loads(content(LatencyTable(cache_folder(searched.run)).path))["table"]
         known = {key.split()[0]: found[0]["median_ms"] for key, found in table.items()}
         for record in searched.measured("candidate"):
             assert record.measurements is not None
@@ -176,7 +177,7 @@ class TestTheCommandLine:
 
     def test_another_teachers_encoder_is_no_beginning(self, searched: Results, tmp_path: Path) -> None:
         path = write_experiment(tmp_path, distillation={"initial": str(tmp_path / "nothing")})
-        with pytest.raises(BadInput, match=r"distillation\.initial: expected a folder with an encoder"):
+        with pytest.raises(BadInput, match=r"distillation\.initial: expected the folder of a model"):
             run_search(RunDirectory.create(tmp_path / "runs", load_experiment(path)), Quiet())
 
 

@@ -169,7 +169,7 @@ def test_a_teacher_with_broken_weights_is_refused_before_anything_is_trained(
     folder = tmp_path / "broken"
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    with pytest.raises(BadInput, match="finite logits"):
+    with pytest.raises(BadInput, match="finite weights"):
         teacher_outputs(folder, tokenised, (), tmp_path, CPU)
 
 

@@ -219,22 +219,24 @@ def test_a_variant_has_the_settings_of_the_stock_recipe(
 ) -> None:
     """The stock recipe is built with its own classes, whose downloads are replaced by nothing."""
     recipe, left_out = STOCK_PARTS[name]
-    shared, semantics = textattack.shared, textattack.constraints.semantics
-    embedding = shared.WordEmbedding(np.zeros((1, 1)), {"a": 0}, {0: "a"}, np.zeros((1, 1)))
-    monkeypatch.setattr(shared.WordEmbedding, "counterfitted_GLOVE_embedding", lambda: embedding)
-    sbert = sys.modules[semantics.sentence_encoders.SBERT.__module__]
-    monkeypatch.setattr(sbert.sentence_transformers, "SentenceTransformer", lambda name: torch.nn.Linear(1, 1))
-    masked = sys.modules[textattack.transformations.WordSwapMaskedLM.__module__]
-    monkeypatch.setattr(masked.AutoModelForMaskedLM, "from_pretrained", lambda name, **_: torch.nn.Linear(1, 1))
-    monkeypatch.setattr(masked.AutoTokenizer, "from_pretrained", lambda name, **_: None)
-    language_model = textattack.constraints.grammaticality.language_models.Google1BillionWordsLanguageModel
-    monkeypatch.setattr(language_model, "__init__", lambda self, **_: None)
-    module = sys.modules[getattr(textattack.attack_recipes, recipe).__module__]
-    if hasattr(module, "WordSwapHomoglyphSwap"):
-        made = stand_ins.homoglyph_swap(textattack, resources, victim)
-        monkeypatch.setattr(module, "WordSwapHomoglyphSwap", made)
-    with library.quietly():
-        stock = getattr(textattack.attack_recipes, recipe).build(victim)
+    with monkeypatch.context() as replaced:
+        shared, semantics = textattack.shared, textattack.constraints.semantics
+        embedding = shared.WordEmbedding(np.zeros((1, 1)), {"a": 0}, {0: "a"}, np.zeros((1, 1)))
+        replaced.setattr(shared.WordEmbedding, "counterfitted_GLOVE_embedding", lambda: embedding)
+        sbert = sys.modules[semantics.sentence_encoders.SBERT.__module__]
+        assert sbert.sentence_transformers.SentenceTransformer  # loaded when it is first asked for, under the same name
+        replaced.setattr(sbert.sentence_transformers, "SentenceTransformer", lambda name: torch.nn.Linear(1, 1))
+        masked = sys.modules[textattack.transformations.WordSwapMaskedLM.__module__]
+        replaced.setattr(masked.AutoModelForMaskedLM, "from_pretrained", lambda name, **_: torch.nn.Linear(1, 1))
+        replaced.setattr(masked.AutoTokenizer, "from_pretrained", lambda name, **_: None)
+        language_model = textattack.constraints.grammaticality.language_models.Google1BillionWordsLanguageModel
+        replaced.setattr(language_model, "__init__", lambda self, **_: None)
+        module = sys.modules[getattr(textattack.attack_recipes, recipe).__module__]
+        if hasattr(module, "WordSwapHomoglyphSwap"):
+            made = stand_ins.homoglyph_swap(textattack, resources, victim)
+            replaced.setattr(module, "WordSwapHomoglyphSwap", made)
+        with library.quietly():
+            stock = getattr(textattack.attack_recipes, recipe).build(victim)
     ours = build(RECIPES[name], victim, resources, cache)
 
     assert settings(ours.transformation) == settings(stock.transformation)
