@@ -30,7 +30,7 @@ with warnings.catch_warnings(record=True) as warned:
 PYTHON
 check() {
     python3 -m venv "$folder/$1"
-    "$folder/$1/bin/pip" install --quiet --disable-pip-version-check "transformers==$1" 2>/dev/null
+    "$folder/$1/bin/pip" install --quiet --disable-pip-version-check "transformers==$1" "protobuf==6.33.1" 2>/dev/null
     result=$(HF_HUB_OFFLINE=1 "$folder/$1/bin/python" "$folder/ask.py" "$folder/model" 2>/dev/null)
     echo "transformers $1: $result"
     test "$result" = "$2"
