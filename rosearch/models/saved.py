@@ -21,7 +21,7 @@ import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
 from transformers.utils import logging
 
-from rosearch.errors import BadInput, Problem, gather, one_line
+from rosearch.errors import BadInput, Problem, gather, machine_fault, one_line
 from rosearch.files import whole
 from rosearch.models.heads import has_head
 from rosearch.models.lengths import too_few_rows
@@ -155,6 +155,8 @@ def _readable(folder: Path, expected: str) -> Iterator[None]:
     except (BadInput, MemoryError):
         raise
     except Exception as error:  # the tokenizers library, for one, raises the base class itself
+        if machine_fault(error):
+            raise
         told = f"{folder}: {one_line(error)}"
         raise BadInput(Problem(_WHERE, str(folder), expected, told)) from None
 

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import errno
 import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
+from unittest.mock import Mock
 
 import pytest
 import torch
 from training.tiny_models import save_model as save_tiny
-from transformers import AutoModelForSequenceClassification
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from transformers.utils import logging
 
 from rosearch.errors import BadInput
@@ -67,6 +69,16 @@ def test_a_name_that_is_no_folder_is_not_asked_of_a_hub(monkeypatch: pytest.Monk
     for load in (load_config, load_tokenizer, load_classifier):
         with pytest.raises(BadInput, match="which is none"):
             load(Path("no-such-model"))
+
+
+def test_a_fault_of_the_machine_is_no_fault_of_the_folder(
+    tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = save_tiny(tmp_path, tokenizer, head=True)
+    too_many = OSError(errno.EMFILE, "Too many open files")
+    monkeypatch.setattr(AutoTokenizer, "from_pretrained", Mock(side_effect=too_many))
+    with pytest.raises(OSError, match="Too many open files"):
+        load_tokenizer(folder)
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"model_type": "none such"}'])
