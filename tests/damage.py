@@ -193,7 +193,8 @@ class Trial:
         self.figures.damages += 1
         for name, given in damaged(self.world, image, commands, damage):
             self.figures.commands += 1
-            fault = self._fault(given, self.undamaged[image, name], name == "resume" and image == "unfinished")
+            timed = name == "attack" or (name == "resume" and image == "unfinished")
+            fault = self._fault(given, self.undamaged[image, name], timed)
             if fault:
                 self._note(fault, what, name, given)
         if self.figures.damages % 20 == 0:
