@@ -287,7 +287,9 @@ def _cell(cell: Any, rng: random.Random) -> Any:
     from mutations import VALUES
 
     if isinstance(cell, str) and cell[:1] in "[{" and cell:
-        data = json.loads(cell)
+        data: Any = None
+        with suppress(ValueError):  # an earlier change may have left no JSON
+            data = json.loads(cell)
         if data and rng.random() < 0.7:
             return json.dumps(mutated(data, rng), default=str, skipkeys=True)
         return damaged(cell.encode(), rng).decode("utf-8", "replace")
