@@ -41,7 +41,8 @@ def tokenizer() -> PreTrainedTokenizerFast:
     backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     backend.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
     special = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
-    return PreTrainedTokenizerFast(tokenizer_object=backend, model_max_length=48, **special)
+    names = ["input_ids", "token_type_ids", "attention_mask"]  # transformers 5 would name no segments
+    return PreTrainedTokenizerFast(tokenizer_object=backend, model_max_length=48, model_input_names=names, **special)
 
 
 @pytest.fixture(scope="session")
