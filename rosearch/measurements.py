@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
@@ -237,7 +236,9 @@ class TeacherFacts:
 
 
 _ADAPTER: TypeAdapter[Measurements] = TypeAdapter(Measurements)
-_MAY_OVERFLOW = re.compile(r"NaN|Infinity|[eE]\+?[0-9]{3}|[0-9]{300}")  # to look at each float would take longer
+# Parts of numbers too large for a float, with 0 for every digit. To look at each float would take ten times as long.
+_ZEROS = bytes.maketrans(b"123456789", b"0" * 9)
+_TOO_LARGE = (b"NaN", b"Infinity", b"e000", b"E000", b"e+000", b"E+000", b"0" * 300)
 
 
 def to_json(measurements: Measurements) -> str:
@@ -263,6 +264,11 @@ def _non_finite(data: Any, path: str) -> Iterator[str]:
 def from_json(text: str) -> Measurements:
     """The inverse of `to_json`. Raises `ValueError` for data of another shape, and for a non-finite float."""
     found = _ADAPTER.validate_json(text)
-    if _MAY_OVERFLOW.search(text) and (bad := list(_non_finite(asdict(found), ""))):
+    if _may_overflow(text) and (bad := list(_non_finite(asdict(found), ""))):
         raise ValueError(f"measurements must be finite, got {', '.join(bad)}")
     return found
+
+
+def _may_overflow(text: str) -> bool:
+    zeros = text.encode("utf-8", "surrogatepass").translate(_ZEROS)
+    return any(one in zeros for one in _TOO_LARGE)
