@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from rosearch.training.method import Text
-from rosearch.training.text_sources import Source, Word, replaced, words_of
+from rosearch.training.text_sources import Source, Word, open_to_change, replaced, words_of
 
 _REMEMBERED = 2**18
 
@@ -73,12 +73,12 @@ class Guide:
         return made
 
     def _collect(self, row: int, text: Text, ids: Ids, source: Source, swaps: _Swaps) -> int:
-        """Adds the words of a row that have candidates to `swaps`; returns the number of its words."""
+        """Adds the words of a row that have candidates to `swaps`; returns the number of words open to change."""
         found, spans = [], []
         place, total = 1, 0  # place 0 is the first special token
         for column, part in enumerate(text):
             words = words_of(part)
-            total += len(words)
+            total += len(open_to_change(words))
             ends = [0, *(end for word in words for end in (word.start, word.end)), len(part)]
             pieces = [self._of(part[start:end]) for start, end in pairwise(ends)]
             starts = list(accumulate(map(len, pieces), initial=place))
@@ -90,7 +90,7 @@ class Guide:
                 spans.append((starts[2 * index + 1], starts[2 * index + 2]))
             place += len(joined) + 1  # the special token between two texts
         for (column, word), span in zip(found, spans, strict=True):
-            candidates = source.candidates(word.word)
+            candidates = source.candidates(word.word) if open_to_change([word]) else ()
             if candidates and span[1] > span[0]:
                 swaps.of += [len(swaps.words)] * len(candidates)
                 swaps.candidates += candidates

@@ -77,8 +77,9 @@ class RobustKd(Method):
         return cls(inputs, texts, embeddings, mean)
 
     def content(self) -> dict[str, str]:
-        """The beginning of the running mean. In rosearch 0.1.0 it began with the untrained student."""
-        return {} if self.mean is None else {"running mean": "begins after the first step"}
+        """What differs from rosearch 0.1.0, whose running mean began untrained and whose stop words changed."""
+        mean = {} if self.mean is None else {"running mean": "begins after the first step"}
+        return {"perturbed words": "no stop words", **mean}
 
     def before_step(self, student: PreTrainedModel, step: int) -> None:
         """Updates the running mean, and attacks the student every `attack_every` steps."""

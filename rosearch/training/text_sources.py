@@ -13,11 +13,13 @@ from typing import NamedTuple
 import numpy as np
 
 from rosearch.resources.resources import Resources
+from rosearch.resources.word_lists import stop_words
 from rosearch.student.tokenization_rosearch import WORD as WORD_PATTERN
 
 WORD = re.compile(WORD_PATTERN)  # the same words as those of robust encodings
 _REMEMBERED = 2**17
 _LETTERS = string.ascii_lowercase
+_STOP_WORDS = frozenset(stop_words())
 
 
 class Source(ABC):
@@ -131,12 +133,17 @@ def replaced(text: str, swaps: Sequence[tuple[Word, str]]) -> str:
     return "".join([*parts, text[end:]])
 
 
+def open_to_change(words: Sequence[Word]) -> list[Word]:
+    """The words that are no stop words. A student that learns to read past a lost "not" cannot tell texts apart."""
+    return [word for word in words if word.word not in _STOP_WORDS]
+
+
 def perturb(text: str, source: Source, share: float, rng: np.random.Generator) -> str:
-    """The text with each word chosen for replacement with probability `share`; at least one word is chosen.
+    """The text with each word that is open to change chosen with probability `share`; at least one word is chosen.
 
     A chosen word without a replacement stays.
     """
-    words = words_of(text)
+    words = open_to_change(words_of(text))
     if not words:
         return text
     chosen = rng.random(len(words)) < share

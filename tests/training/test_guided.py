@@ -58,6 +58,18 @@ def test_the_most_harmful_words_are_replaced_first_and_no_more_than_the_share() 
         assert 1 <= changed <= max(1, 8 * share)
 
 
+def test_a_stop_word_is_no_word_to_replace() -> None:
+    stop = {word: ["fine"] for word in ("the", "a")}
+    tokenizer = make_tokenizer()
+    texts: list[Text] = [("the film a film",)]
+    embed, ids = embedding(len(tokenizer)), ids_of(tokenizer, texts)
+    for sign in (1, -1):
+        gradient = sign * torch.randn(*ids.shape, 6, generator=torch.Generator().manual_seed(1))
+        source = Listed(lambda word: {**SWAPS, **stop}.get(word, []))
+        (made,) = Guide(tokenizer).perturb(texts, ids, gradient, embed, source, 1.0, np.random.default_rng(1))
+        assert made is None or made[0].split()[::2] == ["the", "a"]
+
+
 def test_both_texts_of_a_pair_are_guided() -> None:
     gradient = torch.randn(1, 9, 6, generator=torch.Generator().manual_seed(1))
     first, second = "the good film", "a film"

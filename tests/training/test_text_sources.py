@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from Levenshtein import distance
 
 from rosearch.errors import MissingResource
-from rosearch.training.text_sources import Characters, Listed, open_sources, perturb, replaced, words_of
+from rosearch.training.text_sources import Characters, Listed, Source, open_sources, perturb, replaced, words_of
 
 LISTED = Listed(lambda word: {"good": ["fine", "Good", "very good", "nice"], "film": []}.get(word, []))
 
@@ -50,6 +50,15 @@ def test_the_share_of_words_is_as_asked() -> None:
     rng = np.random.default_rng(1)
     changed = sum(word != "good" for word in perturb(text, LISTED, 0.3, rng).split())
     assert 240 < changed < 360
+
+
+@pytest.mark.parametrize("source", [Characters(), Listed(lambda _: ["other"])])
+def test_no_source_changes_a_stop_word(source: Source) -> None:
+    rng = np.random.default_rng(1)
+    made = {perturb("It is not a good film", source, share, rng) for share in (0.0, 0.5, 1.0) for _ in range(50)}
+    assert len(made) > 3
+    assert all(text.startswith("It is not a ") for text in made)
+    assert perturb("it is not", source, 1.0, rng) == "it is not"
 
 
 @pytest.mark.parametrize("text", ["", " ... 12", "a"])
