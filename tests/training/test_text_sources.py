@@ -56,7 +56,7 @@ def test_the_share_of_words_is_as_asked() -> None:
 def test_no_source_changes_a_stop_word(source: Source) -> None:
     rng = np.random.default_rng(1)
     made = {perturb("It is not a good film", source, share, rng) for share in (0.0, 0.5, 1.0) for _ in range(50)}
-    assert len(made) > 3
+    assert len(made) >= 3
     assert all(text.startswith("It is not a ") for text in made)
     assert perturb("it is not", source, 1.0, rng) == "it is not"
 
