@@ -34,6 +34,7 @@ from rosearch.models.saved import (
 )
 from rosearch.models.segments import taken_by
 from rosearch.randomness import derive_seed
+from rosearch.training.checkpoint import Checkpoint
 from rosearch.training.fitting import Schedule, fit, private_generator
 from rosearch.training.method import TrainingInputs
 
@@ -182,15 +183,22 @@ def _load(folder: Path) -> PreTrainedModel:
 
 
 def _cut(inputs: TrainingInputs, masking: Masking) -> PreTrainedModel:
-    """The generator in `cache/generators/KEY`, made there if missing; key and seed do not depend on the student."""
+    """The generator in `cache/generators/KEY`, made there if missing; key and seed do not depend on the student.
+
+    A training that was stopped goes on from its checkpoint, which lies beside the folder.
+    """
     key = _cut_key(inputs)
+    folder = inputs.cache / "generators"
+    checkpoint = Checkpoint(folder / f"{key}.unfinished", disposable=True)
 
     def make(draft: Path) -> None:
         assert inputs.teacher is not None
-        model = _made(inputs, masking, derive_seed(0, "generator", key))
+        model = _made(inputs, masking, derive_seed(0, "generator", key), checkpoint)
         save_model(model, load_tokenizer(inputs.teacher), draft)
 
-    return made_once(inputs.cache / "generators" / key, _kept, make)
+    model = made_once(folder / key, _kept, make)
+    checkpoint.remove()
+    return model
 
 
 def _kept(folder: Path) -> PreTrainedModel | None:
@@ -217,7 +225,7 @@ def _cut_key(inputs: TrainingInputs) -> str:
     return content_key(map(str, parts))
 
 
-def _made(inputs: TrainingInputs, masking: Masking, seed: int) -> PreTrainedModel:
+def _made(inputs: TrainingInputs, masking: Masking, seed: int, checkpoint: Checkpoint) -> PreTrainedModel:
     """The teacher's lower layers under a new head, trained as a masked LM on the task's texts."""
     settings = inputs.config.mate_kd
     model = cut_from_teacher(inputs, seed)
@@ -235,9 +243,17 @@ def _made(inputs: TrainingInputs, masking: Masking, seed: int) -> PreTrainedMode
         config = inputs.config
         # As many epochs as steps are always enough: the steps end the training.
         schedule = Schedule(steps, steps, config.batch_size, _LEARNING_RATE, 0.1, 0.01, 1.0, config.precision)
-        stage, device = "generator", inputs.device
-        rows, progress = TaskRows(inputs.tokenised), inputs.progress
-        fit(model, losses, rows, schedule, device=device, seed=seed, stage=stage, progress=progress)
+        fit(
+            model,
+            losses,
+            TaskRows(inputs.tokenised),
+            schedule,
+            device=inputs.device,
+            seed=seed,
+            stage="generator",
+            progress=inputs.progress,
+            checkpoint=checkpoint,
+        )
     return model
 
 

@@ -27,6 +27,7 @@ from transformers import (
 from rosearch.data.batches import Batch, collate
 from rosearch.errors import BadInput, MissingResource
 from rosearch.models.saved import load_classifier
+from rosearch.training import fitting
 from rosearch.training import generator as module
 from rosearch.training.generator import (
     Generator,
@@ -215,6 +216,38 @@ class TestCutGenerator:
         state = torch.get_rng_state()
         second = open_generator(replace(training_inputs(inputs), cache=tmp_path / "two"))
         assert same_weights(first, second) and torch.equal(state, torch.get_rng_state())
+
+    @pytest.mark.parametrize("ending", [RuntimeError, KeyboardInterrupt, OSError])
+    def test_that_was_stopped_goes_on_to_the_same_bits(
+        self,
+        ending: type[BaseException],
+        inputs: TrainingInputs,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        asked = training_inputs(inputs, generator_steps_before=4)
+        expected = open_generator(replace(asked, cache=tmp_path / "undisturbed"))
+        saved, steps = fitting.saved, []
+
+        def struck(checkpoint: Any, state: Any) -> Any:
+            def last_words() -> Any:
+                if len(steps) == 2:
+                    raise ending
+                steps.append(len(steps))
+                return state()
+
+            return saved(replace(checkpoint, every=0.0), last_words)
+
+        monkeypatch.setattr(fitting, "saved", struck)
+        with pytest.raises(ending):
+            open_generator(replace(asked, cache=tmp_path / "stopped"))
+        monkeypatch.setattr(fitting, "saved", saved)
+        told = replace(
+            asked, cache=tmp_path / "stopped", progress=lambda stage, done, total: steps.append(done) if done else None
+        )
+        assert same_weights(open_generator(told), expected)
+        assert steps == [0, 1, 2, 4]  # two were written, and it goes on behind them
+        assert not list((tmp_path / "stopped" / "generators").glob("*.unfinished*"))
 
     @pytest.mark.parametrize("damage", DAMAGES)
     def test_is_made_again_where_the_disk_damaged_it(self, damage: str, inputs: TrainingInputs) -> None:
