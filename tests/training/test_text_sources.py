@@ -78,7 +78,7 @@ def test_a_text_without_anything_to_change_stays(text: str) -> None:
 def test_other_words_come_from_the_texts_and_stop_words_come_and_go() -> None:
     source = OtherWords([("it is not",), ("a dull plot",)])
     made = {perturb("it is fine", source, 0.3, np.random.default_rng(seed)) for seed in range(300)}
-    assert {word for text in made for word in text.split()} == set(["it", "is", "not", "a", "dull", "plot", "fine"])
+    assert {word for text in made for word in text.split()} == {"it", "is", "not", "a", "dull", "plot", "fine"}
     assert {"it is not fine", "it  fine", "it is plot"} <= made  # one comes, one goes, one becomes another
 
 
