@@ -22,7 +22,7 @@ from rosearch.run.driver import Driver, guarded
 from rosearch.run.finalists import retrain_finalists
 from rosearch.run.observer import Nobody, Observer
 from rosearch.run.results import Results, load_results
-from rosearch.run.teacher import prepare_teacher_facts
+from rosearch.run.teacher import measure_on_test, prepare_teacher_facts
 from rosearch.space.known import known_architecture
 from rosearch.space.loading import load_space
 
@@ -78,6 +78,7 @@ def _search(run: RunDirectory, store: Store, observer: Observer) -> None:
             strategy.tell(driver.recorded("candidate", strategy.generation))
             driver.prune_students()
         retrain_finalists(driver)
+    measure_on_test(run, store, cache, observer)
     store.set_finished()
 
 

@@ -17,7 +17,8 @@ from rosearch.candidate import run_candidate
 from rosearch.config.file import load_experiment
 from rosearch.errors import CandidateFailed
 from rosearch.materials.life import CandidateJob
-from rosearch.materials.task import attack_seed, prepare_materials
+from rosearch.materials.suites import attack_seed
+from rosearch.materials.task import prepare_materials
 from rosearch.measurements import to_json
 from rosearch.models.saved import load_tokenizer, save_whole
 from rosearch.progress import silent

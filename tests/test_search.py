@@ -67,6 +67,13 @@ def test_a_search_spends_its_budget_and_measures_baselines_and_finalists(undistu
     assert len({record.seed for record in undisturbed.records}) == len(undisturbed.records)
 
 
+def test_the_teacher_is_measured_as_the_finalists_are(undisturbed: Results) -> None:
+    found, finalist = undisturbed.teacher_on_test, undisturbed.of("finalist")[0].measurements
+    assert found is not None and finalist is not None and undisturbed.teacher is not None
+    assert found.quality.n == finalist.quality.n and found.quality != undisturbed.teacher.quality
+    assert found.cost == undisturbed.teacher.cost
+
+
 def test_a_finished_run_is_left_as_it_is_by_another_resume(undisturbed: Results) -> None:
     watcher = Quiet()
     again = run_search(undisturbed.run, watcher)

@@ -46,8 +46,10 @@ class EncoderMaterials:
         parts = f"{self.corpus.key} {self.corpus.proxy} {self.corpus.held_out} {self.corpus.seed}"
         return {"corpus": parts, "teacher": folder_fingerprint(self.teacher)}
 
-    def measure_teacher(self, experiment: Experiment, progress: Progress = silent) -> TeacherFacts:
-        """The teacher's cost and shape; its fidelity to itself is 1. Measured once a run."""
+    def measure_teacher(
+        self, experiment: Experiment, progress: Progress = silent, split: str = "validation"
+    ) -> TeacherFacts:
+        """The teacher's cost and shape; its fidelity to itself is 1 on any split."""
         model = load_encoder(self.teacher).to(self.device)
         latency = teacher_latency(model, self.teacher, experiment, self.cache)
         positions, token_types = table_rows(model.config)

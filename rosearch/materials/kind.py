@@ -44,8 +44,8 @@ class Materials(Protocol):
     def identity(self) -> dict[str, str]:
         """Fingerprints by name. A run whose fingerprints changed cannot go on."""
 
-    def measure_teacher(self, experiment: Experiment, progress: Progress) -> TeacherFacts:
-        """The facts of the teacher. Raises `BadInput` where it cannot be measured."""
+    def measure_teacher(self, experiment: Experiment, progress: Progress, split: str = "validation") -> TeacherFacts:
+        """The facts of the teacher on a split. Raises `BadInput` where it cannot be measured."""
 
 
 class RunKind(Protocol):

@@ -20,19 +20,18 @@ from rosearch.data.tokens import TokenisedSplit, tokenise
 from rosearch.encodings.purity import Judge
 from rosearch.encodings.tokenizer import student_tokenizer
 from rosearch.errors import BadInput, CandidateFailed, Problem
-from rosearch.evaluation.attacks.result import Limits
 from rosearch.evaluation.attacks.victim import Victim
 from rosearch.evaluation.class_order import ClassOrder, class_order
 from rosearch.evaluation.collapse import collapse
 from rosearch.evaluation.contrast import kept_pairs
 from rosearch.evaluation.efficiency import teacher_cost
 from rosearch.evaluation.quality import Logits, inference, measure_quality, predict
-from rosearch.evaluation.robustness import Suite, measure_robustness, sample_rows
-from rosearch.evaluation.sequential import Hopeless
+from rosearch.evaluation.robustness import measure_robustness, sample_rows
 from rosearch.materials.latency import teacher_latency
 from rosearch.materials.meaning import answers_of, measure_meaning, teacher_judge
 from rosearch.materials.required_resources import attack_resources, find_recipes
-from rosearch.measurements import Meaning, Quality, Robustness, SingleSwaps, TeacherFacts
+from rosearch.materials.suites import UnderAttack, as_suite, attack_seed, suite_of
+from rosearch.measurements import Meaning, Quality, TeacherFacts
 from rosearch.models.device import resolve_device
 from rosearch.models.heads import are_named, labels_of
 from rosearch.models.lengths import table_rows
@@ -117,27 +116,29 @@ class TaskMaterials:
         answers = answers_of(model, tokenizer, self.max_length, self.device)
         return measure_meaning(answers, pairs, len(rows.texts[0]), tokenizer)
 
-    def measure_teacher(self, experiment: Experiment, progress: Progress = silent) -> TeacherFacts:
-        """The teacher's quality and robustness on the validation split, and its cost; measured once a run.
+    def measure_teacher(
+        self, experiment: Experiment, progress: Progress = silent, split: str = "validation"
+    ) -> TeacherFacts:
+        """The teacher's quality and robustness on a split, under the suite of that split, and its cost.
 
         Raises `BadInput` where the teacher gives no finite outputs or cannot be attacked.
         """
         try:
-            return self._measure_teacher(experiment, progress)
+            return self._measure_teacher(experiment, progress, split)
         except CandidateFailed as failure:
             problem = Problem("experiment", "teacher.model", "a teacher that can be measured", str(failure))
             raise BadInput(problem) from None
 
-    def _measure_teacher(self, experiment: Experiment, progress: Progress) -> TeacherFacts:
+    def _measure_teacher(self, experiment: Experiment, progress: Progress, split: str) -> TeacherFacts:
         model, _ = load_classifier(self.teacher)
         model.to(self.device).eval()
-        logits = predict(model, self.tokenised("validation"), self.device, 64, progress)
+        logits = predict(model, self.tokenised(split), self.device, 64, progress)
         # The yardstick is measured on all rows, however hopeless.
-        suite = experiment.evaluation.robustness.search.model_copy(update={"hopeless": None})
-        under = run_suite(model, self, "validation", suite, attack_seed(experiment), progress)
+        suite = suite_of(experiment, split).model_copy(update={"hopeless": None})
+        under = run_suite(model, self, split, suite, attack_seed(experiment, split), progress)
         positions, token_types = table_rows(model.config)
         return TeacherFacts(
-            quality=quality_of(logits, self, "validation"),
+            quality=quality_of(logits, self, split),
             cost=teacher_cost(model, experiment.evaluation.efficiency.tokens),
             positions=positions,
             token_types=token_types,
@@ -145,19 +146,10 @@ class TaskMaterials:
             robustness=under.robustness,
             attacks=under.attacks,
             single_swaps=under.single_swaps,
-            meaning=self.meaning(model, self.tokenizer, "validation"),
+            meaning=self.meaning(model, self.tokenizer, split),
             notes=self.notes,
             folder=self.teacher_folder,
         )
-
-
-@dataclass(frozen=True)
-class UnderAttack:
-    """The results of a suite: the worst case of each row, each attack alone, single swaps. A regression has none."""
-
-    robustness: Robustness | None = None
-    attacks: tuple[Robustness, ...] = ()
-    single_swaps: tuple[SingleSwaps, ...] = ()
 
 
 def prepare_materials(experiment: Experiment, cache: Path, progress: Progress = silent) -> TaskMaterials:
@@ -258,11 +250,6 @@ def quality_of(logits: Logits, materials: TaskMaterials, split: str) -> Quality:
     return replace(quality, collapse=collapse(logits.argmax(axis=1), labels, task.labels).warning)
 
 
-def attack_seed(experiment: Experiment, purpose: str = "attack") -> int:
-    """The seed of the attacked rows and letters. All candidates share it: they are attacked on the same text."""
-    return derive_seed(experiment.seed, purpose)
-
-
 def run_suite(
     model: Any, materials: TaskMaterials, split: str, config: SuiteConfig, seed: int, progress: Progress
 ) -> UnderAttack:
@@ -274,22 +261,10 @@ def run_suite(
         Victim(model, materials.tokenizer, materials.max_length, materials.device),
         rows.texts,
         rows.labels,
-        _suite(config),
+        as_suite(config),
         seed=seed,
         resources=materials.resources,
         cache=materials.cache,
         progress=progress,
     )
     return UnderAttack(found.worst, found.attacks, found.single_swaps)
-
-
-def _suite(config: SuiteConfig) -> Suite:
-    stop = config.hopeless
-    return Suite(
-        attacks=tuple(config.attacks),
-        rows=config.rows,
-        limits=Limits(queries=config.queries),
-        single_swaps=tuple(config.single_swaps),
-        hopeless=None if stop is None else Hopeless(stop.below, stop.error_rate, stop.looks),
-        similarity=config.similarity,
-    )

@@ -40,7 +40,8 @@ from rosearch.records.rows import (
 from rosearch.records.sqlite import damaged, merge_log, reading_engine, transaction, writing_engine
 from rosearch.records.whole_rows import UNREADABLE, WholeRows, found_format, unreadable
 
-_TEACHER, _MATERIALS, _FINISHED = "teacher", "materials", "finished"  # keys of the facts of a run
+_MATERIALS, _FINISHED = "materials", "finished"  # keys of the facts of a run
+_TEACHER = {"validation": "teacher", "test": "teacher_on_test"}
 
 
 class Store:
@@ -158,17 +159,17 @@ class Store:
         with self._transaction() as connection:
             return connection.scalar(sql.select(sql.func.max(RECORDS.c.number))) or 0
 
-    def teacher(self) -> TeacherFacts | None:
-        """The facts of the run's teacher; None until the driver has measured it."""
-        data = self.get_meta(_TEACHER)
+    def teacher(self, split: str = "validation") -> TeacherFacts | None:
+        """The facts of the run's teacher on a split; None until the driver has measured it there."""
+        data = self.get_meta(_TEACHER[split])
         try:
             return None if data is None else teacher_from_data(data)
         except ValueError as error:
-            raise unreadable(self.path, _TEACHER, error) from error
+            raise unreadable(self.path, _TEACHER[split], error) from error
 
-    def set_teacher(self, teacher: TeacherFacts) -> None:
-        """Stores the facts of the run's teacher."""
-        self.set_meta(_TEACHER, teacher_to_data(teacher))
+    def set_teacher(self, teacher: TeacherFacts, split: str = "validation") -> None:
+        """Stores the facts of the run's teacher on a split."""
+        self.set_meta(_TEACHER[split], teacher_to_data(teacher))
 
     def materials(self) -> dict[str, str] | None:
         """The fingerprints, by name, of all that a resumed run must find unchanged; None until they are known."""

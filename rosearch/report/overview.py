@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rosearch.evolution.agreement import EpisodeAgreement
 from rosearch.evolution.fitness import Fitness
-from rosearch.measurements import Measurements, TeacherFacts
+from rosearch.measurements import Estimate, Measurements, TeacherFacts
 from rosearch.records.record import Record
 from rosearch.report.data import (
     FOUR_DECIMALS,
@@ -39,17 +39,18 @@ class _Figure:
     read: Callable[[Measured], Value | Cell]
 
 
-def results_table(title: str, results: Results, records: Sequence[Record], *, teacher: bool = False) -> Table:
-    """Records side by side; with `teacher`, the teacher is the first row. Intervals are Wilson's, 95 %.
+def results_table(
+    title: str, results: Results, records: Sequence[Record], *, teacher: TeacherFacts | None = None
+) -> Table:
+    """Records side by side; the `teacher`, measured on the same rows, is the first row. Intervals are Wilson's, 95 %.
 
     Under several attacks, the worst case of each row comes first, then each attack alone. A figure that no record has
     (attacks of regression and of encoders, the loss that a reward needs) has no column.
     """
     shown = [(r, r.measurements, results.fitness[r.number]) for r in records if r.number in results.fitness]
-    facts = results.teacher if teacher else None
-    measured: list[Measured] = [*([facts] if facts else []), *(found for _, found, _ in shown if found)]
+    measured: list[Measured] = [*([teacher] if teacher else []), *(found for _, found, _ in shown if found)]
     figures = _figures(results, measured)
-    rows = [] if facts is None else [Row(("teacher", "", *(figure.read(facts) for figure in figures)))]
+    rows = [] if teacher is None else [Row(("teacher", "", *(figure.read(teacher) for figure in figures)))]
     rows += [
         Row((record.label, _scalar(fitness), *(figure.read(found) for figure in figures)))
         for record, found, fitness in shown
@@ -60,7 +61,7 @@ def results_table(title: str, results: Results, records: Sequence[Record], *, te
         Column("fitness", THOUSANDTHS),
         *(Column(figure.name, figure.unit) for figure in figures),
     )
-    notes = () if facts is None else facts.notes
+    notes = () if teacher is None else teacher.notes
     return Table(title, columns, tuple(rows), (*notes, *_footnotes(measured)))
 
 
@@ -139,6 +140,43 @@ def _footnotes(measured: Sequence[Measured]) -> list[str]:
         }
         notes += [f"{name}: {what}, over all shown here: {count}" for what, count in counts.items() if count]
     return list(dict.fromkeys(notes))
+
+
+def finalists_table(results: Results) -> Table:
+    """The teacher, the finalists and the baselines under the same attacks on test rows, and what was gained."""
+    title = "Finalists (fresh seeds, test split)"
+    table = results_table(title, results, results.measured("finalist"), teacher=results.teacher_on_test)
+    gain = gain_in_words(results)
+    return replace(table, notes=(*table.notes, gain)) if gain else table
+
+
+def gain_in_words(results: Results) -> str:
+    """One sentence: what the winner keeps under attack, and what the best named baseline and the teacher keep.
+
+    "" without finalists that were attacked, or without the teacher on their rows.
+    """
+    teacher, finalists = results.teacher_on_test, results.measured("finalist")
+    winner = next((record for record in finalists if not record.name), None)
+    if teacher is None or winner is None or (kept := _kept(winner.measurements)) is None:
+        return ""
+    assert winner.measurements is not None
+    others = {record.name: _kept(record.measurements) for record in reversed(finalists) if record.name}
+    told = [f"{name} {_percent(share)}" for name, share in {**others, "the teacher": _kept(teacher)}.items() if share]
+    attacks = " and ".join(attack.attack for attack in winner.measurements.attacks)
+    quality = f"{winner.measurements.quality.value:.3f} {winner.measurements.quality.metric}"
+    return (
+        f"{winner.label} is {winner.measurements.efficiency.compression:.0f} times smaller than the teacher, keeps "
+        f"{_percent(kept)} of {kept.n} test rows under {attacks} ({', '.join(told)}), and has {quality} "
+        f"(the teacher {teacher.quality.value:.3f})"
+    )
+
+
+def _kept(found: Measured | None) -> Estimate | None:
+    return None if found is None or found.robustness is None else found.robustness.under_attack
+
+
+def _percent(share: Estimate) -> str:
+    return f"{share.value:.0%}"
 
 
 def predictions_table(episodes: Sequence[EpisodeAgreement]) -> Table:

@@ -29,6 +29,7 @@ def describe_run(results: Results) -> dict[str, Any]:
         "generations": max((record.generation for record in candidates), default=-1) + 1,
         "counts": {state: sum(record.status == state for record in candidates) for state in _STATES},
         "teacher": to_jsonable_python(results.teacher),
+        "teacher_on_test": to_jsonable_python(results.teacher_on_test),
         "seconds": results.seconds,
         "attack_over_training": results.attack_over_training,
         "predictions": [asdict(episode) for episode in results.predictions],

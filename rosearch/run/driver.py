@@ -12,7 +12,7 @@ from rosearch.config.experiment import Experiment
 from rosearch.errors import MachineFault, RunError, SearchAborted, machine_fault
 from rosearch.materials.latency import student_latencies
 from rosearch.materials.life import CandidateJob
-from rosearch.materials.task import attack_seed
+from rosearch.materials.suites import attack_seed, suite_of
 from rosearch.measurements import TeacherFacts
 from rosearch.progress import check_stop, stoppable
 from rosearch.randomness import derive_seed
@@ -159,7 +159,7 @@ def candidate_job(driver: Driver, record: Record) -> CandidateJob:
         genotype=record.genotype,
         seed=record.seed,
         student_folder=driver.run.student_folder(record),
-        suite=experiment.evaluation.robustness.search,
+        suite=suite_of(experiment, "validation"),
         attack_seed=attack_seed(experiment),
     )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rosearch.materials.life import CandidateJob
-from rosearch.materials.task import attack_seed
+from rosearch.materials.suites import attack_seed, suite_of
 from rosearch.records.record import Proposal, Record
 from rosearch.run.driver import Driver, candidate_job
 from rosearch.run.results import load_results
@@ -45,16 +45,14 @@ def finalist_job(driver: Driver, record: Record) -> CandidateJob:
     Its training is long, so a killed finalist goes on from its checkpoint; candidates start again.
     """
     experiment = driver.experiment
-    config, suites = experiment.finalists, experiment.evaluation.robustness
+    config = experiment.finalists
     budget = {} if config.epochs is None else {"epochs": config.epochs, "max_steps": None}
     distillation = experiment.distillation.model_copy(update=budget)
-    # A fitness of single swaps needs them of finalists too.
-    swaps = {"single_swaps": suites.report.single_swaps or suites.search.single_swaps}
     return replace(
         candidate_job(driver, record),
         experiment=experiment.model_copy(update={"distillation": distillation}),
-        suite=suites.report.model_copy(update=swaps),
-        attack_seed=attack_seed(experiment, "attack:finalists"),
+        suite=suite_of(experiment, "test"),
+        attack_seed=attack_seed(experiment, "test"),
         split="test",
         unfinished=driver.run.unfinished_folder(record),
     )

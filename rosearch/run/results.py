@@ -35,6 +35,7 @@ class Results:
     teacher: TeacherFacts | None  # None until the driver has measured it
     records: tuple[Record, ...]
     finished: bool  # the whole budget is spent and the finalists are measured
+    teacher_on_test: TeacherFacts | None = None  # beside finalists; runs of older versions have none
 
     @property
     def state(self) -> Literal["finished", "running", "interrupted"]:
@@ -142,4 +143,5 @@ def load_results(run: RunDirectory) -> Results:
     """
     with Store.open(run.store, read_only=True) as store:
         refuse_changes(store, run.experiment_file, run.search_space)
-        return Results(run, run.experiment(), store.teacher(), tuple(store.records()), store.finished())
+        records = tuple(store.records())
+        return Results(run, run.experiment(), store.teacher(), records, store.finished(), store.teacher("test"))

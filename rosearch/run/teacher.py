@@ -35,6 +35,15 @@ def prepare_teacher_facts(run: RunDirectory, store: Store, cache: Path, observer
     return teacher
 
 
+def measure_on_test(run: RunDirectory, store: Store, cache: Path, observer: Observer) -> None:
+    """Measure the teacher as the finalists were: on the test split, under the report's suite."""
+    experiment = run.experiment()
+    if experiment.finalists.count == 0 or store.finished() or store.teacher("test") is not None:
+        return
+    materials = kind_of(experiment).prepare(experiment, load_space(run.search_space), cache, observer.progress)
+    store.set_teacher(materials.measure_teacher(experiment, observer.progress, "test"), "test")
+
+
 def _check_same(run: RunDirectory, store: Store, materials: Materials) -> None:
     """Refuse to go on with other data or another teacher: a run compares all its candidates on one yardstick."""
     found, before = materials.identity, store.materials()

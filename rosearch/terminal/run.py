@@ -8,10 +8,10 @@ from pathlib import Path
 
 from rich.text import Text
 
-from rosearch.records.record import Record, Role
+from rosearch.records.record import Record
 from rosearch.report.data import Table
 from rosearch.report.details import record_tables
-from rosearch.report.overview import explanation, predictions_table, results_table, seconds_line
+from rosearch.report.overview import explanation, finalists_table, predictions_table, results_table, seconds_line
 from rosearch.report.summary import describe_run
 from rosearch.run.results import Results
 from rosearch.terminal.console import out, print_line, print_table
@@ -32,14 +32,11 @@ def print_status(results: Results) -> None:
         (r for r in results.of("candidate") if r.number in results.fitness),
         key=lambda r: -results.fitness[r.number].scalar,
     )
-    print_table(results_table("Candidates so far, by fitness", results, done, teacher=True))
-    roles: tuple[tuple[str, Role], ...] = (
-        ("Baselines", "baseline"),
-        ("Finalists (fresh seeds, test split)", "finalist"),
-    )
-    for title, role in roles:
-        if found := results.measured(role):
-            print_table(results_table(title, results, found))
+    print_table(results_table("Candidates so far, by fitness", results, done, teacher=results.teacher))
+    if baselines := results.measured("baseline"):
+        print_table(results_table("Baselines", results, baselines))
+    if results.measured("finalist"):
+        print_table(finalists_table(results))
     if episodes := results.predictions:
         print_table(predictions_table(episodes))
     _print_teacher(results)
@@ -56,11 +53,11 @@ def print_results(results: Results) -> None:
     """The end of a search: the front, the baselines, the finalists, and the commands that come next."""
     path, front = results.run.path, results.front
     named = shlex.quote(str(path))
-    print_table(results_table("Front (validation rows)", results, front, teacher=True))
+    print_table(results_table("Front (validation rows)", results, front, teacher=results.teacher))
     if baselines := results.measured("baseline"):
         print_table(results_table("Baselines (named architectures, same distillation)", results, baselines))
-    if finalists := results.measured("finalist"):
-        print_table(results_table("Finalists (fresh seeds, test split)", results, finalists))
+    if results.measured("finalist"):
+        print_table(finalists_table(results))
     if not front:
         missed = ": `rosearch status` names those that were missed"
         out.print(Text.assemble(("No candidate passed the gates", "yellow"), missed))

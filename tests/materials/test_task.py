@@ -14,7 +14,7 @@ from small_run import Quiet, write_experiment
 from transformers import AutoTokenizer, BertForSequenceClassification
 
 from rosearch.config.file import load_experiment
-from rosearch.materials.task import quality_of
+from rosearch.materials.task import prepare_materials, quality_of
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
 from rosearch.run.teacher import prepare_teacher_facts
@@ -74,6 +74,19 @@ def test_a_teacher_that_may_be_no_better_than_chance_is_warned_of(tmp_path: Path
     config = json.loads(path.read_text()) | {"id2label": {"0": "LABEL_0", "1": "LABEL_1"}}
     path.write_text(json.dumps(config | {"label2id": {"LABEL_0": 0, "LABEL_1": 1}}))
     assert "right on" in rosearch("check", "experiment.yaml", cwd=tmp_path).stdout
+
+
+def test_a_teacher_is_attacked_on_each_split_as_the_students_are(tmp_path: Path) -> None:
+    suites = {"search": {"attacks": ["deepwordbug"], "rows": 4}, "report": {"attacks": ["pruthi"], "rows": 6}}
+    path = write_experiment(tmp_path, "classification", evaluation={"robustness": suites})
+    experiment = load_experiment(path)
+    materials = prepare_materials(experiment, tmp_path / "cache")
+    validation, test = (materials.measure_teacher(experiment, split=split) for split in ("validation", "test"))
+    assert [[(one.attack, one.n) for one in found.attacks] for found in (validation, test)] == [
+        [("deepwordbug", 4)],
+        [("pruthi", 6)],
+    ]
+    assert validation.cost == test.cost
 
 
 class Told(Quiet):

@@ -339,6 +339,9 @@ def test_the_facts_of_a_run_survive_and_are_none_before(store, path):
     quality = samples.measured().measurements.quality
     teacher = TeacherFacts(quality, TeacherCost(1000, 800, 4000), 512, 2, latency_ms=1 / 3)
     store.set_teacher(teacher)
+    assert store.teacher("test") is None
+    on_test = replace(teacher, latency_ms=None)
+    store.set_teacher(on_test, "test")
     found = {"task": "a", "teacher": "b"}
     store.set_materials(found)
     store.set_finished()
@@ -349,6 +352,7 @@ def test_the_facts_of_a_run_survive_and_are_none_before(store, path):
             {"task": "a", "teacher": "b"},
             True,
         )
+        assert reader.teacher("test") == on_test
 
 
 def test_a_teacher_of_another_shape_is_one_line(store):

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from rosearch.measurements import Quality, Stopped
 from rosearch.report.data import Table
-from rosearch.report.overview import results_table
+from rosearch.report.overview import finalists_table, results_table
 from rosearch.report.summary import describe_record, describe_run
 from rosearch.terminal.console import rendered
 from rosearch.terminal.run import print_record
@@ -41,8 +41,32 @@ def test_several_attacks_have_a_column_each_beside_the_worst_case(tmp_path: Path
 
 def test_one_attack_is_the_worst_case_and_needs_no_column_of_its_own(tmp_path: Path) -> None:
     results = results_of(tmp_path, record(1, measured(ALONE)))
-    text = printed(results_table("All", results, results.records, teacher=True))
+    text = printed(results_table("All", results, results.records, teacher=results.teacher))
     assert "under attack" in text and "worst case" not in text and "deepwordbug" not in text
+
+
+def test_the_table_of_finalists_says_in_a_sentence_what_was_gained(tmp_path: Path) -> None:
+    finalists = (
+        record(3, measured(ALONE, quality=0.85), role="finalist"),
+        record(4, measured(WORST), role="finalist", name="bert_mini"),
+        record(5, SEVERAL, role="finalist", name="bert_mini", replicate=1),  # the first replicate counts
+    )
+    results = results_of(tmp_path, *finalists)
+    assert "times smaller" not in printed(finalists_table(results))  # a run of an older version
+    results = replace(results, teacher_on_test=results.teacher)
+    text = printed(finalists_table(results))
+    assert "teacher" in text.splitlines()[4]
+    sentence = (
+        f"{finalists[0].label} is 10 times smaller than the teacher, keeps 50% of 4 test rows under deepwordbug "
+        "(bert_mini 25%, the teacher 50%), and has 0.850 accuracy (the teacher 0.900)"
+    )
+    assert sentence in " ".join(text.split())
+
+
+def test_finalists_that_nobody_attacked_are_shown_without_a_sentence(tmp_path: Path) -> None:
+    plain = replace(measured(ALONE), robustness=None, attacks=())
+    results = results_of(tmp_path, record(3, plain, role="finalist"))
+    assert "times smaller" not in printed(finalists_table(replace(results, teacher_on_test=results.teacher)))
 
 
 def test_a_stopped_and_a_collapsed_candidate_are_marked(tmp_path: Path) -> None:
