@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rosearch.cli.options import DataRoot, Device, Json, ResourceFolder
+from rosearch.cli.options import DataRoot, Device, Json, ResourceFolder, complete_experiment
 from rosearch.errors import BadInput
 
 ATTACK_EXAMPLES = """Examples:
@@ -25,7 +25,11 @@ def attack(
     models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Folders of classifiers, or hub names.")],
     attacks: Annotated[str, typer.Option("--attack", help="Names with commas; see `rosearch attack resources`.")] = "",
     task: Annotated[
-        Path | None, typer.Option(help="An experiment's name or file, or TSV, CSV, JSON lines, Parquet (.gz, .xz).")
+        Path | None,
+        typer.Option(
+            help="An experiment's name or file, or TSV, CSV, JSON lines, Parquet (.gz, .xz).",
+            autocompletion=complete_experiment,
+        ),
     ] = None,
     split: Annotated[str, typer.Option(help="Of an experiment's task: train, validation or test.")] = "test",
     text: Annotated[str | None, typer.Option(help="Column of a file; default: text, sentence, premise ...")] = None,

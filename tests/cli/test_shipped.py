@@ -78,6 +78,7 @@ def test_a_shell_completes_commands_options_and_names(tmp_path: Path) -> None:
     assert completed("rosearch sp", tmp_path) == ["spaces"]
     assert completed("rosearch search qui", tmp_path) == ["quickstart"]
     assert completed("rosearch distil --task robustness/ss", tmp_path) == ["robustness/sst2"]
+    assert completed("rosearch attack ./model --task agn", tmp_path) == ["agnews"]
     assert completed("rosearch spaces --copy kd_nas_s", tmp_path) == ["kd_nas_small"]
     assert "--runs" in completed("rosearch search quickstart --r", tmp_path)
     assert completed("rosearch search mine/", tmp_path) == []  # the shell then offers files
