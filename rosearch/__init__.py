@@ -1,7 +1,7 @@
 """Searches for small students of BERT that are robust, accurate and cheap.
 
 >>> import rosearch
->>> experiment = rosearch.load_experiment("experiments/quickstart.yaml")
+>>> experiment = rosearch.load_experiment("quickstart")
 >>> results = rosearch.run_search(experiment)
 >>> rosearch.open_run(results.run.path).front  # a pandas frame
 

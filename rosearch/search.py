@@ -39,7 +39,7 @@ def run_search(run: RunDirectory | Experiment, observer: Observer | None = None,
     """Begin or go on with a run until its budget is spent, then retrain the finalists.
 
     >>> from rosearch import load_experiment, run_search
-    >>> experiment = load_experiment("experiments/quickstart.yaml", ["evolution.candidates=6"])
+    >>> experiment = load_experiment("quickstart", ["evolution.candidates=6"])
     >>> results = run_search(experiment)  # in a new folder below runs/
     >>> results.front[0].id, results.run.path
     >>> results = run_search(results.run)  # goes on with a run; nothing is left to do with this one

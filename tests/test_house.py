@@ -29,6 +29,7 @@ NOT_MIRRORED = {
     "test_order.py": "the suite itself",
     "test_public_api.py": "the names that `rosearch` gives",
     "test_reliability.py": "the page on reliability",
+    "test_wheel.py": "what is built",
     "cli/test_json.py": "the keys of every --json",
     "data/test_permutation.py": "one class of data/corpus.py",
     "evaluation/attacks/test_engine_equality.py": "the contract with stock TextAttack",

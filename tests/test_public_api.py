@@ -108,16 +108,15 @@ def test_a_run_is_read_without_torch(recorded: Path) -> None:
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the paths of the docstrings exist, small enough to search in seconds; already searched once."""
+    """A folder with files of the names in the docstrings, small enough to search in seconds; already searched once."""
     folder = tmp_path_factory.mktemp("workplace")
     (folder / "experiments").mkdir()
     made = write_experiment(folder / "experiments", problem="classification", name="quickstart")
-    made.rename(made.with_name("quickstart.yaml"))
-    (folder / "search_spaces").mkdir()
-    (folder / "search_spaces" / "robust_dag.yaml").write_text(yaml.safe_dump(SPACE))
+    (folder / "quickstart").write_text(made.read_text().replace("space.yaml", "experiments/space.yaml"))
+    (folder / "robust_dag").write_text(yaml.safe_dump(SPACE))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        rosearch.run_search(rosearch.load_experiment("experiments/quickstart.yaml"))
+        rosearch.run_search(rosearch.load_experiment("quickstart"))
     return folder
 
 

@@ -15,6 +15,7 @@ from transformers import AutoModelForSequenceClassification
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from rosearch.config.file import load_experiment
+from rosearch.config.shipped import EXPERIMENTS
 from rosearch.data.columns import COLUMNS_BY_NAME, Columns
 from rosearch.data.files import read_file
 from rosearch.data.labels import match_name
@@ -104,7 +105,7 @@ class LabelledRows:
 
 def is_experiment(source: Path) -> bool:
     """True where rows come from an experiment rather than from a table."""
-    return source.suffix.lower() in (".yaml", ".yml")
+    return source.suffix.lower() in (".yaml", ".yml") or EXPERIMENTS.has(source)
 
 
 def read_rows(
@@ -116,7 +117,7 @@ def read_rows(
     *,
     drop: bool = False,
 ) -> LabelledRows:
-    """The rows of an experiment's task (a YAML file), or of a TSV, CSV, JSON lines or Parquet file.
+    """The rows of an experiment's task (a YAML file or a name), or of a TSV, CSV, JSON lines or Parquet file.
 
     Labels of a file are names of the classifier's classes, or their integers. With `drop`, rows of a file without a
     text or a label are left out. Raises `BadInput` with all

@@ -12,15 +12,17 @@ import signal
 import sys
 from contextlib import suppress
 from io import TextIOWrapper
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
+from rosearch import __version__
 from rosearch.cli.attack import ATTACK_EXAMPLES, attack, attack_resources
 from rosearch.cli.distil import DISTIL_EXAMPLES, distil, encoding, teacher
 from rosearch.cli.run import RECOMMEND_EXAMPLES, export, recommend, show, stats, status
 from rosearch.cli.search import check, resume, search
+from rosearch.cli.shipped import experiments, spaces
 from rosearch.errors import BadInput, MachineFault, MissingResource, RosearchError, machine_fault
 from rosearch.progress import ENDING, heard, stoppable
 
@@ -38,20 +40,37 @@ class _Commands(TyperGroup):
 app = typer.Typer(
     cls=_Commands,
     help="Search for small students of BERT that are robust, accurate and cheap. Start with: "
-    "`rosearch search experiments/quickstart.yaml`.",
+    "`rosearch search quickstart`.",
     epilog="Exit codes: 0 done, 1 a model or a training failed, 2 misused command, 3 bad input, "
     "4 something missing (hub, data, teacher, GPU), "
     "5 run cannot be used as asked, or the machine failed (disk, memory), "
     "6 candidates all fail, 130 Ctrl-C, 141 output that nobody read on, 128 + N signal N.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"rosearch {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Options of the program itself."""
+
 
 _SEARCH, _RUN, _MODEL = "Search", "Look at a run", "One model"
 app.command(rich_help_panel=_SEARCH)(search)
 app.command(rich_help_panel=_SEARCH)(resume)
 app.command(rich_help_panel=_SEARCH)(check)
+app.command(rich_help_panel=_SEARCH)(experiments)
+app.command(rich_help_panel=_SEARCH)(spaces)
 app.command(rich_help_panel=_RUN)(status)
 app.command(rich_help_panel=_RUN)(show)
 app.command(rich_help_panel=_RUN)(stats)

@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from rosearch.cli.options import DataRoot, Device, Json, ResourceFolder
+from rosearch.cli.options import DataRoot, Device, Json, ResourceFolder, complete_experiment
 from rosearch.errors import BadInput
 
 ATTACK_EXAMPLES = """Examples:
 
 `rosearch attack ./model --attack deepwordbug,pruthi --task dev.tsv --n 200`
 
-`rosearch attack ./teacher ./student --attack pwws --task experiments/sst2.yaml --data-root ./data --json`
+`rosearch attack ./teacher ./student --attack pwws --task sst2 --data-root ./data --json`
 
 `rosearch attack ./model --suite advglue/dev.json --suite-task sst2`
 
@@ -24,7 +24,13 @@ ATTACK_EXAMPLES = """Examples:
 def attack(
     models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Folders of classifiers, or hub names.")],
     attacks: Annotated[str, typer.Option("--attack", help="Names with commas; see `rosearch attack resources`.")] = "",
-    task: Annotated[Path | None, typer.Option(help="Experiment, or TSV, CSV, JSON lines, Parquet (.gz, .xz).")] = None,
+    task: Annotated[
+        Path | None,
+        typer.Option(
+            help="An experiment's name or file, or TSV, CSV, JSON lines, Parquet (.gz, .xz).",
+            autocompletion=complete_experiment,
+        ),
+    ] = None,
     split: Annotated[str, typer.Option(help="Of an experiment's task: train, validation or test.")] = "test",
     text: Annotated[str | None, typer.Option(help="Column of a file; default: text, sentence, premise ...")] = None,
     text_pair: Annotated[str | None, typer.Option(help="Column of the second text of pairs.")] = None,

@@ -8,16 +8,16 @@ from typing import Annotated
 
 import typer
 
-from rosearch.cli.options import DataRoot, Device, ExperimentFile, Json, Override
+from rosearch.cli.options import DataRoot, Device, ExperimentFile, Json, Override, complete_experiment
 
 DISTIL_EXAMPLES = """Examples:
 
-`rosearch distil --student tinybert4 --task experiments/sst2.yaml --to ./tinybert`
+`rosearch distil --student tinybert4 --task sst2 --to ./tinybert`
 
-`rosearch distil --method mate_kd --teacher ./teacher --student distilbert-base-uncased --task experiments/rte.yaml
+`rosearch distil --method mate_kd --teacher ./teacher --student distilbert-base-uncased --task rte
 --to ./out --data-root ./data -o distillation.epochs=10`
 
-`rosearch distil --student runs/sst2-0001:3fa9 --task experiments/sst2.yaml --to ./again --seed 2 --test`"""
+`rosearch distil --student runs/sst2-0001:3fa9 --task sst2 --to ./again --seed 2 --test`"""
 
 
 def distil(
@@ -27,7 +27,13 @@ def distil(
             help="Folder or hub name; known architecture; RUN:ID; genotype (.json, .yaml); layers:0,2,4 of the teacher."
         ),
     ],
-    task: Annotated[Path, typer.Option(help="Experiment file: its task, teacher and distillation are the defaults.")],
+    task: Annotated[
+        Path,
+        typer.Option(
+            help="Experiment, a name or a file: its task, teacher and distillation are the defaults.",
+            autocompletion=complete_experiment,
+        ),
+    ],
     to: Annotated[Path, typer.Option(help="The new Hugging Face folder.")],
     encoding: Annotated[
         str | None,

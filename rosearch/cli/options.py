@@ -7,7 +7,28 @@ from typing import Annotated
 
 import typer
 
-ExperimentFile = Annotated[Path, typer.Argument(help="An experiment file, such as experiments/quickstart.yaml.")]
+
+def complete_experiment(begun: str) -> list[str]:
+    """Names of experiments, for a shell; where none begins so, it offers files."""
+    from rosearch.config.shipped import EXPERIMENTS
+
+    return [name for name in EXPERIMENTS.names() if name.startswith(begun)]
+
+
+def complete_space(begun: str) -> list[str]:
+    """Names of search spaces, for a shell."""
+    from rosearch.config.shipped import SPACES
+
+    return [name for name in SPACES.names() if name.startswith(begun)]
+
+
+ExperimentFile = Annotated[
+    Path,
+    typer.Argument(
+        help="A name that `rosearch experiments` lists, such as quickstart, or a file.",
+        autocompletion=complete_experiment,
+    ),
+]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run, such as runs/quickstart-0001.")]
 Override = Annotated[
     list[str] | None,

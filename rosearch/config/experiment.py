@@ -211,7 +211,7 @@ class Experiment(Section):
 
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
     seed: int = Field(1, ge=0)
-    search_space: Path  # relative to the experiment file
+    search_space: Path  # a name that `rosearch spaces` lists, or a file, relative to that of the experiment
     task: TaskConfig | None = None  # none: distillation.target is encoder
     teacher: TeacherConfig
     distillation: DistillationConfig = DistillationConfig()

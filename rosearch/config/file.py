@@ -11,36 +11,40 @@ from pydantic import ValidationError
 from rosearch.config.experiment import Experiment
 from rosearch.config.plain_data import parse_yaml, read_yaml
 from rosearch.config.section import problems_of
+from rosearch.config.shipped import EXPERIMENTS, SPACES
 from rosearch.errors import BadInput, Problem, shown
 
 
 def load_experiment(path: str | Path, overrides: Iterable[str] = (), data_root: str | Path | None = None) -> Experiment:
-    """The experiment in a YAML file, with `key.path=value` overrides; values are read as YAML.
+    """The experiment in a YAML file, or of a name, with `key.path=value` overrides; values are read as YAML.
 
     >>> from rosearch import load_experiment
-    >>> experiment = load_experiment("experiments/quickstart.yaml", ["evolution.candidates=6", "seed=2"])
+    >>> experiment = load_experiment("quickstart", ["evolution.candidates=6", "seed=2"])
     >>> experiment.evolution.candidates
     6
 
+    A name is one of those that `rosearch experiments` lists; a file of that name in the working directory wins.
     With `data_root`, a task with a local layout is read from `data_root/task.local.folder` in place of the hub, and
     relative paths of `corpus.sources` are below it. Raises `BadInput` with every problem of file and overrides.
     """
-    path, data_root = Path(path), None if data_root is None else Path(data_root)
-    data = read_yaml(path)
+    where, data_root = str(path), None if data_root is None else Path(data_root)
+    folder = Path() if EXPERIMENTS.has(path) else Path(path).parent  # of a name, paths are the user's own
+    data = EXPERIMENTS.read(EXPERIMENTS.find(path), where)
     problems = [problem for text in overrides if (problem := _override(data, text)) is not None]
     if data_root is not None and isinstance(task := data.get("task"), dict) and not task.get("path"):
         local = task.get("local")
         if isinstance(local, dict) and local.get("folder"):
             task["path"] = str(data_root / str(local["folder"]))
         elif task.get("generated") is None:
-            problems.append(Problem(str(path), "task.local.folder", "a folder below --data-root", "none"))
+            problems.append(Problem(where, "task.local.folder", "a folder below --data-root", "none"))
     try:
         experiment = Experiment.model_validate(data)
     except ValidationError as error:
-        raise BadInput([*problems, *problems_of(error, str(path))]) from None
+        raise BadInput([*problems, *problems_of(error, where)]) from None
     if problems:
         raise BadInput(problems)
-    return _with_absolute_paths(experiment, path.parent, data_root)
+    space = SPACES.find(experiment.search_space, folder).resolve()
+    return _with_absolute_paths(experiment.model_copy(update={"search_space": space}), folder, data_root)
 
 
 def _with_absolute_paths(experiment: Experiment, folder: Path, data_root: Path | None = None) -> Experiment:

@@ -2,7 +2,7 @@
 
 >>> from rosearch.distil import distil_student
 >>> from rosearch.config.file import load_experiment
->>> found = distil_student(load_experiment(Path("experiments/sst2.yaml")), "tinybert4", Path("out"))
+>>> found = distil_student(load_experiment("sst2"), "tinybert4", Path("out"))
 >>> found.record["quality"]["validation"]["student"]["value"]
 """
 
@@ -96,7 +96,7 @@ def distil_student(
     """Distil a student by the experiment's `task`, `teacher` and `distillation` into the Hugging Face folder `to`.
 
     >>> from rosearch import distil_student, load_experiment
-    >>> experiment = load_experiment("experiments/quickstart.yaml", ["distillation.method=kd"])
+    >>> experiment = load_experiment("quickstart", ["distillation.method=kd"])
     >>> distilled = distil_student(experiment, "bert_mini", "./student")
     >>> distilled.record["quality"]["validation"]["student"]["value"]  # of the task's metric
     >>> distilled.folder.name  # what `AutoModelForSequenceClassification.from_pretrained` loads

@@ -2,7 +2,7 @@
 
 >>> from rosearch import load_experiment
 >>> from rosearch.distil.teacher import save_teacher
->>> save_teacher(load_experiment("experiments/sst2.yaml"), Path("teacher")).fine_tuned
+>>> save_teacher(load_experiment("sst2"), Path("teacher")).fine_tuned
 True
 
 A search and `rosearch distil` fine-tune a teacher without a head, and keep it in their caches. From its own folder it

@@ -39,7 +39,7 @@ class KdNas(RandomSearch):
     def __init__(self, config: EvolutionConfig, space: Space, seed: int, yardstick: Yardstick) -> None:
         """Raises `BadInput` where the space is none of encoders, or a warm start cannot be fitted to it."""
         if not isinstance(space, EncoderSpace):
-            expected = "a search space of encoders (such as search_spaces/kd_nas.yaml), which kd_nas needs"
+            expected = "a search space of encoders (such as kd_nas), which kd_nas needs"
             raise BadInput(Problem("experiment", "search_space", expected, f"{space.name}, a space of graphs"))
         super().__init__(config, space, seed, yardstick)
         self._encoders: EncoderSpace = space

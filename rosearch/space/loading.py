@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from rosearch.config.plain_data import read_yaml
+from rosearch.config.shipped import SPACES
 from rosearch.errors import BadInput, Problem
 from rosearch.space.encoder_space import EncoderSpace
 from rosearch.space.search_space import SearchSpace
@@ -14,19 +14,19 @@ from rosearch.space.space_file import read_encoder_file, read_space_file
 
 
 def load_space(path: str | Path) -> Space:
-    """The search space in a YAML file; an `encoder:` section makes it one of encoders.
+    """The search space in a YAML file, or of a name; an `encoder:` section makes it one of encoders.
 
     >>> import random
     >>> from rosearch import load_space
-    >>> space = load_space("search_spaces/robust_dag.yaml")
+    >>> space = load_space("robust_dag")  # a name that `rosearch spaces` lists, or a path
     >>> genotype = space.sample(random.Random(1))
     >>> space.is_legal(genotype)
     True
 
     Raises `BadInput` with every problem; that no genotype can meet the bounds is one.
     """
-    path = Path(path)
-    data, where = read_yaml(path), str(path)
+    where = str(path)
+    data = SPACES.read(SPACES.find(path), where)
     if "encoder" in data:
         return EncoderSpace(**read_encoder_file(data, where))
     space = SearchSpace(**read_space_file(data, where))

@@ -107,7 +107,7 @@ def test_a_space_of_graphs_is_refused_in_one_line() -> None:
         build("kd_nas", DAG)
     (problem,) = caught.value.problems
     assert str(problem) == (
-        "experiment: search_space: expected a search space of encoders (such as search_spaces/kd_nas.yaml), "
+        "experiment: search_space: expected a search space of encoders (such as kd_nas), "
         "which kd_nas needs, got robust_dag, a space of graphs"
     )
 
