@@ -19,6 +19,7 @@ from typer.core import TyperGroup
 
 from rosearch.cli.attack import ATTACK_EXAMPLES, attack, attack_resources
 from rosearch.cli.distil import DISTIL_EXAMPLES, distil, encoding, teacher
+from rosearch.cli.explain import EXPLAIN_EXAMPLES, explain
 from rosearch.cli.run import RECOMMEND_EXAMPLES, export, recommend, show, stats, status
 from rosearch.cli.search import check, resume, search
 from rosearch.errors import BadInput, MachineFault, MissingResource, RosearchError, machine_fault
@@ -52,6 +53,7 @@ _SEARCH, _RUN, _MODEL = "Search", "Look at a run", "One model"
 app.command(rich_help_panel=_SEARCH)(search)
 app.command(rich_help_panel=_SEARCH)(resume)
 app.command(rich_help_panel=_SEARCH)(check)
+app.command(rich_help_panel=_SEARCH, epilog=EXPLAIN_EXAMPLES)(explain)
 app.command(rich_help_panel=_RUN)(status)
 app.command(rich_help_panel=_RUN)(show)
 app.command(rich_help_panel=_RUN)(stats)

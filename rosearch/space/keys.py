@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from rosearch.config.section import unit
-from rosearch.space.genotype import MAX_NODES
+from rosearch.space.genotype import MAX_NODES, SOURCE_DEFAULTS
 from rosearch.space.rules import (
     ACTIVATION,
     HEADS,
@@ -41,11 +41,12 @@ def _names(known: Iterable[str]) -> JsonDict:
 
 
 def _settings(rules: Mapping[str, SettingRule], required: bool, **meanings: str) -> JsonDict:
-    """A section with a list of values for each setting."""
+    """A section with a list of values for each setting: all required, or each with the default of the source."""
     properties: JsonDict = {}
     for name, rule in rules.items():
         values: JsonDict = {"type": "array", "minItems": 1, "maxItems": MOST_VALUES, "uniqueItems": True}
-        properties[name] = {**values, "items": rule.schema, "description": meanings[name]}
+        default: JsonDict = {} if required else {"default": [SOURCE_DEFAULTS[name]]}
+        properties[name] = {**values, **default, "items": rule.schema, "description": meanings[name]}
     section: JsonDict = {"type": "object", "properties": properties, "additionalProperties": False}
     return {**section, "required": [*rules]} if required else section
 
@@ -110,7 +111,7 @@ class SpaceFile(BaseModel):
     )
     source: dict[str, Any] = Field(
         default_factory=dict,
-        description="How the source (node 0) reads a text. What is left out is wordpiece, none and 0 alone.",
+        description="How the source (node 0) reads a text.",
         json_schema_extra=_settings(
             SOURCE_SETTINGS, False, **{name: MEANINGS[f"source.{name}"] for name in SOURCE_SETTINGS}
         ),
@@ -168,7 +169,7 @@ class EncoderFile(BaseModel):
 
     name: Name = Field(description=_NAME)
     encoder: dict[str, Any] = Field(
-        description="The values of each choice; all five are required.",
+        description="In place of a graph's keys: the choices of encoders of like layers. All five are required.",
         json_schema_extra=_settings(ENCODER_VALUES, True, **_MEANINGS),
     )
     vocabulary: int = Field(30522, ge=1, description=_VOCABULARY, json_schema_extra=unit("words"))

@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "recommend": LATENCY,
     "export": ("export", RUN, "--best"),
     "check": ("check", "experiment.yaml"),
+    "explain": ("explain", "evolution"),
     "attack": ATTACK,
     "attack resources": ("attack", "resources"),
     "encoding": ("encoding", "encoded", "--explain", "harbor"),
