@@ -65,8 +65,8 @@ class RobustKdConfig(Section):
     sources: list[Literal["characters", "synonyms", "wordnet", "other_words", "embeddings", "hull"]] = Field(
         ["characters", "synonyms"],
         min_length=1,
-        description="What perturbs a batch, drawn at random; a name that is listed twice is drawn twice as often. A letter "
-        "changes (characters), a word becomes a neighbour (synonyms), a WordNet synonym (wordnet) or any word "
+        description="What perturbs a batch, drawn at random; a name that is listed twice is drawn twice as often. A "
+        "letter changes (characters), a word becomes a neighbour (synonyms), a WordNet synonym (wordnet) or any word "
         "(other_words, where the teacher is asked anew), embeddings move (embeddings), or become the worst mixture of "
         "synonyms (hull).",
     )

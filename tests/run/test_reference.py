@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,13 @@ def test_an_editor_sees_what_is_wrong(kind: str, text: str) -> None:
     whole = read_yaml(KINDS[kind][0])
     assert problems(kind, whole) == []
     assert problems(kind, {**whole, **parse_yaml(text)}) != []
+
+
+@pytest.mark.parametrize("path", [*EXPERIMENTS, *SPACES], ids=lambda path: path.name)
+def test_an_editor_reads_the_numbers_of_a_file_as_we_do(path: Path) -> None:
+    """Editors read YAML 1.2, in which 4_500_000 is a text, as are yes, no, on and off."""
+    code = [line.partition("#")[0] for line in path.read_text(encoding="utf-8").splitlines()]
+    assert [line for line in code if re.search(r"[:[,] *(\d+_\d|yes\b|no\b|on\b|off\b)", line)] == []
 
 
 def test_the_defaults_of_all_sections_fit_the_schema() -> None:
