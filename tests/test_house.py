@@ -28,6 +28,7 @@ NOT_MIRRORED = {
     "test_multilingual.py": "a task in several languages, from end to end",
     "test_order.py": "the suite itself",
     "test_public_api.py": "the names that `rosearch` gives",
+    "test_reference.py": "the pages that are made from the code",
     "test_reliability.py": "the page on reliability",
     "test_wheel.py": "what is built",
     "cli/test_json.py": "the keys of every --json",

@@ -20,6 +20,7 @@ from typer.core import TyperGroup
 from rosearch import __version__
 from rosearch.cli.attack import ATTACK_EXAMPLES, attack, attack_resources
 from rosearch.cli.distil import DISTIL_EXAMPLES, distil, encoding, teacher
+from rosearch.cli.explain import EXPLAIN_EXAMPLES, explain
 from rosearch.cli.run import RECOMMEND_EXAMPLES, export, recommend, show, stats, status
 from rosearch.cli.search import check, resume, search
 from rosearch.cli.shipped import experiments, spaces
@@ -71,6 +72,7 @@ app.command(rich_help_panel=_SEARCH)(resume)
 app.command(rich_help_panel=_SEARCH)(check)
 app.command(rich_help_panel=_SEARCH)(experiments)
 app.command(rich_help_panel=_SEARCH)(spaces)
+app.command(rich_help_panel=_SEARCH, epilog=EXPLAIN_EXAMPLES)(explain)
 app.command(rich_help_panel=_RUN)(status)
 app.command(rich_help_panel=_RUN)(show)
 app.command(rich_help_panel=_RUN)(stats)

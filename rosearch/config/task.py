@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from rosearch.config.section import Section, broken_rule
+from rosearch.config.section import Section, broken_rule, unit
 
 Metric = Literal["accuracy", "macro_f1", "matthews", "pearson", "spearman"]
 
@@ -15,53 +15,84 @@ Metric = Literal["accuracy", "macro_f1", "matthews", "pearson", "spearman"]
 class HubSource(Section):
     """A dataset on the Hugging Face hub, and its splits for ours. GLUE's test split has no labels: use validation."""
 
-    dataset: str
-    config: str | None = None
-    revision: str | None = None
-    train: str = "train"
-    validation: str | None = None  # none: a seeded part of train
-    test: str = "validation"
+    dataset: str = Field(description="Name of the dataset, such as nyu-mll/glue.")
+    config: str | None = Field(None, description="Configuration of the dataset, such as sst2.")
+    revision: str | None = Field(None, description="Pins a version; none: the newest.")
+    train: str = Field("train", description="Split that is the training split here.")
+    validation: str | None = Field(
+        None, description="Split that is the validation split; none: a seeded part of train."
+    )
+    test: str = Field("validation", description="Split that is the test split here.")
 
 
 class LocalSource(Section):
     """The same data as files, which `--data-root` or `task.path` read in place of the hub."""
 
-    folder: str = ""  # a folder or tar archive below --data-root; `task.path` names the folder itself
-    train: str = "train.tsv"
-    validation: str | None = None
-    test: str = "dev.tsv"
-    columns: list[str] | None = None  # names, for files without a header
-    text: list[str] | None = None  # if the columns differ from the hub's
-    label: str | None = None
-    label_values: list[str] | None = None  # the file's spelling of each of `labels`, in the same order
+    folder: str = Field(
+        "",
+        description="A folder or tar archive below --data-root; with task.path, which names the folder itself, unread.",
+    )
+    train: str = Field("train.tsv", description="File of the training split: TSV, CSV, JSON lines or Parquet.")
+    validation: str | None = Field(None, description="File of the validation split; none: a seeded part of train.")
+    test: str = Field("dev.tsv", description="File of the test split.")
+    columns: list[str] | None = Field(None, description="Names of the columns, for files without a header.")
+    text: list[str] | None = Field(None, description="Columns of the texts, if they differ from task.text.")
+    label: str | None = Field(None, description="Column of the label, if it differs from task.label.")
+    label_values: list[str] | None = Field(
+        None, description="The files' spelling of each of task.labels, in the same order."
+    )
 
 
 class GeneratedSource(Section):
     """The small sentiment task written by the project's own grammar (offline, seeded, balanced)."""
 
-    train: int = Field(2000, ge=16)
-    validation: int = Field(300, ge=8)
-    test: int = Field(300, ge=8)
+    train: int = Field(2000, ge=16, description="Size of the training split.", json_schema_extra=unit("rows"))
+    validation: int = Field(300, ge=8, description="Size of the validation split.", json_schema_extra=unit("rows"))
+    test: int = Field(300, ge=8, description="Size of the test split.", json_schema_extra=unit("rows"))
 
 
 class TaskConfig(Section):
     """The student's task. Its data come from exactly one of `hub` and `generated`; `path` reads local files instead."""
 
-    name: str
-    problem: Literal["classification", "regression"] = "classification"
-    text: list[str] = Field(min_length=1, max_length=2)
-    label: str = "label"
-    labels: list[str] = []  # names in the order of the integer labels; empty for regression
-    metric: Metric = "accuracy"
-    max_length: int = Field(128, ge=8)  # tokens; longer texts are cut
-    validation_rows: int = Field(1000, ge=8)  # carved from train if there is no validation split
-    phrases: bool = False  # training rows are phrases of one another (SST-2): carve whole sentences only
-    on_bad_rows: Literal["refuse", "drop"] = "refuse"  # rows without a text or a label; dropped ones are counted
-    train_rows: int | None = Field(None, ge=16)  # a seeded sample of the training split; none: all of it
+    name: str = Field(description="Name of the task, in reports and model cards.")
+    problem: Literal["classification", "regression"] = Field(
+        "classification", description="Classes, or a score. Scores are not attacked."
+    )
+    text: list[str] = Field(
+        min_length=1, max_length=2, description="Column of the text, or the two columns of a pair of texts."
+    )
+    label: str = Field("label", description="Column of the label.")
+    labels: list[str] = Field(
+        [], description="Names of the classes in the order of the integer labels; empty for regression."
+    )
+    metric: Metric = Field(
+        "accuracy", description="Metric of clean quality. Regression has pearson and spearman, classes have the others."
+    )
+    max_length: int = Field(128, ge=8, description="Longer texts are cut to this.", json_schema_extra=unit("tokens"))
+    validation_rows: int = Field(
+        1000,
+        ge=8,
+        description="Size of the validation split that is carved from train where there is none.",
+        json_schema_extra=unit("rows"),
+    )
+    phrases: bool = Field(
+        False, description="Training rows are phrases of one another (SST-2): only whole sentences are carved out."
+    )
+    on_bad_rows: Literal["refuse", "drop"] = Field(
+        "refuse", description="Rows without a text or a label are an error, or are left out and counted."
+    )
+    train_rows: int | None = Field(
+        None,
+        ge=16,
+        description="Size of a seeded sample of the training split; none: all of it.",
+        json_schema_extra=unit("rows"),
+    )
     hub: HubSource | None = None
     local: LocalSource = LocalSource()
     generated: GeneratedSource | None = None
-    path: Path | None = None
+    path: Path | None = Field(
+        None, description="Folder or tar archive of the files that `local` names, read in place of the hub."
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

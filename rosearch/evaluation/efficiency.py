@@ -14,7 +14,7 @@ from safetensors.torch import save_model
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from rosearch.config.experiment import EfficiencyConfig
+from rosearch.config.evaluation import EfficiencyConfig
 from rosearch.errors import BadInput, Problem
 from rosearch.evaluation.quality import inference
 from rosearch.measurements import Efficiency, Latency, TeacherCost

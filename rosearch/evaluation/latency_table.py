@@ -19,7 +19,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from rosearch.config.experiment import EfficiencyConfig
+from rosearch.config.evaluation import EfficiencyConfig
 from rosearch.evaluation.quiet_latency import Subject, measure_quietly
 from rosearch.files import content, locked, write_whole
 from rosearch.measurements import Latency

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from rosearch.config.experiment import Experiment, SuiteConfig
+from rosearch.config.evaluation import SuiteConfig
+from rosearch.config.experiment import Experiment
 from rosearch.data.corpus import Part
 from rosearch.evaluation.efficiency import measure_efficiency
 from rosearch.evaluation.quality import Logits, predict

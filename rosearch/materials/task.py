@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from rosearch.config.experiment import Experiment, SuiteConfig
+from rosearch.config.evaluation import SuiteConfig
+from rosearch.config.experiment import Experiment
 from rosearch.data.loading import load_task, task_seed
 from rosearch.data.tasks import Split, Task
 from rosearch.data.tokens import TokenisedSplit, tokenise

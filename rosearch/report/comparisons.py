@@ -10,27 +10,9 @@ import pandas as pd
 from rosearch.evaluation.comparison import ALPHA, Comparison, PairedDifference, compare, holm
 from rosearch.measurements import Robustness
 from rosearch.records.record import Record
+from rosearch.report.columns import COMPARISONS, dtypes
 from rosearch.report.data import POINTS, THOUSANDTHS, Cell, Column, Interval, Row, Table, Value, lefts
 from rosearch.run.results import Results
-
-# The columns of `compare_students`. Differences are the student's less the other's, in 0..1, with 95 % intervals.
-COMPARISONS: dict[str, str] = {
-    "role": "string",
-    "student": "string",
-    "against": "string",
-    "attack": "string",
-    "n": "Int64",
-    "only_student": "Int64",  # rows that survive in it alone
-    "only_other": "Int64",
-    **{
-        f"{name}{column}": "float64"
-        for name in ("survival", "words_to_break")
-        for column in ("", "_low", "_high", "_p", "_p_holm")
-    },
-    "separated": "boolean",  # by accuracy under attack, after Holm's adjustment
-    "rows_needed": "Int64",  # about how many would separate them, if the difference is the one seen
-    "warning": "string",
-}
 
 
 def compare_students(results: Results) -> pd.DataFrame:
@@ -41,7 +23,7 @@ def compare_students(results: Results) -> pd.DataFrame:
     of an older version's records.
     """
     rows = [_comparison_row(*found) for found in (*_front_pairs(results), *_finalist_pairs(results))]
-    table = pd.DataFrame(rows).reindex(columns=list(COMPARISONS)).astype(COMPARISONS)
+    table = pd.DataFrame(rows).reindex(columns=list(COMPARISONS)).astype(dtypes(COMPARISONS))
     for name in ("survival", "words_to_break"):
         for _, group in table.groupby("role"):
             table.loc[group.index, f"{name}_p_holm"] = holm(group[f"{name}_p"].to_numpy())

@@ -35,7 +35,7 @@ class OpenedRun:
     def candidates(self) -> pd.DataFrame:
         """All candidates, a row each in the order of their proposals, whether pending, running, done or failed.
 
-        Columns and their types are those of `rosearch.report.tables.COLUMNS`. Qualities and robustness are shares,
+        `rosearch.report.columns.RECORDS` says what each column means. Qualities and robustness are shares,
         0 to 1, on the validation rows, with the ends of their 95 % intervals; `latency_ms_B` is the median time of a
         batch of B texts in milliseconds; `seconds_STAGE` are a worker's. What was not measured is NA.
         """

@@ -20,6 +20,7 @@ import pandas as pd
 from scipy import stats
 
 from rosearch.evaluation.comparison import holm
+from rosearch.report.columns import STATISTICS, dtypes
 from rosearch.report.data import THOUSANDTHS, Column, Row, Table, Value, lefts
 from rosearch.report.features import FEATURES
 
@@ -32,20 +33,7 @@ OUTCOMES: dict[str, str] = {
 CONTROL = "parameters"
 MINIMUM_ROWS = 5  # fewer say nothing: of four, even a perfect order has p = 1/12
 
-COLUMNS: dict[str, str] = {
-    "outcome": "string",
-    "feature": "string",
-    "control": "string",
-    "n": "Int64",
-    "failed": "Int64",  # candidates left out because they have no measurements
-    "rho": "float64",
-    "p": "float64",
-    "p_holm": "float64",
-    "partial_rho": "float64",
-    "partial_p": "float64",
-    "partial_p_holm": "float64",
-    "note": "string",  # why a value is missing
-}
+COLUMNS = dtypes(STATISTICS)
 
 _T_FROM = 10  # rows from which Student's t is close to the permutation distribution
 _PERMUTATIONS = 9999

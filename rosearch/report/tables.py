@@ -12,7 +12,8 @@ import pandas as pd
 from rosearch.files import whole
 from rosearch.measurements import Efficiency, Estimate, Measurements, Quality, Robustness
 from rosearch.records.record import Record
-from rosearch.report.features import FEATURES, architecture_features
+from rosearch.report.columns import RECORDS, dtypes
+from rosearch.report.features import architecture_features
 
 Cell = str | int | float | None
 
@@ -46,68 +47,9 @@ _ESTIMATES = (
 )  # fmt: skip
 
 
-def _interval(name: str) -> dict[str, str]:
-    return {name: "float64", f"{name}_low": "float64", f"{name}_high": "float64", f"{name}_n": "Int64"}
-
-
-# Every column and its pandas type, the same for every run. Robustness is the worst case over the suite; for each
-# attack under_attack_NAME and words_to_break_NAME follow, for each recipe whose single swaps were scored
-# single_swap_worst_NAME and single_swap_margin_NAME; then latency_ms_B and seconds_STAGE.
-COLUMNS: dict[str, str] = {
-    "number": "Int64",
-    "role": "string",
-    "name": "string",
-    "generation": "Int64",
-    "replicate": "Int64",
-    "id": "string",
-    "origin": "string",
-    "parents": "string",  # ids, divided by spaces
-    "seed": "Int64",
-    "status": "string",
-    "failure_kind": "string",
-    "failure_stage": "string",
-    "failure_message": "string",
-    "fitness": "float64",
-    "fitness_robustness": "float64",
-    "fitness_accuracy": "float64",
-    "fitness_efficiency": "float64",
-    "gates": "string",  # divided by spaces; empty: none violated
-    "metric": "string",
-    "quality": "float64",
-    "quality_n": "Int64",
-    **_interval("accuracy"),
-    "macro_f1": "float64",
-    "matthews": "float64",
-    "pearson": "float64",
-    "spearman": "float64",
-    "largest_class_share": "float64",
-    "collapse": "string",
-    "attack": "string",
-    **{column: dtype for name in _ESTIMATES for column, dtype in _interval(name).items()},
-    "attack_rows": "Int64",
-    "attack_rows_planned": "Int64",  # more than attack_rows where the attack was stopped early
-    "attack_errors": "Int64",
-    "out_of_queries": "Int64",
-    "out_of_time": "Int64",
-    "invariance": "float64",  # the least over names, religions and nationalities
-    "contrast": "float64",
-    "purity": "float64",  # of the encoding
-    **dict.fromkeys(FEATURES, "float64"),
-    "compression": "float64",
-    "encoder_compression": "float64",
-    "flops": "Int64",
-    "flops_compression": "float64",
-    "size_mb": "float64",
-    "device": "string",
-    "threads": "Int64",
-    "steps": "Int64",
-    "rows_seen": "Int64",
-    "final_loss": "float64",
-    "held_out_loss": "float64",  # of encoders, and where a reward asks for it
-    "precision": "string",
-    "architecture": "string",  # one readable line
-    "genotype": "string",  # JSON
-}
+# Every column and its pandas type, the same for every run; `columns.RECORDS` says what each means. Those of
+# `columns.OCCURRING` follow: by attack, then latencies, then stages.
+COLUMNS = dtypes(RECORDS)
 
 
 def records_table(records: Iterable[Record], score: Score | None = None) -> pd.DataFrame:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from pydantic.config import JsonDict
+
 from rosearch.errors import shown
 from rosearch.space.genotype import MAX_NODES, Genotype
 from rosearch.space.node import Node, Setting
@@ -27,11 +29,12 @@ MIN_RATIO, MAX_RATIO = 0.125, 8  # the inner width is at least 1, even at the sm
 
 @dataclass(frozen=True)
 class SettingRule:
-    """The values that a setting may take: their type, and a test."""
+    """The values that a setting may take: their type, a test, and the same as a JSON schema for editors."""
 
     kind: type[bool] | type[int] | type[float] | type[str]
     expected: str  # in words, for error messages
     accepts: Callable[[object], bool]
+    schema: JsonDict
 
 
 def _is_whole(value: object) -> bool:
@@ -54,31 +57,74 @@ def _is_share(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1
 
 
-HEADS = SettingRule(int, "a whole number of at least 1 that divides the width", _is_heads)
-KERNEL = SettingRule(int, f"an odd whole number from 1 to {MAX_KERNEL}", _is_kernel)
-RATIO = SettingRule(float, f"a number from {MIN_RATIO} to {MAX_RATIO}", _is_ratio)
-FLAG = SettingRule(bool, "true or false", lambda value: isinstance(value, bool))
-ACTIVATION = SettingRule(str, f"one of {', '.join(ACTIVATIONS)}", lambda value: value in ACTIVATIONS)
+def _one_of(names: tuple[str, ...]) -> SettingRule:
+    return SettingRule(str, f"one of {', '.join(names)}", lambda value: value in names, {"enum": [*names]})
+
+
+HEADS = SettingRule(
+    int, "a whole number of at least 1 that divides the width", _is_heads, {"type": "integer", "minimum": 1}
+)
+KERNEL = SettingRule(
+    int, f"an odd whole number from 1 to {MAX_KERNEL}", _is_kernel, {"enum": [*range(1, MAX_KERNEL + 1, 2)]}
+)
+RATIO = SettingRule(
+    float,
+    f"a number from {MIN_RATIO} to {MAX_RATIO}",
+    _is_ratio,
+    {"type": "number", "minimum": MIN_RATIO, "maximum": MAX_RATIO},
+)
+FLAG = SettingRule(bool, "true or false", lambda value: isinstance(value, bool), {"type": "boolean"})
+ACTIVATION = _one_of(ACTIVATIONS)
+SHARE = SettingRule(
+    float,
+    "a number of at least 0 and below 1",
+    _is_share,
+    {"type": "number", "minimum": 0, "exclusiveMaximum": 1, "unit": "share"},
+)
 
 # Settings of the source, node 0; none is required.
 SOURCE_SETTINGS: Mapping[str, SettingRule] = {
-    "encoding": SettingRule(str, f"one of {', '.join(ENCODINGS)}", lambda value: value in ENCODINGS),
-    "characters": SettingRule(str, f"one of {', '.join(CHARACTERS)}", lambda value: value in CHARACTERS),
-    "token_dropout": SettingRule(float, "a number of at least 0 and below 1", _is_share),
+    "encoding": _one_of(ENCODINGS),
+    "characters": _one_of(CHARACTERS),
+    "token_dropout": SHARE,
 }
 
 # Each operation maps (batch, tokens, width) to itself; all of its settings are required.
 OPERATIONS: dict[str, Mapping[str, SettingRule]] = {
-    "attention": {"heads": HEADS, "conv": FLAG},  # conv: depthwise convolution of 3 after Q, K and V (Primer)
-    "ffn": {"ratio": RATIO, "activation": ACTIVATION},  # inner width = ratio x width
+    "attention": {"heads": HEADS, "conv": FLAG},
+    "ffn": {"ratio": RATIO, "activation": ACTIVATION},
     "conv": {"kernel": KERNEL},
     "separable_conv": {"kernel": KERNEL},
-    "dilated_conv": {"kernel": KERNEL},  # separable, dilation 2
+    "dilated_conv": {"kernel": KERNEL},
     "glu": {},
     "light_conv": {"kernel": KERNEL},
     "max_pool": {"kernel": KERNEL},
     "avg_pool": {"kernel": KERNEL},
     "identity": {},
+}
+
+# What each operation and setting does, as pages and editors say it.
+MEANINGS: dict[str, str] = {
+    "source.encoding": "How the tokenizer reads words: as the teacher's does, misspelt words as their most frequent "
+    "neighbour, synonyms as one, or both. No weight hangs on it.",
+    "source.characters": "How a piece of the vocabulary becomes a vector: by a word table alone (none), with a network "
+    "over its characters (cnn), or by hashed n-grams in place of the table.",
+    "source.token_dropout": "Tokens that lose their word vector in training; nothing is drawn at inference.",
+    "attention": "Multi-head self-attention.",
+    "attention.heads": "Heads; only values that divide the width are used.",
+    "attention.conv": "A depthwise convolution of 3 after each of queries, keys and values (Primer).",
+    "ffn": "Two linear maps per token.",
+    "ffn.ratio": "Inner width over width.",
+    "ffn.activation": "Between the two maps; relu2 is the squared ReLU of Primer.",
+    "conv": "A full convolution over adjacent tokens.",
+    "separable_conv": "A depthwise convolution, then a pointwise one.",
+    "dilated_conv": "Separable, with gaps of one token: it sees twice as far.",
+    "glu": "A gated linear unit.",
+    "light_conv": "A convolution whose softmaxed kernels are shared by groups of channels.",
+    "max_pool": "The largest of adjacent tokens, per channel.",
+    "avg_pool": "The mean of adjacent tokens, per channel.",
+    "identity": "Of one input a skip connection, of several a pure merge.",
+    **{f"{op}.kernel": "Tokens that one output sees." for op, rules in OPERATIONS.items() if "kernel" in rules},
 }
 
 

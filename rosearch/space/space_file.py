@@ -1,22 +1,21 @@
-"""The keys of a search space's YAML file, and all its problems, reported at once."""
+"""A search space's YAML file read: the fields of the space, or all problems of the file at once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from rosearch.config.section import problems_of
 from rosearch.errors import BadInput, Problem
-from rosearch.space.genotype import MAX_NODES, SOURCE_DEFAULTS
+from rosearch.space.genotype import SOURCE_DEFAULTS
+from rosearch.space.keys import ENCODER_VALUES, MOST_VALUES, EncoderFile, SpaceFile
 from rosearch.space.node import Setting
 from rosearch.space.rules import (
-    ACTIVATION,
     HEADS,
-    MAX_INPUTS,
     MAX_RATIO,
     MERGES,
     MIN_RATIO,
@@ -24,65 +23,8 @@ from rosearch.space.rules import (
     POOLINGS,
     RATIO,
     SOURCE_SETTINGS,
-    WIDTH_STEP,
     SettingRule,
 )
-
-MOST_VALUES = 256  # of a list: all pairs of some lists are tried
-
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
-Width = Annotated[int, Field(ge=WIDTH_STEP, multiple_of=WIDTH_STEP)]
-Rank = Annotated[int, Field(ge=1)]
-
-
-class SpaceFile(BaseModel):
-    """Keys of a file whose students are graphs. Strict: a misspelt key or a number in quotes is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-    name: Name
-    min_nodes: int = Field(ge=1, le=MAX_NODES)
-    max_nodes: int = Field(ge=1, le=MAX_NODES)
-    max_inputs: int = Field(ge=1, le=MAX_INPUTS)
-    merges: list[str] = Field(min_length=1, max_length=MOST_VALUES)
-    widths: list[Width] = Field(min_length=1, max_length=MOST_VALUES)
-    ranks: list[Rank] = Field(min_length=1, max_length=MOST_VALUES)
-    poolings: list[str] = Field(min_length=1, max_length=MOST_VALUES)
-    operations: dict[str, Any] = Field(min_length=1)  # checked against the registry of operations
-    source: dict[str, Any] = Field(default_factory=dict)  # a missing setting has its default alone
-    vocabulary: int = Field(30522, ge=1)  # BERT's
-    min_parameters: int = Field(ge=0)
-    max_parameters: int = Field(ge=1)
-
-
-class EncoderFile(BaseModel):
-    """Keys of a file whose students are encoders: an `encoder:` section in place of a graph's keys. Strict."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-    name: Name
-    encoder: dict[str, Any]  # lists of values; their names and rules are ENCODER_VALUES
-    vocabulary: int = Field(30522, ge=1)
-
-
-def _is_layers(value: object) -> bool:
-    return isinstance(value, int) and HEADS.accepts(value) and value <= MAX_NODES // 2
-
-
-def _is_width(value: object) -> bool:
-    return isinstance(value, int) and HEADS.accepts(value) and value % WIDTH_STEP == 0
-
-
-_SIZE = SettingRule(int, "a whole number of at least 1", HEADS.accepts)
-
-# The choices of a KD-NAS encoder (arXiv 2303.09639); the limits are ours.
-ENCODER_VALUES: Mapping[str, SettingRule] = {
-    "layers": SettingRule(int, f"a whole number from 1 to {MAX_NODES // 2}", _is_layers),
-    "heads": _SIZE,
-    "hidden": SettingRule(int, f"a positive multiple of {WIDTH_STEP}", _is_width),
-    "ffn": _SIZE,
-    "activation": ACTIVATION,
-}
 
 
 def read_space_file(data: Mapping[str, Any], where: str) -> dict[str, Any]:

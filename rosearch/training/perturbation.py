@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from rosearch.config.distillation import Norm
+from rosearch.config.ad2 import Norm
 
 _LEAST = {"row": 1e-8, "token": 1e-6}  # added to a gradient's norm against division by zero, as published
 

@@ -22,7 +22,8 @@ import numpy as np
 import torch
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
-from rosearch.config.distillation import DEFAULT, Ad2Config, DistillationConfig
+from rosearch.config.ad2 import DEFAULT, Ad2Config
+from rosearch.config.distillation import DistillationConfig
 from rosearch.config.file import load_experiment
 from rosearch.data.batches import evaluation_batches
 from rosearch.materials.task import TaskMaterials, gather_materials

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from rosearch.config.experiment import EfficiencyConfig
+from rosearch.config.evaluation import EfficiencyConfig
 from rosearch.evaluation.latency_table import machine
 from rosearch.evaluation.quiet_latency import Subject, measure_quietly
 from rosearch.models.places import locate_weights

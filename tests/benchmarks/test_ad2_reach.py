@@ -13,7 +13,8 @@ import pytest
 import torch
 from small_run import write_experiment
 
-from rosearch.config.distillation import DEFAULT, DistillationConfig
+from rosearch.config.ad2 import DEFAULT
+from rosearch.config.distillation import DistillationConfig
 from rosearch.config.file import load_experiment
 from rosearch.evaluation.quality import predict
 from rosearch.materials.task import gather_materials

@@ -43,6 +43,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "spaces": ("spaces",),
     "experiments --copy": ("experiments", "--copy", "sst2"),
     "spaces --copy": ("spaces", "--copy", "tiny"),
+    "explain": ("explain", "evolution"),
     "attack": ATTACK,
     "attack resources": ("attack", "resources"),
     "encoding": ("encoding", "encoded", "--explain", "harbor"),

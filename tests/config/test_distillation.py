@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rosearch.config.distillation import DEFAULT, PRESETS, Ad2Config
+from rosearch.config.ad2 import DEFAULT, PRESETS, Ad2Config
 from rosearch.config.file import load_experiment
 from rosearch.errors import BadInput
 

@@ -7,7 +7,7 @@ from evaluation.tiny_model import CPU, make_model
 from safetensors.torch import save_file
 from torch.utils.flop_counter import FlopCounterMode
 
-from rosearch.config.experiment import EfficiencyConfig
+from rosearch.config.evaluation import EfficiencyConfig
 from rosearch.errors import BadInput
 from rosearch.evaluation.efficiency import (
     count_model_flops,

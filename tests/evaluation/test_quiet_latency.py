@@ -10,7 +10,7 @@ import pytest
 from damaged_files import DAMAGES
 from evaluation.tiny_model import make_model
 
-from rosearch.config.experiment import EfficiencyConfig
+from rosearch.config.evaluation import EfficiencyConfig
 from rosearch.errors import RosearchError
 from rosearch.evaluation import latency_table, quiet_latency
 from rosearch.evaluation.latency_table import LatencyTable, fingerprint

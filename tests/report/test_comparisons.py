@@ -8,7 +8,8 @@ import pytest
 from attacked_results import attacked, measured, record, results_of
 
 from rosearch.measurements import Robustness, Stopped
-from rosearch.report.comparisons import COMPARISONS, comparison_tables
+from rosearch.report.columns import COMPARISONS
+from rosearch.report.comparisons import comparison_tables
 from rosearch.report.run_files import write_comparisons
 
 STRONG, WEAK = "s" * 30 + "b" * 10, "s" * 10 + "b" * 20 + "s" * 1 + "b" * 9

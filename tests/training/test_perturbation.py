@@ -13,7 +13,7 @@ from torch import Tensor
 from training.tiny_models import CPU, make_auto_student, make_student
 from transformers import PreTrainedModel
 
-from rosearch.config.distillation import Norm
+from rosearch.config.ad2 import Norm
 from rosearch.data.batches import collate
 from rosearch.data.tokens import TokenisedSplit
 from rosearch.models.device import autocast

@@ -1,0 +1,118 @@
+"""The section `evaluation` of an experiment: attacks on candidates and finalists, and what cost is counted of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from rosearch.config.section import Moved, Section, broken_rule, moved, unit
+
+_RECIPES = "Recipes, by name; `rosearch attack resources` lists them, and the files that each needs."
+_ROWS = "Size of the seeded sample that is attacked."
+_SIMILARITY = "Measures how near broken examples are to their originals, if the resources have a sentence encoder."
+
+
+class HopelessConfig(Section):
+    """Ends the attack of a student early if its accuracy under attack is surely below `below`; it then never wins."""
+
+    below: float = Field(
+        gt=0,
+        lt=1,
+        description="Accuracy under attack below which a student is hopeless.",
+        json_schema_extra=unit("share"),
+    )
+    error_rate: float = Field(
+        0.05,
+        gt=0,
+        lt=0.5,
+        description="Chance, over all looks, to stop a student that is not below.",
+        json_schema_extra=unit("share"),
+    )
+    looks: int = Field(
+        4, ge=1, description="Looks at the figures, evenly over the rows.", json_schema_extra=unit("looks")
+    )
+
+
+class SuiteConfig(Section):
+    """Attacks on the same seeded sample of rows; the worst case of each row counts."""
+
+    attacks: list[str] = Field(["deepwordbug"], min_length=1, description=_RECIPES)
+    rows: int = Field(100, ge=1, description=_ROWS, json_schema_extra=unit("rows"))
+    queries: int | None = Field(
+        None,
+        ge=1,
+        description="TextAttack's query budget of a row; a row that spends it has survived; none: no limit.",
+        json_schema_extra=unit("queries"),
+    )
+    single_swaps: list[str] = Field(
+        [], description="Recipes whose single swaps, frozen, are all scored; the same for all students."
+    )
+    hopeless: HopelessConfig | None = None
+    similarity: bool = Field(False, description=_SIMILARITY)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for key, names in (("attacks", self.attacks), ("single_swaps", self.single_swaps)):
+            if len(set(names)) < len(names):
+                raise broken_rule(key, "each attack once", names)
+        if self.hopeless is not None and self.hopeless.looks > self.rows:
+            raise broken_rule("hopeless.looks", f"at most rows ({self.rows})", self.hopeless.looks)
+        return self
+
+
+class ReportSuiteConfig(SuiteConfig):
+    """The suite of finalists. If it names no single swaps, those of the search suite are scored."""
+
+    attacks: list[str] = Field(["deepwordbug", "pruthi"], min_length=1, description=_RECIPES)
+    rows: int = Field(200, ge=1, description=_ROWS, json_schema_extra=unit("rows"))
+    similarity: bool = Field(True, description=_SIMILARITY)
+
+
+class RobustnessConfig(Section):
+    """TextAttack's recipes: a cheap suite for candidates, and one for finalists on other rows with other seeds."""
+
+    search: SuiteConfig = SuiteConfig()
+    report: ReportSuiteConfig = ReportSuiteConfig()
+    resources: Path | None = Field(
+        None, description="Folder of word lists and models for the recipes; none: $ROSEARCH_RESOURCES."
+    )
+    attack: Annotated[Moved, moved("evaluation.robustness.search.attacks")] = Field(None, exclude=True, repr=False)
+    rows: Annotated[Moved, moved("evaluation.robustness.search.rows")] = Field(None, exclude=True, repr=False)
+
+    @model_validator(mode="after")
+    def _unseen(self) -> Self:
+        if set(self.report.attacks) <= set(self.search.attacks):
+            raise broken_rule("report.attacks", "at least one attack that search has not", self.report.attacks)
+        return self
+
+
+class EfficiencyConfig(Section):
+    """Sizes of the FLOPs count and the timing."""
+
+    batch_sizes: list[Annotated[int, Field(ge=1)]] = Field(
+        [1, 32],
+        description="Batches that are timed; a reward, and fitness.efficiency latency, read the first.",
+        json_schema_extra=unit("rows"),
+    )
+    tokens: int = Field(
+        32,
+        ge=4,
+        description="Length of the text whose FLOPs are counted and that is timed.",
+        json_schema_extra=unit("tokens"),
+    )
+    warmup: int = Field(3, ge=0, description="Batches before the timed ones.", json_schema_extra=unit("batches"))
+    repeats: int = Field(
+        10,
+        ge=0,
+        description="Timed batches, of which the median counts; 0: latency is not measured.",
+        json_schema_extra=unit("batches"),
+    )
+
+
+class EvaluationConfig(Section):
+    """The measurements of a student: candidates on the validation split, finalists on the test split."""
+
+    robustness: RobustnessConfig = RobustnessConfig()
+    efficiency: EfficiencyConfig = EfficiencyConfig()

@@ -1,0 +1,131 @@
+"""The keys of a file in plain words, read off its JSON schema: what each means, takes and defaults to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from rosearch.errors import BadInput, Problem, shown
+
+Schema = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key, or with `keys` a section. Its dotted name is "" for the file as a whole."""
+
+    name: str
+    description: str
+    type: str  # in words
+    unit: str
+    default: Any  # None for a required key too
+    required: bool
+    accepted: tuple[Any, ...]  # values or names that it takes, where they can be listed
+    keys: tuple[Key, ...] = ()
+
+    def walk(self) -> Iterator[Key]:
+        """This key and all below it."""
+        yield self
+        for key in self.keys:
+            yield from key.walk()
+
+    def find(self, name: str) -> list[Key]:
+        """The key below of that dotted name, else all whose names end in it. Raises `BadInput` with the nearest."""
+        wanted = name.replace("[]", "").strip(".")
+        below = {key.name: key for key in self.walk() if key is not self}
+        if wanted in below:
+            return [below[wanted]]
+        if found := [key for key in below.values() if key.name.endswith(f".{wanted}")]:
+            return found
+        raise BadInput(
+            Problem(
+                "command line", "KEY", "a key of an experiment or a search space", shown(name), _near(wanted, below)
+            )
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON data; the keys of a section are told without theirs."""
+        return {**self._alone(), "keys": [key._alone() for key in self.keys]}
+
+    def _alone(self) -> dict[str, Any]:
+        told = {"key": self.name, "description": self.description, "type": self.type, "unit": self.unit}
+        return {**told, "default": self.default, "required": self.required, "accepted": list(self.accepted)}
+
+
+def read_keys(schema: Schema, name: str = "") -> Key:
+    """The file that a JSON schema describes, as a key whose keys are those of the file."""
+    return _read(name, schema, schema.get("$defs", {}), required=True)
+
+
+def _read(name: str, given: Schema, parts: Schema, required: bool) -> Key:
+    node, optional = _resolved(given, parts)
+    inner, _ = _resolved(node.get("items", {}), parts)
+    section = node if "properties" in node else inner
+    wanted = section.get("required", ())
+    keys = [
+        _read(f"{name}.{below}".lstrip("."), found, parts, below in wanted)
+        for below, found in section.get("properties", {}).items()
+    ]
+    paragraphs = (" ".join(part.split()) for part in node.get("description", "").split("\n\n"))
+    return Key(
+        name=name,
+        description="\n\n".join(paragraphs),
+        type=_words(node, inner) + (", or none" if optional else ""),
+        unit=node.get("unit") or inner.get("unit", ""),
+        default=None if keys and section is node else node.get("default"),
+        required=required,
+        accepted=tuple(node.get("enum") or node.get("examples") or inner.get("enum") or inner.get("examples") or ()),
+        keys=tuple(keys),
+    )
+
+
+def _resolved(node: Schema, parts: Schema) -> tuple[dict[str, Any], bool]:
+    """A node together with what it refers to, its own words first; and True if it may be none."""
+    variants = node.get("anyOf", ())
+    others = [one for one in variants if one.get("type") != "null"]
+    references = [one["$ref"] for one in (node, *node.get("allOf", ()), *others) if "$ref" in one]
+    found = [parts[reference.rpartition("/")[2]] for reference in references]
+    merged: dict[str, Any] = {}
+    for one in (*found, *others, node):
+        merged |= {key: value for key, value in one.items() if key not in ("$ref", "anyOf", "allOf")}
+    return merged, len(others) < len(variants)
+
+
+def _words(node: Schema, inner: Schema) -> str:
+    if "enum" in node:
+        return f"one of {', '.join(map(str, node['enum']))}"
+    match node.get("type"):
+        case "array":
+            least, most = node.get("minItems", 0), node.get("maxItems")
+            many = f" of {least} to {most}" if most else f" of at least {least}" if least else ""
+            return f"a list{many}, each {_words(inner, {})}"
+        case "integer" | "number" as kind:
+            return ("a whole number" if kind == "integer" else "a number") + _bounds(node)
+        case "string":
+            return "a path" if node.get("format") == "path" else "a text"
+        case "boolean":
+            return "true or false"
+    return "a section"
+
+
+def _bounds(node: Schema) -> str:
+    if {"minimum", "maximum"} <= node.keys():
+        return f" from {node['minimum']:,} to {node['maximum']:,}"
+    wording = {
+        "minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below",
+        "multipleOf": "a multiple of",
+    }  # fmt: skip
+    told = " and ".join(f"{words} {node[key]:,}" for key, words in wording.items() if key in node)
+    return f" of {told}" if told.startswith("at ") else f" {told}".rstrip()
+
+
+def _near(name: str, known: Mapping[str, Key]) -> str:
+    """The known names nearest to a wrong one, whole or by their last parts, as a question; "" if none is near."""
+    ends: dict[str, list[str]] = {}
+    for full in known:
+        ends.setdefault(full.rpartition(".")[2], []).append(full)
+    close = get_close_matches(name, known, n=1, cutoff=0.8)
+    close = close or [full for end in get_close_matches(name.rpartition(".")[2], ends, n=2) for full in ends[end][:2]]
+    return f"Did you mean {' or '.join(close)}?" if close else "`rosearch explain` lists the sections."
