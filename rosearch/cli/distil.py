@@ -17,7 +17,7 @@ DISTIL_EXAMPLES = """Examples:
 `rosearch distil --method mate_kd --teacher ./teacher --student distilbert-base-uncased --task experiments/rte.yaml
 --to ./out --data-root ./data -o distillation.epochs=10`
 
-`rosearch distil --student runs/sst2-0001:3fa9 --task experiments/sst2.yaml --to ./again --seed 2 --test`"""
+`rosearch distil --student runs/sst2-0001:3fa9c2 --task experiments/sst2.yaml --to ./again --seed 2 --test`"""
 
 
 def distil(

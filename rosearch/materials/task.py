@@ -132,8 +132,7 @@ class TaskMaterials:
     def _measure_teacher(self, experiment: Experiment, progress: Progress) -> TeacherFacts:
         with step(progress, "loading the model"):
             model = load_classifier(self.teacher)[0].to(self.device).eval()
-            tokens = self.tokenised("validation")
-        logits = predict(model, tokens, self.device, 64, progress)
+        logits = predict(model, self.tokenised("validation"), self.device, 64, progress)
         # The yardstick is measured on all rows, however hopeless.
         suite = experiment.evaluation.robustness.search.model_copy(update={"hopeless": None})
         under = run_suite(model, self, "validation", suite, attack_seed(experiment), progress)

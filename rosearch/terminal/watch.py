@@ -72,6 +72,8 @@ def _view(results: Results, console: Console) -> RenderableType:
         Text(safe(line), "" if number else "bold", no_wrap=True, overflow="ellipsis")
         for number, line in enumerate(told)
     ]
+    if not results.measured("candidate"):
+        return Group(*lines)
     room = console.height - len(lines) - 7  # of the table's title, head, teacher and notes
     return Group(*lines, rendered(ranked_table(results, max(1, room)), console))
 
