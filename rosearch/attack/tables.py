@@ -53,14 +53,14 @@ def _mean(estimate: Estimate | None) -> str:
 _FIGURES: tuple[tuple[Column, Callable[[Robustness], Value]], ...] = (
     (Column("clean", SHARE), lambda r: r.clean),
     (Column("under attack", PERCENT, heading="under\nattack"), lambda r: r.under_attack),
-    (Column("success rate", SHARE, heading="success\nrate", spare=2), lambda r: r.success_rate),
+    (Column("success rate", SHARE, heading="success\nrate", spare=3), lambda r: r.success_rate),
     (Column("queries (distinct)", heading="queries\n(distinct)", spare=1), _queries),
     (Column("words to break", SHARE, heading="words to\nbreak", spare=2), lambda r: r.words_to_break),
     (
-        Column("perturbed words", SHARE, heading="perturbed\nwords", spare=3),
+        Column("perturbed words", SHARE, heading="perturbed\nwords", spare=4),
         lambda r: r.perturbed_words if r.perturbed_words.n else None,
     ),
-    (Column("similarity", THOUSANDTHS, missing="", heading="simil-\narity", spare=3), lambda r: r.similarity),
+    (Column("similarity", THOUSANDTHS, missing="", heading="simil-\narity", spare=4), lambda r: r.similarity),
 )
 
 

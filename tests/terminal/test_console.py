@@ -104,3 +104,43 @@ def test_a_message_is_one_line_of_bounded_length(capsys: pytest.CaptureFixture[s
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1 and len(lines[0]) < 2000
     assert "a\\nerror forged" in lines[0] and "(100,016 letters)" in lines[0]
+
+
+WIDE = Table(
+    "Front",
+    (
+        Column("id", align="left", whole=True),
+        Column("accuracy under attack", PERCENT),
+        Column("words to break", PERCENT, spare=2),
+        Column("parameters", spare=1),
+    ),
+    (Row(("#3 3fa9c2d1", 0.5, 0.25, 1234567)), Row(("#12 81ac90ff", 0.4))),
+    ("a note",),
+)
+
+
+def drawn(width: int) -> list[str]:
+    console = Console(width=width, file=io.StringIO())
+    with console.capture() as captured:
+        console.print(rendered(WIDE, console))
+    return [line.rstrip() for line in captured.get().splitlines()]
+
+
+def test_a_table_folds_the_columns_that_can_be_spared_best_and_names_them() -> None:
+    assert "no room for" not in "\n".join(drawn(80))
+    narrower = drawn(40)
+    assert narrower[-2] == "no room for: words to break" and "1234567" in "\n".join(narrower)
+    narrowest = drawn(28)
+    assert narrowest[-2] == "no room for: words to break," or narrowest[-3] == "no room for: words to break,"
+    assert all(len(line) <= 28 for line in narrowest) and "50.0%" in "\n".join(narrowest)
+
+
+def test_columns_of_figures_break_their_names_and_never_their_figures() -> None:
+    lines = drawn(80)
+    assert [line.split() for line in lines[1:4]] == [
+        ["accuracy", "words"],
+        ["under", "to"],
+        ["id", "attack", "break", "parameters"],
+    ]
+    assert lines[5].split() == ["#3", "3fa9c2d1", "50.0%", "25.0%", "1234567"]
+    assert lines[-2:] == ["a note", ""]
