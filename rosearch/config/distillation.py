@@ -104,7 +104,7 @@ class RobustKdConfig(Section):
     A source, drawn at random from `sources`, perturbs each batch. The clean losses are those of the section.
     """
 
-    sources: list[Literal["characters", "synonyms", "wordnet", "embeddings", "hull"]] = Field(
+    sources: list[Literal["characters", "synonyms", "wordnet", "other_words", "embeddings", "hull"]] = Field(
         ["characters", "synonyms"], min_length=1
     )
     attacks: list[str] = []  # recipes run against the current student; it learns the broken examples (`attack_share`)

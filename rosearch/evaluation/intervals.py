@@ -11,11 +11,10 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.stats import binomtest
 from scipy.stats import t as student_t
 
 from rosearch.measurements import Estimate
-
-_Z = 1.959963984540054  # the normal distribution's 97.5 % point
 
 
 def wilson(successes: int, n: int) -> Estimate:
@@ -27,12 +26,8 @@ def wilson(successes: int, n: int) -> Estimate:
         raise ValueError(f"successes must be within 0..{n}, got {successes}")
     if n == 0:
         return Estimate(0.0, 0.0, 1.0, 0)
-    share = successes / n
-    widening = 1 + _Z**2 / n
-    centre = (share + _Z**2 / (2 * n)) / widening
-    half = _Z / widening * math.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2))
-    # At 0 and n, one end is the share itself; rounding would miss it by 1e-17.
-    return Estimate(share, min(max(centre - half, 0.0), share), max(min(centre + half, 1.0), share), n)
+    interval = binomtest(successes, n).proportion_ci(confidence_level=0.95, method="wilson")
+    return Estimate(successes / n, float(interval.low), float(interval.high), n)
 
 
 def mean_interval(values: Sequence[float], limits: tuple[float, float] = (-math.inf, math.inf)) -> Estimate:

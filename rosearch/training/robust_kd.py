@@ -1,6 +1,7 @@
 """Robust distillation (ours): the student learns the teacher's outputs for a clean text on its perturbations too.
 
 loss = clean label loss + weight tau^2 KL(teacher(clean) || student(perturbed)) + consistency between the student's two.
+Where a perturbation changes the meaning, the teacher is asked about the perturbed text, and consistency is left out.
 
 Random perturbations alone are known to help little (9.9 % for random typos against 71.3 % for robust encodings,
 arXiv 2005.01229). Therefore a gradient chooses the worst replacements of words (`guided`), and the student learns texts
@@ -21,14 +22,16 @@ from transformers import PreTrainedModel
 from rosearch.config.distillation import DistillationConfig
 from rosearch.data.batches import Batch, batch_of_texts
 from rosearch.errors import BadInput, Problem
+from rosearch.models.saved import load_classifier
 from rosearch.randomness import derive_seed
 from rosearch.training.embedding_sources import EMBEDDING_SOURCES, EmbeddingSource
+from rosearch.training.generator import accepted
 from rosearch.training.guided import Guide
 from rosearch.training.kd import label_loss
 from rosearch.training.losses import soft_label_loss, symmetric_loss
 from rosearch.training.method import Method, Text, TrainingInputs
 from rosearch.training.outputs import TeacherRows
-from rosearch.training.text_sources import TEXT_SOURCES, Characters, Source, lists_of, open_sources, perturb
+from rosearch.training.text_sources import TEXT_SOURCES, Listed, Source, lists_of, open_sources, perturb
 
 
 class RobustKd(Method):
@@ -43,13 +46,16 @@ class RobustKd(Method):
         texts: dict[str, Source],
         embeddings: dict[str, EmbeddingSource],
         mean: RunningMean | None,
+        teacher: tuple[PreTrainedModel, Any] | None = None,
     ) -> None:
+        """`teacher` is a model in eval mode and its tokenizer, for sources that ask it."""
         super().__init__()
         self.inputs = inputs
         self.config = inputs.config.robust_kd
         self.texts = texts
         self.embeddings = embeddings
         self.mean = mean
+        self.teacher = teacher  # in a tuple, so that it is no submodule and no part of a checkpoint
         self.guide = Guide(inputs.tokenizer)
         self.found: list[tuple[int, Text]] = []
         self.step = 0
@@ -69,12 +75,13 @@ class RobustKd(Method):
         if config.attacks and inputs.adversary is None:
             expected = "none: nobody attacks here"
             raise BadInput(Problem("experiment", "distillation.robust_kd.attacks", expected, ", ".join(config.attacks)))
-        texts = open_sources([name for name in config.sources if name in TEXT_SOURCES], inputs.resources)
+        texts = open_sources([name for name in config.sources if name in TEXT_SOURCES], inputs.resources, inputs.texts)
+        teacher = _teacher(inputs) if any(source.asks_teacher for source in texts.values()) else None
         embeddings: dict[str, EmbeddingSource] = {
             name: EMBEDDING_SOURCES[name](inputs, student) for name in config.sources if name in EMBEDDING_SOURCES
         }
         mean = None if config.average is None else RunningMean(config.average)
-        return cls(inputs, texts, embeddings, mean)
+        return cls(inputs, texts, embeddings, mean, teacher)
 
     def content(self) -> dict[str, str]:
         """What differs from rosearch 0.1.0, whose running mean began untrained and whose stop words changed."""
@@ -111,8 +118,8 @@ class RobustKd(Method):
         """The loss on perturbed rows. `own` (B,) is False for rows of other texts, which consistency leaves out."""
         config, problem = self.inputs.config, self.inputs.problem
         total = self.config.weight * soft_label_loss(logits, targets, problem, config.temperature)
-        if self.config.consistency:
-            own = torch.ones(len(logits), dtype=torch.bool, device=logits.device) if own is None else own
+        own = torch.ones(len(logits), dtype=torch.bool, device=logits.device) if own is None else own
+        if self.config.consistency and own.any():
             total = total + self.config.consistency * symmetric_loss(logits[own], clean[own], problem)
         return total
 
@@ -134,7 +141,7 @@ class RobustKd(Method):
         rows, share = np.asarray(batch.rows), self.config.words * self._strength()
         source, clean = self.texts[name], [self.inputs.texts[row] for row in batch.rows.tolist()]
         texts = [tuple(perturb(text, source, share, rng) for text in row) for row in clean]
-        if self.config.guided and gradient is not None and not isinstance(source, Characters):
+        if self.config.guided and gradient is not None and isinstance(source, Listed):
             ids, embed = batch.input_ids.cpu().numpy(), student.get_input_embeddings()
             guided = self.guide.perturb(clean, ids, gradient, embed, source, share, rng)
             at_random = rng.random(len(rows)) >= self.config.guided
@@ -142,8 +149,10 @@ class RobustKd(Method):
                 text if made is None or chance else made
                 for text, made, chance in zip(texts, guided, at_random.tolist(), strict=True)
             ]
-        targets, own = teacher.logits, np.ones(len(rows), bool)
-        if self.found:
+        targets, own = teacher.logits, np.full(len(rows), not source.asks_teacher)
+        if source.asks_teacher:
+            targets = self._asked(texts, rows).to(targets)
+        elif self.found:
             own = rng.random(len(rows)) >= self.config.attack_share
             rows = rows.copy()
             for place in np.flatnonzero(~own):
@@ -151,10 +160,18 @@ class RobustKd(Method):
             targets = torch.from_numpy(np.asarray(self.inputs.outputs.logits[rows])).to(targets)
         return self._batch(texts, rows), targets, torch.from_numpy(own).to(targets.device)
 
-    def _batch(self, texts: list[Text], rows: Any) -> Batch:
+    def _batch(self, texts: list[Text], rows: Any, tokenizer: Any = None) -> Batch:
         labels = self.inputs.tokenised.labels[rows]
-        batch = batch_of_texts(texts, rows, labels, self.inputs.tokenizer, self.inputs.max_length)
+        batch = batch_of_texts(texts, rows, labels, tokenizer or self.inputs.tokenizer, self.inputs.max_length)
         return batch.to(self.inputs.device)
+
+    @torch.no_grad()
+    def _asked(self, texts: list[Text], rows: Any) -> Tensor:
+        """The teacher's logits of perturbed rows."""
+        assert self.teacher is not None
+        model, tokenizer = self.teacher
+        logits: Tensor = model(**accepted(model, self._batch(texts, rows, tokenizer).inputs)).logits
+        return logits
 
     def _attack(self, student: PreTrainedModel) -> None:
         assert self.inputs.adversary is not None
@@ -184,6 +201,14 @@ class RobustKd(Method):
         self.found = [(row, tuple(text)) for row, text in state["found"]]
         if self.mean is not None:
             self.mean.updates, self.mean.weights = state["mean"]["updates"], state["mean"]["weights"]
+
+
+def _teacher(inputs: TrainingInputs) -> tuple[PreTrainedModel, Any]:
+    if inputs.teacher is None:
+        expected = "a teacher, which is asked about texts that are new"
+        raise BadInput(Problem("experiment", "teacher.model", expected, "none"))
+    model, tokenizer = load_classifier(inputs.teacher)
+    return model.to(inputs.device), tokenizer
 
 
 @contextmanager

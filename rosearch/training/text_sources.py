@@ -21,9 +21,17 @@ _REMEMBERED = 2**17
 _LETTERS = string.ascii_lowercase
 _STOP_WORDS = frozenset(stop_words())
 
+Texts = Sequence[Sequence[str]]  # the texts of each training row
+
 
 class Source(ABC):
-    """Replacements of words, which must be given in lower case."""
+    """Replacements of words, which must be given in lower case.
+
+    Most keep the meaning of a text, so that the teacher's answer to the clean text holds, and leave stop words alone.
+    Where `asks_teacher` is True they do not: the teacher is asked about the perturbed text.
+    """
+
+    asks_teacher = False
 
     @abstractmethod
     def candidates(self, word: str) -> tuple[str, ...]:
@@ -60,6 +68,33 @@ class Characters(Source):
         return None if made == word else made
 
 
+class OtherWords(Source):
+    """A word becomes a word of the task's texts, is left out, or is followed by one: "not" comes, goes and stays.
+
+    A student that learns only what it must not tell apart tells less apart than its teacher.
+    """
+
+    asks_teacher = True
+
+    def __init__(self, texts: Texts) -> None:
+        """`texts` are the texts of each training row; frequent words are drawn often."""
+        self._texts = texts
+
+    def candidates(self, word: str) -> tuple[str, ...]:
+        """Always empty."""
+        return ()
+
+    def draw(self, word: str, rng: np.random.Generator) -> str | None:
+        """Another word, nothing, or the word and another; None where the text that was drawn has no word."""
+        row = self._texts[int(rng.integers(len(self._texts)))]
+        words = words_of(row[int(rng.integers(len(row)))])
+        kind = int(rng.integers(3))
+        if not words:
+            return None
+        other = words[int(rng.integers(len(words)))].word
+        return (other, "", f"{word} {other}")[kind]
+
+
 class Listed(Source):
     """Words from a list; entries that are no single word are left out."""
 
@@ -80,30 +115,31 @@ class Listed(Source):
         return found[int(rng.integers(len(found)))] if found else None
 
 
-def _synonyms(resources: Resources) -> Source:
+def _synonyms(resources: Resources, texts: Texts) -> Source:
     """Neighbours in the counter-fitted embedding space: the lists that the `synonym-swap` attack reads."""
     return Listed(resources.neighbours().of)
 
 
-def _wordnet(resources: Resources) -> Source:
+def _wordnet(resources: Resources, texts: Texts) -> Source:
     """Synonyms from any synset of the word, as PWWS takes them (Ren et al. 2019, ACL P19-1103)."""
     return Listed(resources.wordnet().synonyms)
 
 
 _LISTS = {"synonyms": "neighbours", "wordnet": "wordnet", "hull": "neighbours"}  # resource of each source
 
-TEXT_SOURCES: dict[str, Callable[[Resources], Source]] = {
-    "characters": lambda resources: Characters(),
+TEXT_SOURCES: dict[str, Callable[[Resources, Texts], Source]] = {
+    "characters": lambda resources, texts: Characters(),
     "synonyms": _synonyms,
     "wordnet": _wordnet,
+    "other_words": lambda resources, texts: OtherWords(texts),
 }
 
 
-def open_sources(names: Sequence[str], folder: Path | None) -> dict[str, Source]:
-    """The named sources. Raises `MissingResource` if a word list is missing."""
+def open_sources(names: Sequence[str], folder: Path | None, texts: Texts) -> dict[str, Source]:
+    """The named sources, for the `texts` of each training row. Raises `MissingResource` if a word list is missing."""
     resources = Resources(folder)
     resources.require_all({f"distillation.robust_kd.sources: {name}": lists_of([name]) for name in names})
-    return {name: TEXT_SOURCES[name](resources) for name in names}
+    return {name: TEXT_SOURCES[name](resources, texts) for name in names}
 
 
 def lists_of(names: Sequence[str]) -> tuple[str, ...]:
@@ -143,7 +179,7 @@ def perturb(text: str, source: Source, share: float, rng: np.random.Generator) -
 
     A chosen word without a replacement stays.
     """
-    words = open_to_change(words_of(text))
+    words = words_of(text) if source.asks_teacher else open_to_change(words_of(text))
     if not words:
         return text
     chosen = rng.random(len(words)) < share

@@ -70,7 +70,7 @@ def parts(inputs: TrainingInputs, batch: Batch, student: Any) -> list[float]:
     return found
 
 
-@pytest.mark.parametrize("source", ["characters", "synonyms", "embeddings", "hull"])
+@pytest.mark.parametrize("source", ["characters", "synonyms", "other_words", "embeddings", "hull"])
 def test_every_source_gives_a_clean_and_a_perturbed_part(
     source: str, inputs: TrainingInputs, batch: Batch, tokenizer: Any, resources: Path
 ) -> None:
@@ -95,6 +95,36 @@ def test_the_perturbed_part_is_held_to_the_teachers_clean_outputs(
     empty = torch.tensor([[2, 3]]).repeat(8, 1)
     expected = 0.7 * soft_label_loss(student(input_ids=empty).logits, rows.logits, "classification", 2.0)
     torch.testing.assert_close(perturbed, expected)
+
+
+def test_the_teacher_is_asked_about_text_of_another_meaning(
+    inputs: TrainingInputs, batch: Batch, tokenizer: Any
+) -> None:
+    """The text that a source makes is caught on its way; what the teacher says of it is the target."""
+    student = make_student(len(tokenizer)).eval()
+    method = RobustKd.make(robust(inputs, sources=["other_words"], weight=0.7, consistency=1.0, words=0.5), student)
+    made: list[list[Text]] = []
+    batched = method._batch
+
+    def watched(texts: list[Text], *others: Any) -> Batch:
+        made.append(texts)
+        return batched(texts, *others)
+
+    method._batch = watched  # type: ignore[method-assign]
+    _, perturbed = list(method.losses(student, batch, inputs.outputs.rows(inputs.tokenised, batch)))
+    assert made[0] == made[1] and made[0] != [inputs.texts[row] for row in batch.rows.tolist()]
+    assert method.teacher is not None
+    seen = tokenizer([text for (text,) in made[0]], padding=True, return_tensors="pt", return_token_type_ids=False)
+    with torch.no_grad():
+        answer = method.teacher[0](**seen).logits
+    expected = 0.7 * soft_label_loss(student(**seen).logits, answer, "classification", 2.0)
+    torch.testing.assert_close(perturbed, expected)
+
+
+def test_a_source_that_asks_the_teacher_is_refused_without_one(inputs: TrainingInputs, tokenizer: Any) -> None:
+    asked = replace(robust(inputs, sources=["other_words"]), teacher=None)
+    with pytest.raises(BadInput, match=r"teacher\.model: expected a teacher, which is asked about texts that are new"):
+        RobustKd.make(asked, make_student(len(tokenizer)))
 
 
 def test_consistency_adds_the_symmetric_divergence(inputs: TrainingInputs, batch: Batch, tokenizer: Any) -> None:

@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 from Levenshtein import distance
 
 from rosearch.errors import MissingResource
-from rosearch.training.text_sources import Characters, Listed, Source, open_sources, perturb, replaced, words_of
+from rosearch.training.text_sources import (
+    Characters,
+    Listed,
+    OtherWords,
+    Source,
+    open_sources,
+    perturb,
+    replaced,
+    words_of,
+)
 
 LISTED = Listed(lambda word: {"good": ["fine", "Good", "very good", "nice"], "film": []}.get(word, []))
 
@@ -66,6 +75,17 @@ def test_a_text_without_anything_to_change_stays(text: str) -> None:
     assert perturb(text, Characters(), 1.0, np.random.default_rng(1)) == text
 
 
+def test_other_words_come_from_the_texts_and_stop_words_come_and_go() -> None:
+    source = OtherWords([("it is not",), ("a dull plot",)])
+    made = {perturb("it is fine", source, 0.3, np.random.default_rng(seed)) for seed in range(300)}
+    assert {word for text in made for word in text.split()} == {"it", "is", "not", "a", "dull", "plot", "fine"}
+    assert {"it is not fine", "it  fine", "it is plot"} <= made  # one comes, one goes, one becomes another
+
+
+def test_other_words_of_texts_without_words_change_nothing() -> None:
+    assert perturb("it is fine", OtherWords([("...",)]), 1.0, np.random.default_rng(1)) == "it is fine"
+
+
 def test_words_are_replaced_where_they_stand() -> None:
     text = "one two one"
     first, _, last = words_of(text)
@@ -74,9 +94,9 @@ def test_words_are_replaced_where_they_stand() -> None:
 
 def test_the_word_lists_of_a_folder_are_read(tmp_path: Path) -> None:
     (tmp_path / "counterfitted_neighbors.json").write_text(json.dumps({"good": ["nice", "well-made"]}))
-    assert open_sources(["synonyms"], tmp_path)["synonyms"].candidates("good") == ("nice",)
+    assert open_sources(["synonyms"], tmp_path, [])["synonyms"].candidates("good") == ("nice",)
 
 
 def test_a_missing_word_list_is_one_line_that_names_the_source(tmp_path: Path) -> None:
     with pytest.raises(MissingResource, match=r"distillation\.robust_kd\.sources: synonyms"):
-        open_sources(["characters", "synonyms"], tmp_path)
+        open_sources(["characters", "synonyms"], tmp_path, [])
