@@ -13,7 +13,7 @@ from rosearch.materials.kind import kind_of
 from rosearch.materials.life import CandidateJob
 from rosearch.measurements import Measurements, to_json
 from rosearch.models.saved import save_whole
-from rosearch.progress import Progress, Stopwatch
+from rosearch.progress import Progress, Stopwatch, step
 from rosearch.records.record import Failure, Outcome
 
 
@@ -46,9 +46,9 @@ def _failure(error: Exception, watch: Stopwatch) -> Failure:
 
 
 def _live(job: CandidateJob, watch: Stopwatch, progress: Progress) -> Measurements:
-    with watch.stage("open"):
+    with watch.stage("open"), step(progress, "open"):
         life = kind_of(job.experiment).open(job)
-    with watch.stage("build"):
+    with watch.stage("build"), step(progress, "build"):
         student = life.build()
     with watch.stage("distil"):
         trained = life.distil(student, progress)

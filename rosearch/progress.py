@@ -19,6 +19,16 @@ def silent(stage: str, done: int, total: int) -> None:
     """Draws nothing."""
 
 
+@contextmanager
+def step(progress: Progress, stage: str) -> Iterator[None]:
+    """Tells of work that nobody can count: 0 of 1 at its beginning, 1 of 1 at its end, whatever ends it."""
+    progress(stage, 0, 1)
+    try:
+        yield
+    finally:
+        progress(stage, 1, 1)
+
+
 @dataclass
 class Stopwatch:
     """Seconds per stage, and the stage that work is in, or failed in."""

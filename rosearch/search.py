@@ -20,8 +20,10 @@ from rosearch.records.store import Store
 from rosearch.run.backends import make_backend
 from rosearch.run.driver import Driver, guarded
 from rosearch.run.finalists import retrain_finalists
+from rosearch.run.following import Following
 from rosearch.run.observer import Nobody, Observer
 from rosearch.run.results import Results, load_results
+from rosearch.run.standing import StandingFile
 from rosearch.run.teacher import measure_on_test, prepare_teacher_facts
 from rosearch.space.known import known_architecture
 from rosearch.space.loading import load_space
@@ -66,11 +68,13 @@ def run_search(run: RunDirectory | Experiment, observer: Observer | None = None,
 
 def _search(run: RunDirectory, store: Store, observer: Observer) -> None:
     experiment, cache = run.experiment(), cache_folder(run)
-    teacher = prepare_teacher_facts(run, store, cache, observer)
+    following = Following(experiment, store.records(), StandingFile(run.standing), observer)
+    teacher = prepare_teacher_facts(run, store, cache, following)
+    following.measured(teacher)
     yardstick = Yardstick.of(experiment.fitness, teacher)
     strategy = make_strategy(experiment.evolution, load_space(run.search_space), experiment.seed, yardstick)
     with make_backend(experiment.execution) as backend:
-        driver = Driver(run, store, experiment, cache, teacher, backend, observer)
+        driver = Driver(run, store, experiment, cache, teacher, backend, following)
         driver.work("baselines", _baselines(driver))
         while not strategy.finished:
             records = driver.recorded("candidate", strategy.generation) or _propose(driver, strategy)
@@ -78,7 +82,7 @@ def _search(run: RunDirectory, store: Store, observer: Observer) -> None:
             strategy.tell(driver.recorded("candidate", strategy.generation))
             driver.prune_students()
         retrain_finalists(driver)
-    measure_on_test(run, store, cache, observer)
+    measure_on_test(run, store, cache, following)
     store.set_finished()
 
 

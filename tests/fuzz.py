@@ -189,7 +189,7 @@ class Fuzz:
             else:
                 (run / name).write_bytes(damaged((run / name).read_bytes(), rng))
         yield ["status", run, *(["--json"] if rng.random() < 0.3 else [])]
-        yield ["show", run, rng.choice(["6dbb", "b69c", "4437", "0"])]
+        yield ["show", run, rng.choice(["6dbbdd", "b69ce9", "1", "0"])]
         if not damage or rng.random() < 0.25:
             yield ["stats", run]
 

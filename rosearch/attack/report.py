@@ -23,7 +23,7 @@ from rosearch.evaluation.robustness import Suite, SuiteResult, measure_robustnes
 from rosearch.measurements import Robustness
 from rosearch.models.device import resolve_device
 from rosearch.models.heads import are_named
-from rosearch.progress import Progress, silent
+from rosearch.progress import Progress, silent, step
 from rosearch.resources.resources import Resources
 
 
@@ -78,7 +78,8 @@ def run_attack(request: AttackRequest, progress: Progress = silent) -> AttackRep
     weight is loaded. A model that fails is reported and the others go on; a single one's failure is raised.
     """
     resources, device = Resources(request.resources), resolve_device(request.device)
-    inputs = read_inputs(request, resources)
+    with step(progress, "reading models and data"):
+        inputs = read_inputs(request, resources)
     cache = open_cache(request.cache)
     inputs = replace(inputs, memories=open_memories(inputs, request, cache, device))
     try:
@@ -129,7 +130,8 @@ def _measured(
     progress: Progress,
 ) -> AttackedModel:
     found, rows = inputs.classifiers[place], inputs.rows
-    classifier = found.load()
+    with step(progress, "loading the model"):
+        classifier = found.load()
     length = inputs.lengths[place]
     memory = inputs.memories[place] if inputs.memories else None
     with as_victim(classifier, found.tokenizer, length, device) as victim:

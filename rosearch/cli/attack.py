@@ -72,12 +72,15 @@ def attack(
     named = _names(attacks)
     if not (named or suite) or bool(named) != (task is not None):
         raise typer.BadParameter("give --attack NAMES with --task, or --suite FILE, or both")
-    from rosearch.attack.report import run_attack
-    from rosearch.attack.request import AttackRequest, Columns
-    from rosearch.attack.tables import report_json
-    from rosearch.evaluation.attacks.result import Limits
-    from rosearch.terminal.attack import print_report, watched
-    from rosearch.terminal.console import print_json
+    from rosearch.terminal.progress import loading
+
+    with loading():
+        from rosearch.attack.report import run_attack
+        from rosearch.attack.request import AttackRequest, Columns
+        from rosearch.attack.tables import report_json
+        from rosearch.evaluation.attacks.result import Limits
+        from rosearch.terminal.attack import print_report, watched
+        from rosearch.terminal.console import print_json
 
     request = AttackRequest(
         models=tuple(models),

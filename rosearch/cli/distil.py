@@ -17,7 +17,7 @@ DISTIL_EXAMPLES = """Examples:
 `rosearch distil --method mate_kd --teacher ./teacher --student distilbert-base-uncased --task rte
 --to ./out --data-root ./data -o distillation.epochs=10`
 
-`rosearch distil --student runs/sst2-0001:3fa9 --task sst2 --to ./again --seed 2 --test`"""
+`rosearch distil --student runs/sst2-0001:3fa9c2 --task sst2 --to ./again --seed 2 --test`"""
 
 
 def distil(
@@ -63,13 +63,16 @@ def distil(
 
     Saves it as a folder that plain transformers loads. After Ctrl-C, a crash or kill -9 the same command goes on.
     """
-    from rosearch.config.file import load_experiment
-    from rosearch.distil.inputs import find_student
-    from rosearch.distil.student import Options, distil_student
-    from rosearch.errors import gather
-    from rosearch.export.targets.huggingface import check_destination
-    from rosearch.terminal.console import print_json
-    from rosearch.terminal.distil import print_distilled, watched
+    from rosearch.terminal.progress import loading
+
+    with loading():
+        from rosearch.config.file import load_experiment
+        from rosearch.distil.inputs import find_student
+        from rosearch.distil.student import Options, distil_student
+        from rosearch.errors import gather
+        from rosearch.export.targets.huggingface import check_destination
+        from rosearch.terminal.console import print_json
+        from rosearch.terminal.distil import print_distilled, watched
 
     given = {"distillation.method": method, "teacher.model": teacher, "execution.device": device}
     overrides = (*(override or ()), *(f"{key}={json.dumps(value)}" for key, value in given.items() if value))
@@ -103,10 +106,13 @@ def teacher(
 
     It is fine-tuned where no search has done so. Attack the folder, or give it to `rosearch distil --teacher`.
     """
-    from rosearch.config.file import load_experiment
-    from rosearch.distil.teacher import save_teacher
-    from rosearch.terminal.attack import watched
-    from rosearch.terminal.console import print_json, print_line
+    from rosearch.terminal.progress import loading
+
+    with loading():
+        from rosearch.config.file import load_experiment
+        from rosearch.distil.teacher import save_teacher
+        from rosearch.terminal.attack import watched
+        from rosearch.terminal.console import print_json, print_line
 
     searched = Path("runs/.cache")
     cache = cache or (searched if searched.is_dir() else None)

@@ -21,12 +21,18 @@ RECOMMEND_EXAMPLES = """Examples:
 `rosearch recommend runs/kd_nas-0001 --latency-ms 8 --device cuda --json`"""
 
 
-def status(run: RunFolder, as_json: Json = False) -> None:
+def status(
+    run: RunFolder,
+    watch: Annotated[bool, typer.Option("--watch", help="Again and again, until the run ends or Ctrl-C.")] = False,
+    as_json: Json = False,
+) -> None:
     """Show the progress, failures and front of a run.
 
     It works while the run goes on.
     """
-    results = _results(run)
+    if watch and as_json:
+        raise typer.BadParameter("give either --watch or --json")
+    results = _watched(run) if watch else _results(run)
     from rosearch.report.summary import describe_run
     from rosearch.terminal.console import print_json
     from rosearch.terminal.run import print_status
@@ -39,7 +45,7 @@ def status(run: RunFolder, as_json: Json = False) -> None:
 
 def show(
     run: RunFolder,
-    record: Annotated[str, typer.Argument(help="The first letters of an id, or a baseline's name.")],
+    record: Annotated[str, typer.Argument(help="Number, first letters (6 or more) of an id, or a baseline's name.")],
     as_json: Json = False,
 ) -> None:
     """Show everything about one candidate.
@@ -64,11 +70,14 @@ def stats(run: RunFolder, as_json: Json = False) -> None:
     Rank correlations of architecture features with robustness and accuracy, and each student against the best, row by
     row. Tables and figures are written into the run.
     """
-    from rosearch.report.comparisons import comparison_tables
-    from rosearch.report.run_files import write_comparisons, write_statistics
-    from rosearch.report.statistics import statistics_tables
-    from rosearch.terminal.console import print_json
-    from rosearch.terminal.run import print_statistics
+    from rosearch.terminal.progress import loading
+
+    with loading():
+        from rosearch.report.comparisons import comparison_tables, comparison_verdicts
+        from rosearch.report.run_files import write_comparisons, write_statistics
+        from rosearch.report.statistics import statistics_tables, statistics_verdicts
+        from rosearch.terminal.console import print_json
+        from rosearch.terminal.run import print_statistics
 
     results = _results(run)
     statistics, paths = write_statistics(results)
@@ -81,6 +90,7 @@ def stats(run: RunFolder, as_json: Json = False) -> None:
             {
                 "statistics": json.loads(statistics.to_json(orient="records")),
                 "comparisons": json.loads(comparisons.to_json(orient="records")),
+                "verdicts": [*comparison_verdicts(comparisons), *statistics_verdicts(statistics)],
                 "files": [str(path) for path in paths],
             }
         )
@@ -99,7 +109,13 @@ def recommend(
     It comes from the records of a run; the whole front is drawn.
     """
     from rosearch.report.figures import draw_latency
-    from rosearch.report.recommendation import describe, recommend, recommendations_table, timed_candidates
+    from rosearch.report.recommendation import (
+        describe,
+        recommend,
+        recommendation_verdicts,
+        recommendations_table,
+        timed_candidates,
+    )
     from rosearch.report.run_files import where_allowed
     from rosearch.report.tables import records_table
     from rosearch.terminal.console import print_json
@@ -112,22 +128,26 @@ def recommend(
     found = recommend(results, budgets, device)
     timed = [record for record, _ in timed_candidates(results, device)]
     teacher = results.teacher.latency_ms if results.teacher is not None else None
-    named = [one.record.id for one in found if one.record is not None]
+    chosen = [one.record for one in found if one.record is not None]
+    named = [record.id for record in chosen]
     table, picture = records_table(timed), results.run.tables / "latency.png"
     drawn = where_allowed(lambda: [draw_latency(table, picture, budgets, named, teacher)])
     if not drawn:
         _say_unwritten("the figure", results)
     if as_json:
-        print_json({"recommendations": [describe(one) for one in found], "figure": str(picture) if drawn else None})
+        described = [describe(one) for one in found]
+        told = {"verdicts": recommendation_verdicts(found), "figure": str(picture) if drawn else None}
+        print_json({"recommendations": described, **told})
     else:
-        print_recommendations(recommendations_table(results, found), picture if drawn else None, run, named)
+        numbers = [record.number for record in chosen]
+        print_recommendations(recommendations_table(results, found), picture if drawn else None, run, numbers)
 
 
 def export(
     run: RunFolder,
     best: Annotated[bool, typer.Option("--best", help="The candidate of highest fitness.")] = False,
     record: Annotated[
-        str | None, typer.Option("--id", help="Another one, by the first letters of its id or its name.")
+        str | None, typer.Option("--id", help="Another one, by number, first letters of its id, or name.")
     ] = None,
     to: Annotated[Path | None, typer.Option(help="The new folder; default: RUN/export/ID.")] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace the folder if it exists.")] = False,
@@ -152,6 +172,14 @@ def export(
         return
     auto = "AutoModel" if results.experiment.task is None else "AutoModelForSequenceClassification"
     print_export(folder, chosen, auto)
+
+
+def _watched(run: Path) -> Results:
+    """The results at the end of a run that is watched until then."""
+    from rosearch.records.run_directory import RunDirectory
+    from rosearch.terminal.watch import watch
+
+    return watch(RunDirectory.open(run))
 
 
 def _results(run: Path) -> Results:

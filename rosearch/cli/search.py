@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rosearch.cli.options import DataRoot, ExperimentFile, Json, Override, RunFolder
+from rosearch.progress import Progress, silent, step
 
 if TYPE_CHECKING:
     from rosearch.config.experiment import Experiment
@@ -29,9 +30,14 @@ def search(
 
     Everything is recorded; Ctrl-C or a crash loses nothing.
     """
+    from rosearch.config.file import load_experiment
     from rosearch.records.run_directory import RunDirectory
+    from rosearch.terminal.console import err
+    from rosearch.terminal.progress import SearchDisplay
 
-    loaded, _ = _checked(experiment, override, data_root)
+    loaded = load_experiment(experiment, tuple(override or ()), data_root)
+    with SearchDisplay(err) as display:
+        _check(loaded, experiment, display.progress)
     _drive(RunDirectory.create(runs, loaded), as_json)
 
 
@@ -52,9 +58,13 @@ def check(
 
     Every key, the space, names, data, teacher and device are checked.
     """
+    from rosearch.config.file import load_experiment
     from rosearch.terminal.console import print_json, print_line
+    from rosearch.terminal.progress import loading
 
-    _, found = _checked(experiment, override, data_root)
+    loaded = load_experiment(experiment, tuple(override or ()), data_root)
+    with loading("checking the experiment"):
+        found = _check(loaded, experiment, silent)
     if as_json:
         print_json({"experiment": str(experiment), "ok": True, **found})
         return
@@ -65,24 +75,25 @@ def check(
     print_line(f"{experiment}: all well. Next:\n  {shlex.join(again)}")
 
 
-def _checked(path: Path, override: list[str] | None, data_root: Path | None) -> tuple[Experiment, dict[str, str]]:
-    from rosearch.config.file import load_experiment
-    from rosearch.run.check import check_experiment, check_resources
+def _check(experiment: Experiment, path: Path, progress: Progress) -> dict[str, str]:
+    with step(progress, "loading libraries"):
+        from rosearch.run.check import check_experiment, check_resources
 
-    loaded = load_experiment(path, tuple(override or ()), data_root)
-    check_experiment(loaded, str(path))
-    return loaded, check_resources(loaded)
+    with step(progress, "checking data and teacher"):
+        check_experiment(experiment, str(path))
+        return check_resources(experiment)
 
 
 def _drive(run: RunDirectory, as_json: bool) -> None:
     from rosearch.report.summary import describe_run
-    from rosearch.search import run_search
     from rosearch.terminal.console import err, print_json, print_line
     from rosearch.terminal.progress import SearchDisplay
     from rosearch.terminal.run import print_results
 
     try:
         with SearchDisplay(err) as display:
+            with step(display.progress, "loading libraries"):
+                from rosearch.search import run_search
             results = run_search(run, display)
     except KeyboardInterrupt:
         print_line(f"Stopped; what was done is recorded. Go on with:\n  {run.resume_command}", err)

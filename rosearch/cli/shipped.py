@@ -74,7 +74,7 @@ def _print_all(shelf: Shelf, title: str, use: str, to: Path | None, as_json: boo
         return
     columns = (Column("name", align="left", whole=True), *lefts("about"))
     notes = (f"Use: {use}", f"To change one: {shelf.command} --copy NAME")
-    print_table(Table(title, columns, tuple(Row((one.name, one.about)) for one in found), notes), dense=True)
+    print_table(Table(title, columns, tuple(Row((one.name, one.about)) for one in found), notes))
 
 
 def _print_copy(name: str, file: Path, more: str, as_json: bool) -> None:

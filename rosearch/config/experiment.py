@@ -248,7 +248,9 @@ class Experiment(Section):
         pattern=r"^[A-Za-z0-9_.-]+$", description="Names the run's folder. Letters, digits, dots, hyphens, underscores."
     )
     seed: int = Field(1, ge=0, description="Decides all that is random: equal seeds give equal records.")
-    search_space: Path = Field(description="A name that `rosearch spaces` lists, or a file, relative to that of the experiment.")
+    search_space: Path = Field(
+        description="A name that `rosearch spaces` lists, or a file, relative to that of the experiment."
+    )
     task: TaskConfig | None = None
     teacher: TeacherConfig
     distillation: DistillationConfig = DistillationConfig()

@@ -37,7 +37,7 @@ from rosearch.measurements import Training
 from rosearch.models.device import resolve_device
 from rosearch.models.lengths import table_rows
 from rosearch.models.saved import load_classifier, load_config, load_tokenizer, save_whole
-from rosearch.progress import Progress, Stopwatch, silent
+from rosearch.progress import Progress, Stopwatch, silent, step
 from rosearch.randomness import derive_seed
 from rosearch.space.genotype import Genotype
 from rosearch.student.configuration_rosearch import StudentConfig
@@ -114,8 +114,10 @@ def distil_student(
         lambda: check_destination(to, options.overwrite),
         lambda: resolve_device(experiment.execution.device),
     )
-    task = _checked_task(experiment, found)
-    distillation = _Distillation(experiment, found, task, to, options, watcher or Watcher())
+    watcher = watcher or Watcher()
+    with step(watcher.progress, "reading data and teacher"):
+        task = _checked_task(experiment, found)
+    distillation = _Distillation(experiment, found, task, to, options, watcher)
     try:
         return distillation.run()
     except DamagedError:  # a file of the cache, which the second try makes anew
@@ -158,7 +160,8 @@ class _Distillation:
         cache = open_cache(self.options.cache)
         with _workplace(self.to) as place:
             with watch.stage("prepare"):
-                ready = self.found.folder and self.found.load(self.task, derive_seed(self.seed, "weights"))
+                with step(progress, "loading the student"):
+                    ready = self.found.folder and self.found.load(self.task, derive_seed(self.seed, "weights"))
                 tokenizer = self.found.tokenizer
                 materials = gather_materials(self.experiment, cache, progress, task=self.task, tokenizer=tokenizer)
                 for note in materials.notes:
@@ -214,8 +217,9 @@ class _Distillation:
         """Both models on validation rows, and on test rows if asked; FLOPs of a text no longer than the task's."""
         config = self.experiment.evaluation.efficiency
         tokens = min(config.tokens, materials.max_length)
-        teacher, tokenizer = load_classifier(materials.teacher)
-        teacher.to(materials.device)
+        with step(self.watcher.progress, "loading the teacher"):
+            teacher, tokenizer = load_classifier(materials.teacher)
+            teacher.to(materials.device)
         quality, teachers = {}, {}
         for name in ("validation", "test") if self.options.test else ("validation",):
             progress = self.watcher.progress
@@ -230,10 +234,11 @@ class _Distillation:
             quality[name] = quality_of(
                 predict(student, ours, materials.device, _BATCH, _named(progress, f"student, {name}")), materials, name
             )
-        meaning = {
-            "teacher": materials.meaning(teacher, tokenizer, "validation"),
-            "student": materials.meaning(student, materials.tokenizer, "validation"),
-        }
+        with step(self.watcher.progress, "meaning"):
+            meaning = {
+                "teacher": materials.meaning(teacher, tokenizer, "validation"),
+                "student": materials.meaning(student, materials.tokenizer, "validation"),
+            }
         cost = teacher_cost(teacher, tokens)
         settings = config.model_copy(update={"tokens": tokens, "repeats": 0})
         efficiency = measure_efficiency(student, _genotype(student), cost, settings, materials.device)

@@ -85,7 +85,7 @@ class _Running:
             done = len(places) - len(left)
 
             def told(stage: str, count: int, total: int) -> None:
-                progress(stage, done + count, len(places))
+                progress(f"{stage} {self.attack.recipe.name}", done + count, len(places))
 
             results = self.attack.run(victim, labels, left, limits, told, self._finished)
             self.done |= dict(zip(left, results, strict=True))
@@ -212,17 +212,14 @@ def _run_suite(
     if suite.hopeless is not None:
         generator(seed, "order of attack").shuffle(order)
         ends = [*(look for look in looks_at(len(labels), suite.hopeless.looks) if look < len(labels)), *ends]
-    total, start = len(labels) * len(running), 0
+    start = 0
     for end in ends:
-        for number, one in enumerate(running):
-            before = start * len(running) + number * (end - start)
-            one.run(
-                victim,
-                labels,
-                order[start:end],
-                suite.limits,
-                lambda stage, done, _, before=before: progress(stage, before + done, total),  # type: ignore[misc]
-            )
+        for one in running:
+
+            def told(stage: str, done: int, _: int, before: int = start) -> None:
+                progress(stage, before + done, len(labels))
+
+            one.run(victim, labels, order[start:end], suite.limits, told)
         start = end
         survived = sum(worst_case([one.done[place] for one in running]).outcome in _SURVIVING for place in order[:end])
         if suite.hopeless is not None and end < len(labels) and is_hopeless(survived, end, suite.hopeless):

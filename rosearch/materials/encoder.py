@@ -22,7 +22,7 @@ from rosearch.models.device import resolve_device
 from rosearch.models.lengths import table_rows
 from rosearch.models.places import folder_fingerprint, locate_weights
 from rosearch.models.saved import asked_by, open_model
-from rosearch.progress import Progress, silent
+from rosearch.progress import Progress, silent, step
 from rosearch.training.encoder import load_encoder
 from rosearch.training.layer_transfer import uniform_and_last
 
@@ -50,8 +50,10 @@ class EncoderMaterials:
         self, experiment: Experiment, progress: Progress = silent, split: str = "validation"
     ) -> TeacherFacts:
         """The teacher's cost and shape; its fidelity to itself is 1 on any split."""
-        model = load_encoder(self.teacher).to(self.device)
-        latency = teacher_latency(model, self.teacher, experiment, self.cache)
+        with step(progress, "loading the model"):
+            model = load_encoder(self.teacher).to(self.device)
+        with step(progress, "timing"):
+            latency = teacher_latency(model, self.teacher, experiment, self.cache)
         positions, token_types = table_rows(model.config)
         quality = Quality(FIDELITY, 1.0, self.corpus.held_out)
         cost = teacher_cost(model, experiment.evaluation.efficiency.tokens)

@@ -22,7 +22,7 @@ from rosearch.materials.encoder import FIDELITY, EncoderMaterials, fidelity
 from rosearch.materials.task import TaskMaterials, quality_of, run_suite
 from rosearch.materials.training_inputs import fresh_student, training_inputs
 from rosearch.measurements import Efficiency, Latency, Measurements, Quality, TeacherFacts, Training
-from rosearch.progress import Progress, Stopwatch
+from rosearch.progress import Progress, Stopwatch, step
 from rosearch.randomness import derive_seed
 from rosearch.space.genotype import Genotype
 from rosearch.student.build import build_student, inherit_embeddings
@@ -117,10 +117,11 @@ class TaskLife:
             logits = predict(student, materials.tokenised(job.split), materials.device, 64, progress)
             quality = quality_of(logits, materials, job.split)
             held_out = self._held_out_loss(logits)
-            meaning = materials.meaning(student, materials.tokenizer, job.split)
+            with step(progress, "meaning"):
+                meaning = materials.meaning(student, materials.tokenizer, job.split)
         with watch.stage("attack"):
             under = run_suite(student, materials, job.split, job.suite, job.attack_seed, progress)
-        with watch.stage("efficiency"):
+        with watch.stage("efficiency"), step(progress, "efficiency"):
             efficiency = _efficiency(student, job, materials.device)
         return Measurements(
             quality,
@@ -191,7 +192,7 @@ class EncoderLife:
     def measure(self, student: PreTrainedModel, trained: Trained, watch: Stopwatch, progress: Progress) -> Measurements:
         """See `Life`. Fidelity stands for the quality."""
         assert trained.held_out_loss is not None  # `distil` gives it
-        with watch.stage("efficiency"):
+        with watch.stage("efficiency"), step(progress, "efficiency"):
             efficiency = _efficiency(student, self.job, self.materials.device)
         quality = Quality(FIDELITY, fidelity(trained.held_out_loss), self.materials.corpus.held_out)
         return Measurements(quality, efficiency, trained.training, held_out_loss=trained.held_out_loss)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rosearch.config.experiment import Experiment, SuiteConfig
+from rosearch.config.evaluation import SuiteConfig
+from rosearch.config.experiment import Experiment
 from rosearch.evaluation.attacks.result import Limits
 from rosearch.evaluation.robustness import Suite
 from rosearch.evaluation.sequential import Hopeless

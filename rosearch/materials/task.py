@@ -37,7 +37,7 @@ from rosearch.models.device import resolve_device
 from rosearch.models.heads import are_named, labels_of
 from rosearch.models.lengths import table_rows
 from rosearch.models.saved import load_classifier, load_config, load_tokenizer
-from rosearch.progress import Progress, silent
+from rosearch.progress import Progress, silent, step
 from rosearch.randomness import derive_seed
 from rosearch.resources.resources import Resources
 from rosearch.student.inherit import check_initial
@@ -96,10 +96,11 @@ class TaskMaterials:
     def read_as(self, encoding: str, progress: Progress = silent) -> TaskMaterials:
         """The same materials for students of a word encoding: its tokenizer, and the training rows tokenised by it."""
         texts, judge = self.task.train.texts, self.judge(progress)
-        tokenizer = student_tokenizer(self.tokenizer, encoding, texts, self.resources, self.cache, judge)
+        with step(progress, f"encoding {encoding}"):
+            tokenizer = student_tokenizer(self.tokenizer, encoding, texts, self.resources, self.cache, judge)
         if tokenizer is self.tokenizer:
             return self
-        train = tokenise(self.task.train, tokenizer, self.max_length, self.cache)
+        train = tokenise(self.task.train, tokenizer, self.max_length, self.cache, progress)
         return replace(self, tokenizer=tokenizer, train=train)
 
     def judge(self, progress: Progress = silent) -> Judge | None:
@@ -131,23 +132,26 @@ class TaskMaterials:
             raise BadInput(problem) from None
 
     def _measure_teacher(self, experiment: Experiment, progress: Progress, split: str) -> TeacherFacts:
-        model, _ = load_classifier(self.teacher)
-        model.to(self.device).eval()
+        with step(progress, "loading the model"):
+            model = load_classifier(self.teacher)[0].to(self.device).eval()
         logits = predict(model, self.tokenised(split), self.device, 64, progress)
         # The yardstick is measured on all rows, however hopeless.
         suite = suite_of(experiment, split).model_copy(update={"hopeless": None})
         under = run_suite(model, self, split, suite, attack_seed(experiment, split), progress)
         positions, token_types = table_rows(model.config)
+        with step(progress, "meaning and latency"):
+            meaning = self.meaning(model, self.tokenizer, split)
+            latency = teacher_latency(model, self.teacher, experiment, self.cache)
         return TeacherFacts(
             quality=quality_of(logits, self, split),
             cost=teacher_cost(model, experiment.evaluation.efficiency.tokens),
             positions=positions,
             token_types=token_types,
-            latency_ms=teacher_latency(model, self.teacher, experiment, self.cache),
+            latency_ms=latency,
             robustness=under.robustness,
             attacks=under.attacks,
             single_swaps=under.single_swaps,
-            meaning=self.meaning(model, self.tokenizer, split),
+            meaning=meaning,
             notes=self.notes,
             folder=self.teacher_folder,
         )
@@ -182,18 +186,19 @@ def gather_materials(
     rows are then tokenised by both, and the teacher's outputs are for its own tokens, row by row.
     """
     device = resolve_device(experiment.execution.device)
-    task = task or load_task(experiment.require_task(), task_seed(experiment))
+    with step(progress, "loading data"):
+        task = task or load_task(experiment.require_task(), task_seed(experiment))
     max_length = experiment.require_task().max_length
     seed = derive_seed(experiment.seed, "teacher")
     folder = prepare_teacher(experiment.teacher, task, max_length, cache, device, seed, progress)
     theirs = load_tokenizer(folder)
     if experiment.distillation.initial is not None:
         check_initial(experiment.distillation.initial, len(theirs))
-    train = tokenise(task.train, theirs, max_length, cache)
+    train = tokenise(task.train, theirs, max_length, cache, progress)
     outputs = teacher_outputs(folder, train, required_layers(experiment.distillation), cache, device, progress)
     notes = (*dropped_rows(task), *_doubts(folder, outputs, task))
     if tokenizer is not None:
-        train = tokenise(task.train, tokenizer, max_length, cache)
+        train = tokenise(task.train, tokenizer, max_length, cache, progress)
     resources = attack_resources(experiment)
     return TaskMaterials(
         task, folder, tokenizer or theirs, train, outputs, device, cache, max_length, resources, attacks, notes

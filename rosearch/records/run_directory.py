@@ -11,7 +11,8 @@ Its layout::
     ├── tables/              the tables of `stats`
     ├── unfinished/          while finalists are trained: the checkpoints that they go on from after a kill
     ├── export/              students that `export` wrote without `--to`
-    └── lock, driver         the process that works on it
+    ├── lock, driver         the process that works on it
+    └── progress.json        its stage, for `status`; no record
 
 A run may come from anywhere. Every path is therefore made of checked parts (`RunDirectory.place`), and no link inside
 the folder is followed.
@@ -130,6 +131,11 @@ class RunDirectory:
         """The folder of the teacher's tokenizer, which every student shares: an export needs no teacher."""
         return self._folder("tokenizer")
 
+    @property
+    def standing(self) -> Path:
+        """The file in which the driver leaves its stage. A killed driver leaves its last one."""
+        return self.place("progress.json")
+
     def has_tokenizer(self) -> bool:
         """False where it was not saved yet, or is damaged, which the log says: then it is saved again."""
         if (problem := damage(self.tokenizer)) is not None:
@@ -204,7 +210,8 @@ class RunDirectory:
             yield
         finally:
             self._sweep()  # workers may have been killed
-            driver.unlink(missing_ok=True)
+            for told in (driver, self.standing):
+                told.unlink(missing_ok=True)
             lock.release()
 
     def driver(self) -> str:

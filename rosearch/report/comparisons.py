@@ -11,7 +11,7 @@ from rosearch.evaluation.comparison import ALPHA, Comparison, PairedDifference, 
 from rosearch.measurements import Robustness
 from rosearch.records.record import Record
 from rosearch.report.columns import COMPARISONS, dtypes
-from rosearch.report.data import POINTS, THOUSANDTHS, Cell, Column, Interval, Row, Table, Value, lefts
+from rosearch.report.data import POINTS, THOUSANDTHS, Column, Interval, Row, Table, Value
 from rosearch.run.results import Results
 
 
@@ -35,36 +35,55 @@ def comparison_tables(comparisons: pd.DataFrame) -> list[Table]:
     """Each student against the best, a table for each role; none where no two were attacked on the same rows."""
     tables = []
     for role, rows in comparisons.groupby("role", sort=False):
-        notes = ["in points; McNemar's test and sign flips, 95 % intervals of one comparison each"]
+        records = rows.to_dict(orient="records")
+        notes = [*(_sentence(row) for row in records), _TESTS]
         if role == "candidate":
             notes.append("the best was chosen on these very rows: the finalists' comparison is the fair one")
-        shown = tuple(Row(_cells(row)) for row in rows.to_dict(orient="records"))
+        shown = tuple(Row(_cells(row)) for row in records)
         tables.append(Table(f"Against the best: {role}s, paired by row", _COLUMNS, shown, tuple(notes)))
     return tables
 
 
+def comparison_verdicts(comparisons: pd.DataFrame) -> list[str]:
+    """A sentence for each comparison."""
+    return [_sentence(row) for row in comparisons.to_dict(orient="records")]
+
+
+_TESTS = "differences in percentage points; McNemar's test and sign flips; 95 % intervals of one comparison each"
 _COLUMNS = (
-    *lefts("student", "against"),
+    Column("student", align="left", whole=True),
+    Column("against", align="left", whole=True, spare=3),
     Column("rows"),
     Column("under attack", POINTS),
     Column("p (Holm)", THOUSANDTHS),
-    Column("words to break", POINTS),
-    Column("p (Holm)", THOUSANDTHS),
-    *lefts("verdict"),
+    Column("words to break", POINTS, spare=1),
+    Column("its p (Holm)", THOUSANDTHS, spare=2),
 )
 
 
-def _cells(row: Mapping[Hashable, Any]) -> tuple[Value | Cell, ...]:
+def _cells(row: Mapping[Hashable, Any]) -> tuple[Value, ...]:
     figures: list[Value] = []
     for name in ("survival", "words_to_break"):
         figures.append(Interval(*(float(row[f"{name}{end}"]) for end in ("", "_low", "_high"))))
         figures.append(float(row[f"{name}_p_holm"]))
-    verdict: Value | Cell = "separated"
-    if not row["separated"]:
-        needed = row["rows_needed"]
-        more = "" if pd.isna(needed) else f": about {int(needed):,} rows would"
-        verdict = Cell("not separated", note=more, emphasis="warning")
-    return (str(row["student"]), str(row["against"]), int(row["n"]), *figures, verdict)
+    return (str(row["student"]), str(row["against"]), int(row["n"]), *figures)
+
+
+def _sentence(row: Mapping[Hashable, Any]) -> str:
+    """E.g. `3fa9c2d1 and 81ac90ff cannot be told apart on 50 rows; about 300 would tell them apart.`"""
+    student, other, rows = row["student"], row["against"], f"{int(row['n']):,} rows"
+    if row["separated"]:
+        more = "more" if row["survival"] > 0 else "fewer"
+        points = f"{abs(100 * row['survival']):.1f} points of the {rows} {more}"
+        return f"{student} keeps {points} under attack than {other}: they are told apart (p {_p(row)})."
+    needed = row["rows_needed"]
+    more = "" if pd.isna(needed) else f"; about {int(needed):,} would tell them apart"
+    return f"{student} and {other} cannot be told apart on {rows} (p {_p(row)}){more}."
+
+
+def _p(row: Mapping[Hashable, Any]) -> str:
+    p = float(row["survival_p_holm"])
+    return "below 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def _front_pairs(results: Results) -> Iterator[tuple[str, str, Comparison]]:

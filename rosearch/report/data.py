@@ -8,11 +8,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, TypeVar
 
 from rosearch.measurements import Estimate
 
+T = TypeVar("T")
 Align = Literal["left", "right"]
 Emphasis = Literal["", "strong", "warning"]
 
@@ -60,9 +61,15 @@ FOUR_DECIMALS = Unit(decimals=4)
 INTERVAL = Unit(decimals=3, ends=3)
 SHARE = Unit("%", 1, times=100)
 PERCENT = Unit("%", 1, times=100, ends=0)
-POINTS = Unit(decimals=1, times=100, ends=1, style="+")  # differences of shares
+POINTS = Unit(" pts", decimals=1, times=100, ends=1, style="+")  # differences of shares
 MILLIONS = Unit(" M", 2, per=1e6)
 TIMES = Unit("x", 1)
+MILLISECONDS = Unit(" ms", 1)
+
+
+def metric_unit(metric: str) -> Unit:
+    """Shares of rows in per cent; correlations and other metrics as they are."""
+    return SHARE if metric in ("accuracy", "macro_f1") else THOUSANDTHS
 
 
 @dataclass(frozen=True)
@@ -74,7 +81,8 @@ class Column:
     align: Align = "right"
     missing: str = "-"  # stands for None
     whole: bool = False  # never broken over lines, as an id
-    heading: str = ""  # the name with line breaks, for narrow tables
+    heading: str = ""  # the name with line breaks; "": a column of figures breaks it at its spaces
+    spare: int = 0  # 0: always shown; where there is no room, the column of the highest is folded away first
 
     def text(self, cell: Value | Cell) -> str:
         """A cell as it is read, without its emphasis."""
@@ -114,6 +122,21 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
+    folded: tuple[str, ...] = ()  # names of columns that had no room
+
+    def fold(self) -> Table | None:
+        """The same table without the column that can be spared best; None where all that are left must be shown."""
+        spares = [column.spare for column in self.columns]
+        if not any(spares):
+            return None
+        last = max(place for place, spare in enumerate(spares) if spare == max(spares))
+
+        def without(cells: tuple[T, ...]) -> tuple[T, ...]:
+            return cells[:last] + cells[last + 1 :]
+
+        rows = tuple(replace(row, cells=without(row.cells)) for row in self.rows)
+        named = (*self.folded, self.columns[last].name)
+        return replace(self, columns=without(self.columns), rows=rows, folded=named)
 
     def texts(self) -> list[tuple[str, ...]]:
         """The cells of each row as they are read."""

@@ -6,7 +6,20 @@ from collections.abc import Callable, Sequence
 
 from rosearch.measurements import Estimate, Measurements, Robustness
 from rosearch.records.record import Record
-from rosearch.report.data import INTERVAL, PERCENT, TENTHS, Cell, Column, Row, Table, Value, interval, lefts, percent
+from rosearch.report.data import (
+    INTERVAL,
+    PERCENT,
+    Cell,
+    Column,
+    Row,
+    Table,
+    Unit,
+    Value,
+    interval,
+    lefts,
+    metric_unit,
+    percent,
+)
 from rosearch.run.results import Results
 
 
@@ -45,13 +58,13 @@ def _facts(results: Results, record: Record) -> list[tuple[str, str]]:
             terms = f"robustness {fitness.robustness:.4f}, {terms}"
         gates = f"; gates missed: {' '.join(fitness.gates)}" if fitness.gates else ""
         facts.append(("fitness", f"{fitness.scalar:.4f} ({terms}){gates}"))
-    facts.append(("seconds", ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in record.seconds.items())))
+    facts.append(("time", ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in record.seconds.items())))
     return facts
 
 
 def _measured_facts(found: Measurements) -> list[tuple[str, str]]:
     quality, efficiency = found.quality, found.efficiency
-    facts = [(f"clean {quality.metric}", f"{quality.value:.4f} on {quality.n} rows")]
+    facts = [(f"clean {quality.metric}", f"{metric_unit(quality.metric).text(quality.value)} of {quality.n} rows")]
     facts += [("collapsed", quality.collapse)] if quality.collapse else []
     facts += [("held-out loss", f"{found.held_out_loss:.4f}")] if found.held_out_loss is not None else []
     for swaps in found.single_swaps:
@@ -82,17 +95,19 @@ def _measured_facts(found: Measurements) -> list[tuple[str, str]]:
     return facts
 
 
+_QUERIES = Unit(decimals=1, ends=1)
+
 # A row of the table of attacks; one that no attack has is left out.
 _ATTACKED: dict[str, Callable[[Robustness], Value | Cell]] = {
     "clean": lambda r: Cell(r.clean, PERCENT, f" of {r.n} rows"),
     "under attack": lambda r: Cell(r.under_attack, PERCENT),
     "attack success rate": lambda r: Cell(r.success_rate, PERCENT, f" of {r.success_rate.n}"),
-    "words to break": lambda r: r.words_to_break,
-    "perturbed words": lambda r: Cell(r.perturbed_words, note=f" of {r.perturbed_words.n} broken"),
-    "queries": lambda r: r.queries,
-    "distinct queries": lambda r: r.distinct_queries,
+    "words to break": lambda r: Cell(r.words_to_break, PERCENT),
+    "perturbed words": lambda r: Cell(r.perturbed_words, PERCENT, f" in {r.perturbed_words.n} broken rows"),
+    "queries": lambda r: Cell(r.queries, _QUERIES, " a row"),
+    "distinct queries": lambda r: None if r.distinct_queries is None else Cell(r.distinct_queries, _QUERIES, " a row"),
     "similarity": lambda r: r.similarity,
-    "seconds": lambda r: Cell(r.seconds, TENTHS),
+    "time": lambda r: Cell(r.seconds, Unit(" s", 1)),
 }
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class OpenedRun:
     """The records of a run as they were when it was opened; `results` holds them as objects.
 
-    Wherever an id is asked for, its first letters are enough, and a baseline may be called by its name. Each of
+    Wherever an id is asked for, its first six letters or the record's number do, or a baseline's name. Each of
     `genotype` and `student` raises `RunError` where no record, or more than one, is meant.
     """
 

@@ -13,9 +13,9 @@ from rosearch.report.data import (
     FOUR_DECIMALS,
     HUNDREDTHS,
     MILLIONS,
+    MILLISECONDS,
     PERCENT,
     SHARE,
-    TENTHS,
     THOUSANDTHS,
     TIMES,
     Cell,
@@ -24,6 +24,7 @@ from rosearch.report.data import (
     Table,
     Unit,
     Value,
+    metric_unit,
 )
 from rosearch.run.results import Results
 
@@ -37,6 +38,7 @@ class _Figure:
     name: str
     unit: Unit
     read: Callable[[Measured], Value | Cell]
+    spare: int = 0  # of the column
 
 
 def results_table(
@@ -52,31 +54,39 @@ def results_table(
     figures = _figures(results, measured)
     rows = [] if teacher is None else [Row(("teacher", "", *(figure.read(teacher) for figure in figures)))]
     rows += [
-        Row((record.label, _scalar(fitness), *(figure.read(found) for figure in figures)))
+        Row((f"#{record.number} {record.label}", _scalar(fitness), *(figure.read(found) for figure in figures)))
         for record, found, fitness in shown
         if found is not None
     ]
     columns = (
         Column("id", align="left", whole=True),
         Column("fitness", THOUSANDTHS),
-        *(Column(figure.name, figure.unit) for figure in figures),
+        *(Column(figure.name, figure.unit, spare=figure.spare) for figure in figures),
     )
     notes = () if teacher is None else teacher.notes
     return Table(title, columns, tuple(rows), (*notes, *_footnotes(measured)))
 
 
+def ranked_table(results: Results, most: int | None = None) -> Table:
+    """The teacher, and the measured candidates (the first `most` of them), highest fitness first."""
+    done = [record for record in results.of("candidate") if record.number in results.fitness]
+    done.sort(key=lambda record: -results.fitness[record.number].scalar)
+    return results_table("Candidates so far, by fitness", results, done[:most], teacher=results.teacher)
+
+
 def _figures(results: Results, measured: Sequence[Measured]) -> list[_Figure]:
     task = results.experiment.task
-    figures = [_Figure("fidelity" if task is None else task.metric, THOUSANDTHS, _quality)]
+    metric = "fidelity" if task is None else task.metric
+    figures = [_Figure(metric, metric_unit(metric), _quality)]
     if any(isinstance(found, Measurements) and found.held_out_loss is not None for found in measured):
-        figures += [_Figure("held-out loss", FOUR_DECIMALS, _loss), _Figure("ms", TENTHS, _latency)]
+        figures += [_Figure("held-out loss", FOUR_DECIMALS, _loss), _Figure("latency", MILLISECONDS, _latency)]
     if any(found.robustness is not None for found in measured):
         names = list(dict.fromkeys(attack.attack for found in measured for attack in found.attacks))
         alone = names if len(names) > 1 else []
         figures.append(_Figure("worst case" if alone else "under attack", PERCENT, _worst))
-        figures += [_Figure(name, SHARE, lambda found, name=name: _alone(found, name)) for name in alone]  # type: ignore[misc]
-        figures.append(_Figure("words to break", THOUSANDTHS, _words))
-    return [*figures, _Figure("parameters", MILLIONS, _parameters), _Figure("smaller", TIMES, _smaller)]
+        figures += [_Figure(name, SHARE, lambda found, name=name: _alone(found, name), 2) for name in alone]  # type: ignore[misc]
+        figures.append(_Figure("words to break", SHARE, _words, 4))
+    return [*figures, _Figure("parameters", MILLIONS, _parameters, 3), _Figure("smaller", TIMES, _smaller)]
 
 
 def _scalar(fitness: Fitness) -> Value | Cell:

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from rosearch.errors import RunError
-from rosearch.measurements import Latency, Measurements
+from rosearch.measurements import Latency, Measurements, Quality
 from rosearch.records.record import Record
 from rosearch.report.data import (
     FOUR_DECIMALS,
-    INTERVAL,
     MILLIONS,
+    PERCENT,
     SHARE,
-    TENTHS,
+    TIMES,
     Cell,
     Column,
     Interval,
@@ -22,7 +22,9 @@ from rosearch.report.data import (
     Table,
     Unit,
     Value,
+    metric_unit,
 )
+from rosearch.report.verdicts import overlap
 from rosearch.run.results import Results
 
 
@@ -35,6 +37,7 @@ class Recommendation:
     latency: Latency | None
     among: int  # candidates within the budget
     finalists: tuple[float, ...]  # quality on the test split of those that retrained it
+    alike: int = 0  # others within the budget whose 95 % interval of accuracy overlaps with its
 
     @property
     def quality(self) -> float | None:
@@ -58,8 +61,24 @@ def recommend(results: Results, budgets_ms: Sequence[float], device: str = "cpu"
         record, latency = max(within, key=lambda pair: (_measured(pair[0]).quality.value, -pair[1].median_ms))
         again = [r for r in results.measured("finalist") if r.id == record.id]
         qualities = tuple(_measured(one).quality.value for one in again)
-        found.append(Recommendation(budget, record, latency, len(within), qualities))
+        others = (one for one, _ in within if one is not record)
+        alike = sum(_overlap(_measured(record).quality, _measured(one).quality) for one in others)
+        found.append(Recommendation(budget, record, latency, len(within), qualities, alike))
     return found
+
+
+def _overlap(one: Quality, other: Quality) -> bool:
+    return one.accuracy is not None and other.accuracy is not None and overlap(one.accuracy, other.accuracy)
+
+
+def recommendation_verdicts(found: Sequence[Recommendation]) -> list[str]:
+    """A sentence for each budget within which other candidates are as good, as far as the rows tell."""
+    return [
+        f"Within {one.budget_ms:g} ms, the 95 % intervals of accuracy of #{one.record.number} and of "
+        f"{one.alike} other candidate{'s' if one.alike > 1 else ''} overlap: these rows do not tell which is best."
+        for one in found
+        if one.record is not None and one.alike
+    ]
 
 
 def timed_candidates(results: Results, device: str) -> list[tuple[Record, Latency]]:
@@ -97,6 +116,7 @@ def describe(found: Recommendation) -> dict[str, Any]:
         "under_attack": None if measured.robustness is None else measured.robustness.under_attack.value,
         "parameters": measured.efficiency.parameters,
         "among": found.among,
+        "alike": found.alike,
         "finalists": list(found.finalists),
     }
 
@@ -111,24 +131,26 @@ def recommendations_table(results: Results, found: Sequence[Recommendation]) -> 
         Column("budget"),
         Column("id", align="left", whole=True),
         Column("latency", Unit(" ms", 1, ends=1)),
-        Column("x teacher", TENTHS),
-        Column(metric, INTERVAL),
+        Column("faster than teacher", TIMES, spare=3),
+        Column(metric, metric_unit(metric) if metric != "accuracy" else PERCENT),
         Column("held-out loss", FOUR_DECIMALS) if without_task else Column("under attack", SHARE),
-        Column("parameters", MILLIONS),
-        Column("among"),
-        Column("finalists"),
+        Column("parameters", MILLIONS, spare=2),
+        Column("among", spare=1),
+        Column("finalists", spare=1),
     )
     rows = tuple(Row((f"{one.budget_ms:g} ms", *_cells(one, teacher))) for one in found)
-    return Table("Best within each latency", columns, rows, (_caption(first),))
+    return Table("Best within each latency", columns, rows, (*recommendation_verdicts(found), _caption(first)))
 
 
 def _cells(one: Recommendation, teacher_ms: float | None) -> tuple[Value | Cell, ...]:
     if one.record is None or one.latency is None:
         return ("nothing is as fast", *[""] * 7)
     measured, latency = _measured(one.record), one.latency
-    again = f"{min(one.finalists):.3f} to {max(one.finalists):.3f} ({len(one.finalists)})" if one.finalists else None
+    unit, again = metric_unit(measured.quality.metric), None
+    if one.finalists:
+        again = f"{unit.text(min(one.finalists))} to {unit.text(max(one.finalists))} ({len(one.finalists)})"
     return (
-        one.record.id[:8],
+        f"#{one.record.number} {one.record.id[:8]}",
         Interval(latency.median_ms, latency.low_ms, latency.high_ms),
         None if not teacher_ms else teacher_ms / latency.median_ms,
         _quality(measured),

@@ -10,6 +10,7 @@ they make the p-values too small.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,9 +20,9 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from rosearch.evaluation.comparison import holm
+from rosearch.evaluation.comparison import ALPHA, holm
 from rosearch.report.columns import STATISTICS, dtypes
-from rosearch.report.data import THOUSANDTHS, Column, Row, Table, Value, lefts
+from rosearch.report.data import THOUSANDTHS, Column, Row, Table, Value
 from rosearch.report.features import FEATURES
 
 # Columns of the candidates' table that the features are set against.
@@ -122,31 +123,65 @@ def feature_statistics(
 
 
 def statistics_tables(statistics: pd.DataFrame) -> list[Table]:
-    """A table for each outcome of `feature_statistics`, strongest correlation first."""
+    """A table for each outcome of `feature_statistics`, strongest correlation first, with a verdict.
+
+    Features without a correlation are named in a line for each reason.
+    """
     tables = []
     for outcome, rows in statistics.groupby("outcome", sort=False):
-        ordered = rows.sort_values("rho", key=abs, ascending=False, na_position="last")
+        ordered = rows[rows["rho"].notna()].sort_values("rho", key=abs, ascending=False)
         shown = tuple(Row(_cells(row)) for row in ordered.to_dict(orient="records"))
-        tables.append(Table(f"What goes with {outcome} (Spearman)", _SHOWN, shown))
+        notes = (_verdict(str(outcome), ordered), *_unrelated(str(outcome), rows))
+        tables.append(Table(f"What goes with {OUTCOMES[str(outcome)]} (Spearman)", _SHOWN, shown, notes))
     return tables
 
 
+def statistics_verdicts(statistics: pd.DataFrame) -> list[str]:
+    """The verdict of each table."""
+    return [table.notes[0] for table in statistics_tables(statistics)]
+
+
 _SHOWN = (
-    *lefts("feature"),
-    *(Column(name, THOUSANDTHS, missing="") for name in ("rho", "p", "p (Holm)", "rho given parameters", "p")),
-    Column("n"),
-    *lefts("note"),
+    Column("feature", align="left", whole=True),
+    Column("rho", THOUSANDTHS),
+    Column("p", THOUSANDTHS, spare=1),
+    Column("p (Holm)", THOUSANDTHS),
+    Column("rho given parameters", THOUSANDTHS, missing=""),
+    Column("its p", THOUSANDTHS, missing="", spare=1),
+    Column("candidates", spare=2),
 )
 
 
 def _cells(row: Mapping[Hashable, Any]) -> tuple[Value, ...]:
     numbers = (float(row[name]) for name in ("rho", "p", "p_holm", "partial_rho", "partial_p"))
-    return (
-        str(row["feature"]),
-        *(None if math.isnan(value) else value for value in numbers),
-        int(row["n"]),
-        str(row["note"]),
-    )
+    return (str(row["feature"]), *(None if math.isnan(value) else value for value in numbers), int(row["n"]))
+
+
+def _verdict(outcome: str, ordered: pd.DataFrame) -> str:
+    """The sentence that a reader may quote: which features go with the outcome after Holm's adjustment."""
+    what = OUTCOMES[outcome]
+    if ordered.empty:
+        return f"No feature can be correlated with {what}."
+    sure = ordered[ordered["p_holm"] < ALPHA]
+    if sure.empty:
+        smallest = float(ordered["p_holm"].min())
+        return f"No feature surely goes with {what}: the smallest p after Holm's adjustment is {smallest:.3f}."
+    named = ", ".join(f"{row.feature} ({row.rho:+.2f})" for row in sure.itertuples())
+    return f"These go with {what}, at p below {ALPHA:g} after Holm's adjustment: {named}."
+
+
+def _unrelated(outcome: str, rows: pd.DataFrame) -> list[str]:
+    """A line for each reason why features have no correlation, or none beyond the parameters, with their names."""
+    reasons: dict[str, list[str]] = {}
+    for row in rows.to_dict(orient="records"):
+        if note := str(row["note"]):
+            reason = _CONSTANT.sub("the same in all candidates", note.removeprefix(f"{row['feature']} "))
+            reasons.setdefault(reason, []).append(str(row["feature"]))
+    told = {reason.replace(f"{outcome} ", f"{OUTCOMES[outcome]} is ", 1): names for reason, names in reasons.items()}
+    return [f"{reason}: {', '.join(names)}" for reason, names in told.items()]
+
+
+_CONSTANT = re.compile(r"is constant \(.*\)$")
 
 
 def _compare(sample: Sample, outcome: str, feature: str) -> dict[str, object]:

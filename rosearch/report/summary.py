@@ -10,7 +10,10 @@ from pydantic_core import to_jsonable_python
 from rosearch.errors import RunError
 from rosearch.measurements import Estimate, Robustness
 from rosearch.records.record import Record
+from rosearch.report.verdicts import verdicts
+from rosearch.run.course import overall
 from rosearch.run.results import Results
+from rosearch.run.standing import standing_data
 
 _PLACE = ("number", "id", "name", "role", "generation", "replicate", "origin")  # fields of a record, as they are
 _STATES = ("done", "failed", "running", "pending")
@@ -25,6 +28,8 @@ def describe_run(results: Results) -> dict[str, Any]:
         "strategy": results.experiment.evolution.strategy,
         "finished": results.finished,
         "state": results.state,
+        "overall": asdict(overall(results.experiment, results.records, results.fitness)),
+        "standing": None if (standing := results.standing) is None else standing_data(standing),
         "budget": results.experiment.evolution.candidates,
         "generations": max((record.generation for record in candidates), default=-1) + 1,
         "counts": {state: sum(record.status == state for record in candidates) for state in _STATES},
@@ -33,6 +38,7 @@ def describe_run(results: Results) -> dict[str, Any]:
         "seconds": results.seconds,
         "attack_over_training": results.attack_over_training,
         "predictions": [asdict(episode) for episode in results.predictions],
+        "verdicts": verdicts(results),
         "front": [_brief(results, record) for record in results.front],
         "candidates": [_brief(results, record) for record in results.measured("candidate")],
         "baselines": [_brief(results, record) for record in results.measured("baseline")],

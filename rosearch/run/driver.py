@@ -14,7 +14,7 @@ from rosearch.materials.latency import student_latencies
 from rosearch.materials.life import CandidateJob
 from rosearch.materials.suites import attack_seed, suite_of
 from rosearch.measurements import TeacherFacts
-from rosearch.progress import check_stop, stoppable
+from rosearch.progress import check_stop, step, stoppable
 from rosearch.randomness import derive_seed
 from rosearch.records.record import Failure, Outcome, Proposal, Record, Role
 from rosearch.records.run_directory import RunDirectory
@@ -35,6 +35,7 @@ class Driver:
     teacher: TeacherFacts
     backend: Backend
     observer: Observer
+    _starting: bool = False
     _alike: tuple[tuple[str, str] | None, int] = (None, 0)  # kind and stage of the last failure, and its count in a row
 
     def recorded(self, role: Role, generation: int) -> list[Record]:
@@ -82,13 +83,15 @@ class Driver:
         self.observer.batch(title, list(waiting.values()))
         make_job = make_job or candidate_job
         genotypes = [record.genotype for record in waiting.values()]
-        latencies = student_latencies(self.experiment, genotypes, self.run.tokenizer, self.cache)
+        with step(self.observer.progress, "timing"):
+            latencies = student_latencies(self.experiment, genotypes, self.run.tokenizer, self.cache)
         jobs = [
             Job(number, run_candidate, replace(make_job(self, record), latency=latency))
             for (number, record), latency in zip(waiting.items(), latencies, strict=True)
         ]
 
         def start(key: int) -> None:
+            self._workers_start(False)
             self.store.start(key)
             self.observer.started(waiting[key])
 
@@ -96,7 +99,9 @@ class Driver:
             check_stop()
             self.observer.stage(waiting[key], stage, done, total)
 
+        self._workers_start(True)
         for result in self.backend.run(jobs, on_start=start, on_progress=report):
+            self._workers_start(False)  # a job that cannot be sent never starts
             outcome = result.value if result.value is not None else _lost(result.lost)
             self.store.finish(result.key, outcome)
             record = waiting[result.key]
@@ -104,6 +109,12 @@ class Driver:
             self.observer.finished(self.store.record(record.number))
             self._break_circuit(outcome)
             check_stop()
+
+    def _workers_start(self, now: bool) -> None:
+        """Tells that workers start, until the first has taken a student."""
+        if now != self._starting:
+            self._starting = now
+            self.observer.progress("starting workers", int(not now), 1)
 
     def prune_students(self) -> None:
         """Deletes the weights of candidates that are neither on the front nor among the best.

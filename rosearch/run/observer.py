@@ -2,7 +2,8 @@
 
 >>> run_search(run, Nobody())
 
-`rosearch search` passes the bars of `terminal.progress`.
+`rosearch search` passes the bars of `terminal.progress`. An observer with a method `overall` is told the whole as well
+(`following.Onlooker`).
 """
 
 from __future__ import annotations

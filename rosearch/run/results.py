@@ -9,6 +9,7 @@ Reading loads neither torch nor pandas, DEAP, networkx or scipy.
 from __future__ import annotations
 
 import re
+import shlex
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,6 +25,10 @@ from rosearch.records.beginning import refuse_changes
 from rosearch.records.record import Record, Role
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
+from rosearch.run.standing import Standing, read_standing
+
+_ID_LETTERS = 6  # fewer may be a number
+_NUMBER = re.compile(r"#?([0-9]{1,5})", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,11 @@ class Results:
         if self.finished:
             return "finished"
         return "running" if self.run.driver() else "interrupted"
+
+    @property
+    def standing(self) -> Standing | None:
+        """Where the driver stands, or stood when it was killed; None where nothing is known."""
+        return None if self.finished else read_standing(self.run.standing)
 
     @cached_property
     def fitness(self) -> dict[int, Fitness]:
@@ -105,21 +115,39 @@ class Results:
         return dict(totals.most_common())
 
     def find(self, prefix: str) -> Record:
-        """The record that a user names: a baseline by its name, any other by the first letters of its id.
+        """The record that a user names: by its number, by a baseline's name, or by the first letters of its id.
 
-        Where a baseline and a candidate are the same architecture, the id means the candidate. Raises `RunError` where
-        no record, or more than one, begins so.
+        Up to five digits, with or without #, are a number, as progress and tables print it; an id needs six letters at
+        least. Where a baseline and a candidate are the same architecture, the id means the candidate. Raises `RunError`
+        where no record, or more than one, is meant.
         """
+        if (number := _NUMBER.fullmatch(prefix)) is not None:
+            return self._numbered(int(number[1]))
         given = re.sub(r"\.\d+$", "", prefix)  # tables call a finalist ID.N or NAME.N
         baselines, candidates = self.of("baseline"), self.of("candidate")
         if named := [record for record in baselines if record.name == given]:
             return named[0]
+        if len(given) < _ID_LETTERS:
+            expected = f"expected a number, a baseline's name, or {_ID_LETTERS} letters of an id at least"
+            raise RunError(f"{self.run.path}: {expected}, got {prefix!r}: {self._lists_them}")
         found = {r.id: r for r in (*baselines, *candidates) if r.id.startswith(given)}
         if len(found) == 1:
             return next(iter(found.values()))
         count = f"{len(found)} records begin" if found else "no record begins"
-        more = "give more letters" if found else f"`rosearch status {self.run.path}` lists them"
+        more = "give more letters" if found else self._lists_them
         raise RunError(f"{self.run.path}: {count} with {prefix!r}: {more}")
+
+    def _numbered(self, number: int) -> Record:
+        for record in self.records:
+            if record.number == number:
+                return record
+        last = max((record.number for record in self.records), default=0)
+        got = f"its numbers are 1 to {last}" if last else "it has no record yet"
+        raise RunError(f"{self.run.path}: expected the number of a record, got {number}: {got}")
+
+    @property
+    def _lists_them(self) -> str:
+        return f"`rosearch status {shlex.quote(str(self.run.path))}` lists them"
 
     def retrained(self, record: Record) -> Record:
         """The finalist that retrained a record on the finalists' budget; the record itself where there is none.

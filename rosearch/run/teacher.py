@@ -30,7 +30,9 @@ def prepare_teacher_facts(run: RunDirectory, store: Store, cache: Path, observer
         save_whole(run.tokenizer, materials.tokenizer)  # an export must not need the teacher
     teacher = store.teacher()
     if teacher is None:
-        teacher = materials.measure_teacher(experiment, observer.progress)
+        teacher = materials.measure_teacher(
+            experiment, lambda stage, done, total: observer.progress(f"teacher, {stage}", done, total)
+        )
         store.set_teacher(teacher)
     return teacher
 

@@ -43,16 +43,16 @@ def print_report(report: AttackReport, per_class: bool) -> None:
     names = [model.name for model in report.models]
     titles = dict(zip(names, short_names(names), strict=True))
     if attacked:
-        print_table(attacks_table(report, attacked, titles), dense=True)
+        print_table(attacks_table(report, attacked, titles))
         for model in attacked if per_class else []:
-            print_table(classes_table(model, titles), dense=True)
+            print_table(classes_table(model, titles))
         if report.compared:
-            print_table(comparisons_table(report.compared, titles), dense=True)
+            print_table(comparisons_table(report.compared, titles))
         for model in attacked:
             _print_broken(model, titles[model.name] if len(attacked) > 1 else "it")
     for model in report.models:
         for held_out in model.held_out:
-            print_table(held_out_table(held_out, titles[model.name] if len(names) > 1 else ""), dense=True)
+            print_table(held_out_table(held_out, titles[model.name] if len(names) > 1 else ""))
     for model in report.models:
         if model.failure:
             print_message("failed", "red", model.failure)
@@ -94,8 +94,8 @@ def print_resources(resources: Resources, states: Sequence[AttackState]) -> None
     """The resources that are there and how to get the rest; then every attack, and whether it runs here."""
     folder = resources.folder or "none; name one with --resources or the environment variable ROSEARCH_RESOURCES"
     out.print(Text(f"Folder: {folder}"), soft_wrap=True)
-    print_table(resources_table(resources), dense=True)
+    print_table(resources_table(resources))
     for one in resources.check():
         if not one.found:
             out.print(Text(f"  {one.name}: {one.hint}"), soft_wrap=True)
-    print_table(states_table(states), dense=True)
+    print_table(states_table(states))

@@ -13,7 +13,8 @@ from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from rich import box
-from rich.console import Console, ConsoleOptions, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.measure import Measurement
 from rich.segment import Segment
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -24,6 +25,7 @@ from rosearch.report.data import Cell, Column, Emphasis, Table, Value
 _LOG_WIDTH = 120  # of a pipe or a file, which have no width of their own
 _STYLES: dict[Emphasis, str] = {"": "", "strong": "bold", "warning": "yellow"}
 
+_NO_LIMIT = 100_000  # letters: a table is measured as it would like to be
 _MOST_LETTERS = 1900  # of a message: what it repeats may be long
 
 CLOSED_PIPE = 141  # the exit code of a program that SIGPIPE ends: 128 and the signal's number
@@ -73,34 +75,58 @@ def print_message(kind: str, colour: str, text: str) -> None:
     err.print(Text.assemble((kind, colour), " ", told), soft_wrap=True)
 
 
-def print_table(table: Table, *, dense: bool = False) -> None:
+def print_table(table: Table) -> None:
     """A table on standard output."""
-    out.print(rendered(table, dense=dense))
+    out.print(rendered(table))
 
 
-def rendered(table: Table, *, dense: bool = False) -> RichTable:
-    """A table for a terminal. Without vertical lines, `dense`, ten columns of figures fit into a hundred letters."""
+def print_prose(*sentences: str, style: str = "") -> None:
+    """Sentences on standard output, each broken at words where the line is full."""
+    for sentence in sentences:
+        out.print(Text(safe(sentence), style))
+
+
+def rendered(table: Table, console: Console | None = None) -> Group:
+    """A table as wide as a terminal at most: where it has no room, columns are folded away, and a note names them."""
+    console = console or out
+    made = _grid(table)
+    while Measurement.get(console, console.options.update(width=_NO_LIMIT), made).minimum > console.width:
+        if (narrower := table.fold()) is None:
+            break
+        table, made = narrower, _grid(narrower)
+    folded = (f"no room for: {', '.join(table.folded)}",) if table.folded else ()
+    title = [Text(safe(table.title), "table.title")] if table.title else []
+    notes = [Text(safe(note), "table.caption") for note in (*table.notes, *folded)]
+    return Group(*title, made, *notes, Text())
+
+
+def _grid(table: Table) -> RichTable:
     made = RichTable(
-        title=Text(safe(table.title), "table.title") if table.title else None,
-        title_justify="left",
-        caption=Text(safe("\n".join(table.notes)), "table.caption") if table.notes else None,
-        caption_justify="left",
         show_header=any(column.name for column in table.columns),
-        box=box.SIMPLE_HEAD if dense else box.HEAVY_HEAD,
-        pad_edge=not dense,
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        show_edge=False,
     )
-    for column in table.columns:
-        whole = column.whole or (dense and column.align == "right")
+    rows = [[_cell(column, cell) for column, cell in zip(table.columns, row.cells)] for row in table.rows]
+    for place, column in enumerate(table.columns):
+        figures = column.align == "right"
+        heading = Text(safe(column.heading or (column.name.replace(" ", "\n") if figures else column.name)))
+        cells = [heading, *(row[place] for row in rows if place < len(row))]
         made.add_column(
-            Text(safe(column.heading or column.name)),
+            heading,
             justify=column.align,
-            no_wrap=whole,
-            overflow="fold" if dense else "ellipsis",
+            no_wrap=column.whole or figures,
+            min_width=max(_width(cell) for cell in cells) if column.whole or figures else None,
+            overflow="fold",
+            vertical="bottom" if figures else "top",
         )
-    for row in table.rows:
-        cells = [_cell(column, cell) for column, cell in zip(table.columns, row.cells)]
+    for row, cells in zip(table.rows, rows, strict=True):
         made.add_row(*cells, style=_STYLES[row.emphasis] or None)
     return made
+
+
+def _width(text: Text) -> int:
+    return max((line.cell_len for line in text.split()), default=0)
 
 
 def _cell(column: Column, cell: Value | Cell) -> Text:

@@ -20,7 +20,7 @@ from rosearch.terminal.progress import SearchDisplay
 
 _TOLD = 10  # lines of the loss in a log
 _TIMES = Unit("x", 2)
-_MILLION_FLOPS = Unit(decimals=1, per=1e6)
+_MILLION_FLOPS = Unit(" M", 1, per=1e6)
 
 
 @contextmanager
@@ -91,7 +91,7 @@ def _table(record: dict[str, Any]) -> Table:
         Row((layers, "", Cell(times["bert_base_encoder"], _TIMES))),
         Row(
             (
-                f"M FLOPs, one text of {size['tokens']} tokens",
+                f"FLOPs, one text of {size['tokens']} tokens",
                 Cell(cost["flops"], _MILLION_FLOPS),
                 Cell(size["flops"], _MILLION_FLOPS),
             )

@@ -17,10 +17,10 @@ def print_key(found: dict[str, Any]) -> None:
         out.print(Text(safe(found["key"]), "bold"), soft_wrap=True)
     out.print(Text(safe(found["description"])))
     if not found["keys"] or found["type"] != "a section":
-        print_table(Table("", lefts("", ""), tuple(Row(row) for row in _facts(found))), dense=True)
+        print_table(Table("", lefts("", ""), tuple(Row(row) for row in _facts(found))))
     if found["keys"]:
         lines = tuple(Row((_last(key), told_default(key), _first_line(key))) for key in found["keys"])
-        print_table(Table("", lefts("key", "default", "meaning"), lines), dense=True)
+        print_table(Table("", lefts("key", "default", "meaning"), lines))
 
 
 def print_nothing_chosen(found: dict[str, Any], space: str) -> None:

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.text import Text
 
 from rosearch.records.record import Record
+from rosearch.report.course import course_lines
 from rosearch.report.data import Table
 from rosearch.report.details import record_tables
-from rosearch.report.overview import explanation, finalists_table, predictions_table, results_table, seconds_line
+from rosearch.report.overview import (
+    explanation,
+    finalists_table,
+    predictions_table,
+    ranked_table,
+    results_table,
+    seconds_line,
+)
 from rosearch.report.summary import describe_run
+from rosearch.report.verdicts import verdicts
 from rosearch.run.results import Results
-from rosearch.terminal.console import out, print_line, print_table
+from rosearch.terminal.console import out, print_line, print_prose, print_table
 
 
 def print_status(results: Results) -> None:
@@ -23,16 +33,15 @@ def print_status(results: Results) -> None:
     counts = ", ".join(f"{count} {name}" for name, count in summary["counts"].items())
     strategy = results.experiment.evolution.strategy
     print_line(f"{results.run.path}: {counts}; budget {summary['budget']} candidates, strategy {strategy}")
+    if not results.finished:
+        for line in course_lines(results, time.time()):
+            print_line(line)
     if summary["state"] == "interrupted":
         print_line(f"Interrupted: no process works on it. Go on with:\n  {results.run.resume_command}")
     for record in results.records:
         if record.failure is not None:
             print_line(f"  #{record.number} {record.id[:8]} failed: {record.failure}")
-    done = sorted(
-        (r for r in results.of("candidate") if r.number in results.fitness),
-        key=lambda r: -results.fitness[r.number].scalar,
-    )
-    print_table(results_table("Candidates so far, by fitness", results, done, teacher=results.teacher))
+    print_table(ranked_table(results))
     if baselines := results.measured("baseline"):
         print_table(results_table("Baselines", results, baselines))
     if results.measured("finalist"):
@@ -40,7 +49,7 @@ def print_status(results: Results) -> None:
     if episodes := results.predictions:
         print_table(predictions_table(episodes))
     _print_teacher(results)
-    print_line(f"Time: {seconds_line(results)}")
+    print_prose(*verdicts(results), f"Time: {seconds_line(results)}")
 
 
 def _print_teacher(results: Results) -> None:
@@ -61,15 +70,16 @@ def print_results(results: Results) -> None:
     if not front:
         missed = ": `rosearch status` names those that were missed"
         out.print(Text.assemble(("No candidate passed the gates", "yellow"), missed))
-    out.print(Text(explanation(results), "dim"))
-    print_line(f"Time: {seconds_line(results)}")
+    print_prose(*verdicts(results))
+    print_prose(explanation(results), style="dim")
+    print_prose(f"Time: {seconds_line(results)}")
     _print_teacher(results)
     failed = sum(record.status == "failed" for record in results.records)
     counted = f"{len(results.of('candidate'))} candidates, {failed} failed. The run: "
     out.print(Text.assemble(counted, (str(path), "bold")), soft_wrap=True)
     print_line(f"Next:\n  rosearch stats {named}")
     if front:
-        print_line(f"  rosearch show {named} {front[0].id[:8]}\n  rosearch export {named} --best")
+        print_line(f"  rosearch show {named} {front[0].number}\n  rosearch export {named} --best")
 
 
 def print_record(results: Results, record: Record) -> None:
@@ -95,10 +105,10 @@ def print_export(folder: Path, record: Record, auto: str) -> None:
         print_line(f"  {kind}.from_pretrained({str(folder)!r}, trust_remote_code=True)")
 
 
-def print_recommendations(table: Table, figure: Path | None, run: Path, named: Sequence[str]) -> None:
+def print_recommendations(table: Table, figure: Path | None, run: Path, numbers: Sequence[int]) -> None:
     """The best within each budget, the figure of the front, and how to see each of them in full."""
     print_table(table)
     if figure is not None:
         print_line(f"The front: {figure}")
-    for identity in dict.fromkeys(named):
-        print_line(f"  rosearch show {shlex.quote(str(run))} {identity[:8]}")
+    for number in dict.fromkeys(numbers):
+        print_line(f"  rosearch show {shlex.quote(str(run))} {number}")

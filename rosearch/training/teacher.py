@@ -21,7 +21,7 @@ from rosearch.models.heads import has_head, label_names, label_order, reorder_he
 from rosearch.models.lengths import text_positions
 from rosearch.models.places import folder_fingerprint, locate_weights
 from rosearch.models.saved import asked_by, load_classifier, open_model, save_model
-from rosearch.progress import Progress, silent
+from rosearch.progress import Progress, silent, step
 from rosearch.training.checkpoint import Checkpoint
 from rosearch.training.fine_tuning import FineTuning, fine_tune
 
@@ -45,7 +45,8 @@ def prepare_teacher(
     kept in the cache. Pretrained weights are fine-tuned once, and kept under a key of weights, training split and
     settings. Raises `MissingResource` where the weights are not there, `BadInput` where they do not fit the task.
     """
-    found = find_teacher(config, task, max_length)
+    with step(progress, "loading the teacher"):
+        found = find_teacher(config, task, max_length)
     if not found.has_head:
         asked = FineTuning(found.weights, config.fine_tune, task, max_length, device, seed)
         return _fine_tuned(asked, config.model, cache, progress)

@@ -192,7 +192,7 @@ def started(command: str, cwd: Path, **options: Any) -> subprocess.CompletedProc
     return subprocess.run(["bash", "-c", program + command], cwd=cwd, capture_output=True, text=True, **options)
 
 
-@pytest.mark.parametrize("command", ["status run", "status run --json", "show run 6dbb", "--help", "status --help"])
+@pytest.mark.parametrize("command", ["status run", "status run --json", "show run 6dbbdd", "--help", "status --help"])
 def test_output_that_nobody_reads_on_ends_the_program_as_a_closed_pipe_does(command: str, tmp_path: Path) -> None:
     shutil.copytree(RECORDED, tmp_path / "run")
     ended = started(f"(sleep 0.2; rosearch {command}; echo $? >code) | true", tmp_path)

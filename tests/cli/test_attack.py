@@ -88,7 +88,7 @@ def test_one_model_gets_a_table_footnotes_and_what_fooled_it(made: Path) -> None
     for expected in ("data/test.tsv: 8 of 24 rows", "deepwordbug", "under", "by class", "single swaps of deepwordbug"):
         assert expected in printed.stdout
     assert "What fooled it" in printed.stdout and "[[" in printed.stdout and " -> " in printed.stdout
-    assert "worst case" not in printed.stdout and "attack: done" in printed.stderr
+    assert "worst case" not in printed.stdout and "attack deepwordbug: done" in printed.stderr
     assert (made / ".rosearch/.gitignore").read_text() == "*\n" and any((made / ".rosearch").rglob("plans/*"))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from dataclasses import asdict
 from itertools import count
 from pathlib import Path
@@ -21,6 +22,7 @@ from rosearch.materials.life import CandidateJob
 from rosearch.measurements import Stopped
 from rosearch.progress import Progress
 from rosearch.records.record import Failure, Outcome
+from rosearch.run.standing import AtWork, Stage, Standing, standing_data
 from rosearch.space.genotype import Genotype
 from rosearch.space.node import Node
 from rosearch.student.tokenization_rosearch import EncodedTokenizer
@@ -123,6 +125,9 @@ def test_every_command_prints_the_documented_keys_and_no_others(printed: list[tu
     page = Page(TEXT)
     assert [line for title, data in printed for line in page.differences(title, data)] == []
     # Parts that a run of this size does not print.
+    at_work = AtWork(3, "3fa9c2d1", Stage("attack pruthi", 1, 9, 1.0))
+    standing = standing_data(Standing(1.0, (Stage("teacher", 1, 9, 1.0),), (at_work,)))
+    assert page.differences("standing", json.loads(json.dumps(standing))) == []
     pairs, source = Agreement(3, 1.0, 1.0), (("token_dropout", 0.1),)
     assert page.differences("episode", asdict(EpisodeAgreement(1, pairs, pairs))) == []
     assert page.differences("genotype", Genotype(8, 8, "mean", (Node("glu"),), source).to_dict()) == []

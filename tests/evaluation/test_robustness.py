@@ -235,8 +235,8 @@ def test_all_is_left_as_it_was(measure: Measure, sentences: Texts, labels: Any) 
 def test_progress_never_goes_back_and_ends_with_all_rows(measure: Measure, sentences: Texts, labels: Any) -> None:
     seen: list[tuple[str, int, int]] = []
     measure(sentences, labels, rows=3, progress=lambda *step: seen.append(step))
-    attacks = [step for step in seen if step[0] == "attack"]
-    assert attacks[-1] == ("attack", 3, 3)
+    attacks = [step for step in seen if step[0] == "attack deepwordbug"]
+    assert attacks[-1] == ("attack deepwordbug", 3, 3)
     assert [done for _, done, _ in attacks] == sorted({done for _, done, _ in attacks})
 
 

@@ -9,7 +9,7 @@ from attacked_results import attacked, measured, record, results_of
 
 from rosearch.measurements import Robustness, Stopped
 from rosearch.report.columns import COMPARISONS
-from rosearch.report.comparisons import comparison_tables
+from rosearch.report.comparisons import comparison_tables, comparison_verdicts
 from rosearch.report.run_files import write_comparisons
 
 STRONG, WEAK = "s" * 30 + "b" * 10, "s" * 10 + "b" * 20 + "s" * 1 + "b" * 9
@@ -80,9 +80,10 @@ def test_finalists_are_compared_with_the_retraining_of_what_the_search_found_bes
     assert (table["survival"] > 0).all() and set(table["role"]) == {"finalist"}
     assert table["survival_p_holm"].tolist() == pytest.approx([2 * p for p in table["survival_p"]])
     (shown,) = comparison_tables(table)
-    assert shown.title == "Against the best: finalists, paired by row" and len(shown.notes) == 1
-    assert {cells[-1] for cells in shown.texts()} == {"separated"}
-    assert all(cells[3].startswith("+47.5 [") for cells in shown.texts())
+    assert shown.title == "Against the best: finalists, paired by row" and len(shown.notes) == 3
+    told = f"{second.id[:8]}.0 keeps 47.5 points of the 40 rows more under attack than {best.id[:8]}.0: they are told "
+    assert shown.notes[0] == f"{told}apart (p below 0.001)."
+    assert all(cells[3].startswith("+47.5 pts [") for cells in shown.texts())
 
 
 def test_a_pair_that_is_not_separated_says_how_many_rows_would_and_that_the_best_was_chosen_on_them(
@@ -90,6 +91,7 @@ def test_a_pair_that_is_not_separated_says_how_many_rows_would_and_that_the_best
 ) -> None:
     table = pair(tmp_path, attacked("deepwordbug", "s" * 3 + "b" * 7), attacked("deepwordbug", "sbsbbbbbbb"))
     (shown,) = comparison_tables(table)
-    ((*_, verdict),) = shown.texts()
-    assert verdict.startswith("not separated: about ") and verdict.endswith(" rows would")
-    assert "the best was chosen on these very rows" in shown.notes[1]
+    verdict = shown.notes[0]
+    assert "cannot be told apart on 10 rows (p " in verdict and verdict.endswith(" would tell them apart.")
+    assert comparison_verdicts(table) == [verdict]
+    assert "the best was chosen on these very rows" in shown.notes[-1]

@@ -13,7 +13,14 @@ from scipy import stats
 
 from rosearch.records.record import Record
 from rosearch.report.features import FEATURES
-from rosearch.report.statistics import COLUMNS, OUTCOMES, feature_statistics, usable_rows
+from rosearch.report.statistics import (
+    COLUMNS,
+    OUTCOMES,
+    feature_statistics,
+    statistics_tables,
+    statistics_verdicts,
+    usable_rows,
+)
 from rosearch.report.tables import records_table
 
 Search = Callable[[int], Sequence[Record]]
@@ -185,3 +192,24 @@ def test_statistics_of_a_run_find_what_its_robustness_was_made_of(search_records
     statistics = feature_statistics(records_table(search_records(60)))
     got = row(statistics, "attention_share", "under_attack")
     assert got["rho"] > 0.6 and got["partial_rho"] > 0.5 and got["p_holm"] < 0.001
+
+
+def test_features_without_a_correlation_are_one_line_for_each_reason_and_the_verdict_is_a_sentence() -> None:
+    columns = {name: [float(value) for value in range(12)] for name in ("depth", "parameters")}
+    table = pd.DataFrame({**columns, "width": [4.0] * 12, "rank": [8.0] * 12, "heads": [math.nan] * 12})
+    table = table.assign(
+        under_attack=[value / 20 for value in range(12)],
+        words_to_break=math.nan,
+        quality=math.nan,
+        role="candidate",
+        status="done",
+        largest_class_share=0.5,
+    )
+    found = feature_statistics(table, features=("depth", "parameters", "width", "rank", "heads"))
+    (shown,) = statistics_tables(found)
+    assert shown.title == "What goes with accuracy under attack (Spearman)"
+    assert [cells[0] for cells in shown.texts()] == ["depth", "parameters"]
+    assert shown.notes[0].startswith("These go with accuracy under attack, at p below 0.05 after Holm's adjustment: ")
+    assert "depth (+1.00)" in shown.notes[0] and statistics_verdicts(found) == [shown.notes[0]]
+    assert "the same in all candidates: width, rank" in shown.notes
+    assert "no candidate has this feature: heads" in shown.notes

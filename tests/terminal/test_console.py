@@ -7,15 +7,16 @@ from rich.console import Console
 
 from rosearch.errors import RosearchError
 from rosearch.report.data import PERCENT, Cell, Column, Row, Table, lefts
+from rosearch.run.course import Overall
 from rosearch.terminal import console
 from rosearch.terminal.console import print_json, print_line, print_message, print_table, rendered
 from rosearch.terminal.progress import SearchDisplay
 
 
-def shown(table: Table, **options: bool) -> str:
+def shown(table: Table) -> str:
     console = Console(width=100, file=io.StringIO(), force_terminal=True, color_system="standard")
     with console.capture() as captured:
-        console.print(rendered(table, **options))
+        console.print(rendered(table, console))
     return captured.get()
 
 
@@ -32,10 +33,9 @@ def test_emphasis_is_of_the_value_alone_or_of_the_row() -> None:
     assert "\x1b[1mworst case\x1b[0m" in strong
 
 
-def test_columns_without_names_have_no_header_and_a_dense_table_no_vertical_lines() -> None:
+def test_columns_without_names_have_no_header() -> None:
     facts = Table("", lefts("", ""), (Row(("status", "done")),))
     assert len(shown(facts).splitlines()) < len(shown(Table("", lefts("key", "value"), facts.rows)).splitlines())
-    assert "│" in shown(facts) and "│" not in shown(facts, dense=True)
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
@@ -94,7 +94,7 @@ def test_a_bar_on_a_terminal_shows_names_as_they_stand() -> None:
     screen = console._Terminal(file=stream, force_terminal=True, width=100, markup=False)
     with SearchDisplay(screen) as display:
         display.progress("[bold]x\x9b31m", 1, 2)
-        display.batch("[red]generation\u202e", [])
+        display.overall(Overall(1, 2, "[red]generation\u202e", 0, 9, None, None, None))
     assert "[bold]x\\x9b31m" in stream.getvalue() and "[red]generation" in stream.getvalue()
     assert not {"\x9b", "\u202e"} & set(stream.getvalue())
 
@@ -104,3 +104,43 @@ def test_a_message_is_one_line_of_bounded_length(capsys: pytest.CaptureFixture[s
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1 and len(lines[0]) < 2000
     assert "a\\nerror forged" in lines[0] and "(100,016 letters)" in lines[0]
+
+
+WIDE = Table(
+    "Front",
+    (
+        Column("id", align="left", whole=True),
+        Column("accuracy under attack", PERCENT),
+        Column("words to break", PERCENT, spare=2),
+        Column("parameters", spare=1),
+    ),
+    (Row(("#3 3fa9c2d1", 0.5, 0.25, 1234567)), Row(("#12 81ac90ff", 0.4))),
+    ("a note",),
+)
+
+
+def drawn(width: int) -> list[str]:
+    console = Console(width=width, file=io.StringIO())
+    with console.capture() as captured:
+        console.print(rendered(WIDE, console))
+    return [line.rstrip() for line in captured.get().splitlines()]
+
+
+def test_a_table_folds_the_columns_that_can_be_spared_best_and_names_them() -> None:
+    assert "no room for" not in "\n".join(drawn(80))
+    narrower = drawn(40)
+    assert narrower[-2] == "no room for: words to break" and "1234567" in "\n".join(narrower)
+    narrowest = drawn(28)
+    assert narrowest[-2] == "no room for: words to break," or narrowest[-3] == "no room for: words to break,"
+    assert all(len(line) <= 28 for line in narrowest) and "50.0%" in "\n".join(narrowest)
+
+
+def test_columns_of_figures_break_their_names_and_never_their_figures() -> None:
+    lines = drawn(80)
+    assert [line.split() for line in lines[1:4]] == [
+        ["accuracy", "words"],
+        ["under", "to"],
+        ["id", "attack", "break", "parameters"],
+    ]
+    assert lines[5].split() == ["#3", "3fa9c2d1", "50.0%", "25.0%", "1234567"]
+    assert lines[-2:] == ["a note", ""]

@@ -24,16 +24,17 @@ SEVERAL = measured(WORST, attacks=(ALONE, VARIANT))
 def printed(table: Table) -> str:
     console = Console(width=200, file=io.StringIO())
     with console.capture() as captured:
-        console.print(rendered(table))
+        console.print(rendered(table, console))
     return captured.get()
 
 
 def test_several_attacks_have_a_column_each_beside_the_worst_case(tmp_path: Path) -> None:
     results = results_of(tmp_path, record(1, SEVERAL))
     lines = printed(results_table("All", results, results.records)).splitlines()
-    for column in ("worst case", "deepwordbug", "pwws-oewn", "words to break"):
-        assert column in lines[2]
-    assert "25.0% [15, 35]" in lines[4] and " 50.0% " in lines[4]
+    head = [line.split() for line in lines[1:4]]
+    assert head[1][:1] == ["worst"] and [head[0][0], head[1][-1], head[2][-3]] == ["words", "to", "break"]
+    assert {"deepwordbug", "pwws-oewn", "case"} <= set(head[2])
+    assert "25.0% [15, 35]" in lines[5] and " 50.0% " in lines[5] and lines[5].startswith("#1 ")
     footnotes = [line.strip() for line in lines[6:]]
     assert "pwws-oewn: Open English WordNet in place of WordNet 3.0" in footnotes
     assert "pwws-oewn: rows whose attack raised, over all shown here: 2" in footnotes
@@ -42,7 +43,7 @@ def test_several_attacks_have_a_column_each_beside_the_worst_case(tmp_path: Path
 def test_one_attack_is_the_worst_case_and_needs_no_column_of_its_own(tmp_path: Path) -> None:
     results = results_of(tmp_path, record(1, measured(ALONE)))
     text = printed(results_table("All", results, results.records, teacher=results.teacher))
-    assert "under attack" in text and "worst case" not in text and "deepwordbug" not in text
+    assert "under" in text and "attack" in text and "worst" not in text and "deepwordbug" not in text
 
 
 def test_the_table_of_finalists_says_in_a_sentence_what_was_gained(tmp_path: Path) -> None:
@@ -74,7 +75,7 @@ def test_a_stopped_and_a_collapsed_candidate_are_marked(tmp_path: Path) -> None:
     quality = Quality("accuracy", 0.5, 100, largest_class_share=1.0, collapse="predicts no for all 100 rows")
     results = results_of(tmp_path, record(1, replace(measured(stopped), quality=quality)))
     text = printed(results_table("All", results, results.records))
-    assert "(4 of 200 rows)" in text and "0.500!" in text
+    assert "(4 of 200 rows)" in text and "50.0%!" in text
     assert "! collapsed: predicts no for all 100 rows" in text
     assert "not all rows: surely below 30%, with error rate 5%" in text
 
@@ -92,7 +93,7 @@ def test_a_record_shows_each_attack_each_class_and_what_went_wrong(
         "By class",
     ):
         assert expected in text
-    rows = [line for line in text.splitlines() if line.startswith(("│ no ", "│ yes "))]
+    rows = [line for line in text.splitlines() if line.startswith(("no ", "yes "))]
     assert "90.0%" in rows[0] and "10.0%" in rows[1]
 
 

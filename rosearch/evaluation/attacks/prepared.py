@@ -21,7 +21,7 @@ from rosearch.evaluation.attacks.stock import library
 from rosearch.evaluation.attacks.stock.forms import Form, form_of
 from rosearch.evaluation.attacks.stock.pool import RowJob, run_pool
 from rosearch.evaluation.attacks.victim import Victim
-from rosearch.progress import Progress, silent
+from rosearch.progress import Progress, silent, step
 from rosearch.randomness import derive_seed
 from rosearch.resources.resources import Resources
 
@@ -111,7 +111,8 @@ def prepare_attack(
     key = plan_key(recipe.name, rows, seed, fingerprint)
     prepared = _PREPARED.get(key)
     if prepared is None:
-        textattack = library.load(cache)
+        with step(progress, "loading TextAttack"):
+            textattack = library.load(cache)
         attack = build(recipe, victim, resources, cache)
         form, plan = form_of(attack), None
         if form is not None:
@@ -124,7 +125,7 @@ def prepare_attack(
                 seed,
                 fingerprint=fingerprint,
                 cache=cache,
-                progress=progress,
+                progress=lambda stage, done, total: progress(f"{stage} {recipe.name}", done, total),
             )
         prepared = PreparedAttack(recipe, rows, seed, key, plan, form, resources, cache)
         while len(_PREPARED) >= _KEPT:

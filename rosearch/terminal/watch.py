@@ -1,0 +1,91 @@
+"""`rosearch status --watch`: a run, looked at again and again until it ends.
+
+A search is not slowed: its records are read again only where their file has changed, and then no more often than a
+tenth of the time allows.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from rosearch.errors import safe
+from rosearch.progress import check_stop
+from rosearch.records.run_directory import RunDirectory
+from rosearch.report.course import course_lines
+from rosearch.report.overview import ranked_table
+from rosearch.run.results import Results, load_results
+from rosearch.terminal.console import out, print_line, rendered
+
+_EVERY_S = 2.0  # between two looks
+_SHARE = 0.1  # of the time, at most, is spent on reading records
+_TOLD_S = 30.0  # between two lines where there is no terminal and no student is finished
+
+
+@dataclass
+class Watched:
+    """The records of a run, read again where their file has changed."""
+
+    run: RunDirectory
+    _results: Results | None = None
+    _stamp: object = None
+    _next: float = 0.0
+
+    def results(self) -> Results:
+        """The results of now, or of a moment ago."""
+        now, state = time.monotonic(), self.run.store.stat()
+        found = state.st_mtime_ns, state.st_size
+        if self._results is None or (found != self._stamp and now >= self._next):
+            self._results, self._stamp = load_results(self.run), found
+            taken = time.monotonic() - now
+            self._next = now + taken / _SHARE
+        return self._results
+
+
+def watch(run: RunDirectory, console: Console = out, pause: Callable[[float], None] = time.sleep) -> Results:
+    """Shows a run until no process works on it; the results at its end. Raises `KeyboardInterrupt` at Ctrl-C."""
+    watched = Watched(run)
+    if console.is_terminal:
+        with Live(console=console, auto_refresh=False, transient=True, vertical_overflow="crop") as live:
+            _look(watched, lambda results: live.update(_view(results, console), refresh=True), pause)
+    else:
+        _look(watched, _Lines(console).tell, pause)
+    return load_results(run)
+
+
+def _look(watched: Watched, show: Callable[[Results], None], pause: Callable[[float], None]) -> None:
+    while (results := watched.results()).state == "running":
+        show(results)
+        pause(_EVERY_S)
+        check_stop()
+
+
+def _view(results: Results, console: Console) -> RenderableType:
+    """As much as the screen holds: the lines of the whole and of what is done now, the best candidates."""
+    told = [str(results.run.path), *course_lines(results, time.time())]
+    lines = [
+        Text(safe(line), "" if number else "bold", no_wrap=True, overflow="ellipsis")
+        for number, line in enumerate(told)
+    ]
+    if not results.measured("candidate"):
+        return Group(*lines)
+    room = console.height - len(lines) - 7  # of the table's title, head, teacher and notes
+    return Group(*lines, rendered(ranked_table(results, max(1, room)), console))
+
+
+class _Lines:
+    """One line whenever a student is finished, and now and then in between."""
+
+    def __init__(self, console: Console) -> None:
+        self._console, self._done, self._told = console, -1, 0.0
+
+    def tell(self, results: Results) -> None:
+        done = sum(record.status in ("done", "failed") for record in results.records)
+        if done != self._done or time.monotonic() - self._told >= _TOLD_S:
+            self._done, self._told = done, time.monotonic()
+            print_line("; ".join(line.strip() for line in course_lines(results, time.time())), self._console)

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rosearch.run.standing import AtWork, Stage, Standing, StandingFile, read_standing, standing_data
+
+
+def standing(written: float, done: int = 3, stage: str = "attack pruthi") -> Standing:
+    student = AtWork(12, "3fa9c2d1", Stage(stage, done, 50, 90.0))
+    return Standing(written, (Stage("teacher", 1, 13, 95.0),), (student,))
+
+
+def test_a_standing_is_read_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "progress.json"
+    StandingFile(path).put(standing(100.0))
+    assert read_standing(path) == standing(100.0)
+    data = standing_data(standing(100.0), now=104.0)
+    assert data["seconds_ago"] == 4.0 and data["own"] == ({"name": "teacher", "done": 1, "total": 13, "seconds": 5.0},)
+
+
+def test_it_is_written_at_once_where_a_stage_begins_and_else_once_a_second(tmp_path: Path) -> None:
+    path = tmp_path / "progress.json"
+    file = StandingFile(path)
+    file.put(standing(100.0))
+    file.put(standing(100.5, done=4))
+    assert read_standing(path) == standing(100.0)
+    file.put(standing(100.6, done=4, stage="efficiency"))
+    assert read_standing(path) == standing(100.6, done=4, stage="efficiency")
+    file.put(standing(101.7, done=5, stage="efficiency"))
+    assert read_standing(path) == standing(101.7, done=5, stage="efficiency")
+    assert [one.name for one in tmp_path.iterdir()] == ["progress.json"]
+
+
+def test_a_folder_that_cannot_be_written_ends_no_search(tmp_path: Path) -> None:
+    StandingFile(tmp_path / "gone" / "progress.json").put(standing(100.0))
+    assert not (tmp_path / "gone").exists()
+
+
+def test_it_is_never_written_through_a_link(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    (tmp_path / ".progress.json.draft").symlink_to(victim)
+    StandingFile(tmp_path / "progress.json").put(standing(100.0))
+    assert victim.read_text() == "mine" and read_standing(tmp_path / "progress.json") is not None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"written": "now"}', b'{"written": 1.0, "own": [{}]}', b" " * (1 << 17)],
+    ids=range(8),
+)
+def test_a_file_that_cannot_be_read_is_none(text: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "progress.json"
+    path.write_bytes(text)
+    assert read_standing(path) is None
+
+
+def test_no_file_is_none(tmp_path: Path) -> None:
+    assert read_standing(tmp_path / "progress.json") is None
