@@ -71,20 +71,20 @@ class Ad2Config(Section):
         None,
         gt=0,
         description=f"eta, length of a step; none: the preset's, or {DEFAULT.step_size} (ours).",
-        json_schema_extra=unit("of the word table"),
+        json_schema_extra=unit("units of the word table"),
     )
     start: float | None = Field(
         None,
         ge=0,
         description=f"Size of the first, random perturbation; none: the preset's, or {DEFAULT.start} (ours).",
-        json_schema_extra=unit("of the word table"),
+        json_schema_extra=unit("units of the word table"),
     )
     bound: float | None = Field(
         None,
         gt=0,
         description="epsilon: bounds a row's L2 norm; with the preset smart, a token's largest component; none: the "
         f"preset's, or {DEFAULT.bound} (ours).",
-        json_schema_extra=unit("of the word table"),
+        json_schema_extra=unit("units of the word table"),
     )
     weight: float = Field(1.0, gt=0, description="lambda, weight of the loss on moved embeddings.")
     perturb_special: bool = Field(False, description="Moves [CLS], [SEP] and other special tokens too.")

@@ -103,7 +103,7 @@ class RobustKdConfig(Section):
         0.6,
         gt=0,
         description="Source embeddings: bounds the L2 norm of a row's perturbation.",
-        json_schema_extra=unit("of the word table"),
+        json_schema_extra=unit("units of the word table"),
     )
     hull_steps: int = Field(
         2,

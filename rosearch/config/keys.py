@@ -112,13 +112,18 @@ def _words(node: Schema, inner: Schema) -> str:
 
 def _bounds(node: Schema) -> str:
     if {"minimum", "maximum"} <= node.keys():
-        return f" from {node['minimum']:,} to {node['maximum']:,}"
+        return f" from {_number(node['minimum'])} to {_number(node['maximum'])}"
     wording = {
         "minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below",
         "multipleOf": "a multiple of",
     }  # fmt: skip
-    told = " and ".join(f"{words} {node[key]:,}" for key, words in wording.items() if key in node)
+    told = " and ".join(f"{words} {_number(node[key])}" for key, words in wording.items() if key in node)
     return f" of {told}" if told.startswith("at ") else f" {told}".rstrip()
+
+
+def _number(value: float) -> str:
+    """Versions of pydantic differ in whether a bound of a float is written as 1 or as 1.0."""
+    return f"{int(value) if value == int(value) else value:,}"
 
 
 def _near(name: str, known: Mapping[str, Key]) -> str:
@@ -127,5 +132,7 @@ def _near(name: str, known: Mapping[str, Key]) -> str:
     for full in known:
         ends.setdefault(full.rpartition(".")[2], []).append(full)
     close = get_close_matches(name, known, n=1, cutoff=0.8)
-    close = close or [full for end in get_close_matches(name.rpartition(".")[2], ends, n=2) for full in ends[end][:2]]
+    close = close or [
+        full for end in get_close_matches(name.rpartition(".")[2], ends, n=2, cutoff=0.7) for full in ends[end][:2]
+    ]
     return f"Did you mean {' or '.join(close)}?" if close else "`rosearch explain` lists the sections."

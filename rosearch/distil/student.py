@@ -60,14 +60,22 @@ class Distilled:
 
 @dataclass(frozen=True)
 class Options:
-    """Settings beside the experiment. `seed` is the student's alone; teacher and data keep the experiment's."""
+    """Settings beside the experiment.
 
-    seed: int | None = None  # None: the experiment's
-    test: bool = False  # measure the test split as well
-    cache: Path | None = None  # the folder of teachers, tokens and outputs; None: `.rosearch` here
-    overwrite: bool = False  # replace an earlier export
-    fresh: bool = False  # start over even if there is a checkpoint
-    every: float = 60.0  # seconds between two checkpoints
+    - `seed`: the student's alone; teacher and data keep the experiment's. None: the experiment's.
+    - `test`: measure the test split as well.
+    - `cache`: the folder of teachers, tokens and outputs. None: `.rosearch` here.
+    - `overwrite`: replace an earlier export.
+    - `fresh`: start over even if there is a checkpoint.
+    - `every`: seconds between two checkpoints.
+    """
+
+    seed: int | None = None
+    test: bool = False
+    cache: Path | None = None
+    overwrite: bool = False
+    fresh: bool = False
+    every: float = 60.0
 
 
 @dataclass
