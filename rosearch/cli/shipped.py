@@ -26,9 +26,9 @@ def experiments(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """List the experiments that come with rosearch, or copy one.
+    """List experiments by name, or copy one.
 
-    Their names stand for files: `rosearch search quickstart`.
+    They come with rosearch, and their names stand for files: `rosearch search quickstart`.
     """
     from rosearch.config.shipped import EXPERIMENTS
 
@@ -48,9 +48,9 @@ def spaces(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """List the search spaces that come with rosearch, or copy one.
+    """List search spaces by name, or copy one.
 
-    An experiment names one, `search_space: robust_dag`, or a file of yours.
+    They come with rosearch. An experiment names one, `search_space: robust_dag`, or a file of yours.
     """
     from rosearch.config.shipped import SPACES
 
