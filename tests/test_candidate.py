@@ -53,7 +53,7 @@ def test_a_candidate_is_built_distilled_measured_and_saved(tmp_path: Path) -> No
     assert found.quality.n == 24 and found.training.steps == 4
     assert found.efficiency.compression == job.teacher.cost.parameters / found.efficiency.parameters
     assert list(outcome.seconds) == ["open", "build", "distil", "quality", "attack", "efficiency", "save"]
-    assert {"distil", "attack"} <= set(stages)
+    assert {"distil", "attack deepwordbug"} <= set(stages)
     assert {path.name for path in job.student_folder.iterdir()} >= {"config.json", "model.safetensors"}
 
 
