@@ -60,13 +60,11 @@ class Distilled:
 
 @dataclass(frozen=True)
 class Options:
-    """Settings beside the experiment.
+    """Settings beside the experiment:
 
     - `seed`: the student's alone; teacher and data keep the experiment's. None: the experiment's.
-    - `test`: measure the test split as well.
-    - `cache`: the folder of teachers, tokens and outputs. None: `.rosearch` here.
-    - `overwrite`: replace an earlier export.
-    - `fresh`: start over even if there is a checkpoint.
+    - `test`: measure the test split as well. `cache`: the folder of teachers, tokens and outputs; `.rosearch` here.
+    - `overwrite`: replace an earlier export. `fresh`: start over even if there is a checkpoint.
     - `every`: seconds between two checkpoints.
     """
 

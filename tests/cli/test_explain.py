@@ -40,7 +40,7 @@ def test_a_section_is_told_with_its_keys() -> None:
 def test_without_a_key_the_sections_are_listed_and_what_to_type_next() -> None:
     printed = told()
     for name in ("task", "distillation", "execution", "search_space"):
-        assert f"\n {name} " in printed
+        assert f"\n{name} " in printed
     commands = [line.split()[2:] for line in printed.splitlines() if line.startswith("  rosearch explain ")]
     assert len(commands) == 3 and all(told(*command) for command in commands)
 
