@@ -36,7 +36,7 @@ import yaml
 
 from rosearch.config.experiment import Experiment
 from rosearch.config.file import load_snapshot
-from rosearch.errors import BadInput, Problem, RunError
+from rosearch.errors import BadInput, Problem, RunError, machine_fault
 from rosearch.files import (
     damage,
     draft_beside,
@@ -75,8 +75,11 @@ class RunDirectory:
                 _fill(cls(draft), experiment)
                 settle(draft)
                 return cls(_rename_to_next(draft, root, experiment.name))
-        except OSError as error:
-            raise RunError(f"{root}: a run cannot be made there: {error}") from error
+        except (OSError, RunError) as error:
+            again = ". There is no run yet: then start it again" if machine_fault(error) else ""
+            if isinstance(error, RunError) and not again:
+                raise
+            raise RunError(f"{root}: a run cannot be made there: {error}{again}") from error
 
     @classmethod
     def open(cls, path: Path) -> Self:
