@@ -84,7 +84,7 @@ class RobustKd(Method):
         return cls(inputs, texts, embeddings, mean, teacher)
 
     def content(self) -> dict[str, str]:
-        """What differs from rosearch 0.1.0, whose running mean began untrained and whose stop words changed."""
+        """The differences from rosearch 0.1.0, whose running mean began untrained and whose stop words changed."""
         mean = {} if self.mean is None else {"running mean": "begins after the first step"}
         return {"perturbed words": "no stop words", **mean}
 
