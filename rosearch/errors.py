@@ -18,6 +18,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -173,6 +174,8 @@ def one_line(told: object, most: int | None = 200, *, named: bool = False) -> st
 
     With `named` the class stands before the message in any case.
     """
+    if isinstance(told, shutil.Error) and told.args and isinstance(told.args[0], list):
+        told = told.args[0][0][-1]  # of the files that could not be copied, the first says why
     text = f"{type(told).__name__}: {told}" if named else str(told)
     return " ".join(text.split())[:most] or type(told).__name__
 

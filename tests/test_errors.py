@@ -9,6 +9,7 @@ import json
 import os
 import pickle
 import pkgutil
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -115,6 +116,9 @@ def test_an_exception_fits_one_line() -> None:
     assert one_line(ValueError("two\n  lines")) == "two lines"
     assert one_line(ValueError()) == "ValueError"
     assert one_line(ValueError("x" * 500)) == "x" * 200
+    copied = shutil.Error([("a", "b", "[Errno 28] No space left on device: 'b'"), ("c", "d", "why")])
+    assert one_line(copied) == "[Errno 28] No space left on device: 'b'"
+    assert machine_fault(copied) == "[Errno 28] No space left on device: 'b': free some space"
     assert one_line(ValueError("x" * 500), 10) == "x" * 10
     assert one_line(ValueError("x" * 500), None) == "x" * 500
 

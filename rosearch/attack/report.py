@@ -216,8 +216,13 @@ def _warnings(done: Sequence[AttackedModel], compared: Sequence[Compared]) -> It
             yield f"{model.name}, whose classes have no names, is {model.order.doubt}"
         for held in model.held_out:
             accuracy = held.overall.accuracy
-            if not are_named(model.labels) and accuracy is not None and accuracy.high < 1 / len(model.labels):
+            if accuracy is None or accuracy.high >= 1 / len(model.labels):
+                continue
+            if not are_named(model.labels):
                 yield f"{model.name}, whose classes have no names, is right on fewer rows of {held.name} than chance"
+            elif held.numbered:
+                wrong = f"{model.name} is right on fewer rows of {held.name} than chance"
+                yield f"{wrong}: do its integers stand for {', '.join(model.labels)}, in this order?"
     models = len({one.comparison.first for one in compared})
     for one in compared[:models]:  # the worst case decides; single attacks are there to look at
         if one.comparison.warning:

@@ -17,7 +17,7 @@ from rosearch.errors import BadInput, Problem, Problems
 from rosearch.evaluation.attacks.memory import AttackMemory
 from rosearch.evaluation.attacks.result import NO_LIMITS, Limits
 from rosearch.evaluation.heldout import HeldOut
-from rosearch.evaluation.heldout_files import ADVGLUE, Wanted, read_held_out
+from rosearch.evaluation.heldout_files import ADVGLUE, Wanted, known_task, read_held_out
 from rosearch.files import content_key
 from rosearch.models.lengths import longest_input
 from rosearch.models.places import folder_fingerprint
@@ -66,6 +66,11 @@ def read_inputs(request: AttackRequest, resources: Resources) -> Inputs:
     problems = Problems()
     found: list[FoundClassifier] = []
     rows: LabelledRows | None = None
+    if request.held_out_task and not known_task(request.held_out_task):
+        expected = f"a task of AdvGLUE ({', '.join(ADVGLUE)})"
+        problems.add(Problem("command line", "--suite-task", expected, repr(request.held_out_task)))
+    if request.cache is not None and request.cache.is_file():
+        problems.add(Problem("command line", "--cache", "a folder", f"a file {request.cache}"))
     with problems:
         check_attacks((*request.attacks, *request.single_swaps), resources)
     for name in request.models:
@@ -87,7 +92,7 @@ def read_inputs(request: AttackRequest, resources: Resources) -> Inputs:
             with problems:
                 labels.append(rows.labels_of(one))
         with problems:
-            wanted = Wanted(one.labels, task, bool(request.held_out_task), request.columns)
+            wanted = Wanted(one.labels, task, bool(request.held_out_task), request.columns, request.drop_bad_rows)
             held_out.append(tuple(_held_out(path, one, wanted, request) for path in request.held_out))
     problems.raise_found()
     # Models are compared on the same texts: without a length that is asked for, the shortest limit cuts them for all.
@@ -101,7 +106,7 @@ def _held_out(path: Path, one: FoundClassifier, wanted: Wanted, request: AttackR
         return read_held_out(path, wanted)
     rows = read_rows(path, request.split, COLUMNS_BY_NAME, request.data_root, one)
     labels = tuple(map(int, rows.labels_of(one)))
-    return HeldOut(rows.where, "", rows.texts, labels, ("",) * len(labels), ("",) * len(labels))
+    return HeldOut(rows.where, "", rows.texts, labels, ("",) * len(labels), ("",) * len(labels), dropped=rows.dropped)
 
 
 def open_memories(

@@ -202,6 +202,7 @@ def held_out_table(found: HeldOutScore, model: str) -> Table:
         rows.append(Row((Cell(group, note=worst), one.n, *(read(one) for read in kept.values()))))
     columns = (*lefts("group"), Column("rows"), *(Column(name, PERCENT) for name in kept))
     notes = [f"read from the columns {', '.join(found.columns)}"] if found.columns else []
+    notes += [f"rows without a text or a label, left out: {found.dropped}"] if found.dropped else []
     notes += [_cut(found.cut, found.overall.n)] if found.cut else []
     return Table(f"{found.name}{task}{of}: {found.overall.n} rows", columns, tuple(rows), tuple(notes))
 

@@ -24,7 +24,7 @@ from rosearch.cli.explain import EXPLAIN_EXAMPLES, explain
 from rosearch.cli.run import RECOMMEND_EXAMPLES, export, recommend, show, stats, status
 from rosearch.cli.search import check, resume, search
 from rosearch.cli.shipped import experiments, spaces
-from rosearch.errors import BadInput, MachineFault, MissingResource, RosearchError, machine_fault
+from rosearch.errors import BadInput, MachineFault, MissingResource, RosearchError, machine_fault, one_line
 from rosearch.progress import ENDING, heard, stoppable
 
 _MOST_LINES = 100  # of the problems of one input
@@ -118,7 +118,7 @@ def _run() -> None:
         if isinstance(error, RosearchError):
             _fail(error.exit_code, str(error))
         if isinstance(error, OSError):  # a folder that may not be written
-            _fail(RosearchError.exit_code, str(error))
+            _fail(RosearchError.exit_code, one_line(error, None))
         raise
 
 

@@ -118,9 +118,14 @@ class _Loader(yaml.SafeLoader):
             raise ConstructorError(None, None, told, node.start_mark) from None
 
 
+def _as_written(pattern: re.Pattern[str]) -> re.Pattern[str]:
+    """A pattern without what only YAML 1.1 takes for a number: 010, which would be 8, and 1:30, which would be 90."""
+    return re.compile(f"(?![-+]?0[0-7_]+$)(?!.*:){pattern.pattern}", pattern.flags)
+
+
 # No key takes a date: 2026-11-30 is a text like any other, and so is 2026-30-11.
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag in _TAGS]
+    first: [(tag, _as_written(p) if tag.endswith(("int", "float")) else p) for tag, p in resolvers if tag in _TAGS]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 

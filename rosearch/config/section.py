@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic.config import JsonDict
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
@@ -39,9 +39,24 @@ def moved(to: str) -> BeforeValidator:
 
 
 class Section(BaseModel):
-    """A strict and frozen model: a misspelt key is an error."""
+    """A strict and frozen model: a misspelt key is an error, and so is true or false for a number."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Pydantic takes true, yes and on for 1."""
+        kinds = _kinds(cls.model_fields[str(info.field_name)].annotation)
+        given = value if isinstance(value, list) else [value]
+        if kinds & {int, float} and bool not in kinds and (wrong := [one for one in given if isinstance(one, bool)]):
+            raise broken_rule("", "a number", str(wrong[0]).lower())
+        return value
+
+
+def _kinds(annotation: Any) -> set[Any]:
+    """The types that an annotation names, at any depth."""
+    return {annotation, *(kind for part in get_args(annotation) for kind in _kinds(part))}
 
 
 def problems_of(error: ValidationError, where: str) -> list[Problem]:

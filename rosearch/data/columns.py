@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from rosearch.data.quoting import look_quoted
 from rosearch.errors import BadInput, Problem
 
 # Text columns of GLUE and its relatives. Where none is named, the first line counts of which a file has all.
@@ -63,9 +64,3 @@ def column_problems(where: str, frame: pd.DataFrame, columns: Sequence[str], fix
         Problem(where, "", f"one column {name!r}", f"{has.count(name)} of this name", "rename or remove the others")
         for name in several
     ]
-
-
-def look_quoted(names: Sequence[str]) -> str:
-    """Advice where the names of columns are wrapped in quotes; "" otherwise."""
-    wrapped = any(isinstance(name, str) and len(name) > 2 and name[0] == name[-1] == '"' for name in names)
-    return "The cells look quoted: save the table as .csv, or without quotes" if wrapped else ""

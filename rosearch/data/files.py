@@ -7,7 +7,6 @@ import csv
 import gzip
 import io
 import lzma
-import re
 import warnings
 import zlib
 from collections.abc import Callable, Sequence
@@ -19,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rosearch.data.patterns import archive_of, read_member
+from rosearch.data.quoting import UNQUOTE, Quoting, quoted_problem
 from rosearch.data.text_stream import parse_data
 from rosearch.errors import BadInput, Problem, one_line
 
@@ -37,11 +37,6 @@ _BROKEN = (
     pd.errors.ParserWarning,
     pa.ArrowException,
 )
-_WRAPPED = re.compile(r'"(?:[^"]|"")*"')
-_TORN = re.compile(
-    r'(?!"(?:[^"]|"")*"$)(?:"(?:[^"]|"")*|(?:[^"]|"")*")'
-)  # one end of a wrapped cell that holds a line break
-_UNQUOTE = "The cells look quoted: save it as .csv or .jsonl, or without quotes (in pandas: quoting=csv.QUOTE_NONE)"
 
 
 def read_file(path: Path, columns: Sequence[str] | None = None, content: bytes | None = None) -> pd.DataFrame:
@@ -64,11 +59,10 @@ def read_file(path: Path, columns: Sequence[str] | None = None, content: bytes |
     try:
         frame = reader(path if content is None else io.BytesIO(content), compression, columns)
     except _BROKEN as error:
-        fix = _UNQUOTE if reader is _read_tsv and _reads_quoted(path, content, compression, columns) else ""
+        fix = UNQUOTE if reader is _read_tsv and _reads_quoted(path, content, compression, columns) else ""
         raise BadInput(Problem(str(path), "", f"a readable {suffixes[-1]} file", one_line(error, 300), fix)) from None
     if reader is _read_tsv and (cell := _quoted(frame)):
-        got = f"cells as {cell[:60]!r}"
-        raise BadInput(Problem(str(path), "", "TSV, whose cells stand as they are", got, _UNQUOTE))
+        raise BadInput(quoted_problem(str(path), cell))
     return frame
 
 
@@ -82,24 +76,11 @@ def _reads_quoted(path: Path, content: bytes | None, compression: str, columns: 
 
 
 def _quoted(frame: pd.DataFrame) -> str:
-    """A cell that a spreadsheet or a CSV writer has quoted; "" where quotes may be part of the text.
-
-    Such a writer wraps every cell that has a quote, and doubles the quotes inside, or wraps every cell that has a
-    comma. A wrapped cell with a line break is torn in two, and the rest of its row is empty.
-    """
-    rows = [[cell if isinstance(cell, str) else "" for cell in row] for row in (frame.columns, *frame.to_numpy())]
-    cells = [cell for row in rows for cell in row]
-    with_quotes = [cell for cell in cells if '"' in cell]
-    if not with_quotes or not all(_WRAPPED.fullmatch(cell) or _TORN.fullmatch(cell) for cell in with_quotes):
-        return ""
-    torn = [row[place] for row in rows for place in range(len(row) - 1) if not any(row[place + 1 :])]
-    if torn := [cell for cell in torn if _TORN.fullmatch(cell)]:
-        return torn[0]
-    if not all(map(_WRAPPED.fullmatch, with_quotes)):
-        return ""
-    sure = any('""' in cell[1:-1] for cell in with_quotes) or any('"' in cell for cell in rows[0])
-    commas = len(with_quotes) > 1 and set(with_quotes) == {cell for cell in cells if "," in cell}
-    return with_quotes[0] if sure or commas else ""
+    """A cell that a spreadsheet or a CSV writer has quoted; "" where quotes may be part of the text."""
+    quoting = Quoting()
+    for row in (frame.columns, *frame.to_numpy()):
+        quoting.see([cell if isinstance(cell, str) else "" for cell in row])
+    return quoting.cell
 
 
 def _nothing(path: Path, archive: Path | None) -> str:

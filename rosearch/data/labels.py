@@ -62,6 +62,7 @@ class ReadLabels:
     classes: tuple[int | None, ...]
     mixed: str = ""  # in words, where names and integers stand in one column
     from_one: bool = False  # its integers are 1 to the number of classes
+    numbered: bool = False  # all are integers or truth values, whose order may be another than the classes'
 
 
 def read_labels(values: Iterable[Any], names: Sequence[str], *, by_name_alone: bool = False) -> ReadLabels:
@@ -71,9 +72,10 @@ def read_labels(values: Iterable[Any], names: Sequence[str], *, by_name_alone: b
     """
     cells = [spelled(value) for value in values]
     seen = [cell for cell in dict.fromkeys(cells) if cell]
-    by_name = {cell: place for cell in seen if (place := match_name(cell, names)) is not None}
+    digits = {cell: _number(cell, len(names)) for cell in seen}
+    by_name = {cell: place for cell in seen if (place := _named(cell, digits[cell], names)) is not None}
     numbers = {} if by_name_alone else {str(place): place for place in range(len(names))}
-    by_number = {cell: numbers[number] for cell in seen if (number := _number(cell, len(names))) in numbers}
+    by_number = {cell: numbers[number] for cell in seen if (number := digits[cell]) in numbers}
     only_named = [cell for cell in by_name if cell not in by_number]
     only_numbered = [cell for cell in by_number if cell not in by_name]
     if only_named and only_numbered:
@@ -82,7 +84,14 @@ def read_labels(values: Iterable[Any], names: Sequence[str], *, by_name_alone: b
     index = by_name if by_name and len(by_name) >= len(by_number) else by_number
     wanted = {str(number) for number in range(1, len(names) + 1)}
     from_one = str(len(names)) in seen and set(seen) <= wanted and str(len(names)) not in index
-    return ReadLabels(tuple(index.get(cell) for cell in cells), from_one=from_one)
+    numbered = bool(seen) and all(map(str.isdigit, digits.values()))
+    return ReadLabels(tuple(index.get(cell) for cell in cells), from_one=from_one, numbered=numbered)
+
+
+def _named(cell: str, digit: str, names: Sequence[str]) -> int | None:
+    """The place of a name; a truth value that is no name itself is the digit that it stands for."""
+    place = match_name(cell, names)
+    return match_name(digit, names) if place is None else place
 
 
 def _number(cell: str, classes: int) -> str:

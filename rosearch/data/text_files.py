@@ -22,11 +22,13 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rosearch.data.quoting import UNQUOTE, Quoting, look_quoted, quoted_problem, torn_cell
 from rosearch.data.text_stream import DECOMPRESSORS, LONGEST_ROW, bounded_lines, checked_text, parse_data
 from rosearch.errors import BadInput, Problem, one_line
 from rosearch.files import file_hash
 
 LONGEST_PARAGRAPH = 2**14  # characters; bounds what the tokenizer is given at once
+_START = 2**20  # characters of a TSV that are looked at before any is given, so that a check sees how it was written
 _PARQUET_ROWS = 64  # documents held at once
 _BROKEN = (OSError, EOFError, ValueError, csv.Error, lzma.LZMAError, tarfile.TarError, zlib.error, pa.ArrowException)
 
@@ -136,7 +138,7 @@ def _json_lines(content: Any, where: str, column: str) -> _Rows:
         yield number, row[column]
 
 
-def _separated(content: Any, where: str, column: str, **dialect: Any) -> _Rows:
+def _separated(content: Any, where: str, column: str, quotes: Quoting | None = None, **dialect: Any) -> _Rows:
     csv.field_size_limit(LONGEST_ROW)  # the module's own limit, 131,072, is below the longest articles
     rows = csv.reader(bounded_lines(checked_text(content, where, ""), where), **dialect)
     header = next(rows, None)
@@ -148,10 +150,14 @@ def _separated(content: Any, where: str, column: str, **dialect: Any) -> _Rows:
         got = f"{header.count(column)} of this name"
         raise BadInput(Problem(where, "", f"one column {column!r}", got, "rename or remove the others"))
     place = header.index(column)
+    see = quotes.see if quotes else len  # no cell of CSV looks quoted
+    see(header)
     for row in rows:
         if row and len(row) != len(header):
-            got = f"{len(row)} cells"
-            raise BadInput(Problem(where, f"line {rows.line_num}", f"{len(header)} cells, as the header has", got))
+            expected, got = f"{len(header)} cells, as the header has", f"{len(row)} cells"
+            fix = UNQUOTE if quotes and any(map(torn_cell, row)) else ""
+            raise BadInput(Problem(where, f"line {rows.line_num}", expected, got, fix))
+        see(row)
         if row:
             yield rows.line_num, row[place]
 
@@ -161,7 +167,17 @@ def _csv(content: Any, where: str, column: str) -> _Rows:
 
 
 def _tsv(content: Any, where: str, column: str) -> _Rows:
-    return _separated(content, where, column, delimiter="\t", quoting=csv.QUOTE_NONE)
+    quotes, first, size = Quoting(), list[tuple[int, Any]](), 0
+    rows = _separated(content, where, column, quotes, delimiter="\t", quoting=csv.QUOTE_NONE)
+    for row in rows:
+        first.append(row)
+        size += 1 + len(row[1])
+        if size > _START:
+            break
+    for part in (first, rows, ()):
+        if cell := quotes.cell:
+            raise BadInput(quoted_problem(where, cell))
+        yield from part
 
 
 def _parquet(content: Any, where: str, column: str) -> _Rows:
@@ -177,7 +193,7 @@ def _parquet(content: Any, where: str, column: str) -> _Rows:
 
 def _no_column(where: str, key: str, column: str, there: list[str]) -> BadInput:
     got = f"only {', '.join(map(repr, there)) or 'none'}"
-    fix = "name the text in column, or leave the file out by a pattern (wiki/*.txt.xz)"
+    fix = look_quoted(there) or "name the text in column, or leave the file out by a pattern (wiki/*.txt.xz)"
     return BadInput(Problem(where, key, f"a column {column!r}", got, fix))
 
 

@@ -30,6 +30,8 @@ class HeldOut:
     groups: tuple[str, ...]
     pairs: tuple[str, ...]
     columns: tuple[str, ...] = ()  # those of the texts and of the label that were read
+    numbered: bool = False  # labels are integers, taken in the order of the classifier's classes
+    dropped: int = 0  # rows without a text or a label that were left out
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -56,6 +58,8 @@ class HeldOutScore:
     worst_group: str = ""  # the group of the lowest accuracy, or invariance where no group has labels
     columns: tuple[str, ...] = ()  # as those of the set
     cut: int = 0  # rows of which the model reads a part: their texts are longer than it, or the task, allows
+    numbered: bool = False  # as that of the set
+    dropped: int = 0  # as that of the set
 
     def to_json(self) -> str:
         """One line of JSON."""
@@ -83,6 +87,8 @@ def score(held_out: HeldOut, predictions: npt.ArrayLike, cut: int = 0) -> HeldOu
         worst_group=min(values, key=lambda group: values[group], default=""),
         columns=held_out.columns,
         cut=cut,
+        numbered=held_out.numbered,
+        dropped=held_out.dropped,
     )
 
 

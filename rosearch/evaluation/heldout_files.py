@@ -37,7 +37,7 @@ from rosearch.data.patterns import archive_of, find_files, fixed_part, is_patter
 from rosearch.data.text_stream import parse_data
 from rosearch.errors import BadInput, Problem, Problems, one_line
 from rosearch.evaluation.heldout import HeldOut, members_of
-from rosearch.evaluation.heldout_rows import Rows, some
+from rosearch.evaluation.heldout_rows import DROP, Rows, complete, some
 from rosearch.models.heads import are_named
 
 _NLI = ("entailment", "neutral", "contradiction")
@@ -66,6 +66,7 @@ class Wanted:
     task: str = ""  # of AdvGLUE: picks one where a file has several
     meant: bool = False  # `task` is the user's word that the labels are the classifier's
     columns: Columns = COLUMNS_BY_NAME
+    drop: bool = False  # leave out rows without a text, or without a label where they need one
 
     @property
     def spelled(self) -> str:
@@ -108,6 +109,8 @@ def _read_pattern(pattern: Path, wanted: Wanted) -> HeldOut:
         groups=tuple(chain.from_iterable(part.groups for part in parts)),
         pairs=tuple(chain.from_iterable(part.pairs for part in parts)),
         columns=tuple(dict.fromkeys(chain.from_iterable(part.columns for part in parts))),
+        numbered=any(part.numbered for part in parts),
+        dropped=sum(part.dropped for part in parts),
     )
 
 
@@ -119,10 +122,13 @@ def _read_file(path: Path, frame: pd.DataFrame, wanted: Wanted) -> HeldOut:
     with problems:
         texts = own.texts(where, has)
     there = [column for column in ("group", "pair", "expect") if column in has]
-    fix = "Leave its cells empty where only invariance is expected"
+    fix = "Name it with --label; in a set that only expects invariance, add one whose cells are empty"
     problems.add(*column_problems(where, frame, (*texts, *there)), *column_problems(where, frame, (label,), fix))
     problems.raise_found()
-    return _read_table(Rows(where, frame.to_dict("records"), ""), _name(path), texts, label, wanted)
+    rows = frame.to_dict("records")
+    kept = complete(rows, texts, label) if wanted.drop else rows
+    found = _read_table(Rows(where, kept, ""), _name(path), texts, label, wanted)
+    return replace(found, dropped=len(rows) - len(kept))
 
 
 def _name(path: Path) -> str:
@@ -141,7 +147,7 @@ def _read_table(rows: Rows, name: str, texts: tuple[str, ...], label: str, wante
     _check_pairs(rows, together, pairs, free)
     found = rows.texts(texts)
     rows.finish()
-    return HeldOut(name, "", found, classes, tuple(groups), tuple(pairs), (*texts, label))
+    return HeldOut(name, "", found, classes, tuple(groups), tuple(pairs), (*texts, label), rows.numbered)
 
 
 def _table_classes(
@@ -151,7 +157,7 @@ def _table_classes(
     values = [None if skip else value for value, skip in zip(rows.values(label), free, strict=True)]
     theirs = read_labels(values, wanted.labels, by_name_alone=True)
     by_name = any(place is not None for place in theirs.classes)
-    if wanted.meant and not by_name and (task := _known(wanted.task)):
+    if wanted.meant and not by_name and (task := known_task(wanted.task)):
         names, order = ADVGLUE[task][1], _order(rows, task, wanted)
         told = f"{', '.join(names)}, or their integers"
         return rows.classes(label, names, told, free, order) if order else (None,) * len(values)
@@ -182,7 +188,9 @@ def _check_pairs(rows: Rows, column: str, pairs: Sequence[str], free: Sequence[b
     """A row without a label needs others to agree with, and these must have no label either."""
     members = members_of(pairs, range(len(pairs)))
     alone = [free[row] and len(members.get(pair, ())) < 2 for row, pair in enumerate(pairs)]
-    rows.check(column, "the same value in another row where there is no label", alone, "Give a label or its pair")
+    rows.check(
+        column, "the same value in another row where there is no label", alone, f"Give a label or its pair; {DROP}"
+    )
     mixed = [name for name, of in members.items() if len({free[row] for row in of}) > 1]
     if mixed:
         expected = "labels in all rows of a value or in none"
@@ -204,17 +212,20 @@ def _read_advglue(path: Path, name: str, wanted: Wanted) -> HeldOut:
     if len(found) != 1:
         expected = f"the task {task!r}" if task else "one task, or the name of the one that is meant (--suite-task)"
         raise BadInput(Problem(where, "", expected, some(list(data)) or "none"))
-    known = _known(found[0])
+    known = known_task(found[0])
     if not known:
         raise BadInput(Problem(where, found[0], f"a task of AdvGLUE ({', '.join(ADVGLUE)})", f"{found[0]!r}"))
-    rows = Rows(where, [row if isinstance(row, dict) else {} for row in data[found[0]]], found[0])
     columns, names = ADVGLUE[known]
+    there = [row if isinstance(row, dict) else {} for row in data[found[0]]]
+    kept = complete(there, columns, "label") if wanted.drop else there
+    rows = Rows(where, kept, found[0])
     order = _order(rows, known, wanted)
     told = f"{', '.join(names)}, or their integers"
     classes = rows.classes("label", names, told, [False] * len(rows), order) if order else ()
     texts, groups = rows.texts(columns), rows.cells("method")
     rows.finish()
-    return HeldOut(name, known, texts, classes, tuple(groups), ("",) * len(texts), (*columns, "label"))
+    alone, dropped = ("",) * len(texts), len(there) - len(kept)
+    return HeldOut(name, known, texts, classes, tuple(groups), alone, (*columns, "label"), dropped=dropped)
 
 
 def _order(rows: Rows, task: str, wanted: Wanted) -> list[int]:
@@ -235,7 +246,7 @@ def _order(rows: Rows, task: str, wanted: Wanted) -> list[int]:
 _MEANT = "give --suite-task {0} if they are meant as the model's classes, in that order"
 
 
-def _known(task: str) -> str:
+def known_task(task: str) -> str:
     """The name of a task of AdvGLUE as it stands in `ADVGLUE`; "" where it is none."""
     return {_task_key(each): each for each in ADVGLUE}.get(_task_key(task), "")
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rosearch.data.labels import absent, read_labels, spelled
 from rosearch.errors import BadInput, Problem
 
+DROP = "--drop-bad-rows leaves such rows out"
 _SHOWN = 5  # rows or values that one problem names at most
 _LONGEST = 60  # letters of a value that a problem shows
 
@@ -20,6 +22,7 @@ class Rows:
         self._where = where
         self._rows = rows
         self._section = section
+        self.numbered = False  # True once labels were integers, taken in the order of the classes
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -41,7 +44,7 @@ class Rows:
         found = []
         for column in columns:
             stripped = [value.strip() if isinstance(value, str) else "" for value in self.values(column)]
-            self.check(column, "text in every row", [not text for text in stripped])
+            self.check(column, "text in every row", [not text for text in stripped], DROP)
             found.append(stripped)
         return tuple(zip(*found, strict=True))
 
@@ -61,6 +64,7 @@ class Rows:
             fix = "Write all labels as names, or all as integers"
             self.add(f"column {column!r}", expected, read.mixed, fix)
             return read.classes
+        self.numbered = read.numbered and not order
         fix = "The integers start at 1, those of the classes at 0: subtract 1" if read.from_one else fix
         found = [place if place is None or not order else order[place] for place in read.classes]
         self.check(column, expected, [place is None and not skip for place, skip in zip(found, free, strict=True)], fix)
@@ -89,6 +93,16 @@ class Rows:
             self.add("", "at least one row", "none")
         if self.problems:
             raise BadInput(self.problems)
+
+
+def complete(rows: Sequence[Mapping[Any, Any]], texts: Sequence[str], label: str) -> list[Mapping[Any, Any]]:
+    """The rows with all their texts, and with a label or another row that they belong to."""
+    whole = [row for row in rows if all(isinstance(row.get(column), str) and row[column].strip() for column in texts)]
+    together = "pair" if rows and "pair" in rows[0] else "group"
+    members = Counter(spelled(row.get(together)) for row in whole)
+    members[""] = 0
+    free = [members[spelled(row.get(together))] > 1 and spelled(row.get("expect")) != "mft" for row in whole]
+    return [row for row, is_free in zip(whole, free, strict=True) if is_free or spelled(row.get(label))]
 
 
 def _shown(value: Any) -> str:

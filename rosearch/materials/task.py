@@ -45,7 +45,7 @@ from rosearch.training.outputs import TeacherOutputs, teacher_outputs
 from rosearch.training.teacher import prepare_teacher
 from rosearch.training.trainer import required_layers
 
-_PROBED = 256  # rows on which `rosearch check` tries a teacher whose classes have no names
+_PROBED = 256  # rows on which `rosearch check` tries a teacher
 
 
 @dataclass(frozen=True)
@@ -212,18 +212,17 @@ def dropped_rows(task: Task) -> tuple[str, ...]:
 
 
 def probe_teacher(folder: Path, task: Task, max_length: int, device: torch.device) -> str:
-    """A doubt about the order of a teacher's classes where they have no names, from a few validation rows; else "".
+    """A doubt about the order of a teacher's classes, from a few validation rows; "" for none.
 
-    Raises `BadInput` where they surely stand in another order.
+    Raises `BadInput` where they have no names and surely stand in another order.
     """
-    if are_named(labels_of(load_config(folder))):
-        return ""
     model, tokenizer = load_classifier(folder)
     rows = sample_rows(len(task.validation), _PROBED, 0)
     with inference(model.to(device), device):
         logits = Victim(model, tokenizer, max_length, device)([task.validation.texts[row] for row in rows])
     order = class_order(logits.argmax(dim=1).numpy(), task.validation.labels[rows], len(task.labels))
-    return _refused(order, folder, task).doubt
+    named = are_named(labels_of(load_config(folder)))
+    return (order if named else _refused(order, folder, task)).doubt
 
 
 def _doubts(folder: Path, outputs: TeacherOutputs, task: Task) -> tuple[str, ...]:

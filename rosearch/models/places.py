@@ -23,6 +23,7 @@ _TOKENIZER_FILES = (
     "special_tokens_map.json",
     "*.model",
     "added_tokens.json",
+    "encoding.json",  # of a tokenizer of ours, whose tokenizer.json is always the same
 )
 
 
@@ -59,17 +60,19 @@ def require_undamaged(folder: Path) -> None:
 
 
 def model_fingerprint(folder: Path) -> str:
-    """32 hex digits of the configuration and the weights."""
+    """32 hex digits of the configuration, the weights and a model's own code."""
     return _fingerprint(folder, ("config.json", "*.safetensors"))
 
 
 def folder_fingerprint(folder: Path) -> str:
-    """32 hex digits of the configuration, the weights and the tokenizer."""
+    """32 hex digits of the configuration, the weights, the tokenizer and a model's own code."""
     return _fingerprint(folder, ("config.json", "*.safetensors", *_TOKENIZER_FILES))
 
 
 def _fingerprint(folder: Path, patterns: tuple[str, ...]) -> str:
-    paths = sorted({path for pattern in patterns for path in folder.glob(pattern)})
+    ours = any(folder.glob("*_rosearch.py"))  # the package's code is read in its place
+    code = () if ours else folder.glob("*.py")
+    paths = sorted({*code, *(path for pattern in patterns for path in folder.glob(pattern))})
     return content_key((f"{path.name}\x1f{file_hash(path)}" for path in paths), "\x1e")
 
 

@@ -157,8 +157,11 @@ def _readable(folder: Path, expected: str) -> Iterator[None]:
     except Exception as error:  # the tokenizers library, for one, raises the base class itself
         if machine_fault(error):
             raise
-        told = f"{folder}: {one_line(error)}"
-        raise BadInput(Problem(_WHERE, str(folder), expected, told)) from None
+        told, fix = f"{folder}: {one_line(error)}", ""
+        if "trust_remote_code" in str(error):
+            told = f"{folder}, which brings its own code"
+            fix = "Read its code, then give --trust-remote-code where a command has it (attack)"
+        raise BadInput(Problem(_WHERE, str(folder), expected, told, fix)) from None
 
 
 def _refuse(folder: Path, faults: Sequence[Fault]) -> None:

@@ -20,6 +20,8 @@ Header = dict[str, tuple[tuple[int, ...], str]]  # by the name of a tensor: shap
 WEIGHTS = "model.safetensors"
 INDEX = f"{WEIGHTS}.index.json"  # names the shards of weights in several files
 VOCABULARIES = ("tokenizer.json", "vocab.*", "*.model")  # a tokenizer has at least one of them
+_LEARNT = ("F16", "BF16", "F32", "F64")  # the types that are computed with, and those of counts beside them
+_COUNTED = ("BOOL", "U8", "I8", "I16", "I32", "I64")
 _PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.h5", "*.msgpack")
 _POINTER = b"version https://git-lfs"
 _MODEL = "a folder with a transformers model"
@@ -40,9 +42,23 @@ def folder_faults(folder: Path) -> list[Fault]:
         lacks.append(f"weights as *.safetensors ({WEIGHTS})")
     faults = [(_MODEL, f"{folder} without {' and '.join(lacks)}", "")] if lacks else []
     try:
-        return faults if not weights or read_header(folder) else [(_MODEL, f"{folder} with no tensors", _AGAIN)]
+        header = read_header(folder) if weights else {}
     except ValueError as error:
         return [*faults, ("whole weights", str(error), _AGAIN)]
+    if weights and not header:
+        return [(_MODEL, f"{folder} with no tensors", _AGAIN)]
+    return [*faults, *_type_faults(header)]
+
+
+def _type_faults(header: Header) -> list[Fault]:
+    """One fault that names the weights of a type that nothing is computed with, such as those of quantised models."""
+    odd = [name for name, (_, kind) in header.items() if kind not in (*_LEARNT, *_COUNTED)]
+    odd += [name for name, (_, kind) in header.items() if kind in _COUNTED and name.endswith((".weight", ".bias"))]
+    if not odd:
+        return []
+    more = f" and {len(odd) - 1} more" if len(odd) > 1 else ""
+    fix = "Save the model as it was before it was quantised, or in float32"
+    return [(f"weights of the types {', '.join(_LEARNT)}", f"{header[odd[0]][1]} for {odd[0]}{more}", fix)]
 
 
 def read_header(folder: Path) -> Header:

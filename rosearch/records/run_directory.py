@@ -20,6 +20,7 @@ the folder is followed.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -36,7 +37,7 @@ import yaml
 
 from rosearch.config.experiment import Experiment
 from rosearch.config.file import load_snapshot
-from rosearch.errors import RunError
+from rosearch.errors import BadInput, Problem, RunError, machine_fault
 from rosearch.files import (
     damage,
     draft_beside,
@@ -51,6 +52,7 @@ from rosearch.files import (
 from rosearch.records.beginning import note_beginning
 from rosearch.records.record import Record
 from rosearch.records.store import Store
+from rosearch.space.genotype import Genotype
 
 _STORE = "records.sqlite"
 
@@ -74,8 +76,11 @@ class RunDirectory:
                 _fill(cls(draft), experiment)
                 settle(draft)
                 return cls(_rename_to_next(draft, root, experiment.name))
-        except OSError as error:
-            raise RunError(f"{root}: a run cannot be made there: {error}") from error
+        except (OSError, RunError) as error:
+            again = ". There is no run yet: then start it again" if machine_fault(error) else ""
+            if isinstance(error, RunError) and not again:
+                raise
+            raise RunError(f"{root}: a run cannot be made there: {error}{again}") from error
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -154,11 +159,17 @@ class RunDirectory:
     def require_undamaged(self, record: Record) -> None:
         """Raises `BadInput` where a file of a record's weights, or of the run's tokenizer, is not what was written.
 
+        That is so for the whole folder of another architecture's student, too, in which each file is as it was.
+
         It is said once where an earlier version wrote them without digests.
         """
         student = shlex.quote(f"{self.path}:{record.id[:8]}")
         again = f"train it again: `rosearch distil EXPERIMENT --student {student}`"
-        require_whole(self.student_folder(record), f"Take it from a copy of the run, or {again}", ours=self.path)
+        folder, fix = self.student_folder(record), f"Take it from a copy of the run, or {again}"
+        require_whole(folder, fix, ours=self.path)
+        if (other := _architecture(folder / "config.json")) not in ("", record.genotype.id):
+            got = f"a student of the architecture {other[:8]}"
+            raise BadInput(Problem(str(folder), "", f"the student of {record.genotype.id[:8]}", got, fix))
         require_whole(self.tokenizer, f"`{self.resume_command}` writes it again", ours=self.path)
 
     def remove_student(self, record: Record) -> None:
@@ -243,6 +254,14 @@ def _fill(run: RunDirectory, experiment: Experiment) -> None:
     run.tables.mkdir()
     with Store.create(run.store) as store:
         note_beginning(store, run.experiment_file, run.search_space)
+
+
+def _architecture(config: Path) -> str:
+    """The id of the genotype that a student's configuration holds; "" where it holds none."""
+    try:
+        return Genotype.from_dict(json.loads(config.read_text(encoding="utf-8"))["genotype"]).id
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return ""  # who reads it says so
 
 
 def _own_name(record: Record) -> str:

@@ -17,7 +17,7 @@ _BUSY_S = 30.0  # longest wait of a reader while the driver resets the log
 
 # Advice about the errors that the machine causes, by a part of SQLite's message. All others come of a damaged file.
 _ADVICE = {
-    "disk is full": "Free some space, then `rosearch resume`",
+    "disk is full": "Free some space",
     "disk I/O": "Check the disk",
     "locked": "Another process is writing: try again",
     "readonly": "Check that the file and its folder may be written",

@@ -171,6 +171,12 @@ def test_a_query_budget_is_counted_and_shown(made: Path) -> None:
         (("first", *SMALL[:3], "experiment.yaml", "--text", "t"), 3, "An experiment names its own columns"),
         (("first", "--attack", "deepwordbug"), 2, "--attack NAMES with --task"),
         (("first", "--task", "data/test.tsv"), 2, "--attack NAMES with --task"),
+        (
+            ("first", "--suite", "data/test.tsv", "--suite-task", "nonsense"),
+            3,
+            "--suite-task: expected a task of AdvGLUE",
+        ),
+        (("first", *SMALL, "--cache", "data/test.tsv"), 3, "--cache: expected a folder, got a file data/test.tsv"),
         (("first", *SMALL, "--suite", "gone.csv"), 3, "gone.csv: expected a file, got no such file"),
     ],
 )
@@ -278,6 +284,21 @@ def test_a_constant_predictor_and_labels_in_another_order_are_flagged(made: Path
     wrong = changed(made / "first", tmp_path / "wrong", _name_classes("positive", "negative"))
     warned = rosearch("attack", wrong, *SMALL[:3], "data/test.tsv", cwd=made).stderr
     assert "right on fewer rows than chance" in warned
+
+
+@pytest.mark.parametrize("labels", [("1", "0"), ("1.0", "0.0"), ("True", "False")])
+@pytest.mark.parametrize("names", [("positive", "negative"), ("1", "0")])
+def test_a_held_out_set_whose_integers_mean_another_order_is_flagged(
+    names: tuple[str, str], labels: tuple[str, str], made: Path, tmp_path: Path
+) -> None:
+    wrong = changed(made / "first", tmp_path / "wrong", _name_classes(*names))
+    rows = pd.read_csv(made / "data/test.tsv", sep="\t")
+    meant = "negative" if "1" in names else "positive"
+    rows["label"] = [labels[name == meant] for name in rows["label"]]
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    found = rosearch("attack", wrong, "--suite", tmp_path / "rows.csv", "--json", cwd=made).data
+    told = f"right on fewer rows of rows than chance: do its integers stand for {', '.join(names)}, in this order?"
+    assert told in found["warnings"][0] and found["models"][0]["held_out"][0]["numbered"]
 
 
 def test_held_out_sets_are_scored_with_groups_and_consistency(made: Path, tmp_path: Path) -> None:

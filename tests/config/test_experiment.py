@@ -379,3 +379,26 @@ def test_resources_are_found_wherever_a_run_is_resumed(tmp_path: Path, monkeypat
     monkeypatch.chdir(tmp_path)
     found = load_experiment(write(tmp_path), (f"{ATTACKED}.resources=lists",)).evaluation.robustness.resources
     assert found == tmp_path / "lists"
+
+
+BOOLEANS = (
+    "seed",
+    "distillation.learning_rate",
+    "distillation.max_steps",
+    "fitness.weights.accuracy",
+    "evaluation.efficiency.batch_sizes",
+)
+
+
+@pytest.mark.parametrize("key", BOOLEANS)
+@pytest.mark.parametrize("word", ["yes", "true", "off"])
+def test_true_or_false_for_a_number_is_refused_in_file_and_override(key: str, word: str, tmp_path: Path) -> None:
+    value = f"[{word}]" if key.endswith("sizes") else word
+    (line,) = problems_of(write(tmp_path), f"{key}={value}")
+    assert f"expected a number, got {'false' if word == 'off' else 'true'}" in line
+
+
+def test_an_integer_that_begins_with_0_is_read_as_it_is_written(tmp_path: Path) -> None:
+    assert load_experiment(write(tmp_path), ["seed=010", "name=010"]).seed == 10
+    (line,) = problems_of(write(tmp_path), "seed=1:30")
+    assert "seed" in line and "1:30" in line

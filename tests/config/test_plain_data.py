@@ -115,3 +115,12 @@ def test_plain_data_is_read_as_it_was_written() -> None:
     data = {"a": [1, -(2**62), 0.5, True, None, "é \u202e \U0001f600"], "b": {"c": [], "d": {}}}
     assert parse_json(json.dumps(data)) == data
     assert parse_yaml(json.dumps(data, ensure_ascii=False)) == data
+
+
+NUMBERS = {"8": 8, "0": 0, "-3": -3, "1_000": 1000, "0x10": 16, "0b11": 3, "0.5": 0.5, "1.0e-5": 1e-5, "007.5": 7.5}
+TEXTS = ("010", "-010", "0_1", "1:30", "1:30.5", "-190:20:30", "08", "1e-5")
+
+
+@pytest.mark.parametrize("text", [*NUMBERS, *TEXTS])
+def test_what_yaml_reads_otherwise_than_a_person_would_is_a_text(text: str) -> None:
+    assert parse_yaml(f"a: {text}") == {"a": NUMBERS.get(text, text)}

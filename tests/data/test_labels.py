@@ -38,6 +38,8 @@ WRITERS: dict[str, Callable[[pd.DataFrame, Path], object]] = {
         ([1.0, 2.0], ("1", "2"), (0, 1)),
         ([0.5, 1.0], ("0.5", "1.0"), (0, 1)),
         (["1", "0"], ("1", "0"), (0, 1)),
+        ([1.0, 0.0], ("1", "0"), (0, 1)),
+        ([True, False], ("1", "0"), (0, 1)),
         (["Not entailment", "entailment"], ("entailment", "not_entailment"), (1, 0)),
         (["negative", "1"], NAMES, (None, None)),
         ([-1, -1], NAMES, (None, None)),

@@ -197,3 +197,28 @@ def test_the_fingerprint_follows_content_and_reading_and_not_the_name(tmp_path: 
 )  # fmt: skip
 def test_formats_are_told_by_their_suffixes(name: str, known: bool) -> None:
     assert is_text(Path(name)) is known
+
+
+QUOTED = {
+    "doubled quotes": 'text\nplain\n"he said ""no"""\n',
+    "a tab": 'text\tlabel\n"a\tb and ""c"""\t1\nplain\t0\n',
+    "a line break": 'text\tlabel\n"two\nlines"\t1\nplain\t0\n',
+    "commas": 'text\n"good, then"\nplain\n"bad, now"\n',
+    "a header": '"text"\n"good"\n',
+    "far behind": "text\n" + "a plain row of some words\n" * 50_000 + '"he said ""no"""\n',
+}
+
+
+@pytest.mark.parametrize("case", QUOTED)
+def test_a_tsv_written_with_quoted_cells_is_told(case: str, tmp_path: Path) -> None:
+    assert "The cells look quoted" in problem_of(save(tmp_path / "a.tsv", QUOTED[case]))
+
+
+def test_a_tsv_written_with_quoted_cells_is_told_before_any_text_is_given(tmp_path: Path) -> None:
+    with pytest.raises(BadInput):
+        next(TextFile(save(tmp_path / "a.tsv", QUOTED["doubled quotes"])).paragraphs())
+
+
+@pytest.mark.parametrize("row", ['he said "no"', '"Yes," he said.', '"one wrapped cell"', '"', 'a "b" "c'])
+def test_quotes_that_belong_to_the_text_of_a_tsv_are_read(row: str, tmp_path: Path) -> None:
+    assert read(save(tmp_path / "a.tsv", f"text\nplain\n{row}\n")) == ["plain", "", row, ""]

@@ -109,7 +109,8 @@ def test_all_that_is_wrong_with_the_rows_of_advglue_is_said_at_once(tmp_path: Pa
     found = problems(written(tmp_path / "dev.json", json.dumps({"sst2": rows})))
     assert found == [
         "sst2 column 'label': expected negative, positive, or their integers, got -1, nothing in rows 2, 4, 5",
-        "sst2 column 'sentence': expected text in every row, got nothing, 3 in rows 2, 3, 4, 5",
+        "sst2 column 'sentence': expected text in every row, got nothing, 3 in rows 2, 3, 4, 5. "
+        "--drop-bad-rows leaves such rows out",
     ]
 
 
@@ -186,9 +187,10 @@ def test_problems_of_all_files_of_a_pattern_are_said_at_once_by_the_files_own_co
         read_held_out(tmp_path / "*.csv", Wanted(SENTIMENT, columns=Columns("sentence", None, "category")))
     assert [str(problem).removeprefix(f"{tmp_path}/") for problem in caught.value.problems] == [
         "a.csv: column 'category': expected negative, positive, or their integers 0 to 1, got 'great' in row 1",
-        "b.csv: column 'sentence': expected text in every row, got nothing in row 1",
+        "b.csv: column 'sentence': expected text in every row, got nothing in row 1. "
+        "--drop-bad-rows leaves such rows out",
         "d.csv: expected a column 'category', got only 'sentence'. "
-        "Leave its cells empty where only invariance is expected",
+        "Name it with --label; in a set that only expects invariance, add one whose cells are empty",
     ]
 
 
@@ -224,17 +226,17 @@ def test_a_tests_expectations_must_be_clear_and_all_problems_are_said_at_once(tm
         "column 'expect': expected mft or inv, got 'dir' in row 2",
         "column 'label': expected negative, positive, or their integers 0 to 1, got 'great', nothing in rows 1, 3",
         "column 'group': expected the same value in another row where there is no label, got 'three' in row 4. "
-        "Give a label or its pair",
+        "Give a label or its pair; --drop-bad-rows leaves such rows out",
         "column 'group': expected labels in all rows of a value or in none, got both in four. "
         "Tell them apart in a column 'pair'",
-        "column 'text': expected text in every row, got nothing in row 2",
+        "column 'text': expected text in every row, got nothing in row 2. --drop-bad-rows leaves such rows out",
     ]
 
 
 def test_missing_columns_are_all_named(tmp_path: Path) -> None:
     assert problems(written(tmp_path / "a.csv", "sentence,gold\na,1\n")) == [
         "expected a column 'label', got only 'sentence', 'gold'. "
-        "Leave its cells empty where only invariance is expected",
+        "Name it with --label; in a set that only expects invariance, add one whose cells are empty",
     ]
 
 
@@ -346,6 +348,39 @@ def test_deep_json_and_half_a_surrogate_pair_are_one_line(tmp_path: Path) -> Non
     assert problem.endswith("got nested too deeply")
     (problem,) = problems(written(tmp_path / "b.json", '{"sst2": [{"sentence": "\\ud800", "label": 1}]}'))
     assert "half a surrogate pair" in problem
+
+
+BAD = {
+    "pairs.tsv": "text\ttext2\tlabel\na\tb\t1\na\t\t0\nc\td\t\n",
+    "free.csv": "text,label,pair,expect\na,1,,\nb,,x,inv\nc,,x,inv\nd,,y,\n,1,,\ne,,x,mft\n",
+    "dev.json": json.dumps({"sst2": [{"label": 1, "sentence": "a"}, {"label": 1}, {"sentence": "b"}, 7]}),
+    "all/*.csv": "text,label\na,1\n,0\n",
+}
+
+
+@pytest.mark.parametrize(("name", "kept", "dropped"), [*zip(BAD, (1, 3, 1, 1), (2, 3, 3, 1), strict=True)])
+def test_rows_without_a_text_or_a_label_are_refused_or_left_out_and_counted(
+    name: str, kept: int, dropped: int, tmp_path: Path
+) -> None:
+    (tmp_path / "all").mkdir()
+    written(tmp_path / name.replace("*", "one"), BAD[name])
+    with pytest.raises(BadInput, match="--drop-bad-rows leaves such rows out"):
+        read_held_out(tmp_path / name, Wanted(SENTIMENT))
+    found = read_held_out(tmp_path / name, Wanted(SENTIMENT, drop=True))
+    assert (len(found), found.dropped) == (kept, dropped)
+    assert score(found, [0] * kept).dropped == dropped
+
+
+@pytest.mark.parametrize(
+    ("labels", "numbered"),
+    [(("1", "0"), True), (("1.0", "0.0"), True), (("True", "False"), True), (("positive", "negative"), False)],
+)
+def test_labels_that_say_nothing_of_the_order_of_classes_are_known(
+    labels: tuple[str, str], numbered: bool, tmp_path: Path
+) -> None:
+    content = f"text,label\na,{labels[0]}\nb,{labels[1]}\n"
+    found = read_held_out(written(tmp_path / "a.csv", content), Wanted(SENTIMENT))
+    assert found.labels == (1, 0) and found.numbered == score(found, [1, 0]).numbered == numbered
 
 
 def test_a_score_is_one_line_of_json() -> None:

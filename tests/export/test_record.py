@@ -74,3 +74,20 @@ def test_weights_without_digests_that_are_cut_off_are_not_exported(run: Path, se
     (student / "model.safetensors").write_bytes(b"")
     said = rosearch("export", run, "--best", "--to", run.parent / "out", cwd=run, expect=3).stderr
     assert f"{student / 'model.safetensors'}: damaged: " in said
+
+
+@pytest.mark.parametrize("digests", [True, False])
+def test_students_in_each_others_place_are_not_exported(digests: bool, run: Path) -> None:
+    first, second = sorted((run / "students").glob("[0-9a-f]*"))[:2]
+    if not digests:
+        for folder in (first, second):
+            (folder / DIGESTS).unlink()
+    first.rename(run / "aside")
+    second.rename(first)
+    (run / "aside").rename(second)
+    for folder in (first, second):
+        said = rosearch("export", run, "--id", folder.name, "--to", run.parent / "out", cwd=run, expect=3).stderr
+        assert f"{folder}: expected the student of {folder.name[:8]}, got a student of the architecture" in said
+        with pytest.raises(BadInput, match="expected the student of"):
+            open_run(run).student(folder.name)
+    assert not (run.parent / "out").exists()

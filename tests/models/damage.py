@@ -60,6 +60,15 @@ def _first(tensors: dict[str, Any]) -> str:
     return next(part for part in ("layer.0.", "nodes.0.") if any(part in name for name in tensors))
 
 
+def of_type(kind: torch.dtype) -> Damage:
+    """All weights of a type that models are stored in, but not computed with."""
+
+    def change(tensors: dict[str, Any]) -> None:
+        tensors.update({name: value.to(kind) for name, value in tensors.items() if value.is_floating_point()})
+
+    return rewritten(change)
+
+
 def missing_shard(folder: Path) -> None:
     names = dict.fromkeys(load_file(weights(folder)), "model-00002-of-00002.safetensors")
     weights(folder).rename(folder / "model-00001-of-00002.safetensors")
@@ -99,6 +108,10 @@ OF_WEIGHTS: dict[str, tuple[Damage, str]] = {
     "missing tensors": (rewritten(without_a_layer), "got none for"),
     "wrapped": (rewritten(wrapped), "All names begin with module."),
     "unexpected tensors": (rewritten(with_another_layer), "which it does not read"),
+    **{
+        f"of the type {kind}": (of_type(kind), "expected weights of the types F16, BF16, F32, F64, got ")
+        for kind in (torch.float8_e4m3fn, torch.float8_e5m2, torch.int8, torch.uint8, torch.complex64)
+    },
     "wrong shape": (rewritten(of_another_width), "(3, 5)"),
 }
 OF_TOKENIZERS: dict[str, tuple[Damage, str]] = {

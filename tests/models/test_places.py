@@ -15,10 +15,12 @@ from training.tiny_models import save_model
 from rosearch.attack.inputs import find_classifier
 from rosearch.distil.inputs import find_student
 from rosearch.errors import BadInput, MissingResource
+from rosearch.export.targets.huggingface import CODE
 from rosearch.files import DIGESTS
 from rosearch.models.places import folder_fingerprint, locate_weights, model_fingerprint
 from rosearch.models.saved import load_classifier, load_config, load_tokenizer, save_whole
 from rosearch.student.inherit import load_initial
+from rosearch.student.tokenization_rosearch import CODE_FILE, ENCODING_FILE
 
 
 def one_line(caught: Any) -> str:
@@ -183,3 +185,26 @@ def test_fingerprints_follow_content_and_nothing_else(pretrained: Path, tokenize
     assert folder_fingerprint(copy) != folder_fingerprint(pretrained)
     other = save_model(tmp_path / "other", tokenizer, seed=1)
     assert model_fingerprint(other) != model_fingerprint(pretrained)
+
+
+# All that decides what a model answers; the first three decide what it computes from the same tokens.
+READ = ("config.json", "model.safetensors", "modeling_own.py", "tokenizer.json", "tokenizer_config.json", "vocab.txt")
+READ += ("merges.txt", "special_tokens_map.json", "added_tokens.json", "spiece.model", ENCODING_FILE)
+
+
+@pytest.mark.parametrize("name", READ)
+def test_every_file_that_is_read_has_a_part_in_the_identity_of_a_folder(name: str, tmp_path: Path) -> None:
+    for each in READ:
+        (tmp_path / each).write_text("as it was")
+    model, folder = model_fingerprint(tmp_path), folder_fingerprint(tmp_path)
+    (tmp_path / name).write_text("changed")
+    assert folder_fingerprint(tmp_path) != folder
+    assert (model_fingerprint(tmp_path) != model) == (name in READ[:3])
+
+
+def test_code_of_ours_in_a_folder_has_no_part_because_the_packages_is_read(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    before = folder_fingerprint(tmp_path)
+    for name in (*CODE, CODE_FILE):
+        (tmp_path / name).write_text("pass")
+    assert folder_fingerprint(tmp_path) == before

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -122,3 +123,16 @@ def test_parts_are_saved_to_one_folder_that_all_may_read(tokenizer: Any, tmp_pat
     mode = (tmp_path / "students" / "one" / "model.safetensors").stat().st_mode
     assert stat.S_IMODE(mode) == stat.S_IMODE((tmp_path / "students" / "one").stat().st_mode) & 0o666
     assert [path.name for path in (tmp_path / "students").iterdir()] == ["one"]
+
+
+def test_a_tokenizers_own_code_is_told_with_what_to_do(tokenizer: Any, tmp_path: Path) -> None:
+    folder = save_tiny(tmp_path / "model", tokenizer, head=True)
+    path = folder / "tokenizer_config.json"
+    settings = json.loads(path.read_text()) | {
+        "tokenizer_class": "Own",
+        "auto_map": {"AutoTokenizer": ["own.Own", None]},
+    }
+    path.write_text(json.dumps(settings))
+    (folder / "own.py").write_text("raise SystemExit")
+    with pytest.raises(BadInput, match=r"which brings its own code\. Read its code, then give --trust-remote-code"):
+        load_tokenizer(folder)

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import errno
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from damaged_files import DAMAGES
@@ -14,6 +17,7 @@ from records import sample_records as samples
 from rosearch.config.experiment import Experiment
 from rosearch.errors import BadInput, RunError
 from rosearch.files import DIGESTS, whole
+from rosearch.records import run_directory
 from rosearch.records.record import Record
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
@@ -299,3 +303,20 @@ def test_a_place_outside_a_run_is_refused(run, parts):
 def test_a_run_folder_may_itself_be_reached_by_a_link(run, tmp_path):
     (tmp_path / "link").symlink_to(run.path)
     touch_all(RunDirectory.open(tmp_path / "link"))
+
+
+@pytest.mark.parametrize(
+    "fault", [OSError(errno.ENOSPC, "No space left on device"), RunError("disk is full. Free some")]
+)
+def test_a_fault_of_the_machine_before_there_is_a_run_says_to_start_again(
+    fault: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise fault from sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(run_directory, "_fill", fail)
+    with pytest.raises(
+        RunError, match=r"a run cannot be made there: .*There is no run yet: then start it again"
+    ) as told:
+        RunDirectory.create(tmp_path, SimpleNamespace(name="small"))  # type: ignore[arg-type]
+    assert "resume" not in str(told.value)
