@@ -567,6 +567,7 @@ WRITERS = {
     "export/targets/huggingface.py": "whole",
     "models/saved.py": "whole",
     "records/run_directory.py": "snapshots, whose digests stand in the records",
+    "run/standing.py": "nothing: a courtesy to `status`, which ignores one that is damaged",
     "run/backends/worker.py": "a setting of the system",
     "student/tokenization_rosearch.py": "a part of save_pretrained, into a folder of `models/saved.py`",
     "training/checkpoint.py": "seal",
@@ -576,6 +577,7 @@ WRITERS = {
 # The modules that read files: through a door that compares digests, or what somebody else wrote.
 READERS = {
     "attack/inputs.py": "a configuration alone, before `models/saved.py` compares the folder",
+    "config/shipped.py": "files of the package",
     "config/plain_data.py": "files of users; the digests of a run's snapshots stand in the records",
     "data/corpus.py": "CheckedRows",
     "data/files.py": "data of users",
@@ -597,6 +599,7 @@ READERS = {
     "models/weights.py": "headers alone; `models/saved.py` compares the folder",
     "records/beginning.py": "snapshots, compared with those in the records",
     "records/run_directory.py": "require_whole",
+    "run/standing.py": "nothing: a courtesy to `status`, which ignores one that is damaged",
     "resources/reading.py": "resources of users",
     "resources/sentence_encoder.py": "models of users",
     "resources/vectors.py": "resources of users",

@@ -326,9 +326,9 @@ def test_a_name_or_an_id_finds_what_a_user_means(undisturbed: Results) -> None:
     both = replace(undisturbed, records=(twin, *undisturbed.records))
     assert both.find(candidate.id).role == "candidate" and both.find("twin") is twin
     assert undisturbed.retrained(candidate).role == "finalist" and undisturbed.retrained(candidate).replicate == 0
-    with pytest.raises(RunError, match="no record begins with 'zzz'"):
+    with pytest.raises(RunError, match="6 letters of an id at least, got 'zzz'"):
         undisturbed.find("zzz")
-    with pytest.raises(RunError, match="give more letters"):
+    with pytest.raises(RunError, match="6 letters of an id at least, got ''"):
         undisturbed.find("")
 
 

@@ -45,7 +45,7 @@ class Materials(Protocol):
         """Fingerprints by name. A run whose fingerprints changed cannot go on."""
 
     def measure_teacher(self, experiment: Experiment, progress: Progress, split: str = "validation") -> TeacherFacts:
-        """The facts of the teacher on a split. Raises `BadInput` where it cannot be measured."""
+        """The facts of the teacher on a split, timed on `validation` alone. Raises `BadInput`."""
 
 
 class RunKind(Protocol):

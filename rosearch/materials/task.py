@@ -121,7 +121,7 @@ class TaskMaterials:
     def measure_teacher(
         self, experiment: Experiment, progress: Progress = silent, split: str = "validation"
     ) -> TeacherFacts:
-        """The teacher's quality and robustness on a split, under the suite of that split, and its cost.
+        """The teacher's quality and robustness on a split, under the suite of that split; its cost, timed on the first.
 
         Raises `BadInput` where the teacher gives no finite outputs or cannot be attacked.
         """
@@ -141,7 +141,8 @@ class TaskMaterials:
         positions, token_types = table_rows(model.config)
         with step(progress, "meaning and latency"):
             meaning = self.meaning(model, self.tokenizer, split)
-            latency = teacher_latency(model, self.teacher, experiment, self.cache)
+            timed = split == "validation"  # once: another timing would renew the machine's table in the middle of a run
+            latency = teacher_latency(model, self.teacher, experiment, self.cache) if timed else None
         return TeacherFacts(
             quality=quality_of(logits, self, split),
             cost=teacher_cost(model, experiment.evaluation.efficiency.tokens),

@@ -295,7 +295,7 @@ def test_the_python_api_gives_the_same_weights_as_the_command(
 BAD: dict[str, tuple[tuple[str, ...], int, tuple[str, ...]]] = {
     "an unknown student": (("--student", "nobody"), 4, ("student: 'nobody'", "bert_mini", "RUN:ID")),
     "a run that is none": (("--student", "teacher:abc"), 5, ("teacher: expected the folder of a run",)),
-    "an id that is none": (("--student", "runs/small-0001:zz"), 5, ("no record begins with 'zz'",)),
+    "an id that is none": (("--student", "runs/small-0001:zz"), 5, ("6 letters of an id at least, got 'zz'",)),
     "layers that are none": (("--student", "layers:one"), 3, ("student: layers:one: expected numbers", "got one")),
     "an unknown encoding": (
         ("--student", "bert_mini", "--encoding", "morse"),
@@ -490,7 +490,7 @@ def test_on_a_terminal_the_loss_stands_beside_the_bar() -> None:
     with SearchDisplay(console) as display:
         display.progress("distil", 20, 100)
         assert display.detail("distil", "loss 0.5")
-    assert "distil, loss 0.5" in console.file.getvalue()
+    assert "distilling, loss 0.5" in console.file.getvalue()
 
 
 def test_the_help_has_examples(made: Path) -> None:
