@@ -84,8 +84,16 @@ def check_attacks(names: Sequence[str], resources: Resources) -> None:
         resolve(name, resources)
 
 
+def check_cache(cache: Path | None) -> None:
+    """Raises `BadInput` where a file stands in the place of a cache."""
+    taken = None if cache is None else next((path for path in (cache, *cache.parents) if path.is_file()), None)
+    if taken is not None:
+        raise BadInput(Problem("command line", "--cache", "a folder", f"a file {taken}"))
+
+
 def open_cache(cache: Path | None) -> Path:
-    """The folder for plans, made where it is absent; the default folder hides itself from git."""
+    """The folder for plans, made where it is absent; the default folder hides itself from git. Raises `BadInput`."""
+    check_cache(cache)
     folder = (cache or CACHE).absolute()
     if not folder.is_dir():
         folder.mkdir(parents=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from rosearch.attack.inputs import FoundClassifier, LabelledRows, find_classifier, is_experiment, read_rows
-from rosearch.attack.measure import check_attacks
+from rosearch.attack.measure import check_attacks, check_cache
 from rosearch.data.columns import COLUMNS_BY_NAME
 from rosearch.data.columns import Columns as Columns
 from rosearch.data.tasks import Labels
@@ -69,8 +69,8 @@ def read_inputs(request: AttackRequest, resources: Resources) -> Inputs:
     if request.held_out_task and not known_task(request.held_out_task):
         expected = f"a task of AdvGLUE ({', '.join(ADVGLUE)})"
         problems.add(Problem("command line", "--suite-task", expected, repr(request.held_out_task)))
-    if request.cache is not None and request.cache.is_file():
-        problems.add(Problem("command line", "--cache", "a folder", f"a file {request.cache}"))
+    with problems:
+        check_cache(request.cache)
     with problems:
         check_attacks((*request.attacks, *request.single_swaps), resources)
     for name in request.models:

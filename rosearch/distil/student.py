@@ -18,7 +18,7 @@ from typing import Any
 
 from transformers import PreTrainedModel
 
-from rosearch.attack.measure import open_cache
+from rosearch.attack.measure import check_cache, open_cache
 from rosearch.config.experiment import Experiment
 from rosearch.data.loading import load_task, task_seed
 from rosearch.data.tasks import Task
@@ -114,13 +114,13 @@ def distil_student(
     Raises `BadInput` with all that does not fit, `MissingResource` for missing files, `RunError` where `to` exists, is
     being worked on, or was begun with other settings, `CandidateFailed` where the training diverges.
     """
-    options, to = options or Options(), Path(to).expanduser().resolve()
-    found, _, _ = gather(
+    options, watcher, to = options or Options(), watcher or Watcher(), Path(to).expanduser().resolve()
+    found, *_ = gather(
         lambda: student if isinstance(student, FoundStudent) else find_student(student),
         lambda: check_destination(to, options.overwrite),
+        lambda: check_cache(options.cache),
         lambda: resolve_device(experiment.execution.device),
     )
-    watcher = watcher or Watcher()
     with step(watcher.progress, "reading data and teacher"):
         task = _checked_task(experiment, found)
     distillation = _Distillation(experiment, found, task, to, options, watcher)

@@ -296,6 +296,11 @@ BAD: dict[str, tuple[tuple[str, ...], int, tuple[str, ...]]] = {
     "an unknown student": (("--student", "nobody"), 4, ("student: 'nobody'", "bert_mini", "RUN:ID")),
     "a run that is none": (("--student", "teacher:abc"), 5, ("teacher: expected the folder of a run",)),
     "an id that is none": (("--student", "runs/small-0001:zz"), 5, ("6 letters of an id at least, got 'zz'",)),
+    "a cache that is a file": (
+        ("--student", "bert_mini", "--cache", "experiment.yaml"),
+        3,
+        ("--cache: expected a folder, got a file experiment.yaml",),
+    ),
     "layers that are none": (("--student", "layers:one"), 3, ("student: layers:one: expected numbers", "got one")),
     "an unknown encoding": (
         ("--student", "bert_mini", "--encoding", "morse"),

@@ -43,5 +43,12 @@ def test_a_distillation_tells_and_records_where_its_teacher_is_kept(folder: Path
     assert own["teacher"]["folder"] == "" and own["teacher"]["fingerprint"] == again["teacher"]["fingerprint"]
 
 
+def test_a_cache_that_is_a_file_is_one_line(folder: Path) -> None:
+    cache = ("--cache", "experiment.yaml/below")
+    printed = rosearch("teacher", "experiment.yaml", "--to", "other", *cache, cwd=folder, expect=3)
+    assert printed.stderr.endswith("--cache: expected a folder, got a file experiment.yaml\n")
+    assert not (folder / "other").exists()
+
+
 def test_a_folder_that_is_there_is_not_replaced(folder: Path) -> None:
     assert "exists already" in rosearch("teacher", "experiment.yaml", "--to", "data", cwd=folder, expect=5).stderr
