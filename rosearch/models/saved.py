@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
 from transformers.utils import logging
 
@@ -28,11 +29,15 @@ from rosearch.models.lengths import too_few_rows
 from rosearch.models.parts import load_header, not_finite, parts_faults
 from rosearch.models.places import require_undamaged
 from rosearch.models.segments import name_inputs
-from rosearch.models.weights import Fault, file_fault, folder_faults, read_header, tokenizer_faults
+from rosearch.models.weights import Fault, file_fault, folder_faults, own_class, read_header, tokenizer_faults
 
 _WHERE = "model"  # that a problem is of, until `asked_by` says whose
 _CONFIG = "a config.json of a model that transformers knows"
 _TOKENIZER = "a tokenizer that transformers reads"
+_OWN_CODE = (
+    ", which brings its own code",
+    "Read its code, then give --trust-remote-code where a command has it (attack)",
+)
 
 # Tokenizers that transformers does not know, by the file that marks their folders. `rosearch.student` lists its own.
 TOKENIZERS: dict[str, Any] = {}
@@ -57,6 +62,8 @@ def load_tokenizer(folder: Path, config: Any = None, *, trust_remote_code: bool 
         config = load_config(folder, trust_remote_code=trust_remote_code)
     _refuse(folder, tokenizer_faults(folder))
     ours = next((kind for mark, kind in TOKENIZERS.items() if (folder / mark).is_file()), None)
+    if ours is None and not trust_remote_code:
+        _refuse_code(folder)
     with _readable(folder, _TOKENIZER):
         if ours is not None:
             tokenizer = ours.from_pretrained(folder, local_files_only=True)
@@ -159,9 +166,15 @@ def _readable(folder: Path, expected: str) -> Iterator[None]:
             raise
         told, fix = f"{folder}: {one_line(error)}", ""
         if "trust_remote_code" in str(error):
-            told = f"{folder}, which brings its own code"
-            fix = "Read its code, then give --trust-remote-code where a command has it (attack)"
+            told, fix = f"{folder}{_OWN_CODE[0]}", _OWN_CODE[1]
         raise BadInput(Problem(_WHERE, str(folder), expected, told, fix)) from None
+
+
+def _refuse_code(folder: Path) -> None:
+    """Refuses a tokenizer of a class of its own: transformers 5 would give a plain one in its place, and not say so."""
+    kind = own_class(folder)
+    if kind is not None and not hasattr(transformers, kind or "none"):
+        _refuse(folder, [(_TOKENIZER, f"{folder}{_OWN_CODE[0]}", _OWN_CODE[1])])
 
 
 def _refuse(folder: Path, faults: Sequence[Fault]) -> None:

@@ -91,7 +91,7 @@ def file_fault(path: Path) -> str:
 def tokenizer_faults(folder: Path) -> list[Fault]:
     """The faults of a tokenizer's files that transformers does not always see: 5 makes one without a vocabulary."""
     paths = sorted({path for pattern in VOCABULARIES for path in folder.glob(pattern)})
-    if not paths and not _brings_code(folder):
+    if not paths and own_class(folder) is None:
         return [("a tokenizer", f"{folder} without {' or '.join(VOCABULARIES)}", "Save it beside the model")]
     return [("a whole tokenizer", told, _AGAIN) for path in paths if (told := file_fault(path))]
 
@@ -108,13 +108,13 @@ def _weight_files(folder: Path) -> Iterator[Path]:
         raise ValueError(file_fault(folder / INDEX) or f"{folder / INDEX} that names no shards") from None
 
 
-def _brings_code(folder: Path) -> bool:
-    """True where a tokenizer's own code reads files of its own."""
+def own_class(folder: Path) -> str | None:
+    """The class, or "", of a tokenizer that brings its own code; None where it brings none."""
     try:
         settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
-        return "AutoTokenizer" in settings.get("auto_map", {})
+        return str(settings.get("tokenizer_class") or "") if "AutoTokenizer" in settings.get("auto_map", {}) else None
     except (OSError, ValueError, AttributeError, TypeError):
-        return False
+        return None
 
 
 def _pickled(folder: Path) -> Fault:
