@@ -158,8 +158,8 @@ def export(
     Plain transformers loads it, without rosearch. Where finalists were retrained, the weights are those of the first
     retraining.
     """
-    from rosearch.export.record import export_record
-    from rosearch.terminal.console import print_json
+    from rosearch.export.record import export_record, missed_gates
+    from rosearch.terminal.console import print_json, print_message
     from rosearch.terminal.run import print_export
 
     if best == (record is not None):
@@ -168,10 +168,13 @@ def export(
     chosen = results.retrained(results.best() if record is None else results.find(record))
     folder = export_record(results, chosen, to or results.run.export_folder(chosen), overwrite)
     if as_json:
-        print_json({"id": chosen.id, "folder": str(folder)})
+        gates = results.fitness[chosen.number].gates
+        print_json({"id": chosen.id, "folder": str(folder), "gates_missed": list(gates)})
         return
     auto = "AutoModel" if results.experiment.task is None else "AutoModelForSequenceClassification"
     print_export(folder, chosen, auto)
+    for note in missed_gates(results, chosen):
+        print_message("warning", "yellow", note)
 
 
 def _watched(run: Path) -> Results:

@@ -27,6 +27,7 @@ _OPENERS: dict[str, Callable[..., IO[Any]]] = {".gz": gzip.open, ".bz2": bz2.ope
 
 
 # pandas' and pyarrow's parser errors, and bad UTF-8, are ValueErrors.
+_SHOWN = 8  # names of a folder that lacks the file that was asked for
 _BROKEN = (
     OSError,
     EOFError,
@@ -55,7 +56,7 @@ def read_file(path: Path, columns: Sequence[str] | None = None, content: bytes |
     if content is None and archive is not None:
         content = read_member(archive, path)
     if content is None and not path.is_file():
-        raise BadInput(Problem(str(path), "", "a file", _nothing(path, archive), "name it in task.local"))
+        raise BadInput(Problem(str(path), "", "a file", _nothing(path, archive), "Name one that is there"))
     try:
         frame = reader(path if content is None else io.BytesIO(content), compression, columns)
     except _BROKEN as error:
@@ -87,7 +88,8 @@ def _nothing(path: Path, archive: Path | None) -> str:
     if archive is not None:
         return f"no such file in {archive.name}"
     there = sorted(entry.name for entry in path.parent.iterdir()) if path.parent.is_dir() else []
-    return f"no such file; the folder holds {', '.join(there) or 'nothing'}"
+    shown = ", ".join(there[:_SHOWN]) + (f" and {len(there) - _SHOWN} more" if len(there) > _SHOWN else "")
+    return f"no such file; the folder holds {shown or 'nothing'}"
 
 
 def _read_tsv(source: _Source, compression: str, columns: Sequence[str] | None) -> pd.DataFrame:

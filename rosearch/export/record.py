@@ -30,6 +30,15 @@ def _purpose(experiment: Experiment) -> dict[str, Any]:
     return {"task": names, "problem": "encoder", "labels": (), "texts": 1, "max_length": corpus.block_length}
 
 
+def missed_gates(results: Results, record: Record) -> tuple[str, ...]:
+    """In words, the gates of the search that a record misses; nothing where it misses none.
+
+    A finalist may: its seed is another, and it is measured on other rows than the candidate that it retrains.
+    """
+    gates = results.fitness[record.number].gates if record.number in results.fitness else ()
+    return (f"it misses a gate of the search: {', '.join(gates)}",) if gates else ()
+
+
 def export_record(results: Results, record: Record, destination: Path, overwrite: bool) -> Path:
     """Writes the student of a record as a Hugging Face folder; returns its path.
 
@@ -53,7 +62,7 @@ def export_record(results: Results, record: Record, destination: Path, overwrite
         run=results.run.path.name,
         date=datetime.date.today().isoformat(),
         split="test" if record.role == "finalist" else "validation",
-        notes=results.teacher.notes if results.teacher is not None else (),
+        notes=(*(results.teacher.notes if results.teacher is not None else ()), *missed_gates(results, record)),
         candidates=len(results.measured("candidate")) if record.role == "candidate" else 0,
     )
     own = (weights / "tokenizer_config.json").is_file()  # a student with a robust encoding has its own tokenizer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,10 @@ from command_line import rosearch
 from damaged_files import DAMAGES
 from small_run import Quiet, write_experiment
 
+from rosearch.cli.run import export
 from rosearch.config.file import load_experiment
 from rosearch.errors import BadInput
+from rosearch.evolution.fitness import Yardstick
 from rosearch.files import DIGESTS, damage
 from rosearch.report.opened import open_run
 from rosearch.search import run_search
@@ -91,3 +94,16 @@ def test_students_in_each_others_place_are_not_exported(digests: bool, run: Path
         with pytest.raises(BadInput, match="expected the student of"):
             open_run(run).student(folder.name)
     assert not (run.parent / "out").exists()
+
+
+def test_a_gate_that_an_exported_student_misses_is_told_on_the_terminal_and_in_the_card(
+    run: Path, searched: tuple[Path, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole, gated = ("export", str(run), "--id", searched[1]), "it misses a gate of the search: min_invariance"
+    assert "gate" not in rosearch(*whole, "--to", "first", cwd=run.parent).stderr
+    score = Yardstick.score
+    monkeypatch.setattr(Yardstick, "score", lambda *given: replace(score(*given), gates=("min_invariance",)))
+    monkeypatch.chdir(run.parent)
+    export(run, record=searched[1], to=Path("second"))
+    assert f"warning {gated}" in capsys.readouterr().err
+    assert f"- I{gated[1:]}." in (run.parent / "second/README.md").read_text()

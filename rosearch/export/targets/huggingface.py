@@ -97,7 +97,7 @@ def check_destination(destination: Path, overwrite: bool) -> None:
     if not destination.exists():
         return
     if not overwrite:
-        raise RunError(f"{destination}: exists already; name another folder or ask to overwrite it")
+        raise RunError(f"{destination}: exists already; name another folder or ask to overwrite it (--overwrite)")
     model = all((destination / name).is_file() for name in ("config.json", _WEIGHTS))
     always = (CODE[0], CODE[-1])  # files between them have had other names
     ours = (destination / RECORD).is_file() or all((destination / name).is_file() for name in always)
