@@ -53,7 +53,8 @@ SAID = re.compile(
     r"not kept|of another training|expected",
     re.IGNORECASE,
 )
-TIMES = re.compile(r"seconds|attack_over_training|latency|date|^time")  # of what is measured anew
+# Of what is measured anew, and of a driver's standing, which nothing is computed from.
+TIMES = re.compile(r"seconds|attack_over_training|latency|date|^time|^standing$")
 SHORT = re.compile(r"records\.sqlite$|\.yaml$|model\.safetensors$")
 REMEMBERED = ("rosearch.materials.kind", "rosearch.records.migrations", "rosearch.files")
 
@@ -193,7 +194,7 @@ class Trial:
         self.figures.damages += 1
         for name, given in damaged(self.world, image, commands, damage):
             self.figures.commands += 1
-            timed = name == "attack" or (name == "resume" and image == "unfinished")
+            timed = name == "attack" or (name in ("resume", "status") and image == "unfinished")
             fault = self._fault(given, self.undamaged[image, name], timed)
             if fault:
                 self._note(fault, what, name, given)

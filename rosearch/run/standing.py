@@ -7,11 +7,14 @@ be read, everything else is as it is.
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pydantic import TypeAdapter
+
+from rosearch.files import content, is_sealed, seal
 
 _MOST_BYTES = 1 << 16  # of a file that comes from anywhere
 _EVERY_S = 1.0  # between two files that differ in counts alone
@@ -64,19 +67,24 @@ class StandingFile:
             draft.unlink(missing_ok=True)
             with draft.open("xb") as file:  # never through a link
                 file.write(_ADAPTER.dump_json(standing))
+            seal(draft)
             draft.replace(self._path)
         except OSError:
             return
 
 
 def read_standing(path: Path) -> Standing | None:
-    """The standing in a file; None where there is none, or none that can be read."""
-    try:
-        with path.open("rb") as file:
-            text = file.read(_MOST_BYTES + 1)
-        return None if len(text) > _MOST_BYTES else _ADAPTER.validate_json(text, strict=True)
-    except (OSError, ValueError):
-        return None
+    """The standing in a file; None where there is none. One that was damaged is left out with a warning."""
+    for _ in range(2):  # the driver may have replaced it while it was read
+        try:
+            if not path.is_file():
+                return None
+            if path.stat().st_size <= _MOST_BYTES and is_sealed(path):
+                return _ADAPTER.validate_json(content(path), strict=True)
+        except (OSError, ValueError):
+            continue
+    logging.getLogger(__name__).warning("%s: damaged: where the driver is, or was, is not known", path)
+    return None
 
 
 def standing_data(standing: Standing, now: float | None = None) -> dict[str, object]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from damaged_files import DAMAGES
 
 from rosearch.run.standing import AtWork, Stage, Standing, StandingFile, read_standing, standing_data
 
@@ -51,10 +52,22 @@ def test_it_is_never_written_through_a_link(tmp_path: Path) -> None:
     [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"written": "now"}', b'{"written": 1.0, "own": [{}]}', b" " * (1 << 17)],
     ids=range(8),
 )
-def test_a_file_that_cannot_be_read_is_none(text: bytes, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_left_out_and_said(
+    text: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "progress.json"
     path.write_bytes(text)
     assert read_standing(path) is None
+    assert f"{path}: damaged" in caplog.text
+
+
+@pytest.mark.parametrize("damage", [name for name in DAMAGES if name != "deleted"])
+def test_a_changed_byte_is_noticed(damage: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "progress.json"
+    StandingFile(path).put(standing(100.0))
+    DAMAGES[damage](path)
+    assert read_standing(path) is None
+    assert f"{path}: damaged" in caplog.text
 
 
 def test_no_file_is_none(tmp_path: Path) -> None:
