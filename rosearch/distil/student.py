@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,11 +24,11 @@ from rosearch.data.tasks import Task
 from rosearch.data.tokens import tokenise
 from rosearch.distil.inputs import FoundStudent, find_student
 from rosearch.distil.record import Measured, card_facts, record_of
-from rosearch.errors import CandidateFailed, DamagedError, RunError, gather
+from rosearch.distil.workplace import workplace
+from rosearch.errors import CandidateFailed, DamagedError, gather
 from rosearch.evaluation.efficiency import measure_efficiency, teacher_cost
 from rosearch.evaluation.quality import predict
 from rosearch.export.targets.huggingface import RECORD, check_destination, export_model, export_student
-from rosearch.files import try_lock
 from rosearch.materials.required_resources import require_training
 from rosearch.materials.task import TaskMaterials, gather_materials, quality_of
 from rosearch.materials.training_inputs import fresh_student, training_inputs
@@ -63,8 +62,10 @@ class Options:
     """Settings beside the experiment:
 
     - `seed`: the student's alone; teacher and data keep the experiment's. None: the experiment's.
-    - `test`: measure the test split as well. `cache`: the folder of teachers, tokens and outputs; `.rosearch` here.
-    - `overwrite`: replace an earlier export. `fresh`: start over even if there is a checkpoint.
+    - `test`: measure the test split as well.
+    - `cache`: the folder of teachers, tokens and outputs. None: `.rosearch` here.
+    - `overwrite`: replace an earlier export.
+    - `fresh`: start over even if there is a checkpoint.
     - `every`: seconds between two checkpoints.
     """
 
@@ -130,12 +131,6 @@ def distil_student(
         return distillation.run()
 
 
-def unfinished(to: Path) -> Path:
-    """The hidden folder beside the destination with the checkpoint of an unfinished training."""
-    to = to.expanduser().resolve()
-    return to.with_name(f".{to.name}.unfinished")
-
-
 def _checked_task(experiment: Experiment, found: FoundStudent) -> Task:
     """The task of the experiment. Raises `BadInput` with everything of teacher and student that does not fit it."""
     task, length = load_task(experiment.require_task(), task_seed(experiment)), experiment.require_task().max_length
@@ -164,7 +159,7 @@ class _Distillation:
     def run(self) -> Distilled:
         watch, progress = Stopwatch(), self.watcher.progress
         cache = open_cache(self.options.cache)
-        with _workplace(self.to) as place:
+        with workplace(self.to) as place:
             with watch.stage("prepare"):
                 with step(progress, "loading the student"):
                     ready = self.found.folder and self.found.load(self.task, derive_seed(self.seed, "weights"))
@@ -276,25 +271,3 @@ def _genotype(student: PreTrainedModel) -> Genotype | None:
 
 def _named(progress: Progress, stage: str) -> Progress:
     return lambda _, done, total: progress(stage, done, total)
-
-
-@contextmanager
-def _workplace(to: Path) -> Iterator[Path]:
-    """The folder of the unfinished training, for this process alone. It is removed unless it holds a checkpoint.
-
-    Raises `RunError` where another process has the folder, or where it cannot be made.
-    """
-    place = unfinished(to)
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-        lock = try_lock(place / "lock")
-    except OSError as error:
-        raise RunError(f"{to}: cannot be written: {error.strerror or error}") from None
-    if lock is None:
-        raise RunError(f"{to}: another process is writing it")
-    try:
-        yield place
-    finally:
-        lock.release()
-        if place.is_dir() and not any(place.glob("checkpoint*")):
-            shutil.rmtree(place, ignore_errors=True)

@@ -11,7 +11,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from rosearch.distil.student import Distilled, Watcher, unfinished
+from rosearch.distil.student import Distilled, Watcher
+from rosearch.distil.workplace import unfinished
 from rosearch.evaluation.efficiency import BERT_BASE_ENCODER_PARAMETERS, BERT_BASE_PARAMETERS
 from rosearch.measurements import Estimate, Meaning
 from rosearch.report.data import FOUR_DECIMALS, GROUPED, PERCENT, Cell, Column, Row, Table, Unit, lefts

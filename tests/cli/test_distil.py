@@ -32,7 +32,8 @@ from transformers import (
 )
 
 from rosearch.config.file import load_experiment
-from rosearch.distil.student import Options, Watcher, distil_student, unfinished
+from rosearch.distil.student import Options, Watcher, distil_student
+from rosearch.distil.workplace import unfinished
 from rosearch.models.saved import load_tokenizer
 from rosearch.records.record import Record
 from rosearch.records.run_directory import RunDirectory
