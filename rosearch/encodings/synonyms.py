@@ -38,7 +38,7 @@ def synonym_codes(
     `related` gives WordNet's synonyms of a word. Words of `apart` have no code and are none. `stays` says of readings
     (word, code) whether meaning stays; those it refuses are left out. Without it all are taken.
     """
-    alone = apart | frozenset(stop_words())
+    alone = apart | stop_words()
     free = {word: count for word, count in counts.items() if word not in alone}
     lists = {
         word: [other for other in others if other not in alone]

@@ -13,13 +13,13 @@ _POINTS = re.compile(r"[0-9A-F]{4,6}\s*;")  # the beginning of a line in Unicode
 
 
 @lru_cache(maxsize=1)
-def stop_words() -> tuple[str, ...]:
+def stop_words() -> frozenset[str]:
     """English stop words: NLTK's list, as TextAttack's `StopwordModification` takes it.
 
     No attack of ours swaps them, and no encoding gives them another code.
     """
     lines = _STOP_WORDS.read_text(encoding="utf-8").splitlines()
-    return tuple(line for line in lines if line and not line.startswith("#"))
+    return frozenset(line for line in lines if line and not line.startswith("#"))
 
 
 class Neighbours:

@@ -19,9 +19,8 @@ from transformers import PreTrainedModel
 
 from rosearch.config.distillation import DistillationConfig
 from rosearch.data.batches import Batch, batch_count, training_batches
-from rosearch.errors import BadInput, CandidateFailed, Problem
+from rosearch.errors import CandidateFailed
 from rosearch.models.device import autocast, resolve_precision
-from rosearch.models.saved import load_classifier
 from rosearch.randomness import derive_seed
 from rosearch.training.generator import (
     Generator,
@@ -73,12 +72,9 @@ class MateKd(Method):
         Raises `BadInput` without a teacher, without a mask token, or if the three models have different vocabularies;
         `MissingResource` if the configured generator is missing.
         """
-        if inputs.teacher is None:
-            expected = "a teacher, which mate_kd asks about texts that are new"
-            raise BadInput(Problem("experiment", "teacher.model", expected, "none"))
-        teacher, tokenizer = load_classifier(inputs.teacher)
+        teacher, tokenizer = inputs.load_teacher()
         check_vocabulary(inputs.tokenizer, tokenizer, "teacher.model", teacher)
-        return cls(inputs, open_generator(inputs), teacher.to(inputs.device))
+        return cls(inputs, open_generator(inputs), teacher)
 
     @property
     def teacher(self) -> PreTrainedModel:

@@ -16,6 +16,8 @@ from rosearch.config.distillation import DistillationConfig
 from rosearch.data.batches import Batch
 from rosearch.data.tasks import Rows
 from rosearch.data.tokens import TokenisedSplit
+from rosearch.errors import BadInput, Problem
+from rosearch.models.saved import load_classifier
 from rosearch.progress import Progress, silent
 from rosearch.training.fitting import Schedule
 from rosearch.training.outputs import TeacherOutputs, TeacherRows
@@ -66,6 +68,17 @@ class TrainingInputs:
     resources: Path | None = None  # word lists; none: $ROSEARCH_RESOURCES
     adversary: Adversary | None = None
     progress: Progress = silent
+
+    def load_teacher(self) -> tuple[PreTrainedModel, Any]:
+        """The teacher on the device, in eval mode and frozen, and its tokenizer: to be asked about texts that are new.
+
+        Raises `BadInput` without a teacher.
+        """
+        if self.teacher is None:
+            expected = f"a teacher, which {self.config.method} asks about texts that are new"
+            raise BadInput(Problem("experiment", "teacher.model", expected, "none"))
+        model, tokenizer = load_classifier(self.teacher)
+        return model.to(self.device), tokenizer
 
     @property
     def schedule(self) -> Schedule:

@@ -22,7 +22,6 @@ from transformers import PreTrainedModel
 from rosearch.config.distillation import DistillationConfig
 from rosearch.data.batches import Batch, batch_of_texts
 from rosearch.errors import BadInput, Problem
-from rosearch.models.saved import load_classifier
 from rosearch.randomness import derive_seed
 from rosearch.training.embedding_sources import EMBEDDING_SOURCES, EmbeddingSource
 from rosearch.training.generator import accepted
@@ -69,14 +68,15 @@ class RobustKd(Method):
     def make(cls, inputs: TrainingInputs, student: PreTrainedModel) -> Self:
         """The method with its sources opened.
 
-        Raises `BadInput` for attacks without an adversary, `MissingResource` for missing word lists.
+        Raises `BadInput` for attacks without an adversary, and for a source that asks a teacher without one;
+        `MissingResource` for missing word lists.
         """
         config = inputs.config.robust_kd
         if config.attacks and inputs.adversary is None:
             expected = "none: nobody attacks here"
             raise BadInput(Problem("experiment", "distillation.robust_kd.attacks", expected, ", ".join(config.attacks)))
         texts = open_sources([name for name in config.sources if name in TEXT_SOURCES], inputs.resources, inputs.texts)
-        teacher = _teacher(inputs) if any(source.asks_teacher for source in texts.values()) else None
+        teacher = inputs.load_teacher() if any(source.asks_teacher for source in texts.values()) else None
         embeddings: dict[str, EmbeddingSource] = {
             name: EMBEDDING_SOURCES[name](inputs, student) for name in config.sources if name in EMBEDDING_SOURCES
         }
@@ -201,14 +201,6 @@ class RobustKd(Method):
         self.found = [(row, tuple(text)) for row, text in state["found"]]
         if self.mean is not None:
             self.mean.updates, self.mean.weights = state["mean"]["updates"], state["mean"]["weights"]
-
-
-def _teacher(inputs: TrainingInputs) -> tuple[PreTrainedModel, Any]:
-    if inputs.teacher is None:
-        expected = "a teacher, which is asked about texts that are new"
-        raise BadInput(Problem("experiment", "teacher.model", expected, "none"))
-    model, tokenizer = load_classifier(inputs.teacher)
-    return model.to(inputs.device), tokenizer
 
 
 @contextmanager

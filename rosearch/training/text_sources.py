@@ -19,7 +19,6 @@ from rosearch.student.tokenization_rosearch import WORD as WORD_PATTERN
 WORD = re.compile(WORD_PATTERN)  # the same words as those of robust encodings
 _REMEMBERED = 2**17
 _LETTERS = string.ascii_lowercase
-_STOP_WORDS = frozenset(stop_words())
 
 Texts = Sequence[Sequence[str]]  # the texts of each training row
 
@@ -171,7 +170,8 @@ def replaced(text: str, swaps: Sequence[tuple[Word, str]]) -> str:
 
 def open_to_change(words: Sequence[Word]) -> list[Word]:
     """The words that are no stop words. A student that learns to read past a lost "not" cannot tell texts apart."""
-    return [word for word in words if word.word not in _STOP_WORDS]
+    stop = stop_words()
+    return [word for word in words if word.word not in stop]
 
 
 def perturb(text: str, source: Source, share: float, rng: np.random.Generator) -> str:

@@ -44,7 +44,7 @@ class TextEditor:
         self.tokenizer = tokenizer
         self.device = device
         self.max_length = max_length
-        self.stop_words = frozenset(stop_words())
+        self.stop_words = stop_words()
 
     @torch.inference_mode()
     def run(self, texts: Sequence[str], copies: int, seed: int) -> list[tuple[int, str]]:

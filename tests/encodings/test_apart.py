@@ -44,7 +44,7 @@ def test_names_have_no_plurals_but_other_listed_words_do() -> None:
 
 def test_the_list_is_lower_case_words_and_no_stop_words() -> None:
     assert all(word.isalpha() and word == word.lower() for word in listed_apart())
-    assert not listed_apart() & set(stop_words())
+    assert not listed_apart() & stop_words()
 
 
 def test_every_word_that_invariance_exchanges_stays_apart() -> None:

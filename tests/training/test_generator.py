@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from damaged_files import DAMAGES
+from training.stopped_training import stopped
 from training.tiny_models import CPU, bert_config, config_of, make_tokenizer, same_weights, save_model
 from transformers import (
     BertForMaskedLM,
@@ -27,7 +28,6 @@ from transformers import (
 from rosearch.data.batches import Batch, collate
 from rosearch.errors import BadInput, MissingResource
 from rosearch.models.saved import load_classifier
-from rosearch.training import fitting
 from rosearch.training import generator as module
 from rosearch.training.generator import (
     Generator,
@@ -227,21 +227,8 @@ class TestCutGenerator:
     ) -> None:
         asked = training_inputs(inputs, generator_steps_before=4)
         expected = open_generator(replace(asked, cache=tmp_path / "undisturbed"))
-        saved, steps = fitting.saved, []
-
-        def struck(checkpoint: Any, state: Any) -> Any:
-            def last_words() -> Any:
-                if len(steps) == 2:
-                    raise ending
-                steps.append(len(steps))
-                return state()
-
-            return saved(replace(checkpoint, every=0.0), last_words)
-
-        monkeypatch.setattr(fitting, "saved", struck)
-        with pytest.raises(ending):
+        with stopped(ending, monkeypatch) as steps:
             open_generator(replace(asked, cache=tmp_path / "stopped"))
-        monkeypatch.setattr(fitting, "saved", saved)
         told = replace(
             asked, cache=tmp_path / "stopped", progress=lambda stage, done, total: steps.append(done) if done else None
         )

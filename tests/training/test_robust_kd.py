@@ -123,7 +123,9 @@ def test_the_teacher_is_asked_about_text_of_another_meaning(
 
 def test_a_source_that_asks_the_teacher_is_refused_without_one(inputs: TrainingInputs, tokenizer: Any) -> None:
     asked = replace(robust(inputs, sources=["other_words"]), teacher=None)
-    with pytest.raises(BadInput, match=r"teacher\.model: expected a teacher, which is asked about texts that are new"):
+    with pytest.raises(
+        BadInput, match=r"teacher\.model: expected a teacher, which robust_kd asks about texts that are new"
+    ):
         RobustKd.make(asked, make_student(len(tokenizer)))
 
 

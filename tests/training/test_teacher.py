@@ -4,7 +4,6 @@ import importlib.util
 import json
 import os
 import stat
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from damaged_files import DAMAGES
+from training.stopped_training import stopped
 from training.tiny_models import CPU, make_task, same_weights, save_model
 
 from rosearch.config.experiment import FineTuneConfig, TeacherConfig
@@ -21,7 +21,6 @@ from rosearch.data.tasks import Task
 from rosearch.data.tokens import tokenise
 from rosearch.errors import BadInput
 from rosearch.models.saved import load_classifier
-from rosearch.training import fitting
 from rosearch.training import teacher as teacher_module
 from rosearch.training.outputs import teacher_outputs
 from rosearch.training.teacher import prepare_teacher
@@ -112,21 +111,8 @@ def test_a_fine_tuning_that_was_stopped_goes_on_to_the_same_bits(
     ending: type[BaseException], pretrained: Path, task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = prepare(pretrained, task, tmp_path / "undisturbed", FineTuneConfig(max_steps=4, batch_size=8))
-    saved, steps = fitting.saved, []
-
-    def struck(checkpoint: Any, state: Any) -> Any:
-        def last_words() -> Any:
-            if len(steps) == 2:
-                raise ending
-            steps.append(len(steps))
-            return state()
-
-        return saved(replace(checkpoint, every=0.0), last_words)
-
-    monkeypatch.setattr(fitting, "saved", struck)
-    with pytest.raises(ending):
+    with stopped(ending, monkeypatch) as steps:
         prepare(pretrained, task, tmp_path / "stopped", FineTuneConfig(max_steps=4, batch_size=8))
-    monkeypatch.setattr(fitting, "saved", saved)
     folder = prepare_teacher(
         TeacherConfig(model=str(pretrained), fine_tune=FineTuneConfig(max_steps=4, batch_size=8)),
         task,

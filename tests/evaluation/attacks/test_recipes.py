@@ -462,7 +462,7 @@ def stock_stopwords(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
     folder = tmp_path / "corpora" / "stopwords"
     folder.mkdir(parents=True)
-    (folder / "english").write_text("\n".join(stop_words()), encoding="utf-8")
+    (folder / "english").write_text("\n".join(sorted(stop_words())), encoding="utf-8")
     monkeypatch.setattr(nltk.data, "path", [str(tmp_path)])
     nltk.corpus.stopwords._unload()
     logger = logging.getLogger("textattack.shared.utils.install")

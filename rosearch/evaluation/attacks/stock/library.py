@@ -215,7 +215,7 @@ class _Stopwords:
         """The English list."""
         if language != "english":
             raise LookupError(f"no stop words for {language}")
-        return list(stop_words())
+        return sorted(stop_words())
 
 
 @contextmanager
