@@ -34,10 +34,7 @@ from rosearch.models.weights import Fault, file_fault, folder_faults, own_class,
 _WHERE = "model"  # that a problem is of, until `asked_by` says whose
 _CONFIG = "a config.json of a model that transformers knows"
 _TOKENIZER = "a tokenizer that transformers reads"
-_OWN_CODE = (
-    ", which brings its own code",
-    "Read its code, then give --trust-remote-code where a command has it (attack)",
-)
+_OWN_CODE = "Read its code, then give --trust-remote-code where a command has it (attack)"
 
 # Tokenizers that transformers does not know, by the file that marks their folders. `rosearch.student` lists its own.
 TOKENIZERS: dict[str, Any] = {}
@@ -166,7 +163,7 @@ def _readable(folder: Path, expected: str) -> Iterator[None]:
             raise
         told, fix = f"{folder}: {one_line(error)}", ""
         if "trust_remote_code" in str(error):
-            told, fix = f"{folder}{_OWN_CODE[0]}", _OWN_CODE[1]
+            told, fix = f"{folder}, which brings its own code", _OWN_CODE
         raise BadInput(Problem(_WHERE, str(folder), expected, told, fix)) from None
 
 
@@ -174,7 +171,7 @@ def _refuse_code(folder: Path) -> None:
     """Refuses a tokenizer of a class of its own: transformers 5 would give a plain one in its place, and not say so."""
     kind = own_class(folder)
     if kind is not None and not hasattr(transformers, kind or "none"):
-        _refuse(folder, [(_TOKENIZER, f"{folder}{_OWN_CODE[0]}", _OWN_CODE[1])])
+        _refuse(folder, [(_TOKENIZER, f"{folder}, which brings its own code", _OWN_CODE)])
 
 
 def _refuse(folder: Path, faults: Sequence[Fault]) -> None:

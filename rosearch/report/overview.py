@@ -173,11 +173,12 @@ def gain_in_words(results: Results) -> str:
     others = {record.name: _kept(record.measurements) for record in reversed(finalists) if record.name}
     told = [f"{name} {_percent(share)}" for name, share in {**others, "the teacher": _kept(teacher)}.items() if share]
     attacks = " and ".join(attack.attack for attack in winner.measurements.attacks)
-    quality = f"{winner.measurements.quality.value:.3f} {winner.measurements.quality.metric}"
+    metric = winner.measurements.quality.metric
+    ours, theirs = (metric_unit(metric).text(one.quality.value) for one in (winner.measurements, teacher))
     return (
         f"{winner.label} is {winner.measurements.efficiency.compression:.0f} times smaller than the teacher, keeps "
-        f"{_percent(kept)} of {kept.n} test rows under {attacks} ({', '.join(told)}), and has {quality} "
-        f"(the teacher {teacher.quality.value:.3f})"
+        f"{_percent(kept)} of {kept.n} test rows under {attacks} ({', '.join(told)}), and has {ours} {metric} "
+        f"(the teacher {theirs})"
     )
 
 

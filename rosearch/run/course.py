@@ -30,7 +30,7 @@ class Overall:
     done: int  # students measured or failed
     of: int
     best: int | None  # the number of the candidate of highest fitness; None until one has passed the gates
-    fitness: float | None  # its
+    fitness: float | None  # of that candidate
     seconds_left: float | None  # by the seconds that workers took so far; None before the first student
 
 

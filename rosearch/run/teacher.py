@@ -9,6 +9,7 @@ from rosearch.errors import RunError
 from rosearch.materials.kind import Materials, kind_of
 from rosearch.measurements import TeacherFacts
 from rosearch.models.saved import save_whole
+from rosearch.progress import Progress
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
 from rosearch.run.observer import Observer
@@ -31,9 +32,7 @@ def prepare_teacher_facts(run: RunDirectory, store: Store, cache: Path, observer
         save_whole(run.tokenizer, materials.tokenizer)  # an export must not need the teacher
     teacher = store.teacher()
     if teacher is None:
-        teacher = materials.measure_teacher(
-            experiment, lambda stage, done, total: observer.progress(f"teacher, {stage}", done, total)
-        )
+        teacher = materials.measure_teacher(experiment, _of_teacher(observer))
         store.set_teacher(teacher)
     return teacher
 
@@ -44,8 +43,13 @@ def measure_on_test(run: RunDirectory, store: Store, cache: Path, observer: Obse
     if experiment.finalists.count == 0 or store.finished() or store.teacher("test") is not None:
         return
     materials = kind_of(experiment).prepare(experiment, load_space(run.search_space), cache, observer.progress)
-    found, before = materials.measure_teacher(experiment, observer.progress, "test"), store.teacher()
+    found, before = materials.measure_teacher(experiment, _of_teacher(observer), "test"), store.teacher()
     store.set_teacher(replace(found, latency_ms=None if before is None else before.latency_ms), "test")
+
+
+def _of_teacher(observer: Observer) -> Progress:
+    """Tells the observer who is measured."""
+    return lambda stage, done, total: observer.progress(f"teacher, {stage}", done, total)
 
 
 def _check_same(run: RunDirectory, store: Store, materials: Materials) -> None:

@@ -71,7 +71,7 @@ def test_a_log_tells_now_and_then_of_the_whole_and_who_is_attacked() -> None:
     whole, finished = lines(console)
     assert whole.startswith("stage 2 of 3: generation 1 | 7 of 18 done | best #4 0.712 | 3 min left; #5 ")
     assert whole.endswith(f"{found.id[:8]}: attack deepwordbug 3 of 10")
-    assert finished.startswith(f"  #5 {found.id[:8]} accuracy 0.800, under attack 50.0%")
+    assert finished.startswith(f"  #5 {found.id[:8]} accuracy 80.0%, under attack 50.0%")
 
 
 def test_a_terminal_shows_the_whole_each_student_and_the_steps_of_the_driver() -> None:

@@ -59,7 +59,7 @@ def test_the_table_of_finalists_says_in_a_sentence_what_was_gained(tmp_path: Pat
     assert any(line.startswith("teacher ") for line in text.splitlines())
     sentence = (
         f"{finalists[0].label} is 10 times smaller than the teacher, keeps 50% of 4 test rows under deepwordbug "
-        "(bert_mini 25%, the teacher 50%), and has 0.850 accuracy (the teacher 0.900)"
+        "(bert_mini 25%, the teacher 50%), and has 85.0% accuracy (the teacher 90.0%)"
     )
     assert sentence in " ".join(text.split())
 

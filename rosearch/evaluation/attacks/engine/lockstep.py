@@ -84,6 +84,7 @@ def _walk(
 ) -> None:
     """Run all searches to their ends, `in_flight` at once."""
     waiting, live, done = deque(lanes), list[_Lane](), 0
+    progress("attack", 0, len(lanes))  # the first row may take minutes: all in flight end together
     while live or waiting:
         while waiting and len(live) < in_flight:
             live.append(waiting.popleft())
