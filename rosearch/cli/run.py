@@ -26,7 +26,7 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", help="Again and again, until the run ends or Ctrl-C.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show the progress, failures and front of a run.
+    """Show the progress and failures of a run, and its students by fitness.
 
     It works while the run goes on.
     """

@@ -32,7 +32,8 @@ def print_status(results: Results) -> None:
     summary = describe_run(results)
     counts = ", ".join(f"{count} {name}" for name, count in summary["counts"].items())
     strategy = results.experiment.evolution.strategy
-    print_line(f"{results.run.path}: {counts}; budget {summary['budget']} candidates, strategy {strategy}")
+    ended = "; finished" if results.finished else ""
+    print_line(f"{results.run.path}: {counts}; budget {summary['budget']} candidates, strategy {strategy}{ended}")
     if not results.finished:
         for line in course_lines(results, time.time()):
             print_line(line)
