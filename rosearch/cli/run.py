@@ -26,7 +26,7 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", help="Again and again, until the run ends or Ctrl-C.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show the progress and failures of a run, and its students by fitness.
+    """Show a run's progress, its failures and its best students.
 
     It works while the run goes on.
     """
