@@ -8,7 +8,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rosearch.cli.options import DataRoot, ExperimentFile, Json, Override, RunFolder
+from rosearch.cli.options import (
+    DataRoot,
+    ExperimentFile,
+    Json,
+    LabelColumn,
+    OptionalExperiment,
+    Override,
+    OwnTeacher,
+    RunFolder,
+    TestFile,
+    TextColumns,
+    TrainFile,
+    ValidationFile,
+    load_own,
+    own_data,
+)
 from rosearch.progress import Progress, silent, step
 
 if TYPE_CHECKING:
@@ -18,7 +33,13 @@ if TYPE_CHECKING:
 
 
 def search(
-    experiment: ExperimentFile,
+    experiment: OptionalExperiment = None,
+    train_file: TrainFile = None,
+    validation_file: ValidationFile = None,
+    test_file: TestFile = None,
+    text: TextColumns = None,
+    label: LabelColumn = None,
+    teacher: OwnTeacher = None,
     override: Override = None,
     data_root: DataRoot = None,
     runs: Annotated[Path, typer.Option(help="Where run folders go; teachers and tokens are cached below it.")] = Path(
@@ -30,14 +51,14 @@ def search(
 
     Everything is recorded; Ctrl-C or a crash loses nothing.
     """
-    from rosearch.config.file import load_experiment
     from rosearch.records.run_directory import RunDirectory
     from rosearch.terminal.console import err, print_line
     from rosearch.terminal.progress import SearchDisplay
 
-    loaded = load_experiment(experiment, tuple(override or ()), data_root)
+    own = own_data(train_file, validation_file, test_file, text, label, teacher)
+    loaded = load_own(experiment, own, tuple(override or ()), data_root)
     with SearchDisplay(err) as display:
-        completed, found = _check(loaded, experiment, display.progress)
+        completed, found = _check(loaded, experiment or Path(loaded.name), display.progress)
         if "derived" in found:
             print_line(f"derived: {found['derived']}", err)
     _drive(RunDirectory.create(runs, completed), as_json)

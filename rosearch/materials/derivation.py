@@ -64,6 +64,12 @@ def open_teacher(model: str) -> tuple[Any, Any]:
         return open_model(AutoModelForSequenceClassification, weights, trains_head=True)
 
 
+def gives_scores(model: str) -> bool:
+    """True for a teacher with one output, which is a score."""
+    config, _ = open_teacher(model)
+    return has_head(config) and int(config.num_labels) == 1
+
+
 def _with_labels(task: TaskConfig, teacher: Any) -> tuple[TaskConfig, str]:
     names = output_names(teacher, "experiment: teacher.model") if has_head(teacher) else ()
     theirs = bool(names) and are_named(names)
