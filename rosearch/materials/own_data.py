@@ -115,7 +115,7 @@ def guess(experiment: Experiment) -> Guesses:
 
 def _metric(task: Task) -> tuple[Metric, str]:
     if task.problem == "regression":
-        return "pearson", "the label is a score"
+        return "pearson", "the label is a score, for which there is spearman, too"
     labels: Sequence[int] = task.train.labels.tolist()
     place, count = Counter(labels).most_common(1)[0]
     told = f"{count / len(labels):.0%} of the rows are {task.labels[place]}"
