@@ -73,6 +73,13 @@ def test_large_files_lose_no_more_rows_than_a_measurement_needs_and_are_read_few
     assert (large.shares, large.epochs) == ({"validation": 0.05, "test": 0.075}, 1)
 
 
+@pytest.mark.parametrize(("length", "rows"), [(8, 100), (24, 100), (32, 60), (48, 30), (512, 30)])
+def test_fewer_long_texts_are_attacked_than_short_ones(length: int, rows: int, tmp_path: Path) -> None:
+    made = experiment(tmp_path, {"a": 60, "b": 60})
+    task = made.require_task().model_copy(update={"max_length": length})
+    assert guess(made.model_copy(update={"task": task})).attacked == rows
+
+
 def test_a_split_with_a_file_of_its_own_has_no_share(tmp_path: Path) -> None:
     (tmp_path / "b.csv").write_text("text,label\nc,a\nd,b\n")
     assert guess(experiment(tmp_path, {"a": 60, "b": 60}, test=tmp_path / "b.csv")).shares == {"validation": 0.1}

@@ -14,7 +14,7 @@ from rosearch.run.first_experiment import Draft, draft
 from rosearch.run.own_data import OwnData
 
 OWN = OwnData(Path("a.csv"), text=("text",), label="label", teacher="my-bert")
-GUESSES = Guesses("accuracy", "why", {"validation": 0.1, "test": 0.0455}, 3)
+GUESSES = Guesses("accuracy", "why", {"validation": 0.1, "test": 0.0455}, 3, 50)
 
 
 def drafted(own: OwnData = OWN, **task: object) -> Draft:
