@@ -22,6 +22,7 @@ from rosearch.encodings.purity import Judge
 from rosearch.encodings.tokenizer import student_tokenizer
 from rosearch.errors import BadInput, CandidateFailed, Problem
 from rosearch.evaluation.attacks.victim import Victim
+from rosearch.evaluation.calibration import measure_calibration
 from rosearch.evaluation.class_order import ClassOrder, class_order
 from rosearch.evaluation.collapse import collapse
 from rosearch.evaluation.contrast import kept_pairs
@@ -247,13 +248,18 @@ def _refused(order: ClassOrder, folder: Path, task: Task) -> ClassOrder:
     return order
 
 
-def quality_of(logits: Logits, materials: TaskMaterials, split: str) -> Quality:
-    """Quality from the logits (rows, labels) of a split, with a warning on constant predictors and lost classes."""
+def quality_of(logits: Logits, materials: TaskMaterials, split: str, validation: Logits | None = None) -> Quality:
+    """Quality from the logits (rows, labels) of a split, with a warning on constant predictors and lost classes.
+
+    `validation` are the same model's logits of the validation rows, for the temperature of another split.
+    """
     task, labels = materials.task, materials.split(split).labels
     quality = measure_quality(logits, labels, task.problem, task.metric)
     if task.problem == "regression":
         return quality
-    return replace(quality, collapse=collapse(logits.argmax(axis=1), labels, task.labels).warning)
+    fitted = None if validation is None else (validation, materials.split("validation").labels)
+    given_up = collapse(logits.argmax(axis=1), labels, task.labels).warning
+    return replace(quality, collapse=given_up, calibration=measure_calibration(logits, labels, fitted))
 
 
 def run_suite(
