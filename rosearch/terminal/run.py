@@ -43,7 +43,7 @@ def print_status(results: Results) -> None:
     for record in results.records:
         if record.failure is not None:
             print_line(f"  #{record.number} {record.id[:8]} failed: {record.failure}")
-    if results.measured("candidate"):
+    if results.teacher is not None or results.measured("candidate"):
         print_table(ranked_table(results))
     if baselines := results.measured("baseline"):
         print_table(results_table("Baselines", results, baselines))
