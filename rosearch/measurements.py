@@ -1,4 +1,7 @@
-"""The measurements of a student: frozen values that cross stages and are stored as JSON."""
+"""The measurements of a student: frozen values that cross stages and are stored as JSON.
+
+Its lines are many because all that a record can hold stands on one page.
+"""
 
 from __future__ import annotations
 
@@ -44,6 +47,13 @@ class Calibration:
     error: float
     temperature: float  # fitted on validation rows; above 1: too sure
     scaled_error: float | None = None  # of logits / temperature; None on the rows that it was fitted on
+
+    def __str__(self) -> str:
+        """E.g. `4.1%; where logits are divided by 1.32 (fitted on validation rows): 2.0%`."""
+        if self.scaled_error is None:
+            return f"{self.error:.1%}"
+        fitted = f"where logits are divided by {self.temperature:.2f} (fitted on validation rows)"
+        return f"{self.error:.1%}; {fitted}: {self.scaled_error:.1%}"
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Literal
 import yaml
 
 from rosearch.export.markdown import Row, as_code, as_text, in_one_line, table
-from rosearch.measurements import Calibration, Efficiency, Estimate, Measurements, Quality, Robustness
+from rosearch.measurements import Efficiency, Estimate, Measurements, Quality, Robustness
 from rosearch.space.genotype import Genotype
 
 _FOUND = "its architecture was found by evolution and its weights by distillation (rosearch, run {run})"
@@ -149,17 +149,7 @@ def _quality(quality: Quality) -> list[Row]:
         "largest share of one class in the predictions": quality.largest_class_share,
     }
     rows += [(name, f"{value:.3f}") for name, value in others.items() if value is not None]
-    return rows + _calibration(quality.calibration)
-
-
-def _calibration(found: Calibration | None) -> list[Row]:
-    if found is None:
-        return []
-    rows: list[Row] = [("expected calibration error of its probabilities", f"{found.error:.1%}")]
-    if found.scaled_error is not None:
-        name = f"the same where the logits are divided by {found.temperature:.2f}, fitted on validation rows"
-        rows.append((name, f"{found.scaled_error:.1%}"))
-    return rows
+    return [*rows, ("expected calibration error", str(quality.calibration))] if quality.calibration else rows
 
 
 def _taught(facts: CardFacts) -> list[Row]:

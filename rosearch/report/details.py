@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from rosearch.measurements import Calibration, Estimate, Measurements, Robustness
+from rosearch.measurements import Estimate, Measurements, Robustness
 from rosearch.records.record import Record
 from rosearch.report.data import (
     INTERVAL,
@@ -75,7 +75,7 @@ def _measured_facts(found: Measurements) -> list[tuple[str, str]]:
     quality, efficiency = found.quality, found.efficiency
     facts = [(f"clean {quality.metric}", f"{metric_unit(quality.metric).text(quality.value)} of {quality.n} rows")]
     facts += [("collapsed", quality.collapse)] if quality.collapse else []
-    facts += [] if quality.calibration is None else [("calibration error", _calibration(quality.calibration))]
+    facts += [] if quality.calibration is None else [("calibration error", str(quality.calibration))]
     facts += [("held-out loss", f"{found.held_out_loss:.4f}")] if found.held_out_loss is not None else []
     for swaps in found.single_swaps:
         worst = f"right on all of {swaps.texts} texts: {percent(swaps.worst)} of {swaps.n} rows"
@@ -103,14 +103,6 @@ def _measured_facts(found: Measurements) -> list[tuple[str, str]]:
         for latency in efficiency.latency
     ]
     return facts
-
-
-def _calibration(found: Calibration) -> str:
-    """`4.1%; where logits are divided by 1.32 (fitted on validation rows): 2.0%`."""
-    if found.scaled_error is None:
-        return f"{found.error:.1%}"
-    fitted = f"where logits are divided by {found.temperature:.2f} (fitted on validation rows)"
-    return f"{found.error:.1%}; {fitted}: {found.scaled_error:.1%}"
 
 
 _QUERIES = Unit(decimals=1, ends=1)

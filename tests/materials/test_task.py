@@ -31,6 +31,22 @@ def test_quality_tells_of_a_constant_predictor() -> None:
     assert quality_of(np.eye(2, dtype=np.float32)[labels], materials, "test").collapse == ""
 
 
+def test_quality_tells_of_every_class_and_fits_the_temperature_on_validation_rows() -> None:
+    labels = {"validation": np.array([0, 1, 1, 0]), "test": np.array([0, 0, 1])}
+    task = SimpleNamespace(problem="classification", metric="accuracy", labels=("no", "yes"))
+    materials: Any = SimpleNamespace(task=task, split=lambda name: SimpleNamespace(labels=labels[name]))
+    validation = np.float32([[9, 0], [0, 9], [9, 0], [9, 0]])
+    alone = quality_of(validation, materials, "validation")
+    test = quality_of(np.float32([[9, 0], [0, 9], [0, 9]]), materials, "test", validation)
+    assert [(one.label, one.n, one.recall.value, one.precision) for one in test.per_class] == [
+        (0, 2, 0.5, 1.0),
+        (1, 1, 1.0, 0.5),
+    ]
+    assert alone.calibration is not None and test.calibration is not None
+    assert test.calibration.temperature == alone.calibration.temperature > 1
+    assert alone.calibration.scaled_error is None and test.calibration.scaled_error is not None
+
+
 @pytest.fixture(scope="module")
 def turned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An experiment whose teacher has learnt its task, and whose outputs have no names and stand in the other order."""
