@@ -52,7 +52,7 @@ def test_students_learn_from_texts_without_labels_what_the_teacher_answers(tmp_p
     data = tmp_path / "data"
     texts = [f"never a film {word}" for word in ("good", "bad", "dull", "slow", "bright")]
     (data / "more.csv").write_text("\n".join(["text", *texts]) + "\n")
-    files = {"train": str(data / "train.tsv"), "test": str(data / "dev.tsv")}
+    files = {"train": str(data / "train.tsv"), "test": str(data / "test.tsv")}
     task = {"name": "small", "text": ["text"], "labels": ["negative", "positive"], "max_length": 24}
     plain, more = (
         prepare_materials(load_experiment(path, [f"task={json.dumps({**task, 'files': named})}"]), tmp_path / "cache")
