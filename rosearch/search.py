@@ -18,13 +18,14 @@ from rosearch.records.record import Proposal, Record
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
 from rosearch.run.backends import make_backend
+from rosearch.run.check import check_room
 from rosearch.run.driver import Driver, guarded
 from rosearch.run.finalists import retrain_finalists
 from rosearch.run.following import Following
 from rosearch.run.observer import Nobody, Observer
 from rosearch.run.results import Results, load_results
 from rosearch.run.standing import StandingFile
-from rosearch.run.teacher import measure_on_test, prepare_teacher_facts
+from rosearch.run.teacher import measure_on_test, prepare_run
 from rosearch.space.known import known_architecture
 from rosearch.space.loading import load_space
 
@@ -69,10 +70,11 @@ def run_search(run: RunDirectory | Experiment, observer: Observer | None = None,
 def _search(run: RunDirectory, store: Store, observer: Observer) -> None:
     experiment, cache = run.experiment(), cache_folder(run)
     following = Following(experiment, store.records(), StandingFile(run.standing), observer)
-    teacher = prepare_teacher_facts(run, store, cache, following)
+    teacher, limit = prepare_run(run, store, cache, following)
     following.measured(teacher)
     yardstick = Yardstick.of(experiment.fitness, teacher)
-    strategy = make_strategy(experiment.evolution, load_space(run.search_space), experiment.seed, yardstick)
+    strategy = make_strategy(experiment.evolution, load_space(run.search_space), experiment.seed, yardstick, limit)
+    check_room(run, strategy, limit, following)
     with make_backend(experiment.execution) as backend:
         driver = Driver(run, store, experiment, cache, teacher, backend, following)
         driver.work("baselines", _baselines(driver))

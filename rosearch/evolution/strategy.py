@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 
 from deap import base
 
-from rosearch.config.experiment import EvolutionConfig
+from rosearch.config.evolution import EvolutionConfig
 from rosearch.evolution.fitness import Fitness, Yardstick
 from rosearch.evolution.front import Scored, by_front
 from rosearch.evolution.toolbox import Individual
 from rosearch.evolution.variation import Novelty, warm_starts
 from rosearch.randomness import generator
 from rosearch.records.record import Proposal, Record
+from rosearch.space.size_limit import SizeLimit
 from rosearch.space.space import Space
 
 
@@ -22,8 +23,8 @@ class Strategy(ABC):
     """A search by generations. One test suite holds every strategy to these rules:
 
     - `ask` returns the proposals of the current generation, the same ones until `tell` closes it. No architecture is
-      proposed twice. All generations together propose at most `config.candidates`: fewer if the space holds no more,
-      none when the search is finished.
+      proposed twice, and none above `limit`. All generations together propose at most `config.candidates`: fewer if the
+      space holds no more, none when the search is finished.
     - `tell` takes all records of the current generation, done or failed, in any order. The next proposals depend on
       the told records and the seed alone: a search resumes by constructing the strategy and telling every complete
       generation again. The global `random` is left alone.
@@ -31,14 +32,24 @@ class Strategy(ABC):
       fewer than half a population (or than two) may, and then the smallest violation comes first.
     """
 
-    def __init__(self, config: EvolutionConfig, space: Space, seed: int, yardstick: Yardstick) -> None:
+    def __init__(
+        self,
+        config: EvolutionConfig,
+        space: Space,
+        seed: int,
+        yardstick: Yardstick,
+        limit: SizeLimit | None = None,
+    ) -> None:
         """Raises `BadInput` where a warm start is unknown or cannot be fitted to the space."""
         self.generation = 0  # `ask` proposes it and `tell` takes it
         self._config = config
         self._space = space
         self._seed = seed
         self._yardstick = yardstick
-        self._founders = warm_starts(config, space)
+        founders = warm_starts(config, space)
+        self.too_large = tuple(one for one in founders if limit is not None and not limit.admits(one.genotype))
+        self._limit = limit
+        self._founders = [founder for founder in founders if founder not in self.too_large]
         self._told: dict[str, Record] = {}
         self._scores: dict[str, Fitness] = {}
         self._gated: list[Individual] = []
@@ -111,7 +122,7 @@ class Strategy(ABC):
         count = min(self._size(), self._config.candidates - len(self._told))
         if count <= 0:
             return []
-        novelty = Novelty(self._space, self._told)
+        novelty = Novelty(self._space, self._told, self._limit)
         proposals = [founder for founder in self._founders[:count] if self.generation == 0 and novelty.admit(founder)]
         proposals += self._descendants(count, novelty, rng)
         while len(proposals) < count and (fresh := novelty.sample(rng)) is not None:

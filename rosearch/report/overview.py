@@ -225,15 +225,28 @@ def explanation(results: Results) -> str:
     """The terms of a run's fitness, and the gates that candidates may miss."""
     config = results.experiment
     terms, fitness, suite = _terms(results), config.fitness, config.evaluation.robustness.search
+    limits = _limits(results)
     if not config.attacked:
-        return f"fitness: {terms}"
+        return f"fitness: {terms}" + (f". Gated: {limits}" if limits else "")
     meaning = f"{fitness.min_purity:g} purity, {fitness.min_invariance:g} invariance, {fitness.min_contrast:g} contrast"
     return (
         f"fitness: {terms}. "
         f"Attack: {', '.join(suite.attacks)} on {suite.rows} rows. Gated: below {fitness.min_quality:g} of the "
         f"teacher's quality, above {fitness.max_class_share:g} of predictions in one class, hopeless under attack, "
-        f"or below {meaning}"
+        f"or below {meaning}" + (f"; {limits}" if limits else "")
     )
+
+
+def _limits(results: Results) -> str:
+    """The hard limits that an experiment sets, in words."""
+    fitness = results.experiment.fitness
+    least, most, slowest = fitness.min_under_attack, fitness.max_parameters, fitness.max_latency_ms
+    told = (
+        f"below {least:.0%} under attack" if least else "",
+        "" if most is None else f"above {most:,} parameters",
+        "" if slowest is None else f"above {slowest:g} ms",
+    )
+    return ", ".join(filter(None, told))
 
 
 def _terms(results: Results) -> str:

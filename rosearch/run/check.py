@@ -6,8 +6,12 @@ from rosearch.config.experiment import Experiment
 from rosearch.errors import BadInput, Problem, Problems
 from rosearch.evolution.fitness import Yardstick
 from rosearch.evolution.registry import make_strategy
+from rosearch.evolution.strategy import Strategy
+from rosearch.records.run_directory import RunDirectory
+from rosearch.run.observer import Observer
 from rosearch.space.known import known_architecture
 from rosearch.space.loading import load_space
+from rosearch.space.size_limit import SizeLimit
 
 
 def check_experiment(experiment: Experiment, where: str) -> None:
@@ -27,6 +31,19 @@ def check_experiment(experiment: Experiment, where: str) -> None:
     problems.add(*kind_of(experiment).problems(experiment, space, where))
     problems.raise_found()
     make_strategy(experiment.evolution, space, experiment.seed, Yardstick(experiment.fitness, 1.0, 1.0))
+
+
+def check_room(run: RunDirectory, strategy: Strategy, limit: SizeLimit | None, observer: Observer) -> None:
+    """Says which warm starts are too large. Raises `BadInput` where no student of the space is small enough."""
+    if limit is None:
+        return
+    for founder in strategy.too_large:
+        size = f"its {limit.parameters(founder.genotype):,} parameters are above fitness.max_parameters"
+        observer.note(f"{founder.origin} is left out: {size}")
+    if strategy.finished:
+        expected = "room for a student of the search space"
+        fix = "No student that small was found. Raise it, or search a space of smaller ones"
+        raise BadInput(Problem(str(run.experiment_file), "fitness.max_parameters", expected, f"{limit.most:,}", fix))
 
 
 def _unknown_attacks(experiment: Experiment, where: str) -> list[Problem]:

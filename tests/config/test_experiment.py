@@ -402,3 +402,13 @@ def test_an_integer_that_begins_with_0_is_read_as_it_is_written(tmp_path: Path) 
     assert load_experiment(write(tmp_path), ["seed=010", "name=010"]).seed == 10
     (line,) = problems_of(write(tmp_path), "seed=1:30")
     assert "seed" in line and "1:30" in line
+
+
+def test_a_limit_must_be_one_of_what_is_measured(tmp_path: Path) -> None:
+    path = write(tmp_path, fitness={"max_latency_ms": 5}, evaluation={"efficiency": {"repeats": 0}})
+    (found,) = problems_of(path)
+    assert found.startswith(f"{path}: evaluation.efficiency.repeats: expected above 0")
+    assert found.endswith("for fitness.max_latency_ms, got 0")
+    task = {"name": "t", "text": ["text"], "problem": "regression", "metric": "pearson", "generated": {}}
+    (found,) = problems_of(write(tmp_path, task=task, fitness={"min_under_attack": 0.5}))
+    assert found.startswith(f"{path}: fitness.min_under_attack: expected 0: neither regression nor an encoder")
