@@ -56,6 +56,18 @@ class EvolutionConfig(Section):
         description="The whole budget of distilled students, first generation included.",
         json_schema_extra=unit("candidates"),
     )
+    hours: float | None = Field(
+        None,
+        gt=0,
+        description="No candidate starts after so much work on the search, over all its starts; none: no limit.",
+        json_schema_extra=unit("hours"),
+    )
+    patience: int | None = Field(
+        None,
+        ge=1,
+        description="Ends the search once so many candidates have improved nothing: nsga2 the front, others the best.",
+        json_schema_extra=unit("candidates"),
+    )
     population: int = Field(
         8,
         ge=2,

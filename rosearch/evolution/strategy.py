@@ -11,6 +11,7 @@ from deap import base
 from rosearch.config.evolution import EvolutionConfig
 from rosearch.evolution.fitness import Fitness, Yardstick
 from rosearch.evolution.front import Scored, by_front
+from rosearch.evolution.patience import Standstill
 from rosearch.evolution.toolbox import Individual
 from rosearch.evolution.variation import Novelty, warm_starts
 from rosearch.randomness import generator
@@ -24,13 +25,15 @@ class Strategy(ABC):
 
     - `ask` returns the proposals of the current generation, the same ones until `tell` closes it. No architecture is
       proposed twice, and none above `limit`. All generations together propose at most `config.candidates`: fewer if the
-      space holds no more, none when the search is finished.
+      space holds no more or the search stands still (`config.patience`), none when it is finished.
     - `tell` takes all records of the current generation, done or failed, in any order. The next proposals depend on
       the told records and the seed alone: a search resumes by constructing the strategy and telling every complete
       generation again. The global `random` is left alone.
     - A failed or non-finite candidate neither wins nor breeds. A candidate behind a gate never wins. It breeds only if
       fewer than half a population (or than two) may, and then the smallest violation comes first.
     """
+
+    _by_front = False  # True: the front counts, where others look at the best alone
 
     def __init__(
         self,
@@ -55,11 +58,17 @@ class Strategy(ABC):
         self._gated: list[Individual] = []
         self._asked: list[Proposal] | None = None
         self._toolbox = self._tools()
+        self._standstill = Standstill(config.patience, fronts=self._by_front)
 
     @property
     def finished(self) -> bool:
-        """True once the budget is spent or the space used up."""
+        """True once the budget is spent, the space used up, or the search stands still."""
         return not self.ask()
+
+    @property
+    def stands_still(self) -> bool:
+        """True once `config.patience` candidates in a row have improved nothing, although the budget is not spent."""
+        return self._standstill.reached and len(self._told) < self._config.candidates
 
     @property
     def fitnesses(self) -> Mapping[str, Fitness]:
@@ -82,11 +91,13 @@ class Strategy(ABC):
         newcomers = []
         for record in ordered:
             self._told[record.id] = record
+            found = None
             if record.status == "done" and record.measurements is not None:
                 found = self._yardstick.score(record.measurements)
                 self._scores[record.id] = found
                 if found.finite:
                     newcomers.append(self._toolbox.individual(record, found))
+            self._standstill.add(found)
         self._gated += [newcomer for newcomer in newcomers if not newcomer.score.eligible]
         self._gated.sort(key=lambda member: (member.score.violation, member.record.number))
         self._survive([newcomer for newcomer in newcomers if newcomer.score.eligible])
@@ -120,7 +131,7 @@ class Strategy(ABC):
 
     def _propose(self, rng: random.Random) -> list[Proposal]:
         count = min(self._size(), self._config.candidates - len(self._told))
-        if count <= 0:
+        if count <= 0 or self.stands_still:
             return []
         novelty = Novelty(self._space, self._told, self._limit)
         proposals = [founder for founder in self._founders[:count] if self.generation == 0 and novelty.admit(founder)]

@@ -166,7 +166,9 @@ def gain_in_words(results: Results) -> str:
     "" without finalists that were attacked, or without the teacher on their rows.
     """
     teacher, finalists = results.teacher_on_test, results.measured("finalist")
-    winner = next((record for record in finalists if not record.name), None)
+    best = results.ranking[0].id if results.ranking else ""  # a search that went on has earlier winners, too
+    unnamed = (record for record in finalists if not record.name)
+    winner = min(unnamed, key=lambda record: record.id != best, default=None)
     if teacher is None or winner is None or (kept := _kept(winner.measurements)) is None:
         return ""
     assert winner.measurements is not None
