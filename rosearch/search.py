@@ -22,6 +22,7 @@ from rosearch.run.check import check_room
 from rosearch.run.driver import Driver, guarded
 from rosearch.run.finalists import retrain_finalists
 from rosearch.run.following import Following
+from rosearch.run.founders import noted_founders
 from rosearch.run.hours import Hours, allow_hours, stop_in_words
 from rosearch.run.observer import Nobody, Observer
 from rosearch.run.results import Results, load_results
@@ -83,10 +84,12 @@ def _search(run: RunDirectory, store: Store, observer: Observer, hours: Hours) -
     experiment, cache = run.experiment(), cache_folder(run)
     following = Following(experiment, store.records(), StandingFile(run.standing), observer)
     following.limited(hours.seconds_left)
+    space = load_space(run.search_space)
+    taken = noted_founders(store, experiment, space, following)
     teacher, limit = prepare_run(run, store, cache, following)
     following.measured(teacher)
     yardstick = Yardstick.of(experiment.fitness, teacher)
-    strategy = make_strategy(experiment.evolution, load_space(run.search_space), experiment.seed, yardstick, limit)
+    strategy = make_strategy(experiment.evolution, space, experiment.seed, yardstick, limit, taken)
     check_room(run, strategy, limit, following)
     with make_backend(experiment.execution) as backend:
         driver = Driver(run, store, experiment, cache, teacher, backend, following)

@@ -8,6 +8,8 @@ from pydantic import Field, model_validator
 
 from rosearch.config.section import Section, Share, broken_rule, unit
 
+FROM_RUN = "run:"  # before the folder of an earlier run, in `warm_start`
+
 
 class KdNasConfig(Section):
     """The controller of kd_nas (arXiv 2303.09639). An episode is a generation of `population` candidates.
@@ -85,7 +87,8 @@ class EvolutionConfig(Section):
     )
     mutations: int = Field(2, ge=1, description="Most mutations of a child.", json_schema_extra=unit("mutations"))
     warm_start: list[str] = Field(
-        [], description="Published architectures in the first generation, fitted to the space."
+        [],
+        description="First generation: published architectures, fitted to the space; run:PATH, an earlier run's front.",
     )
     kd_nas: KdNasConfig = KdNasConfig()
 

@@ -8,9 +8,11 @@ the LSTM.
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from math import log
+from types import MappingProxyType
 
 from rosearch.config.evolution import EvolutionConfig
 from rosearch.errors import BadInput, Problem
@@ -44,12 +46,13 @@ class KdNas(RandomSearch):
         seed: int,
         yardstick: Yardstick,
         limit: SizeLimit | None = None,
+        taken: Mapping[str, Sequence[Proposal]] = MappingProxyType({}),
     ) -> None:
         """Raises `BadInput` where the space is none of encoders, or a warm start cannot be fitted to it."""
         if not isinstance(space, EncoderSpace):
             expected = "a search space of encoders (such as kd_nas), which kd_nas needs"
             raise BadInput(Problem("experiment", "search_space", expected, f"{space.name}, a space of graphs"))
-        super().__init__(config, space, seed, yardstick, limit)
+        super().__init__(config, space, seed, yardstick, limit, taken)
         self._encoders: EncoderSpace = space
         lists = [list(values) for values in space.values.values()]
         self._positions: dict[EncoderChoice, Choices] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from deap import base
 
@@ -42,6 +43,7 @@ class Strategy(ABC):
         seed: int,
         yardstick: Yardstick,
         limit: SizeLimit | None = None,
+        taken: Mapping[str, Sequence[Proposal]] = MappingProxyType({}),
     ) -> None:
         """Raises `BadInput` where a warm start is unknown or cannot be fitted to the space."""
         self.generation = 0  # `ask` proposes it and `tell` takes it
@@ -49,10 +51,12 @@ class Strategy(ABC):
         self._space = space
         self._seed = seed
         self._yardstick = yardstick
-        founders = warm_starts(config, space)
+        founders = warm_starts(config, space, taken)
         self.too_large = tuple(one for one in founders if limit is not None and not limit.admits(one.genotype))
         self._limit = limit
-        self._founders = [founder for founder in founders if founder not in self.too_large]
+        fitting = [one for one in founders if one not in self.too_large]
+        room = min(config.population, config.candidates)
+        self._founders, self.without_room = fitting[:room], tuple(fitting[room:])
         self._told: dict[str, Record] = {}
         self._scores: dict[str, Fitness] = {}
         self._gated: list[Individual] = []

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from types import MappingProxyType
 
 from deap import base
 
-from rosearch.config.evolution import EvolutionConfig
+from rosearch.config.evolution import FROM_RUN, EvolutionConfig
 from rosearch.errors import BadInput, Problem
 from rosearch.evolution.toolbox import Individual
 from rosearch.records.record import Proposal
@@ -22,8 +23,10 @@ LIMITED_TRIES = 1000  # in place of it where a limit leaves little of the space
 _IN_ORDER = 10_000  # genotypes of a space that are gone through under a limit, which may leave none of them
 
 
-def warm_starts(config: EvolutionConfig, space: Space) -> list[Proposal]:
-    """The named architectures, fitted to the space; of two that become equal the first stays.
+def warm_starts(
+    config: EvolutionConfig, space: Space, taken: Mapping[str, Sequence[Proposal]] = MappingProxyType({})
+) -> list[Proposal]:
+    """The named architectures, fitted to the space, and those `taken` from runs; of two that are equal the first stays.
 
     Raises `BadInput` with every name that is unknown or cannot be fitted, and for more names than a generation has.
     """
@@ -35,8 +38,13 @@ def warm_starts(config: EvolutionConfig, space: Space) -> list[Proposal]:
     founders: dict[str, Proposal] = {}
     for index, name in enumerate(config.warm_start):
         key = f"evolution.warm_start.{index}"
+        if name.startswith(FROM_RUN):
+            for proposal in taken.get(name, ()):
+                founders.setdefault(proposal.genotype.id, proposal)
+            continue
         if name not in KNOWN:
-            problems.append(Problem("experiment", key, f"one of {', '.join(sorted(KNOWN))}", repr(name)))
+            expected = f"{FROM_RUN}PATH, or one of {', '.join(sorted(KNOWN))}"
+            problems.append(Problem("experiment", key, expected, repr(name)))
             continue
         try:
             genotype = space.fit(known_architecture(name).genotype).canonical()
