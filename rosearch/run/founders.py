@@ -17,11 +17,10 @@ from rosearch.config.evolution import FROM_RUN
 from rosearch.config.experiment import Experiment
 from rosearch.errors import BadInput, Problem, Problems, RunError
 from rosearch.records.record import Proposal
-from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
 from rosearch.records.whole_rows import UNREADABLE, unreadable
 from rosearch.run.observer import Observer
-from rosearch.run.results import load_results
+from rosearch.run.results import open_results
 from rosearch.space.genotype import Genotype
 from rosearch.space.space import Space
 
@@ -59,7 +58,7 @@ def read_founders(entry: str, space: Space, where: str = "experiment", key: str 
     """The front of the run that an entry names. Raises `BadInput` as `founders_of` does."""
     path = Path(entry.removeprefix(FROM_RUN))
     try:
-        front = load_results(RunDirectory.open(path)).front
+        front = open_results(path).front
     except RunError as error:
         raise BadInput(Problem(where, key, f"{FROM_RUN}FOLDER of a run", str(error))) from None
     left_out = {record.number: space.violations(record.genotype) for record in front}
