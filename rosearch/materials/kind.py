@@ -44,6 +44,13 @@ class Materials(Protocol):
     def identity(self) -> dict[str, str]:
         """Fingerprints by name. A run whose fingerprints changed cannot go on."""
 
+    @property
+    def outputs_of_students(self) -> int:
+        """The outputs of a student's classifier: 1 for a regression, 0 where there is none."""
+
+    def vocabulary(self, encoding: str) -> int:
+        """The pieces of words that a student reads under an encoding: the rows of its word table."""
+
     def measure_teacher(self, experiment: Experiment, progress: Progress, split: str = "validation") -> TeacherFacts:
         """The facts of the teacher on a split, timed on `validation` alone. Raises `BadInput`."""
 
@@ -91,7 +98,8 @@ class TaskRun:
         device = resolve_device(experiment.execution.device)
         task = load_task(config, task_seed(experiment))
         teacher = find_teacher(experiment.teacher, task, config.length)
-        rows = ", ".join(f"{len(getattr(task, split))} {split}" for split in ("train", "validation", "test"))
+        counts = {split: getattr(task, split) for split in ("train", "validation", "test", "unlabelled")}
+        rows = ", ".join(f"{len(split)} {name}" for name, split in counts.items() if split is not None)
         state = "fine-tuned" if teacher.has_head else "only pretrained: the first run fine-tunes it"
         if teacher.has_head and task.labels:
             state = "; ".join(filter(None, (state, probe_teacher(teacher.weights, task, config.length, device))))
