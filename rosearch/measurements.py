@@ -11,6 +11,10 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
 
+# BERT-base, the literature's reference: all its weights, and those of its 12 layers alone (arXiv 1810.04805).
+BERT_BASE_PARAMETERS = 109_482_240
+BERT_BASE_ENCODER_PARAMETERS = 85_054_464
+
 
 @dataclass(frozen=True)
 class Estimate:

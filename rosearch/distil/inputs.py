@@ -22,8 +22,7 @@ from rosearch.models.heads import has_head, label_names, label_order, reorder_he
 from rosearch.models.lengths import longest_input, too_few_rows
 from rosearch.models.places import folder_fingerprint, locate_named
 from rosearch.models.saved import asked_by, load_model, load_tokenizer, open_config
-from rosearch.records.run_directory import RunDirectory
-from rosearch.run.results import load_results
+from rosearch.run.results import open_results, tokenizer_beside
 from rosearch.space.genotype import Genotype
 from rosearch.space.known import KNOWN
 from rosearch.space.rules import ENCODINGS, structural_problems
@@ -157,7 +156,7 @@ def _find(name: str) -> FoundStudent:
         return FoundStudent(name, None, layers=_read_layers(name))
     run, colon, record = name.rpartition(":")
     if colon and run != "package":
-        return FoundStudent(name, load_results(RunDirectory.open(Path(run).expanduser())).find(record).genotype)
+        return FoundStudent(name, open_results(Path(run).expanduser()).find(record).genotype)
     if name.lower().endswith(_FILES):
         return FoundStudent(name, _read_genotype(Path(name).expanduser()))
     return _find_weights(name)
@@ -207,8 +206,7 @@ def _tokenizer_folder(folder: Path, ours: bool) -> Path | None:
     """The tokenizer's folder, for students of a run the run's; None where none was saved: it reads as the teacher."""
     if not ours or any(folder.glob("tokenizer*.json")):
         return folder
-    run = RunDirectory(folder.resolve().parent.parent)
-    return run.tokenizer if run.students == folder.resolve().parent and run.tokenizer.is_dir() else None
+    return tokenizer_beside(folder)
 
 
 def _tokens(tokenizer: Any) -> str:

@@ -199,7 +199,7 @@ def _robustness(robustness: Robustness, attack: str) -> list[Row]:
         ("share of words changed where it broke", _mean(robustness.perturbed_words, "{:.3f}")),
         (
             "share of words to break it (0 wrong from the start, 1 survived)",
-            _mean(robustness.words_to_break, "{:.3f}"),
+            _mean(robustness.words_to_break, "{:.1%}"),
         ),
     ]
     if robustness.similarity is not None and robustness.similarity.n:

@@ -43,7 +43,7 @@ def _facts(results: Results, record: Record) -> list[tuple[str, str]]:
     facts = [
         ("status", record.status),
         ("origin", " ".join([record.origin, *(parent[:8] for parent in record.parents)])),
-        ("generation", str(record.generation)),
+        ("role", _role(record)),
         ("width, rank, pooling", f"{genotype.width}, {genotype.rank}, {genotype.pooling}"),
     ]
     if genotype.source:
@@ -60,6 +60,14 @@ def _facts(results: Results, record: Record) -> list[tuple[str, str]]:
         facts.append(("fitness", f"{fitness.scalar:.4f} ({terms}){gates}"))
     facts.append(("time", ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in record.seconds.items())))
     return facts
+
+
+def _role(record: Record) -> str:
+    """The part that a record plays, and the rows that it was measured on."""
+    if record.role == "finalist":
+        return "finalist: trained again with a seed of its own, measured on test rows"
+    played = f"candidate of generation {record.generation}" if record.role == "candidate" else record.role
+    return f"{played}, measured on validation rows"
 
 
 def _measured_facts(found: Measurements) -> list[tuple[str, str]]:

@@ -1,6 +1,6 @@
 """A run read back from its records: fitness, front and ranking. Whoever inspects, exports or prunes starts here.
 
->>> results = load_results(RunDirectory.open(Path("runs/quickstart-0001")))
+>>> results = open_results(Path("runs/quickstart-0001"))
 >>> results.front[0].id
 
 Reading loads neither torch nor pandas, DEAP, networkx or scipy.
@@ -13,6 +13,7 @@ import shlex
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Literal
 
 from rosearch.config.experiment import Experiment
@@ -173,3 +174,14 @@ def load_results(run: RunDirectory) -> Results:
         refuse_changes(store, run.experiment_file, run.search_space)
         records = tuple(store.records())
         return Results(run, run.experiment(), store.teacher(), records, store.finished(), store.teacher("test"))
+
+
+def open_results(folder: Path) -> Results:
+    """`load_results` of a run's folder; raises `RunError` where there is no run too."""
+    return load_results(RunDirectory.open(folder))
+
+
+def tokenizer_beside(student: Path) -> Path | None:
+    """The folder of the tokenizer that a student's folder inside a run shares; None for a folder anywhere else."""
+    run = RunDirectory(student.resolve().parent.parent)
+    return run.tokenizer if run.students == student.resolve().parent and run.tokenizer.is_dir() else None

@@ -13,8 +13,7 @@ from pydantic import TypeAdapter
 
 from rosearch.distil.student import Distilled, Watcher
 from rosearch.distil.workplace import unfinished
-from rosearch.evaluation.efficiency import BERT_BASE_ENCODER_PARAMETERS, BERT_BASE_PARAMETERS
-from rosearch.measurements import Estimate, Meaning
+from rosearch.measurements import BERT_BASE_ENCODER_PARAMETERS, BERT_BASE_PARAMETERS, Estimate, Meaning
 from rosearch.report.data import FOUR_DECIMALS, GROUPED, PERCENT, Cell, Column, Row, Table, Unit, lefts
 from rosearch.terminal.console import err, print_line, print_table
 from rosearch.terminal.progress import SearchDisplay
