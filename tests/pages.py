@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,7 +54,7 @@ class Block:
             lines = [line[2:] for line in lines if line.startswith("$ ")]
         elif self.language != "bash":
             return []
-        return [line.strip() for line in lines if words(line)]
+        return [line.strip() for line in _whole(lines) if words(line)]
 
     @property
     def code(self) -> str:
@@ -86,6 +87,19 @@ def blocks(page: Path) -> list[Block]:
 def words(line: str) -> list[str]:
     """A line of the shell as words, without its comment."""
     return shlex.split(line, comments=True)
+
+
+def _whole(lines: list[str]) -> Iterator[str]:
+    """Lines as commands: one whose quote is open goes on in the next."""
+    open_line = ""
+    for line in lines:
+        try:
+            words(open_line + line)
+        except ValueError:
+            open_line += f"{line}\n"
+        else:
+            yield open_line + line
+            open_line = ""
 
 
 def overrides(experiment: str) -> tuple[str, ...]:

@@ -52,6 +52,7 @@ NOT_RUN = {
         "tokenizer = ",
     ): "tests/student/test_tokenization_rosearch.py loads such a folder",
     ("docs/resources.md", "from pathlib"): LISTS,
+    ("docs/tutorial.md", ""): "tests/test_tutorial.py runs them, one after the other",
     ("docs/results/", ""): "hours of work on real data; each page says what it took",
     (
         "docs/methods/",

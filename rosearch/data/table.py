@@ -15,6 +15,7 @@ from rosearch.data.tasks import Labels, Split
 from rosearch.errors import Problem
 
 _SHOWN = 5  # row numbers or values named in one problem, at most
+_WITH_SPELLINGS = ("task.local", "task.files")  # sections that may say how labels are spelled
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ class Reading:
 
     def split(self, table: Table) -> tuple[Split | None, list[Problem]]:
         """The split, or None and its problems: missing or doubled columns, no rows, no text, unknown labels."""
-        fix = f"name the columns in {self.section}.text and {self.section}.label" if self.section else ""
+        place = "task" if self.section == "task.files" else self.section
+        fix = f"name the columns in {place}.text and {place}.label" if place else ""
         if problems := column_problems(table.where, table.frame, (*self.text, self.label), fix):
             return None, problems
         frame = table.frame.reset_index(drop=True)
@@ -110,9 +112,12 @@ class Reading:
             return f"name a labelled split; {self._advice}"
         if read.from_one:
             spellings = [str(number) for number in range(1, len(self.labels) + 1)]
-            ways = {"task.local": f"give task.local.label_values={spellings}", "task": f"give task.labels={spellings}"}
+            ways = {one: f"give {one}.label_values={spellings}" for one in _WITH_SPELLINGS}
+            ways["task"] = f"give task.labels={spellings}"
             return f"the integers start at 1, those of the classes at 0: {ways.get(self.section, 'subtract 1')}"
-        return {"task.local": "give task.local.label_values", "task": "name a labelled split"}.get(self.section, "")
+        if self.section in _WITH_SPELLINGS:
+            return f"give {self.section}.label_values"
+        return "name a labelled split" if self.section else ""
 
 
 def class_problems(split: Split, labels: Sequence[str], where: str) -> list[Problem]:

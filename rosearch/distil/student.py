@@ -29,6 +29,7 @@ from rosearch.errors import CandidateFailed, DamagedError, gather
 from rosearch.evaluation.efficiency import measure_efficiency, teacher_cost
 from rosearch.evaluation.quality import predict
 from rosearch.export.targets.huggingface import RECORD, check_destination, export_model, export_student
+from rosearch.materials.derivation import derive
 from rosearch.materials.required_resources import require_training
 from rosearch.materials.task import TaskMaterials, gather_materials, quality_of
 from rosearch.materials.training_inputs import fresh_student, training_inputs
@@ -123,6 +124,9 @@ def distil_student(
         lambda: resolve_device(experiment.execution.device),
     )
     with step(watcher.progress, "reading data and teacher"):
+        experiment, told = derive(experiment)
+        for line in told:
+            watcher.note(line)
         task = _checked_task(experiment, found)
     distillation = _Distillation(experiment, found, task, to, options, watcher)
     try:
@@ -133,7 +137,7 @@ def distil_student(
 
 def _checked_task(experiment: Experiment, found: FoundStudent) -> Task:
     """The task of the experiment. Raises `BadInput` with everything of teacher and student that does not fit it."""
-    task, length = load_task(experiment.require_task(), task_seed(experiment)), experiment.require_task().max_length
+    task, length = load_task(experiment.require_task(), task_seed(experiment)), experiment.require_task().length
     teacher, _ = gather(lambda: find_teacher(experiment.teacher, task, length), lambda: found.check(task, length))
     tokenizer = load_tokenizer(teacher.weights)
     found.check_tokenizer(tokenizer, experiment.distillation.method)

@@ -189,7 +189,7 @@ def gather_materials(
     device = resolve_device(experiment.execution.device)
     with step(progress, "loading data"):
         task = task or load_task(experiment.require_task(), task_seed(experiment))
-    max_length = experiment.require_task().max_length
+    max_length = experiment.require_task().length
     seed = derive_seed(experiment.seed, "teacher")
     folder = prepare_teacher(experiment.teacher, task, max_length, cache, device, seed, progress)
     theirs = load_tokenizer(folder)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from rosearch.config.experiment import Experiment
 from rosearch.errors import BadInput, Problem, Problems
 from rosearch.evolution.fitness import Yardstick
@@ -44,6 +46,19 @@ def _unknown_attacks(experiment: Experiment, where: str) -> list[Problem]:
         named += [(f"distillation.robust_kd.attacks.{position}", name) for position, name in trained_on]
     known = f"one of {', '.join(recipe.name for recipe in RECIPES.values() if not recipe.asks)}"
     return [Problem(where, key, known, repr(name)) for key, name in named if name not in RECIPES]
+
+
+def complete(experiment: Experiment, note: Callable[[str], None]) -> Experiment:
+    """The experiment with the labels and the length of its task; `note` is told what of them was derived.
+
+    Raises `BadInput` and `MissingResource` as `materials.derivation.derive` does.
+    """
+    from rosearch.materials.derivation import derive
+
+    completed, told = derive(experiment)
+    for line in told:
+        note(line)
+    return completed
 
 
 def check_resources(experiment: Experiment) -> dict[str, str]:
