@@ -27,7 +27,7 @@ _TRAINING = ("distillation.epochs=1", "distillation.max_steps=2", "distillation.
 _SUITES = ("evaluation.robustness.search.rows=4", "evaluation.robustness.report.rows=4")
 _METHODS = ("distillation.mate_kd.generator_steps_before=1", "distillation.robust_kd.sources=[characters]")
 _EFFICIENCY = ("evaluation.efficiency.tokens=8", "evaluation.efficiency.repeats=2")
-_GATES = ("fitness.min_quality=0", "fitness.max_class_share=1", "fitness.min_invariance=0", "fitness.min_contrast=0")
+_GATES = ("fitness.min_quality=0", "fitness.max_class_share=1", "fitness.min_invariance=0", "fitness.min_purity=0")
 _SEARCH = ("evolution.candidates=4", "evolution.population=2", "evolution.elite=1")
 _FINALISTS = ("baselines=[]", "finalists.count=1", "finalists.replicates=1", "finalists.epochs=1")
 _PLACE = ("execution.workers=0", "execution.device=cpu")
@@ -122,7 +122,8 @@ def in_short(command: list[str]) -> list[str]:
             unless_own = ["-o", "search_space=small.yaml", "-o", "evolution.warm_start=[]"]
             return [*command[:3], *unless_own, *own, *_options(experiment)]
         case ["distil", *rest]:
-            return [*command, *_options(rest[rest.index("--task") + 1]), "--device", "cpu"]
+            experiment = rest[rest.index("--task") + 1] if "--task" in rest else ""
+            return [*command, *_options(experiment), "--device", "cpu"]
         case ["teacher", experiment, *_]:
             return [*command, *_options(experiment)]
         case ["attack", model, *_] if model != "resources":
