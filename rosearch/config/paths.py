@@ -15,7 +15,7 @@ from rosearch.config.experiment import Experiment
 
 # Keys whose paths may be relative to the working directory too. `search_space` has a way of its own.
 _EITHER = ("task.path", "teacher.model", "distillation.initial", "evaluation.robustness.resources")
-_BESIDE = ("task.files.train", "task.files.validation", "task.files.test")
+_BESIDE = tuple(f"task.files.{split}" for split in ("train", "validation", "test", "unlabelled"))
 
 
 def anchor(data: dict[str, Any], folder: Path) -> None:

@@ -54,6 +54,11 @@ class FilesSource(Section):
     test: Path | None = Field(
         None, description="File of the test split; none: a seeded part of train, test_share of it."
     )
+    unlabelled: Path | None = Field(
+        None,
+        description="File of texts without labels. Students learn from them as from training rows, with the teacher's "
+        "answers for labels.",
+    )
     validation_share: float = Field(
         0.1,
         gt=0,
@@ -76,7 +81,7 @@ class FilesSource(Section):
     @property
     def paths(self) -> dict[str, Path]:
         """The files that there are, by the name of the split."""
-        named = {"train": self.train, "validation": self.validation, "test": self.test}
+        named = {split: getattr(self, split) for split in ("train", "validation", "test", "unlabelled")}
         return {split: path for split, path in named.items() if path is not None}
 
     def resolved(self) -> Self:

@@ -25,7 +25,7 @@ _FEWEST = 20  # different values of a small file that may all be classes
 
 
 def load_task(config: TaskConfig, seed: int) -> Task:
-    """The task's three splits: from `config.path`, else from files, from the grammar, or from the hub.
+    """The task's splits: from `config.path`, else from files, from the grammar, or from the hub.
 
     Raises `BadInput` with every problem of every split, and `MissingResource` where the folder, or both the
     hub and a cached copy, are not there. Equal configurations, data and seeds give equal tasks. The labels of a
@@ -118,7 +118,7 @@ def _splits(tables: dict[str, Table], reading: Reading) -> dict[str, Split]:
     splits: dict[str, Split] = {}
     problems: list[Problem] = []
     for name, table in tables.items():
-        split, found = reading.split(table)
+        split, found = reading.unlabelled(table) if name == "unlabelled" else reading.split(table)
         problems += found
         if split is not None:
             splits[name] = split

@@ -45,7 +45,7 @@ class Reading:
         if problems := column_problems(table.where, table.frame, (*self.text, self.label), fix):
             return None, problems
         frame = table.frame.reset_index(drop=True)
-        frame = frame[~self._incomplete(frame)] if self.drop else frame
+        frame = frame[~self._incomplete(frame, (*self.text, self.label))] if self.drop else frame
         dropped = len(table.frame) - len(frame)
         if frame.empty:
             got = f"none: {dropped} without a text or a label" if dropped else "none"
@@ -59,14 +59,28 @@ class Reading:
             return None, problems
         return Split(tuple(zip(*columns, strict=True)), labels, dropped), []
 
+    def unlabelled(self, table: Table) -> tuple[Split | None, list[Problem]]:
+        """As `split`, of texts alone: each row has the label 0."""
+        if problems := column_problems(table.where, table.frame, self.text, "name the columns in task.text"):
+            return None, problems
+        frame = table.frame.reset_index(drop=True)
+        frame = frame[~self._incomplete(frame, self.text)] if self.drop else frame
+        dropped = len(table.frame) - len(frame)
+        if frame.empty:
+            return None, [Problem(table.where, "", "at least one row", "none")]
+        problems = []
+        columns = [_texts(Table(table.where, frame), column, problems, self._advice) for column in self.text]
+        labels = np.zeros(len(frame), np.int64 if self.labels else np.float32)
+        return (None, problems) if problems else (Split(tuple(zip(*columns, strict=True)), labels, dropped), [])
+
     @property
     def _advice(self) -> str:
         way = "task.on_bad_rows: drop" if self.section else "--drop-bad-rows"
         return f"{way} leaves such rows out"
 
-    def _incomplete(self, frame: pd.DataFrame) -> Any:
-        """True for each row (rows,) without one of its texts, or without a label."""
-        blank = [[not spelled(value) for value in frame[column]] for column in (*self.text, self.label)]
+    def _incomplete(self, frame: pd.DataFrame, columns: tuple[str, ...]) -> Any:
+        """True for each row (rows,) without a value in one of the columns."""
+        blank = [[not spelled(value) for value in frame[column]] for column in columns]
         return np.array(blank, dtype=bool).any(axis=0)
 
     def _classes(self, table: Table, raw: Sequence[Any], problems: list[Problem]) -> Labels | None:

@@ -27,7 +27,7 @@ from rosearch.distil.record import Measured, card_facts, record_of
 from rosearch.distil.workplace import workplace
 from rosearch.errors import CandidateFailed, DamagedError, gather
 from rosearch.evaluation.efficiency import measure_efficiency, teacher_cost
-from rosearch.evaluation.quality import predict
+from rosearch.evaluation.quality import Logits, predict
 from rosearch.export.targets.huggingface import RECORD, check_destination, export_model, export_student
 from rosearch.materials.derivation import derive
 from rosearch.materials.required_resources import require_training
@@ -226,19 +226,17 @@ class _Distillation:
             teacher, tokenizer = load_classifier(materials.teacher)
             teacher.to(materials.device)
         quality, teachers = {}, {}
+        first: list[Logits | None] = [None, None]  # of the validation rows: temperatures are fitted on them
         for name in ("validation", "test") if self.options.test else ("validation",):
-            progress = self.watcher.progress
-            split = materials.split(name)
-            theirs = tokenise(split, tokenizer, materials.max_length, materials.cache)
-            teachers[name] = quality_of(
-                predict(teacher, theirs, materials.device, _BATCH, _named(progress, f"teacher, {name}")),
-                materials,
-                name,
+            theirs = tokenise(materials.split(name), tokenizer, materials.max_length, materials.cache)
+            logits = [
+                predict(model, rows, materials.device, _BATCH, _named(self.watcher.progress, f"{who}, {name}"))
+                for who, model, rows in (("teacher", teacher, theirs), ("student", student, materials.tokenised(name)))
+            ]
+            teachers[name], quality[name] = (
+                quality_of(found, materials, name, fitted) for found, fitted in zip(logits, first, strict=True)
             )
-            ours = materials.tokenised(name)
-            quality[name] = quality_of(
-                predict(student, ours, materials.device, _BATCH, _named(progress, f"student, {name}")), materials, name
-            )
+            first = [*logits]
         with step(self.watcher.progress, "meaning"):
             meaning = {
                 "teacher": materials.meaning(teacher, tokenizer, "validation"),

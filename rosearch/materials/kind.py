@@ -91,7 +91,8 @@ class TaskRun:
         device = resolve_device(experiment.execution.device)
         task = load_task(config, task_seed(experiment))
         teacher = find_teacher(experiment.teacher, task, config.length)
-        rows = ", ".join(f"{len(getattr(task, split))} {split}" for split in ("train", "validation", "test"))
+        counts = {split: getattr(task, split) for split in ("train", "validation", "test", "unlabelled")}
+        rows = ", ".join(f"{len(split)} {name}" for name, split in counts.items() if split is not None)
         state = "fine-tuned" if teacher.has_head else "only pretrained: the first run fine-tunes it"
         if teacher.has_head and task.labels:
             state = "; ".join(filter(None, (state, probe_teacher(teacher.weights, task, config.length, device))))

@@ -202,6 +202,37 @@ def test_files_that_are_named_are_used_as_they_are(folder: Path) -> None:
     assert (len(task.train), len(task.validation), len(task.test)) == (80, 20, 20)
 
 
+def test_texts_without_labels_are_rows_of_their_own(folder: Path) -> None:
+    (folder / "more.jsonl").write_text("".join(json.dumps({"text": f"film {row}"}) + "\n" for row in range(7)))
+    plain = load_task(files_config(folder), seed=1)
+    task = load_task(files_config(folder, files={"unlabelled": folder / "more.jsonl"}), seed=1)
+    assert (
+        plain.unlabelled is None and plain.transfer is plain.train and plain.answered(np.zeros((75, 2))) is plain.train
+    )
+    assert task.fingerprint != plain.fingerprint and task.train.fingerprint == plain.train.fingerprint
+    assert task.unlabelled is not None and task.unlabelled.texts == tuple((f"film {row}",) for row in range(7))
+    assert len(task.transfer) == 82
+    answers = np.tile(np.float32([[0, 1]]), (82, 1))
+    answers[-1] = [1, 0]
+    labels = task.answered(answers).labels
+    assert labels.tolist() == [*task.train.labels, *[1] * 6, 0]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("words\nfilm\n", "expected a column 'text'"),
+        ('text\n""\nfilm\n', "expected text in every row, got none in row 1"),
+        ("text\n", "at least one row, got none"),
+    ],
+)
+def test_a_file_of_unlabelled_texts_that_cannot_be_read_says_why(folder: Path, text: str, expected: str) -> None:
+    (folder / "more.csv").write_text(text)
+    with pytest.raises(BadInput) as caught:
+        load_task(files_config(folder, files={"unlabelled": folder / "more.csv"}), seed=1)
+    assert "more.csv" in str(caught.value) and expected in str(caught.value)
+
+
 def test_a_share_that_cannot_be_carved_is_told_with_its_key(folder: Path) -> None:
     write_tsv(folder / "train.tsv", ["text", "label"], [*reviews(40)] * 2 + reviews(10, start=40))
     with pytest.raises(BadInput, match=r"train\.tsv: task\.files\.test_share: expected at most 10 .*, got 14"):
