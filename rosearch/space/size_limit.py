@@ -22,8 +22,8 @@ class SizeLimit:
     """A bound on parameters, with the sizes of the tables that students of a run have.
 
     - `most`: parameters, embeddings included.
-    - `vocabularies`: the pieces of each encoding of words that the space offers; an encoding may leave a fraction of the
-      teacher's.
+    - `vocabularies`: the pieces of each encoding of words that the space offers. A robust encoding may leave a small
+      part of the teacher's.
     - `positions`, `token_types`: rows of the teacher's other tables, which students share.
     - `labels`: outputs of a classifier; 1 for a regression, 0 for encoders, which have none.
     """
