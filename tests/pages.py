@@ -108,7 +108,8 @@ def overrides(experiment: str) -> tuple[str, ...]:
     if experiment.startswith("kd_nas"):
         return (*short, *_CORPUS)
     task = _GENERATED if experiment == "quickstart" else _READ
-    return (*short, *_TEACHER, *task, *_SUITES, *_METHODS, *_GATES)
+    teacher = _TEACHER if experiment else ()  # without one, a flag names the teacher
+    return (*short, *teacher, *task, *_SUITES, *_METHODS, *_GATES)
 
 
 _CORPUS = ("teacher.model=./my-bert", "corpus.sources=[{path: text.txt}]", "corpus.held_out_blocks=2")

@@ -33,7 +33,6 @@ NOT_RUN = {
     ("docs/install.md", "uv pip install"): "needs uv; its overrides are tried by .ci/run with pip",
     ("docs/install.md", "rosearch --install-completion"): "writes into the settings of a shell",
     ("docs/install.md", "rosearch --show-completion"): "asks which shell it was started from",
-    ("README.md", "rosearch distil --student layers:0,2,4,5"): LISTS,
     ("docs/attack.md", "rosearch attack ./model --attack pwws"): LISTS,
     ("docs/attack.md", "rosearch attack ./teacher ./student --attack deepwordbug,pwws"): LISTS,
     ("docs/attack.md", "rosearch attack student --attack deepwordbug,pwws"): LISTS,
