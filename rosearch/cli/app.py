@@ -43,7 +43,7 @@ class _Commands(TyperGroup):
 app = typer.Typer(
     cls=_Commands,
     help="Search for small students of BERT that are robust, accurate and cheap. Start with: "
-    "`rosearch search quickstart`.",
+    "`rosearch search quickstart`; with your own data and BERT: `rosearch init`.",
     epilog="Exit codes: 0 done, 1 a model or a training failed, 2 misused command, 3 bad input, "
     "4 something missing (hub, data, teacher, GPU), "
     "5 run cannot be used as asked, or the machine failed (disk, memory), "
