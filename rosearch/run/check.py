@@ -8,8 +8,13 @@ from rosearch.config.experiment import Experiment
 from rosearch.errors import BadInput, Problem, Problems
 from rosearch.evolution.fitness import Yardstick
 from rosearch.evolution.registry import make_strategy
+from rosearch.evolution.strategy import Strategy
+from rosearch.records.run_directory import RunDirectory
+from rosearch.run.founders import founders_of, proposals_of
+from rosearch.run.observer import Observer
 from rosearch.space.known import known_architecture
 from rosearch.space.loading import load_space
+from rosearch.space.size_limit import SizeLimit
 
 
 def check_experiment(experiment: Experiment, where: str) -> None:
@@ -28,7 +33,23 @@ def check_experiment(experiment: Experiment, where: str) -> None:
     problems.raise_found()
     problems.add(*kind_of(experiment).problems(experiment, space, where))
     problems.raise_found()
-    make_strategy(experiment.evolution, space, experiment.seed, Yardstick(experiment.fitness, 1.0, 1.0))
+    taken = proposals_of(founders_of(experiment, space, where))
+    make_strategy(experiment.evolution, space, experiment.seed, Yardstick(experiment.fitness, 1.0, 1.0), taken=taken)
+
+
+def check_room(run: RunDirectory, strategy: Strategy, limit: SizeLimit | None, observer: Observer) -> None:
+    """Says which warm starts are left out. Raises `BadInput` where no student of the space is small enough."""
+    if limit is not None:
+        for founder in strategy.too_large:
+            size = f"its {limit.parameters(founder.genotype):,} parameters are above fitness.max_parameters"
+            observer.note(f"{founder.origin} is left out: {size}")
+    if strategy.without_room:
+        origins = ", ".join(founder.origin for founder in strategy.without_room)
+        observer.note(f"left out, as the first generation has no room for them: {origins}")
+    if limit is not None and strategy.finished:
+        expected = "room for a student of the search space"
+        fix = "No student that small was found. Raise it, or search a space of smaller ones"
+        raise BadInput(Problem(str(run.experiment_file), "fitness.max_parameters", expected, f"{limit.most:,}", fix))
 
 
 def _unknown_attacks(experiment: Experiment, where: str) -> list[Problem]:
@@ -69,4 +90,6 @@ def check_resources(experiment: Experiment) -> dict[str, str]:
     """
     from rosearch.materials.kind import kind_of
 
-    return kind_of(experiment).check(experiment, load_space(experiment.search_space))
+    space = load_space(experiment.search_space)
+    founders = "; ".join(map(str, founders_of(experiment, space).values()))
+    return kind_of(experiment).check(experiment, space) | ({"warm start": founders} if founders else {})
