@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,8 +13,8 @@ from rosearch.cli.options import DataRoot, ExperimentFile, Json, Override, RunFo
 from rosearch.progress import Progress, silent, step
 
 if TYPE_CHECKING:
-    from rosearch.config.experiment import Experiment
     from rosearch.records.run_directory import RunDirectory
+    from rosearch.run.check import Looked
     from rosearch.run.results import Results
 
 
@@ -30,15 +31,16 @@ def search(
 
     Everything is recorded; Ctrl-C or a crash loses nothing.
     """
-    from rosearch.config.file import load_experiment
-    from rosearch.records.run_directory import RunDirectory
+    from rosearch.run.check import look_at
+
+    looked = look_at(experiment, override or (), data_root)
+    from rosearch.records.run_directory import RunDirectory  # late: what is wrong is told before more is loaded
     from rosearch.terminal.console import err
     from rosearch.terminal.progress import SearchDisplay
 
-    loaded = load_experiment(experiment, tuple(override or ()), data_root)
     with SearchDisplay(err) as display:
-        _check(loaded, experiment, display.progress)
-    _drive(RunDirectory.create(runs, loaded), as_json)
+        _check(looked, experiment, override or (), display.progress)
+    _drive(RunDirectory.create(runs, looked.experiment), as_json)
 
 
 def resume(run: RunFolder, as_json: Json = False) -> None:
@@ -56,15 +58,17 @@ def check(
 ) -> None:
     """Check an experiment without running it.
 
-    Every key, the space, names, data, teacher and device are checked.
+    All that is wrong is told at once: keys, names, space, data, teacher, device, attacks; each with its line.
     """
-    from rosearch.config.file import load_experiment
-    from rosearch.terminal.console import print_json, print_line
+    from rosearch.run.check import look_at
+
+    looked = look_at(experiment, override or (), data_root)
+    from rosearch.terminal.console import print_json, print_line  # late: what is wrong is told before more is loaded
     from rosearch.terminal.progress import loading
 
-    loaded = load_experiment(experiment, tuple(override or ()), data_root)
     with loading("checking the experiment"):
-        found = _check(loaded, experiment, silent)
+        found = _check(looked, experiment, override or (), silent)
+
     if as_json:
         print_json({"experiment": str(experiment), "ok": True, **found})
         return
@@ -75,13 +79,13 @@ def check(
     print_line(f"{experiment}: all well. Next:\n  {shlex.join(again)}")
 
 
-def _check(experiment: Experiment, path: Path, progress: Progress) -> dict[str, str]:
-    with step(progress, "loading libraries"):
-        from rosearch.run.check import check_experiment, check_resources
+def _check(looked: Looked, path: Path, overrides: Sequence[str], progress: Progress) -> dict[str, str]:
+    from rosearch.run.check import check_all
 
+    with step(progress, "loading libraries"):
+        from rosearch.materials import kind  # noqa: F401 (torch)
     with step(progress, "checking data and teacher"):
-        check_experiment(experiment, str(path))
-        return check_resources(experiment)
+        return check_all(looked, path, overrides)
 
 
 def _drive(run: RunDirectory, as_json: bool) -> None:

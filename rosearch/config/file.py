@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
-from rosearch.config.experiment import Experiment
+from rosearch.config.places import Written, placed
 from rosearch.config.plain_data import parse_yaml, read_yaml
-from rosearch.config.section import problems_of
 from rosearch.config.shipped import EXPERIMENTS, SPACES
 from rosearch.errors import BadInput, Problem, shown
+
+if TYPE_CHECKING:
+    from rosearch.config.experiment import Experiment
 
 
 def load_experiment(path: str | Path, overrides: Iterable[str] = (), data_root: str | Path | None = None) -> Experiment:
@@ -27,8 +27,36 @@ def load_experiment(path: str | Path, overrides: Iterable[str] = (), data_root: 
     With `data_root`, a task with a local layout is read from `data_root/task.local.folder` in place of the hub, and
     relative paths of `corpus.sources` are below it. Raises `BadInput` with every problem of file and overrides.
     """
+    from pydantic import ValidationError  # late: a file that is not there is told without it
+
+    from rosearch.config.experiment import Experiment
+    from rosearch.config.section import problems_of
+
+    overrides = tuple(overrides)
+    data, problems = read_data(path, overrides, data_root)
+    with placed(written(path, overrides)):
+        try:
+            experiment = Experiment.model_validate(data)
+        except ValidationError as error:
+            raise BadInput([*problems, *problems_of(error, str(path), Experiment)]) from None
+        if problems:
+            raise BadInput(problems)
+    return in_place(experiment, path, data_root)
+
+
+def written(path: str | Path, overrides: Iterable[str] = ()) -> Written:
+    """The places of the keys of the experiment that `load_experiment` reads by the same arguments."""
+    return Written(EXPERIMENTS.find(path), str(path), tuple(overrides))
+
+
+def read_data(
+    path: str | Path, overrides: Iterable[str] = (), data_root: str | Path | None = None
+) -> tuple[dict[str, Any], list[Problem]]:
+    """The mapping of an experiment's file with its overrides, not validated yet, and the problems of overrides.
+
+    Raises `BadInput` where the file cannot be read.
+    """
     where, data_root = str(path), None if data_root is None else Path(data_root)
-    folder = Path() if EXPERIMENTS.has(path) else Path(path).parent  # of a name, paths are the user's own
     data = EXPERIMENTS.read(EXPERIMENTS.find(path), where)
     problems = [problem for text in overrides if (problem := _override(data, text)) is not None]
     if data_root is not None and isinstance(task := data.get("task"), dict) and not task.get("path"):
@@ -37,14 +65,15 @@ def load_experiment(path: str | Path, overrides: Iterable[str] = (), data_root: 
             task["path"] = str(data_root / str(local["folder"]))
         elif task.get("generated") is None:
             problems.append(Problem(where, "task.local.folder", "a folder below --data-root", "none"))
-    try:
-        experiment = Experiment.model_validate(data)
-    except ValidationError as error:
-        raise BadInput([*problems, *problems_of(error, where)]) from None
-    if problems:
-        raise BadInput(problems)
+    return data, problems
+
+
+def in_place(experiment: Experiment, path: str | Path, data_root: str | Path | None = None) -> Experiment:
+    """An experiment of a file, or of a name, with absolute paths and the file of its space."""
+    folder = Path() if EXPERIMENTS.has(path) else Path(path).parent  # of a name, paths are the user's own
     space = SPACES.find(experiment.search_space, folder).resolve()
-    return _with_absolute_paths(experiment.model_copy(update={"search_space": space}), folder, data_root)
+    experiment = experiment.model_copy(update={"search_space": space})
+    return _with_absolute_paths(experiment, folder, None if data_root is None else Path(data_root))
 
 
 def _with_absolute_paths(experiment: Experiment, folder: Path, data_root: Path | None = None) -> Experiment:
@@ -71,11 +100,16 @@ def load_snapshot(path: Path) -> Experiment:
 
     The attacks on the finalists of an older run stand in their records. Raises `BadInput` as `load_experiment` does.
     """
+    from pydantic import ValidationError
+
+    from rosearch.config.experiment import Experiment
+    from rosearch.config.section import problems_of
+
     data = read_yaml(path)
     try:
         experiment = Experiment.model_validate(_in_new_keys(data))
     except ValidationError as error:
-        raise BadInput(problems_of(error, str(path))) from None
+        raise BadInput(problems_of(error, str(path), Experiment)) from None
     return _with_absolute_paths(experiment, path.parent)
 
 
