@@ -18,6 +18,7 @@ from rosearch.records.record import Proposal, Record
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
 from rosearch.run.backends import make_backend
+from rosearch.run.check import complete
 from rosearch.run.driver import Driver, guarded
 from rosearch.run.finalists import retrain_finalists
 from rosearch.run.following import Following
@@ -54,7 +55,7 @@ def run_search(run: RunDirectory | Experiment, observer: Observer | None = None,
     full. Whatever happens, recorded candidates stay recorded, and the same call goes on.
     """
     if isinstance(run, Experiment):
-        run = RunDirectory.create(Path(runs), run)
+        run = RunDirectory.create(Path(runs), complete(run, (observer or Nobody()).note))
     with guarded(run), run.lock(), Store.open(run.store) as store:
         go_on(store, run.path, run.experiment_file, run.search_space)
         store.reset_running()

@@ -30,6 +30,7 @@ NOT_MIRRORED = {
     "test_public_api.py": "the names that `rosearch` gives",
     "test_reference.py": "the pages that are made from the code",
     "test_reliability.py": "the page on reliability",
+    "test_tutorial.py": "the commands of the tutorial",
     "test_wheel.py": "what is built",
     "cli/test_json.py": "the keys of every --json",
     "data/test_permutation.py": "one class of data/corpus.py",

@@ -21,6 +21,7 @@ from rosearch import __version__
 from rosearch.cli.attack import ATTACK_EXAMPLES, attack, attack_resources
 from rosearch.cli.distil import DISTIL_EXAMPLES, distil, encoding, teacher
 from rosearch.cli.explain import EXPLAIN_EXAMPLES, explain
+from rosearch.cli.init import INIT_EXAMPLES, init
 from rosearch.cli.run import RECOMMEND_EXAMPLES, export, recommend, show, stats, status
 from rosearch.cli.search import check, resume, search
 from rosearch.cli.shipped import experiments, spaces
@@ -67,6 +68,7 @@ def _program(
 
 
 _SEARCH, _RUN, _MODEL = "Search", "Look at a run", "One model"
+app.command(rich_help_panel=_SEARCH, epilog=INIT_EXAMPLES)(init)
 app.command(rich_help_panel=_SEARCH)(search)
 app.command(rich_help_panel=_SEARCH)(resume)
 app.command(rich_help_panel=_SEARCH)(check)

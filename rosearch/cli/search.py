@@ -9,17 +9,40 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rosearch.cli.options import DataRoot, ExperimentFile, Json, Override, RunFolder
+from rosearch.cli.options import (
+    DataRoot,
+    ExperimentFile,
+    Json,
+    LabelColumn,
+    OptionalExperiment,
+    Override,
+    OwnTeacher,
+    RunFolder,
+    TestFile,
+    TextColumns,
+    TrainFile,
+    ValidationFile,
+    load_own,
+    own_data,
+)
 from rosearch.progress import Progress, silent, step
 
 if TYPE_CHECKING:
+    from rosearch.config.experiment import Experiment
     from rosearch.records.run_directory import RunDirectory
     from rosearch.run.check import Looked
+    from rosearch.run.own_data import OwnData
     from rosearch.run.results import Results
 
 
 def search(
-    experiment: ExperimentFile,
+    experiment: OptionalExperiment = None,
+    train_file: TrainFile = None,
+    validation_file: ValidationFile = None,
+    test_file: TestFile = None,
+    text: TextColumns = None,
+    label: LabelColumn = None,
+    teacher: OwnTeacher = None,
     override: Override = None,
     data_root: DataRoot = None,
     runs: Annotated[Path, typer.Option(help="Where run folders go; teachers and tokens are cached below it.")] = Path(
@@ -31,16 +54,29 @@ def search(
 
     Everything is recorded; Ctrl-C or a crash loses nothing.
     """
-    from rosearch.run.check import look_at
-
-    looked = look_at(experiment, override or (), data_root)
+    looked = _look_at_own(
+        experiment, own_data(train_file, validation_file, test_file, text, label, teacher), override, data_root
+    )
     from rosearch.records.run_directory import RunDirectory  # late: what is wrong is told before more is loaded
-    from rosearch.terminal.console import err
+    from rosearch.terminal.console import err, print_line
     from rosearch.terminal.progress import SearchDisplay
 
     with SearchDisplay(err) as display:
-        _check(looked, experiment, override or (), display.progress)
-    _drive(RunDirectory.create(runs, looked.experiment), as_json)
+        path = experiment or Path(looked.experiment.name)
+        completed, found = _check(looked, path, override or (), display.progress)
+        if "derived" in found:
+            print_line(f"derived: {found['derived']}", err)
+    _drive(RunDirectory.create(runs, completed), as_json)
+
+
+def _look_at_own(experiment: Path | None, own: OwnData, override: list[str] | None, data_root: Path | None) -> Looked:
+    """The named experiment with the user's own data and teacher, looked at; a first one, where none is named."""
+    from rosearch.run.check import Looked, look_at
+
+    if experiment is None:
+        return Looked(load_own(None, own, override or (), data_root))
+    own.require(False, not own.given)
+    return look_at(experiment, own.overrides(override or ()), data_root)
 
 
 def resume(run: RunFolder, as_json: Json = False) -> None:
@@ -67,8 +103,7 @@ def check(
     from rosearch.terminal.progress import loading
 
     with loading("checking the experiment"):
-        found = _check(looked, experiment, override or (), silent)
-
+        _, found = _check(looked, experiment, override or (), silent)
     if as_json:
         print_json({"experiment": str(experiment), "ok": True, **found})
         return
@@ -79,7 +114,10 @@ def check(
     print_line(f"{experiment}: all well. Next:\n  {shlex.join(again)}")
 
 
-def _check(looked: Looked, path: Path, overrides: Sequence[str], progress: Progress) -> dict[str, str]:
+def _check(
+    looked: Looked, path: Path, overrides: Sequence[str], progress: Progress
+) -> tuple[Experiment, dict[str, str]]:
+    """The experiment, complete, and what was found, in words."""
     from rosearch.run.check import check_all
 
     with step(progress, "loading libraries"):

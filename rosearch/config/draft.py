@@ -1,7 +1,6 @@
 """As much of an experiment as can be read, for checks that look at all of a file although a part of it is wrong.
 
->>> data, problems = read_data(path)
->>> draft = read_draft(data, problems, path)
+>>> draft = read_draft(read_data(path), path)
 >>> draft.problems  # of the schema, each with its line
 >>> if draft.sound("teacher"):
 ...     look_at(draft.experiment.teacher)
@@ -17,7 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from rosearch.config.experiment import Experiment
-from rosearch.config.file import in_place
+from rosearch.config.file import folder_of, in_place, override
 from rosearch.config.section import problems_of
 from rosearch.errors import Problem
 
@@ -47,13 +46,13 @@ class Draft:
 
 
 def read_draft(
-    data: dict[str, Any], problems: Iterable[Problem], path: str | Path, data_root: str | Path | None = None
+    data: dict[str, Any], path: str | Path, overrides: Iterable[str] = (), data_root: str | Path | None = None
 ) -> Draft:
-    """The experiment in what `read_data` gave, and all its problems in place of an exception.
+    """The experiment in what `read_data` gave, with all its problems in place of an exception.
 
     A misspelt key counts as the one that it means.
     """
-    problems = [*problems]
+    problems = override(data, str(path), overrides, data_root)
     broken: set[str] = {problem.key for problem in problems if problem.where == str(path)}
     for done in range(_MOST_PASSES):
         try:
@@ -67,7 +66,7 @@ def read_draft(
     else:
         data = dict(_STAND_INS)
         experiment, broken = Experiment.model_validate(data), set(Experiment.model_fields)
-    return Draft(in_place(experiment, path, data_root), tuple(problems), frozenset(broken))
+    return Draft(in_place(experiment, folder_of(path), data_root), tuple(problems), frozenset(broken))
 
 
 def _mend(data: dict[str, Any], place: tuple[str | int, ...], kind: str, problem: Problem, broken: set[str]) -> None:

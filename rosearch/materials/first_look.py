@@ -55,15 +55,18 @@ def look_outside(draft: Draft, problems: Problems) -> Task | None:
     if draft.sound("evaluation.robustness") and RECIPES.keys() >= {*attack_names(experiment)}:
         with problems:
             find_recipes(experiment, attack_resources(experiment))
-    return loaded
+    # Labels that were not given may be the teacher's, which has its own names for them.
+    return loaded if task is not None and (task.labels or task.problem == "regression") else None
 
 
 def _read_rows(draft: Draft, task: TaskConfig) -> Task | None:
     """Files alone: the rows of a grammar have no faults, and a hub takes its time."""
-    if task.path is None:
+    if task.path is None and task.files is None:
         return None
-    from rosearch.data.loading import load_task, task_seed  # late: pandas
+    from rosearch.data.loading import found_labels, load_task, task_seed  # late: pandas
 
+    if task.problem == "classification" and not task.labels:
+        task = task.model_copy(update={"labels": list(found_labels(task))})
     return load_task(task, task_seed(draft.experiment))
 
 
@@ -79,7 +82,8 @@ def _look_at_teacher(draft: Draft) -> None:
     if not (model.startswith((".", "/", "~", "\\", "package:")) or model.count("/") > 1 or Path(model).is_dir()):
         return
     config = _Settings(locate_weights(model) / "config.json")
-    if task is None or not has_head(config) or not draft.sound("task.labels", "task.problem", "task.name"):
+    named = task is not None and bool(task.labels or task.problem == "regression")
+    if task is None or not (named and has_head(config) and draft.sound("task.labels", "task.problem", "task.name")):
         return
     label_order(config, _Labels(task.problem, tuple(task.labels)), model, NO_HEAD)
 

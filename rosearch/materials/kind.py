@@ -101,12 +101,13 @@ class TaskRun:
         problems = Problems()
         problems.add(*leaks)
         with problems:
-            teacher = find_teacher(experiment.teacher, loaded, config.max_length)
+            teacher = find_teacher(experiment.teacher, loaded, config.length)
         problems.raise_found()
-        rows = ", ".join(f"{len(getattr(loaded, split)):,} {split}" for split in ("train", "validation", "test"))
+        counts = {split: getattr(loaded, split) for split in ("train", "validation", "test", "unlabelled")}
+        rows = ", ".join(f"{len(split):,} {name}" for name, split in counts.items() if split is not None)
         state = "fine-tuned" if teacher.has_head else "only pretrained: the first run fine-tunes it"
         if teacher.has_head and loaded.labels:
-            state = "; ".join(filter(None, (state, probe_teacher(teacher.weights, loaded, config.max_length, device))))
+            state = "; ".join(filter(None, (state, probe_teacher(teacher.weights, loaded, config.length, device))))
         return {
             "task": "; ".join(
                 filter(None, (f"{loaded.name}: {rows} rows", *dropped_rows(loaded), shared_in_words(loaded, shared)))

@@ -211,10 +211,10 @@ def predictions_table(episodes: Sequence[EpisodeAgreement]) -> Table:
 
 
 def seconds_line(results: Results) -> str:
-    """`distil 71%, attack 20%, ... of 1234 s in workers; attack / training 0.28`."""
+    """`distil 71%, attack 20%, ... of 1234 s in workers; attack / training 0.28`; "" before a student is finished."""
     total = sum(results.seconds.values())
     if not total:
-        return "no time spent yet"
+        return ""
     shares = ", ".join(f"{stage} {seconds / total:.0%}" for stage, seconds in results.seconds.items())
     ratio = results.attack_over_training
     told = "" if ratio is None else f"; attack / training {ratio:.2f}"

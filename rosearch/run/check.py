@@ -1,13 +1,13 @@
 """The checks of an experiment before a run folder is made; `rosearch check` runs them alone.
 
 >>> looked = look_at("experiment.yaml")  # no torch
->>> check_all(looked, "experiment.yaml")["task"]
+>>> check_all(looked, "experiment.yaml")[1]["task"]
 'tickets: 4,000 train, 1,000 validation, 500 test rows'
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,12 +38,12 @@ def look_at(path: str | Path, overrides: Iterable[str] = (), data_root: str | Pa
     """
     overrides = tuple(overrides)
     with placed(written(path, overrides)):
-        data, problems_of_overrides = read_data(path, overrides, data_root)
+        data = read_data(path)
         from rosearch.config.draft import read_draft  # late, as all below: a wrong path is told before they are loaded
         from rosearch.materials.first_look import look_outside
         from rosearch.space.loading import load_space
 
-        draft = read_draft(data, problems_of_overrides, path, data_root)
+        draft = read_draft(data, path, overrides, data_root)
         problems = Problems(missing=True)
         problems.add(*draft.problems)
         if draft.sound("search_space"):
@@ -69,11 +69,17 @@ def _space_file(draft: Draft, where: str) -> Path:
     return space
 
 
-def check_all(looked: Looked, path: str | Path, overrides: Iterable[str] = ()) -> dict[str, str]:
-    """Everything that it takes from outside, in words, by name. Raises as `look_at`, for what torch alone can tell."""
+def check_all(looked: Looked, path: str | Path, overrides: Iterable[str] = ()) -> tuple[Experiment, dict[str, str]]:
+    """The experiment with labels and length of its task, and everything that it takes from outside, in words, by name.
+
+    Raises as `look_at`, for what torch alone can tell.
+    """
+    derived: list[str] = []
     with placed(written(path, overrides)):
         check_experiment(looked.experiment, str(path))
-        return check_resources(looked.experiment, looked.task)
+        experiment = complete(looked.experiment, derived.append)
+        found = check_resources(experiment, looked.task)
+    return experiment, {**({"derived": "; ".join(derived)} if derived else {}), **found}
 
 
 def _asks_for_gpu(experiment: Experiment) -> bool:
@@ -125,6 +131,19 @@ def _unknown_attacks(draft: Draft, where: str) -> list[Problem]:
         trained_on = enumerate(experiment.distillation.robust_kd.attacks)
         named += [(where, f"distillation.robust_kd.attacks.{position}", name) for position, name in trained_on]
     return [problem for problem in unknown_attacks(named) if draft.sound(problem.key.rpartition(".")[0])]
+
+
+def complete(experiment: Experiment, note: Callable[[str], None]) -> Experiment:
+    """The experiment with the labels and the length of its task; `note` is told what of them was derived.
+
+    Raises `BadInput` and `MissingResource` as `materials.derivation.derive` does.
+    """
+    from rosearch.materials.derivation import derive
+
+    completed, told = derive(experiment)
+    for line in told:
+        note(line)
+    return completed
 
 
 def check_resources(experiment: Experiment, task: Any = None) -> dict[str, str]:

@@ -96,7 +96,7 @@ def rendered(table: Table, console: Console | None = None) -> Group:
         if (narrower := table.fold()) is None:
             break
         table, made = narrower, _grid(narrower)
-    folded = (f"no room for: {', '.join(table.folded)}",) if table.folded else ()
+    folded = (f"no room for: {', '.join(table.folded)} (a wider terminal shows all)",) if table.folded else ()
     title = [Text(safe(table.title), "table.title")] if table.title else []
     notes = [Text(safe(note), "table.caption") for note in (*table.notes, *folded)]
     return Group(*title, made, *notes, Text())

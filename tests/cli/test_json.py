@@ -98,6 +98,8 @@ def printed(searched: tuple[Path, dict[str, Any]]) -> list[tuple[str, Any]]:
     _write_broken_model_and_set(folder)
     found.append(("attack", rosearch(*SEVERAL, "--json", cwd=folder, expect=1).data))
     write_encoder_experiment(folder / "encoders")
+    lengthless = rosearch("check", "experiment.yaml", "-o", "task.max_length=null", "--json", cwd=folder).data
+    found.append(("check", lengthless))
     found.append(("check", rosearch("check", "encoders/experiment.yaml", "--json", cwd=folder).data))
     return found
 
