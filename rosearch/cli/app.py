@@ -118,10 +118,8 @@ def _run() -> None:
         blames_input = isinstance(error, BadInput | MissingResource) or not isinstance(error, RosearchError)
         if blames_input and (fault := machine_fault(error)):
             _fail(MachineFault.exit_code, fault)
-        if isinstance(error, BadInput):
-            _fail(error.exit_code, *map(str, error.problems))
         if isinstance(error, RosearchError):
-            _fail(error.exit_code, str(error))
+            _fail(error.exit_code, *error.lines)
         if isinstance(error, OSError):  # a folder that may not be written
             _fail(RosearchError.exit_code, one_line(error, None))
         raise
