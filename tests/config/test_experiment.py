@@ -127,7 +127,10 @@ def test_all_problems_of_a_file_are_reported_at_once(tmp_path: Path) -> None:
         ({"hub": {"dataset": "d"}}, "one of files, hub and generated (or path)"),
         ({"files": {"train": "a.csv"}}, "got files and generated"),
         ({"generated": None, "files": {"train": "a.csv"}, "path": "b"}, "got files and path"),
-        ({"generated": None, "files": {"train": "a.csv", "test_share": 0.6}}, "expected a number above 0 and below 0.5"),
+        (
+            {"generated": None, "files": {"train": "a.csv", "test_share": 0.6}},
+            "expected a number above 0 and below 0.5",
+        ),
         ({"generated": None, "files": {"train": "a.csv", "label_values": ["1"]}}, "one spelling for each of 2 labels"),
         ({"labels": ["one"]}, "at least two names"),
         ({"labels": ["a", "a"]}, "names that differ"),
