@@ -156,3 +156,12 @@ def check_resources(experiment: Experiment, task: Any = None) -> dict[str, str]:
     from rosearch.space.loading import load_space
 
     return kind_of(experiment).check(experiment, load_space(experiment.search_space), task)
+
+
+def estimate_time(experiment: Experiment, task: Any = None) -> dict[str, str]:
+    """The time of the whole search on this machine, in words; nothing where it is not estimated. Nothing is written."""
+    from rosearch.materials.kind import kind_of
+    from rosearch.space.loading import load_space
+
+    told = kind_of(experiment).estimate(experiment, load_space(experiment.search_space), task)
+    return {"estimate": told} if told else {}
