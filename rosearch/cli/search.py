@@ -79,14 +79,20 @@ def _look_at_own(experiment: Path | None, own: OwnData, override: list[str] | No
     return look_at(experiment, own.overrides(override or ()), data_root)
 
 
-def resume(run: RunFolder, as_json: Json = False) -> None:
+def resume(
+    run: RunFolder,
+    hours: Annotated[
+        float | None, typer.Option(help="Hours in all, in place of evolution.hours, which have ended it.", min=0)
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Finish a run that was stopped or killed.
 
-    Its budget and settings are those it was started with.
+    Its budget and settings are those it was started with, but for the hours.
     """
     from rosearch.records.run_directory import RunDirectory
 
-    _drive(RunDirectory.open(run), as_json)
+    _drive(RunDirectory.open(run), as_json, hours)
 
 
 def check(
@@ -127,7 +133,7 @@ def _check(
         return check_all(looked, path, overrides)
 
 
-def _drive(run: RunDirectory, as_json: bool) -> None:
+def _drive(run: RunDirectory, as_json: bool, hours: float | None = None) -> None:
     from rosearch.report.summary import describe_run
     from rosearch.terminal.console import err, print_json, print_line
     from rosearch.terminal.progress import SearchDisplay
@@ -137,7 +143,7 @@ def _drive(run: RunDirectory, as_json: bool) -> None:
         with SearchDisplay(err) as display:
             with step(display.progress, "loading libraries"):
                 from rosearch.search import run_search
-            results = run_search(run, display)
+            results = run_search(run, display, hours=hours)
     except KeyboardInterrupt:
         print_line(f"Stopped; what was done is recorded. Go on with:\n  {run.resume_command}", err)
         raise

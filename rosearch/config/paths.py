@@ -47,11 +47,23 @@ def with_absolute_paths(experiment: Experiment, folder: Path, data_root: Path | 
         update["teacher"] = experiment.teacher.model_copy(update={"model": str(model.resolve())})
     if experiment.corpus is not None:
         update["corpus"] = experiment.corpus.below((data_root or Path()).resolve())
+    starts = [_run_below(folder, entry) for entry in experiment.evolution.warm_start]
+    update["evolution"] = experiment.evolution.model_copy(update={"warm_start": starts})
     robustness = experiment.evaluation.robustness
     if robustness.resources is not None:
         absolute = robustness.model_copy(update={"resources": robustness.resources.resolve()})
         update["evaluation"] = experiment.evaluation.model_copy(update={"robustness": absolute})
     return experiment.model_copy(update=update)
+
+
+def _run_below(folder: Path, entry: str) -> str:
+    """An entry of warm_start; the run that it may name, from the working directory or the folder of the experiment."""
+    from rosearch.config.evolution import FROM_RUN  # late: a wrong path is told before schemas are loaded
+
+    if not entry.startswith(FROM_RUN):
+        return entry
+    path = Path(entry.removeprefix(FROM_RUN))
+    return f"{FROM_RUN}{(path if path.is_dir() else folder / path).resolve()}"
 
 
 def _holders(data: dict[str, Any], key: str) -> Iterator[tuple[dict[str, Any], str]]:

@@ -48,6 +48,13 @@ class Materials(Protocol):
     def identity(self) -> dict[str, str]:
         """Fingerprints by name. A run whose fingerprints changed cannot go on."""
 
+    @property
+    def outputs_of_students(self) -> int:
+        """The outputs of a student's classifier: 1 for a regression, 0 where there is none."""
+
+    def vocabulary(self, encoding: str) -> int:
+        """The pieces of words that a student reads under an encoding: the rows of its word table."""
+
     def measure_teacher(self, experiment: Experiment, progress: Progress, split: str = "validation") -> TeacherFacts:
         """The facts of the teacher on a split, timed on `validation` alone. Raises `BadInput`."""
 

@@ -89,6 +89,15 @@ class TaskMaterials:
         """The folder, below the cache, of a teacher that was fine-tuned or reordered; "": it is used as it is."""
         return self.teacher.relative_to(self.cache).as_posix() if self.cache in self.teacher.parents else ""
 
+    @property
+    def outputs_of_students(self) -> int:
+        """The classes of the task; 1 for a regression."""
+        return len(self.task.labels) or 1
+
+    def vocabulary(self, encoding: str) -> int:
+        """The pieces of words that a student reads under an encoding: the rows of its word table."""
+        return len(self.read_as(encoding).tokenizer)
+
     def teacher_logits(self, name: str) -> Logits:
         """The teacher's logits (rows, labels) of a split by its own tokenizer, computed at the first call."""
         theirs = tokenise(self.split(name), load_tokenizer(self.teacher), self.max_length, self.cache)
@@ -202,21 +211,8 @@ def gather_materials(
     notes = (*dropped_rows(task), *_doubts(folder, outputs, task))
     transfer = task.answered(outputs.logits)
     train = tokenise(transfer, tokenizer or theirs, max_length, cache, progress)
-    resources = attack_resources(experiment)
-    return TaskMaterials(
-        task,
-        folder,
-        tokenizer or theirs,
-        transfer,
-        train,
-        outputs,
-        device,
-        cache,
-        max_length,
-        resources,
-        attacks,
-        notes,
-    )
+    where = (device, cache, max_length, attack_resources(experiment), attacks, notes)
+    return TaskMaterials(task, folder, tokenizer or theirs, transfer, train, outputs, *where)
 
 
 def dropped_rows(task: Task) -> tuple[str, ...]:

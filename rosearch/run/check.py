@@ -20,6 +20,10 @@ from rosearch.errors import BadInput, Problem, Problems, nearest
 if TYPE_CHECKING:
     from rosearch.config.draft import Draft
     from rosearch.config.experiment import Experiment
+    from rosearch.evolution.strategy import Strategy
+    from rosearch.records.run_directory import RunDirectory
+    from rosearch.run.observer import Observer
+    from rosearch.space.size_limit import SizeLimit
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,7 @@ def check_experiment(experiment: Experiment, where: str) -> None:
     from rosearch.evolution.fitness import Yardstick
     from rosearch.evolution.registry import make_strategy
     from rosearch.materials.kind import kind_of
+    from rosearch.run.founders import founders_of, proposals_of
     from rosearch.space.loading import load_space
 
     problems = Problems()
@@ -101,17 +106,35 @@ def check_experiment(experiment: Experiment, where: str) -> None:
     problems.raise_found()
     problems.add(*kind_of(experiment).problems(experiment, space, where))
     with problems:
-        make_strategy(experiment.evolution, space, experiment.seed, Yardstick(experiment.fitness, 1.0, 1.0))
+        taken = proposals_of(founders_of(experiment, space, where))
+        yardstick = Yardstick(experiment.fitness, 1.0, 1.0)
+        make_strategy(experiment.evolution, space, experiment.seed, yardstick, taken=taken)
     problems.raise_found()
 
 
+def check_room(run: RunDirectory, strategy: Strategy, limit: SizeLimit | None, observer: Observer) -> None:
+    """Says which warm starts are left out. Raises `BadInput` where no student of the space is small enough."""
+    if limit is not None:
+        for founder in strategy.too_large:
+            size = f"its {limit.parameters(founder.genotype):,} parameters are above fitness.max_parameters"
+            observer.note(f"{founder.origin} is left out: {size}")
+    if strategy.without_room:
+        origins = ", ".join(founder.origin for founder in strategy.without_room)
+        observer.note(f"left out, as the first generation has no room for them: {origins}")
+    if limit is not None and strategy.finished:
+        expected = "room for a student of the search space"
+        fix = "No student that small was found. Raise it, or search a space of smaller ones"
+        raise BadInput(Problem(str(run.experiment_file), "fitness.max_parameters", expected, f"{limit.most:,}", fix))
+
+
 def _wrong_names(draft: Draft, where: str) -> Iterator[Problem]:
+    from rosearch.config.evolution import FROM_RUN
     from rosearch.space.known import KNOWN
 
     experiment = draft.experiment
     for key, names in (("baselines", experiment.baselines), ("evolution.warm_start", experiment.evolution.warm_start)):
         for position, name in enumerate(names):
-            if draft.sound(key) and name not in KNOWN:
+            if draft.sound(key) and name not in KNOWN and not (name.startswith(FROM_RUN) and "warm" in key):
                 expected = f"one of {', '.join(KNOWN)}"
                 yield Problem(where, f"{key}.{position}", expected, repr(name), nearest(name, KNOWN))
     yield from _unknown_attacks(draft, where)
@@ -153,9 +176,12 @@ def check_resources(experiment: Experiment, task: Any = None) -> dict[str, str]:
     does not fit, `MissingResource` with all that is not there.
     """
     from rosearch.materials.kind import kind_of
+    from rosearch.run.founders import founders_of
     from rosearch.space.loading import load_space
 
-    return kind_of(experiment).check(experiment, load_space(experiment.search_space), task)
+    space = load_space(experiment.search_space)
+    founders = "; ".join(map(str, founders_of(experiment, space).values()))
+    return kind_of(experiment).check(experiment, space, task) | ({"warm start": founders} if founders else {})
 
 
 def estimate_time(experiment: Experiment, task: Any = None) -> dict[str, str]:

@@ -23,6 +23,7 @@ from rosearch.report.overview import (
 )
 from rosearch.report.summary import describe_run
 from rosearch.report.verdicts import verdicts
+from rosearch.run.hours import stop_in_words
 from rosearch.run.results import Results
 from rosearch.terminal.console import out, print_line, print_prose, print_table
 
@@ -34,7 +35,10 @@ def print_status(results: Results) -> None:
     counts = ", ".join(f"{count} {names.get(name, name)}" for name, count in summary["counts"].items())
     strategy = results.experiment.evolution.strategy
     ended = "; finished" if results.finished else ""
-    print_line(f"{results.run.path}: {counts}; budget {summary['budget']} candidates, strategy {strategy}{ended}")
+    budget = f"{summary['budget']} candidates" + ("" if results.hours is None else f" or {results.hours:g} hours")
+    print_line(f"{results.run.path}: {counts}; budget {budget}, strategy {strategy}{ended}")
+    if ended := stop_in_words(results):
+        print_line(ended)
     if not results.finished:
         for line in course_lines(results, time.time()):
             print_line(line)
@@ -77,6 +81,8 @@ def print_results(results: Results) -> None:
     if not front:
         missed = ": `rosearch status` names those that were missed"
         out.print(Text.assemble(("No candidate passed the gates", "yellow"), missed))
+    if ended := stop_in_words(results):
+        print_line(ended)
     print_prose(*verdicts(results))
     print_prose(explanation(results), style="dim")
     print_prose(*_time(results))

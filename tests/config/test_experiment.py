@@ -427,3 +427,13 @@ def test_a_teacher_may_be_named_alone_and_its_keys_still_take_overrides(tmp_path
     assert (tuned.teacher.model, tuned.teacher.fine_tune.epochs) == ("somewhere", 1)
     assert load_experiment(short, ["teacher=elsewhere"]).teacher.model == "elsewhere"
     assert Experiment.model_validate({**yaml.safe_load(short.read_text())}).teacher.model == "somewhere"
+
+
+def test_a_limit_must_be_one_of_what_is_measured(tmp_path: Path) -> None:
+    path = write(tmp_path, fitness={"max_latency_ms": 5}, evaluation={"efficiency": {"repeats": 0}})
+    (found,) = problems_of(path)
+    assert found.startswith(f"{path}: evaluation.efficiency.repeats: expected above 0")
+    assert found.endswith("for fitness.max_latency_ms, got 0")
+    task = {"name": "t", "text": ["text"], "problem": "regression", "metric": "pearson", "generated": {}}
+    (found,) = problems_of(write(tmp_path, task=task, fitness={"min_under_attack": 0.5}))
+    assert found.startswith(f"{path}: fitness.min_under_attack: expected 0: neither regression nor an encoder")

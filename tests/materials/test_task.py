@@ -17,7 +17,7 @@ from rosearch.config.file import load_experiment
 from rosearch.materials.task import prepare_materials, quality_of
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
-from rosearch.run.teacher import prepare_teacher_facts
+from rosearch.run.teacher import prepare_run
 
 STUDENT = ("--student", "bert_mini", "--to", "out")
 
@@ -143,7 +143,7 @@ def test_a_run_tells_and_keeps_what_was_left_out_and_what_is_doubted(tmp_path: P
     assert "3 of train" in rosearch("check", path, cwd=tmp_path).stdout
     run, told = RunDirectory.create(tmp_path / "runs", load_experiment(path)), Told()
     with Store.open(run.store) as store:
-        facts = prepare_teacher_facts(run, store, tmp_path / "runs/.cache", told)
+        facts, _ = prepare_run(run, store, tmp_path / "runs/.cache", told)
     left_out, doubt = told.notes
     assert left_out == "rows without a text or a label were left out (task.on_bad_rows: drop): 3 of train"
     assert doubt.startswith("the teacher is right on") and facts.notes == (left_out, doubt)
