@@ -102,14 +102,15 @@ def check(
 
     All that is wrong is told at once: keys, names, space, data, teacher, device, attacks; each with its line.
     """
-    from rosearch.run.check import look_at
+    from rosearch.run.check import estimate_time, look_at
 
     looked = look_at(experiment, override or (), data_root)
     from rosearch.terminal.console import print_json, print_line  # late: what is wrong is told before more is loaded
     from rosearch.terminal.progress import loading
 
     with loading("checking the experiment"):
-        _, found = _check(looked, experiment, override or (), silent)
+        completed, found = _check(looked, experiment, override or (), silent)
+        found |= estimate_time(completed, looked.task)
     if as_json:
         print_json({"experiment": str(experiment), "ok": True, **found})
         return

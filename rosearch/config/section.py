@@ -101,7 +101,8 @@ def _problem(item: ErrorDetails, where: str, known: Key) -> Problem:
     listed = found is not None and isinstance(item["loc"][-1], int)
     words = "another value" if found is None else found.each if listed else found.type
     if found is not None and found.keys and not listed:
-        words += f" ({', '.join(below.name.rpartition('.')[2] for below in found.keys)})"
+        keys = f"a section ({', '.join(below.name.rpartition('.')[2] for below in found.keys)})"
+        words = words.replace("a section", keys, 1)
     accepted = map(str, found.accepted) if found is not None and isinstance(given, str) else ()
     fix = nearest(given, accepted) if isinstance(given, str) else ""
     if words.startswith("a text") and isinstance(given, bool | int | float):

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from rosearch.data.tasks import Task
 
 _OF_ROWS = tuple(f"task.{key}" for key in ("text", "label", "labels", "path", "files", "local", "hub", "problem"))
+_OF_ATTACKS = tuple(
+    f"evaluation.robustness.{key}"
+    for key in ("search.attacks", "search.single_swaps", "report.attacks", "report.single_swaps", "resources")
+)
 NO_HEAD = "weights without a classification head are fine-tuned for the task"
 
 
@@ -52,7 +56,7 @@ def look_outside(draft: Draft, problems: Problems) -> Task | None:
     if draft.sound("teacher"):
         with problems:
             _look_at_teacher(draft)
-    if draft.sound("evaluation.robustness") and RECIPES.keys() >= {*attack_names(experiment)}:
+    if draft.sound(*_OF_ATTACKS) and RECIPES.keys() >= {*attack_names(experiment)}:
         with problems:
             find_recipes(experiment, attack_resources(experiment))
     # Labels that were not given may be the teacher's, which has its own names for them.

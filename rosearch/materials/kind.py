@@ -22,6 +22,7 @@ from rosearch.materials.encoder import find_encoder, prepare_encoder_materials
 from rosearch.materials.life import CandidateJob, EncoderLife, Life, TaskLife
 from rosearch.materials.required_resources import attack_resources, find_recipes, require_training
 from rosearch.materials.task import dropped_rows, prepare_materials, probe_teacher
+from rosearch.materials.trial import estimate
 from rosearch.measurements import TeacherFacts
 from rosearch.models.device import resolve_device
 from rosearch.progress import Progress
@@ -70,6 +71,9 @@ class RunKind(Protocol):
         `task` is the experiment's, where it was read before.
         Raises `BadInput` with all that does not fit, `MissingResource` for what is not there.
         """
+
+    def estimate(self, experiment: Experiment, space: Space, task: Task | None = None) -> str:
+        """The time of the whole search on this machine, in words; "" where it is not estimated."""
 
     def prepare(self, experiment: Experiment, space: Space, cache: Path, progress: Progress) -> Materials:
         """The materials of a new or resumed run, made by the driver and left in the cache.
@@ -125,6 +129,13 @@ class TaskRun:
             **_attacks_in_words(experiment, {name: recipe.name for name, recipe in recipes.items()}),
         }
 
+    def estimate(self, experiment: Experiment, space: Space, task: Task | None = None) -> str:
+        """See `RunKind`."""
+        config = experiment.require_task()
+        task = task or load_task(config, task_seed(experiment))
+        teacher = find_teacher(experiment.teacher, task, config.length)
+        return estimate(experiment, space, task, teacher, resolve_device(experiment.execution.device))
+
     def prepare(self, experiment: Experiment, space: Space, cache: Path, progress: Progress) -> Materials:
         """See `RunKind`."""
         require_training(experiment, space.encodings)
@@ -168,6 +179,10 @@ class EncoderRun:
             "device": str(device),
             "space": f"{space.name}: {space.describe()}",
         }
+
+    def estimate(self, experiment: Experiment, space: Space, task: Task | None = None) -> str:
+        """See `RunKind`. The blocks of a corpus are not counted before it is read."""
+        return ""
 
     def prepare(self, experiment: Experiment, space: Space, cache: Path, progress: Progress) -> Materials:
         """See `RunKind`."""

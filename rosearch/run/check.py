@@ -182,3 +182,12 @@ def check_resources(experiment: Experiment, task: Any = None) -> dict[str, str]:
     space = load_space(experiment.search_space)
     founders = "; ".join(map(str, founders_of(experiment, space).values()))
     return kind_of(experiment).check(experiment, space, task) | ({"warm start": founders} if founders else {})
+
+
+def estimate_time(experiment: Experiment, task: Any = None) -> dict[str, str]:
+    """The time of the whole search on this machine, in words; nothing where it is not estimated. Nothing is written."""
+    from rosearch.materials.kind import kind_of
+    from rosearch.space.loading import load_space
+
+    told = kind_of(experiment).estimate(experiment, load_space(experiment.search_space), task)
+    return {"estimate": told} if told else {}

@@ -125,8 +125,10 @@ def test_all_errors_of_a_file_are_printed_at_once_and_no_run_is_made(tmp_path: P
     data["task"]["max_length"] = "long"
     path.write_text(yaml.safe_dump(data))
     failed = rosearch("search", path, "-o", "seed=-1", cwd=tmp_path, expect=3)
-    for key in ("evolution.populaton", "task.max_length", "seed"):
-        assert f"{path}: {key}: expected" in failed.stderr
+    lines = path.read_text().splitlines()
+    for key, name in (("evolution.populaton", "  populaton: 4"), ("task.max_length", "  max_length: long")):
+        assert f"{path}:{lines.index(name) + 1}: {key}: expected" in failed.stderr
+    assert "command line: -o seed: expected" in failed.stderr
     assert not (tmp_path / "runs").exists()
 
 

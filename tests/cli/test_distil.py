@@ -335,7 +335,7 @@ BAD: dict[str, tuple[tuple[str, ...], int, tuple[str, ...]]] = {
     "an unknown method": (
         ("--student", "bert", "--method", "magic"),
         3,
-        ("distillation.method: expected 'kd'", "'magic'"),
+        ("distillation.method: expected one of kd", "'magic'"),
     ),
     "no teacher": (
         ("--student", "bert", "--teacher", "./nowhere"),
@@ -346,7 +346,7 @@ BAD: dict[str, tuple[tuple[str, ...], int, tuple[str, ...]]] = {
     "everything at once": (
         ("--student", "bad.yaml", "--method", "magic", "-o", "distillation.epoch=3"),
         3,
-        ("heads must divide", "'magic'", "unknown key 'epoch'"),
+        ("heads must divide", "'magic'", "got 'epoch'. Did you mean distillation.epochs?"),
     ),
 }
 

@@ -1,0 +1,128 @@
+"""The time that a search may take on this machine: a trial step of the teacher and of a few students, times the budget.
+
+It is an estimate. Students of a search grow and shrink, attacks end at different rows, and other work slows a machine.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+
+import torch
+from transformers import AutoConfig, AutoModelForSequenceClassification
+
+from rosearch.config.evaluation import SuiteConfig
+from rosearch.config.experiment import Experiment
+from rosearch.data.tasks import Task
+from rosearch.data.tokens import token_counts
+from rosearch.errors import one_line
+from rosearch.models.lengths import table_rows
+from rosearch.models.saved import load_tokenizer
+from rosearch.space.space import Space
+from rosearch.student.build import build_student
+from rosearch.training.teacher import FoundTeacher
+
+_STUDENTS = 3  # drawn from the space; the median of their times counts
+_ROWS = 16  # of a trial step
+_SAMPLED = 256  # training texts whose tokens are counted
+_QUERIES = 40  # of an attacked row: those of DeepWordBug on a text of 20 words; longer texts take more
+_BACKWARD = 3  # a training step takes as long as so many forward passes
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Seconds a row: a forward pass of the teacher and of a student, a training step of a student."""
+
+    teacher: float
+    student: float
+    training: float
+
+
+def estimate(experiment: Experiment, space: Space, task: Task, teacher: FoundTeacher, device: torch.device) -> str:
+    """The time of the whole search, in words, with what it is made of. Trains for a moment; nothing is written."""
+    try:
+        with torch.random.fork_rng(devices=[]):
+            trial = time_steps(experiment, space, task, teacher, device)
+    except Exception as error:  # no estimate is no fault of the experiment
+        return f"none: the trial step failed ({one_line(error)})"
+    return in_words(experiment, len(task.train), teacher.has_head, trial)
+
+
+def time_steps(experiment: Experiment, space: Space, task: Task, teacher: FoundTeacher, device: torch.device) -> Trial:
+    """A trial step of the teacher, with random weights, and of students drawn from the space, at the mean length."""
+    tokenizer, config = load_tokenizer(teacher.weights), AutoConfig.from_pretrained(teacher.weights)
+    texts = task.train.texts[:: -(-len(task.train.texts) // _SAMPLED)]
+    length = min(experiment.require_task().length, round(float(token_counts(texts, tokenizer).mean())))
+    tokens = torch.randint(0, len(tokenizer), (_ROWS, length), generator=torch.Generator().manual_seed(1)).to(device)
+    inputs = {"input_ids": tokens, "attention_mask": torch.ones_like(tokens)}
+    model = AutoModelForSequenceClassification.from_config(config).eval().to(device)
+    positions, token_types = table_rows(config)
+    forward, training = [], []
+    for number in range(_STUDENTS):
+        student = build_student(
+            space.sample(random.Random(number)), labels=task.labels, problem=task.problem, vocabulary=len(tokenizer),
+            positions=positions, token_types=token_types, pad_token_id=tokenizer.pad_token_id, dropout=0.1, seed=number,
+            pieces=tokenizer.convert_ids_to_tokens(range(len(tokenizer))),
+        ).to(device)  # fmt: skip
+        training.append(_seconds(lambda student=student: student(**inputs).logits.sum().backward(), device))  # type: ignore[misc]
+        with torch.inference_mode():
+            forward.append(_seconds(lambda student=student: student(**inputs), device))  # type: ignore[misc]
+    with torch.inference_mode():
+        taken = _seconds(lambda: model(**inputs), device)
+    return Trial(taken / _ROWS, median(forward) / _ROWS, median(training) / _ROWS)
+
+
+def in_words(experiment: Experiment, rows: int, has_head: bool, trial: Trial) -> str:
+    """The estimate for a task of so many training rows, and what it is made of."""
+    config, search, finalists = experiment.distillation, experiment.evaluation.robustness, experiment.finalists
+    candidate = _steps(config.epochs, config.max_steps, config.batch_size, rows) * config.batch_size * trial.training
+    final = candidate if finalists.epochs is None else finalists.epochs * rows * trial.training
+    candidate += _attacked(experiment, search.search, trial.student)
+    final += _attacked(experiment, search.report, trial.student)
+    tuned = experiment.teacher.fine_tune
+    teacher = rows * trial.teacher + _attacked(experiment, search.search, trial.teacher)
+    if not has_head:
+        teacher += (
+            _steps(tuned.epochs, tuned.max_steps, tuned.batch_size, rows) * tuned.batch_size * _BACKWARD * trial.teacher
+        )
+    chosen = (finalists.count + len(experiment.baselines)) * finalists.replicates if finalists.count else 0
+    students = experiment.evolution.candidates + len(experiment.baselines)
+    alone = students * candidate + chosen * final
+    workers = max(1, experiment.execution.workers)
+    made = f"teacher {_time(teacher)}, {students} students of {_time(candidate)}"
+    made += f", {chosen} trainings of finalists of {_time(final)}" if chosen else ""
+    hours = (teacher + alone) * experiment.execution.threads / 3600
+    more = "" if config.method in ("kd", "hidden_states") else f"; {config.method} takes longer than plain distillation"
+    return (
+        f"about {_time(teacher + alone / workers)} with {workers} at a time ({made}), {hours:.1f} hours of a device or "
+        f"processor in all; estimated from a trial step of each on this machine{more}"
+    )
+
+
+def _steps(epochs: float, most: int | None, batch: int, rows: int) -> float:
+    steps = epochs * rows / batch
+    return steps if most is None else min(steps, most)
+
+
+def _attacked(experiment: Experiment, suite: SuiteConfig, seconds: float) -> float:
+    queries = min(_QUERIES, suite.queries or _QUERIES)
+    return len(suite.attacks) * suite.rows * queries * seconds if experiment.attacked else 0.0
+
+
+def _seconds(work: Callable[[], object], device: torch.device) -> float:
+    """Seconds of the second of two calls: the first pays for what is made once."""
+    for _ in range(2):
+        begun = time.perf_counter()
+        work()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+    return time.perf_counter() - begun
+
+
+def _time(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
