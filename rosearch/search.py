@@ -18,13 +18,16 @@ from rosearch.records.record import Proposal, Record
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
 from rosearch.run.backends import make_backend
+from rosearch.run.check import check_room, complete
 from rosearch.run.driver import Driver, guarded
 from rosearch.run.finalists import retrain_finalists
 from rosearch.run.following import Following
+from rosearch.run.founders import noted_founders
+from rosearch.run.hours import Hours, allow_hours, stop_in_words
 from rosearch.run.observer import Nobody, Observer
 from rosearch.run.results import Results, load_results
 from rosearch.run.standing import StandingFile
-from rosearch.run.teacher import measure_on_test, prepare_teacher_facts
+from rosearch.run.teacher import measure_on_test, prepare_run
 from rosearch.space.known import known_architecture
 from rosearch.space.loading import load_space
 
@@ -37,7 +40,12 @@ def cache_folder(run: RunDirectory) -> Path:
     return run.path.parent / ".cache"
 
 
-def run_search(run: RunDirectory | Experiment, observer: Observer | None = None, runs: str | Path = "runs") -> Results:
+def run_search(
+    run: RunDirectory | Experiment,
+    observer: Observer | None = None,
+    runs: str | Path = "runs",
+    hours: float | None = None,
+) -> Results:
     """Begin or go on with a run until its budget is spent, then retrain the finalists.
 
     >>> from rosearch import load_experiment, run_search
@@ -47,40 +55,50 @@ def run_search(run: RunDirectory | Experiment, observer: Observer | None = None,
     >>> results = run_search(results.run)  # goes on with a run; nothing is left to do with this one
 
     A script calls it under `if __name__ == "__main__":`, because workers are processes that import the script; with
-    `execution.workers=0` there are none. `observer` is told what happens.
+    `execution.workers=0` there are none. `observer` is told what happens. `hours` in all take the place of
+    `evolution.hours`, so that a search that they have ended goes on.
 
     Raises `BadInput` and `MissingResource` before any candidate runs, `RunError` where another process works on the
-    run, `SearchAborted` where candidates all fail alike, `MachineFault` where the machine fails, as when its disk is
-    full. Whatever happens, recorded candidates stay recorded, and the same call goes on.
+    run, or where more hours do not let it go on, `SearchAborted` where candidates all fail alike, `MachineFault` where
+    the machine fails, as when its disk is full. Whatever happens, recorded candidates stay recorded, and the same call
+    goes on.
     """
     if isinstance(run, Experiment):
-        run = RunDirectory.create(Path(runs), run)
+        run = RunDirectory.create(Path(runs), complete(run, (observer or Nobody()).note))
     with guarded(run), run.lock(), Store.open(run.store) as store:
         go_on(store, run.path, run.experiment_file, run.search_space)
         store.reset_running()
+        if hours is not None:
+            allow_hours(store, hours)
+        clock = Hours(store, run.experiment())
         try:
-            _search(run, store, observer or Nobody())
+            with clock.running():
+                _search(run, store, observer or Nobody(), clock)
         finally:
             with suppress(Exception):  # on a full disk; the next driver begins with it
                 store.reset_running()  # after Ctrl-C nothing runs any more, and `status` should say so
     return load_results(run)
 
 
-def _search(run: RunDirectory, store: Store, observer: Observer) -> None:
+def _search(run: RunDirectory, store: Store, observer: Observer, hours: Hours) -> None:
     experiment, cache = run.experiment(), cache_folder(run)
     following = Following(experiment, store.records(), StandingFile(run.standing), observer)
-    teacher = prepare_teacher_facts(run, store, cache, following)
+    following.limited(hours.seconds_left)
+    space = load_space(run.search_space)
+    taken = noted_founders(store, experiment, space, following)
+    teacher, limit = prepare_run(run, store, cache, following)
     following.measured(teacher)
     yardstick = Yardstick.of(experiment.fitness, teacher)
-    strategy = make_strategy(experiment.evolution, load_space(run.search_space), experiment.seed, yardstick)
+    strategy = make_strategy(experiment.evolution, space, experiment.seed, yardstick, limit, taken)
+    check_room(run, strategy, limit, following)
     with make_backend(experiment.execution) as backend:
         driver = Driver(run, store, experiment, cache, teacher, backend, following)
         driver.work("baselines", _baselines(driver))
-        while not strategy.finished:
-            records = driver.recorded("candidate", strategy.generation) or _propose(driver, strategy)
-            driver.work(f"generation {strategy.generation}", records)
-            strategy.tell(driver.recorded("candidate", strategy.generation))
+        while not strategy.finished and _try_generation(driver, strategy, hours):
             driver.prune_students()
+        hours.stop("patience" if strategy.stands_still else "" if strategy.finished else "hours")
+        if ended := stop_in_words(load_results(run)):
+            following.note(ended)
         retrain_finalists(driver)
     measure_on_test(run, store, cache, following)
     store.set_finished()
@@ -96,6 +114,22 @@ def _baselines(driver: Driver) -> list[Record]:
         for name in dict.fromkeys(driver.experiment.baselines)
     ]
     return driver.propose("baseline", -1, proposals)
+
+
+def _try_generation(driver: Driver, strategy: Strategy, hours: Hours) -> bool:
+    """Runs the strategy's generation and tells it, or what was recorded of it before; False where its hours are over.
+
+    Candidates that were proposed and not begun then stay pending: a resume with more hours begins with them.
+    """
+    records = driver.recorded("candidate", strategy.generation)
+    if not records and hours.are_left():
+        records = _propose(driver, strategy)
+    driver.work(f"generation {strategy.generation}", records, more=hours.are_left)
+    told = driver.recorded("candidate", strategy.generation)
+    if not told or any(record.status in ("pending", "running") for record in told):
+        return False
+    strategy.tell(told)
+    return True
 
 
 def _propose(driver: Driver, strategy: Strategy) -> list[Record]:

@@ -217,7 +217,9 @@ def resources_table(resources: Resources) -> Table:
     for one in resources.check():
         place = " ".join(filter(None, (one.edition, one.place.removeprefix(f"{resources.folder}/"))))
         rows.append(Row((one.name, place if one.found else Cell("no", emphasis="warning"), one.purpose)))
-    return Table("Resources", lefts("resource", "found", "for"), tuple(rows))
+    folder = resources.folder or "none; name one with --resources or the environment variable ROSEARCH_RESOURCES"
+    absent = (f"{one.name}: {one.hint}" for one in resources.check() if not one.found)
+    return Table("Resources", lefts("resource", "found", "for"), tuple(rows), (f"Folder: {folder}", *absent))
 
 
 def states_table(states: Sequence[AttackState]) -> Table:

@@ -76,9 +76,8 @@ def attack(
 
     with loading():
         from rosearch.attack.report import run_attack
-        from rosearch.attack.request import AttackRequest, Columns
+        from rosearch.attack.request import AttackRequest, Columns, Limits
         from rosearch.attack.tables import report_json
-        from rosearch.evaluation.attacks.result import Limits
         from rosearch.terminal.attack import print_report, watched
         from rosearch.terminal.console import print_json
 
@@ -126,17 +125,17 @@ def attack_resources(
     the exit code is 0.
     """
     from rosearch.attack.measure import attack_states, unreadable_resources
-    from rosearch.attack.tables import resources_json
+    from rosearch.attack.tables import resources_json, resources_table, states_table
     from rosearch.resources.resources import Resources
-    from rosearch.terminal.attack import print_resources
-    from rosearch.terminal.console import print_json
+    from rosearch.terminal.console import print_json, print_table
 
     found = Resources(resources)
     states = attack_states(found)
     if as_json:
         print_json(resources_json(found, states))
     else:
-        print_resources(found, states)
+        print_table(resources_table(found))
+        print_table(states_table(states))
     if check and (problems := unreadable_resources(found)):
         raise BadInput(problems)
 

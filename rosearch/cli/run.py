@@ -189,10 +189,9 @@ def _results(run: Path) -> Results:
     """The results of a run. Modules that load leave no garbage; to look for it would take a third of `status`."""
     gc.disable()
     try:
-        from rosearch.records.run_directory import RunDirectory
-        from rosearch.run.results import load_results
+        from rosearch.run.results import open_results
 
-        return load_results(RunDirectory.open(run))
+        return open_results(run)
     finally:
         gc.freeze()  # what is loaded stays to the end of the program
         gc.enable()

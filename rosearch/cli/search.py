@@ -3,22 +3,46 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rosearch.cli.options import DataRoot, ExperimentFile, Json, Override, RunFolder
+from rosearch.cli.options import (
+    DataRoot,
+    ExperimentFile,
+    Json,
+    LabelColumn,
+    OptionalExperiment,
+    Override,
+    OwnTeacher,
+    RunFolder,
+    TestFile,
+    TextColumns,
+    TrainFile,
+    ValidationFile,
+    load_own,
+    own_data,
+)
 from rosearch.progress import Progress, silent, step
 
 if TYPE_CHECKING:
     from rosearch.config.experiment import Experiment
     from rosearch.records.run_directory import RunDirectory
+    from rosearch.run.check import Looked
+    from rosearch.run.own_data import OwnData
     from rosearch.run.results import Results
 
 
 def search(
-    experiment: ExperimentFile,
+    experiment: OptionalExperiment = None,
+    train_file: TrainFile = None,
+    validation_file: ValidationFile = None,
+    test_file: TestFile = None,
+    text: TextColumns = None,
+    label: LabelColumn = None,
+    teacher: OwnTeacher = None,
     override: Override = None,
     data_root: DataRoot = None,
     runs: Annotated[Path, typer.Option(help="Where run folders go; teachers and tokens are cached below it.")] = Path(
@@ -30,25 +54,45 @@ def search(
 
     Everything is recorded; Ctrl-C or a crash loses nothing.
     """
-    from rosearch.config.file import load_experiment
-    from rosearch.records.run_directory import RunDirectory
-    from rosearch.terminal.console import err
+    looked = _look_at_own(
+        experiment, own_data(train_file, validation_file, test_file, text, label, teacher), override, data_root
+    )
+    from rosearch.records.run_directory import RunDirectory  # late: what is wrong is told before more is loaded
+    from rosearch.terminal.console import err, print_line
     from rosearch.terminal.progress import SearchDisplay
 
-    loaded = load_experiment(experiment, tuple(override or ()), data_root)
     with SearchDisplay(err) as display:
-        _check(loaded, experiment, display.progress)
-    _drive(RunDirectory.create(runs, loaded), as_json)
+        path = experiment or Path(looked.experiment.name)
+        completed, found = _check(looked, path, override or (), display.progress)
+        if "derived" in found:
+            print_line(f"derived: {found['derived']}", err)
+    _drive(RunDirectory.create(runs, completed), as_json)
 
 
-def resume(run: RunFolder, as_json: Json = False) -> None:
+def _look_at_own(experiment: Path | None, own: OwnData, override: list[str] | None, data_root: Path | None) -> Looked:
+    """The named experiment with the user's own data and teacher, looked at; a first one, where none is named."""
+    from rosearch.run.check import Looked, look_at
+
+    if experiment is None:
+        return Looked(load_own(None, own, override or (), data_root))
+    own.require(False, not own.given)
+    return look_at(experiment, own.overrides(override or ()), data_root)
+
+
+def resume(
+    run: RunFolder,
+    hours: Annotated[
+        float | None, typer.Option(help="Hours in all, in place of evolution.hours, which have ended it.", min=0)
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Finish a run that was stopped or killed.
 
-    Its budget and settings are those it was started with.
+    Its budget and settings are those it was started with, but for the hours.
     """
     from rosearch.records.run_directory import RunDirectory
 
-    _drive(RunDirectory.open(run), as_json)
+    _drive(RunDirectory.open(run), as_json, hours)
 
 
 def check(
@@ -56,15 +100,16 @@ def check(
 ) -> None:
     """Check an experiment without running it.
 
-    Every key, the space, names, data, teacher and device are checked.
+    All that is wrong is told at once: keys, names, space, data, teacher, device, attacks; each with its line.
     """
-    from rosearch.config.file import load_experiment
-    from rosearch.terminal.console import print_json, print_line
+    from rosearch.run.check import look_at
+
+    looked = look_at(experiment, override or (), data_root)
+    from rosearch.terminal.console import print_json, print_line  # late: what is wrong is told before more is loaded
     from rosearch.terminal.progress import loading
 
-    loaded = load_experiment(experiment, tuple(override or ()), data_root)
     with loading("checking the experiment"):
-        found = _check(loaded, experiment, silent)
+        _, found = _check(looked, experiment, override or (), silent)
     if as_json:
         print_json({"experiment": str(experiment), "ok": True, **found})
         return
@@ -75,16 +120,19 @@ def check(
     print_line(f"{experiment}: all well. Next:\n  {shlex.join(again)}")
 
 
-def _check(experiment: Experiment, path: Path, progress: Progress) -> dict[str, str]:
+def _check(
+    looked: Looked, path: Path, overrides: Sequence[str], progress: Progress
+) -> tuple[Experiment, dict[str, str]]:
+    """The experiment, complete, and what was found, in words."""
+    from rosearch.run.check import check_all
+
     with step(progress, "loading libraries"):
-        from rosearch.run.check import check_experiment, check_resources
-
+        from rosearch.materials import kind  # noqa: F401 (torch)
     with step(progress, "checking data and teacher"):
-        check_experiment(experiment, str(path))
-        return check_resources(experiment)
+        return check_all(looked, path, overrides)
 
 
-def _drive(run: RunDirectory, as_json: bool) -> None:
+def _drive(run: RunDirectory, as_json: bool, hours: float | None = None) -> None:
     from rosearch.report.summary import describe_run
     from rosearch.terminal.console import err, print_json, print_line
     from rosearch.terminal.progress import SearchDisplay
@@ -94,7 +142,7 @@ def _drive(run: RunDirectory, as_json: bool) -> None:
         with SearchDisplay(err) as display:
             with step(display.progress, "loading libraries"):
                 from rosearch.search import run_search
-            results = run_search(run, display)
+            results = run_search(run, display, hours=hours)
     except KeyboardInterrupt:
         print_line(f"Stopped; what was done is recorded. Go on with:\n  {run.resume_command}", err)
         raise

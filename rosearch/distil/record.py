@@ -14,11 +14,19 @@ import torch
 
 from rosearch.config.experiment import Experiment
 from rosearch.distil.inputs import FoundStudent
-from rosearch.evaluation.efficiency import BERT_BASE_ENCODER_PARAMETERS, BERT_BASE_PARAMETERS
 from rosearch.export.card import CardFacts
 from rosearch.export.markdown import as_code
 from rosearch.materials.task import TaskMaterials
-from rosearch.measurements import Efficiency, Meaning, Measurements, Quality, TeacherCost, Training
+from rosearch.measurements import (
+    BERT_BASE_ENCODER_PARAMETERS,
+    BERT_BASE_PARAMETERS,
+    Efficiency,
+    Meaning,
+    Measurements,
+    Quality,
+    TeacherCost,
+    Training,
+)
 from rosearch.models.places import model_fingerprint
 from rosearch.space.genotype import Genotype
 from rosearch.training.trainer import own_settings
@@ -129,7 +137,7 @@ def card_facts(
         problem=task.problem,
         labels=tuple(task.labels),
         texts=2 if len(task.text) == 2 else 1,
-        max_length=task.max_length,
+        max_length=task.length,
         genotype=genotype,
         measurements=Measurements(quality, measured.efficiency, measured.training, meaning=measured.meaning["student"]),
         teacher=public_name(experiment.teacher.model),

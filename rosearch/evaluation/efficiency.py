@@ -22,10 +22,6 @@ from rosearch.models.lengths import text_positions
 from rosearch.space.cost import count_flops
 from rosearch.space.genotype import Genotype
 
-# BERT-base, the literature's reference: all its weights, and those of its 12 layers alone (arXiv 1810.04805).
-BERT_BASE_PARAMETERS = 109_482_240
-BERT_BASE_ENCODER_PARAMETERS = 85_054_464
-
 
 def teacher_cost(model: torch.nn.Module, tokens: int) -> TeacherCost:
     """Parameters and FLOPs of a teacher. Raises `BadInput` where `tokens` exceeds its positions."""

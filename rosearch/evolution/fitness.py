@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Self
 
-from rosearch.config.experiment import FitnessConfig, RewardConfig
+from rosearch.config.fitness import FitnessConfig, RewardConfig
 from rosearch.errors import BadInput, Problem
 from rosearch.measurements import LARGEST_MARGIN, Meaning, Measurements, Quality, TeacherFacts
 
@@ -18,8 +18,9 @@ class Fitness:
     """One candidate's terms (each 0..1, larger is better), their scalar, and the gates that keep it from winning.
 
     `gates` names the missed gates by their keys in the experiment: `min_quality`, `max_class_share`, `min_purity`,
-    `min_invariance`, `min_contrast`, `hopeless` if the attack was stopped early; or `finite` if a measured value was no
-    finite number. `violation` is the sum of the margins by which they were missed, 0 if none was.
+    `min_invariance`, `min_contrast`, `min_under_attack`, `max_parameters`, `max_latency_ms`, `hopeless` if the attack
+    was stopped early; or `finite` if a measured value was no finite number. `violation` is the sum of the margins by
+    which they were missed, 0 if none was.
     """
 
     robustness: float | None  # None: the task has no attack; the weight goes to the other two
@@ -95,6 +96,7 @@ class Yardstick:
         robustness = None if attacked is None else _clip(attacked)
         gates = _missed_gates(quality, config, self.teacher_quality) | _hopeless(measurements)
         gates |= {} if measurements.meaning is None else _blind(measurements.meaning, config)
+        gates |= _over_limits(measurements, config)
         scalar = _scalar(robustness, accuracy, efficiency, config) if earned is None else earned
         return Fitness(robustness, accuracy, efficiency, scalar, tuple(gates), sum(gates.values()))
 
@@ -151,11 +153,21 @@ def _compression(measurements: Measurements, config: FitnessConfig, teacher_late
 
 def _latencies(measurements: Measurements, key: str, teacher_latency_ms: float | None) -> tuple[float, float]:
     """Milliseconds of student and teacher at the first timed batch size. `key` is the setting that needs them."""
-    if teacher_latency_ms is None or not measurements.efficiency.latency:
-        other = "remove fitness.reward" if key == "fitness.reward" else f"{key} to parameters or flops"
-        fix = f"Set evaluation.efficiency.repeats above 0, or {other}."
-        raise BadInput(Problem("experiment", key, "measured latency of student and teacher", "none measured", fix))
-    return measurements.efficiency.latency[0].median_ms, teacher_latency_ms
+    if teacher_latency_ms is None:
+        raise _untimed(key)
+    return _student_latency(measurements, key), teacher_latency_ms
+
+
+def _student_latency(measurements: Measurements, key: str) -> float:
+    if not measurements.efficiency.latency:
+        raise _untimed(key)
+    return measurements.efficiency.latency[0].median_ms
+
+
+def _untimed(key: str) -> BadInput:
+    other = f"{key} to parameters or flops" if key == "fitness.efficiency" else f"remove {key}"
+    fix = f"Set evaluation.efficiency.repeats above 0, or {other}."
+    return BadInput(Problem("experiment", key, "measured latency of student and teacher", "none measured", fix))
 
 
 def _missed_gates(quality: Quality, config: FitnessConfig, teacher_quality: float) -> dict[str, float]:
@@ -195,6 +207,21 @@ def _hopeless(measurements: Measurements) -> dict[str, float]:
     if robustness is None or robustness.stopped is None:
         return {}
     return {"hopeless": max(robustness.stopped.below - robustness.under_attack.value, _ROUNDING)}
+
+
+def _over_limits(measurements: Measurements, config: FitnessConfig) -> dict[str, float]:
+    """The hard limits that a student misses: under attack by a share, in size and time as a part of the limit."""
+    missed = {}
+    robustness, parameters = measurements.robustness, measurements.efficiency.parameters
+    if robustness is not None and robustness.under_attack.value < config.min_under_attack - _ROUNDING:
+        missed["min_under_attack"] = config.min_under_attack - robustness.under_attack.value
+    if config.max_parameters is not None and parameters > config.max_parameters:
+        missed["max_parameters"] = parameters / config.max_parameters - 1
+    if config.max_latency_ms is not None:
+        latency = _student_latency(measurements, "fitness.max_latency_ms")
+        if latency > config.max_latency_ms + _ROUNDING:
+            missed["max_latency_ms"] = latency / config.max_latency_ms - 1
+    return missed
 
 
 def _scalar(robustness: float | None, accuracy: float, efficiency: float, config: FitnessConfig) -> float:

@@ -8,11 +8,13 @@ the LSTM.
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from math import log
+from types import MappingProxyType
 
-from rosearch.config.experiment import EvolutionConfig
+from rosearch.config.evolution import EvolutionConfig
 from rosearch.errors import BadInput, Problem
 from rosearch.evolution.agreement import CHOSEN, DRAWN, EpisodeAgreement, agreements
 from rosearch.evolution.fitness import Yardstick
@@ -24,6 +26,7 @@ from rosearch.randomness import derive_seed
 from rosearch.records.record import Proposal
 from rosearch.space.cost import count_parameters
 from rosearch.space.encoder_space import EncoderChoice, EncoderSpace
+from rosearch.space.size_limit import SizeLimit
 from rosearch.space.space import Space
 
 _LEAST = 2  # fewest rewards that a predictor learns from: one ranks nothing
@@ -36,12 +39,20 @@ class KdNas(RandomSearch):
     architecture has parents.
     """
 
-    def __init__(self, config: EvolutionConfig, space: Space, seed: int, yardstick: Yardstick) -> None:
+    def __init__(
+        self,
+        config: EvolutionConfig,
+        space: Space,
+        seed: int,
+        yardstick: Yardstick,
+        limit: SizeLimit | None = None,
+        taken: Mapping[str, Sequence[Proposal]] = MappingProxyType({}),
+    ) -> None:
         """Raises `BadInput` where the space is none of encoders, or a warm start cannot be fitted to it."""
         if not isinstance(space, EncoderSpace):
             expected = "a search space of encoders (such as kd_nas), which kd_nas needs"
             raise BadInput(Problem("experiment", "search_space", expected, f"{space.name}, a space of graphs"))
-        super().__init__(config, space, seed, yardstick)
+        super().__init__(config, space, seed, yardstick, limit, taken)
         self._encoders: EncoderSpace = space
         lists = [list(values) for values in space.values.values()]
         self._positions: dict[EncoderChoice, Choices] = {
@@ -88,12 +99,15 @@ class KdNas(RandomSearch):
         if sum(len(episode.rewards) for episode in history) < _LEAST:
             return {}
         told = {self._encoders.choice(record.genotype) for record in self._told.values()}
-        unseen = [choice for choice in self._encoders.choices() if choice not in told]
+        unseen = [choice for choice in self._encoders.choices() if choice not in told and self._admitted(choice)]
         if not unseen:
             return {}
         self._predictor.fit(history)
         rewards = self._predictor.predict([self._positions[choice] for choice in unseen], context_of(history))
         return dict(zip(unseen, rewards.tolist(), strict=True))
+
+    def _admitted(self, choice: EncoderChoice) -> bool:
+        return self._limit is None or self._limit.admits(self._encoders.genotype(choice))
 
     def _history(self) -> list[Episode]:
         episodes: list[list[tuple[Choices, float]]] = [[] for _ in range(self.generation)]

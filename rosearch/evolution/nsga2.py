@@ -18,6 +18,7 @@ class Nsga2(Strategy):
     Offspring come from `Strategy`: crossover or mutation of each pair of parents.
     """
 
+    _by_front = True
     _population: tuple[Individual, ...] = ()
 
     def best(self) -> list[Record]:

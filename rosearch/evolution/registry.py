@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from rosearch.config.experiment import EvolutionConfig
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from rosearch.config.evolution import EvolutionConfig
 from rosearch.evolution.fitness import Yardstick
 from rosearch.evolution.kd_nas import KdNas
 from rosearch.evolution.nsga2 import Nsga2
 from rosearch.evolution.random_search import RandomSearch
 from rosearch.evolution.rosearch import RoSearch
 from rosearch.evolution.strategy import Strategy
+from rosearch.records.record import Proposal
+from rosearch.space.size_limit import SizeLimit
 from rosearch.space.space import Space
 
 STRATEGIES: dict[str, type[Strategy]] = {
@@ -19,7 +24,14 @@ STRATEGIES: dict[str, type[Strategy]] = {
 }
 
 
-def make_strategy(config: EvolutionConfig, space: Space, seed: int, yardstick: Yardstick) -> Strategy:
+def make_strategy(
+    config: EvolutionConfig,
+    space: Space,
+    seed: int,
+    yardstick: Yardstick,
+    limit: SizeLimit | None = None,
+    taken: Mapping[str, Sequence[Proposal]] = MappingProxyType({}),
+) -> Strategy:
     """The strategy that an experiment names, on a space, with its founders fitted.
 
     >>> strategy = make_strategy(experiment.evolution, space, experiment.seed, yardstick)
@@ -27,8 +39,9 @@ def make_strategy(config: EvolutionConfig, space: Space, seed: int, yardstick: Y
     ...     strategy.tell(run(strategy.ask()))
 
     `run` stands for the distillation and measurement of the proposals, and gives their records. Equal seeds and equal
-    records give equal proposals.
+    records give equal proposals. Nothing above the `limit` of size is proposed. `taken` are
+    the architectures of each entry of `warm_start` that names a run.
 
     Raises `BadInput` where a warm start cannot be fitted, or where the strategy does not search this kind of space.
     """
-    return STRATEGIES[config.strategy](config, space, seed, yardstick)
+    return STRATEGIES[config.strategy](config, space, seed, yardstick, limit, taken)

@@ -5,16 +5,19 @@ from __future__ import annotations
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from deap import base
 
-from rosearch.config.experiment import EvolutionConfig
+from rosearch.config.evolution import EvolutionConfig
 from rosearch.evolution.fitness import Fitness, Yardstick
 from rosearch.evolution.front import Scored, by_front
+from rosearch.evolution.patience import Standstill
 from rosearch.evolution.toolbox import Individual
 from rosearch.evolution.variation import Novelty, warm_starts
 from rosearch.randomness import generator
 from rosearch.records.record import Proposal, Record
+from rosearch.space.size_limit import SizeLimit
 from rosearch.space.space import Space
 
 
@@ -22,8 +25,8 @@ class Strategy(ABC):
     """A search by generations. One test suite holds every strategy to these rules:
 
     - `ask` returns the proposals of the current generation, the same ones until `tell` closes it. No architecture is
-      proposed twice. All generations together propose at most `config.candidates`: fewer if the space holds no more,
-      none when the search is finished.
+      proposed twice, and none above `limit`. All generations together propose at most `config.candidates`: fewer if the
+      space holds no more or the search stands still (`config.patience`), none when it is finished.
     - `tell` takes all records of the current generation, done or failed, in any order. The next proposals depend on
       the told records and the seed alone: a search resumes by constructing the strategy and telling every complete
       generation again. The global `random` is left alone.
@@ -31,24 +34,45 @@ class Strategy(ABC):
       fewer than half a population (or than two) may, and then the smallest violation comes first.
     """
 
-    def __init__(self, config: EvolutionConfig, space: Space, seed: int, yardstick: Yardstick) -> None:
+    _by_front = False  # True: the front counts, where others look at the best alone
+
+    def __init__(
+        self,
+        config: EvolutionConfig,
+        space: Space,
+        seed: int,
+        yardstick: Yardstick,
+        limit: SizeLimit | None = None,
+        taken: Mapping[str, Sequence[Proposal]] = MappingProxyType({}),
+    ) -> None:
         """Raises `BadInput` where a warm start is unknown or cannot be fitted to the space."""
         self.generation = 0  # `ask` proposes it and `tell` takes it
         self._config = config
         self._space = space
         self._seed = seed
         self._yardstick = yardstick
-        self._founders = warm_starts(config, space)
+        founders = warm_starts(config, space, taken)
+        self.too_large = tuple(one for one in founders if limit is not None and not limit.admits(one.genotype))
+        self._limit = limit
+        fitting = [one for one in founders if one not in self.too_large]
+        room = min(config.population, config.candidates)
+        self._founders, self.without_room = fitting[:room], tuple(fitting[room:])
         self._told: dict[str, Record] = {}
         self._scores: dict[str, Fitness] = {}
         self._gated: list[Individual] = []
         self._asked: list[Proposal] | None = None
         self._toolbox = self._tools()
+        self._standstill = Standstill(config.patience, fronts=self._by_front)
 
     @property
     def finished(self) -> bool:
-        """True once the budget is spent or the space used up."""
+        """True once the budget is spent, the space used up, or the search stands still."""
         return not self.ask()
+
+    @property
+    def stands_still(self) -> bool:
+        """True once `config.patience` candidates in a row have improved nothing, although the budget is not spent."""
+        return self._standstill.reached and len(self._told) < self._config.candidates
 
     @property
     def fitnesses(self) -> Mapping[str, Fitness]:
@@ -71,11 +95,13 @@ class Strategy(ABC):
         newcomers = []
         for record in ordered:
             self._told[record.id] = record
+            found = None
             if record.status == "done" and record.measurements is not None:
                 found = self._yardstick.score(record.measurements)
                 self._scores[record.id] = found
                 if found.finite:
                     newcomers.append(self._toolbox.individual(record, found))
+            self._standstill.add(found)
         self._gated += [newcomer for newcomer in newcomers if not newcomer.score.eligible]
         self._gated.sort(key=lambda member: (member.score.violation, member.record.number))
         self._survive([newcomer for newcomer in newcomers if newcomer.score.eligible])
@@ -109,9 +135,9 @@ class Strategy(ABC):
 
     def _propose(self, rng: random.Random) -> list[Proposal]:
         count = min(self._size(), self._config.candidates - len(self._told))
-        if count <= 0:
+        if count <= 0 or self.stands_still:
             return []
-        novelty = Novelty(self._space, self._told)
+        novelty = Novelty(self._space, self._told, self._limit)
         proposals = [founder for founder in self._founders[:count] if self.generation == 0 and novelty.admit(founder)]
         proposals += self._descendants(count, novelty, rng)
         while len(proposals) < count and (fresh := novelty.sample(rng)) is not None:

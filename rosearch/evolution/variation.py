@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from types import MappingProxyType
 
 from deap import base
 
-from rosearch.config.experiment import EvolutionConfig
+from rosearch.config.evolution import FROM_RUN, EvolutionConfig
 from rosearch.errors import BadInput, Problem
 from rosearch.evolution.toolbox import Individual
 from rosearch.records.record import Proposal
 from rosearch.space.known import KNOWN, known_architecture
+from rosearch.space.size_limit import SizeLimit
 from rosearch.space.space import Space
 
 BREEDING_TRIES = 12  # further mutations of a child whose architecture is known
 SAMPLING_TRIES = 100  # known samples in a row: the space is then nearly used up and is gone through in order
+LIMITED_TRIES = 1000  # in place of it where a limit leaves little of the space
+_IN_ORDER = 10_000  # genotypes of a space that are gone through under a limit, which may leave none of them
 
 
-def warm_starts(config: EvolutionConfig, space: Space) -> list[Proposal]:
-    """The named architectures, fitted to the space; of two that become equal the first stays.
+def warm_starts(
+    config: EvolutionConfig, space: Space, taken: Mapping[str, Sequence[Proposal]] = MappingProxyType({})
+) -> list[Proposal]:
+    """The named architectures, fitted to the space, and those `taken` from runs; of two that are equal the first stays.
 
     Raises `BadInput` with every name that is unknown or cannot be fitted, and for more names than a generation has.
     """
@@ -31,8 +38,13 @@ def warm_starts(config: EvolutionConfig, space: Space) -> list[Proposal]:
     founders: dict[str, Proposal] = {}
     for index, name in enumerate(config.warm_start):
         key = f"evolution.warm_start.{index}"
+        if name.startswith(FROM_RUN):
+            for proposal in taken.get(name, ()):
+                founders.setdefault(proposal.genotype.id, proposal)
+            continue
         if name not in KNOWN:
-            problems.append(Problem("experiment", key, f"one of {', '.join(sorted(KNOWN))}", repr(name)))
+            expected = f"{FROM_RUN}PATH, or one of {', '.join(sorted(KNOWN))}"
+            problems.append(Problem("experiment", key, expected, repr(name)))
             continue
         try:
             genotype = space.fit(known_architecture(name).genotype).canonical()
@@ -47,16 +59,20 @@ def warm_starts(config: EvolutionConfig, space: Space) -> list[Proposal]:
 
 
 class Novelty:
-    """A source of proposals that gives each architecture once. `seen` are the ids proposed before."""
+    """A source of proposals that gives each architecture once, and none above a limit of size.
 
-    def __init__(self, space: Space, seen: Iterable[str]) -> None:
+    `seen` are the ids proposed before.
+    """
+
+    def __init__(self, space: Space, seen: Iterable[str], limit: SizeLimit | None = None) -> None:
         self._space = space
         self._seen = set(seen)
+        self._limit = limit
         self._in_order: Iterator[Proposal] | None = None
 
     def admit(self, proposal: Proposal) -> bool:
-        """True if the architecture is new. From now on it is known."""
-        new = proposal.genotype.id not in self._seen
+        """True if the architecture is new and within the limit. From now on it is known."""
+        new = proposal.genotype.id not in self._seen and (self._limit is None or self._limit.admits(proposal.genotype))
         self._seen.add(proposal.genotype.id)
         return new
 
@@ -85,11 +101,12 @@ class Novelty:
         return None
 
     def sample(self, rng: random.Random) -> Proposal | None:
-        """A fresh sample; None only if all of the space was proposed."""
-        for _ in range(SAMPLING_TRIES):
+        """A fresh sample; None only if all of the space was proposed, or nothing within the limit is found."""
+        for _ in range(SAMPLING_TRIES if self._limit is None else LIMITED_TRIES):
             proposal = Proposal(self._space.sample(rng).canonical(), "sample")
             if self.admit(proposal):
                 return proposal
         if self._in_order is None:
-            self._in_order = (Proposal(g.canonical(), "sample") for g in self._space.genotypes())
+            every = islice(self._space.genotypes(), None if self._limit is None else _IN_ORDER)
+            self._in_order = (Proposal(g.canonical(), "sample") for g in every)
         return next((proposal for proposal in self._in_order if self.admit(proposal)), None)

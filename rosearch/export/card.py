@@ -148,7 +148,8 @@ def _quality(quality: Quality) -> list[Row]:
         "Spearman": quality.spearman,
         "largest share of one class in the predictions": quality.largest_class_share,
     }
-    return rows + [(name, f"{value:.3f}") for name, value in others.items() if value is not None]
+    rows += [(name, f"{value:.3f}") for name, value in others.items() if value is not None]
+    return [*rows, ("expected calibration error", str(quality.calibration))] if quality.calibration else rows
 
 
 def _taught(facts: CardFacts) -> list[Row]:
@@ -199,7 +200,7 @@ def _robustness(robustness: Robustness, attack: str) -> list[Row]:
         ("share of words changed where it broke", _mean(robustness.perturbed_words, "{:.3f}")),
         (
             "share of words to break it (0 wrong from the start, 1 survived)",
-            _mean(robustness.words_to_break, "{:.3f}"),
+            _mean(robustness.words_to_break, "{:.1%}"),
         ),
     ]
     if robustness.similarity is not None and robustness.similarity.n:

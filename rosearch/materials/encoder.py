@@ -46,6 +46,15 @@ class EncoderMaterials:
         parts = f"{self.corpus.key} {self.corpus.proxy} {self.corpus.held_out} {self.corpus.seed}"
         return {"corpus": parts, "teacher": folder_fingerprint(self.teacher)}
 
+    @property
+    def outputs_of_students(self) -> int:
+        """0: an encoder has no classifier."""
+        return 0
+
+    def vocabulary(self, encoding: str) -> int:
+        """The pieces of the teacher's tokenizer; encoders read no other."""
+        return len(self.tokenizer)
+
     def measure_teacher(
         self, experiment: Experiment, progress: Progress = silent, split: str = "validation"
     ) -> TeacherFacts:

@@ -17,8 +17,9 @@ Status = Literal["pending", "running", "done", "failed"]
 class Proposal:
     """An architecture that a strategy asks for. `origin` names how it was made.
 
-    The origins are `sample`, `warm_start:NAME`, `mutation:NAME`, `crossover`, and two of `kd_nas`: `chosen:REWARD` had
-    the best predicted reward, `sample:REWARD` was drawn at random, with the reward that was predicted before.
+    The origins are `sample`, `warm_start:NAME`, `warm_start:RUN#NUMBER` (a record of another run), `mutation:NAME`,
+    `crossover`, and two of `kd_nas`: `chosen:REWARD` had the best predicted reward, `sample:REWARD` was drawn at
+    random, with the reward that was predicted before.
     """
 
     genotype: Genotype

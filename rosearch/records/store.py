@@ -186,9 +186,9 @@ class Store:
         """True once the whole budget is spent and the finalists are measured."""
         return bool(self.get_meta(_FINISHED))
 
-    def set_finished(self) -> None:
-        """Notes that the whole budget is spent and the finalists are measured."""
-        self.set_meta(_FINISHED, True)
+    def set_finished(self, finished: bool = True) -> None:
+        """Notes that the whole budget is spent and the finalists are measured, or that there is more to do again."""
+        self.set_meta(_FINISHED, finished)
 
     def set_meta(self, key: str, value: Any) -> None:
         """Stores a JSON value under a key and replaces the one before. Raises `ValueError` for another value."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from rosearch.run.course import Overall, overall
+from rosearch.run.course import Overall
 from rosearch.run.results import Results
 from rosearch.run.standing import Stage, Standing
 
@@ -74,7 +74,7 @@ def _lasting(seconds: float) -> str:
 
 def course_lines(results: Results, now: float) -> list[str]:
     """How far a run is, then what is done now, or was when its driver was killed."""
-    lines = [overall_line(overall(results.experiment, results.records, results.fitness))]
+    lines = [overall_line(results.overall)]
     standing = results.standing
     if results.state == "running" and standing is not None:
         return lines + [f"  {line}" for line in work_lines(standing, now)]

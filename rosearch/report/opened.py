@@ -11,10 +11,9 @@ import pandas as pd
 
 from rosearch.errors import RunError
 from rosearch.records.record import Role
-from rosearch.records.run_directory import RunDirectory
 from rosearch.report.features import FEATURES, architecture_features
 from rosearch.report.run_files import candidates_table
-from rosearch.run.results import Results, load_results
+from rosearch.run.results import Results, open_results
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -120,4 +119,4 @@ def open_run(path: str | Path) -> OpenedRun:
     The frames `candidates`, `front`, `finalists` and `features` hold what was recorded by now: open it again for more.
     Raises `RunError` where the folder holds no run, `BadInput` where its experiment cannot be read.
     """
-    return OpenedRun(load_results(RunDirectory.open(Path(path))))
+    return OpenedRun(open_results(Path(path)))

@@ -166,7 +166,9 @@ def gain_in_words(results: Results) -> str:
     "" without finalists that were attacked, or without the teacher on their rows.
     """
     teacher, finalists = results.teacher_on_test, results.measured("finalist")
-    winner = next((record for record in finalists if not record.name), None)
+    best = results.ranking[0].id if results.ranking else ""  # a search that went on has earlier winners, too
+    unnamed = (record for record in finalists if not record.name)
+    winner = min(unnamed, key=lambda record: record.id != best, default=None)
     if teacher is None or winner is None or (kept := _kept(winner.measurements)) is None:
         return ""
     assert winner.measurements is not None
@@ -211,10 +213,10 @@ def predictions_table(episodes: Sequence[EpisodeAgreement]) -> Table:
 
 
 def seconds_line(results: Results) -> str:
-    """`distil 71%, attack 20%, ... of 1234 s in workers; attack / training 0.28`."""
+    """`distil 71%, attack 20%, ... of 1234 s in workers; attack / training 0.28`; "" before a student is finished."""
     total = sum(results.seconds.values())
     if not total:
-        return "no time spent yet"
+        return ""
     shares = ", ".join(f"{stage} {seconds / total:.0%}" for stage, seconds in results.seconds.items())
     ratio = results.attack_over_training
     told = "" if ratio is None else f"; attack / training {ratio:.2f}"
@@ -225,15 +227,28 @@ def explanation(results: Results) -> str:
     """The terms of a run's fitness, and the gates that candidates may miss."""
     config = results.experiment
     terms, fitness, suite = _terms(results), config.fitness, config.evaluation.robustness.search
+    limits = _limits(results)
     if not config.attacked:
-        return f"fitness: {terms}"
+        return f"fitness: {terms}" + (f". Gated: {limits}" if limits else "")
     meaning = f"{fitness.min_purity:g} purity, {fitness.min_invariance:g} invariance, {fitness.min_contrast:g} contrast"
     return (
         f"fitness: {terms}. "
         f"Attack: {', '.join(suite.attacks)} on {suite.rows} rows. Gated: below {fitness.min_quality:g} of the "
         f"teacher's quality, above {fitness.max_class_share:g} of predictions in one class, hopeless under attack, "
-        f"or below {meaning}"
+        f"or below {meaning}" + (f"; {limits}" if limits else "")
     )
+
+
+def _limits(results: Results) -> str:
+    """The hard limits that an experiment sets, in words."""
+    fitness = results.experiment.fitness
+    least, most, slowest = fitness.min_under_attack, fitness.max_parameters, fitness.max_latency_ms
+    told = (
+        f"below {least:.0%} under attack" if least else "",
+        "" if most is None else f"above {most:,} parameters",
+        "" if slowest is None else f"above {slowest:g} ms",
+    )
+    return ", ".join(filter(None, told))
 
 
 def _terms(results: Results) -> str:

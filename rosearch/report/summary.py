@@ -11,7 +11,6 @@ from rosearch.errors import RunError
 from rosearch.measurements import Estimate, Robustness
 from rosearch.records.record import Record
 from rosearch.report.verdicts import verdicts
-from rosearch.run.course import overall
 from rosearch.run.results import Results
 from rosearch.run.standing import standing_data
 
@@ -28,9 +27,12 @@ def describe_run(results: Results) -> dict[str, Any]:
         "strategy": results.experiment.evolution.strategy,
         "finished": results.finished,
         "state": results.state,
-        "overall": asdict(overall(results.experiment, results.records, results.fitness)),
+        "overall": asdict(results.overall),
         "standing": None if (standing := results.standing) is None else standing_data(standing),
         "budget": results.experiment.evolution.candidates,
+        "hours": results.hours,
+        "worked_seconds": results.budget.worked_seconds,
+        "stopped_by": results.budget.stopped,
         "generations": max((record.generation for record in candidates), default=-1) + 1,
         "counts": {state: sum(record.status == state for record in candidates) for state in _STATES},
         "teacher": to_jsonable_python(results.teacher),

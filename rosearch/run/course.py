@@ -1,6 +1,6 @@
 """The course of a search as one line can tell it: stage k of n, students done of all, the best so far, the time left.
 
->>> overall(results.experiment, results.records, results.fitness)
+>>> results.overall
 
 It follows from the records alone, so an onlooker and the driver tell the same.
 """
@@ -34,9 +34,18 @@ class Overall:
     seconds_left: float | None  # by the seconds that workers took so far; None before the first student
 
 
-def overall(experiment: Experiment, records: Sequence[Record], fitness: Mapping[int, Fitness]) -> Overall:
-    """How far a search with these records is; `fitness` is that of those measured, by their numbers."""
-    planned = planned_students(experiment, records)
+def overall(
+    experiment: Experiment,
+    records: Sequence[Record],
+    fitness: Mapping[int, Fitness],
+    stopped: bool = False,
+    budget_s: float | None = None,
+) -> Overall:
+    """How far a search with these records is; `fitness` is that of those measured, by their numbers.
+
+    `stopped`: no other candidate will be tried. `budget_s` are the seconds in which candidates may still start.
+    """
+    planned = planned_students(experiment, records, stopped)
     stages = ["data and teacher", *(role for role in _ORDER if planned[role])]
     newest = max(records, key=lambda record: record.number, default=None)
     stage = "data and teacher" if newest is None else newest.role
@@ -50,7 +59,7 @@ def overall(experiment: Experiment, records: Sequence[Record], fitness: Mapping[
         of=sum(planned.values()),
         best=None if best is None else best.number,
         fitness=None if best is None else fitness[best.number].scalar,
-        seconds_left=_seconds_left(experiment, records, planned),
+        seconds_left=_seconds_left(experiment, records, planned, budget_s),
     )
 
 
@@ -58,31 +67,41 @@ _ORDER: tuple[Role, ...] = ("baseline", "candidate", "finalist")  # as a search 
 _TITLES = {"data and teacher": "data and teacher", "baseline": "baselines", "finalist": "finalists"}
 
 
-def planned_students(experiment: Experiment, records: Sequence[Record]) -> dict[Role, int]:
+def planned_students(experiment: Experiment, records: Sequence[Record], stopped: bool = False) -> dict[Role, int]:
     """Students of each role that a search trains in all: those proposed, once the number is known."""
     there = Counter(record.role for record in records)
+    newest = max(records, key=lambda record: record.number, default=None)
+    ended = stopped or (newest is not None and newest.role == "finalist")
     names = len(dict.fromkeys(experiment.baselines))
     final = experiment.finalists
     return {
         "baseline": there["baseline"] or names,
-        "candidate": there["candidate"] if there["finalist"] else experiment.evolution.candidates,
+        "candidate": _over(records, "candidate") if ended else experiment.evolution.candidates,
         "finalist": there["finalist"] or (final.count and (final.count + names) * final.replicates),
     }
+
+
+def _over(records: Sequence[Record], role: Role) -> int:
+    return sum(record.role == role and _is_over(record) for record in records)
 
 
 def _is_over(record: Record) -> bool:
     return record.status in ("done", "failed")
 
 
-def _seconds_left(experiment: Experiment, records: Sequence[Record], planned: Mapping[Role, int]) -> float | None:
-    """Workers' seconds that are left, over the workers that can share them."""
-    over = Counter(record.role for record in records if _is_over(record))
-    left = {role: planned[role] - over[role] for role in _ORDER}
+def _seconds_left(
+    experiment: Experiment, records: Sequence[Record], planned: Mapping[Role, int], budget_s: float | None
+) -> float | None:
+    """Workers' seconds that are left, over the workers that can share them; candidates take their budget at most."""
+    left = {role: planned[role] - _over(records, role) for role in _ORDER}
     seconds = {role: _expected_seconds(experiment, records, role) for role in _ORDER if left[role]}
     if any(value is None for value in seconds.values()):
         return None
     workers = max(1, min(experiment.execution.workers, experiment.evolution.population))
-    return sum(left[role] * (value or 0.0) / min(workers, left[role]) for role, value in seconds.items())
+    each = {role: left[role] * (value or 0.0) / min(workers, left[role]) for role, value in seconds.items()}
+    if budget_s is not None and "candidate" in each:
+        each["candidate"] = min(each["candidate"], budget_s)
+    return sum(each.values())
 
 
 def _expected_seconds(experiment: Experiment, records: Sequence[Record], role: Role) -> float | None:

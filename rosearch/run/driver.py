@@ -19,7 +19,7 @@ from rosearch.randomness import derive_seed
 from rosearch.records.record import Failure, Outcome, Proposal, Record, Role
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
-from rosearch.run.backends.backend import Backend, Job, Lost
+from rosearch.run.backends.backend import Backend, Job, Lost, More, always
 from rosearch.run.observer import Observer
 from rosearch.run.results import load_results
 
@@ -68,8 +68,9 @@ class Driver:
         title: str,
         records: Sequence[Record],
         make_job: Callable[[Driver, Record], CandidateJob] | None = None,
+        more: More = always,
     ) -> None:
-        """Run the records that are not done yet and record every outcome.
+        """Run the records that are not done yet and record every outcome; once `more()` is False no other starts.
 
         Raises `SearchAborted` where `execution.stop_after_failures` candidates in a row failed alike, `MachineFault`
         where the machine failed a candidate, which then stays to be run.
@@ -78,7 +79,7 @@ class Driver:
         for record in records:
             if record.number not in waiting:
                 self.run.remove_unfinished(record)  # a kill may have come just before the removal
-        if not waiting:
+        if not waiting or not more():
             return
         self.observer.batch(title, list(waiting.values()))
         make_job = make_job or candidate_job
@@ -100,7 +101,7 @@ class Driver:
             self.observer.stage(waiting[key], stage, done, total)
 
         self._workers_start(True)
-        for result in self.backend.run(jobs, on_start=start, on_progress=report):
+        for result in self.backend.run(jobs, on_start=start, on_progress=report, more=more):
             self._workers_start(False)  # a job that cannot be sent never starts
             outcome = result.value if result.value is not None else _lost(result.lost)
             self.store.finish(result.key, outcome)

@@ -7,13 +7,15 @@ search never saw, do not.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
+from rosearch.config.experiment import FinalistsConfig
 from rosearch.materials.life import CandidateJob
 from rosearch.materials.suites import attack_seed, suite_of
 from rosearch.records.record import Proposal, Record
 from rosearch.run.driver import Driver, candidate_job
-from rosearch.run.results import load_results
+from rosearch.run.results import Results, load_results
 
 
 def retrain_finalists(driver: Driver) -> list[Record]:
@@ -21,22 +23,28 @@ def retrain_finalists(driver: Driver) -> list[Record]:
     config = driver.experiment.finalists
     if config.count == 0:
         return []
-    records = driver.recorded("finalist", -1)
-    if not records:
-        results = load_results(driver.run)
-        chosen = [*results.ranking[: config.count], *results.of("baseline")]
-        proposals = [
-            (
-                Proposal(record.genotype, f"{record.role}:{record.name or record.number}", (record.id,)),
-                replicate,
-                record.name,
-            )
-            for record in {record.id: record for record in chosen if record.status == "done"}.values()
-            for replicate in range(config.replicates)
-        ]
-        records = driver.propose("finalist", -1, proposals)
-    driver.work("finalists on the test split", records, finalist_job)
+    before, results = driver.recorded("finalist", -1), load_results(driver.run)
+    newest = max((record.number for record in results.of("candidate")), default=0)
+    if not before or before[-1].number < newest:  # a search that more hours let go on may have found better ones
+        driver.propose("finalist", -1, _missing(results, before, config))
+    driver.work("finalists on the test split", driver.recorded("finalist", -1), finalist_job)
     return driver.recorded("finalist", -1)
+
+
+def _missing(results: Results, before: Sequence[Record], config: FinalistsConfig) -> list[tuple[Proposal, int, str]]:
+    """The retrainings of the best and the baselines that were not proposed before."""
+    there = {(record.id, record.replicate) for record in before}
+    chosen = [*results.ranking[: config.count], *results.of("baseline")]
+    return [
+        (
+            Proposal(record.genotype, f"{record.role}:{record.name or record.number}", (record.id,)),
+            replicate,
+            record.name,
+        )
+        for record in {record.id: record for record in chosen if record.status == "done"}.values()
+        for replicate in range(config.replicates)
+        if (record.id, replicate) not in there
+    ]
 
 
 def finalist_job(driver: Driver, record: Record) -> CandidateJob:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 from rosearch.config.experiment import Experiment
@@ -33,8 +33,13 @@ class Following:
         self._yardstick: Yardstick | None = None
         self._own: dict[str, Stage] = {}
         self._at_work: dict[int, AtWork] = {}
+        self._budget_s: Callable[[], float | None] = lambda: None
         self._write()
         self._tell_whole()
+
+    def limited(self, seconds_left: Callable[[], float | None]) -> None:
+        """Takes what says how long candidates may still start."""
+        self._budget_s = seconds_left
 
     def measured(self, teacher: TeacherFacts) -> None:
         """The teacher is known, and with it the fitness of every student."""
@@ -95,4 +100,5 @@ class Following:
 
     def _tell_whole(self) -> None:
         if isinstance(self._to, Onlooker):
-            self._to.overall(overall(self._experiment, list(self._records.values()), self._fitness))
+            records, left = list(self._records.values()), self._budget_s()
+            self._to.overall(overall(self._experiment, records, self._fitness, budget_s=left))

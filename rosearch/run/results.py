@@ -1,6 +1,6 @@
 """A run read back from its records: fitness, front and ranking. Whoever inspects, exports or prunes starts here.
 
->>> results = load_results(RunDirectory.open(Path("runs/quickstart-0001")))
+>>> results = open_results(Path("runs/quickstart-0001"))
 >>> results.front[0].id
 
 Reading loads neither torch nor pandas, DEAP, networkx or scipy.
@@ -11,8 +11,9 @@ from __future__ import annotations
 import re
 import shlex
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Literal
 
 from rosearch.config.experiment import Experiment
@@ -22,9 +23,11 @@ from rosearch.evolution.fitness import Fitness, Yardstick
 from rosearch.evolution.front import Scored, by_front, by_scalar
 from rosearch.measurements import TeacherFacts
 from rosearch.records.beginning import refuse_changes
+from rosearch.records.budget import Budget, read_budget
 from rosearch.records.record import Record, Role
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
+from rosearch.run.course import Overall, overall
 from rosearch.run.standing import Standing, read_standing
 
 _ID_LETTERS = 6  # fewer may be a number
@@ -41,6 +44,7 @@ class Results:
     records: tuple[Record, ...]
     finished: bool  # the whole budget is spent and the finalists are measured
     teacher_on_test: TeacherFacts | None = None  # beside finalists; runs of older versions have none
+    budget: Budget = field(default_factory=Budget)
 
     @property
     def state(self) -> Literal["finished", "running", "interrupted"]:
@@ -48,6 +52,17 @@ class Results:
         if self.finished:
             return "finished"
         return "running" if self.run.driver() else "interrupted"
+
+    @property
+    def hours(self) -> float | None:
+        """The hours that the search may take in all; None where there is no limit."""
+        return self.budget.hours or self.experiment.evolution.hours
+
+    @property
+    def overall(self) -> Overall:
+        """How far the run is."""
+        left = None if self.hours is None else max(0.0, self.hours * 3600 - self.budget.worked_seconds)
+        return overall(self.experiment, self.records, self.fitness, bool(self.budget.stopped), left)
 
     @property
     def standing(self) -> Standing | None:
@@ -171,5 +186,16 @@ def load_results(run: RunDirectory) -> Results:
     """
     with Store.open(run.store, read_only=True) as store:
         refuse_changes(store, run.experiment_file, run.search_space)
-        records = tuple(store.records())
-        return Results(run, run.experiment(), store.teacher(), records, store.finished(), store.teacher("test"))
+        records, budget = tuple(store.records()), read_budget(store)
+        return Results(run, run.experiment(), store.teacher(), records, store.finished(), store.teacher("test"), budget)
+
+
+def open_results(folder: Path) -> Results:
+    """`load_results` of a run's folder; raises `RunError` where there is no run too."""
+    return load_results(RunDirectory.open(folder))
+
+
+def tokenizer_beside(student: Path) -> Path | None:
+    """The folder of the tokenizer that a student's folder inside a run shares; None for a folder anywhere else."""
+    run = RunDirectory(student.resolve().parent.parent)
+    return run.tokenizer if run.students == student.resolve().parent and run.tokenizer.is_dir() else None

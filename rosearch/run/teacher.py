@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from rosearch.config.experiment import Experiment
 from rosearch.errors import RunError
 from rosearch.materials.kind import Materials, kind_of
 from rosearch.measurements import TeacherFacts
@@ -14,17 +15,20 @@ from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
 from rosearch.run.observer import Observer
 from rosearch.space.loading import load_space
+from rosearch.space.size_limit import SizeLimit
+from rosearch.space.space import Space
 
 
-def prepare_teacher_facts(run: RunDirectory, store: Store, cache: Path, observer: Observer) -> TeacherFacts:
-    """Prepare the materials of a run in the cache, and give the facts of its teacher.
+def prepare_run(
+    run: RunDirectory, store: Store, cache: Path, observer: Observer
+) -> tuple[TeacherFacts, SizeLimit | None]:
+    """Prepare the materials of a run in the cache; give the facts of its teacher, and the limit of its students' size.
 
-    Raises `BadInput` and `MissingResource` before anything is trained, `RunError` where the data or the teacher
-    changed since the run began.
+    There is no limit where `fitness.max_parameters` sets none. Raises `BadInput` and `MissingResource` before anything
+    is trained, `RunError` where the data or the teacher changed since the run began.
     """
-    experiment = run.experiment()
-    kind = kind_of(experiment)
-    materials = kind.prepare(experiment, load_space(run.search_space), cache, observer.progress)
+    experiment, space = run.experiment(), load_space(run.search_space)
+    materials = kind_of(experiment).prepare(experiment, space, cache, observer.progress)
     for note in materials.notes:
         observer.note(note)
     _check_same(run, store, materials)
@@ -34,7 +38,15 @@ def prepare_teacher_facts(run: RunDirectory, store: Store, cache: Path, observer
     if teacher is None:
         teacher = materials.measure_teacher(experiment, _of_teacher(observer))
         store.set_teacher(teacher)
-    return teacher
+    return teacher, _size_limit(experiment, space, materials, teacher)
+
+
+def _size_limit(experiment: Experiment, space: Space, materials: Materials, teacher: TeacherFacts) -> SizeLimit | None:
+    most = experiment.fitness.max_parameters
+    if most is None:
+        return None
+    vocabularies = {encoding: materials.vocabulary(encoding) for encoding in space.encodings}
+    return SizeLimit(most, vocabularies, teacher.positions, teacher.token_types, materials.outputs_of_students)
 
 
 def measure_on_test(run: RunDirectory, store: Store, cache: Path, observer: Observer) -> None:

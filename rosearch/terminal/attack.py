@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from difflib import SequenceMatcher
 
 from rich.text import Text
 
-from rosearch.attack.measure import AttackState
 from rosearch.attack.report import AttackedModel, AttackReport
 from rosearch.attack.tables import (
     attacks_table,
     classes_table,
     comparisons_table,
     held_out_table,
-    resources_table,
     short_names,
-    states_table,
 )
 from rosearch.progress import Progress
-from rosearch.resources.resources import Resources
 from rosearch.terminal.console import err, out, print_message, print_table
 from rosearch.terminal.progress import SearchDisplay
 
@@ -88,14 +84,3 @@ def marked(original: str, perturbed: str, plain: bool) -> tuple[Text, Text]:
             else:
                 text.append(f"[[{piece}]]" if plain else piece, "" if plain else style)
     return texts
-
-
-def print_resources(resources: Resources, states: Sequence[AttackState]) -> None:
-    """The resources that are there and how to get the rest; then every attack, and whether it runs here."""
-    folder = resources.folder or "none; name one with --resources or the environment variable ROSEARCH_RESOURCES"
-    out.print(Text(f"Folder: {folder}"), soft_wrap=True)
-    print_table(resources_table(resources))
-    for one in resources.check():
-        if not one.found:
-            out.print(Text(f"  {one.name}: {one.hint}"), soft_wrap=True)
-    print_table(states_table(states))

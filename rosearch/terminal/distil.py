@@ -13,8 +13,7 @@ from pydantic import TypeAdapter
 
 from rosearch.distil.student import Distilled, Watcher
 from rosearch.distil.workplace import unfinished
-from rosearch.evaluation.efficiency import BERT_BASE_ENCODER_PARAMETERS, BERT_BASE_PARAMETERS
-from rosearch.measurements import Estimate, Meaning
+from rosearch.measurements import BERT_BASE_ENCODER_PARAMETERS, BERT_BASE_PARAMETERS, Estimate, Meaning
 from rosearch.report.data import FOUR_DECIMALS, GROUPED, PERCENT, Cell, Column, Row, Table, Unit, lefts
 from rosearch.terminal.console import err, print_line, print_table
 from rosearch.terminal.progress import SearchDisplay
@@ -54,7 +53,7 @@ def watched(to: Path) -> Iterator[Watcher]:
 def print_distilled(found: Distilled, task: Sequence[str], teacher: Sequence[str]) -> None:
     """Teacher and student side by side, then the next commands.
 
-    `task` are the words that name the task, `teacher` those that follow `rosearch teacher`.
+    `task` are the words that name rows to attack, `teacher` those that follow `rosearch teacher`; each may be none.
     """
     record = found.record
     print_table(_table(record))
@@ -66,9 +65,9 @@ def print_distilled(found: Distilled, task: Sequence[str], teacher: Sequence[str
     print_line(f"Saved to {found.folder}. Load it with:")
     for kind in ("AutoTokenizer", "AutoModelForSequenceClassification"):
         print_line(f"  {kind}.from_pretrained({str(found.folder)!r}{code})")
-    if record["teacher"]["folder"]:
+    if record["teacher"]["folder"] and teacher:
         print_line(f"The teacher was fine-tuned. Save it with:\n  {shlex.join(['rosearch', 'teacher', *teacher])}")
-    if record["task"]["labels"]:
+    if record["task"]["labels"] and task:
         attack = ["rosearch", "attack", str(found.folder), "--attack", "deepwordbug", *task]
         print_line(f"How robust is it?\n  {shlex.join(attack)}")
 

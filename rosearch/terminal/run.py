@@ -23,6 +23,7 @@ from rosearch.report.overview import (
 )
 from rosearch.report.summary import describe_run
 from rosearch.report.verdicts import verdicts
+from rosearch.run.hours import stop_in_words
 from rosearch.run.results import Results
 from rosearch.terminal.console import out, print_line, print_prose, print_table
 
@@ -30,10 +31,14 @@ from rosearch.terminal.console import out, print_line, print_prose, print_table
 def print_status(results: Results) -> None:
     """The progress of a run, its failures, and all that is measured so far."""
     summary = describe_run(results)
-    counts = ", ".join(f"{count} {name}" for name, count in summary["counts"].items())
+    names = {"running": "cut off"} if summary["state"] == "interrupted" else {}
+    counts = ", ".join(f"{count} {names.get(name, name)}" for name, count in summary["counts"].items())
     strategy = results.experiment.evolution.strategy
     ended = "; finished" if results.finished else ""
-    print_line(f"{results.run.path}: {counts}; budget {summary['budget']} candidates, strategy {strategy}{ended}")
+    budget = f"{summary['budget']} candidates" + ("" if results.hours is None else f" or {results.hours:g} hours")
+    print_line(f"{results.run.path}: {counts}; budget {budget}, strategy {strategy}{ended}")
+    if ended := stop_in_words(results):
+        print_line(ended)
     if not results.finished:
         for line in course_lines(results, time.time()):
             print_line(line)
@@ -42,7 +47,8 @@ def print_status(results: Results) -> None:
     for record in results.records:
         if record.failure is not None:
             print_line(f"  #{record.number} {record.id[:8]} failed: {record.failure}")
-    print_table(ranked_table(results))
+    if results.teacher is not None or results.measured("candidate"):
+        print_table(ranked_table(results))
     if baselines := results.measured("baseline"):
         print_table(results_table("Baselines", results, baselines))
     if results.measured("finalist"):
@@ -50,7 +56,11 @@ def print_status(results: Results) -> None:
     if episodes := results.predictions:
         print_table(predictions_table(episodes))
     _print_teacher(results)
-    print_prose(*verdicts(results), f"Time: {seconds_line(results)}")
+    print_prose(*verdicts(results), *_time(results))
+
+
+def _time(results: Results) -> list[str]:
+    return [f"Time: {line}"] if (line := seconds_line(results)) else []
 
 
 def _print_teacher(results: Results) -> None:
@@ -71,9 +81,11 @@ def print_results(results: Results) -> None:
     if not front:
         missed = ": `rosearch status` names those that were missed"
         out.print(Text.assemble(("No candidate passed the gates", "yellow"), missed))
+    if ended := stop_in_words(results):
+        print_line(ended)
     print_prose(*verdicts(results))
     print_prose(explanation(results), style="dim")
-    print_prose(f"Time: {seconds_line(results)}")
+    print_prose(*_time(results))
     _print_teacher(results)
     failed = sum(record.status == "failed" for record in results.records)
     counted = f"{len(results.of('candidate'))} candidates, {failed} failed. The run: "

@@ -29,7 +29,8 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import wilcoxon
 
-from rosearch.config.experiment import EvolutionConfig, FitnessConfig, KdNasConfig, RewardConfig
+from rosearch.config.evolution import EvolutionConfig, KdNasConfig
+from rosearch.config.fitness import FitnessConfig, RewardConfig
 from rosearch.evaluation.comparison import holm
 from rosearch.evaluation.intervals import mean_interval
 from rosearch.evolution.fitness import Yardstick, reward

@@ -19,8 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from rosearch.evaluation.comparison import bootstrap_difference
-from rosearch.evaluation.efficiency import BERT_BASE_ENCODER_PARAMETERS, BERT_BASE_PARAMETERS
-from rosearch.measurements import Measurements
+from rosearch.measurements import BERT_BASE_ENCODER_PARAMETERS, BERT_BASE_PARAMETERS, Measurements
 from rosearch.records.record import Record
 from rosearch.records.run_directory import RunDirectory
 from rosearch.run.results import load_results

@@ -6,7 +6,8 @@ import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rosearch.config.experiment import EvolutionConfig, FitnessConfig
+from rosearch.config.evolution import EvolutionConfig
+from rosearch.config.fitness import FitnessConfig
 from rosearch.evolution.fitness import Fitness, Yardstick
 from rosearch.evolution.registry import make_strategy
 from rosearch.evolution.strategy import Strategy
@@ -16,6 +17,7 @@ from rosearch.space.cost import count_parameters
 from rosearch.space.genotype import Genotype
 from rosearch.space.loading import load_space
 from rosearch.space.search_space import SearchSpace
+from rosearch.space.size_limit import SizeLimit
 from rosearch.space.space import Space
 
 TEACHER_PARAMETERS = 109_482_240
@@ -113,11 +115,12 @@ def build(
     seed: int = 1,
     fitness: FitnessConfig | None = None,
     teacher_quality: float = 0.9,
+    limit: SizeLimit | None = None,
 ) -> Strategy:
     """A strategy on a space of graphs, where it searches those, unless another `space` is given."""
     config = evolution(strategy) if isinstance(strategy, str) else strategy
     space = space or (ENCODERS if config.strategy == "kd_nas" else DAG)
-    return make_strategy(config, space, seed, Yardstick(fitness or FitnessConfig(), teacher_quality))
+    return make_strategy(config, space, seed, Yardstick(fitness or FitnessConfig(), teacher_quality), limit)
 
 
 def answer(proposals: Sequence[Proposal], generation: int, first: int, landscape: Landscape) -> list[Record]:

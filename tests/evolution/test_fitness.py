@@ -8,7 +8,7 @@ from evolution.landscapes import measurements, score
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rosearch.config.experiment import FitnessConfig, RewardConfig, WeightsConfig
+from rosearch.config.fitness import FitnessConfig, RewardConfig, WeightsConfig
 from rosearch.errors import BadInput
 from rosearch.evolution.fitness import reward
 from rosearch.measurements import Estimate, Latency, Meaning, Measurements, SingleSwaps, Stopped
@@ -217,3 +217,25 @@ def test_a_student_that_does_not_tell_words_apart_is_gated_however_robust_it_is(
     fitness = score(replace(measurements(under_attack=1.0, words=1.0), meaning=found), config, 0.9)
     assert fitness.gates == missed
     assert fitness.eligible == (fitness.violation == 0) == (not missed)
+
+
+@pytest.mark.parametrize(
+    ("gate", "violation"), [("min_under_attack", 0.1), ("max_parameters", 1.0), ("max_latency_ms", 0.5)]
+)
+def test_a_hard_limit_that_is_missed_is_a_gate_with_its_margin(gate: str, violation: float) -> None:
+    found = measurements(under_attack=0.2)
+    timed = replace(found, efficiency=replace(found.efficiency, parameters=200, latency=(Latency(1, 3.0, 2.9, 3.1),)))
+    strict = {"min_under_attack": 0.3, "max_parameters": 100, "max_latency_ms": 2.0}[gate]
+    met = {"min_under_attack": 0.2, "max_parameters": 200, "max_latency_ms": 3.0}[gate]
+    fitness = score(timed, CONFIG.model_copy(update={gate: strict}), 0.9)
+    assert fitness.gates == (gate,) and fitness.violation == pytest.approx(violation)
+    assert score(timed, CONFIG.model_copy(update={gate: met}), 0.9).eligible
+
+
+def test_a_limit_of_latency_without_measured_latency_is_an_error_that_says_what_to_do() -> None:
+    with pytest.raises(BadInput, match=r"fitness\.max_latency_ms.*repeats above 0, or remove fitness\.max_latency_ms"):
+        score(measurements(), FitnessConfig(max_latency_ms=2.0), 0.9)
+
+
+def test_a_student_that_no_attack_fits_misses_no_limit_of_attacks() -> None:
+    assert score(measurements(attacked=False), FitnessConfig(min_under_attack=0.5), 0.9).eligible

@@ -6,7 +6,7 @@ from math import log
 import pytest
 from evolution.landscapes import DAG, ENCODERS, answer, build, evolution, failing, hilly, measurements, run
 
-from rosearch.config.experiment import FitnessConfig, RewardConfig
+from rosearch.config.fitness import FitnessConfig, RewardConfig
 from rosearch.errors import BadInput
 from rosearch.evolution.fitness import Yardstick
 from rosearch.evolution.front import by_scalar

@@ -24,7 +24,7 @@ from evolution.landscapes import (
     run,
 )
 
-from rosearch.config.experiment import FitnessConfig
+from rosearch.config.fitness import FitnessConfig
 from rosearch.errors import BadInput
 from rosearch.evolution.operators import operators_of
 from rosearch.evolution.registry import STRATEGIES
@@ -32,6 +32,7 @@ from rosearch.measurements import Measurements
 from rosearch.records.record import Record
 from rosearch.space.genotype import Genotype
 from rosearch.space.loading import load_space
+from rosearch.space.size_limit import SizeLimit
 from rosearch.space.space import Space
 
 FEW = replace(ENCODERS, layers=(3, 4), heads=(2,), hidden=(384,), ffn=(512, 1024), activations=("gelu", "relu"))
@@ -236,6 +237,32 @@ def test_a_space_of_some_hundreds_is_used_up_to_the_last(name: str, medium: Spac
     strategy = build(evolution(name, candidates=1000, population=100), medium)
     ids = [record.id for records in run(strategy) for record in records]
     assert sorted(ids) == sorted(genotype.id for genotype in medium.genotypes())
+
+
+def within(most: int) -> SizeLimit:
+    return SizeLimit(most, {"wordpiece": 30522}, positions=512, token_types=2, labels=2)
+
+
+def test_nothing_above_a_limit_of_size_is_proposed_and_the_budget_is_spent_within_it(name: str, space: Space) -> None:
+    sizes = sorted(within(1).parameters(record.genotype) for told in run(build(name, space)) for record in told)
+    limit = within(sizes[len(sizes) // 3])
+    records = [record for told in run(build(name, space, limit=limit)) for record in told]
+    assert len(records) == 24
+    assert all(limit.admits(record.genotype) for record in records)
+
+
+def test_a_limit_that_leaves_nothing_finishes_a_search_before_it_begins(name: str, small: Space) -> None:
+    assert build(name, small, limit=within(10)).finished
+
+
+def test_named_architectures_above_a_limit_of_size_are_named_and_left_out(name: str) -> None:
+    config = evolution(name, warm_start=["bert_mini", "autodistil"])
+    founders = [proposal for proposal in build(config).ask() if proposal.origin.startswith("warm_start")]
+    small, large = sorted(founders, key=lambda founder: within(1).parameters(founder.genotype))
+    limited = build(config, limit=within(within(1).parameters(small.genotype)))
+    assert [founder.origin for founder in limited.too_large] == [large.origin]
+    origins = [proposal.origin for proposal in limited.ask()]
+    assert small.origin in origins and large.origin not in origins
 
 
 def test_winners_are_ranked_and_the_front_is_dominated_by_nobody(name: str) -> None:

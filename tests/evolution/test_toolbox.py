@@ -6,7 +6,7 @@ import pytest
 from deap import creator, tools
 from evolution.landscapes import DAG, answer, build, hilly, measurements, run, score
 
-from rosearch.config.experiment import FitnessConfig
+from rosearch.config.fitness import FitnessConfig
 from rosearch.evolution.toolbox import (
     Individual,
     build_toolbox,

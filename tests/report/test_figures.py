@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rosearch.config.experiment import FitnessConfig
+from rosearch.config.fitness import FitnessConfig
 from rosearch.errors import MissingResource
 from rosearch.evolution.fitness import Yardstick
 from rosearch.records.record import Record

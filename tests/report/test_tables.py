@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from report.made_records import make_genotype, make_measurements, make_record
 
-from rosearch.config.experiment import FitnessConfig
+from rosearch.config.fitness import FitnessConfig
 from rosearch.evolution.fitness import Yardstick
 from rosearch.measurements import SingleSwaps, Stopped
 from rosearch.records.record import Record

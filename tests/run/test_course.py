@@ -79,3 +79,16 @@ def test_failed_students_are_done_and_proposed_finalists_are_counted_as_they_are
     told = overall(experiment, [done(1, 5.0), failed, finalist], {})
     assert (told.stage, told.title, told.done, told.of) == (4, "finalists", 2, 1 + 2 + 1)
     assert planned_students(experiment, [finalist])["finalist"] == 1
+
+
+def test_a_budget_bounds_the_time_and_a_search_that_it_ended_plans_no_other_candidate(experiment: Experiment) -> None:
+    records = [
+        done(1, 100.0, role="baseline", name="bert_mini"),
+        done(2, 10.0),
+        replace(record(3, WEAK), status="pending"),
+    ]
+    alone = experiment.model_copy(update={"finalists": experiment.finalists.model_copy(update={"count": 0})})
+    assert overall(alone, records, {}).seconds_left == pytest.approx(7 * 10 / 2)
+    assert overall(alone, records, {}, budget_s=12.0).seconds_left == pytest.approx(12.0)
+    told = overall(alone, records, {}, stopped=True)
+    assert (told.done, told.of, told.seconds_left) == (2, 2, 0.0)

@@ -128,10 +128,10 @@ def drawn(width: int) -> list[str]:
 
 def test_a_table_folds_the_columns_that_can_be_spared_best_and_names_them() -> None:
     assert "no room for" not in "\n".join(drawn(80))
-    narrower = drawn(40)
-    assert narrower[-2] == "no room for: words to break" and "1234567" in "\n".join(narrower)
+    narrower = " ".join(drawn(40))
+    assert "no room for: words to break (a wider terminal shows all)" in narrower and "1234567" in narrower
     narrowest = drawn(28)
-    assert narrowest[-2] == "no room for: words to break," or narrowest[-3] == "no room for: words to break,"
+    assert "no room for: words to break," in narrowest
     assert all(len(line) <= 28 for line in narrowest) and "50.0%" in "\n".join(narrowest)
 
 

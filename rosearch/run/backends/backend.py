@@ -21,6 +21,7 @@ LostKind = Literal["worker_lost", "timeout", "exception", "oom", "machine"]
 
 OnStart = Callable[[int], None]  # key
 OnProgress = Callable[[int, str, int, int], None]  # key, stage, steps done, steps in all
+More = Callable[[], bool]  # False: no other job may start
 
 _LONGEST_MESSAGE = 2000  # characters: some exceptions print whole tensors
 
@@ -55,6 +56,11 @@ class Result(Generic[V]):
     lost: Lost | None = None
 
 
+def always() -> bool:
+    """The default of `more`."""
+    return True
+
+
 def ignore_start(key: int) -> None:
     """The default of `on_start`."""
 
@@ -63,10 +69,20 @@ def ignore_progress(key: int, stage: str, done: int, total: int) -> None:
     """The default of `on_progress`."""
 
 
+@dataclass(frozen=True)
+class Calls:
+    """The driver's side of a batch: what is told, and what is asked."""
+
+    on_start: OnStart
+    on_progress: OnProgress
+    more: More
+
+
 class Backend(ABC):
     """Runs jobs.
 
-    - Each job gives exactly one result, under its key. Results come in any order, and nothing may depend on it.
+    - Each job that starts gives exactly one result, under its key. Once `more()` is False no other starts. Results come
+      in any order, and nothing may depend on it.
     - `on_start(key)` comes before the first `on_progress(key, ...)` of a job, which comes before its result.
       A job that cannot be pickled gives only its result. Callbacks run in the thread that iterates. Progress may be
       thinned, but not the last step of a stage.
@@ -83,12 +99,13 @@ class Backend(ABC):
         jobs: Sequence[Job[A, V]],
         on_start: OnStart = ignore_start,
         on_progress: OnProgress = ignore_progress,
+        more: More = always,
     ) -> Iterator[Result[V]]:
         """Yields a result as each job finishes. Raises `RunError` where no worker can be made to work."""
-        yield from self._run(jobs, on_start, on_progress)
+        yield from self._run(jobs, Calls(on_start, on_progress, more))
 
     @abstractmethod
-    def _run(self, jobs: Sequence[Job[A, V]], on_start: OnStart, on_progress: OnProgress) -> Iterator[Result[V]]:
+    def _run(self, jobs: Sequence[Job[A, V]], calls: Calls) -> Iterator[Result[V]]:
         """The work of `run`."""
 
     @abstractmethod

@@ -25,7 +25,7 @@ from typing import Any, Literal, final
 from rosearch.errors import RunError
 from rosearch.files import importable
 from rosearch.progress import ENDING, check_stop
-from rosearch.run.backends.backend import A, Backend, Job, Lost, OnProgress, OnStart, Result, V, pickled, unpickled
+from rosearch.run.backends.backend import A, Backend, Calls, Job, Lost, Result, V, pickled, unpickled
 from rosearch.run.backends.worker import work
 
 _BEAT_S = 0.5  # longest time between two looks at every worker
@@ -96,8 +96,7 @@ class _Batch:
     """One call of `run`."""
 
     waiting: deque[_Parcel]
-    on_start: OnStart
-    on_progress: OnProgress
+    calls: Calls
 
 
 @final
@@ -120,9 +119,9 @@ class LocalBackend(Backend):
         self._workers: list[_Worker] = []
         self._failed_starts = 0
 
-    def _run(self, jobs: Sequence[Job[A, V]], on_start: OnStart, on_progress: OnProgress) -> Iterator[Result[V]]:
+    def _run(self, jobs: Sequence[Job[A, V]], calls: Calls) -> Iterator[Result[V]]:
         """Raises `RunError` where workers fail to start, several times in a row."""
-        batch = _Batch(deque(), on_start, on_progress)
+        batch = _Batch(deque(), calls)
         for job in jobs:
             sent = pickled(job)
             if isinstance(sent, Lost):
@@ -132,6 +131,8 @@ class LocalBackend(Backend):
         try:
             while batch.waiting or self._busy():
                 check_stop()
+                if not calls.more():
+                    batch.waiting.clear()
                 self._hire(len(batch.waiting) + len(self._busy()))
                 self._assign(batch)
                 self._wait()
@@ -227,10 +228,10 @@ class LocalBackend(Backend):
             self._failed_starts = 0
             worker.enter("running")
             if not worker.parcel.killed:
-                batch.on_start(key)
+                batch.calls.on_start(key)
         elif kind == "progress":
             worker.stage = content[0]
-            batch.on_progress(key, *content)
+            batch.calls.on_progress(key, *content)
         else:
             value, lost = content
             result = unpickled(key, value, lost, worker.stage)

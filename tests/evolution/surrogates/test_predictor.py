@@ -13,7 +13,7 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
-from rosearch.config.experiment import KdNasConfig
+from rosearch.config.evolution import KdNasConfig
 from rosearch.evolution.surrogates import make_predictor
 from rosearch.evolution.surrogates.predictor import (
     Choices,

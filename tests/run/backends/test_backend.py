@@ -134,3 +134,12 @@ def test_closing_twice_or_unused_is_harmless(name):
     backend = BACKENDS[name](ExecutionConfig(workers=1))
     backend.close()
     backend.close()
+
+
+def test_no_job_starts_once_there_are_to_be_no_more_and_those_under_way_are_finished(backend):
+    started = []
+    jobs = [Job(number, chores.square, number) for number in range(30)]
+    results = list(backend.run(jobs, started.append, more=lambda: len(started) < 3))
+    assert 3 <= len(started) <= 5
+    assert sorted(result.key for result in results) == sorted(started)
+    assert [result.value for result in backend.run([Job(1, chores.square, 5)])] == [25]

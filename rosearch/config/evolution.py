@@ -1,0 +1,101 @@
+"""The section `evolution` of an experiment: who is tried next, and when it ends."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from rosearch.config.section import Section, Share, broken_rule, unit
+
+FROM_RUN = "run:"  # before the folder of an earlier run, in `warm_start`
+
+
+class KdNasConfig(Section):
+    """The controller of kd_nas (arXiv 2303.09639). An episode is a generation of `population` candidates.
+
+    The paper has 15 episodes of 20 candidates.
+    """
+
+    predictor: Literal["lstm", "boosting", "gaussian_process"] = Field(
+        "lstm", description="Predictor of rewards; lstm is the paper's."
+    )
+    exploration: Share = Field(
+        1.0,
+        description="Part of the first episode that is drawn at random; the others are predicted to be the best.",
+        json_schema_extra=unit("share"),
+    )
+    exploration_step: Share = Field(
+        0.05, description="Decrease of that part from episode to episode.", json_schema_extra=unit("share")
+    )
+    exploration_least: Share = Field(
+        0.05, description="The part falls no lower than this.", json_schema_extra=unit("share")
+    )
+    passes: int = Field(
+        100,
+        ge=1,
+        description="lstm: training passes over all rewards so far, after each episode.",
+        json_schema_extra=unit("passes"),
+    )
+
+    @model_validator(mode="after")
+    def _falling(self) -> Self:
+        if self.exploration_least > self.exploration:
+            raise broken_rule("exploration_least", f"at most exploration ({self.exploration})", self.exploration_least)
+        return self
+
+
+class EvolutionConfig(Section):
+    """The search itself: who is tried next, and how many in all."""
+
+    strategy: Literal["rosearch", "nsga2", "random", "kd_nas"] = Field(
+        "rosearch",
+        description="Who is tried next. random is the baseline at the same budget; kd_nas searches encoders.",
+    )
+    candidates: int = Field(
+        24,
+        ge=1,
+        description="The whole budget of distilled students, first generation included.",
+        json_schema_extra=unit("candidates"),
+    )
+    hours: float | None = Field(
+        None,
+        gt=0,
+        description="No candidate starts after so much work on the search, over all its starts; none: no limit.",
+        json_schema_extra=unit("hours"),
+    )
+    patience: int | None = Field(
+        None,
+        ge=1,
+        description="Ends the search once so many candidates have improved nothing: nsga2 the front, others the best.",
+        json_schema_extra=unit("candidates"),
+    )
+    population: int = Field(
+        8,
+        ge=2,
+        description="Size of a generation; a multiple of 4 for nsga2, an episode for kd_nas.",
+        json_schema_extra=unit("candidates"),
+    )
+    elite: int = Field(
+        2, ge=1, description="rosearch: the best, which pass on unchanged.", json_schema_extra=unit("candidates")
+    )
+    tournament: int = Field(
+        3, ge=1, description="The best of so many drawn ones is a parent.", json_schema_extra=unit("candidates")
+    )
+    crossover_probability: float = Field(
+        0.4, ge=0, le=1, description="Chance that a child has two parents.", json_schema_extra=unit("share")
+    )
+    mutations: int = Field(2, ge=1, description="Most mutations of a child.", json_schema_extra=unit("mutations"))
+    warm_start: list[str] = Field(
+        [],
+        description="First generation: published architectures, fitted to the space; run:PATH, an earlier run's front.",
+    )
+    kd_nas: KdNasConfig = KdNasConfig()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.strategy == "nsga2" and self.population % 4:
+            raise broken_rule("population", "a multiple of 4 for nsga2", self.population)
+        if self.elite >= self.population:
+            raise broken_rule("elite", f"fewer than population ({self.population})", self.elite)
+        return self

@@ -1,0 +1,61 @@
+"""A search within hard limits: what is too large is never trained, and a limit that leaves nothing is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_run import Quiet, write_encoder_experiment, write_experiment
+
+from rosearch.config.file import load_experiment
+from rosearch.errors import BadInput
+from rosearch.records.run_directory import RunDirectory
+from rosearch.records.store import Store
+from rosearch.run.results import Results
+from rosearch.run.teacher import prepare_run
+from rosearch.search import cache_folder, run_search
+
+
+class Listening(Quiet):
+    """An observer that remembers notes as well."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def search(path: Path, most: int, observer: Quiet | None = None, **changes: Any) -> Results:
+    experiment = load_experiment(path, (f"fitness.max_parameters={most}", *(f"{k}={v}" for k, v in changes.items())))
+    return run_search(RunDirectory.create(path.parent / "runs", experiment), observer or Quiet())
+
+
+def sizes(results: Results) -> list[int]:
+    return [record.measurements.efficiency.parameters for record in results.records if record.measurements]
+
+
+@pytest.mark.parametrize("write", [write_experiment, write_encoder_experiment])
+def test_students_are_counted_before_they_are_built_as_they_are_measured(write: Any, tmp_path: Path) -> None:
+    found = search(write(tmp_path, fitness={"reward": None}), 10**9)
+    with Store.open(found.run.store) as store:
+        _, limit = prepare_run(found.run, store, cache_folder(found.run), Quiet())
+    assert limit is not None
+    assert [limit.parameters(record.genotype) for record in found.records] == sizes(found)
+
+
+def test_no_student_above_the_limit_is_trained_but_for_baselines_which_it_gates(tmp_path: Path) -> None:
+    path, observer = write_experiment(tmp_path, baselines=["bert_mini"]), Listening()
+    found = search(path, 6000, observer, **{"evolution.warm_start": "[autodistil]"})
+    (baseline,) = found.of("baseline")
+    assert len(found.of("candidate")) == 7 and found.fitness[baseline.number].gates == ("max_parameters",)
+    assert max(size for size in sizes(found) if size != sizes(found)[0]) <= 6000
+    (note,) = observer.notes
+    assert note.startswith("warm_start:autodistil is left out") and "above fitness.max_parameters" in note
+
+
+def test_a_limit_below_every_student_of_the_space_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"fitness\.max_parameters: expected room for a student.*got 100"):
+        search(write_experiment(tmp_path), 100)
