@@ -57,7 +57,7 @@ def distil(
     label: LabelColumn = None,
     encoding: Annotated[
         str | None,
-        typer.Option(help="How a fresh student reads words: wordpiece, typos, synonyms or typos+synonyms."),
+        typer.Option(help="How a fresh student reads words: wordpiece, typos, task_typos, synonyms or typos+synonyms."),
     ] = None,
     method: Annotated[str | None, typer.Option(help="kd, hidden_states, mate_kd, ad2 or robust_kd.")] = None,
     teacher: OwnTeacher = None,

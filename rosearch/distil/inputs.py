@@ -148,7 +148,7 @@ def read_encoding(folder: Path, words: Sequence[str] = ()) -> dict[str, Any]:
         )
     found = getattr(load_tokenizer(folder), "encoding", None)
     if found is None:
-        expected = "a tokenizer with a robust encoding (typos, synonyms, typos+synonyms)"
+        expected = "a tokenizer with a robust encoding (typos, task_typos, synonyms, typos+synonyms)"
         raise BadInput(Problem(str(folder), "encoding", expected, "a plain one: it reads words as they are"))
     explained = [explain(found.data, word) for word in words]
     return {"folder": str(folder), **describe(found.data), "explained": explained}

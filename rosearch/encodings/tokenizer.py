@@ -24,6 +24,7 @@ from rosearch.student.tokenization_rosearch import WORD, EncodedTokenizer, WordE
 _FORMAT = "3"  # part of every key: raise it when what is built changes
 _RARER = 1e12  # times rarer than a word one edit away: no known word is so rare, so that each is left alone
 _SENSES = 2  # of a word and part of speech, in WordNet's order: rare senses tie "floor" to "story"
+_CLOSED = "task_typos"  # the task's words are all that there are: what else the tokenizer knows may be a typo of them
 _KNOWN_WEIGHT = 0.5  # occurrences of a word that the task does not have, but a vocabulary or a list
 _RESOURCES = ("neighbours", "wordnet")
 _WORDS = re.compile(WORD)
@@ -39,11 +40,11 @@ def student_tokenizer(
 ) -> Any:
     """The tokenizer of students whose source has this `encoding`: `wordpiece` is the teacher's own.
 
-    The others (`typos`, `synonyms`, `typos+synonyms`) are built once from the words of `texts` (the training rows) and
-    the tokenizer's vocabulary. They are kept in `cache/encodings/KEY.json`, and travel with the tokenizer. A WordPiece
-    vocabulary is cut to what encoded texts still use, and the listed words that stay apart: `source_ids` are then the
-    teacher's ids of the pieces left. `judge` is the teacher, which tries what synonyms are read as; without one all
-    readings of the lists are taken.
+    The others (`typos`, `task_typos`, `synonyms`, `typos+synonyms`) are built once from the words of `texts` (the
+    training rows) and the tokenizer's vocabulary. They are kept in `cache/encodings/KEY.json`, and travel with the
+    tokenizer. A WordPiece vocabulary is cut to what encoded texts still use, and the listed words that stay apart:
+    `source_ids` are then the teacher's ids of the pieces left. `judge` is the teacher, which tries what synonyms are
+    read as; without one all readings of the lists are taken.
 
     Raises `MissingResource` where word lists are not there, `BadInput` for a tokenizer that is not a fast one.
     """
@@ -100,7 +101,7 @@ def build_encoding(
     weights: dict[str, float] = {}
     if "typos" in encoding:
         weights = {word: float(count) for word, count in counts.items()}
-        for word in {*words, *codes}:
+        for word in listed_apart() if encoding == _CLOSED else {*words, *codes}:
             weights[word] = weights.get(word, 0.0) + _KNOWN_WEIGHT
     data = {"encoding": encoding, "ratio": _RARER, "weights": dict(sorted(weights.items())), "codes": codes}
     return data | {"apart": sorted(apart), "purity": None if judged is None else judged.summary(codes)}

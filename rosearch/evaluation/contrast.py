@@ -62,11 +62,7 @@ def opposites() -> dict[str, str]:
 def contrast_pairs(rows: Sequence[Row], teacher: Answers) -> list[Pair]:
     """Up to `PAIRS` pairs of a row and a change of it that the teacher answers differently. `teacher` gives classes."""
     made = [(row, (*row[:-1], text)) for row in rows[:ROWS] for text in changes(row[-1])]
-    if not made:
-        return []
-    before, after = teacher([row for row, _ in made]), teacher([row for _, row in made])
-    turned = [pair for pair, one, two in zip(made, before, after, strict=True) if int(one) != int(two)]
-    return turned[:PAIRS]
+    return _turned(made, teacher)[:PAIRS]
 
 
 def kept_pairs(split: Split, teacher: Answers, teacher_key: str, cache: Path) -> list[Pair]:
@@ -103,5 +99,12 @@ def measure_contrast(pairs: Sequence[Pair], answers: Answers) -> Estimate | None
     """The share of pairs that a model answers differently too; None without pairs."""
     if not pairs:
         return None
-    before, after = answers([row for row, _ in pairs]), answers([row for _, row in pairs])
-    return wilson(sum(int(one) != int(two) for one, two in zip(before, after, strict=True)), len(pairs))
+    return wilson(len(_turned(pairs, answers)), len(pairs))
+
+
+def _turned(pairs: Sequence[Pair], answers: Answers) -> list[Pair]:
+    """The pairs whose answers differ. A row is asked about once, in however many pairs it stands."""
+    if not (rows := list(dict.fromkeys(row for pair in pairs for row in pair))):
+        return []
+    answer = dict(zip(rows, map(int, answers(rows)), strict=True))
+    return [pair for pair in pairs if answer[pair[0]] != answer[pair[1]]]

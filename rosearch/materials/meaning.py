@@ -26,13 +26,17 @@ Answers = Callable[[Sequence[Row]], list[int]]
 
 
 def answers_of(model: PreTrainedModel, tokenizer: Any, max_length: int, device: torch.device) -> Answers:
-    """A function of rows of texts that gives the model's class of each. The model must be on `device`."""
-    victim = Victim(model, tokenizer, max_length, device)
+    """A function of rows of texts that gives the model's class of each, and asks it about a row once.
+
+    The model must be on `device`, and stay as it is.
+    """
+    victim, known = Victim(model, tokenizer, max_length, device), dict[Row, int]()
 
     def answers(rows: Sequence[Row]) -> list[int]:
-        with inference(model, device):
-            found: list[int] = victim(rows).argmax(1).tolist()
-        return found
+        if new := [row for row in dict.fromkeys(rows) if row not in known]:
+            with inference(model, device):
+                known.update(zip(new, victim(new).argmax(1).tolist(), strict=True))
+        return [known[row] for row in rows]
 
     return answers
 

@@ -120,13 +120,18 @@ class TaskMaterials:
             return None
         return teacher_judge(self.teacher, self.max_length, self.device, progress)
 
-    def meaning(self, model: PreTrainedModel, tokenizer: Any, split: str) -> Meaning | None:
-        """The meaning that a classifier tells apart, on changes of a split's rows; None for a regression."""
+    def meaning(
+        self, model: PreTrainedModel, tokenizer: Any, split: str, *, of_teacher: bool = False
+    ) -> Meaning | None:
+        """The meaning that a classifier tells apart, on changes of a split's rows; None for a regression.
+
+        `of_teacher`: the classifier is the teacher itself, which is then asked about a text once.
+        """
         if (judge := self.judge()) is None:
             return None
         rows = self.split(split)
-        pairs = kept_pairs(rows, judge.answers, judge.key, self.cache)
         answers = answers_of(model, tokenizer, self.max_length, self.device)
+        pairs = kept_pairs(rows, answers if of_teacher else judge.answers, judge.key, self.cache)
         return measure_meaning(answers, pairs, len(rows.texts[0]), tokenizer)
 
     def measure_teacher(
@@ -151,7 +156,7 @@ class TaskMaterials:
         under = run_suite(model, self, split, suite, attack_seed(experiment, split), progress)
         positions, token_types = table_rows(model.config)
         with step(progress, "meaning and latency"):
-            meaning = self.meaning(model, self.tokenizer, split)
+            meaning = self.meaning(model, self.tokenizer, split, of_teacher=True)
             timed = split == "validation"  # once: another timing would renew the machine's table in the middle of a run
             latency = teacher_latency(model, self.teacher, experiment, self.cache) if timed else None
         return TeacherFacts(

@@ -19,7 +19,8 @@ from rosearch.space.node import Node, Setting
 ACTIVATIONS = ("gelu", "relu", "silu", "relu2")  # relu2 is the squared ReLU of Primer
 MERGES = ("add", "gate", "concat")  # mean of the inputs; learned share per channel; concatenate and project
 POOLINGS = ("first", "mean", "attention")
-ENCODINGS = ("wordpiece", "typos", "synonyms", "typos+synonyms")  # robust codes of words, by the tokenizer: no weights
+# Robust codes of words, by the tokenizer: no weights.
+ENCODINGS = ("wordpiece", "typos", "task_typos", "synonyms", "typos+synonyms")
 CHARACTERS = ("none", "cnn", "ngrams")  # a word table alone; with a network over letters; n-grams in its place
 MAX_INPUTS = 3
 WIDTH_STEP = 8  # lightweight convolutions share one kernel among an eighth of the channels
@@ -106,7 +107,8 @@ OPERATIONS: dict[str, Mapping[str, SettingRule]] = {
 # What each operation and setting does, as pages and editors say it.
 MEANINGS: dict[str, str] = {
     "source.encoding": "How the tokenizer reads words: as the teacher's does, misspelt words as their most frequent "
-    "neighbour, synonyms as one, or both. No weight hangs on it.",
+    "neighbour (task_typos: every word that no training row holds is tried), synonyms as one, or both. No weight hangs "
+    "on it.",
     "source.characters": "How a piece of the vocabulary becomes a vector: by a word table alone (none), with a network "
     "over its characters (cnn), or by hashed n-grams in place of the table.",
     "source.token_dropout": "Tokens that lose their word vector in training; nothing is drawn at inference.",

@@ -450,14 +450,6 @@ def test_the_quickstart_runs_from_one_command(tmp_path: Path) -> None:
     assert (Path(json.loads(exported.stdout)["folder"]) / "model.safetensors").is_file()
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_the_whole_quickstart_ends_with_a_front(tmp_path: Path) -> None:
-    summary = json.loads(program("search", ROOT / "experiments/quickstart.yaml", "--json", cwd=tmp_path).stdout)
-    assert summary["finished"] and summary["counts"] == {"done": 12, "failed": 0, "running": 0, "pending": 0}
-    assert summary["front"]
-
-
 def test_results_are_read_while_another_process_writes(searched: tuple[Path, str]) -> None:
     from rosearch.records.store import Store
     from rosearch.run.results import load_results

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+import json
 import random
 from collections import Counter
 
@@ -7,8 +9,10 @@ import numpy as np
 import pytest
 from data.conftest import make_config
 
+from rosearch.config.file import load_experiment
 from rosearch.data import grammar
 from rosearch.data.grammar import NEGATIVE, POSITIVE, Review, derive, generate_splits
+from rosearch.data.loading import load_task, task_seed
 from rosearch.errors import BadInput
 
 
@@ -132,3 +136,15 @@ def test_a_generated_task_of_other_labels_or_columns_is_refused_with_all_problem
     with pytest.raises(BadInput) as caught:
         generate_splits(config, seed=1)
     assert [problem.key for problem in caught.value.problems] == ["task.text", "task.labels"]
+
+
+@pytest.mark.parametrize(
+    ("seed", "digest"), [(1, "3d445877368c308b"), (2, "2357fd0ce9d3f283"), (3, "87e9b56592f01767")]
+)
+def test_the_quickstarts_rows_are_what_they_were(seed: int, digest: str) -> None:
+    """Its figures are worth nothing where the task has become easier."""
+    experiment = load_experiment("quickstart", [f"seed={seed}"])
+    task = load_task(experiment.require_task(), task_seed(experiment))
+    splits = [[list(split.texts), split.labels.tolist()] for split in (task.train, task.validation, task.test)]
+    assert [len(texts) for texts, _ in splits] == [2000, 300, 300]
+    assert hashlib.blake2b(json.dumps(splits).encode(), digest_size=8).hexdigest() == digest

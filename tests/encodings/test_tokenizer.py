@@ -18,12 +18,12 @@ from rosearch.errors import BadInput, MissingResource
 from rosearch.files import content
 from rosearch.models.saved import load_tokenizer
 from rosearch.resources.resources import Resources
-from rosearch.student.tokenization_rosearch import EncodedTokenizer
+from rosearch.student.tokenization_rosearch import EncodedTokenizer, WordEncoding
 
 SPECIAL = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
 WORDS = ["the", "film", "movie", "wonderful", "great", "dreadful", "was", "is", ",", "!", "'", "s", "cat"]
 TEXTS = tuple([("the film was great", "the film is wonderful")] * 30 + [("dreadful film", "the cat")])
-ENCODINGS = ["typos", "synonyms", "typos+synonyms"]
+ENCODINGS = ["typos", "task_typos", "synonyms", "typos+synonyms"]
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +60,7 @@ def test_wordpiece_is_the_teachers_own(plain: Any, resources: Resources, tmp_pat
     [
         ("typos", "The flim was gret!", "the film was great !"),
         ("typos", "terrific film", "t ##e ##r ##r ##i ##f ##i ##c film"),
+        ("task_typos", "The flim was gret, terrific!", "the film was great , t ##e ##r ##r ##i ##f ##i ##c !"),
         ("synonyms", "The Movie was terrific", "the film was great"),
         ("synonyms", "the flim", "the f ##l ##i ##m"),
         ("typos+synonyms", "wonderfull mvie", "great film"),
@@ -101,7 +102,7 @@ def test_a_saved_one_is_loaded_as_it_was(encoding: str, plain: Any, resources: R
 
 def test_each_encoding_has_ids_of_its_own(plain: Any, resources: Resources, tmp_path: Path) -> None:
     made = [plain, *(make(plain, encoding, resources, tmp_path) for encoding in ENCODINGS)]
-    assert len({tokenizer_fingerprint(tokenizer) for tokenizer in made}) == 4
+    assert len({tokenizer_fingerprint(tokenizer) for tokenizer in made}) == 5
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -124,6 +125,15 @@ def test_the_vocabulary_is_cut_to_what_encoded_texts_use(plain: Any, resources: 
     assert encoded.tokenize(text) == plain.tokenize("the film was great zzz")
     ids = encoded(text, "a film")["input_ids"]
     assert [encoded.source_ids[index] for index in ids] == plain("the film was great zzz", "a film")["input_ids"]
+
+
+def test_the_words_of_the_task_may_be_all_that_are_known_and_those_that_stay_apart(resources: Resources) -> None:
+    counts, vocabulary = {"plot": 50, "cat": 5, "newer": 5}, ["lot", "coat"]
+    closed, usual = (
+        WordEncoding(build_encoding(encoding, counts, vocabulary, resources)) for encoding in ("task_typos", "typos")
+    )
+    assert [closed.word(word) for word in ("lot", "coat", "never", "quxqux")] == ["plot", "cat", "never", "quxqux"]
+    assert [usual.word(word) for word in ("lot", "coat", "never", "polt")] == ["lot", "coat", "never", "plot"]
 
 
 def test_no_known_word_is_read_as_a_typo_of_another_however_rare_it_is(resources: Resources) -> None:

@@ -334,10 +334,10 @@ def test_ids_do_not_change_between_versions():
 def test_values_of_the_source_are_told_apart_and_defaults_and_order_are_not():
     plain = of(ATTENTION)
     settings = [
-        ("encoding", "typos"), ("encoding", "synonyms"), ("encoding", "typos+synonyms"),
+        ("encoding", "typos"), ("encoding", "task_typos"), ("encoding", "synonyms"), ("encoding", "typos+synonyms"),
         ("characters", "cnn"), ("characters", "ngrams"), ("token_dropout", 0.1), ("token_dropout", 0.2),
     ]  # fmt: skip
-    assert len({plain.id, *(plain.with_(source=(setting,)).id for setting in settings)}) == 8
+    assert len({plain.id, *(plain.with_(source=(setting,)).id for setting in settings)}) == 9
     spelled_out = (("token_dropout", 0.0), ("characters", "none"), ("encoding", "wordpiece"))
     assert plain.with_(source=spelled_out).id == plain.id
     both = plain.with_(source=(("token_dropout", 0.1), ("characters", "cnn")))

@@ -13,7 +13,7 @@ RULES = {
 }
 TRIED: tuple[object, ...] = (
     -1, 0, 1, 2, 3, 4, 8, 12, 31, 32, 33, 64, 768, 0.05, 0.125, 0.5, 1.5, 8.5, True, False, None, [], "",
-    "gelu", "relu2", "tanh", "wordpiece", "typos+synonyms", "none", "cnn", "mean",
+    "gelu", "relu2", "tanh", "wordpiece", "task_typos", "typos+synonyms", "none", "cnn", "mean",
 )  # fmt: skip
 
 

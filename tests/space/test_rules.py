@@ -111,7 +111,10 @@ def test_every_value_of_the_source_is_sound(name, value):
 @pytest.mark.parametrize(
     ("source", "line"),
     [
-        ((("encoding", "bytes"),), "source.encoding must be one of wordpiece, typos, synonyms, typos+synonyms, got 'b"),
+        (
+            (("encoding", "bytes"),),
+            "source.encoding must be one of wordpiece, typos, task_typos, synonyms, typos+synonyms, got 'b",
+        ),
         ((("characters", True),), "source.characters must be one of none, cnn, ngrams, got True"),
         ((("token_dropout", 1.0),), "source.token_dropout must be a number of at least 0 and below 1, got 1.0"),
         ((("token_dropout", -0.1),), "source.token_dropout must be a number of at least 0 and below 1, got -0.1"),

@@ -239,7 +239,8 @@ def test_a_space_without_sources_gives_the_genotypes_it_gave_before_there_were_a
 
 def test_robust_input_is_the_main_space_with_sources():
     assert dataclasses.replace(ROBUST_INPUT, name="robust_dag", source=ROBUST_DAG.source) == ROBUST_DAG
-    assert ROBUST_INPUT.source["encoding"] == ENCODINGS and ROBUST_INPUT.source["characters"] == CHARACTERS
+    assert ROBUST_INPUT.source["encoding"] == tuple(name for name in ENCODINGS if name != "task_typos")  # as it was
+    assert ROBUST_INPUT.source["characters"] == CHARACTERS
 
 
 def test_sampling_reaches_every_value_of_the_source():
