@@ -21,6 +21,7 @@ from rosearch import __version__
 from rosearch.cli.attack import ATTACK_EXAMPLES, attack, attack_resources
 from rosearch.cli.distil import DISTIL_EXAMPLES, distil, encoding, teacher
 from rosearch.cli.explain import EXPLAIN_EXAMPLES, explain
+from rosearch.cli.folders import cache, runs
 from rosearch.cli.init import INIT_EXAMPLES, init
 from rosearch.cli.run import RECOMMEND_EXAMPLES, export, recommend, show, stats, status
 from rosearch.cli.search import check, resume, search
@@ -42,7 +43,7 @@ class _Commands(TyperGroup):
 app = typer.Typer(
     cls=_Commands,
     help="Search for small students of BERT that are robust, accurate and cheap. Start with: "
-    "`rosearch search quickstart`.",
+    "`rosearch search quickstart`; with your own data and BERT: `rosearch init`.",
     epilog="Exit codes: 0 done, 1 a model or a training failed, 2 misused command, 3 bad input, "
     "4 something missing (hub, data, teacher, GPU), "
     "5 run cannot be used as asked, or the machine failed (disk, memory), "
@@ -67,7 +68,7 @@ def _program(
     """Options of the program itself."""
 
 
-_SEARCH, _RUN, _MODEL = "Search", "Look at a run", "One model"
+_SEARCH, _RUN, _MODEL, _FOLDERS = "Search", "Look at a run", "One model", "Folders"
 app.command(rich_help_panel=_SEARCH, epilog=INIT_EXAMPLES)(init)
 app.command(rich_help_panel=_SEARCH)(search)
 app.command(rich_help_panel=_SEARCH)(resume)
@@ -85,6 +86,8 @@ app.command(rich_help_panel=_MODEL)(teacher)
 app.command(rich_help_panel=_MODEL, epilog=ATTACK_EXAMPLES)(attack)
 app.command(rich_help_panel=_MODEL)(encoding)
 app.command("attack resources", rich_help_panel=_MODEL)(attack_resources)
+app.command(rich_help_panel=_FOLDERS)(runs)
+app.command(rich_help_panel=_FOLDERS)(cache)
 
 
 def main() -> None:
@@ -115,10 +118,8 @@ def _run() -> None:
         blames_input = isinstance(error, BadInput | MissingResource) or not isinstance(error, RosearchError)
         if blames_input and (fault := machine_fault(error)):
             _fail(MachineFault.exit_code, fault)
-        if isinstance(error, BadInput):
-            _fail(error.exit_code, *map(str, error.problems))
         if isinstance(error, RosearchError):
-            _fail(error.exit_code, str(error))
+            _fail(error.exit_code, *error.lines)
         if isinstance(error, OSError):  # a folder that may not be written
             _fail(RosearchError.exit_code, one_line(error, None))
         raise

@@ -104,6 +104,7 @@ def load_own(
         from rosearch.run.first_experiment import draft
 
         made = draft(own)
+    print_line("No experiment is named. This is the one that `rosearch init` would write:", err)
     for line in made.told:
-        print_line(line, err)
+        print_line(f"  {line}", err)
     return made.experiment(overrides)

@@ -130,7 +130,8 @@ class Reading:
             ways["task"] = f"give task.labels={spellings}"
             return f"the integers start at 1, those of the classes at 0: {ways.get(self.section, 'subtract 1')}"
         if self.section in _WITH_SPELLINGS:
-            return f"give {self.section}.label_values"
+            other = "name another column in task.label, or " if self.section == "task.files" else ""
+            return f"{other}give {self.section}.label_values"
         return "name a labelled split" if self.section else ""
 
 

@@ -30,6 +30,8 @@ _MOST_CLASSES = 200  # of a column that is taken for the label's
 _USUAL_LABELS = ("label", "labels", "class", "category", "target", "intent", "topic", "sentiment")
 _MOST_EPOCHS = 5
 _SEEN = 40_000  # texts that a candidate learns from, counted each time
+_SHORT = 24  # tokens of texts of which the most are attacked
+_LEAST_ATTACKED, _MOST_ATTACKED = 30, 100  # rows
 _MOST_ROWS = {"validation": 2_000, "test": 3_000}  # of what is carved: more only costs time
 _LOPSIDED = 0.65  # share of the largest class from which accuracy says little
 
@@ -98,6 +100,7 @@ class Guesses:
     why: str  # of the metric, in words
     shares: dict[str, float]  # of the training file, for each split without a file
     epochs: int
+    attacked: int  # test rows under attack: the queries of a row, and what each costs, grow with its length
 
 
 def guess(experiment: Experiment) -> Guesses:
@@ -110,12 +113,13 @@ def guess(experiment: Experiment) -> Guesses:
     rows = sum(len(getattr(task, split)) for split in ("train", *carved))
     shares = {split: min(share, round(_MOST_ROWS[split] / rows, 4)) for split, share in carved.items()}
     epochs = max(1, min(_MOST_EPOCHS, round(_SEEN / len(task.train))))
-    return Guesses(*_metric(task), shares, epochs)
+    attacked = max(_LEAST_ATTACKED, min(_MOST_ATTACKED, round(_MOST_ATTACKED * (_SHORT / config.length) ** 2, -1)))
+    return Guesses(*_metric(task), shares, epochs, int(attacked))
 
 
 def _metric(task: Task) -> tuple[Metric, str]:
     if task.problem == "regression":
-        return "pearson", "the label is a score"
+        return "pearson", "the label is a score, for which there is spearman, too"
     labels: Sequence[int] = task.train.labels.tolist()
     place, count = Counter(labels).most_common(1)[0]
     told = f"{count / len(labels):.0%} of the rows are {task.labels[place]}"

@@ -71,6 +71,7 @@ class Draft:
             teacher=_scalar(_beside(str(self.own.teacher), folder)),
             epochs=self.guesses.epochs,
             longer=2 * self.guesses.epochs,
+            attacked=self.guesses.attacked,
         )
         return "".join(f"{_aligned(line)}\n" for line in filled.splitlines())
 

@@ -51,7 +51,8 @@ evaluation:
   robustness:
     # Candidates are attacked on validation rows, finalists on test rows and with an attack that the search never saw.
     search: {attacks: [deepwordbug], rows: 50}
-    report: {attacks: [deepwordbug, pruthi], rows: 100}
+    # More rows make intervals narrower. Long texts and a large teacher are slow: pruthi asks thousands of times a row.
+    report: {attacks: [deepwordbug, pruthi], rows: $attacked}
 
 fitness:                        # what wins: shares of one score
   weights: {robustness: 0.5, accuracy: 0.3, efficiency: 0.2}

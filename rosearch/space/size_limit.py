@@ -1,7 +1,8 @@
 """The most parameters that a student of a run may have, counted before anything is built.
 
 >>> limit = SizeLimit(5_000_000, {"wordpiece": 30_522}, positions=512, token_types=2, labels=2)
->>> limit.admits(genotype)
+>>> limit.parameters(genotype), limit.admits(genotype)
+(4217858, True)
 
 A search space has a window of sizes of its own, counted with one vocabulary. A run knows its teacher's tables and what
 each robust encoding leaves of the vocabulary, so it counts what the student will have to the last parameter.
@@ -20,8 +21,11 @@ from rosearch.space.genotype import Genotype
 class SizeLimit:
     """A bound on parameters, with the sizes of the tables that students of a run have.
 
-    `vocabularies` has the pieces of each encoding of words that the space offers. `labels` are a classifier's outputs:
-    1 for a regression, 0 for encoders, which have none.
+    - `most`: parameters, embeddings included.
+    - `vocabularies`: the pieces of each encoding of words that the space offers. A robust encoding may leave a small
+      part of the teacher's.
+    - `positions`, `token_types`: rows of the teacher's other tables, which students share.
+    - `labels`: outputs of a classifier; 1 for a regression, 0 for encoders, which have none.
     """
 
     most: int

@@ -6,12 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_run import WORDS, write_experiment, write_teacher
+import yaml
+from small_run import WORDS, Quiet, write_experiment, write_teacher
 
+from rosearch.attack.inputs import find_classifier, read_rows
 from rosearch.config.experiment import Experiment
 from rosearch.config.file import load_experiment
+from rosearch.config.plain_data import read_yaml
+from rosearch.data.columns import COLUMNS_BY_NAME
 from rosearch.errors import BadInput
 from rosearch.materials.derivation import derive
+from rosearch.search import run_search
 
 
 @pytest.fixture(scope="module")
@@ -84,3 +89,21 @@ def test_a_label_that_is_none_of_the_teachers_is_told(made: Path, tmp_path: Path
     (tmp_path / "rows.tsv").write_text("text\tlabel\n" + "".join(f"text {row}\tspam\n" for row in range(40)))
     with pytest.raises(BadInput, match="expected negative, positive, or their integers 0 to 1, got 'spam' in 40 of 40"):
         derive(load(made, files={"train": str(tmp_path / "rows.tsv")}))
+
+
+def test_a_search_from_python_notes_what_was_derived_and_keeps_it(tmp_path: Path) -> None:
+    path = write_experiment(tmp_path, evolution={"candidates": 2, "population": 2})
+    quiet = Quiet()
+    notes: list[str] = []
+    quiet.note = notes.append  # type: ignore[method-assign]
+    results = run_search(load_experiment(path, ["task.max_length=null"]), quiet, tmp_path / "runs")
+    assert [note.partition(":")[0] for note in notes] == ["max_length 16"]
+    assert results.experiment.task is not None and results.experiment.task.max_length == 16
+
+
+def test_an_attack_on_the_rows_of_an_experiment_derives_the_same(made: Path) -> None:
+    data = read_yaml(made / "experiment.yaml")
+    del data["task"]["labels"], data["task"]["max_length"]
+    (made / "bare.yaml").write_text(yaml.safe_dump(data))
+    rows = read_rows(made / "bare.yaml", "test", COLUMNS_BY_NAME, None, find_classifier(str(made / "teacher")))
+    assert (rows.names, rows.max_length) == (("negative", "positive"), 16)

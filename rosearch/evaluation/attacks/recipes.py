@@ -9,14 +9,14 @@ and the few builders that it names stand together: all attacks can be read side 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from rosearch.errors import BadInput, MissingResource, Problem
+from rosearch.errors import BadInput, MissingResource, Problem, nearest
 from rosearch.evaluation.attacks.stock import library, stand_ins
 from rosearch.evaluation.attacks.stock.stand_ins import Part
 from rosearch.resources.resources import Resources
@@ -48,9 +48,8 @@ def resolve(name: str, resources: Resources) -> Recipe:
 
     Raises `BadInput` for an unknown name, and `MissingResource` where something is not there.
     """
-    if name not in RECIPES:
-        runnable = ", ".join(recipe.name for recipe in RECIPES.values() if not recipe.asks)
-        raise BadInput(Problem("attack", "name", f"one of {runnable}", repr(name)))
+    if problems := unknown_attacks([("attack", "name", name)]):
+        raise BadInput(problems)
     recipe = RECIPES[name]
     if recipe.asks:
         variants = [other.name for other in RECIPES.values() if not other.asks and other.name.startswith(f"{name}-")]
@@ -62,6 +61,16 @@ def resolve(name: str, resources: Resources) -> Recipe:
         recipe = RECIPES[f"{name}-oewn"]
     resources.require(recipe.needs, f"attack {name}")
     return recipe
+
+
+def unknown_attacks(named: Iterable[tuple[str, str, str]]) -> list[Problem]:
+    """A problem for each name that is no attack. Each comes with the place that names it: where and key."""
+    known = f"one of {', '.join(recipe.name for recipe in RECIPES.values() if not recipe.asks)}"
+    return [
+        Problem(where, key, known, repr(name), nearest(name, RECIPES))
+        for where, key, name in named
+        if name not in RECIPES
+    ]
 
 
 def build(recipe: Recipe, victim: Any, resources: Resources, cache: Path) -> Any:
