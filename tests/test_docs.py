@@ -130,3 +130,9 @@ def test_the_readme_is_short_and_shows_its_pages() -> None:
     text = PAGES[0].read_text(encoding="utf-8")
     assert len(text.splitlines()) < 120
     assert "docs/concepts/limits.md" in text
+
+
+def test_the_build_of_the_site_counts_warnings() -> None:
+    """`--quiet` would hide them from `--strict`, too: MkDocs counts what it logs."""
+    (line,) = re.findall(r"^.*mkdocs build.*$", (ROOT / ".ci/run").read_text(encoding="utf-8"), re.M)
+    assert "--strict" in line.split() and not {"-q", "--quiet"} & set(line.split())

@@ -1,15 +1,18 @@
 """All that the README and the pages show is run: commands in a short form, snippets as they stand.
 
+Files of YAML are used by the commands below them; parts of experiments and spaces are read with the rest around them.
 The list of what is not run, and why, is `NOT_RUN`; a line of it that no page needs is a failure.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -26,45 +29,45 @@ from tests.pages import PAGES, ROOT, Block, blocks, in_short, overrides, words
 LISTS = "needs word lists, which are not shipped"
 ENCODER = "ID stands for a reader's own run; tests/run/test_encoder_search.py goes on from an encoder"
 
-# By the beginning of a page's path and of a command or snippet.
+# By the beginning of a page's path, and of a command or snippet.
 NOT_RUN = {
-    ("README.md", "pip install"): "the first step of .ci/run",
-    ("docs/install.md", "pip install"): "the wheel is installed by .ci/run, in an environment of its own",
-    ("docs/install.md", "uv pip install"): "needs uv; its overrides are tried by .ci/run with pip",
-    ("docs/install.md", "rosearch --install-completion"): "writes into the settings of a shell",
-    ("docs/install.md", "rosearch --show-completion"): "asks which shell it was started from",
-    ("docs/attack.md", "rosearch attack ./model --attack pwws"): LISTS,
-    ("docs/attack.md", "rosearch attack ./teacher ./student --attack deepwordbug,pwws"): LISTS,
-    ("docs/attack.md", "rosearch attack student --attack deepwordbug,pwws"): LISTS,
-    ("docs/attack.md", "rosearch attack teacher student --attack deepwordbug,pwws"): LISTS,
-    ("docs/distil.md", "rosearch distil --method mate_kd"): "its student comes from the hub",
-    ("docs/howto/gpu.md", "pip install"): "the first step of .ci/run",
-    (
-        "docs/howto/gpu.md",
-        "python -m tests.gpu_acceptance",
-    ): "needs a GPU; tests/test_gpu_acceptance.py tries it on a CPU",
-    ("docs/methods/kd_nas.md", "rosearch distil --student runs/"): ENCODER,
-    ("docs/methods/kd_nas.md", "rosearch distil --student layers:0,2,4"): "needs SIB-200",
-    ("docs/methods/kd_nas.md", "rosearch attack ./student"): "needs SIB-200",
-    ("docs/methods/mate_kd.md", "rosearch distil"): "needs a teacher with a mask token, which .ci/run has",
-    (
-        "docs/methods/robust_encodings.md",
-        "tokenizer = ",
-    ): "tests/student/test_tokenization_rosearch.py loads such a folder",
-    ("docs/resources.md", "from pathlib"): LISTS,
-    ("docs/tutorial.md", ""): "tests/test_tutorial.py runs them, one after the other",
-    ("docs/results/", ""): "hours of work on real data; each page says what it took",
-    (
-        "docs/methods/",
-        "python -m tests.benchmarks",
-    ): "minutes of work on real data; its parts are tested below tests/benchmarks",
+    "README.md": {"pip install": "the first step of .ci/run"},
+    "docs/install.md": {
+        "pip install": "the wheel is installed by .ci/run, in an environment of its own",
+        "uv pip install": "needs uv; its overrides are tried by .ci/run with pip",
+        "rosearch --install-completion": "writes into the settings of a shell",
+        "rosearch --show-completion": "asks which shell it was started from",
+    },
+    "docs/tutorial.md": {"": "tests/test_tutorial.py runs them, one after the other"},
+    "docs/howto/gpu.md": {
+        "pip install": "the first step of .ci/run",
+        "python -m tests.gpu_acceptance": "needs a GPU; tests/test_gpu_acceptance.py tries it on a CPU",
+    },
+    "docs/attack.md": {
+        "rosearch attack ./model --attack pwws": LISTS,
+        "rosearch attack ./teacher ./student --attack deepwordbug,pwws": LISTS,
+        "rosearch attack student --attack deepwordbug,pwws": LISTS,
+        "rosearch attack teacher student --attack deepwordbug,pwws": LISTS,
+    },
+    "docs/resources.md": {"from pathlib": LISTS},
+    "docs/distil.md": {"rosearch distil --method mate_kd": "its student comes from the hub"},
+    "docs/methods/kd_nas.md": {
+        "rosearch distil --student runs/": ENCODER,
+        "rosearch distil --student layers:0,2,4": "needs SIB-200",
+        "rosearch attack ./student": "needs SIB-200",
+    },
+    "docs/methods/mate_kd.md": {"rosearch distil": "needs a teacher with a mask token, which .ci/run has"},
+    "docs/methods/robust_encodings.md": {"tokenizer = ": "tests/student/test_tokenization_rosearch.py loads such"},
+    "docs/methods/": {"python -m tests.benchmarks": "minutes of work; its parts are tested below tests/benchmarks"},
+    "docs/results/": {"": "hours of work on real data; each page says what it took"},
 }
 
 
 def skipped(page: Path, text: str) -> tuple[str, str] | None:
     """The line of `NOT_RUN` that a command or snippet falls under."""
     name = page.relative_to(ROOT).as_posix()
-    return next((key for key in NOT_RUN if name.startswith(key[0]) and text.lstrip("> ").startswith(key[1])), None)
+    lines = [(place, start) for place, starts in NOT_RUN.items() if name.startswith(place) for start in starts]
+    return next((line for line in lines if text.lstrip("> ").startswith(line[1])), None)
 
 
 @pytest.fixture(scope="module")
@@ -119,8 +122,28 @@ def run_block(block: Block, names: dict[str, Any], folder: Path) -> None:
         exec(compile("\n" * block.line + block.code, block.page.name, "exec"), names)
     if block.file:
         (folder / block.file).write_text(block.text)
-    elif block.language == "yaml":
-        assert isinstance(yaml.safe_load(block.text), dict | None), block.place
+    elif data := yaml.safe_load(block.text) if block.language == "yaml" else None:
+        if "source" in data:  # a part of a search space
+            data = {"search_space": str(with_part_of_space(data, folder))}
+        has_task = "corpus" not in data and data.get("distillation", {}).get("target") != "encoder"
+        package.load_experiment("sst2" if has_task else "kd_nas", list(settings(data)))
+
+
+def with_part_of_space(data: dict[str, Any], folder: Path) -> Path:
+    """A whole space that has the part which a page shows; what is no key is refused here."""
+    path = folder / "part.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load((folder / "small.yaml").read_text()) | data))
+    package.load_space(path)
+    return path
+
+
+def settings(data: dict[str, Any], above: str = "") -> Iterator[str]:
+    """The keys of a part of an experiment, as overrides: what is no key is refused where they are read."""
+    for key, value in data.items():
+        if isinstance(value, dict):
+            yield from settings(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}={json.dumps(value)}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -135,7 +158,9 @@ def test_what_a_page_shows_runs(page: Path, place: Path) -> None:
 
 def test_what_is_not_run_is_named_with_its_reason_and_no_line_is_left_over() -> None:
     shown = [(page, text) for page in PAGES for block in blocks(page) for text in (*block.commands, block.code) if text]
-    assert {skipped(page, text) for page, text in shown} - {None} == set(NOT_RUN)
+    assert {skipped(page, text) for page, text in shown} - {None} == {
+        (place, start) for place, starts in NOT_RUN.items() for start in starts
+    }
     assert len([text for page, text in shown if not skipped(page, text)]) > 80
 
 
