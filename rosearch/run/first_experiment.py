@@ -102,7 +102,7 @@ def draft(own: OwnData, name: str = "") -> Draft:
     from rosearch.materials.derivation import derive, gives_scores
 
     scores = {"problem": "regression", "metric": "pearson"} if gives_scores(str(own.teacher)) else {}
-    data = {"name": name, "search_space": "quickstart", "task": {**own.task(), **scores}, "teacher": own.teacher}
+    data = {"name": name, "search_space": "starter", "task": {**own.task(), **scores}, "teacher": own.teacher}
     experiment, derived = derive(experiment_of(data, "command line", Path()))
     return Draft(own, name, experiment.require_task(), guess(experiment), tuple(derived))
 

@@ -11,7 +11,7 @@ seed: 1                         # equal seeds give equal results
 
 # What may be searched. `quickstart` holds small graphs (1 to 5 M parameters) and two ways to read words, one of which
 # forgives typos. `rosearch spaces` lists others: robust_input is the large one, for a GPU.
-search_space: quickstart
+search_space: starter
 
 task:
   name: $task
