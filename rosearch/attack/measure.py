@@ -14,7 +14,7 @@ import torch
 
 from rosearch.data.tasks import Labels
 from rosearch.errors import BadInput, MissingResource, Problem, Problems
-from rosearch.evaluation.attacks.recipes import RECIPES, resolve
+from rosearch.evaluation.attacks.recipes import RECIPES, is_known, known_names, resolve
 from rosearch.evaluation.attacks.victim import Victim
 from rosearch.evaluation.quality import inference
 from rosearch.evaluation.robustness import Suite, SuiteResult, measure_robustness
@@ -76,10 +76,9 @@ def attack(
 
 def check_attacks(names: Sequence[str], resources: Resources) -> None:
     """Raise `BadInput` with all names that are none, or `MissingResource` for the first that cannot run here."""
-    known = ", ".join(recipe.name for recipe in RECIPES.values() if not recipe.asks)
-    unknown = [name for name in dict.fromkeys(names) if name not in RECIPES]
+    unknown = [name for name in dict.fromkeys(names) if not is_known(name)]
     if unknown:
-        raise BadInput([Problem("attack", name, f"one of {known}", repr(name)) for name in unknown])
+        raise BadInput([Problem("attack", name, known_names(), repr(name)) for name in unknown])
     for name in names:
         resolve(name, resources)
 

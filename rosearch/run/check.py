@@ -51,7 +51,7 @@ def check_room(run: RunDirectory, strategy: Strategy, limit: SizeLimit | None, o
 
 
 def _unknown_attacks(experiment: Experiment, where: str) -> list[Problem]:
-    from rosearch.evaluation.attacks.recipes import RECIPES
+    from rosearch.evaluation.attacks.recipes import is_known, known_names
 
     robustness = experiment.evaluation.robustness
     named = [
@@ -63,8 +63,7 @@ def _unknown_attacks(experiment: Experiment, where: str) -> list[Problem]:
     if experiment.distillation.method == "robust_kd":
         trained_on = enumerate(experiment.distillation.robust_kd.attacks)
         named += [(f"distillation.robust_kd.attacks.{position}", name) for position, name in trained_on]
-    known = f"one of {', '.join(recipe.name for recipe in RECIPES.values() if not recipe.asks)}"
-    return [Problem(where, key, known, repr(name)) for key, name in named if name not in RECIPES]
+    return [Problem(where, key, known_names(), repr(name)) for key, name in named if not is_known(name)]
 
 
 def check_resources(experiment: Experiment) -> dict[str, str]:
