@@ -1,4 +1,7 @@
-"""The measurements of a student: frozen values that cross stages and are stored as JSON."""
+"""The measurements of a student: frozen values that cross stages and are stored as JSON.
+
+Its lines are many because all that a record can hold stands on one page.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,33 @@ class Estimate:
 
 
 @dataclass(frozen=True)
+class ClassQuality:
+    """Quality on one class; `label` is the position of the class among the task's labels, `n` counts its rows."""
+
+    label: int
+    n: int
+    recall: Estimate  # share of its rows that are predicted as it
+    precision: float  # share of the rows predicted as it that are its own; 0 where none is
+    f1: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How far probabilities can be believed: expected calibration errors (arXiv 1706.04599), 0..1."""
+
+    error: float
+    temperature: float  # fitted on validation rows; above 1: too sure
+    scaled_error: float | None = None  # of logits / temperature; None on the rows that it was fitted on
+
+    def __str__(self) -> str:
+        """E.g. `4.1%; where logits are divided by 1.32 (fitted on validation rows): 2.0%`."""
+        if self.scaled_error is None:
+            return f"{self.error:.1%}"
+        fitted = f"where logits are divided by {self.temperature:.2f} (fitted on validation rows)"
+        return f"{self.error:.1%}; {fitted}: {self.scaled_error:.1%}"
+
+
+@dataclass(frozen=True)
 class Quality:
     """Quality on clean text. `value` is in the task's own metric; metrics that do not apply to the task are None."""
 
@@ -40,6 +70,8 @@ class Quality:
     spearman: float | None = None
     largest_class_share: float | None = None  # share of the predictions; 1.0 is a constant predictor
     collapse: str = ""  # in words: a constant predictor, or classes that it never predicts; empty: neither
+    per_class: tuple[ClassQuality, ...] = ()  # of the classes that have rows; records of older versions have none
+    calibration: Calibration | None = None  # of classifiers; likewise
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from rosearch.records.record import Proposal, Record
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
 from rosearch.run.backends import make_backend
-from rosearch.run.check import check_room
+from rosearch.run.check import check_room, complete
 from rosearch.run.driver import Driver, guarded
 from rosearch.run.finalists import retrain_finalists
 from rosearch.run.following import Following
@@ -64,7 +64,7 @@ def run_search(
     goes on.
     """
     if isinstance(run, Experiment):
-        run = RunDirectory.create(Path(runs), run)
+        run = RunDirectory.create(Path(runs), complete(run, (observer or Nobody()).note))
     with guarded(run), run.lock(), Store.open(run.store) as store:
         go_on(store, run.path, run.experiment_file, run.search_space)
         store.reset_running()

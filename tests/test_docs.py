@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import importlib
 import re
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+
+import rosearch
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -91,3 +96,37 @@ def test_a_name_that_there_is_not_is_found_out() -> None:
     assert resolves("rosearch.training.trainer.METHODS")
     assert not resolves("rosearch.training.trainer.absent")
     assert not resolves("rosearch.lessons")
+
+
+def test_the_citation_says_what_the_package_says() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert citation["version"] == rosearch.__version__
+    assert (citation["license"], citation["keywords"]) == (project["license"], project["keywords"])
+    assert {"cff-version", "message", "title", "authors"} <= set(citation)
+
+
+def test_the_licence_is_the_one_that_is_named_and_the_changelog_begins_with_what_is_not_released() -> None:
+    assert "Apache License\n                           Version 2.0" in (ROOT / "LICENSE").read_text(encoding="utf-8")
+    assert re.findall(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.M)[0] == "Unreleased"
+
+
+def test_every_page_has_its_place_in_the_menu_of_the_site() -> None:
+    """The build of the site says so too; this needs no MkDocs."""
+    settings = yaml.safe_load((ROOT / ".mkdocs.yml").read_text(encoding="utf-8"))
+    menu = {page for part in settings["nav"] for page in _leaves(part)}
+    pages = {page.relative_to(ROOT / "docs").as_posix() for page in PAGES[1:]}
+    assert (pages - menu, menu - pages) == (set(), set())
+
+
+def _leaves(part: Any) -> list[str]:
+    """The pages of an entry of a menu."""
+    if isinstance(part, str):
+        return [part]
+    return [leaf for below in (part.values() if isinstance(part, dict) else part) for leaf in _leaves(below)]
+
+
+def test_the_readme_is_short_and_shows_its_pages() -> None:
+    text = PAGES[0].read_text(encoding="utf-8")
+    assert len(text.splitlines()) < 120
+    assert "docs/concepts/limits.md" in text

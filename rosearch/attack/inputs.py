@@ -23,6 +23,7 @@ from rosearch.data.loading import load_task, task_seed
 from rosearch.data.table import Reading, Table
 from rosearch.data.tasks import Labels
 from rosearch.errors import BadInput, MissingResource, Problem, one_line
+from rosearch.materials.derivation import derive
 from rosearch.models.heads import are_named, output_names
 from rosearch.models.places import locate_named
 from rosearch.models.saved import asked_by, load_model, open_model
@@ -146,7 +147,7 @@ def read_rows(
 def _rows_of_task(path: Path, split: str, data_root: Path | None) -> LabelledRows:
     if split not in (splits := ("train", "validation", "test")):
         raise BadInput(Problem("command line", "--split", f"one of {', '.join(splits)}", repr(split)))
-    experiment = load_experiment(path, (), data_root)
+    experiment = derive(load_experiment(path, (), data_root)).experiment
     config = experiment.require_task()
     if config.problem == "regression":
         raise BadInput(Problem(str(path), "task.problem", "classification: an attack flips a class", "regression"))

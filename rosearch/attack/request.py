@@ -15,7 +15,8 @@ from rosearch.data.columns import Columns as Columns
 from rosearch.data.tasks import Labels
 from rosearch.errors import BadInput, Problem, Problems
 from rosearch.evaluation.attacks.memory import AttackMemory
-from rosearch.evaluation.attacks.result import NO_LIMITS, Limits
+from rosearch.evaluation.attacks.result import NO_LIMITS
+from rosearch.evaluation.attacks.result import Limits as Limits
 from rosearch.evaluation.heldout import HeldOut
 from rosearch.evaluation.heldout_files import ADVGLUE, Wanted, known_task, read_held_out
 from rosearch.files import content_key

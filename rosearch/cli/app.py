@@ -22,6 +22,7 @@ from rosearch.cli.attack import ATTACK_EXAMPLES, attack, attack_resources
 from rosearch.cli.distil import DISTIL_EXAMPLES, distil, encoding, teacher
 from rosearch.cli.explain import EXPLAIN_EXAMPLES, explain
 from rosearch.cli.folders import cache, runs
+from rosearch.cli.init import INIT_EXAMPLES, init
 from rosearch.cli.run import RECOMMEND_EXAMPLES, export, recommend, show, stats, status
 from rosearch.cli.search import check, resume, search
 from rosearch.cli.shipped import experiments, spaces
@@ -68,6 +69,7 @@ def _program(
 
 
 _SEARCH, _RUN, _MODEL, _FOLDERS = "Search", "Look at a run", "One model", "Folders"
+app.command(rich_help_panel=_SEARCH, epilog=INIT_EXAMPLES)(init)
 app.command(rich_help_panel=_SEARCH)(search)
 app.command(rich_help_panel=_SEARCH)(resume)
 app.command(rich_help_panel=_SEARCH)(check)

@@ -76,9 +76,8 @@ def attack(
 
     with loading():
         from rosearch.attack.report import run_attack
-        from rosearch.attack.request import AttackRequest, Columns
+        from rosearch.attack.request import AttackRequest, Columns, Limits
         from rosearch.attack.tables import report_json
-        from rosearch.evaluation.attacks.result import Limits
         from rosearch.terminal.attack import print_report, watched
         from rosearch.terminal.console import print_json
 

@@ -8,7 +8,22 @@ from typing import Annotated
 
 import typer
 
-from rosearch.cli.options import DataRoot, Device, ExperimentFile, Json, Override, complete_experiment
+from rosearch.cli.options import (
+    DataRoot,
+    Device,
+    ExperimentFile,
+    Json,
+    LabelColumn,
+    Override,
+    OwnTeacher,
+    TestFile,
+    TextColumns,
+    TrainFile,
+    ValidationFile,
+    complete_experiment,
+    load_own,
+    own_data,
+)
 
 DISTIL_EXAMPLES = """Examples:
 
@@ -27,20 +42,25 @@ def distil(
             help="Folder or hub name; known architecture; RUN:ID; genotype (.json, .yaml); layers:0,2,4 of the teacher."
         ),
     ],
+    to: Annotated[Path, typer.Option(help="The new Hugging Face folder.")],
     task: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             help="Experiment, a name or a file: its task, teacher and distillation are the defaults.",
             autocompletion=complete_experiment,
         ),
-    ],
-    to: Annotated[Path, typer.Option(help="The new Hugging Face folder.")],
+    ] = None,
+    train_file: TrainFile = None,
+    validation_file: ValidationFile = None,
+    test_file: TestFile = None,
+    text: TextColumns = None,
+    label: LabelColumn = None,
     encoding: Annotated[
         str | None,
         typer.Option(help="How a fresh student reads words: wordpiece, typos, synonyms or typos+synonyms."),
     ] = None,
     method: Annotated[str | None, typer.Option(help="kd, hidden_states, mate_kd, ad2 or robust_kd.")] = None,
-    teacher: Annotated[str | None, typer.Option(help="Folder, hub name or package:NAME.")] = None,
+    teacher: OwnTeacher = None,
     override: Override = None,
     data_root: DataRoot = None,
     seed: Annotated[
@@ -66,7 +86,6 @@ def distil(
     from rosearch.terminal.progress import loading
 
     with loading():
-        from rosearch.config.file import load_experiment
         from rosearch.distil.inputs import find_student
         from rosearch.distil.student import Options, distil_student
         from rosearch.errors import gather
@@ -74,10 +93,11 @@ def distil(
         from rosearch.terminal.console import print_json
         from rosearch.terminal.distil import print_distilled, watched
 
-    given = {"distillation.method": method, "teacher.model": teacher, "execution.device": device}
+    own = own_data(train_file, validation_file, test_file, text, label, teacher)
+    given = {"distillation.method": method, "execution.device": device}
     overrides = (*(override or ()), *(f"{key}={json.dumps(value)}" for key, value in given.items() if value))
     experiment, found, _ = gather(
-        lambda: load_experiment(task, overrides, data_root),
+        lambda: load_own(task, own, overrides, data_root, "--task EXPERIMENT"),
         lambda: find_student(student, encoding),
         lambda: check_destination(to, overwrite),
     )
@@ -88,8 +108,10 @@ def distil(
         print_json({"folder": str(distilled.folder), **distilled.record})
     else:
         root = ("--data-root", str(data_root)) if data_root else ()
-        same = (*root, *(word for text in overrides for word in ("-o", text)), "--cache", str(cache or ".rosearch"))
-        print_distilled(distilled, ("--task", str(task), *root), (str(task), "--to", "DIR", *same))
+        changed = (word for text in own.overrides(overrides) for word in ("-o", text))
+        attacked = own.rows_to_attack() if own.given else ("--task", str(task), *root)
+        same = (str(task), "--to", "DIR", *root, *changed, "--cache", str(cache or ".rosearch"))
+        print_distilled(distilled, attacked, same if task else ())
 
 
 def teacher(

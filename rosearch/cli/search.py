@@ -8,7 +8,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rosearch.cli.options import DataRoot, ExperimentFile, Json, Override, RunFolder
+from rosearch.cli.options import (
+    DataRoot,
+    ExperimentFile,
+    Json,
+    LabelColumn,
+    OptionalExperiment,
+    Override,
+    OwnTeacher,
+    RunFolder,
+    TestFile,
+    TextColumns,
+    TrainFile,
+    ValidationFile,
+    load_own,
+    own_data,
+)
 from rosearch.progress import Progress, silent, step
 
 if TYPE_CHECKING:
@@ -18,7 +33,13 @@ if TYPE_CHECKING:
 
 
 def search(
-    experiment: ExperimentFile,
+    experiment: OptionalExperiment = None,
+    train_file: TrainFile = None,
+    validation_file: ValidationFile = None,
+    test_file: TestFile = None,
+    text: TextColumns = None,
+    label: LabelColumn = None,
+    teacher: OwnTeacher = None,
     override: Override = None,
     data_root: DataRoot = None,
     runs: Annotated[Path, typer.Option(help="Where run folders go; teachers and tokens are cached below it.")] = Path(
@@ -30,15 +51,17 @@ def search(
 
     Everything is recorded; Ctrl-C or a crash loses nothing.
     """
-    from rosearch.config.file import load_experiment
     from rosearch.records.run_directory import RunDirectory
-    from rosearch.terminal.console import err
+    from rosearch.terminal.console import err, print_line
     from rosearch.terminal.progress import SearchDisplay
 
-    loaded = load_experiment(experiment, tuple(override or ()), data_root)
+    own = own_data(train_file, validation_file, test_file, text, label, teacher)
+    loaded = load_own(experiment, own, tuple(override or ()), data_root)
     with SearchDisplay(err) as display:
-        _check(loaded, experiment, display.progress)
-    _drive(RunDirectory.create(runs, loaded), as_json)
+        completed, found = _check(loaded, experiment or Path(loaded.name), display.progress)
+        if "derived" in found:
+            print_line(f"derived: {found['derived']}", err)
+    _drive(RunDirectory.create(runs, completed), as_json)
 
 
 def resume(
@@ -70,7 +93,7 @@ def check(
 
     loaded = load_experiment(experiment, tuple(override or ()), data_root)
     with loading("checking the experiment"):
-        found = _check(loaded, experiment, silent)
+        _, found = _check(loaded, experiment, silent)
     if as_json:
         print_json({"experiment": str(experiment), "ok": True, **found})
         return
@@ -81,13 +104,17 @@ def check(
     print_line(f"{experiment}: all well. Next:\n  {shlex.join(again)}")
 
 
-def _check(experiment: Experiment, path: Path, progress: Progress) -> dict[str, str]:
+def _check(experiment: Experiment, path: Path, progress: Progress) -> tuple[Experiment, dict[str, str]]:
+    """The experiment, complete, and what was found, in words."""
     with step(progress, "loading libraries"):
-        from rosearch.run.check import check_experiment, check_resources
+        from rosearch.run.check import check_experiment, check_resources, complete
 
+    derived: list[str] = []
     with step(progress, "checking data and teacher"):
         check_experiment(experiment, str(path))
-        return check_resources(experiment)
+        experiment = complete(experiment, derived.append)
+        found = check_resources(experiment)
+    return experiment, {**({"derived": "; ".join(derived)} if derived else {}), **found}
 
 
 def _drive(run: RunDirectory, as_json: bool, hours: float | None = None) -> None:

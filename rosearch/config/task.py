@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from rosearch.config.section import Section, broken_rule, unit
+from rosearch.errors import BadInput, Problem
 
 Metric = Literal["accuracy", "macro_f1", "matthews", "pearson", "spearman"]
 
@@ -43,6 +44,51 @@ class LocalSource(Section):
     )
 
 
+class FilesSource(Section):
+    """The data as files: TSV, CSV, JSON lines or Parquet. Paths are relative to the file of the experiment."""
+
+    train: Path = Field(description="File of the training split.")
+    validation: Path | None = Field(
+        None, description="File of the validation split; none: a seeded part of train, validation_share of it."
+    )
+    test: Path | None = Field(
+        None, description="File of the test split; none: a seeded part of train, test_share of it."
+    )
+    unlabelled: Path | None = Field(
+        None,
+        description="File of texts without labels. Students learn from them as from training rows, with the teacher's "
+        "answers for labels.",
+    )
+    validation_share: float = Field(
+        0.1,
+        gt=0,
+        lt=0.5,
+        description="Part of the training file that is carved out for validation, where it has no file.",
+        json_schema_extra=unit("share"),
+    )
+    test_share: float = Field(
+        0.15,
+        gt=0,
+        lt=0.5,
+        description="Part of the training file that is carved out for the test, where it has no file.",
+        json_schema_extra=unit("share"),
+    )
+    columns: list[str] | None = Field(None, description="Names of the columns, for files without a header.")
+    label_values: list[str] | None = Field(
+        None, description="The files' spelling of each of task.labels, in the same order."
+    )
+
+    @property
+    def paths(self) -> dict[str, Path]:
+        """The files that there are, by the name of the split."""
+        named = {split: getattr(self, split) for split in ("train", "validation", "test", "unlabelled")}
+        return {split: path for split, path in named.items() if path is not None}
+
+    def resolved(self) -> Self:
+        """A copy whose relative paths are taken from the working directory."""
+        return self.model_copy(update={split: path.expanduser().absolute() for split, path in self.paths.items()})
+
+
 class GeneratedSource(Section):
     """The small sentiment task written by the project's own grammar (offline, seeded, balanced)."""
 
@@ -52,7 +98,10 @@ class GeneratedSource(Section):
 
 
 class TaskConfig(Section):
-    """The student's task. Its data come from exactly one of `hub` and `generated`; `path` reads local files instead."""
+    """The student's task. Its data come from one of `files`, `hub` and `generated`.
+
+    `path`, or --data-root, reads the files that `local` names in place of the hub.
+    """
 
     name: str = Field(description="Name of the task, in reports and model cards.")
     problem: Literal["classification", "regression"] = Field(
@@ -63,16 +112,24 @@ class TaskConfig(Section):
     )
     label: str = Field("label", description="Column of the label.")
     labels: list[str] = Field(
-        [], description="Names of the classes in the order of the integer labels; empty for regression."
+        [],
+        description="Names of the classes in the order of the integer labels; empty for regression. Not given: those "
+        "of the teacher, else those that the training rows have.",
     )
     metric: Metric = Field(
         "accuracy", description="Metric of clean quality. Regression has pearson and spearman, classes have the others."
     )
-    max_length: int = Field(128, ge=8, description="Longer texts are cut to this.", json_schema_extra=unit("tokens"))
+    max_length: int | None = Field(
+        None,
+        ge=8,
+        description="Longer texts are cut to this. Not given: what 99 in 100 training texts keep within.",
+        json_schema_extra=unit("tokens"),
+    )
     validation_rows: int = Field(
         1000,
         ge=8,
-        description="Size of the validation split that is carved from train where there is none.",
+        description="Size of the validation split that is carved from train where there is none; task.files has a "
+        "share in its place.",
         json_schema_extra=unit("rows"),
     )
     phrases: bool = Field(
@@ -87,6 +144,7 @@ class TaskConfig(Section):
         description="Size of a seeded sample of the training split; none: all of it.",
         json_schema_extra=unit("rows"),
     )
+    files: FilesSource | None = None
     hub: HubSource | None = None
     local: LocalSource = LocalSource()
     generated: GeneratedSource | None = None
@@ -94,12 +152,26 @@ class TaskConfig(Section):
         None, description="Folder or tar archive of the files that `local` names, read in place of the hub."
     )
 
+    @property
+    def length(self) -> int:
+        """`max_length`. Raises `BadInput` where it was neither given nor derived (`materials.derivation`)."""
+        if self.max_length is None:
+            raise BadInput(Problem("experiment", "task.max_length", "a number of tokens", "none", "give one"))
+        return self.max_length
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.path is not None and self.files is None:
+            return self  # it is read in place of the others
+        named = [key for key in ("files", "hub", "generated", "path") if getattr(self, key) is not None]
+        if len(named) != 1:
+            expected = "one of files, hub and generated (or path), which say where the data are"
+            raise broken_rule("", expected, " and ".join(named) or "none of them")
+        return self
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.path is None and (self.hub is None) == (self.generated is None):
-            both = "both" if self.hub else "neither"
-            raise broken_rule("", "exactly one of hub and generated (or path)", both)
-        if self.problem == "classification" and len(self.labels) < 2:
+        if self.problem == "classification" and len(self.labels) == 1:
             raise broken_rule("labels", "at least two names for classification", self.labels)
         if self.problem == "regression" and self.labels:
             raise broken_rule("labels", "none for regression", self.labels)
@@ -107,9 +179,13 @@ class TaskConfig(Section):
             raise broken_rule("metric", f"a metric of {self.problem}", self.metric)
         if len(set(self.labels)) < len(self.labels):
             raise broken_rule("labels", "names that differ", self.labels)
-        spellings = self.local.label_values
-        if spellings is not None and (len(spellings), len(set(spellings))) != (len(self.labels),) * 2:
-            raise broken_rule("local.label_values", f"one spelling for each of {len(self.labels)} labels", spellings)
+        for key, source in (("local", self.local), ("files", self.files)):
+            spellings = None if source is None else source.label_values
+            if spellings is None or (key == "files" and not self.labels):  # those to come are counted when they are
+                continue
+            if (len(spellings), len(set(spellings))) != (len(self.labels),) * 2:
+                expected = f"one spelling for each of {len(self.labels)} labels"
+                raise broken_rule(f"{key}.label_values", expected, spellings)
         if self.local.text is not None and len(self.local.text) != len(self.text):
             raise broken_rule("local.text", f"as many columns as text ({len(self.text)})", self.local.text)
         if self.phrases and len(self.text) != 1:

@@ -55,6 +55,17 @@ def match_name(value: str, names: Sequence[str]) -> int | None:
     return None
 
 
+def class_names(values: Iterable[Any]) -> tuple[str, ...]:
+    """The different labels of a column, each in one spelling: whole numbers by size, names by the alphabet.
+
+    >>> class_names(["refund", "billing", " refund "]), class_names([10, "9", 10.0])
+    (('billing', 'refund'), ('9', '10'))
+    """
+    names = {name for value in values if (name := spelled(value))}
+    whole = all(re.fullmatch(r"[+-]?\d+", name) for name in names)
+    return tuple(sorted(names, key=int) if whole else sorted(names))
+
+
 @dataclass(frozen=True)
 class ReadLabels:
     """The class of each value; None where it is absent or no label. A column that mixes its kinds has no classes."""

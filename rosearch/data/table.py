@@ -15,6 +15,7 @@ from rosearch.data.tasks import Labels, Split
 from rosearch.errors import Problem
 
 _SHOWN = 5  # row numbers or values named in one problem, at most
+_WITH_SPELLINGS = ("task.local", "task.files")  # sections that may say how labels are spelled
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,12 @@ class Reading:
 
     def split(self, table: Table) -> tuple[Split | None, list[Problem]]:
         """The split, or None and its problems: missing or doubled columns, no rows, no text, unknown labels."""
-        fix = f"name the columns in {self.section}.text and {self.section}.label" if self.section else ""
+        place = "task" if self.section == "task.files" else self.section
+        fix = f"name the columns in {place}.text and {place}.label" if place else ""
         if problems := column_problems(table.where, table.frame, (*self.text, self.label), fix):
             return None, problems
         frame = table.frame.reset_index(drop=True)
-        frame = frame[~self._incomplete(frame)] if self.drop else frame
+        frame = frame[~self._incomplete(frame, (*self.text, self.label))] if self.drop else frame
         dropped = len(table.frame) - len(frame)
         if frame.empty:
             got = f"none: {dropped} without a text or a label" if dropped else "none"
@@ -57,14 +59,28 @@ class Reading:
             return None, problems
         return Split(tuple(zip(*columns, strict=True)), labels, dropped), []
 
+    def unlabelled(self, table: Table) -> tuple[Split | None, list[Problem]]:
+        """As `split`, of texts alone: each row has the label 0."""
+        if problems := column_problems(table.where, table.frame, self.text, "name the columns in task.text"):
+            return None, problems
+        frame = table.frame.reset_index(drop=True)
+        frame = frame[~self._incomplete(frame, self.text)] if self.drop else frame
+        dropped = len(table.frame) - len(frame)
+        if frame.empty:
+            return None, [Problem(table.where, "", "at least one row", "none")]
+        problems = []
+        columns = [_texts(Table(table.where, frame), column, problems, self._advice) for column in self.text]
+        labels = np.zeros(len(frame), np.int64 if self.labels else np.float32)
+        return (None, problems) if problems else (Split(tuple(zip(*columns, strict=True)), labels, dropped), [])
+
     @property
     def _advice(self) -> str:
         way = "task.on_bad_rows: drop" if self.section else "--drop-bad-rows"
         return f"{way} leaves such rows out"
 
-    def _incomplete(self, frame: pd.DataFrame) -> Any:
-        """True for each row (rows,) without one of its texts, or without a label."""
-        blank = [[not spelled(value) for value in frame[column]] for column in (*self.text, self.label)]
+    def _incomplete(self, frame: pd.DataFrame, columns: tuple[str, ...]) -> Any:
+        """True for each row (rows,) without a value in one of the columns."""
+        blank = [[not spelled(value) for value in frame[column]] for column in columns]
         return np.array(blank, dtype=bool).any(axis=0)
 
     def _classes(self, table: Table, raw: Sequence[Any], problems: list[Problem]) -> Labels | None:
@@ -110,9 +126,13 @@ class Reading:
             return f"name a labelled split; {self._advice}"
         if read.from_one:
             spellings = [str(number) for number in range(1, len(self.labels) + 1)]
-            ways = {"task.local": f"give task.local.label_values={spellings}", "task": f"give task.labels={spellings}"}
+            ways = {one: f"give {one}.label_values={spellings}" for one in _WITH_SPELLINGS}
+            ways["task"] = f"give task.labels={spellings}"
             return f"the integers start at 1, those of the classes at 0: {ways.get(self.section, 'subtract 1')}"
-        return {"task.local": "give task.local.label_values", "task": "name a labelled split"}.get(self.section, "")
+        if self.section in _WITH_SPELLINGS:
+            other = "name another column in task.label, or " if self.section == "task.files" else ""
+            return f"{other}give {self.section}.label_values"
+        return "name a labelled split" if self.section else ""
 
 
 def class_problems(split: Split, labels: Sequence[str], where: str) -> list[Problem]:

@@ -1,4 +1,4 @@
-"""A task in memory: three splits of labelled texts. No torch here."""
+"""A task in memory: three splits of labelled texts, and texts without labels. No torch here."""
 
 from __future__ import annotations
 
@@ -60,6 +60,7 @@ class Task:
     dropped: Mapping[str, int] = field(
         default_factory=dict
     )  # rows of the source's splits that were left out, if any were
+    unlabelled: Split | None = None  # its labels are 0: the teacher answers it, see `transfer`
 
     @property
     def num_labels(self) -> int:
@@ -73,8 +74,24 @@ class Task:
             self.problem,
             *self.labels,
             *(split.fingerprint for split in (self.train, self.validation, self.test)),
+            *(() if self.unlabelled is None else (self.unlabelled.fingerprint,)),
         )
         return content_key(parts)
+
+    @property
+    def transfer(self) -> Split:
+        """All that students learn from: the training rows, then the unlabelled ones."""
+        if (more := self.unlabelled) is None:
+            return self.train
+        return Split(self.train.texts + more.texts, np.concatenate([self.train.labels, more.labels]))
+
+    def answered(self, logits: np.ndarray[Any, Any]) -> Split:
+        """`transfer`, with the teacher's answers as labels of the rows that have none; its logits (rows, labels)."""
+        if self.unlabelled is None:
+            return self.train
+        rows, first = self.transfer, len(self.train)
+        answers = logits[first:].argmax(axis=1) if self.labels else logits[first:, 0]
+        return Split(rows.texts, np.concatenate([rows.labels[:first], answers.astype(rows.labels.dtype)]))
 
 
 def update_with_texts(digest: hashlib.blake2b, texts: Iterable[tuple[str, ...]]) -> None:

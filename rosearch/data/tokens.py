@@ -66,6 +66,15 @@ def tokenise(split: Split, tokenizer: Any, max_length: int, cache: Path, progres
     return TokenisedSplit(key, ids, token_types, offsets, split.labels, truncated, int(tokenizer.pad_token_id))
 
 
+def token_counts(texts: Sequence[tuple[str, ...]], tokenizer: Any) -> Rows:
+    """(texts,) tokens of each text or pair, however long, special tokens included."""
+    counts = [
+        np.fromiter(map(len, _call(tokenizer, texts[start : start + _CHUNK])["input_ids"]), np.int64)
+        for start in range(0, len(texts), _CHUNK)
+    ]
+    return np.concatenate(counts)
+
+
 def tokenizer_fingerprint(tokenizer: Any, *, inputs: bool = True) -> str:
     """32 hex digits of all that decides a tokenizer's ids, without truncation and padding: each call sets those.
 

@@ -137,7 +137,7 @@ def card_facts(
         problem=task.problem,
         labels=tuple(task.labels),
         texts=2 if len(task.text) == 2 else 1,
-        max_length=task.max_length,
+        max_length=task.length,
         genotype=genotype,
         measurements=Measurements(quality, measured.efficiency, measured.training, meaning=measured.meaning["student"]),
         teacher=public_name(experiment.teacher.model),

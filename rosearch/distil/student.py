@@ -27,8 +27,9 @@ from rosearch.distil.record import Measured, card_facts, record_of
 from rosearch.distil.workplace import workplace
 from rosearch.errors import CandidateFailed, DamagedError, gather
 from rosearch.evaluation.efficiency import measure_efficiency, teacher_cost
-from rosearch.evaluation.quality import predict
+from rosearch.evaluation.quality import Logits, predict
 from rosearch.export.targets.huggingface import RECORD, check_destination, export_model, export_student
+from rosearch.materials.derivation import derive
 from rosearch.materials.required_resources import require_training
 from rosearch.materials.task import TaskMaterials, gather_materials, quality_of
 from rosearch.materials.training_inputs import fresh_student, training_inputs
@@ -123,6 +124,9 @@ def distil_student(
         lambda: resolve_device(experiment.execution.device),
     )
     with step(watcher.progress, "reading data and teacher"):
+        experiment, told = derive(experiment)
+        for line in told:
+            watcher.note(line)
         task = _checked_task(experiment, found)
     distillation = _Distillation(experiment, found, task, to, options, watcher)
     try:
@@ -133,7 +137,7 @@ def distil_student(
 
 def _checked_task(experiment: Experiment, found: FoundStudent) -> Task:
     """The task of the experiment. Raises `BadInput` with everything of teacher and student that does not fit it."""
-    task, length = load_task(experiment.require_task(), task_seed(experiment)), experiment.require_task().max_length
+    task, length = load_task(experiment.require_task(), task_seed(experiment)), experiment.require_task().length
     teacher, _ = gather(lambda: find_teacher(experiment.teacher, task, length), lambda: found.check(task, length))
     tokenizer = load_tokenizer(teacher.weights)
     found.check_tokenizer(tokenizer, experiment.distillation.method)
@@ -222,19 +226,17 @@ class _Distillation:
             teacher, tokenizer = load_classifier(materials.teacher)
             teacher.to(materials.device)
         quality, teachers = {}, {}
+        first: list[Logits | None] = [None, None]  # of the validation rows: temperatures are fitted on them
         for name in ("validation", "test") if self.options.test else ("validation",):
-            progress = self.watcher.progress
-            split = materials.split(name)
-            theirs = tokenise(split, tokenizer, materials.max_length, materials.cache)
-            teachers[name] = quality_of(
-                predict(teacher, theirs, materials.device, _BATCH, _named(progress, f"teacher, {name}")),
-                materials,
-                name,
+            theirs = tokenise(materials.split(name), tokenizer, materials.max_length, materials.cache)
+            logits = [
+                predict(model, rows, materials.device, _BATCH, _named(self.watcher.progress, f"{who}, {name}"))
+                for who, model, rows in (("teacher", teacher, theirs), ("student", student, materials.tokenised(name)))
+            ]
+            teachers[name], quality[name] = (
+                quality_of(found, materials, name, fitted) for found, fitted in zip(logits, first, strict=True)
             )
-            ours = materials.tokenised(name)
-            quality[name] = quality_of(
-                predict(student, ours, materials.device, _BATCH, _named(progress, f"student, {name}")), materials, name
-            )
+            first = [*logits]
         with step(self.watcher.progress, "meaning"):
             meaning = {
                 "teacher": materials.meaning(teacher, tokenizer, "validation"),

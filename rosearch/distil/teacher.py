@@ -20,6 +20,7 @@ from rosearch.config.experiment import Experiment
 from rosearch.data.loading import load_task, task_seed
 from rosearch.errors import RunError
 from rosearch.files import whole
+from rosearch.materials.derivation import derive
 from rosearch.models.device import resolve_device
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
@@ -46,10 +47,11 @@ def save_teacher(
     to = to.expanduser().resolve()
     if to.exists():
         raise RunError(f"{to}: exists already; name another folder")
+    experiment = derive(experiment).experiment
     config, cache = experiment.require_task(), open_cache(cache)
     device = resolve_device(experiment.execution.device)
     task, seed = load_task(config, task_seed(experiment)), derive_seed(experiment.seed, "teacher")
-    kept = prepare_teacher(experiment.teacher, task, config.max_length, cache, device, seed, progress)
+    kept = prepare_teacher(experiment.teacher, task, config.length, cache, device, seed, progress)
     with whole(to) as draft:
         shutil.copytree(kept, draft)
     return SavedTeacher(to, kept, cache.resolve() in kept.resolve().parents)

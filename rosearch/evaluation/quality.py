@@ -9,14 +9,14 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from scipy.stats import pearsonr, spearmanr
-from sklearn.metrics import f1_score, matthews_corrcoef
+from sklearn.metrics import f1_score, matthews_corrcoef, precision_recall_fscore_support
 
 from rosearch.config.task import Metric
 from rosearch.data.batches import evaluation_batches
 from rosearch.data.tokens import TokenisedSplit
 from rosearch.errors import CandidateFailed
 from rosearch.evaluation.intervals import wilson
-from rosearch.measurements import Quality
+from rosearch.measurements import ClassQuality, Quality
 from rosearch.progress import Progress, silent
 
 Logits = np.ndarray[tuple[int, int], np.dtype[np.float32]]
@@ -94,7 +94,19 @@ def _of_classes(logits: Logits, labels: np.ndarray[tuple[int], np.dtype[Any]]) -
         "macro_f1": float(f1_score(labels, predicted, average="macro", zero_division=0.0)),
         "matthews": 0.0 if _constant(predicted, labels) else float(matthews_corrcoef(labels, predicted)),
         "largest_class_share": float(np.bincount(predicted).max() / len(predicted)),
+        "per_class": _classes(predicted, labels),
     }
+
+
+def _classes(
+    predicted: np.ndarray[tuple[int], np.dtype[Any]], labels: np.ndarray[tuple[int], np.dtype[Any]]
+) -> tuple[ClassQuality, ...]:
+    present = np.unique(labels)
+    found = precision_recall_fscore_support(labels, predicted, labels=present, zero_division=0.0)
+    return tuple(
+        ClassQuality(int(label), int(n), wilson(round(recall * n), int(n)), float(precision), float(f1))
+        for label, precision, recall, f1, n in zip(present, *found, strict=True)
+    )
 
 
 def _of_scores(

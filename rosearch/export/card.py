@@ -148,7 +148,8 @@ def _quality(quality: Quality) -> list[Row]:
         "Spearman": quality.spearman,
         "largest share of one class in the predictions": quality.largest_class_share,
     }
-    return rows + [(name, f"{value:.3f}") for name, value in others.items() if value is not None]
+    rows += [(name, f"{value:.3f}") for name, value in others.items() if value is not None]
+    return [*rows, ("expected calibration error", str(quality.calibration))] if quality.calibration else rows
 
 
 def _taught(facts: CardFacts) -> list[Row]:

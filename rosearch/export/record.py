@@ -22,7 +22,7 @@ def _purpose(experiment: Experiment) -> dict[str, Any]:
             "problem": task.problem,
             "labels": tuple(task.labels),
             "texts": 2 if len(task.text) == 2 else 1,
-            "max_length": task.max_length,
+            "max_length": task.length,
         }
     assert corpus is not None
     # Names only: a card is public and shows no folders of this machine.

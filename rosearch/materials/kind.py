@@ -97,11 +97,12 @@ class TaskRun:
         require_training(experiment, space.encodings)
         device = resolve_device(experiment.execution.device)
         task = load_task(config, task_seed(experiment))
-        teacher = find_teacher(experiment.teacher, task, config.max_length)
-        rows = ", ".join(f"{len(getattr(task, split))} {split}" for split in ("train", "validation", "test"))
+        teacher = find_teacher(experiment.teacher, task, config.length)
+        counts = {split: getattr(task, split) for split in ("train", "validation", "test", "unlabelled")}
+        rows = ", ".join(f"{len(split)} {name}" for name, split in counts.items() if split is not None)
         state = "fine-tuned" if teacher.has_head else "only pretrained: the first run fine-tunes it"
         if teacher.has_head and task.labels:
-            state = "; ".join(filter(None, (state, probe_teacher(teacher.weights, task, config.max_length, device))))
+            state = "; ".join(filter(None, (state, probe_teacher(teacher.weights, task, config.length, device))))
         return {
             "task": "; ".join((f"{task.name}: {rows} rows", *dropped_rows(task))),
             "teacher": f"{teacher.weights}, {state}",

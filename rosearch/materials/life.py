@@ -115,7 +115,7 @@ class TaskLife:
         student.eval()
         with watch.stage("quality"):
             logits = predict(student, materials.tokenised(job.split), materials.device, 64, progress)
-            quality = quality_of(logits, materials, job.split)
+            quality = quality_of(logits, materials, job.split, self._validation_logits(student))
             held_out = self._held_out_loss(logits)
             with step(progress, "meaning"):
                 meaning = materials.meaning(student, materials.tokenizer, job.split)
@@ -138,6 +138,12 @@ class TaskLife:
         """See `Life`. The teacher's tokenizer is kept once a run."""
         own = self.job.genotype.source_setting["encoding"] != "wordpiece"
         return (student, self.materials.tokenizer) if own else (student,)
+
+    def _validation_logits(self, student: PreTrainedModel) -> Logits | None:
+        """The logits that a finalist's temperature is fitted on; None where the rows are the validation rows."""
+        if self.job.split == "validation" or self.materials.task.problem == "regression":
+            return None
+        return predict(student, self.materials.tokenised("validation"), self.materials.device, 64)
 
     def _held_out_loss(self, logits: Logits) -> float | None:
         """The mean soft loss of distillation between the student's logits (rows, labels) and the teacher's.

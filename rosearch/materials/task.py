@@ -22,6 +22,7 @@ from rosearch.encodings.purity import Judge
 from rosearch.encodings.tokenizer import student_tokenizer
 from rosearch.errors import BadInput, CandidateFailed, Problem
 from rosearch.evaluation.attacks.victim import Victim
+from rosearch.evaluation.calibration import measure_calibration
 from rosearch.evaluation.class_order import ClassOrder, class_order
 from rosearch.evaluation.collapse import collapse
 from rosearch.evaluation.contrast import kept_pairs
@@ -55,7 +56,8 @@ class TaskMaterials:
     task: Task
     teacher: Path
     tokenizer: Any
-    train: TokenisedSplit
+    transfer: Split  # all that students learn from; the teacher has answered the rows without labels
+    train: TokenisedSplit  # its tokens
     outputs: TeacherOutputs
     device: torch.device
     cache: Path
@@ -104,12 +106,12 @@ class TaskMaterials:
 
     def read_as(self, encoding: str, progress: Progress = silent) -> TaskMaterials:
         """The same materials for students of a word encoding: its tokenizer, and the training rows tokenised by it."""
-        texts, judge = self.task.train.texts, self.judge(progress)
+        texts, judge = self.transfer.texts, self.judge(progress)
         with step(progress, f"encoding {encoding}"):
             tokenizer = student_tokenizer(self.tokenizer, encoding, texts, self.resources, self.cache, judge)
         if tokenizer is self.tokenizer:
             return self
-        train = tokenise(self.task.train, tokenizer, self.max_length, self.cache, progress)
+        train = tokenise(self.transfer, tokenizer, self.max_length, self.cache, progress)
         return replace(self, tokenizer=tokenizer, train=train)
 
     def judge(self, progress: Progress = silent) -> Judge | None:
@@ -198,21 +200,19 @@ def gather_materials(
     device = resolve_device(experiment.execution.device)
     with step(progress, "loading data"):
         task = task or load_task(experiment.require_task(), task_seed(experiment))
-    max_length = experiment.require_task().max_length
+    max_length = experiment.require_task().length
     seed = derive_seed(experiment.seed, "teacher")
     folder = prepare_teacher(experiment.teacher, task, max_length, cache, device, seed, progress)
     theirs = load_tokenizer(folder)
     if experiment.distillation.initial is not None:
         check_initial(experiment.distillation.initial, len(theirs))
-    train = tokenise(task.train, theirs, max_length, cache, progress)
+    train = tokenise(task.transfer, theirs, max_length, cache, progress)
     outputs = teacher_outputs(folder, train, required_layers(experiment.distillation), cache, device, progress)
     notes = (*dropped_rows(task), *_doubts(folder, outputs, task))
-    if tokenizer is not None:
-        train = tokenise(task.train, tokenizer, max_length, cache, progress)
-    resources = attack_resources(experiment)
-    return TaskMaterials(
-        task, folder, tokenizer or theirs, train, outputs, device, cache, max_length, resources, attacks, notes
-    )
+    transfer = task.answered(outputs.logits)
+    train = tokenise(transfer, tokenizer or theirs, max_length, cache, progress)
+    where = (device, cache, max_length, attack_resources(experiment), attacks, notes)
+    return TaskMaterials(task, folder, tokenizer or theirs, transfer, train, outputs, *where)
 
 
 def dropped_rows(task: Task) -> tuple[str, ...]:
@@ -242,7 +242,8 @@ def _doubts(folder: Path, outputs: TeacherOutputs, task: Task) -> tuple[str, ...
     """
     if task.problem == "regression":
         return ()
-    order = class_order(outputs.logits.argmax(axis=1), task.train.labels, len(task.labels))
+    logits = outputs.logits[: len(task.train)]  # rows without labels follow
+    order = class_order(logits.argmax(axis=1), task.train.labels, len(task.labels))
     if not are_named(labels_of(load_config(folder))):
         _refused(order, folder, task)
     return (f"the teacher is {order.doubt}",) if order.doubt else ()
@@ -256,13 +257,18 @@ def _refused(order: ClassOrder, folder: Path, task: Task) -> ClassOrder:
     return order
 
 
-def quality_of(logits: Logits, materials: TaskMaterials, split: str) -> Quality:
-    """Quality from the logits (rows, labels) of a split, with a warning on constant predictors and lost classes."""
+def quality_of(logits: Logits, materials: TaskMaterials, split: str, validation: Logits | None = None) -> Quality:
+    """Quality from the logits (rows, labels) of a split, with a warning on constant predictors and lost classes.
+
+    `validation` are the same model's logits of the validation rows, for the temperature of another split.
+    """
     task, labels = materials.task, materials.split(split).labels
     quality = measure_quality(logits, labels, task.problem, task.metric)
     if task.problem == "regression":
         return quality
-    return replace(quality, collapse=collapse(logits.argmax(axis=1), labels, task.labels).warning)
+    fitted = None if validation is None else (validation, materials.split("validation").labels)
+    given_up = collapse(logits.argmax(axis=1), labels, task.labels).warning
+    return replace(quality, collapse=given_up, calibration=measure_calibration(logits, labels, fitted))
 
 
 def run_suite(

@@ -65,8 +65,8 @@ def training_inputs(
         problem=materials.task.problem,
         tokenised=materials.train,
         outputs=materials.outputs,
-        texts=materials.task.train.texts,
-        labels=materials.task.train.labels,
+        texts=materials.transfer.texts,
+        labels=materials.transfer.labels,
         tokenizer=materials.tokenizer,
         max_length=materials.max_length,
         teacher=materials.teacher,
@@ -84,7 +84,7 @@ def _adversary(materials: TaskMaterials, seed: int) -> Adversary | None:
     if materials.task.problem == "regression":
         return None
     return StudentAdversary(
-        train=materials.task.train,
+        train=materials.transfer,
         held_out=materials.task.validation,
         tokenizer=materials.tokenizer,
         max_length=materials.max_length,

@@ -9,6 +9,7 @@ from rosearch.records.record import Record
 from rosearch.report.data import (
     INTERVAL,
     PERCENT,
+    SHARE,
     Cell,
     Column,
     Row,
@@ -28,8 +29,8 @@ def record_tables(results: Results, record: Record) -> list[Table]:
     tables = [_facts_table(results, record)]
     if (found := record.measurements) is not None and found.robustness is not None:
         tables.append(_attacks_table(found, found.robustness))
-        if found.robustness.per_class:
-            tables.append(_classes_table(found.robustness, results.experiment.require_task().labels))
+    if found is not None and (found.quality.per_class or (found.robustness and found.robustness.per_class)):
+        tables.append(_classes_table(found, results.experiment.require_task().labels))
     return [*tables, _architecture_table(record)]
 
 
@@ -74,6 +75,7 @@ def _measured_facts(found: Measurements) -> list[tuple[str, str]]:
     quality, efficiency = found.quality, found.efficiency
     facts = [(f"clean {quality.metric}", f"{metric_unit(quality.metric).text(quality.value)} of {quality.n} rows")]
     facts += [("collapsed", quality.collapse)] if quality.collapse else []
+    facts += [] if quality.calibration is None else [("calibration error", str(quality.calibration))]
     facts += [("held-out loss", f"{found.held_out_loss:.4f}")] if found.held_out_loss is not None else []
     for swaps in found.single_swaps:
         worst = f"right on all of {swaps.texts} texts: {percent(swaps.worst)} of {swaps.n} rows"
@@ -135,18 +137,30 @@ def _attacks_table(found: Measurements, worst: Robustness) -> Table:
     return Table("Under attack", (Column("", align="left"), *shown), tuple(rows), tuple(notes))
 
 
-def _classes_table(robustness: Robustness, labels: Sequence[str]) -> Table:
+def _classes_table(found: Measurements, labels: Sequence[str]) -> Table:
+    """Each class on all clean rows, then on the attacked ones; figures that were not measured are left empty."""
     columns = (
         Column("class", align="left"),
-        Column("rows"),
-        Column("clean", PERCENT),
-        Column("under attack", PERCENT),
+        Column("rows", missing=""),
+        Column("recall", PERCENT, missing=""),
+        Column("precision", SHARE, missing=""),
+        Column("F1", SHARE, missing=""),
+        Column("attacked", missing=""),
+        Column("clean", PERCENT, missing="", spare=1),
+        Column("under attack", PERCENT, missing=""),
     )
+    clean = {one.label: (one.n, one.recall, one.precision, one.f1) for one in found.quality.per_class}
+    attacked = () if found.robustness is None else found.robustness.per_class
+    under = {one.label: (one.n, one.clean, one.under_attack) for one in attacked}
     rows = [
-        Row((labels[one.label] if one.label < len(labels) else str(one.label), one.n, one.clean, one.under_attack))
-        for one in robustness.per_class
+        Row((_named(label, labels), *clean.get(label, (None,) * 4), *under.get(label, (None,) * 3)))
+        for label in sorted({**clean, **under})
     ]
     return Table("By class", columns, tuple(rows))
+
+
+def _named(label: int, labels: Sequence[str]) -> str:
+    return labels[label] if label < len(labels) else str(label)
 
 
 def _architecture_table(record: Record) -> Table:

@@ -10,7 +10,7 @@ from typing import Protocol
 import pandas as pd
 
 from rosearch.files import whole
-from rosearch.measurements import Efficiency, Estimate, Measurements, Quality, Robustness
+from rosearch.measurements import Calibration, Efficiency, Estimate, Measurements, Quality, Robustness
 from rosearch.records.record import Record
 from rosearch.report.columns import RECORDS, dtypes
 from rosearch.report.features import architecture_features
@@ -156,6 +156,17 @@ def _quality(quality: Quality) -> dict[str, Cell]:
         "quality_n": quality.n,
         **_cells("accuracy", quality.accuracy),
         **{name: getattr(quality, name) for name in _QUALITY},
+        **_calibration(quality.calibration),
+    }
+
+
+def _calibration(found: Calibration | None) -> dict[str, Cell]:
+    if found is None:
+        return {}
+    return {
+        "calibration_error": found.error,
+        "calibration_temperature": found.temperature,
+        "scaled_calibration_error": found.scaled_error,
     }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from rosearch.config.experiment import Experiment
 from rosearch.errors import BadInput, Problem, Problems
 from rosearch.evolution.fitness import Yardstick
@@ -64,6 +66,19 @@ def _unknown_attacks(experiment: Experiment, where: str) -> list[Problem]:
         trained_on = enumerate(experiment.distillation.robust_kd.attacks)
         named += [(f"distillation.robust_kd.attacks.{position}", name) for position, name in trained_on]
     return [Problem(where, key, known_names(), repr(name)) for key, name in named if not is_known(name)]
+
+
+def complete(experiment: Experiment, note: Callable[[str], None]) -> Experiment:
+    """The experiment with the labels and the length of its task; `note` is told what of them was derived.
+
+    Raises `BadInput` and `MissingResource` as `materials.derivation.derive` does.
+    """
+    from rosearch.materials.derivation import derive
+
+    completed, told = derive(experiment)
+    for line in told:
+        note(line)
+    return completed
 
 
 def check_resources(experiment: Experiment) -> dict[str, str]:

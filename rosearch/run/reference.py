@@ -28,16 +28,24 @@ def schema_of(kind: str) -> dict[str, Any]:
     """
     if kind == SPACE:
         return {**_DRAFT, **space_schema()}
+    schema = _experiment_schema()
+    teacher = schema["properties"]["teacher"]
+    schema["properties"]["teacher"] = {"anyOf": [teacher, {"type": "string"}]}  # `teacher: ./my-bert`
+    return {**_DRAFT, **schema, "title": "An experiment of rosearch"}
+
+
+def _experiment_schema() -> dict[str, Any]:
+    """The schema with the names of architectures, without short forms."""
     schema = Experiment.model_json_schema()
     named = {"type": "string", "examples": [*KNOWN]}
     schema["properties"]["baselines"]["items"] = named
     schema["$defs"]["EvolutionConfig"]["properties"]["warm_start"]["items"] = named
-    return {**_DRAFT, **schema, "title": "An experiment of rosearch"}
+    return schema
 
 
 def all_keys() -> Key:
     """The experiment as a key without a name; its key `search_space` holds those of a space, graphs' and encoders'."""
-    experiment = read_keys(schema_of("experiment"))
+    experiment = read_keys(_experiment_schema())
     space = space_keys(SPACE)
     keys = (replace(key, keys=space.keys) if key.name == SPACE else key for key in experiment.keys)
     return replace(experiment, keys=tuple(keys))

@@ -53,7 +53,7 @@ def watched(to: Path) -> Iterator[Watcher]:
 def print_distilled(found: Distilled, task: Sequence[str], teacher: Sequence[str]) -> None:
     """Teacher and student side by side, then the next commands.
 
-    `task` are the words that name the task, `teacher` those that follow `rosearch teacher`.
+    `task` are the words that name rows to attack, `teacher` those that follow `rosearch teacher`; each may be none.
     """
     record = found.record
     print_table(_table(record))
@@ -65,9 +65,9 @@ def print_distilled(found: Distilled, task: Sequence[str], teacher: Sequence[str
     print_line(f"Saved to {found.folder}. Load it with:")
     for kind in ("AutoTokenizer", "AutoModelForSequenceClassification"):
         print_line(f"  {kind}.from_pretrained({str(found.folder)!r}{code})")
-    if record["teacher"]["folder"]:
+    if record["teacher"]["folder"] and teacher:
         print_line(f"The teacher was fine-tuned. Save it with:\n  {shlex.join(['rosearch', 'teacher', *teacher])}")
-    if record["task"]["labels"]:
+    if record["task"]["labels"] and task:
         attack = ["rosearch", "attack", str(found.folder), "--attack", "deepwordbug", *task]
         print_line(f"How robust is it?\n  {shlex.join(attack)}")
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
-from rosearch.config.experiment import FineTuneConfig
+from rosearch.config.teacher import FineTuneConfig
 from rosearch.data.batches import Batch, TaskRows
 from rosearch.data.tasks import Task
 from rosearch.data.tokens import tokenise

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForSequenceClassification
 
-from rosearch.config.experiment import TeacherConfig
+from rosearch.config.teacher import TeacherConfig
 from rosearch.data.tasks import Task
 from rosearch.errors import BadInput, Problem
 from rosearch.files import content_key, made_once

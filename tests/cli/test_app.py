@@ -374,7 +374,7 @@ def test_a_fault_of_the_machine_is_one_line_and_exit_5_before_there_is_a_run_too
 def test_help_groups_the_commands_on_one_line_each_and_names_the_exit_codes() -> None:
     printed = rosearch("--help", cwd=ROOT).stdout
     groups = {
-        "Search": ["search", "resume", "check", "experiments", "spaces", "explain"],
+        "Search": ["init", "search", "resume", "check", "experiments", "spaces", "explain"],
         "Look at a run": ["status", "show", "stats", "recommend", "export"],
         "One model": ["distil", "teacher", "attack", "encoding", "attack resources"],
     }

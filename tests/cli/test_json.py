@@ -102,6 +102,8 @@ def printed(searched: tuple[Path, dict[str, Any]]) -> list[tuple[str, Any]]:
     taken = f"evolution.warm_start=['run:{RUN}']"
     found.append(("check", rosearch("check", "experiment.yaml", "-o", taken, "--json", cwd=folder).data))
     write_encoder_experiment(folder / "encoders")
+    lengthless = rosearch("check", "experiment.yaml", "-o", "task.max_length=null", "--json", cwd=folder).data
+    found.append(("check", lengthless))
     found.append(("check", rosearch("check", "encoders/experiment.yaml", "--json", cwd=folder).data))
     return found
 

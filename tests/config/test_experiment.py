@@ -118,8 +118,12 @@ def test_all_problems_of_a_file_are_reported_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"generated": None}, "exactly one of hub and generated"),
-        ({"hub": {"dataset": "d"}}, "exactly one of hub and generated"),
+        ({"generated": None}, "one of files, hub and generated (or path), which say where the data are, got none"),
+        ({"hub": {"dataset": "d"}}, "one of files, hub and generated (or path)"),
+        ({"files": {"train": "a.csv"}}, "got files and generated"),
+        ({"generated": None, "files": {"train": "a.csv"}, "path": "b"}, "got files and path"),
+        ({"generated": None, "files": {"train": "a.csv", "test_share": 0.6}}, "less than 0.5"),
+        ({"generated": None, "files": {"train": "a.csv", "label_values": ["1"]}}, "one spelling for each of 2 labels"),
         ({"labels": ["one"]}, "at least two names"),
         ({"labels": ["a", "a"]}, "names that differ"),
         ({"labels": [True, False]}, "valid string"),
@@ -402,6 +406,15 @@ def test_an_integer_that_begins_with_0_is_read_as_it_is_written(tmp_path: Path) 
     assert load_experiment(write(tmp_path), ["seed=010", "name=010"]).seed == 10
     (line,) = problems_of(write(tmp_path), "seed=1:30")
     assert "seed" in line and "1:30" in line
+
+
+def test_a_teacher_may_be_named_alone_and_its_keys_still_take_overrides(tmp_path: Path) -> None:
+    short, whole = write(tmp_path, teacher="somewhere"), {"model": "somewhere"}
+    assert load_experiment(short).teacher == load_experiment(write(tmp_path, teacher=whole)).teacher
+    tuned = load_experiment(write(tmp_path, teacher="somewhere"), ["teacher.fine_tune.epochs=1"])
+    assert (tuned.teacher.model, tuned.teacher.fine_tune.epochs) == ("somewhere", 1)
+    assert load_experiment(short, ["teacher=elsewhere"]).teacher.model == "elsewhere"
+    assert Experiment.model_validate({**yaml.safe_load(short.read_text())}).teacher.model == "somewhere"
 
 
 def test_a_limit_must_be_one_of_what_is_measured(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from data.conftest import make_config
 
-from rosearch.data.loading import load_task
+from rosearch.data.loading import found_labels, load_task
 from rosearch.errors import BadInput, MissingResource
 
 
@@ -174,3 +174,87 @@ def test_a_missing_folder_says_what_to_do(tmp_path: Path) -> None:
     message = str(caught.value)
     assert str(tmp_path / "gone") in message and "--data-root" in message and "task.path" in message
     assert "\n" not in message
+
+
+def files_config(folder: Path, **changes: Any) -> Any:
+    files = {"train": folder / "train.tsv", **changes.pop("files", {})}
+    return make_config(**{"local": {}, "files": files, **changes})
+
+
+def test_files_without_a_test_file_give_three_splits_that_share_no_row(folder: Path) -> None:
+    task = load_task(files_config(folder), seed=1)
+    assert (len(task.train), len(task.validation), len(task.test)) == (75, 10, 15)
+    assert sorted((*task.train.texts, *task.validation.texts, *task.test.texts)) == sorted(
+        (text,) for text, _ in reviews(100)
+    )
+    assert np.bincount(task.validation.labels).tolist() == [5, 5]
+    again, other = (load_task(files_config(folder), seed) for seed in (1, 2))
+    assert task.fingerprint == again.fingerprint and task.test.texts != other.test.texts
+
+
+def test_files_that_are_named_are_used_as_they_are(folder: Path) -> None:
+    write_tsv(folder / "dev.tsv", ["text", "label"], reviews(6, start=200))
+    named = {"validation": folder / "dev.tsv", "test": folder / "test.tsv"}
+    task = load_task(files_config(folder, files=named), seed=1)
+    assert (len(task.train), len(task.validation), len(task.test)) == (100, 6, 20)
+    shares = {"test": folder / "test.tsv", "validation_share": 0.2, "test_share": 0.4}
+    task = load_task(files_config(folder, files=shares), seed=1)
+    assert (len(task.train), len(task.validation), len(task.test)) == (80, 20, 20)
+
+
+def test_texts_without_labels_are_rows_of_their_own(folder: Path) -> None:
+    (folder / "more.jsonl").write_text("".join(json.dumps({"text": f"film {row}"}) + "\n" for row in range(7)))
+    plain = load_task(files_config(folder), seed=1)
+    task = load_task(files_config(folder, files={"unlabelled": folder / "more.jsonl"}), seed=1)
+    assert (
+        plain.unlabelled is None and plain.transfer is plain.train and plain.answered(np.zeros((75, 2))) is plain.train
+    )
+    assert task.fingerprint != plain.fingerprint and task.train.fingerprint == plain.train.fingerprint
+    assert task.unlabelled is not None and task.unlabelled.texts == tuple((f"film {row}",) for row in range(7))
+    assert len(task.transfer) == 82
+    answers = np.tile(np.float32([[0, 1]]), (82, 1))
+    answers[-1] = [1, 0]
+    labels = task.answered(answers).labels
+    assert labels.tolist() == [*task.train.labels, *[1] * 6, 0]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("words\nfilm\n", "expected a column 'text'"),
+        ('text\n""\nfilm\n', "expected text in every row, got none in row 1"),
+        ("text\n", "at least one row, got none"),
+    ],
+)
+def test_a_file_of_unlabelled_texts_that_cannot_be_read_says_why(folder: Path, text: str, expected: str) -> None:
+    (folder / "more.csv").write_text(text)
+    with pytest.raises(BadInput) as caught:
+        load_task(files_config(folder, files={"unlabelled": folder / "more.csv"}), seed=1)
+    assert "more.csv" in str(caught.value) and expected in str(caught.value)
+
+
+def test_a_share_that_cannot_be_carved_is_told_with_its_key(folder: Path) -> None:
+    write_tsv(folder / "train.tsv", ["text", "label"], [*reviews(40)] * 2 + reviews(10, start=40))
+    with pytest.raises(BadInput, match=r"train\.tsv: task\.files\.test_share: expected at most 10 .*, got 14"):
+        load_task(files_config(folder), seed=1)
+
+
+def test_files_may_lack_a_header_and_spell_labels_otherwise(folder: Path) -> None:
+    rows = [[text, "ab"[int(label)]] for text, label in reviews(60)]
+    (folder / "train.tsv").write_text("".join("\t".join(row) + "\n" for row in rows))
+    how = {"columns": ["text", "label"], "label_values": ["a", "b"]}
+    task = load_task(files_config(folder, files=how), seed=1)
+    assert [int("good" in text) for (text,) in task.train.texts] == task.train.labels.tolist()
+    with pytest.raises(BadInput, match=r"give task\.files\.label_values"):
+        load_task(files_config(folder, files={"columns": ["text", "label"]}), seed=1)
+
+
+def test_the_labels_of_a_column_are_found(folder: Path) -> None:
+    assert found_labels(files_config(folder, labels=[])) == ("0", "1")
+    names = [[text, ["spam ", "ham"][int(label)]] for text, label in reviews(60)]
+    write_tsv(folder / "train.tsv", ["text", "label"], names)
+    assert found_labels(files_config(folder, labels=[])) == ("ham", "spam")
+    assert found_labels(make_config(labels=[], generated={})) == ("negative", "positive")
+    for label, expected in (("text", "60 different values in 60 rows"), ("lable", "a column 'lable'")):
+        with pytest.raises(BadInput, match=expected):
+            found_labels(files_config(folder, labels=[], label=label))

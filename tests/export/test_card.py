@@ -12,6 +12,7 @@ from markdown_it import MarkdownIt
 from rosearch.export.card import render_card
 from rosearch.export.targets.huggingface import CODE
 from rosearch.measurements import (
+    Calibration,
     Quality,
     SingleSwaps,
     Stopped,
@@ -83,6 +84,12 @@ def test_a_card_shows_accuracy_beside_another_metric() -> None:
     card = render_card(replace(FACTS, measurements=replace(MEASUREMENTS, quality=quality)), "out", CODE)
     assert "| matthews (the task's metric) | 0.610 |" in card
     assert "| accuracy | 83.0 % [78.0, 88.0; n = 200] |" in card
+
+
+def test_a_card_says_how_far_probabilities_can_be_believed() -> None:
+    quality = replace(MEASUREMENTS.quality, calibration=Calibration(0.041, 1.32))
+    card = render_card(replace(FACTS, measurements=replace(MEASUREMENTS, quality=quality)), "out", CODE)
+    assert "| expected calibration error | 4.1% |" in card
 
 
 HOSTILE = [

@@ -31,6 +31,42 @@ def test_quality_tells_of_a_constant_predictor() -> None:
     assert quality_of(np.eye(2, dtype=np.float32)[labels], materials, "test").collapse == ""
 
 
+def test_quality_tells_of_every_class_and_fits_the_temperature_on_validation_rows() -> None:
+    labels = {"validation": np.array([0, 1, 1, 0]), "test": np.array([0, 0, 1])}
+    task = SimpleNamespace(problem="classification", metric="accuracy", labels=("no", "yes"))
+    materials: Any = SimpleNamespace(task=task, split=lambda name: SimpleNamespace(labels=labels[name]))
+    validation = np.float32([[9, 0], [0, 9], [9, 0], [9, 0]])
+    alone = quality_of(validation, materials, "validation")
+    test = quality_of(np.float32([[9, 0], [0, 9], [0, 9]]), materials, "test", validation)
+    assert [(one.label, one.n, one.recall.value, one.precision) for one in test.per_class] == [
+        (0, 2, 0.5, 1.0),
+        (1, 1, 1.0, 0.5),
+    ]
+    assert alone.calibration is not None and test.calibration is not None
+    assert test.calibration.temperature == alone.calibration.temperature > 1
+    assert alone.calibration.scaled_error is None and test.calibration.scaled_error is not None
+
+
+def test_students_learn_from_texts_without_labels_what_the_teacher_answers(tmp_path: Path) -> None:
+    path = write_experiment(tmp_path, "classification")
+    data = tmp_path / "data"
+    texts = [f"never a film {word}" for word in ("good", "bad", "dull", "slow", "bright")]
+    (data / "more.csv").write_text("\n".join(["text", *texts]) + "\n")
+    files = {"train": str(data / "train.tsv"), "test": str(data / "test.tsv")}
+    task = {"name": "small", "text": ["text"], "labels": ["negative", "positive"], "max_length": 24}
+    plain, more = (
+        prepare_materials(load_experiment(path, [f"task={json.dumps({**task, 'files': named})}"]), tmp_path / "cache")
+        for named in (files, {**files, "unlabelled": str(data / "more.csv")})
+    )
+    rows = len(plain.train)
+    assert plain.transfer is plain.task.train and len(more.train) == rows + 5 == len(more.outputs.logits)
+    assert more.transfer.texts[rows:] == tuple((text,) for text in texts)
+    answers = more.outputs.logits[rows:].argmax(axis=1).tolist()
+    assert more.transfer.labels[rows:].tolist() == answers == more.train.labels[rows:].tolist()
+    assert more.transfer.labels[:rows].tolist() == plain.task.train.labels.tolist()
+    assert more.teacher == plain.teacher  # it learns from no answer of its own
+
+
 @pytest.fixture(scope="module")
 def turned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An experiment whose teacher has learnt its task, and whose outputs have no names and stand in the other order."""

@@ -20,7 +20,7 @@ from training.tiny_models import bert_config, make_student, make_task, save_mode
 from transformers import AutoModelForMaskedLM, AutoModelForSequenceClassification, BertForMaskedLM
 
 from rosearch.attack.inputs import find_classifier
-from rosearch.config.experiment import TeacherConfig
+from rosearch.config.teacher import TeacherConfig
 from rosearch.distil.inputs import find_student
 from rosearch.errors import BadInput
 from rosearch.evaluation.attacks.stock.stand_ins import masked_lm_swap

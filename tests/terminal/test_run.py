@@ -8,7 +8,7 @@ import pytest
 from attacked_results import attacked, measured, record, results_of
 from rich.console import Console
 
-from rosearch.measurements import Quality, Stopped
+from rosearch.measurements import Calibration, ClassQuality, Estimate, Quality, Stopped
 from rosearch.report.data import Table
 from rosearch.report.overview import finalists_table, results_table
 from rosearch.report.summary import describe_record, describe_run
@@ -95,6 +95,19 @@ def test_a_record_shows_each_attack_each_class_and_what_went_wrong(
         assert expected in text
     rows = [line for line in text.splitlines() if line.startswith(("no ", "yes "))]
     assert "90.0%" in rows[0] and "10.0%" in rows[1]
+
+
+def test_a_record_shows_its_classes_on_all_clean_rows_and_how_far_it_can_be_believed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = ClassQuality(1, 40, Estimate(0.75, 0.6, 0.86, 40), 0.625, 0.68)
+    quality = replace(SEVERAL.quality, per_class=(found,), calibration=Calibration(0.041, 1.32, 0.02))
+    results = results_of(tmp_path, record(1, replace(SEVERAL, quality=quality), role="finalist"))
+    print_record(results, results.records[0])
+    text = capsys.readouterr().out
+    assert "4.1%; where logits are divided by 1.32 (fitted on validation rows): 2.0%" in " ".join(text.split())
+    assert "finalist: trained again with a seed of its own, measured on test rows" in text
+    assert "recall" in text and "75.0% [60, 86]" in text and "62.5%" in text and "68.0%" in text
 
 
 def test_the_description_carries_every_attack_and_its_notes(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from damaged_files import DAMAGES
 from training.stopped_training import stopped
 from training.tiny_models import CPU, make_task, same_weights, save_model
 
-from rosearch.config.experiment import FineTuneConfig, TeacherConfig
 from rosearch.config.task import GeneratedSource, TaskConfig
+from rosearch.config.teacher import FineTuneConfig, TeacherConfig
 from rosearch.data.loading import load_task
 from rosearch.data.tasks import Task
 from rosearch.data.tokens import tokenise

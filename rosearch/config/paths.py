@@ -1,0 +1,74 @@
+"""The paths in an experiment: first from the folder of its file, and absolute once it is loaded.
+
+An experiment may name a path as it stands beside it, whoever starts it from wherever. What older files name from the
+working directory is still found there, where nothing of that name lies beside the file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rosearch.config.evolution import FROM_RUN
+from rosearch.config.experiment import Experiment
+
+# Keys whose paths may be relative to the working directory too. `search_space` has a way of its own.
+_EITHER = ("task.path", "teacher.model", "distillation.initial", "evaluation.robustness.resources")
+_BESIDE = tuple(f"task.files.{split}" for split in ("train", "validation", "test", "unlabelled"))
+
+
+def anchor(data: dict[str, Any], folder: Path) -> None:
+    """Leads the relative paths in the data of a file to `folder`, which is that of the file, in place.
+
+    A teacher that is named alone (`teacher: ./my-bert`) becomes a section, so that overrides of its keys find one.
+    """
+    if isinstance(data.get("teacher"), str):
+        data["teacher"] = {"model": data["teacher"]}
+    for key in (*_EITHER, *_BESIDE):
+        for section, name in _holders(data, key):
+            path = folder / Path(section[name]).expanduser()
+            if key in _BESIDE or os.path.lexists(path):  # no OSError, whatever the name
+                section[name] = str(path.absolute())
+
+
+def with_absolute_paths(experiment: Experiment, folder: Path, data_root: Path | None = None) -> Experiment:
+    """Makes all paths absolute: that of the space from the experiment's folder, others from the working directory."""
+    update: dict[str, Any] = {"search_space": (folder / experiment.search_space).resolve()}
+    if (task := experiment.task) is not None and task.path is not None:
+        update["task"] = task.model_copy(update={"path": task.path.resolve()})
+    elif task is not None and task.files is not None:
+        update["task"] = task.model_copy(update={"files": task.files.resolved()})
+    if (initial := experiment.distillation.initial) is not None and Path(initial).is_dir():
+        absolute_folder = {"initial": str(Path(initial).resolve())}
+        update["distillation"] = experiment.distillation.model_copy(update=absolute_folder)
+    if (model := Path(experiment.teacher.model)).is_dir():
+        update["teacher"] = experiment.teacher.model_copy(update={"model": str(model.resolve())})
+    if experiment.corpus is not None:
+        update["corpus"] = experiment.corpus.below((data_root or Path()).resolve())
+    starts = [_run_below(folder, entry) for entry in experiment.evolution.warm_start]
+    update["evolution"] = experiment.evolution.model_copy(update={"warm_start": starts})
+    robustness = experiment.evaluation.robustness
+    if robustness.resources is not None:
+        absolute = robustness.model_copy(update={"resources": robustness.resources.resolve()})
+        update["evaluation"] = experiment.evaluation.model_copy(update={"robustness": absolute})
+    return experiment.model_copy(update=update)
+
+
+def _run_below(folder: Path, entry: str) -> str:
+    """An entry of warm_start; the run that it may name, from the working directory or the folder of the experiment."""
+    if not entry.startswith(FROM_RUN):
+        return entry
+    path = Path(entry.removeprefix(FROM_RUN))
+    return f"{FROM_RUN}{(folder / path if (folder / path).is_dir() else path).resolve()}"
+
+
+def _holders(data: dict[str, Any], key: str) -> Iterator[tuple[dict[str, Any], str]]:
+    """The section that holds a dotted key, and the last part of it; nothing where its value is no text."""
+    *parents, last = key.split(".")
+    at: Any = data
+    for parent in parents:
+        at = at.get(parent) if isinstance(at, dict) else None
+    if isinstance(at, dict) and isinstance(at.get(last), str) and at[last]:
+        yield at, last

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from own_data import QUEUES, write_own_data
+
+from rosearch.config.file import load_experiment
+from rosearch.config.plain_data import parse_yaml, read_yaml
+from rosearch.config.task import FilesSource, TaskConfig
+from rosearch.materials.own_data import Guesses
+from rosearch.run.first_experiment import Draft, draft
+from rosearch.run.own_data import OwnData
+
+OWN = OwnData(Path("a.csv"), text=("text",), label="label", teacher="my-bert")
+GUESSES = Guesses("accuracy", "why", {"validation": 0.1, "test": 0.0455}, 3, 50)
+
+
+def drafted(own: OwnData = OWN, **task: object) -> Draft:
+    named = {"name": own.name, "text": list(own.text), "label": own.label or "", "max_length": 32, **task}
+    made = TaskConfig.model_validate({"files": FilesSource(train=Path("a.csv")), "labels": ["a", "b"], **named})
+    return Draft(own, own.name, made, GUESSES, ("labels a, b: those of the teacher", "max_length 32: 99 in 100"))
+
+
+NAMES = [
+    "yes",
+    "No",
+    "null",
+    "1",
+    "1.0",
+    "0o17",
+    "1e3",
+    "a: b",
+    "- c",
+    "#",
+    "'",
+    '"',
+    "ünï",
+    "😀",
+    "2026-11-30",
+    " x",
+    "~",
+]
+
+
+def test_names_of_any_kind_are_read_back_as_they_are_by_every_reader_of_yaml(tmp_path: Path) -> None:
+    task = read_back(drafted(labels=NAMES), tmp_path)["task"]
+    assert task["labels"] == NAMES
+    assert yaml.safe_load(drafted(labels=NAMES).text())["task"]["labels"] == NAMES
+    code = drafted(labels=NAMES).text()
+    assert all(f'"{name}"' in code for name in ("yes", "1e3", "0o17"))  # which YAML 1.2 and 1.1 read differently
+
+
+def test_a_long_list_of_labels_is_broken_over_lines() -> None:
+    names = [f"class number {number}" for number in range(77)]
+    text = drafted(labels=names).text()
+    assert parse_yaml(text)["task"]["labels"] == names
+    assert max(map(len, text.splitlines())) <= 120
+
+
+def test_comments_stand_in_one_column_and_shares_are_those_that_were_guessed() -> None:
+    text = drafted().text()
+    assert parse_yaml(text)["task"]["files"] == {"train": "a.csv", "validation_share": 0.1, "test_share": 0.0455}
+    columns = {line.index("  # ") for line in text.splitlines() if "  # " in line and not line.strip().startswith("#")}
+    assert max(columns) - min(columns) <= 30 and "test_share: 0.0455          # of" in text
+
+
+def test_paths_are_named_as_they_lie_from_the_folder_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("data/a.csv", "my-bert/config.json"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    own = OwnData(Path("data/a.csv"), test=Path("/far/b.csv"), text=("text",), label="label", teacher="my-bert")
+    beside = parse_yaml(drafted(own).text(Path()))
+    assert (beside["task"]["files"]["train"], beside["teacher"]) == ("data/a.csv", "./my-bert")
+    deep = parse_yaml(drafted(own).text(Path("deep/er")))
+    assert (deep["task"]["files"]["train"], deep["teacher"]) == ("../../data/a.csv", "../../my-bert")
+    assert deep["task"]["files"]["test"] == "/far/b.csv"
+    hub = OwnData(Path("a.csv"), text=("text",), label="label", teacher="bert-base-uncased")
+    assert parse_yaml(drafted(hub).text(Path("deep")))["teacher"] == "bert-base-uncased"
+
+
+def test_a_teacher_of_scores_makes_a_regression(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from small_run import write_teacher
+
+    monkeypatch.chdir(tmp_path)
+    write_teacher(tmp_path / "scores", [])
+    rows = "".join(f"the film {'good ' * (row % 5)}{row},{row % 5 + 0.5}\n" for row in range(60))
+    (tmp_path / "a.csv").write_text(f"text,label\n{rows}")
+    made = draft(OwnData(Path("a.csv"), text=("text",), label="label", teacher="scores"))
+    (tmp_path / "a.yaml").write_text(made.text(tmp_path))
+    task = load_experiment(tmp_path / "a.yaml").task
+    assert task is not None and (task.problem, task.metric, task.labels) == ("regression", "pearson", [])
+    assert load_experiment(tmp_path / "a.yaml") == made.experiment()
+
+
+def test_equal_files_give_equal_drafts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(write_own_data(tmp_path))
+    own = OwnData(Path("tickets.csv"), text=("message",), label="queue", teacher="./my-bert")
+    assert draft(own).text() == draft(own).text()
+    assert draft(own).task.labels == list(QUEUES)
+
+
+def read_back(made: Draft, folder: Path) -> dict[str, dict[str, object]]:
+    (folder / "a.yaml").write_text(made.text(folder), encoding="utf-8")
+    return read_yaml(folder / "a.yaml")
