@@ -10,6 +10,8 @@
     ├── SearchAborted             exit 6   the circuit breaker: candidates all fail alike
     └── CandidateFailed           (never leaves a run: it becomes a failure in that candidate's record)
 
+The file has more than 300 lines because every other module may import it, and nothing else is below all of them.
+
 Exit 0 is success, 2 a misused command line (Typer's), 130 Ctrl-C, 128 and its number another signal that ends.
 """
 
@@ -19,7 +21,7 @@ import errno
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal
@@ -55,18 +57,29 @@ class RosearchError(Exception):
 
     exit_code = 1
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The message, a line for each thing that it tells."""
+        return (str(self),)
+
 
 class BadInput(RosearchError):  # noqa: N818 (the field's word reads better than an -Error suffix)
     """A configuration, space or data file is wrong. `problems` holds all that was found, never only the first."""
 
     exit_code = 3
 
-    def __init__(self, problems: Sequence[Problem] | Problem) -> None:
+    def __init__(self, problems: Sequence[Problem] | Problem, missing: Sequence[MissingResource] = ()) -> None:
         self.problems: tuple[Problem, ...] = (problems,) if isinstance(problems, Problem) else tuple(problems)
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+        self.missing = tuple(missing)  # what was found to be absent besides
+        super().__init__("\n".join(self.lines))
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """All that was found, a line each."""
+        return (*map(str, self.problems), *(line for one in self.missing for line in one.lines))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.problems,)
+        return type(self), (self.problems, self.missing)
 
 
 class MissingResource(RosearchError):  # noqa: N818
@@ -74,13 +87,18 @@ class MissingResource(RosearchError):  # noqa: N818
 
     exit_code = 4
 
-    def __init__(self, what: str, advice: str = "", where: str = "") -> None:
-        self.what, self.advice, self.where = what, advice, where
+    def __init__(self, what: str, advice: str = "", where: str = "", others: Sequence[MissingResource] = ()) -> None:
+        self.what, self.advice, self.where, self.others = what, advice, where, tuple(others)
         place = f"{where}: {what}" if where else what
         super().__init__(f"{place}; {advice}" if advice else place)
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """It and the others that are absent besides, a line each."""
+        return (str(self), *(line for other in self.others for line in other.lines))
+
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.what, self.advice, self.where)
+        return type(self), (self.what, self.advice, self.where, self.others)
 
 
 class RunError(RosearchError):
@@ -128,18 +146,26 @@ class Problems:
             check_one()
         problems.add(Problem(...))
         problems.raise_found()
+
+    With `missing`, a `MissingResource` ends its block alone, too.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, missing: bool = False) -> None:
         self.found: list[Problem] = []
+        self.missing: list[MissingResource] = []
+        self._gathers_missing = missing
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> bool:
-        if not isinstance(error, BadInput):
+        if isinstance(error, MissingResource) and self._gathers_missing:
+            self.missing.append(error)
+        elif isinstance(error, BadInput):
+            self.found += error.problems
+            self.missing += error.missing
+        else:
             return False
-        self.found += error.problems
         return True
 
     def add(self, *problems: Problem) -> None:
@@ -147,14 +173,24 @@ class Problems:
         self.found += problems
 
     def raise_found(self) -> None:
-        """Raises `BadInput` with all that was found, each problem once; nothing happens where there is none."""
+        """Raises `BadInput` with all that was found, each problem once, or `MissingResource` with all that is absent.
+
+        Nothing happens where there is neither.
+        """
+        missing = list({str(one): one for one in self.missing}.values())
         if self.found:
-            raise BadInput(list(dict.fromkeys(self.found)))
+            raise BadInput(list(dict.fromkeys(self.found)), missing)
+        if missing:
+            first, *others = missing
+            raise MissingResource(first.what, first.advice, first.where, (*first.others, *others))
 
 
 def gather(*checks: Callable[[], Any]) -> list[Any]:
-    """The value of each check. Raises `BadInput` with the problems of all, else the first error of another kind."""
-    problems = Problems()
+    """The value of each check. Raises `BadInput` with the problems of all, and with what is absent besides.
+
+    Else the first error of another kind; else `MissingResource` with all that is absent.
+    """
+    problems = Problems(missing=True)
     values: list[Any] = []
     others: list[RosearchError] = []
     for check in checks:
@@ -163,7 +199,8 @@ def gather(*checks: Callable[[], Any]) -> list[Any]:
                 values.append(check())
         except RosearchError as error:
             others.append(error)
-    problems.raise_found()
+    if problems.found or not others:
+        problems.raise_found()
     if others:
         raise others[0]
     return values
@@ -278,6 +315,20 @@ def cut(text: str, most: int) -> str:
 def shown(value: object, most: int = 120) -> str:
     """A value as Python writes it, in at most `most` letters; control characters are escaped."""
     return cut(repr(value), most)
+
+
+def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """The known name that a wrong one may mean, as a question; "" where none is near.
+
+    A part of a name is near too: `wordbug` to `deepwordbug`, and `DeepWordBug` in any case.
+    """
+    from difflib import get_close_matches
+
+    by_key = {one.casefold(): one for one in reversed([*known])}
+    wanted = name[:100].casefold()
+    close = get_close_matches(wanted, by_key, n=1, cutoff=cutoff)
+    close = close or ([one for one in by_key if wanted in one][:1] if len(wanted) > 3 else [])
+    return f"Did you mean {by_key[close[0]]}?" if close else ""
 
 
 def safe(text: str) -> str:

@@ -101,6 +101,7 @@ def write_experiment(folder: Path, problem: str = "regression", **changes: Any) 
         },
         "fitness": {"min_quality": 0, "max_class_share": 1.0, "min_invariance": 0.0},
         "evolution": {"candidates": 7, "population": 3, "elite": 1},
+        "finalists": {"count": 0},
         "execution": {"workers": 0, "device": "cpu", "keep_students": "all"},
     }
     for section, values in changes.items():

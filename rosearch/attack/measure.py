@@ -14,7 +14,7 @@ import torch
 
 from rosearch.data.tasks import Labels
 from rosearch.errors import BadInput, MissingResource, Problem, Problems
-from rosearch.evaluation.attacks.recipes import RECIPES, is_known, known_names, resolve
+from rosearch.evaluation.attacks.recipes import RECIPES, resolve, unknown_attacks
 from rosearch.evaluation.attacks.victim import Victim
 from rosearch.evaluation.quality import inference
 from rosearch.evaluation.robustness import Suite, SuiteResult, measure_robustness
@@ -76,9 +76,8 @@ def attack(
 
 def check_attacks(names: Sequence[str], resources: Resources) -> None:
     """Raise `BadInput` with all names that are none, or `MissingResource` for the first that cannot run here."""
-    unknown = [name for name in dict.fromkeys(names) if not is_known(name)]
-    if unknown:
-        raise BadInput([Problem("attack", name, known_names(), repr(name)) for name in unknown])
+    if unknown := unknown_attacks(("attack", name, name) for name in dict.fromkeys(names)):
+        raise BadInput(unknown)
     for name in names:
         resolve(name, resources)
 

@@ -43,7 +43,7 @@ class _Commands(TyperGroup):
 app = typer.Typer(
     cls=_Commands,
     help="Search for small students of BERT that are robust, accurate and cheap. Start with: "
-    "`rosearch search quickstart`.",
+    "`rosearch search quickstart`; with your own data and BERT: `rosearch init`.",
     epilog="Exit codes: 0 done, 1 a model or a training failed, 2 misused command, 3 bad input, "
     "4 something missing (hub, data, teacher, GPU), "
     "5 run cannot be used as asked, or the machine failed (disk, memory), "
@@ -118,10 +118,8 @@ def _run() -> None:
         blames_input = isinstance(error, BadInput | MissingResource) or not isinstance(error, RosearchError)
         if blames_input and (fault := machine_fault(error)):
             _fail(MachineFault.exit_code, fault)
-        if isinstance(error, BadInput):
-            _fail(error.exit_code, *map(str, error.problems))
         if isinstance(error, RosearchError):
-            _fail(error.exit_code, str(error))
+            _fail(error.exit_code, *error.lines)
         if isinstance(error, OSError):  # a folder that may not be written
             _fail(RosearchError.exit_code, one_line(error, None))
         raise

@@ -40,8 +40,8 @@ def init(
 ) -> None:
     """Write an experiment for your data and BERT.
 
-    Labels, lengths, splits and the metric follow from files and teacher; it says which, and checks what it wrote. On a
-    terminal it asks for what is missing.
+    Labels, lengths, splits and the metric follow from files and teacher; it says which, and checks what it wrote.
+    On a terminal it asks for what is missing.
     """
     from rosearch.errors import BadInput, Problem
     from rosearch.run.own_data import OwnData

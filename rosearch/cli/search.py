@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,6 +30,8 @@ from rosearch.progress import Progress, silent, step
 if TYPE_CHECKING:
     from rosearch.config.experiment import Experiment
     from rosearch.records.run_directory import RunDirectory
+    from rosearch.run.check import Looked
+    from rosearch.run.own_data import OwnData
     from rosearch.run.results import Results
 
 
@@ -51,17 +54,29 @@ def search(
 
     Everything is recorded; Ctrl-C or a crash loses nothing.
     """
-    from rosearch.records.run_directory import RunDirectory
+    looked = _look_at_own(
+        experiment, own_data(train_file, validation_file, test_file, text, label, teacher), override, data_root
+    )
+    from rosearch.records.run_directory import RunDirectory  # late: what is wrong is told before more is loaded
     from rosearch.terminal.console import err, print_line
     from rosearch.terminal.progress import SearchDisplay
 
-    own = own_data(train_file, validation_file, test_file, text, label, teacher)
-    loaded = load_own(experiment, own, tuple(override or ()), data_root)
     with SearchDisplay(err) as display:
-        completed, found = _check(loaded, experiment or Path(loaded.name), display.progress)
+        path = experiment or Path(looked.experiment.name)
+        completed, found = _check(looked, path, override or (), display.progress)
         if "derived" in found:
             print_line(f"derived: {found['derived']}", err)
     _drive(RunDirectory.create(runs, completed), as_json)
+
+
+def _look_at_own(experiment: Path | None, own: OwnData, override: list[str] | None, data_root: Path | None) -> Looked:
+    """The named experiment with the user's own data and teacher, looked at; a first one, where none is named."""
+    from rosearch.run.check import Looked, look_at
+
+    if experiment is None:
+        return Looked(load_own(None, own, override or (), data_root))
+    own.require(False, not own.given)
+    return look_at(experiment, own.overrides(override or ()), data_root)
 
 
 def resume(
@@ -85,15 +100,16 @@ def check(
 ) -> None:
     """Check an experiment without running it.
 
-    Every key, the space, names, data, teacher and device are checked.
+    All that is wrong is told at once: keys, names, space, data, teacher, device, attacks; each with its line.
     """
-    from rosearch.config.file import load_experiment
-    from rosearch.terminal.console import print_json, print_line
+    from rosearch.run.check import look_at
+
+    looked = look_at(experiment, override or (), data_root)
+    from rosearch.terminal.console import print_json, print_line  # late: what is wrong is told before more is loaded
     from rosearch.terminal.progress import loading
 
-    loaded = load_experiment(experiment, tuple(override or ()), data_root)
     with loading("checking the experiment"):
-        _, found = _check(loaded, experiment, silent)
+        _, found = _check(looked, experiment, override or (), silent)
     if as_json:
         print_json({"experiment": str(experiment), "ok": True, **found})
         return
@@ -104,17 +120,16 @@ def check(
     print_line(f"{experiment}: all well. Next:\n  {shlex.join(again)}")
 
 
-def _check(experiment: Experiment, path: Path, progress: Progress) -> tuple[Experiment, dict[str, str]]:
+def _check(
+    looked: Looked, path: Path, overrides: Sequence[str], progress: Progress
+) -> tuple[Experiment, dict[str, str]]:
     """The experiment, complete, and what was found, in words."""
-    with step(progress, "loading libraries"):
-        from rosearch.run.check import check_experiment, check_resources, complete
+    from rosearch.run.check import check_all
 
-    derived: list[str] = []
+    with step(progress, "loading libraries"):
+        from rosearch.materials import kind  # noqa: F401 (torch)
     with step(progress, "checking data and teacher"):
-        check_experiment(experiment, str(path))
-        experiment = complete(experiment, derived.append)
-        found = check_resources(experiment)
-    return experiment, {**({"derived": "; ".join(derived)} if derived else {}), **found}
+        return check_all(looked, path, overrides)
 
 
 def _drive(run: RunDirectory, as_json: bool, hours: float | None = None) -> None:

@@ -16,7 +16,7 @@ from rosearch.config.distillation import DistillationConfig
 from rosearch.config.evaluation import EvaluationConfig
 from rosearch.config.evolution import EvolutionConfig
 from rosearch.config.fitness import FitnessConfig
-from rosearch.config.section import Moved, Section, broken_rule, moved, unit
+from rosearch.config.section import Device, Moved, Section, broken_rule, moved, unit
 from rosearch.config.task import TaskConfig
 from rosearch.config.teacher import TeacherConfig
 from rosearch.errors import BadInput, Problem
@@ -26,7 +26,10 @@ class FinalistsConfig(Section):
     """The best by fitness: trained again with fresh seeds, measured on the test split with other attack rows."""
 
     count: int = Field(
-        0, ge=0, description="How many of the best; baselines come besides.", json_schema_extra=unit("candidates")
+        1,
+        ge=0,
+        description="How many of the best; baselines come besides; 0: neither.",
+        json_schema_extra=unit("candidates"),
     )
     replicates: int = Field(
         1, ge=1, description="Trainings of each, with seeds of their own.", json_schema_extra=unit("trainings")
@@ -43,7 +46,7 @@ class FinalistsConfig(Section):
 class ExecutionConfig(Section):
     """Where candidates run. One device setting covers teacher, training, attack and timing."""
 
-    device: str = Field("auto", description="auto (the GPU where there is one), cpu, cuda, cuda:1, ...")
+    device: Device = Field("auto", description="auto (the GPU where there is one), cpu, cuda, cuda:1, ...")
     workers: int = Field(
         1,
         ge=0,

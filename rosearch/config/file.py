@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
-from rosearch.config.experiment import Experiment
 from rosearch.config.paths import anchor, with_absolute_paths
+from rosearch.config.places import Written, placed
 from rosearch.config.plain_data import parse_yaml, read_yaml
-from rosearch.config.section import problems_of
 from rosearch.config.shipped import EXPERIMENTS, SPACES
 from rosearch.errors import BadInput, Problem, shown
+
+if TYPE_CHECKING:
+    from rosearch.config.experiment import Experiment
 
 
 def load_experiment(path: str | Path, overrides: Iterable[str] = (), data_root: str | Path | None = None) -> Experiment:
@@ -29,35 +29,70 @@ def load_experiment(path: str | Path, overrides: Iterable[str] = (), data_root: 
     With `data_root`, a task with a local layout is read from `data_root/task.local.folder` in place of the hub, and
     relative paths of `corpus.sources` are below it. Raises `BadInput` with every problem of file and overrides.
     """
-    folder = Path() if EXPERIMENTS.has(path) else Path(path).parent  # of a name, paths are the user's own
+    overrides, data = tuple(overrides), read_data(path)
+    with placed(written(path, overrides)):
+        return experiment_of(data, str(path), folder_of(path), overrides, data_root)
+
+
+def written(path: str | Path, overrides: Iterable[str] = ()) -> Written:
+    """The places of the keys of the experiment that `load_experiment` reads by the same arguments."""
+    return Written(EXPERIMENTS.find(path), str(path), tuple(overrides))
+
+
+def folder_of(path: str | Path) -> Path:
+    """The folder that relative paths of an experiment are taken from: its file's; of a name, the user's own."""
+    return Path() if EXPERIMENTS.has(path) else Path(path).parent
+
+
+def read_data(path: str | Path) -> dict[str, Any]:
+    """The mapping of an experiment's file, not validated yet. Raises `BadInput` where it cannot be read."""
     data = EXPERIMENTS.read(EXPERIMENTS.find(path), str(path))
-    anchor(data, folder)
-    return experiment_of(data, str(path), folder, overrides, None if data_root is None else Path(data_root))
+    anchor(data, folder_of(path))
+    return data
 
 
 def experiment_of(
-    data: dict[str, Any], where: str, folder: Path, overrides: Iterable[str] = (), data_root: Path | None = None
+    data: dict[str, Any], where: str, folder: Path, overrides: Iterable[str] = (), data_root: str | Path | None = None
 ) -> Experiment:
     """The experiment in plain data, as `load_experiment`; `where` stands for its file in problems.
 
     The search space is found from `folder`, other relative paths from the working directory.
     """
+    from pydantic import ValidationError  # late: a file that is not there is told without it
+
+    from rosearch.config.experiment import Experiment
+    from rosearch.config.section import problems_of
+
+    problems = override(data, where, overrides, data_root)
+    try:
+        experiment = Experiment.model_validate(data)
+    except ValidationError as error:
+        raise BadInput([*problems, *problems_of(error, where, Experiment)]) from None
+    if problems:
+        raise BadInput(problems)
+    return in_place(experiment, folder, data_root)
+
+
+def override(
+    data: dict[str, Any], where: str, overrides: Iterable[str], data_root: str | Path | None = None
+) -> list[Problem]:
+    """Puts overrides and the root of the data into the mapping of an experiment; returns the problems of both."""
     problems = [problem for text in overrides if (problem := _override(data, text)) is not None]
     task = data.get("task")
     if data_root is not None and isinstance(task, dict) and not (task.get("path") or task.get("files")):
         local = task.get("local")
         if isinstance(local, dict) and local.get("folder"):
-            task["path"] = str(data_root / str(local["folder"]))
+            task["path"] = str(Path(data_root) / str(local["folder"]))
         elif task.get("generated") is None:
             problems.append(Problem(where, "task.local.folder", "a folder below --data-root", "none"))
-    try:
-        experiment = Experiment.model_validate(data)
-    except ValidationError as error:
-        raise BadInput([*problems, *problems_of(error, where)]) from None
-    if problems:
-        raise BadInput(problems)
+    return problems
+
+
+def in_place(experiment: Experiment, folder: Path, data_root: str | Path | None = None) -> Experiment:
+    """An experiment with absolute paths and the file of its space, which is found from `folder`."""
     space = SPACES.find(experiment.search_space, folder).resolve()
-    return with_absolute_paths(experiment.model_copy(update={"search_space": space}), folder, data_root)
+    root = None if data_root is None else Path(data_root)
+    return with_absolute_paths(experiment.model_copy(update={"search_space": space}), folder, root)
 
 
 def load_snapshot(path: Path) -> Experiment:
@@ -65,11 +100,16 @@ def load_snapshot(path: Path) -> Experiment:
 
     The attacks on the finalists of an older run stand in their records. Raises `BadInput` as `load_experiment` does.
     """
+    from pydantic import ValidationError
+
+    from rosearch.config.experiment import Experiment
+    from rosearch.config.section import problems_of
+
     data = read_yaml(path)
     try:
         experiment = Experiment.model_validate(_in_new_keys(data))
     except ValidationError as error:
-        raise BadInput(problems_of(error, str(path))) from None
+        raise BadInput(problems_of(error, str(path), Experiment)) from None
     return with_absolute_paths(experiment, path.parent)
 
 

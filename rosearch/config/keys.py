@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 from rosearch.errors import BadInput, Problem, shown
@@ -39,11 +38,17 @@ class Key:
             return [below[wanted]]
         if found := [key for key in below.values() if key.name.endswith(f".{wanted}")]:
             return found
-        raise BadInput(
-            Problem(
-                "command line", "KEY", "a key of an experiment or a search space", shown(name), _near(wanted, below)
-            )
-        )
+        near = suggestion(wanted, below) or "`rosearch explain` lists the sections."
+        raise BadInput(Problem("command line", "KEY", "a key of an experiment or a search space", shown(name), near))
+
+    def at(self, name: str) -> Key | None:
+        """The key of exactly that dotted name below this one, or this one itself."""
+        return next((key for key in self.walk() if key.name == name), None)
+
+    @property
+    def each(self) -> str:
+        """The type of an item of a list, in words."""
+        return self.type.rpartition("each ")[2].removesuffix(", or none")
 
     def as_dict(self) -> dict[str, Any]:
         """JSON data; the keys of a section are told without theirs."""
@@ -104,7 +109,8 @@ def _words(node: Schema, inner: Schema) -> str:
         case "integer" | "number" as kind:
             return ("a whole number" if kind == "integer" else "a number") + _bounds(node)
         case "string":
-            return "a path" if node.get("format") == "path" else "a text"
+            letters = " of letters, digits, dots, hyphens and underscores" if "pattern" in node else ""
+            return "a path" if node.get("format") == "path" else f"a text{letters}"
         case "boolean":
             return "true or false"
     return "a section"
@@ -126,13 +132,16 @@ def _number(value: float) -> str:
     return f"{int(value) if value == int(value) else value:,}"
 
 
-def _near(name: str, known: Mapping[str, Key]) -> str:
-    """The known names nearest to a wrong one, whole or by their last parts, as a question; "" if none is near."""
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """The dotted names nearest to a wrong one, whole or by their last parts, as a question; "" if none is near."""
+    from difflib import get_close_matches
+
     ends: dict[str, list[str]] = {}
     for full in known:
         ends.setdefault(full.rpartition(".")[2], []).append(full)
-    close = get_close_matches(name, known, n=1, cutoff=0.8)
-    close = close or [
-        full for end in get_close_matches(name.rpartition(".")[2], ends, n=2, cutoff=0.7) for full in ends[end][:2]
-    ]
-    return f"Did you mean {' or '.join(close)}?" if close else "`rosearch explain` lists the sections."
+    parent, _, last = name[:200].rpartition(".")
+    beside = {end: full for end, found in ends.items() for full in found if full.rpartition(".")[0] == parent}
+    close = [beside[end] for end in get_close_matches(last, beside, n=1, cutoff=0.7)]  # in the same section first
+    close = close or get_close_matches(name[:200], [full for found in ends.values() for full in found], 1, 0.8)
+    close = close or [full for end in get_close_matches(last, ends, n=2, cutoff=0.7) for full in ends[end][:2]]
+    return f"Did you mean {' or '.join(close)}?" if close else ""

@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rosearch.config.evolution import FROM_RUN
-from rosearch.config.experiment import Experiment
+if TYPE_CHECKING:
+    from rosearch.config.experiment import Experiment
 
 # Keys whose paths may be relative to the working directory too. `search_space` has a way of its own.
 _EITHER = ("task.path", "teacher.model", "distillation.initial", "evaluation.robustness.resources")
@@ -58,6 +58,8 @@ def with_absolute_paths(experiment: Experiment, folder: Path, data_root: Path | 
 
 def _run_below(folder: Path, entry: str) -> str:
     """An entry of warm_start; the run that it may name, from the working directory or the folder of the experiment."""
+    from rosearch.config.evolution import FROM_RUN  # late: a wrong path is told before schemas are loaded
+
     if not entry.startswith(FROM_RUN):
         return entry
     path = Path(entry.removeprefix(FROM_RUN))

@@ -41,11 +41,56 @@ def parse_yaml(text: str) -> Any:
     try:
         value = yaml.load(text, _Loader)
     except yaml.YAMLError as error:
-        raise ValueError(one_line(error, None)) from None
+        raise ValueError(_yaml_fault(error)) from None
     except RecursionError:
         raise ValueError(f"it is nested more than {DEEPEST} deep") from None
     _check_plain(value)
     return value
+
+
+def lines_of(text: str) -> dict[str, int]:
+    """The line, from 1, of each dotted key and item of a YAML text; none for what is no YAML.
+
+    >>> lines_of("a: 1\\nb:\\n  c: [2,\\n      3]")
+    {'a': 1, 'b': 2, 'b.c': 3, 'b.c.0': 3, 'b.c.1': 4}
+    """
+    found: dict[str, int] = {}
+    try:
+        waiting: list[tuple[str, Any, int]] = [("", yaml.compose(text, _Loader), 0)]
+    except (yaml.YAMLError, RecursionError):
+        return {}
+    while waiting:
+        name, node, depth = waiting.pop()
+        inner: list[tuple[str, Any, int]] = []
+        if isinstance(node, yaml.MappingNode):
+            inner = [(str(key.value), value, key.start_mark.line) for key, value in node.value]
+        elif isinstance(node, yaml.SequenceNode):
+            inner = [(str(place), value, value.start_mark.line) for place, value in enumerate(node.value)]
+        for part, value, line in inner:
+            below = f"{name}.{part}".lstrip(".")
+            found.setdefault(below, line + 1)
+            if depth < DEEPEST and len(found) < MOST_BYTES:
+                waiting.append((below, value, depth + 1))
+    return dict(sorted(found.items(), key=lambda one: one[1]))
+
+
+def _yaml_fault(error: yaml.YAMLError) -> str:
+    """The fault of a YAML text and its place; for the common ones, what to do."""
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem is None:
+        return one_line(error, None)
+    mark = error.problem_mark or error.context_mark
+    told = f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}" if mark else error.problem
+    for words, fix in _COMMON_FAULTS.items():
+        if words in error.problem:
+            return f"{told} ({fix})"
+    return told
+
+
+_COMMON_FAULTS = {
+    "mapping values are not allowed here": "a text that holds a colon and a blank goes in quotes",
+    r"character '\t'": "indent with blanks, not tabs",
+    "expected <block end>": "keys of one section begin in one column",
+}
 
 
 def parse_json(text: str) -> Any:
@@ -78,7 +123,8 @@ def _mapping(path: Path, kind: str) -> dict[str, Any]:
     except ValueError as error:
         raise refuse(f"valid {kind}", str(error)) from None
     if not isinstance(data, dict):
-        raise refuse("a mapping of keys", type(data).__name__)
+        kinds = {type(None): "nothing", list: "a list", str: "a text"}
+        raise refuse("a mapping of keys", kinds.get(type(data), "one value"))
     return data
 
 

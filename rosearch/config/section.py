@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, get_args
+import re
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.config import JsonDict
 from pydantic.json_schema import SkipJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic_core import ErrorDetails, PydanticCustomError
 
-from rosearch.errors import Problem, shown
+from rosearch.errors import Problem, nearest, shown
+
+if TYPE_CHECKING:
+    from rosearch.config.keys import Key
 
 Moved = SkipJsonSchema[None]  # of a key of older files: no schema and no page names it
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -18,6 +31,15 @@ Share = Annotated[float, Field(ge=0, le=1)]
 def broken_rule(key: str, expected: str, got: object) -> PydanticCustomError:
     """The error for a broken rule between keys; `problems_of` turns it into a `Problem` of `key`."""
     return PydanticCustomError("rule", "{expected}", {"key": key, "expected": expected, "got": str(got)})
+
+
+def _device(name: str) -> str:
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
+        raise broken_rule("", "auto, cpu, cuda or cuda:N", repr(name))
+    return name
+
+
+Device = Annotated[str, AfterValidator(_device)]
 
 
 def unit(name: str) -> JsonDict:
@@ -59,22 +81,55 @@ def _kinds(annotation: Any) -> set[Any]:
     return {annotation, *(kind for part in get_args(annotation) for kind in _kinds(part))}
 
 
-def problems_of(error: ValidationError, where: str) -> list[Problem]:
-    """Pydantic's errors as problems: dotted key, expected, got."""
-    problems = []
-    for item in error.errors(include_url=False):
-        key = ".".join(str(part) for part in item["loc"])
-        expected, got = (
-            item["msg"].removeprefix("Value error, ").removeprefix("Input should be "),
-            shown(item["input"], 300),
-        )
-        match item["type"]:
-            case "extra_forbidden":
-                expected, got = "only known keys", f"unknown key {key.rsplit('.', 1)[-1]!r}"
-            case "missing":
-                expected, got = "a value", "nothing"
-            case "rule":
-                key = ".".join(filter(None, (key, item["ctx"]["key"])))
-                got = item["ctx"]["got"]
-        problems.append(Problem(where, key, expected, got))
-    return problems
+def problems_of(error: ValidationError, where: str, model: type[BaseModel]) -> list[Problem]:
+    """The errors of a model in plain words: dotted key, what the key takes, what was got, what may be meant."""
+    from rosearch.config.keys import read_keys
+
+    known = read_keys(model.model_json_schema())
+    return [_problem(item, where, known) for item in error.errors(include_url=False)]
+
+
+def _problem(item: ErrorDetails, where: str, known: Key) -> Problem:
+    key, given = ".".join(map(str, item["loc"])), item["input"]
+    if item["type"] == "extra_forbidden":
+        return _unknown_key(key, where, known)
+    if item["type"] == "rule":
+        key = ".".join(filter(None, (key, item["ctx"]["key"])))
+        return Problem(where, key, item["ctx"]["expected"], item["ctx"]["got"])
+    named = ".".join(part for part in map(str, item["loc"]) if not part.isdigit())
+    found = known.at(named)
+    listed = found is not None and isinstance(item["loc"][-1], int)
+    words = "another value" if found is None else found.each if listed else found.type
+    if found is not None and found.keys and not listed:
+        words += f" ({', '.join(below.name.rpartition('.')[2] for below in found.keys)})"
+    accepted = map(str, found.accepted) if found is not None and isinstance(given, str) else ()
+    fix = nearest(given, accepted) if isinstance(given, str) else ""
+    if words.startswith("a text") and isinstance(given, bool | int | float):
+        fix = "Put it in quotes."
+    elif words.startswith("a list") and isinstance(given, str | int | float):
+        fix = fix or f"Put it in brackets: [{given}]."
+    return Problem(where, key, words, in_words(given) if item["type"] != "missing" else "nothing", fix)
+
+
+def _unknown_key(key: str, where: str, known: Key) -> Problem:
+    """It names the keys of its section, and one that may be meant: in that section or, at a wrong depth, elsewhere."""
+    from rosearch.config.keys import suggestion
+
+    parent = re.sub(r"\.\d+(?=\.|$)", "", key.rpartition(".")[0])
+    section = known if not parent else known.at(parent)
+    keys = [one.name.rpartition(".")[2] for one in (section.keys if section else ())]
+    fix = suggestion(f"{parent}.{key.rpartition('.')[2]}".strip("."), [one.name for one in known.walk() if one.name])
+    place = f"a key of {parent}" if parent else "a key of this file"
+    return Problem(where, key, f"{place} ({', '.join(keys)})", repr(key.rpartition(".")[2]), fix)
+
+
+def in_words(value: object) -> str:
+    """A value of a file as a person would say it: nothing, true, a section of its keys, or as it is written."""
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return str(value).lower()
+        case dict():
+            return f"a section ({', '.join(map(str, value))})" if value else "an empty section"
+    return shown(value, 300)

@@ -70,7 +70,7 @@ class Shelf:
         if os.path.lexists(path):  # no OSError
             return read_yaml(path)
         expected = "a YAML file" if path.suffix in _SUFFIXES else f"a file, or a name that `{self.command}` lists"
-        raise BadInput(Problem(where, "", expected, "no such file", self._meant(path)))
+        raise BadInput(Problem(where, "", expected, "no such file", self.meant(path)))
 
     def copy(self, name: str, to: Path | None = None, overwrite: bool = False) -> Path:
         """Write one to the file `to`, into the folder `to`, or to its own name in the working directory.
@@ -79,7 +79,7 @@ class Shelf:
         """
         if name not in self.names():
             expected = f"a name that `{self.command}` lists"
-            raise BadInput(Problem("command line", "--copy", expected, repr(name), self._meant(Path(name))))
+            raise BadInput(Problem("command line", "--copy", expected, repr(name), self.meant(Path(name))))
         own = Path(name).with_suffix(".yaml").name
         to = Path(own) if to is None else to / own if to.is_dir() else to
         if to.suffix not in _SUFFIXES:  # a file without one could later be taken for a name
@@ -95,7 +95,8 @@ class Shelf:
     def _file(self, name: str) -> Path:
         return self.root / f"{name}.yaml"
 
-    def _meant(self, path: Path) -> str:
+    def meant(self, path: Path) -> str:
+        """The name that a wrong one may mean, as a question; "" where none is near."""
         from difflib import get_close_matches
 
         names = {name.rpartition("/")[2]: name for name in reversed(self.names())}

@@ -138,6 +138,9 @@ class TaskConfig(Section):
     on_bad_rows: Literal["refuse", "drop"] = Field(
         "refuse", description="Rows without a text or a label are an error, or are left out and counted."
     )
+    on_shared_rows: Literal["refuse", "keep"] = Field(
+        "refuse", description="Test rows whose text is a training row's too are an error, or are kept and counted."
+    )
     train_rows: int | None = Field(
         None,
         ge=16,

@@ -17,7 +17,7 @@ from rosearch.config.plain_data import read_json, read_yaml
 from rosearch.data.tasks import Task
 from rosearch.data.tokens import tokenizer_fingerprint
 from rosearch.encodings.book import describe, explain
-from rosearch.errors import BadInput, Problem, Problems, one_line
+from rosearch.errors import BadInput, MissingResource, Problem, Problems, nearest, one_line
 from rosearch.models.heads import has_head, label_names, label_order, reorder_head
 from rosearch.models.lengths import longest_input, too_few_rows
 from rosearch.models.places import folder_fingerprint, locate_named
@@ -126,7 +126,8 @@ def find_student(name: str, encoding: str | None = None) -> FoundStudent:
     if encoding is None:
         return found
     if encoding not in ENCODINGS:
-        raise BadInput(Problem("student", "encoding", f"one of {', '.join(ENCODINGS)}", repr(encoding)))
+        expected = f"one of {', '.join(ENCODINGS)}"
+        raise BadInput(Problem("student", "encoding", expected, repr(encoding), nearest(encoding, ENCODINGS)))
     if found.layers:
         return replace(found, layers_read=encoding)
     if found.genotype is None or found.folder is not None:
@@ -139,8 +140,12 @@ def find_student(name: str, encoding: str | None = None) -> FoundStudent:
 def read_encoding(folder: Path, words: Sequence[str] = ()) -> dict[str, Any]:
     """The encoding that a student's folder, or its tokenizer's, holds: `book.describe`, and `explained` words.
 
-    Raises `BadInput` for a folder without one, or without a tokenizer.
+    Raises `MissingResource` where there is no folder, `BadInput` for one without an encoding, or without a tokenizer.
     """
+    if not folder.is_dir():
+        raise MissingResource(
+            f"there is no folder {folder}", "give the folder of a student, or of its tokenizer", "encoding"
+        )
     found = getattr(load_tokenizer(folder), "encoding", None)
     if found is None:
         expected = "a tokenizer with a robust encoding (typos, synonyms, typos+synonyms)"
@@ -185,7 +190,8 @@ def _read_genotype(path: Path) -> Genotype:
 
 
 def _find_weights(name: str) -> FoundStudent:
-    folder = locate_named(name, "student", f"give {_KINDS}")
+    meant = "" if "/" in name else nearest(name, KNOWN)
+    folder = locate_named(name, "student", f"give {_KINDS}" + (f". {meant}" if meant else ""))
     with asked_by("student", name):
         config = open_config(AutoModelForSequenceClassification, folder, trains_head=True)
         ours = isinstance(config, StudentConfig)

@@ -11,10 +11,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from rosearch.config.evaluation import SuiteConfig
 from rosearch.config.experiment import Experiment
 from rosearch.data.corpus_sources import find_sources
 from rosearch.data.loading import load_task, task_seed
-from rosearch.errors import BadInput, Problem
+from rosearch.data.shared_rows import leak_problems, shared_in_words, shared_rows
+from rosearch.data.tasks import Task
+from rosearch.errors import BadInput, Problem, Problems, gather
 from rosearch.materials.encoder import find_encoder, prepare_encoder_materials
 from rosearch.materials.life import CandidateJob, EncoderLife, Life, TaskLife
 from rosearch.materials.required_resources import attack_resources, find_recipes, require_training
@@ -61,9 +64,10 @@ class RunKind(Protocol):
     def problems(self, experiment: Experiment, space: Space, where: str) -> list[Problem]:
         """Contradictions between the experiment and its space. `where` names the file."""
 
-    def check(self, experiment: Experiment, space: Space) -> dict[str, str]:
+    def check(self, experiment: Experiment, space: Space, task: Task | None = None) -> dict[str, str]:
         """Everything that the experiment takes from outside, in words, by name. Nothing is written.
 
+        `task` is the experiment's, where it was read before.
         Raises `BadInput` with all that does not fit, `MissingResource` for what is not there.
         """
 
@@ -90,21 +94,31 @@ class TaskRun:
         )
         return [Problem(where, "distillation.method", expected, method)]
 
-    def check(self, experiment: Experiment, space: Space) -> dict[str, str]:
+    def check(self, experiment: Experiment, space: Space, task: Task | None = None) -> dict[str, str]:
         """See `RunKind`."""
         config = experiment.require_task()
-        recipes = find_recipes(experiment, attack_resources(experiment))
-        require_training(experiment, space.encodings)
-        device = resolve_device(experiment.execution.device)
-        task = load_task(config, task_seed(experiment))
-        teacher = find_teacher(experiment.teacher, task, config.length)
-        counts = {split: getattr(task, split) for split in ("train", "validation", "test", "unlabelled")}
-        rows = ", ".join(f"{len(split)} {name}" for name, split in counts.items() if split is not None)
+        recipes, _, device, loaded = gather(
+            lambda: find_recipes(experiment, attack_resources(experiment)),
+            lambda: require_training(experiment, space.encodings),
+            lambda: resolve_device(experiment.execution.device),
+            lambda: task or load_task(config, task_seed(experiment)),
+        )
+        shared = shared_rows(loaded)
+        leaks = leak_problems(loaded, shared, "experiment") if config.on_shared_rows == "refuse" else []
+        problems = Problems()
+        problems.add(*leaks)
+        with problems:
+            teacher = find_teacher(experiment.teacher, loaded, config.length)
+        problems.raise_found()
+        counts = {split: getattr(loaded, split) for split in ("train", "validation", "test", "unlabelled")}
+        rows = ", ".join(f"{len(split):,} {name}" for name, split in counts.items() if split is not None)
         state = "fine-tuned" if teacher.has_head else "only pretrained: the first run fine-tunes it"
-        if teacher.has_head and task.labels:
-            state = "; ".join(filter(None, (state, probe_teacher(teacher.weights, task, config.length, device))))
+        if teacher.has_head and loaded.labels:
+            state = "; ".join(filter(None, (state, probe_teacher(teacher.weights, loaded, config.length, device))))
         return {
-            "task": "; ".join((f"{task.name}: {rows} rows", *dropped_rows(task))),
+            "task": "; ".join(
+                filter(None, (f"{loaded.name}: {rows} rows", *dropped_rows(loaded), shared_in_words(loaded, shared)))
+            ),
             "teacher": f"{teacher.weights}, {state}",
             "device": str(device),
             "space": f"{space.name}: {space.describe()}",
@@ -136,12 +150,15 @@ class EncoderRun:
         expected = "wordpiece alone, for encoders: they are held against the teacher token by token"
         return [Problem(where, "search_space", expected, f"{space.name} with {', '.join(others)}")]
 
-    def check(self, experiment: Experiment, space: Space) -> dict[str, str]:
+    def check(self, experiment: Experiment, space: Space, task: Task | None = None) -> dict[str, str]:
         """See `RunKind`."""
         assert experiment.corpus is not None  # a rule of the experiment
-        device = resolve_device(experiment.execution.device)
-        teacher, _, _ = find_encoder(experiment, space.most_layers)
-        sources = find_sources(experiment.corpus)
+        corpus = experiment.corpus
+        device, (teacher, _, _), sources = gather(
+            lambda: resolve_device(experiment.execution.device),
+            lambda: find_encoder(experiment, space.most_layers),
+            lambda: find_sources(corpus),
+        )
         if problems := [problem for source in sources for problem in source.problems()]:
             raise BadInput(problems)
         text = ", ".join(source.where for source in sources)
@@ -194,9 +211,12 @@ def _other_encodings(space: Space) -> list[str]:
 def _attacks_in_words(experiment: Experiment, resolved: Mapping[str, str]) -> dict[str, str]:
     if not resolved:
         return {}
-    robustness = experiment.evaluation.robustness
-    search, report = (
-        f"{', '.join(resolved[name] for name in suite.attacks)} on {suite.rows} rows"
-        for suite in (robustness.search, robustness.report)
-    )
-    return {"attacks": f"search: {search}; finalists: {report}"}
+    suites = experiment.evaluation.robustness
+    told = f"search: {_suite_in_words(suites.search, resolved)}"
+    if experiment.finalists.count:
+        told += f"; finalists: {_suite_in_words(suites.report, resolved)}"
+    return {"attacks": told}
+
+
+def _suite_in_words(suite: SuiteConfig, resolved: Mapping[str, str]) -> str:
+    return f"{', '.join(resolved[name] for name in suite.attacks)} on {suite.rows:,} rows"

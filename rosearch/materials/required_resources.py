@@ -10,12 +10,9 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from rosearch.config.experiment import Experiment
-from rosearch.encodings.tokenizer import lists_of
 from rosearch.errors import BadInput, MissingResource, Problem
 from rosearch.evaluation.attacks.recipes import Recipe, resolve
 from rosearch.resources.resources import Resources
-from rosearch.student.inherit import check_initial
-from rosearch.training.trainer import METHODS
 
 
 def attack_resources(experiment: Experiment) -> Resources:
@@ -70,6 +67,11 @@ def require_training(experiment: Experiment, encodings: Iterable[str]) -> None:
     Raises `BadInput` for unknown attacks to train on, attacks without a class to flip, or models that are not whole;
     `MissingResource` with everything that is missing, in one line.
     """
+    # Late: these load torch, and the attacks of an experiment are looked at without it.
+    from rosearch.encodings.tokenizer import lists_of
+    from rosearch.student.inherit import check_initial
+    from rosearch.training.trainer import METHODS
+
     resources, config = attack_resources(experiment), experiment.distillation
     attacks = config.robust_kd.attacks if config.method == "robust_kd" else []
     if attacks and not experiment.attacked:

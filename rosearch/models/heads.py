@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, Protocol
-
-import torch
-from torch import nn
-from transformers import PreTrainedModel
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rosearch.errors import BadInput, Problem
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 _UNNAMED = re.compile(r"LABEL_\d+")  # transformers' name of a label that nobody named
 _SHOWN = 5  # names that one problem shows at most
@@ -108,6 +107,9 @@ def reorder_head(model: PreTrainedModel, order: tuple[int, ...], where: str) -> 
     The rows of the layer that gives the logits are permuted, whatever it is called; a forward pass before and after
     proves it. Raises `BadInput` for a head that cannot be permuted so.
     """
+    import torch  # late: the labels of a folder are read without it
+    from torch import nn
+
     probe = torch.arange(8).unsqueeze(0) % model.config.vocab_size
     with torch.inference_mode():
         before = model(input_ids=probe, attention_mask=torch.ones_like(probe)).logits

@@ -1,40 +1,115 @@
-"""The checks of an experiment before a run folder is made; `rosearch check` runs them alone."""
+"""The checks of an experiment before a run folder is made; `rosearch check` runs them alone.
+
+>>> looked = look_at("experiment.yaml")  # no torch
+>>> check_all(looked, "experiment.yaml")[1]["task"]
+'tickets: 4,000 train, 1,000 validation, 500 test rows'
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from rosearch.config.experiment import Experiment
-from rosearch.errors import BadInput, Problem, Problems
-from rosearch.evolution.fitness import Yardstick
-from rosearch.evolution.registry import make_strategy
-from rosearch.evolution.strategy import Strategy
-from rosearch.records.run_directory import RunDirectory
-from rosearch.run.founders import founders_of, proposals_of
-from rosearch.run.observer import Observer
-from rosearch.space.known import known_architecture
-from rosearch.space.loading import load_space
-from rosearch.space.size_limit import SizeLimit
+from rosearch.config.file import read_data, written
+from rosearch.config.places import placed
+from rosearch.config.shipped import SPACES
+from rosearch.errors import BadInput, Problem, Problems, nearest
+
+if TYPE_CHECKING:
+    from rosearch.config.draft import Draft
+    from rosearch.config.experiment import Experiment
+    from rosearch.evolution.strategy import Strategy
+    from rosearch.records.run_directory import RunDirectory
+    from rosearch.run.observer import Observer
+    from rosearch.space.size_limit import SizeLimit
+
+
+@dataclass(frozen=True)
+class Looked:
+    """An experiment in which nothing is wrong so far, and its task where its rows were read."""
+
+    experiment: Experiment
+    task: Any = None
+
+
+def look_at(path: str | Path, overrides: Iterable[str] = (), data_root: str | Path | None = None) -> Looked:
+    """The experiment of a file or a name, in which nothing is wrong as far as can be told without torch.
+
+    Nothing is written. Raises `BadInput` with all that is wrong, each with the line of its key: schema, names, space,
+    rows, teacher, attacks; `MissingResource` where only something is not there.
+    """
+    overrides = tuple(overrides)
+    with placed(written(path, overrides)):
+        data = read_data(path)
+        from rosearch.config.draft import read_draft  # late, as all below: a wrong path is told before they are loaded
+        from rosearch.materials.first_look import look_outside
+        from rosearch.space.loading import load_space
+
+        draft = read_draft(data, path, overrides, data_root)
+        problems = Problems(missing=True)
+        problems.add(*draft.problems)
+        if draft.sound("search_space"):
+            with problems:
+                load_space(_space_file(draft, str(path)))
+        problems.add(*_wrong_names(draft, str(path)))
+        task = look_outside(draft, problems)
+        if (problems.found or problems.missing) and draft.sound("execution") and _asks_for_gpu(draft.experiment):
+            from rosearch.models.device import resolve_device  # torch: only it knows
+
+            with problems:
+                resolve_device(draft.experiment.execution.device)
+        problems.raise_found()
+    return Looked(draft.experiment, task)
+
+
+def _space_file(draft: Draft, where: str) -> Path:
+    """The file of the search space. Raises `BadInput` that names the key where there is none."""
+    space = draft.experiment.search_space
+    if not space.is_file():
+        expected = "a file, or a name that `rosearch spaces` lists"
+        raise BadInput(Problem(where, "search_space", expected, f"no such file: {space}", SPACES.meant(space)))
+    return space
+
+
+def check_all(looked: Looked, path: str | Path, overrides: Iterable[str] = ()) -> tuple[Experiment, dict[str, str]]:
+    """The experiment with labels and length of its task, and everything that it takes from outside, in words, by name.
+
+    Raises as `look_at`, for what torch alone can tell.
+    """
+    derived: list[str] = []
+    with placed(written(path, overrides)):
+        check_experiment(looked.experiment, str(path))
+        experiment = complete(looked.experiment, derived.append)
+        found = check_resources(experiment, looked.task)
+    return experiment, {**({"derived": "; ".join(derived)} if derived else {}), **found}
+
+
+def _asks_for_gpu(experiment: Experiment) -> bool:
+    return experiment.execution.device.startswith("cuda")
 
 
 def check_experiment(experiment: Experiment, where: str) -> None:
     """Raise `BadInput` with every problem of the space, baselines, warm starts and attacks that an experiment names."""
+    from rosearch.config.draft import Draft
+    from rosearch.evolution.fitness import Yardstick
+    from rosearch.evolution.registry import make_strategy
     from rosearch.materials.kind import kind_of
+    from rosearch.run.founders import founders_of, proposals_of
+    from rosearch.space.loading import load_space
 
     problems = Problems()
     with problems:
         space = load_space(experiment.search_space)
-    for position, name in enumerate(experiment.baselines):
-        try:
-            known_architecture(name)
-        except (BadInput, KeyError) as error:
-            problems.add(Problem(where, f"baselines.{position}", "a named architecture", f"{name!r} ({error})"))
-    problems.add(*_unknown_attacks(experiment, where))
+    problems.add(*_wrong_names(Draft(experiment, ()), where))
     problems.raise_found()
     problems.add(*kind_of(experiment).problems(experiment, space, where))
+    with problems:
+        taken = proposals_of(founders_of(experiment, space, where))
+        yardstick = Yardstick(experiment.fitness, 1.0, 1.0)
+        make_strategy(experiment.evolution, space, experiment.seed, yardstick, taken=taken)
     problems.raise_found()
-    taken = proposals_of(founders_of(experiment, space, where))
-    make_strategy(experiment.evolution, space, experiment.seed, Yardstick(experiment.fitness, 1.0, 1.0), taken=taken)
 
 
 def check_room(run: RunDirectory, strategy: Strategy, limit: SizeLimit | None, observer: Observer) -> None:
@@ -52,20 +127,33 @@ def check_room(run: RunDirectory, strategy: Strategy, limit: SizeLimit | None, o
         raise BadInput(Problem(str(run.experiment_file), "fitness.max_parameters", expected, f"{limit.most:,}", fix))
 
 
-def _unknown_attacks(experiment: Experiment, where: str) -> list[Problem]:
-    from rosearch.evaluation.attacks.recipes import is_known, known_names
+def _wrong_names(draft: Draft, where: str) -> Iterator[Problem]:
+    from rosearch.config.evolution import FROM_RUN
+    from rosearch.space.known import KNOWN
 
-    robustness = experiment.evaluation.robustness
+    experiment = draft.experiment
+    for key, names in (("baselines", experiment.baselines), ("evolution.warm_start", experiment.evolution.warm_start)):
+        for position, name in enumerate(names):
+            if draft.sound(key) and name not in KNOWN and not (name.startswith(FROM_RUN) and "warm" in key):
+                expected = f"one of {', '.join(KNOWN)}"
+                yield Problem(where, f"{key}.{position}", expected, repr(name), nearest(name, KNOWN))
+    yield from _unknown_attacks(draft, where)
+
+
+def _unknown_attacks(draft: Draft, where: str) -> list[Problem]:
+    from rosearch.evaluation.attacks.recipes import unknown_attacks
+
+    experiment, robustness = draft.experiment, draft.experiment.evaluation.robustness
     named = [
-        (f"evaluation.robustness.{suite}.{key}.{position}", name)
+        (where, f"evaluation.robustness.{suite}.{key}.{position}", name)
         for suite, config in (("search", robustness.search), ("report", robustness.report))
         for key, names in (("attacks", config.attacks), ("single_swaps", config.single_swaps))
         for position, name in enumerate(names)
     ]
     if experiment.distillation.method == "robust_kd":
         trained_on = enumerate(experiment.distillation.robust_kd.attacks)
-        named += [(f"distillation.robust_kd.attacks.{position}", name) for position, name in trained_on]
-    return [Problem(where, key, known_names(), repr(name)) for key, name in named if not is_known(name)]
+        named += [(where, f"distillation.robust_kd.attacks.{position}", name) for position, name in trained_on]
+    return [problem for problem in unknown_attacks(named) if draft.sound(problem.key.rpartition(".")[0])]
 
 
 def complete(experiment: Experiment, note: Callable[[str], None]) -> Experiment:
@@ -81,14 +169,16 @@ def complete(experiment: Experiment, note: Callable[[str], None]) -> Experiment:
     return completed
 
 
-def check_resources(experiment: Experiment) -> dict[str, str]:
+def check_resources(experiment: Experiment, task: Any = None) -> dict[str, str]:
     """Everything that an experiment takes from outside, in words: data, teacher, device, space, word lists.
 
-    Nothing is written. Raises `BadInput` with all that does not fit, `MissingResource` for the first thing that is
-    not there.
+    `task` is the experiment's, where its rows were read before. Nothing is written. Raises `BadInput` with all that
+    does not fit, `MissingResource` with all that is not there.
     """
     from rosearch.materials.kind import kind_of
+    from rosearch.run.founders import founders_of
+    from rosearch.space.loading import load_space
 
     space = load_space(experiment.search_space)
     founders = "; ".join(map(str, founders_of(experiment, space).values()))
-    return kind_of(experiment).check(experiment, space) | ({"warm start": founders} if founders else {})
+    return kind_of(experiment).check(experiment, space, task) | ({"warm start": founders} if founders else {})

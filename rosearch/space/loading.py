@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from rosearch.config.places import Written, placed
 from rosearch.config.shipped import SPACES
 from rosearch.errors import BadInput, Problem
 from rosearch.space.encoder_space import EncoderSpace
@@ -27,11 +28,12 @@ def load_space(path: str | Path) -> Space:
     """
     where = str(path)
     data = SPACES.read(SPACES.find(path), where)
-    if "encoder" in data:
-        return EncoderSpace(**read_encoder_file(data, where))
-    space = SearchSpace(**read_space_file(data, where))
-    if problems := list(_impossible(space, where)):
-        raise BadInput(problems)
+    with placed(Written(SPACES.find(path), where)):
+        if "encoder" in data:
+            return EncoderSpace(**read_encoder_file(data, where))
+        space = SearchSpace(**read_space_file(data, where))
+        if problems := list(_impossible(space, where)):
+            raise BadInput(problems)
     return space
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from rosearch.config.section import problems_of
-from rosearch.errors import BadInput, Problem
+from rosearch.errors import BadInput, Problem, nearest
 from rosearch.space.genotype import SOURCE_DEFAULTS
 from rosearch.space.keys import ENCODER_VALUES, MOST_VALUES, EncoderFile, SpaceFile
 from rosearch.space.node import Setting
@@ -73,7 +72,7 @@ def _validated(model: type[BaseModel], data: Mapping[str, Any], where: str) -> t
         return model.model_validate(data).model_dump(), []
     except ValidationError as error:
         faulty = {str(item["loc"][0]) for item in error.errors()}
-        problems = [_with_suggestion(problem, model) for problem in problems_of(error, where)]
+        problems = [_with_fix(problem, model) for problem in problems_of(error, where, model)]
         return {name: data[name] for name in model.model_fields if name in data and name not in faulty}, problems
 
 
@@ -85,7 +84,7 @@ def _list_problems(fields: Mapping[str, Any]) -> Iterator[_Found]:
     for key, known in (("merges", MERGES), ("poolings", POOLINGS)):
         for value in fields.get(key, ()):
             if value not in known:
-                yield key, f"only {', '.join(known)}", repr(value), _suggestion(value, known)
+                yield key, f"only {', '.join(known)}", repr(value), nearest(str(value), known)
     for key in ("merges", "poolings", "widths", "ranks"):
         if key in fields and (repeated := _repeated(fields[key])):
             yield key, "each value once", f"{repeated[0]!r} twice", ""
@@ -113,7 +112,7 @@ def _operation_problems(fields: Mapping[str, Any]) -> Iterator[_Found]:
     for op, choices in operations.items():
         key = f"operations.{op}"
         if op not in OPERATIONS:
-            yield key, f"an operation: {', '.join(OPERATIONS)}", repr(op), _suggestion(op, OPERATIONS)
+            yield key, f"an operation: {', '.join(OPERATIONS)}", repr(op), nearest(str(op), OPERATIONS)
         elif choices is not None and not isinstance(choices, dict):
             yield key, f"a mapping of {', '.join(OPERATIONS[op]) or 'nothing'}", repr(choices), ""
         else:
@@ -131,7 +130,7 @@ def _setting_problems(op: str, choices: Mapping[str, Any], widths: Iterable[int]
         key = f"operations.{op}.{name}"
         if name not in rules:
             expected = f"a setting of {op}: {', '.join(rules)}" if rules else f"no settings ({op} has none)"
-            yield key, expected, repr(name), _suggestion(name, rules)
+            yield key, expected, repr(name), nearest(str(name), rules)
             continue
         yield from _value_problems(key, values, rules[name])
         if rules[name] is HEADS and isinstance(values, list):
@@ -146,7 +145,7 @@ def _source_problems(fields: Mapping[str, Any]) -> Iterator[_Found]:
             yield from _value_problems(f"source.{name}", values, SOURCE_SETTINGS[name])
         else:
             expected = f"a setting of the source: {', '.join(SOURCE_SETTINGS)}"
-            yield f"source.{name}", expected, repr(name), _suggestion(name, SOURCE_SETTINGS)
+            yield f"source.{name}", expected, repr(name), nearest(str(name), SOURCE_SETTINGS)
 
 
 def _encoder_problems(lists: Mapping[str, Any]) -> Iterator[_Found]:
@@ -159,7 +158,7 @@ def _encoder_problems(lists: Mapping[str, Any]) -> Iterator[_Found]:
             problems += _value_problems(f"encoder.{name}", values, ENCODER_VALUES[name])
         else:
             expected = f"only {', '.join(ENCODER_VALUES)}"
-            problems.append((f"encoder.{name}", expected, repr(name), _suggestion(name, ENCODER_VALUES)))
+            problems.append((f"encoder.{name}", expected, repr(name), nearest(str(name), ENCODER_VALUES)))
     yield from problems
     if not problems and {"heads", "hidden", "ffn"} <= set(lists):
         yield from _size_problems(lists)
@@ -198,12 +197,8 @@ def _repeated(values: list[Any]) -> list[Any]:
     return [value for index, value in enumerate(values) if value in values[:index]]
 
 
-def _suggestion(name: object, known: Iterable[str]) -> str:
-    close = get_close_matches(str(name)[:100], list(known), n=1)
-    return f"Did you mean {close[0]}?" if close else ""
-
-
-def _with_suggestion(problem: Problem, model: type[BaseModel]) -> Problem:
-    if not problem.got.startswith("unknown key"):
+def _with_fix(problem: Problem, model: type[BaseModel]) -> Problem:
+    """A key that the model does not have may mean `encoder`, which makes the file one of another model."""
+    if problem.fix or not problem.expected.startswith("a key of this file"):
         return problem
-    return replace(problem, fix=_suggestion(problem.key, [*model.model_fields, "encoder"]))
+    return replace(problem, fix=nearest(problem.key, [*model.model_fields, "encoder"]))

@@ -10,7 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich import box
 from rich.console import Console, ConsoleOptions, Group, RenderableType
@@ -20,7 +20,9 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from rosearch.errors import RosearchError, cut, safe
-from rosearch.report.data import Cell, Column, Emphasis, Table, Value
+
+if TYPE_CHECKING:
+    from rosearch.report.data import Cell, Column, Emphasis, Table, Value
 
 _LOG_WIDTH = 120  # of a pipe or a file, which have no width of their own
 _STYLES: dict[Emphasis, str] = {"": "", "strong": "bold", "warning": "yellow"}
@@ -130,6 +132,8 @@ def _width(text: Text) -> int:
 
 
 def _cell(column: Column, cell: Value | Cell) -> Text:
+    from rosearch.report.data import Cell  # late: a line is printed without it
+
     if not isinstance(cell, Cell):
         return Text(safe(column.text(cell)))
     value = column.text(Cell(cell.value, cell.unit))

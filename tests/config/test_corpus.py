@@ -52,7 +52,7 @@ def test_all_that_is_wrong_with_a_corpus_is_told_at_once(tmp_path: Path) -> None
     problems = {problem.key: problem for problem in caught.value.problems}
     assert problems["corpus.sources.0"].expected == "exactly one of path and hub"
     assert (problems["corpus.sources.0"].got, problems["corpus.sources.1"].got) == ("both", "neither")
-    assert "unknown key" in problems["corpus.sources.2.colunm"].got
+    assert problems["corpus.sources.2.colunm"].fix == "Did you mean corpus.sources.column?"
     assert "corpus.proxy_share" in problems
     with pytest.raises(BadInput, match=r"corpus\.sources"):
         load_experiment(experiment(tmp_path, sources=[]))

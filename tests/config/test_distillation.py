@@ -26,7 +26,7 @@ def test_an_unknown_preset_is_one_line_that_names_the_known(tmp_path: Path) -> N
         load_experiment(path)
     (problem,) = caught.value.problems
     assert str(problem) == (
-        f"{path}: distillation.ad2.preset: expected one of smart, freelb-sst2, freelb-mnli, freelb-mrpc, "
+        f"{path}:3: distillation.ad2.preset: expected one of smart, freelb-sst2, freelb-mnli, freelb-mrpc, "
         "freelb-cola, freelb-qnli, freelb-stsb, freelb-qqp, got freelb-sst3"
     )
 

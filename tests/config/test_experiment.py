@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,9 @@ def problems_of(path: Path, *overrides: str, data_root: Path | None = None) -> l
     with pytest.raises(BadInput) as caught:
         load_experiment(path, overrides, data_root)
     assert str(caught.value).splitlines() == [str(problem) for problem in caught.value.problems]
-    return str(caught.value).splitlines()
+    return [
+        re.sub(r"(?<=yaml):\d+: ", ": ", line) for line in str(caught.value).splitlines()
+    ]  # test_places.py has them
 
 
 def test_every_experiment_file_loads_with_its_space_and_its_architectures() -> None:
@@ -111,8 +114,10 @@ def test_all_problems_of_a_file_are_reported_at_once(tmp_path: Path) -> None:
         "distillation.method",
         "fitness.weights",
     }
-    assert f"{path}: teacher: expected a value, got nothing" in found
-    assert f"{path}: evolution.populaton: expected only known keys, got unknown key 'populaton'" in found
+    assert f"{path}: teacher: expected a section (model, fine_tune), got nothing" in found
+    (unknown,) = (line for line in found if "populaton" in line)
+    assert "expected a key of evolution (strategy, candidates, population, " in unknown
+    assert unknown.endswith("got 'populaton'. Did you mean evolution.population?")
 
 
 @pytest.mark.parametrize(
@@ -122,16 +127,19 @@ def test_all_problems_of_a_file_are_reported_at_once(tmp_path: Path) -> None:
         ({"hub": {"dataset": "d"}}, "one of files, hub and generated (or path)"),
         ({"files": {"train": "a.csv"}}, "got files and generated"),
         ({"generated": None, "files": {"train": "a.csv"}, "path": "b"}, "got files and path"),
-        ({"generated": None, "files": {"train": "a.csv", "test_share": 0.6}}, "less than 0.5"),
+        (
+            {"generated": None, "files": {"train": "a.csv", "test_share": 0.6}},
+            "expected a number above 0 and below 0.5",
+        ),
         ({"generated": None, "files": {"train": "a.csv", "label_values": ["1"]}}, "one spelling for each of 2 labels"),
         ({"labels": ["one"]}, "at least two names"),
         ({"labels": ["a", "a"]}, "names that differ"),
-        ({"labels": [True, False]}, "valid string"),
+        ({"labels": [True, False]}, "expected a text, got true. Put it in quotes."),
         ({"problem": "regression", "metric": "pearson"}, "expected none for regression"),
         ({"problem": "regression", "labels": []}, "task.metric: expected a metric of regression, got accuracy"),
         ({"metric": "spearman"}, "task.metric: expected a metric of classification, got spearman"),
-        ({"text": []}, "at least 1 item"),
-        ({"text": ["a", "b", "c"]}, "at most 2 items"),
+        ({"text": []}, "expected a list of 1 to 2, each a text, got []"),
+        ({"text": ["a", "b", "c"]}, "expected a list of 1 to 2, each a text, got ["),
         ({"text": ["a", "b"], "phrases": True}, "task.phrases: expected false for a task of two texts"),
         ({"local": {"text": ["a", "b"]}}, "as many columns as text (1)"),
         ({"local": {"label_values": ["1"]}}, "one spelling for each of 2 labels"),
@@ -149,8 +157,8 @@ def test_a_task_that_contradicts_itself_is_refused(changes: dict[str, Any], expe
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b"", "expected a mapping of keys, got NoneType"),
-        (b"[1, 2]", "expected a mapping of keys, got list"),
+        (b"", "expected a mapping of keys, got nothing"),
+        (b"[1, 2]", "expected a mapping of keys, got a list"),
         (b"name: [", "expected valid YAML, got "),
         (b"name: \xff\xfe", "expected a readable YAML file, got "),
     ],
@@ -208,8 +216,12 @@ def test_all_bad_overrides_are_reported_with_the_problems_of_the_file(tmp_path: 
         "command line: -o evolution.candidates: expected a YAML value, got '['",
         "command line: -o teacher.model.name: expected a section, got model holds 'somewhere'",
     ]
-    keys = {line.removeprefix(f"{path}: ").split(": expected")[0] for line in found[4:]}
-    assert keys == {"seed", "evolution.nonsense", "task.max_length"}
+    keys = {line.split(": expected")[0] for line in found[4:]}
+    assert keys == {
+        f"{path}: seed",
+        "command line: -o evolution.nonsense",
+        "command line: -o task.max_length",
+    }
 
 
 @pytest.mark.parametrize(
@@ -335,14 +347,14 @@ def test_suites_have_defaults_that_need_no_resources_and_can_be_changed_key_by_k
         ("report.attacks=[deepwordbug]", "report.attacks: expected at least one attack that search has not"),
         ("search.hopeless={below: 0.1, looks: 101}", "search.hopeless.looks: expected at most rows (100), got 101"),
         ("search.hopeless={below: 1}", "search.hopeless.below: expected"),
-        ("search.hopeless={}", "search.hopeless.below: expected a value, got nothing"),
+        ("search.hopeless={}", "search.hopeless.below: expected a number above 0 and below 1, got nothing"),
         ("search.queries=0", "search.queries: expected"),
     ],
 )
 def test_suites_that_contradict_themselves_are_refused(override: str, expected: str, tmp_path: Path) -> None:
     path = write(tmp_path)
     (found,) = problems_of(path, f"{ATTACKED}.{override}")
-    assert found.startswith(f"{path}: {ATTACKED}.{expected}")
+    assert f": {ATTACKED}.{expected}" in found.replace("-o ", "")
 
 
 def test_keys_of_older_files_name_the_new_ones_all_at_once(tmp_path: Path) -> None:

@@ -92,7 +92,9 @@ def test_no_other_text_is_a_name(text: str) -> None:
 
 
 def test_problems_of_a_named_experiment_name_it_as_the_user_did() -> None:
-    assert problem("quickstart", "seed=-1").startswith("quickstart: seed: expected ")
+    overrides = ["evolution.population=2", "evolution.elite=2"]  # a rule between keys names one that the file has
+    assert problem("sst2", "evolution.population=4").startswith("sst2:56: evolution.elite: expected fewer than")
+    assert problem("quickstart", *overrides).startswith("command line: -o evolution.elite: expected fewer than")
 
 
 def test_a_copy_is_the_file_and_loads_where_it_lies(elsewhere: Path) -> None:

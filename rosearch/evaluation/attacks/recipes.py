@@ -9,14 +9,14 @@ and the few builders that it names stand together: all attacks can be read side 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from rosearch.errors import BadInput, MissingResource, Problem, one_line
+from rosearch.errors import BadInput, MissingResource, Problem, nearest, one_line
 from rosearch.evaluation.attacks.stock import library, stand_ins
 from rosearch.evaluation.attacks.stock.stand_ins import Part
 from rosearch.resources.functions import find_function, is_function
@@ -50,16 +50,6 @@ class Recipe:
         return f"{self.name}@{self.digest}" if self.digest else self.name
 
 
-def is_known(name: str) -> bool:
-    """True for the name of a recipe, and for `module:function`."""
-    return name in RECIPES or is_function(name)
-
-
-def known_names() -> str:
-    """The names that an attack may have, in words."""
-    return f"one of {', '.join(recipe.name for recipe in RECIPES.values() if not recipe.asks)}, or module:function"
-
-
 def resolve(name: str, resources: Resources) -> Recipe:
     """The recipe that `name` means with these resources. Without WordNet 3.0, `pwws` and `leap` mean their variants.
 
@@ -68,8 +58,8 @@ def resolve(name: str, resources: Resources) -> Recipe:
     """
     if is_function(name):
         return _own(name)
-    if name not in RECIPES:
-        raise BadInput(Problem("attack", "name", known_names(), repr(name)))
+    if problems := unknown_attacks([("attack", "name", name)]):
+        raise BadInput(problems)
     recipe = RECIPES[name]
     if recipe.asks:
         variants = [other.name for other in RECIPES.values() if not other.asks and other.name.startswith(f"{name}-")]
@@ -99,6 +89,16 @@ def _own(name: str) -> Recipe:
         return attack
 
     return Recipe(name, "", (), made, f"a function of yours, source {own.digest}", digest=own.digest)
+
+
+def unknown_attacks(named: Iterable[tuple[str, str, str]]) -> list[Problem]:
+    """A problem for each name that is no attack. Each comes with the place that names it: where and key."""
+    known = f"one of {', '.join(recipe.name for recipe in RECIPES.values() if not recipe.asks)}, or module:function"
+    return [
+        Problem(where, key, known, repr(name), nearest(name, RECIPES))
+        for where, key, name in named
+        if name not in RECIPES and not is_function(name)
+    ]
 
 
 def build(recipe: Recipe, victim: Any, resources: Resources, cache: Path) -> Any:

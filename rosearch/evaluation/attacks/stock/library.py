@@ -22,9 +22,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-import torch
-
 from rosearch.resources.word_lists import stop_words
 
 _REMEMBERED = 2**16  # strings that `remembered_words` keeps: some 20 MB
@@ -126,16 +123,22 @@ def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
             setattr(owner, name, original)
 
 
-Generators = tuple[Any, Any, torch.Tensor]
+Generators = tuple[Any, Any, Any]
 
 
 def generators() -> Generators:
     """The states of the global generators that attacks draw from: `random`, NumPy, torch on the CPU."""
+    import numpy as np  # late, as torch: names of attacks are read without them
+    import torch
+
     return random.getstate(), np.random.get_state(), torch.random.get_rng_state()
 
 
 def set_generators(states: Generators) -> None:
     """Restore the states that `generators` gave."""
+    import numpy as np
+    import torch
+
     random.setstate(states[0])
     np.random.set_state(states[1])
     torch.random.set_rng_state(states[2])
@@ -143,6 +146,9 @@ def set_generators(states: Generators) -> None:
 
 def seed_generators(seed: int) -> None:
     """Seed all three; NumPy takes the lowest 32 bits."""
+    import numpy as np
+    import torch
+
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.default_generator.manual_seed(seed % 2**63)

@@ -13,8 +13,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 if TYPE_CHECKING:
     from rosearch.resources.resources import Resources
     from rosearch.resources.vectors import Vectors
@@ -132,6 +130,8 @@ class _Nearest:
     """
 
     def __init__(self, matrix: Any) -> None:
+        import torch  # late: names of attacks are read without it
+
         self._matrix = torch.from_numpy(matrix)
         self._rows: dict[int, list[int]] = {}
 

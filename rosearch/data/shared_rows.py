@@ -1,0 +1,52 @@
+"""Rows that stand in two splits: what a student has seen in training says nothing about it on the test split.
+
+>>> shared_rows(task)
+{('test', 'train'): 0, ('validation', 'train'): 3, ('test', 'validation'): 0}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rosearch.data.tasks import Split, Task
+from rosearch.errors import Problem
+
+Shared = Mapping[tuple[str, str], int]
+
+_PAIRS = (("test", "train"), ("validation", "train"), ("test", "validation"))
+
+
+def shared_rows(task: Task) -> Shared:
+    """How many rows of the first of two splits have the text of a row of the second, whatever their labels.
+
+    Texts that differ in case and blanks alone are the same.
+    """
+    texts = {name: _texts(getattr(task, name)) for name in ("train", "validation", "test")}
+    known = {name: frozenset(found) for name, found in texts.items()}
+    return {(one, other): sum(text in known[other] for text in texts[one]) for one, other in _PAIRS}
+
+
+def leak_problems(task: Task, shared: Shared, where: str) -> list[Problem]:
+    """The problem of test rows that are training rows too; none where there are none."""
+    if not (rows := shared["test", "train"]):
+        return []
+    share = f"{rows:,} of {len(task.test):,} ({rows / len(task.test):.1%})"
+    fix = (
+        "They would flatter every student. Take them out of the training file, or keep them and say so: "
+        "task.on_shared_rows: keep"
+    )
+    return [Problem(where, "task.on_shared_rows", "test rows that are no training rows", share, fix)]
+
+
+def shared_in_words(task: Task, shared: Shared) -> str:
+    """The rows that stand in two splits, counted; "" where there are none."""
+    told = [
+        f"{rows:,} of {len(getattr(task, one)):,} {one} rows are {other} rows too"
+        for (one, other), rows in shared.items()
+        if rows
+    ]
+    return "; ".join(told)
+
+
+def _texts(split: Split) -> list[tuple[str, ...]]:
+    return [tuple(" ".join(text.split()).casefold() for text in row) for row in split.texts]
