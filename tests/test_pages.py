@@ -48,6 +48,7 @@ NOT_RUN = {
         "rosearch attack ./teacher ./student --attack deepwordbug,pwws": LISTS,
         "rosearch attack student --attack deepwordbug,pwws": LISTS,
         "rosearch attack teacher student --attack deepwordbug,pwws": LISTS,
+        "# my_attacks.py": "a module of the user's; tests/run/test_check.py searches with such a one",
     },
     "docs/resources.md": {"from pathlib": LISTS},
     "docs/distil.md": {"rosearch distil --method mate_kd": "its student comes from the hub"},

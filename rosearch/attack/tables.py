@@ -98,7 +98,9 @@ def _named(model: AttackedModel) -> Iterator[tuple[str, Robustness]]:
 def _footnotes(attacked: Sequence[AttackedModel], titles: Mapping[str, str]) -> list[str]:
     alone = [(model, one) for model in attacked if model.result is not None for one in model.result.attacks]
     notes = [f"{one.attack}: {one.differs}" for _, one in alone if one.differs]
-    notes += [f"{one.attack}: {note}" for _, one in alone if (note := RECIPES[one.attack].note)]
+    notes += [
+        f"{one.attack}: {note}" for _, one in alone if one.attack in RECIPES and (note := RECIPES[one.attack].note)
+    ]
     several = len(attacked) > 1
     for model, one in alone:
         where = f"{one.attack} on {titles[model.name]}" if several else one.attack

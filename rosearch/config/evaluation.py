@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from rosearch.config.section import Moved, Section, broken_rule, moved, unit
 
-_RECIPES = "Recipes, by name; `rosearch attack resources` lists them, and the files that each needs."
+_RECIPES = "Recipes, by name (`rosearch attack resources` lists them), or module:function, an attack of yours."
 _ROWS = "Size of the seeded sample that is attacked."
 _SIMILARITY = "Measures how near broken examples are to their originals, if the resources have a sentence encoder."
 

@@ -63,7 +63,7 @@ def _run_below(folder: Path, entry: str) -> str:
     if not entry.startswith(FROM_RUN):
         return entry
     path = Path(entry.removeprefix(FROM_RUN))
-    return f"{FROM_RUN}{(path if path.is_dir() else folder / path).resolve()}"
+    return f"{FROM_RUN}{(folder / path if (folder / path).is_dir() else path).resolve()}"
 
 
 def _holders(data: dict[str, Any], key: str) -> Iterator[tuple[dict[str, Any], str]]:

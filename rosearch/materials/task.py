@@ -181,7 +181,7 @@ def prepare_materials(experiment: Experiment, cache: Path, progress: Progress = 
     attacks first.
     """
     resources = attack_resources(experiment)
-    attacks = tuple(recipe.name for recipe in find_recipes(experiment, resources).values())
+    attacks = tuple(recipe.identity for recipe in find_recipes(experiment, resources).values())
     materials = gather_materials(experiment, cache, progress, attacks=attacks)
     if experiment.fitness.reward is not None:
         materials.teacher_logits("validation")  # computed once, here: a reward compares candidates with them

@@ -9,9 +9,10 @@ import pytest
 from small_run import Quiet, write_encoder_experiment, write_experiment
 
 from rosearch.config.file import load_experiment
-from rosearch.errors import BadInput
+from rosearch.errors import BadInput, RunError
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
+from rosearch.run.check import check_experiment, check_resources
 from rosearch.run.results import Results
 from rosearch.run.teacher import prepare_run
 from rosearch.search import cache_folder, run_search
@@ -59,3 +60,33 @@ def test_no_student_above_the_limit_is_trained_but_for_baselines_which_it_gates(
 def test_a_limit_below_every_student_of_the_space_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"fitness\.max_parameters: expected room for a student.*got 100"):
         search(write_experiment(tmp_path), 100)
+
+
+def test_an_attack_of_the_users_own_is_checked_measured_in_workers_and_may_not_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = tmp_path / "own_attacks_of_a_search.py"
+    module.write_text(
+        "def build(model):\n    import textattack\n    return textattack.attack_recipes.Pruthi2019.build(model)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    name = "own_attacks_of_a_search:build"
+    suites = {"search": {"rows": 4, "attacks": [name]}, "report": {"rows": 4, "attacks": ["deepwordbug"]}}
+    small = {"candidates": 2, "population": 2, "elite": 1}
+    path = write_experiment(
+        tmp_path, "classification", evaluation={"robustness": suites}, evolution=small, execution={"workers": 1}
+    )
+    missing = load_experiment(path, ("evaluation.robustness.search.attacks=['own_attacks_of_a_search:other']",))
+    with pytest.raises(BadInput, match="expected a function other in"):
+        check_resources(missing)
+    loaded = load_experiment(path)
+    check_experiment(loaded, str(path))
+    assert name in check_resources(loaded)["attacks"]
+    found = run_search(RunDirectory.create(tmp_path / "runs", loaded), Quiet())
+    for record in found.of("candidate"):
+        assert record.measurements is not None and record.measurements.robustness is not None
+        assert record.measurements.robustness.attack == name
+        assert "a function of yours, source " in record.measurements.robustness.differs
+    module.write_text(module.read_text() + "# changed\n")
+    with pytest.raises(RunError, match="the attacks changed since the run began"):
+        run_search(found.run, Quiet())

@@ -16,9 +16,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from rosearch.errors import BadInput, MissingResource, Problem, nearest
+from rosearch.errors import BadInput, MissingResource, Problem, nearest, one_line
 from rosearch.evaluation.attacks.stock import library, stand_ins
 from rosearch.evaluation.attacks.stock.stand_ins import Part
+from rosearch.resources.functions import find_function, is_function
 from rosearch.resources.resources import Resources
 
 Build = Callable[[ModuleType, Resources, Any], Any]
@@ -31,7 +32,7 @@ class Recipe:
     `needs` are names of `Resources`. `build(textattack, resources, victim)` gives a `textattack.Attack`; call it
     through `build` of this module. `differs` tells the difference from a stock recipe, "" for the stock recipe itself.
     `asks` names a part that cannot be supplied, "" where the recipe runs. `note` warns of a wrong reading of its
-    results.
+    results. `digest` is that of the source of a user's own attack, "" for the others.
     """
 
     name: str
@@ -41,13 +42,22 @@ class Recipe:
     differs: str = ""
     asks: str = ""
     note: str = ""
+    digest: str = ""
+
+    @property
+    def identity(self) -> str:
+        """Its name; that of a user's own attack with the digest of its source."""
+        return f"{self.name}@{self.digest}" if self.digest else self.name
 
 
 def resolve(name: str, resources: Resources) -> Recipe:
     """The recipe that `name` means with these resources. Without WordNet 3.0, `pwws` and `leap` mean their variants.
 
-    Raises `BadInput` for an unknown name, and `MissingResource` where something is not there.
+    `module:function` is an attack of the user's own. Raises `BadInput` for an unknown name, and `MissingResource` where
+    something is not there.
     """
+    if is_function(name):
+        return _own(name)
     if problems := unknown_attacks([("attack", "name", name)]):
         raise BadInput(problems)
     recipe = RECIPES[name]
@@ -63,13 +73,31 @@ def resolve(name: str, resources: Resources) -> Recipe:
     return recipe
 
 
+def _own(name: str) -> Recipe:
+    """The recipe of a user's function, which is called as TextAttack's `build` is: with a wrapper of the model."""
+    own = find_function(name, "attack")
+
+    def made(textattack: ModuleType, resources: Resources, victim: Any) -> Any:
+        function = own.load()
+        try:
+            attack = function(victim)
+        except Exception as error:  # of code that is not ours
+            expected = "a function that makes an attack of a wrapper of the model"
+            raise BadInput(Problem("attack", name, expected, one_line(error, named=True))) from error
+        if not isinstance(attack, textattack.Attack):
+            raise BadInput(Problem("attack", name, "a textattack.Attack from the function", type(attack).__name__))
+        return attack
+
+    return Recipe(name, "", (), made, f"a function of yours, source {own.digest}", digest=own.digest)
+
+
 def unknown_attacks(named: Iterable[tuple[str, str, str]]) -> list[Problem]:
     """A problem for each name that is no attack. Each comes with the place that names it: where and key."""
-    known = f"one of {', '.join(recipe.name for recipe in RECIPES.values() if not recipe.asks)}"
+    known = f"one of {', '.join(recipe.name for recipe in RECIPES.values() if not recipe.asks)}, or module:function"
     return [
         Problem(where, key, known, repr(name), nearest(name, RECIPES))
         for where, key, name in named
-        if name not in RECIPES
+        if name not in RECIPES and not is_function(name)
     ]
 
 

@@ -1,7 +1,7 @@
 import random
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -526,3 +526,61 @@ def _seeded(textattack: ModuleType) -> Any:
             return item
 
     return Seeded
+
+
+OWN = """
+from textattack.attack_recipes import DeepWordBugGao2018
+
+
+def build(model):
+    return DeepWordBugGao2018.build(model)
+
+
+def no_attack(model):
+    return 3
+
+
+def fails(model):
+    raise RuntimeError("of the user's own")
+"""
+
+
+@pytest.fixture
+def own_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A module with attacks in the current folder."""
+    (tmp_path / "own_attacks_of_a_test.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path / "own_attacks_of_a_test.py"
+    sys.modules.pop("own_attacks_of_a_test", None)
+
+
+def test_a_users_own_function_gives_the_attack_that_it_builds(own_module: Path, cache: Path, tmp_path: Path) -> None:
+    name, texts = "own_attacks_of_a_test:build", [("a good film",), ("the plot was dull",)]
+    own = resolve(name, Resources(tmp_path))
+    assert own.name == name and own.digest and own.identity == f"{name}@{own.digest}" and own.digest in own.differs
+    ours, stock = (
+        run_pool(
+            lambda model, recipe=recipe: build(recipe, model, Resources(tmp_path), cache),  # type: ignore[misc]
+            LetterVictim(),
+            [RowJob(text, 0, 5) for text in texts],
+        )
+        for recipe in (own, RECIPES["deepwordbug"])
+    )
+    assert ours == stock and len(ours) == 2
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        ("no_attack", "expected a textattack.Attack from the function, got int"),
+        ("fails", "got RuntimeError: of the user's own"),
+    ],
+)
+def test_a_users_own_function_that_gives_no_attack_is_one_line(
+    function: str, expected: str, own_module: Path, cache: Path, tmp_path: Path
+) -> None:
+    recipe = resolve(f"own_attacks_of_a_test:{function}", Resources(tmp_path))
+    with pytest.raises(BadInput) as told:
+        build(recipe, LetterVictim(), Resources(tmp_path), cache)
+    (problem,) = told.value.problems
+    assert expected in str(problem)
