@@ -28,7 +28,9 @@ from rosearch.training.teacher import FoundTeacher
 _STUDENTS = 3  # drawn from the space; the median of their times counts
 _ROWS = 16  # of a trial step
 _SAMPLED = 256  # training texts whose tokens are counted
-_QUERIES = 40  # of an attacked row: those of DeepWordBug on a text of 20 words; longer texts take more
+# Of an attacked row: those of DeepWordBug on a text of 20 words, and of an attack that asks of every letter. Longer
+# texts take more.
+_QUERIES, _OF_EVERY_LETTER = 40, {"pruthi": 200}
 _BACKWARD = 3  # a training step takes as long as so many forward passes
 
 
@@ -89,15 +91,16 @@ def in_words(experiment: Experiment, rows: int, has_head: bool, trial: Trial) ->
             _steps(tuned.epochs, tuned.max_steps, tuned.batch_size, rows) * tuned.batch_size * _BACKWARD * trial.teacher
         )
     chosen = (finalists.count + len(experiment.baselines)) * finalists.replicates if finalists.count else 0
+    teacher += _attacked(experiment, search.report, trial.teacher) if chosen else 0  # it stands beside the finalists
     students = experiment.evolution.candidates + len(experiment.baselines)
     alone = students * candidate + chosen * final
     workers = max(1, experiment.execution.workers)
     made = f"teacher {_time(teacher)}, {students} students of {_time(candidate)}"
     made += f", {chosen} trainings of finalists of {_time(final)}" if chosen else ""
-    hours = (teacher + alone) * experiment.execution.threads / 3600
+    spent = (teacher + alone) * experiment.execution.threads
     more = "" if config.method in ("kd", "hidden_states") else f"; {config.method} takes longer than plain distillation"
     return (
-        f"about {_time(teacher + alone / workers)} with {workers} at a time ({made}), {hours:.1f} hours of a device or "
+        f"about {_time(teacher + alone / workers)} with {workers} at a time ({made}), {_time(spent)} of a device or "
         f"processor in all; estimated from a trial step of each on this machine{more}"
     )
 
@@ -108,8 +111,8 @@ def _steps(epochs: float, most: int | None, batch: int, rows: int) -> float:
 
 
 def _attacked(experiment: Experiment, suite: SuiteConfig, seconds: float) -> float:
-    queries = min(_QUERIES, suite.queries or _QUERIES)
-    return len(suite.attacks) * suite.rows * queries * seconds if experiment.attacked else 0.0
+    asked = [_OF_EVERY_LETTER.get(name, _QUERIES) for name in suite.attacks if experiment.attacked]
+    return suite.rows * seconds * sum(min(queries, suite.queries or queries) for queries in asked)
 
 
 def _seconds(work: Callable[[], object], device: torch.device) -> float:

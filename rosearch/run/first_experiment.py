@@ -119,7 +119,7 @@ def _beside(path: str, folder: Path | None) -> str:
 def _aligned(line: str) -> str:
     """A line whose comment begins in one column with those of the others, where there is room."""
     code, mark, comment = line.partition("  # ")
-    return f"{code.rstrip():<{_COMMENTS}}# {comment}" if mark and code.strip() else line
+    return f"{code.rstrip() + ' ':<{_COMMENTS}}# {comment}" if mark and code.strip() else line
 
 
 def _scalar(text: str) -> str:

@@ -9,7 +9,7 @@ _HEAD = """\
 name: $name                     # of the run folders: runs/$name-0001
 seed: 1                         # equal seeds give equal results
 
-# What may be searched. `quickstart` holds small graphs (1 to 5 M parameters) and two ways to read words, one of which
+# What may be searched. `starter` holds small graphs (1 to 5 M parameters) and two ways to read words, one of which
 # forgives typos. `rosearch spaces` lists others: robust_input is the large one, for a GPU.
 search_space: starter
 
