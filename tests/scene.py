@@ -45,6 +45,9 @@ def _table(rows: list[tuple[str, object]], header: str, gap: str) -> str:
 def _write_rows(folder: Path) -> None:
     named = [(text, LABELS[label]) for text, label in _texts(200)]
     (folder / "reviews.csv").write_text(_table(named, "review,sentiment", ","))
+    for name, count in (("tickets", 150), ("later", 40)):
+        rows = [(text, LABELS[label]) for text, label in _texts(count)]
+        (folder / f"{name}.csv").write_text(_table(rows, "message,queue", ","))
     (folder / "dev.tsv").write_text(_table(named[:30], "text\tlabel", "\t"))
     (folder / "contrast.csv").write_text(_table(named[:10], "text,label", ","))
     (folder / "text.txt").write_text("\n".join(f"{text}." for text, _ in _texts(400)))
