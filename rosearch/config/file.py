@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rosearch.config.paths import anchor, with_absolute_paths
+from rosearch.config.paths import anchor, spell_out, with_absolute_paths
 from rosearch.config.places import Written, placed
 from rosearch.config.plain_data import parse_yaml, read_yaml
 from rosearch.config.shipped import EXPERIMENTS, SPACES
@@ -63,6 +63,7 @@ def experiment_of(
     from rosearch.config.experiment import Experiment
     from rosearch.config.section import problems_of
 
+    spell_out(data)
     problems = override(data, where, overrides, data_root)
     try:
         experiment = Experiment.model_validate(data)

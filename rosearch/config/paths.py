@@ -24,13 +24,18 @@ def anchor(data: dict[str, Any], folder: Path) -> None:
 
     A teacher that is named alone (`teacher: ./my-bert`) becomes a section, so that overrides of its keys find one.
     """
-    if isinstance(data.get("teacher"), str):
-        data["teacher"] = {"model": data["teacher"]}
+    spell_out(data)
     for key in (*_EITHER, *_BESIDE):
         for section, name in _holders(data, key):
             path = folder / Path(section[name]).expanduser()
             if key in _BESIDE or os.path.lexists(path):  # no OSError, whatever the name
                 section[name] = str(path.absolute())
+
+
+def spell_out(data: dict[str, Any]) -> None:
+    """Makes a teacher that is named alone a section, in place."""
+    if isinstance(data.get("teacher"), str):
+        data["teacher"] = {"model": data["teacher"]}
 
 
 def with_absolute_paths(experiment: Experiment, folder: Path, data_root: Path | None = None) -> Experiment:

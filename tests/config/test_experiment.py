@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from rosearch.config.experiment import Experiment
-from rosearch.config.file import load_experiment, load_snapshot
+from rosearch.config.file import experiment_of, load_experiment, load_snapshot
 from rosearch.errors import BadInput
 from rosearch.space.known import known_architecture
 from rosearch.space.loading import load_space
@@ -426,7 +426,9 @@ def test_a_teacher_may_be_named_alone_and_its_keys_still_take_overrides(tmp_path
     tuned = load_experiment(write(tmp_path, teacher="somewhere"), ["teacher.fine_tune.epochs=1"])
     assert (tuned.teacher.model, tuned.teacher.fine_tune.epochs) == ("somewhere", 1)
     assert load_experiment(short, ["teacher=elsewhere"]).teacher.model == "elsewhere"
-    assert Experiment.model_validate({**yaml.safe_load(short.read_text())}).teacher.model == "somewhere"
+    data = yaml.safe_load(short.read_text())
+    assert Experiment.model_validate(data).teacher.model == "somewhere"
+    assert experiment_of(data, "memory", tmp_path, ["teacher.fine_tune.epochs=1"]).teacher == tuned.teacher
 
 
 def test_a_limit_must_be_one_of_what_is_measured(tmp_path: Path) -> None:

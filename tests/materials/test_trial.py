@@ -29,8 +29,8 @@ def test_an_estimate_is_made_of_trial_steps_and_leaves_the_generators_as_they_we
 def test_a_search_takes_its_students_its_finalists_and_its_teacher(tmp_path: Path) -> None:
     changes = {"distillation": {"epochs": 10, "max_steps": None, "batch_size": 10}, "execution": {"workers": 2}}
     experiment = load_experiment(write_experiment(tmp_path, "classification", **changes, finalists={"count": 2}))
-    # 10 epochs of 1,000 rows at 4 ms, and 4 attacked rows of 40 queries at 1 ms; finalists, and the teacher beside them,
-    # meet two attacks, of 40 and of 200 queries.
+    # 10 epochs of 1,000 rows at 4 ms, and 4 attacked rows of 40 queries at 1 ms; finalists, and the teacher beside
+    # them, meet two attacks, of 40 and of 200 queries.
     told = in_words(experiment, 1000, True, TRIAL)
     assert "7 students of 40 s, 2 trainings of finalists of 41 s" in told
     assert told.startswith("about 3 min with 2 at a time (teacher 21 s, ")
