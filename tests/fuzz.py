@@ -38,6 +38,7 @@ from small_run import SPACE, write_encoder_experiment, write_experiment
 ROOT = Path(__file__).parents[1]
 RECORDED = ROOT / "tests/compatibility/recorded/small-0001"
 FULL = {"experiments": 3000, "spaces": 1000, "genotypes": 1000, "data": 1000, "runs": 300}
+_KEEP = ("-o", "task.on_shared_rows=keep")  # the same file is train and test
 SHORT = {"experiments": 60, "spaces": 25, "genotypes": 30, "data": 25, "runs": 12}
 SECONDS, WAITED = 15, 300  # of processor time for one command, and of waiting on a crowded machine
 LONGEST, MOST_MIB = 2000, 300
@@ -172,7 +173,7 @@ class Fuzz:
         path.write_bytes(content)
         text = ["-o", "task.text=[text]", "-o", f"task.path={self.place}"]
         if not name.startswith("dev.json"):
-            yield ["check", self.experiments[0], *text, "-o", f"task.local={{train: {name}, test: {name}}}"]
+            yield ["check", self.experiments[0], *text, "-o", f"task.local={{train: {name}, test: {name}}}", *_KEEP]
         yield ["attack", self.folder / "task/teacher", "--suite", path, "--cache", self.folder / "cache"]
 
     def _run(self, rng: random.Random, damage: bool) -> Iterator[Command]:

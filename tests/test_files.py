@@ -556,6 +556,7 @@ def test_no_other_module_makes_drafts_locks_or_syncs_of_its_own() -> None:
 # The modules that write files, by what keeps them safe: `whole` and its kin write digests, or nothing reads them again.
 WRITERS = {
     "attack/measure.py": "a .gitignore, which git alone reads",
+    "cli/init.py": "an experiment, which its reader checks, and a schema for editors",
     "data/corpus.py": "made_once",
     "data/tokens.py": "made_once",
     "distil/teacher.py": "whole",
@@ -578,6 +579,7 @@ WRITERS = {
 READERS = {
     "attack/inputs.py": "a configuration alone, before `models/saved.py` compares the folder",
     "config/shipped.py": "files of the package",
+    "config/places.py": "files of users, for the numbers of their lines",
     "config/plain_data.py": "files of users; the digests of a run's snapshots stand in the records",
     "data/corpus.py": "CheckedRows",
     "data/files.py": "data of users",
@@ -594,12 +596,14 @@ READERS = {
     "evaluation/quiet_latency.py": "the teacher, which the driver has compared; files of the system",
     "export/card.py": "files of the package",
     "export/targets/huggingface.py": "require_undamaged",
+    "materials/first_look.py": "a configuration alone, before `models/saved.py` compares the folder",
     "models/parts.py": "nothing: it asks transformers without a folder",
     "models/saved.py": "require_undamaged",
     "models/weights.py": "headers alone; `models/saved.py` compares the folder",
     "records/beginning.py": "snapshots, compared with those in the records",
     "records/run_directory.py": "require_whole",
     "run/standing.py": "is_sealed",
+    "resources/functions.py": "modules of users, whose digest the records name",
     "resources/reading.py": "resources of users",
     "resources/sentence_encoder.py": "models of users",
     "resources/vectors.py": "resources of users",

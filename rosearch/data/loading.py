@@ -95,8 +95,9 @@ def _read_folder(folder: Path, config: TaskConfig) -> tuple[dict[str, Table], Re
             "Give the folder with --data-root FOLDER or -o task.path=FOLDER, or leave both out to use the hub"
         )
     local = config.local
-    named = {"train": local.train, "validation": local.validation, "test": local.test}
-    tables = _read_files({split: folder / file for split, file in named.items() if file}, local.columns)
+    named = {"train": local.train, "test": local.test}  # "" is the folder itself, which the reader refuses
+    named |= {"validation": local.validation} if local.validation else {}
+    tables = _read_files({split: folder / file for split, file in named.items()}, local.columns)
     text = tuple(local.text or config.text)
     spellings = tuple(local.label_values or ())
     return tables, Reading(

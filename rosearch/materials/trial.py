@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from statistics import median
 
 import torch
-from transformers import AutoConfig, AutoModelForSequenceClassification
+from transformers import AutoModelForSequenceClassification
 
 from rosearch.config.evaluation import SuiteConfig
 from rosearch.config.experiment import Experiment
@@ -20,7 +20,7 @@ from rosearch.data.tasks import Task
 from rosearch.data.tokens import token_counts
 from rosearch.errors import one_line
 from rosearch.models.lengths import table_rows
-from rosearch.models.saved import load_tokenizer
+from rosearch.models.saved import load_config, load_tokenizer
 from rosearch.space.space import Space
 from rosearch.student.build import build_student
 from rosearch.training.teacher import FoundTeacher
@@ -55,7 +55,7 @@ def estimate(experiment: Experiment, space: Space, task: Task, teacher: FoundTea
 
 def time_steps(experiment: Experiment, space: Space, task: Task, teacher: FoundTeacher, device: torch.device) -> Trial:
     """A trial step of the teacher, with random weights, and of students drawn from the space, at the mean length."""
-    tokenizer, config = load_tokenizer(teacher.weights), AutoConfig.from_pretrained(teacher.weights)
+    tokenizer, config = load_tokenizer(teacher.weights), load_config(teacher.weights)
     texts = task.train.texts[:: -(-len(task.train.texts) // _SAMPLED)]
     length = min(experiment.require_task().length, round(float(token_counts(texts, tokenizer).mean())))
     tokens = torch.randint(0, len(tokenizer), (_ROWS, length), generator=torch.Generator().manual_seed(1)).to(device)

@@ -16,9 +16,10 @@ from rosearch.cli import main
 
 AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
 
-for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
-    if hasattr(torch.cpu, name):
-        setattr(torch.cpu, name, lambda: False)
+if __name__ in ("__main__", "__mp_main__"):  # never in a process that only reads AVX2, such as that of the tests
+    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        if hasattr(torch.cpu, name):
+            setattr(torch.cpu, name, lambda: False)
 
 if __name__ == "__main__":
     if missing := AVX2.keys() - os.environ.keys():

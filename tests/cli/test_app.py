@@ -368,7 +368,7 @@ def test_a_fault_of_the_machine_is_one_line_and_exit_5_before_there_is_a_run_too
     def fail(*_: Any) -> NoReturn:
         raise error
 
-    monkeypatch.setattr("rosearch.config.file.load_experiment", fail)
+    monkeypatch.setattr("rosearch.run.check.look_at", fail)
     failed = rosearch("search", write_experiment(tmp_path), cwd=tmp_path, expect=code)
     assert failed.stderr.count("\n") == 1 and failed.stderr.startswith("error ")
 

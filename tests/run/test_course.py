@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from attacked_results import attacked, measured, record, results_of
 
-from rosearch.config.experiment import Experiment
+from rosearch.config.experiment import Experiment, FinalistsConfig
 from rosearch.records.record import Failure, Record
 from rosearch.run.course import Overall, overall, planned_students
 
@@ -37,7 +37,8 @@ def test_a_run_without_records_is_at_its_first_stage_and_promises_no_time(experi
 
 
 def test_stages_that_an_experiment_does_not_have_are_not_counted(tmp_path: Path) -> None:
-    told = overall(results_of(tmp_path).experiment, [record(1, WEAK)], {})
+    made = results_of(tmp_path).experiment
+    told = overall(made.model_copy(update={"finalists": FinalistsConfig(count=0)}), [record(1, WEAK)], {})
     assert (told.stage, told.stages, told.title) == (2, 2, "generation 0")
 
 
