@@ -57,9 +57,7 @@ def written(data: object, folder: Path) -> Path:
 def problems(data: object, folder: Path) -> list[str]:
     with pytest.raises(BadInput) as caught:
         load_space(written(data, folder))
-    at = re.compile(
-        re.escape(str(folder / "space.yaml")) + r"(:\d+)?: "
-    )  # each with the line of its key, if it has one
+    at = re.compile(re.escape(str(folder / "space.yaml")) + r"(:\d+)?: ")  # with the line of its key
     assert all(at.match(str(problem)) for problem in caught.value.problems)
     return [at.sub("", str(problem)) for problem in caught.value.problems]
 
@@ -92,7 +90,7 @@ def test_a_good_file_becomes_a_space_with_tuples_and_settings_of_their_own_type(
         ({"poolings": ["max"]}, "poolings: expected only first, mean, attention, got 'max'"),
         (
             {"widths": []},
-            "widths: expected a list of 1 to 256, each a whole number of at least 8 and a multiple of 8, got []",
+            "widths: expected a list of 1 to 256, each a whole number of at least 8",
         ),
         ({"widths": [64, 96, 100]}, "widths.2: expected a whole number of at least 8 and a multiple of 8, got 100"),
         ({"widths": [64, 96, 64]}, "widths: expected each value once, got 64 twice"),
@@ -176,7 +174,7 @@ def test_a_list_of_endless_choices_is_one_line(key, tmp_path):
         values = [f"m{number}" for number in values]
     one = {"operations": {"ffn": {"ratio": values, "activation": ["gelu"]}}} if key == "operations" else {key: values}
     (line,) = problems(changed(**one), tmp_path)
-    assert "a list of 1 to 256" in line and len(line) < 1000
+    assert re.search("(list of 1 to|at most) 256", line) and len(line) < 1000
 
 
 def test_all_faults_of_a_file_are_reported_at_once(tmp_path):
