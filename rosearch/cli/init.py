@@ -75,6 +75,7 @@ def _refuse_place(file: Path, overwrite: bool) -> None:
 
 def _write(own: OwnData, file: Path) -> None:
     """Writes the experiment and, beside it, the schema by which editors complete and check its keys."""
+    from rosearch.errors import RunError, one_line
     from rosearch.terminal.console import print_line
     from rosearch.terminal.progress import loading
 
@@ -82,9 +83,12 @@ def _write(own: OwnData, file: Path) -> None:
         from rosearch.run.first_experiment import draft
 
         made = draft(own, file.stem)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    text = made.text(file.parent, SCHEMA if _write_schema(file.with_name(SCHEMA)) else "")
-    file.write_text(text, encoding="utf-8")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        text = made.text(file.parent, SCHEMA if _write_schema(file.with_name(SCHEMA)) else "")
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise RunError(f"{file}: it cannot be written: {one_line(error)}") from None
     print_line(f"Wrote {file}. What you did not give:")
     for line in made.told:
         print_line(f"  {line}")

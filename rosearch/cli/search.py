@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -66,6 +67,8 @@ def search(
         completed, found = _check(looked, path, override or (), display.progress)
         if "derived" in found:
             print_line(f"derived: {found['derived']}", err)
+        if "doubts" in found:
+            print_line(f"warning: {found['doubts']}", err)
     _drive(RunDirectory.create(runs, completed), as_json)
 
 
@@ -90,6 +93,8 @@ def resume(
 
     Its budget and settings are those it was started with, but for the hours.
     """
+    if hours is not None and not isfinite(hours):
+        raise typer.BadParameter(f"expected a number of hours, got {hours}", param_hint="--hours")
     from rosearch.records.run_directory import RunDirectory
 
     _drive(RunDirectory.open(run), as_json, hours)
@@ -118,7 +123,8 @@ def check(
         print_line(f"{name}: {what}")
     again = ["rosearch", "search", str(experiment), *(["--data-root", str(data_root)] if data_root else [])]
     again += [part for text in override or () for part in ("-o", text)]
-    print_line(f"{experiment}: all well. Next:\n  {shlex.join(again)}")
+    state = "it would run; see the doubts first" if "doubts" in found else "all well"
+    print_line(f"{experiment}: {state}. Next:\n  {shlex.join(again)}")
 
 
 def _check(

@@ -117,16 +117,16 @@ class TaskRun:
         counts = {split: getattr(loaded, split) for split in ("train", "validation", "test", "unlabelled")}
         rows = ", ".join(f"{len(split):,} {name}" for name, split in counts.items() if split is not None)
         state = "fine-tuned" if teacher.has_head else "only pretrained: the first run fine-tunes it"
-        if teacher.has_head and loaded.labels:
-            state = "; ".join(filter(None, (state, probe_teacher(teacher.weights, loaded, config.length, device))))
+        tried = teacher.has_head and loaded.labels
+        doubt = probe_teacher(teacher.weights, loaded, config.length, device) if tried else ""
+        doubts = filter(None, (shared_in_words(loaded, shared), doubt and f"the teacher is {doubt}"))
         return {
-            "task": "; ".join(
-                filter(None, (f"{loaded.name}: {rows} rows", *dropped_rows(loaded), shared_in_words(loaded, shared)))
-            ),
+            "task": "; ".join((f"{loaded.name}: {rows} rows", *dropped_rows(loaded))),
             "teacher": f"{teacher.weights}, {state}",
             "device": str(device),
             "space": f"{space.name}: {space.describe()}",
             **_attacks_in_words(experiment, {name: recipe.name for name, recipe in recipes.items()}),
+            **({"doubts": told} if (told := "; ".join(doubts)) else {}),
         }
 
     def estimate(self, experiment: Experiment, space: Space, task: Task | None = None) -> str:

@@ -47,7 +47,8 @@ def test_what_is_written_passes_its_check_and_the_next_command_is_told(made: Pat
         "test: 15% of the training file",
         "metric accuracy: a guess; ",
         "120 train, 16 validation, 24 test rows",
-        "my.yaml: all well. Next:\n  rosearch search my.yaml\n",
+        "doubts: the teacher is right on ",  # it was never taught
+        "my.yaml: it would run; see the doubts first. Next:\n  rosearch search my.yaml\n",
     ):
         assert told in printed
 
@@ -155,3 +156,20 @@ def test_one_student_needs_no_experiment_either(made: Path, tmp_path: Path) -> N
     assert f"--task {tmp_path / 'test.csv'} --text message --label queue" in printed
     missing = rosearch("distil", *student, cwd=made, expect=3).stderr
     assert "or --task EXPERIMENT, got no --train-file, --text, --label, --teacher" in missing
+
+
+def test_rows_that_two_splits_share_are_doubts_that_check_and_search_tell(made: Path, tmp_path: Path) -> None:
+    lines = (made / "tickets.csv").read_text().splitlines()
+    (made / "held.csv").write_text(
+        "\n".join([lines[0], "1,good day,billing", "2,bad day,returns", "3,dull day,shipping"])
+    )
+    flags = ("--validation-file", "held.csv", "--test-file", "held.csv")
+    told = rosearch("init", tmp_path / "leaky.yaml", *FLAGS, *flags, cwd=made).stdout
+    assert "doubts: 3 of 3 test rows are validation rows too" in told and "all well" not in told
+    assert "it would run; see the doubts first" in told
+
+
+def test_a_place_that_cannot_be_written_is_named(made: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    failed = rosearch("init", tmp_path / "file/my.yaml", *FLAGS, cwd=made, expect=5)
+    assert str(tmp_path / "file/my.yaml") in failed.stderr and failed.stderr.count("\n") == 1

@@ -156,3 +156,8 @@ def test_a_budget_of_another_shape_is_a_damaged_run(tmp_path: Path) -> None:
         store.set_meta("budget", {"worked_seconds": -1})
         with pytest.raises(RunError, match="budget"):
             read_budget(store)
+
+
+def test_hours_without_end_are_a_misuse(tmp_path: Path) -> None:
+    refused = rosearch("resume", tmp_path, "--hours", "inf", cwd=tmp_path, expect=2)
+    assert "expected a number of hours, got inf" in refused.stderr
