@@ -556,7 +556,7 @@ def test_no_other_module_makes_drafts_locks_or_syncs_of_its_own() -> None:
 # The modules that write files, by what keeps them safe: `whole` and its kin write digests, or nothing reads them again.
 WRITERS = {
     "attack/measure.py": "a .gitignore, which git alone reads",
-    "cli/init.py": "an experiment, which its reader checks, and a schema for editors",
+    "cli/init.py": "write_whole",
     "data/corpus.py": "made_once",
     "data/tokens.py": "made_once",
     "distil/teacher.py": "whole",

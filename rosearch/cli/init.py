@@ -76,17 +76,18 @@ def _refuse_place(file: Path, overwrite: bool) -> None:
 def _write(own: OwnData, file: Path) -> None:
     """Writes the experiment and, beside it, the schema by which editors complete and check its keys."""
     from rosearch.errors import RunError, one_line
+    from rosearch.files import write_whole
     from rosearch.terminal.console import print_line
     from rosearch.terminal.progress import loading
 
     with loading("reading data and teacher"):
-        from rosearch.run.first_experiment import draft
+        from rosearch.run.first_experiment import first_experiment
 
-        made = draft(own, file.stem)
+        made = first_experiment(own, file.stem)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         text = made.text(file.parent, SCHEMA if _write_schema(file.with_name(SCHEMA)) else "")
-        file.write_text(text, encoding="utf-8")
+        write_whole(file, text)  # an experiment that it replaces stays until the new one is whole
     except OSError as error:
         raise RunError(f"{file}: it cannot be written: {one_line(error)}") from None
     print_line(f"Wrote {file}. What you did not give:")
@@ -98,6 +99,7 @@ def _write_schema(place: Path) -> bool:
     """True where the schema lies there; a file of another kind that has its name stays."""
     from rosearch.config.plain_data import read_json
     from rosearch.errors import BadInput
+    from rosearch.files import write_whole
     from rosearch.run.reference import schema_of
 
     schema = schema_of("experiment")
@@ -107,5 +109,5 @@ def _write_schema(place: Path) -> bool:
                 return False
         except BadInput:
             return False
-    place.write_text(f"{json.dumps(schema, indent=1)}\n", encoding="utf-8")
+    write_whole(place, f"{json.dumps(schema, indent=1)}\n")
     return True

@@ -101,9 +101,9 @@ def load_own(
     if named is not None:
         return load_experiment(named, own.overrides(overrides), data_root)
     with loading("reading data and teacher"):
-        from rosearch.run.first_experiment import draft
+        from rosearch.run.first_experiment import first_experiment
 
-        made = draft(own)
+        made = first_experiment(own)
     print_line("No experiment is named. This is the one that `rosearch init` would write:", err)
     for line in made.told:
         print_line(f"  {line}", err)

@@ -13,17 +13,19 @@ from rosearch.errors import Problem
 
 Shared = Mapping[tuple[str, str], int]
 
-_PAIRS = (("test", "train"), ("validation", "train"), ("test", "validation"))
+_PAIRS = (("test", "train"), ("validation", "train"), ("test", "validation"), ("test", "unlabelled"))
 
 
 def shared_rows(task: Task) -> Shared:
     """How many rows of the first of two splits have the text of a row of the second, whatever their labels.
 
-    Texts that differ in case and blanks alone are the same.
+    Texts that differ in case and blanks alone are the same. Unlabelled rows are a split where there are any.
     """
-    texts = {name: _texts(getattr(task, name)) for name in ("train", "validation", "test")}
+    splits = {name: getattr(task, name) for name in ("train", "validation", "test", "unlabelled")}
+    texts = {name: _texts(split) for name, split in splits.items() if split is not None}
     known = {name: frozenset(found) for name, found in texts.items()}
-    return {(one, other): sum(text in known[other] for text in texts[one]) for one, other in _PAIRS}
+    pairs = [(one, other) for one, other in _PAIRS if other in texts]
+    return {(one, other): sum(text in known[other] for text in texts[one]) for one, other in pairs}
 
 
 def leak_problems(task: Task, shared: Shared, where: str) -> list[Problem]:

@@ -1,6 +1,6 @@
 """A first experiment on a user's own data: what it says, and why, as a file with comments.
 
->>> made = draft(OwnData(train=Path("tickets.csv"), text=("message",), label="queue", teacher="./my-bert"))
+>>> made = first_experiment(OwnData(train=Path("tickets.csv"), text=("message",), label="queue", teacher="./my-bert"))
 >>> print(made.text())
 
 Labels and the length are those of `materials.derivation`, written down, so that whoever reads the file sees them.
@@ -37,7 +37,7 @@ _WIDTH = 96  # of the list of labels
 
 
 @dataclass(frozen=True)
-class Draft:
+class FirstExperiment:
     """A first experiment: a task that is complete, and what was guessed besides."""
 
     own: OwnData
@@ -89,7 +89,7 @@ class Draft:
         return lines
 
 
-def draft(own: OwnData, name: str = "") -> Draft:
+def first_experiment(own: OwnData, name: str = "") -> FirstExperiment:
     """Looks at data and teacher, and writes nothing. `name` is that of the experiment; "": the training file's.
 
     Raises `BadInput` with all that does not fit, `MissingResource` for a teacher that is not there.
@@ -104,7 +104,7 @@ def draft(own: OwnData, name: str = "") -> Draft:
     scores = {"problem": "regression", "metric": "pearson"} if gives_scores(str(own.teacher)) else {}
     data = {"name": name, "search_space": "starter", "task": {**own.task(), **scores}, "teacher": own.teacher}
     experiment, derived = derive(experiment_of(data, "command line", Path()))
-    return Draft(own, name, experiment.require_task(), guess(experiment), tuple(derived))
+    return FirstExperiment(own, name, experiment.require_task(), guess(experiment), tuple(derived))
 
 
 def _beside(path: str, folder: Path | None) -> str:

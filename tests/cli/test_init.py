@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import re
 from pathlib import Path
@@ -173,3 +174,16 @@ def test_a_place_that_cannot_be_written_is_named(made: Path, tmp_path: Path) -> 
     (tmp_path / "file").write_text("no folder")
     failed = rosearch("init", tmp_path / "file/my.yaml", *FLAGS, cwd=made, expect=5)
     assert str(tmp_path / "file/my.yaml") in failed.stderr and failed.stderr.count("\n") == 1
+
+
+def test_an_experiment_that_is_replaced_stays_where_the_new_one_cannot_be_written(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my.yaml").write_text("mine")
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("rosearch.files.write_whole", fail)
+    failed = rosearch("init", tmp_path / "my.yaml", *FLAGS, "--overwrite", cwd=made, expect=5)
+    assert "No space left on device" in failed.stderr and (tmp_path / "my.yaml").read_text() == "mine"

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from rosearch.data.shared_rows import leak_problems, shared_in_words, shared_rows
@@ -40,3 +42,8 @@ def test_rows_that_only_validation_shares_are_counted_and_no_problem() -> None:
 def test_splits_that_share_nothing_are_not_spoken_of() -> None:
     clean = task(split("a"), split("b"), split("c"))
     assert shared_in_words(clean, shared_rows(clean)) == ""
+
+
+def test_test_rows_among_the_unlabelled_ones_are_counted() -> None:
+    more = replace(task(split("a"), split("b"), split("c", "d")), unlabelled=split("C", "e"))
+    assert shared_in_words(more, shared_rows(more)) == "1 of 2 test rows are unlabelled rows too"

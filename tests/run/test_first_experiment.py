@@ -10,17 +10,19 @@ from rosearch.config.file import load_experiment
 from rosearch.config.plain_data import parse_yaml, read_yaml
 from rosearch.config.task import FilesSource, TaskConfig
 from rosearch.materials.own_data import Guesses
-from rosearch.run.first_experiment import Draft, draft
+from rosearch.run.first_experiment import FirstExperiment, first_experiment
 from rosearch.run.own_data import OwnData
 
 OWN = OwnData(Path("a.csv"), text=("text",), label="label", teacher="my-bert")
 GUESSES = Guesses("accuracy", "why", {"validation": 0.1, "test": 0.0455}, 3, 50)
 
 
-def drafted(own: OwnData = OWN, **task: object) -> Draft:
+def drafted(own: OwnData = OWN, **task: object) -> FirstExperiment:
     named = {"name": own.name, "text": list(own.text), "label": own.label or "", "max_length": 32, **task}
     made = TaskConfig.model_validate({"files": FilesSource(train=Path("a.csv")), "labels": ["a", "b"], **named})
-    return Draft(own, own.name, made, GUESSES, ("labels a, b: those of the teacher", "max_length 32: 99 in 100"))
+    return FirstExperiment(
+        own, own.name, made, GUESSES, ("labels a, b: those of the teacher", "max_length 32: 99 in 100")
+    )
 
 
 NAMES = [
@@ -90,7 +92,7 @@ def test_a_teacher_of_scores_makes_a_regression(tmp_path: Path, monkeypatch: pyt
     write_teacher(tmp_path / "scores", [])
     rows = "".join(f"the film {'good ' * (row % 5)}{row},{row % 5 + 0.5}\n" for row in range(60))
     (tmp_path / "a.csv").write_text(f"text,label\n{rows}")
-    made = draft(OwnData(Path("a.csv"), text=("text",), label="label", teacher="scores"))
+    made = first_experiment(OwnData(Path("a.csv"), text=("text",), label="label", teacher="scores"))
     (tmp_path / "a.yaml").write_text(made.text(tmp_path))
     task = load_experiment(tmp_path / "a.yaml").task
     assert task is not None and (task.problem, task.metric, task.labels) == ("regression", "pearson", [])
@@ -100,10 +102,10 @@ def test_a_teacher_of_scores_makes_a_regression(tmp_path: Path, monkeypatch: pyt
 def test_equal_files_give_equal_drafts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(write_own_data(tmp_path))
     own = OwnData(Path("tickets.csv"), text=("message",), label="queue", teacher="./my-bert")
-    assert draft(own).text() == draft(own).text()
-    assert draft(own).task.labels == list(QUEUES)
+    assert first_experiment(own).text() == first_experiment(own).text()
+    assert first_experiment(own).task.labels == list(QUEUES)
 
 
-def read_back(made: Draft, folder: Path) -> dict[str, dict[str, object]]:
+def read_back(made: FirstExperiment, folder: Path) -> dict[str, dict[str, object]]:
     (folder / "a.yaml").write_text(made.text(folder), encoding="utf-8")
     return read_yaml(folder / "a.yaml")
