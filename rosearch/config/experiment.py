@@ -110,6 +110,13 @@ class Experiment(Section):
         return self
 
     @model_validator(mode="after")
+    def _weighed(self) -> Self:
+        if not self.attacked and (given := self.distillation.class_weights) != "none":
+            expected = "none: neither regression nor an encoder has classes"
+            raise broken_rule("distillation.class_weights", expected, given)
+        return self
+
+    @model_validator(mode="after")
     def _measured(self) -> Self:
         weights, timed = self.fitness.weights, self.evaluation.efficiency
         if (wants := self.fitness.wants_latency) and not (timed.repeats and timed.batch_sizes):

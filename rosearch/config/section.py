@@ -71,7 +71,8 @@ class Section(BaseModel):
         """Pydantic takes true, yes and on for 1."""
         kinds = _kinds(cls.model_fields[str(info.field_name)].annotation)
         given = value if isinstance(value, list) else [value]
-        if kinds & {int, float} and bool not in kinds and (wrong := [one for one in given if isinstance(one, bool)]):
+        wrong = [one for one in given if isinstance(one, bool)]
+        if wrong and kinds & {int, float} and not kinds & {bool, str}:
             raise broken_rule("", "a number", str(wrong[0]).lower())
         return value
 

@@ -15,6 +15,7 @@ from rosearch.config.draft import Draft
 from rosearch.config.task import TaskConfig
 from rosearch.errors import BadInput, Problem, Problems
 from rosearch.evaluation.attacks.recipes import RECIPES
+from rosearch.materials.class_weights import class_weights
 from rosearch.materials.required_resources import attack_names, attack_resources, find_recipes
 from rosearch.models.heads import has_head, label_order
 from rosearch.models.places import locate_weights
@@ -53,6 +54,9 @@ def look_outside(draft: Draft, problems: Problems) -> Task | None:
             loaded = _read_rows(draft, task)
     if loaded is not None:
         problems.add(*_leaks(loaded, experiment.require_task()))
+    if loaded is not None and task is not None and task.labels and draft.sound("distillation.class_weights"):
+        with problems:
+            class_weights(experiment.distillation.class_weights, loaded)
     if draft.sound("teacher"):
         with problems:
             _look_at_teacher(draft)

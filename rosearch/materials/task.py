@@ -29,6 +29,7 @@ from rosearch.evaluation.contrast import kept_pairs
 from rosearch.evaluation.efficiency import teacher_cost
 from rosearch.evaluation.quality import Logits, inference, measure_quality, predict
 from rosearch.evaluation.robustness import measure_robustness, sample_rows
+from rosearch.materials.class_weights import weight_doubts
 from rosearch.materials.latency import teacher_latency
 from rosearch.materials.meaning import answers_of, measure_meaning, teacher_judge
 from rosearch.materials.required_resources import attack_resources, find_recipes
@@ -205,6 +206,7 @@ def gather_materials(
     device = resolve_device(experiment.execution.device)
     with step(progress, "loading data"):
         task = task or load_task(experiment.require_task(), task_seed(experiment))
+    weighed = weight_doubts(experiment.distillation, task)
     max_length = experiment.require_task().length
     seed = derive_seed(experiment.seed, "teacher")
     folder = prepare_teacher(experiment.teacher, task, max_length, cache, device, seed, progress)
@@ -213,7 +215,7 @@ def gather_materials(
         check_initial(experiment.distillation.initial, len(theirs))
     train = tokenise(task.transfer, theirs, max_length, cache, progress)
     outputs = teacher_outputs(folder, train, required_layers(experiment.distillation), cache, device, progress)
-    notes = (*dropped_rows(task), *_doubts(folder, outputs, task))
+    notes = (*dropped_rows(task), *_doubts(folder, outputs, task), *weighed)
     transfer = task.answered(outputs.logits)
     train = tokenise(transfer, tokenizer or theirs, max_length, cache, progress)
     where = (device, cache, max_length, attack_resources(experiment), attacks, notes)

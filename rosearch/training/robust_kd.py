@@ -26,7 +26,7 @@ from rosearch.randomness import derive_seed
 from rosearch.training.embedding_sources import EMBEDDING_SOURCES, EmbeddingSource
 from rosearch.training.generator import accepted
 from rosearch.training.guided import Guide
-from rosearch.training.kd import label_loss
+from rosearch.training.kd import LabelLoss
 from rosearch.training.losses import soft_label_loss, symmetric_loss
 from rosearch.training.method import Method, Text, TrainingInputs
 from rosearch.training.outputs import TeacherRows
@@ -51,6 +51,7 @@ class RobustKd(Method):
         super().__init__()
         self.inputs = inputs
         self.config = inputs.config.robust_kd
+        self.label_loss = LabelLoss.of(inputs)
         self.texts = texts
         self.embeddings = embeddings
         self.mean = mean
@@ -104,7 +105,7 @@ class RobustKd(Method):
         others = {name: value for name, value in batch.inputs.items() if name != "input_ids"}
         logits = student(**others, inputs_embeds=embeddings).logits
         clean = logits.detach()
-        yield label_loss(logits, batch, teacher, self.inputs.config, self.inputs.problem)
+        yield self.label_loss(logits, batch, teacher)
         name = self.config.sources[int(rng.integers(len(self.config.sources)))]
         if name in self.embeddings:
             moved = self.embeddings[name](student, batch, teacher, self._strength())
