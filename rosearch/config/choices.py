@@ -42,9 +42,9 @@ def _read_source(value: Any) -> Any:
     raise ValueError("no source")
 
 
-def is_own(source: str) -> bool:
-    """True where a source is meant to be a function of the user's own."""
-    return ":" in source
+def is_own(name: str) -> bool:
+    """True where a source, or an attack, is meant to be a function of the user's own."""
+    return ":" in name
 
 
 ClassWeights = Annotated[

@@ -213,6 +213,19 @@ class DistillationConfig(Section):
     ad2: Ad2Config = Ad2Config()
     robust_kd: RobustKdConfig = RobustKdConfig()
 
+    @property
+    def functions(self) -> dict[str, str]:
+        """The functions of the user's own that the training calls, each with the key that names it."""
+        if self.method != "robust_kd":
+            return {}
+        lists = {"sources": self.robust_kd.sources, "attacks": self.robust_kd.attacks}
+        return {
+            name: f"distillation.robust_kd.{key}.{place}"
+            for key, names in lists.items()
+            for place, name in enumerate(names)
+            if is_own(name)
+        }
+
     @model_validator(mode="after")
     def _some_loss(self) -> Self:
         if self.soft_weight + self.hard_weight == 0:
