@@ -156,7 +156,7 @@ class DistillationConfig(Section):
         "task",
         description="An encoder has no task: it learns from the corpus, and method and loss weights are not read.",
     )
-    encoder: EncoderConfig = EncoderConfig()
+    encoder: EncoderConfig = EncoderConfig.model_construct()
     method: Literal["kd", "hidden_states", "mate_kd", "ad2", "robust_kd"] = Field(
         "kd",
         description="kd: the teacher's outputs; hidden_states: its hidden states as well; mate_kd, ad2, robust_kd: its "
@@ -209,9 +209,9 @@ class DistillationConfig(Section):
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="auto: bfloat16 autocast if the machine has it."
     )
-    mate_kd: MateKdConfig = MateKdConfig()
-    ad2: Ad2Config = Ad2Config()
-    robust_kd: RobustKdConfig = RobustKdConfig()
+    mate_kd: MateKdConfig = MateKdConfig.model_construct()
+    ad2: Ad2Config = Ad2Config.model_construct()
+    robust_kd: RobustKdConfig = RobustKdConfig.model_construct()
 
     @property
     def functions(self) -> dict[str, str]:

@@ -78,14 +78,14 @@ class Experiment(Section):
     )
     task: TaskConfig | None = None
     teacher: TeacherConfig
-    distillation: DistillationConfig = DistillationConfig()
+    distillation: DistillationConfig = DistillationConfig.model_construct()
     corpus: CorpusConfig | None = None
-    evaluation: EvaluationConfig = EvaluationConfig()
-    fitness: FitnessConfig = FitnessConfig()
-    evolution: EvolutionConfig = EvolutionConfig()
+    evaluation: EvaluationConfig = EvaluationConfig.model_construct()
+    fitness: FitnessConfig = FitnessConfig.model_construct()
+    evolution: EvolutionConfig = EvolutionConfig.model_construct()
     baselines: list[str] = Field([], description="Published architectures, distilled and measured like candidates.")
-    finalists: FinalistsConfig = FinalistsConfig()
-    execution: ExecutionConfig = ExecutionConfig()
+    finalists: FinalistsConfig = FinalistsConfig.model_construct()
+    execution: ExecutionConfig = ExecutionConfig.model_construct()
 
     @property
     def attacked(self) -> bool:
