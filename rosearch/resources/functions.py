@@ -89,7 +89,8 @@ def find_function(name: str, where: str = "experiment", key: str = "") -> OwnFun
     except (SyntaxError, ValueError) as error:
         raise BadInput(Problem(where, key, "Python", f"{source}: {one_line(error)}")) from None
     if top not in defined:
-        fix = nearest(top, defined) or "It must be defined, or imported by its name, at the top of the module"
+        near = nearest(top, [name for name in sorted(defined) if not name.isupper()])  # no constant is meant
+        fix = near or "It must be defined, or imported by its name, at the top of the module"
         raise BadInput(Problem(where, key, f"a function {top} in {source}", "no such name", fix))
     return OwnFunction(name, where, key, source, hashlib.sha256(code).hexdigest()[:16])
 

@@ -63,6 +63,7 @@ def test_its_digest_follows_its_source(folder: Path) -> None:
         ("no_such_package.inner:build", "expected a module no_such_package.inner, got ModuleNotFoundError"),
         ("my_attacks.edits:other", "expected a function other in"),
         ("my_attacks.edits:biuld", "got no such name. Did you mean build?"),
+        ("my_attacks.edits:nunber", "got no such name. It must be defined"),
         ("own_edit:build", "expected a module own_edit, got no such module. Did you mean own_edits?"),
         ("my_atacks:build", "got no such module. Did you mean my_attacks?"),
         ("my_attacks.edit:build", "got no such module. Did you mean my_attacks.edits?"),
