@@ -68,13 +68,18 @@ class OwnSource(Source):
             raise self.own.wrong("the same texts for the same seed", "others at the second call", fix)
 
 
-def own_sources(config: DistillationConfig) -> dict[str, OwnSource]:
-    """The configured sources that are functions, by name. Raises `BadInput` with all that are wrong."""
+def own_sources(config: DistillationConfig, *, tried: bool = False) -> dict[str, OwnSource]:
+    """The configured sources that are functions, by name; with `tried`, each was tried out.
+
+    Raises `BadInput` with all that are wrong.
+    """
     found, problems = {}, Problems()
     names = {name: key for name, key in config.functions.items() if name in config.robust_kd.sources}
     for name, own in find_functions(names).items():
         with problems:
             found[name] = OwnSource(own)
+            if tried:
+                found[name].try_out()
     problems.raise_found()
     return found
 

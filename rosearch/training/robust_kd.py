@@ -69,8 +69,7 @@ class RobustKd(Method):
     @classmethod
     def check(cls, config: DistillationConfig) -> None:
         """Tries each source of the user's own on two texts. Raises `BadInput` with all that is wrong."""
-        for source in own_sources(config).values():
-            source.try_out()
+        own_sources(config, tried=True)
 
     @classmethod
     def make(cls, inputs: TrainingInputs, student: PreTrainedModel) -> Self:

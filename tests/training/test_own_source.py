@@ -94,6 +94,7 @@ def test_a_function_that_is_no_source_is_one_line_before_anything_is_trained(
 
 def test_all_functions_that_are_not_there_are_told_at_once(module: Path) -> None:
     assert len(told("gone", "lost", "perturb")) == 2
+    assert len(told("by_words", "numbers", "perturb", "drifts")) == 3
 
 
 def test_a_builtin_whose_arguments_nobody_knows_is_told_by_its_call(module: Path) -> None:
