@@ -450,6 +450,19 @@ def test_what_another_command_has_begun_is_refused_unless_told_to_start_over(mad
     assert weights(tmp_path / "out")
 
 
+def test_weights_of_classes_change_what_is_learnt_or_are_said_to_have_no_effect(
+    distil: Callable[..., Printed],
+) -> None:
+    weighed = ("-o", "distillation.class_weights={positive: 5}")
+    plain, heavy = (distil("--json", "--overwrite", *given).data for given in ((), weighed))
+    assert plain["config"]["class_weights"] == "none" and heavy["config"]["class_weights"] == {"positive": 5.0}
+    assert heavy["training"]["final_loss"] > plain["training"]["final_loss"] and heavy["notes"] == plain["notes"]
+    soft = ("-o", "distillation.hard_weight=0")
+    alone, both = (distil("--json", "--overwrite", *soft, *given).data for given in ((), weighed))
+    assert alone["training"] == both["training"]
+    assert [note for note in both["notes"] if "distillation.class_weights has no effect" in note]
+
+
 def test_an_attack_to_train_on_whose_source_changed_is_another_training(made: Path, tmp_path: Path) -> None:
     (made / "edits_of_distil.py").write_text("def build(model):\n    raise NotImplementedError\n")
     own = ("distillation.robust_kd.attacks=[edits_of_distil:build]", "distillation.robust_kd.sources=[characters]")
