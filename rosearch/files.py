@@ -39,6 +39,8 @@ from rosearch.errors import BadInput, Problem
 if TYPE_CHECKING:
     from filelock import FileLock  # late: `check` ends without a lock where its input is wrong
 
+    Lock = FileLock
+
 T = TypeVar("T")
 Stamp = tuple[int, int, int, int]  # size, two times, number: another one where a file was written again
 Digests = dict[str, tuple[int, bytes]]  # of each file of a folder: its bytes, and four bytes of CRC-32 a block

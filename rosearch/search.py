@@ -82,7 +82,8 @@ def run_search(
 
 def _search(run: RunDirectory, store: Store, observer: Observer, hours: Hours) -> None:
     experiment, cache = run.experiment(), cache_folder(run)
-    following = Following(experiment, store.records(), StandingFile(run.standing), observer)
+    records = store.records()
+    following = Following(experiment, records, StandingFile(run.standing), observer)
     following.limited(hours.seconds_left)
     space = load_space(run.search_space)
     taken = noted_founders(store, experiment, space, following)
@@ -92,9 +93,9 @@ def _search(run: RunDirectory, store: Store, observer: Observer, hours: Hours) -
     strategy = make_strategy(experiment.evolution, space, experiment.seed, yardstick, limit, taken)
     check_room(run, strategy, limit, following)
     with make_backend(experiment.execution) as backend:
-        driver = Driver(run, store, experiment, cache, teacher, backend, following)
+        driver = Driver(run, store, experiment, cache, teacher, backend, following, records)
         driver.work("baselines", _baselines(driver))
-        while not strategy.finished and _try_generation(driver, strategy, hours):
+        while _try_generation(driver, strategy, hours):
             driver.prune_students()
         hours.stop("patience" if strategy.stands_still else "" if strategy.finished else "hours")
         if ended := stop_in_words(load_results(run)):
@@ -117,12 +118,13 @@ def _baselines(driver: Driver) -> list[Record]:
 
 
 def _try_generation(driver: Driver, strategy: Strategy, hours: Hours) -> bool:
-    """Runs the strategy's generation and tells it, or what was recorded of it before; False where its hours are over.
+    """Runs the strategy's generation and tells it, or what was recorded of it before; False where nothing is left.
 
-    Candidates that were proposed and not begun then stay pending: a resume with more hours begins with them.
+    So it is where the strategy is finished, or its hours are over. Candidates that were proposed and not begun then
+    stay pending: a resume with more hours begins with them.
     """
     records = driver.recorded("candidate", strategy.generation)
-    if not records and hours.are_left():
+    if not records and not strategy.finished and hours.are_left():
         records = _propose(driver, strategy)
     driver.work(f"generation {strategy.generation}", records, more=hours.are_left)
     told = driver.recorded("candidate", strategy.generation)

@@ -71,7 +71,10 @@ def ranked_table(results: Results, most: int | None = None) -> Table:
     """The teacher, and the measured candidates (the first `most` of them), highest fitness first."""
     done = [record for record in results.of("candidate") if record.number in results.fitness]
     done.sort(key=lambda record: -results.fitness[record.number].scalar)
-    return results_table("Candidates so far, by fitness", results, done[:most], teacher=results.teacher)
+    title = "Candidates so far, by fitness"
+    if most is not None and len(done) > most:
+        title += f" (the best {most} of {len(done):,}; --json tells all)"
+    return results_table(title, results, done[:most], teacher=results.teacher)
 
 
 def _figures(results: Results, measured: Sequence[Measured]) -> list[_Figure]:

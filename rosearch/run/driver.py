@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import InitVar, dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
 from rosearch.candidate import run_candidate
 from rosearch.config.experiment import Experiment
 from rosearch.errors import MachineFault, RunError, SearchAborted, machine_fault
+from rosearch.evolution.fitness import Yardstick
+from rosearch.evolution.front import Scored, by_front, by_scalar
 from rosearch.materials.latency import student_latencies
 from rosearch.materials.life import CandidateJob
 from rosearch.materials.suites import attack_seed, suite_of
@@ -21,12 +24,14 @@ from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
 from rosearch.run.backends.backend import Backend, Job, Lost, More, always
 from rosearch.run.observer import Observer
-from rosearch.run.results import load_results
 
 
 @dataclass
 class Driver:
-    """A run in the hands of the process that writes it, with its teacher, its workers and its observer."""
+    """A run in the hands of the process that writes it, with its teacher, its workers and its observer.
+
+    It reads the records once, as nobody else writes them: a long run would read all of them with each candidate.
+    """
 
     run: RunDirectory
     store: Store
@@ -35,12 +40,29 @@ class Driver:
     teacher: TeacherFacts
     backend: Backend
     observer: Observer
+    records: InitVar[Sequence[Record]]  # all that the store holds
+    _records: dict[int, Record] = field(init=False)
+    _batches: dict[tuple[Role, int], list[int]] = field(init=False)  # numbers, by role and generation
+    _unpruned: list[int] = field(init=False, default_factory=list)  # numbers of candidates that ended since
+    _kept: list[Scored] = field(init=False, default_factory=list)  # candidates whose weights were worth keeping
     _starting: bool = False
     _alike: tuple[tuple[str, str] | None, int] = (None, 0)  # kind and stage of the last failure, and its count in a row
 
+    def __post_init__(self, records: Sequence[Record]) -> None:
+        self._records, self._batches = {}, {}
+        self._remember(records)
+
+    def _remember(self, records: Sequence[Record]) -> None:
+        for record in records:
+            if record.number not in self._records:
+                self._batches.setdefault((record.role, record.generation), []).append(record.number)
+            self._records[record.number] = record
+            if record.role == "candidate" and record.status in ("done", "failed"):
+                self._unpruned.append(record.number)
+
     def recorded(self, role: Role, generation: int) -> list[Record]:
         """The records of a role and generation, in the order of their proposals."""
-        return self.store.records(role, generation)
+        return [self._records[number] for number in self._batches.get((role, generation), ())]
 
     def propose(self, role: Role, generation: int, proposals: Sequence[tuple[Proposal, int, str]]) -> list[Record]:
         """Record proposals (with replicate and name) as pending, all or none."""
@@ -61,6 +83,7 @@ class Driver:
             for offset, (proposal, replicate, name) in enumerate(proposals)
         ]
         self.store.propose(records)
+        self._remember(records)
         return records
 
     def work(
@@ -107,7 +130,8 @@ class Driver:
             self.store.finish(result.key, outcome)
             record = waiting[result.key]
             self.run.remove_unfinished(record)
-            self.observer.finished(self.store.record(record.number))
+            self._remember([finished := self.store.record(record.number)])
+            self.observer.finished(finished)
             self._break_circuit(outcome)
             check_stop()
 
@@ -124,12 +148,17 @@ class Driver:
         """
         if self.experiment.execution.keep_students == "all":
             return
-        results = load_results(self.run)
-        best = results.ranking[: max(1, self.experiment.finalists.count)]
-        kept = {record.id for record in (*results.front, *best)}
-        for record in results.of("candidate"):
+        # What was not worth keeping once never will be: only what is new is compared with what was kept.
+        yardstick = Yardstick.of(self.experiment.fitness, self.teacher)
+        ended, self._unpruned = [self._records[number] for number in sorted(self._unpruned)], []
+        scored = [(one, yardstick.score(one.measurements)) for one in ended if one.measurements is not None]
+        pool = [*self._kept, *scored]
+        best = by_scalar(pool)[: max(1, self.experiment.finalists.count)]
+        kept = {record.id for record in chain(best, *by_front(pool)[:1])}
+        for record in [*(record for record, _ in self._kept), *ended]:
             if record.id not in kept:
                 self.run.remove_student(record)
+        self._kept = [pair for pair in pool if pair[0].id in kept]
 
     def _break_circuit(self, outcome: Outcome) -> None:
         """Stop the search when the last candidates all failed the same way; the cause is then outside them."""

@@ -27,6 +27,8 @@ from rosearch.run.hours import stop_in_words
 from rosearch.run.results import Results
 from rosearch.terminal.console import out, print_line, print_prose, print_table
 
+_MOST = 50  # candidates that the status lists
+
 
 def print_status(results: Results) -> None:
     """The progress of a run, its failures, and all that is measured so far."""
@@ -48,7 +50,7 @@ def print_status(results: Results) -> None:
         if record.failure is not None:
             print_line(f"  #{record.number} {record.id[:8]} failed: {record.failure}")
     if results.teacher is not None or results.measured("candidate"):
-        print_table(ranked_table(results))
+        print_table(ranked_table(results, _MOST))
     if baselines := results.measured("baseline"):
         print_table(results_table("Baselines", results, baselines))
     if results.measured("finalist"):
