@@ -19,6 +19,7 @@ from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
 from rosearch.run.backends import make_backend
 from rosearch.run.check import check_room, complete
+from rosearch.run.devices import crowded, place_workers
 from rosearch.run.driver import Driver, guarded
 from rosearch.run.finalists import retrain_finalists
 from rosearch.run.following import Following
@@ -91,8 +92,11 @@ def _search(run: RunDirectory, store: Store, observer: Observer, hours: Hours) -
     yardstick = Yardstick.of(experiment.fitness, teacher)
     strategy = make_strategy(experiment.evolution, space, experiment.seed, yardstick, limit, taken)
     check_room(run, strategy, limit, following)
-    with make_backend(experiment.execution) as backend:
-        driver = Driver(run, store, experiment, cache, teacher, backend, following)
+    places = place_workers(experiment.execution)
+    if told := crowded(places):
+        following.note(told)
+    with make_backend(places.execution, places.visible) as backend:
+        driver = Driver(run, store, experiment, cache, teacher, backend, following, places.device)
         driver.work("baselines", _baselines(driver))
         while not strategy.finished and _try_generation(driver, strategy, hours):
             driver.prune_students()

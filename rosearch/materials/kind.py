@@ -11,6 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+import torch
+
 from rosearch.config.evaluation import SuiteConfig
 from rosearch.config.experiment import Experiment
 from rosearch.data.corpus_sources import find_sources
@@ -24,7 +26,7 @@ from rosearch.materials.required_resources import attack_resources, find_recipes
 from rosearch.materials.task import dropped_rows, prepare_materials, probe_teacher
 from rosearch.materials.trial import estimate
 from rosearch.measurements import TeacherFacts
-from rosearch.models.device import resolve_device
+from rosearch.models.device import resolve_device, resolve_devices
 from rosearch.progress import Progress
 from rosearch.space.space import Space
 from rosearch.training.teacher import find_teacher
@@ -101,10 +103,10 @@ class TaskRun:
     def check(self, experiment: Experiment, space: Space, task: Task | None = None) -> dict[str, str]:
         """See `RunKind`."""
         config = experiment.require_task()
-        recipes, _, device, loaded = gather(
+        recipes, _, devices, loaded = gather(
             lambda: find_recipes(experiment, attack_resources(experiment)),
             lambda: require_training(experiment, space.encodings),
-            lambda: resolve_device(experiment.execution.device),
+            lambda: _devices(experiment),
             lambda: task or load_task(config, task_seed(experiment)),
         )
         shared = shared_rows(loaded)
@@ -118,12 +120,12 @@ class TaskRun:
         rows = ", ".join(f"{len(split):,} {name}" for name, split in counts.items() if split is not None)
         state = "fine-tuned" if teacher.has_head else "only pretrained: the first run fine-tunes it"
         tried = teacher.has_head and loaded.labels
-        doubt = probe_teacher(teacher.weights, loaded, config.length, device) if tried else ""
+        doubt = probe_teacher(teacher.weights, loaded, config.length, devices[0]) if tried else ""
         doubts = filter(None, (shared_in_words(loaded, shared), doubt and f"the teacher is {doubt}"))
         return {
             "task": "; ".join((f"{loaded.name}: {rows} rows", *dropped_rows(loaded))),
             "teacher": f"{teacher.weights}, {state}",
-            "device": str(device),
+            "device": ", ".join(map(str, devices)),
             "space": f"{space.name}: {space.describe()}",
             **_attacks_in_words(experiment, {name: recipe.name for name, recipe in recipes.items()}),
             **({"doubts": told} if (told := "; ".join(doubts)) else {}),
@@ -134,7 +136,7 @@ class TaskRun:
         config = experiment.require_task()
         task = task or load_task(config, task_seed(experiment))
         teacher = find_teacher(experiment.teacher, task, config.length)
-        return estimate(experiment, space, task, teacher, resolve_device(experiment.execution.device))
+        return estimate(experiment, space, task, teacher, resolve_device(experiment.execution.own_device))
 
     def prepare(self, experiment: Experiment, space: Space, cache: Path, progress: Progress) -> Materials:
         """See `RunKind`."""
@@ -165,8 +167,8 @@ class EncoderRun:
         """See `RunKind`."""
         assert experiment.corpus is not None  # a rule of the experiment
         corpus = experiment.corpus
-        device, (teacher, _, _), sources = gather(
-            lambda: resolve_device(experiment.execution.device),
+        devices, (teacher, _, _), sources = gather(
+            lambda: _devices(experiment),
             lambda: find_encoder(experiment, space.most_layers),
             lambda: find_sources(corpus),
         )
@@ -176,7 +178,7 @@ class EncoderRun:
         return {
             "corpus": f"{text}; blocks of {experiment.corpus.block_length} tokens",
             "teacher": str(teacher),
-            "device": str(device),
+            "device": ", ".join(map(str, devices)),
             "space": f"{space.name}: {space.describe()}",
         }
 
@@ -203,6 +205,11 @@ KINDS: dict[str, RunKind] = {
 def kind_of(experiment: Experiment) -> RunKind:
     """The kind that `distillation.target` names."""
     return KINDS[experiment.distillation.target]
+
+
+def _devices(experiment: Experiment) -> tuple[torch.device, ...]:
+    """The devices of the workers; the first is the driver's."""
+    return resolve_devices(experiment.execution.devices or (experiment.execution.device,))
 
 
 def _opened(prepare: Callable[[Experiment, Path], M], job: CandidateJob) -> M:

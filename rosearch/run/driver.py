@@ -35,6 +35,7 @@ class Driver:
     teacher: TeacherFacts
     backend: Backend
     observer: Observer
+    device: str  # the name under which a worker finds its own
     _starting: bool = False
     _alike: tuple[tuple[str, str] | None, int] = (None, 0)  # kind and stage of the last failure, and its count in a row
 
@@ -87,7 +88,7 @@ class Driver:
         with step(self.observer.progress, "timing"):
             latencies = student_latencies(self.experiment, genotypes, self.run.tokenizer, self.cache)
         jobs = [
-            Job(number, run_candidate, replace(make_job(self, record), latency=latency))
+            Job(number, run_candidate, self._for_worker(replace(make_job(self, record), latency=latency)))
             for (number, record), latency in zip(waiting.items(), latencies, strict=True)
         ]
 
@@ -110,6 +111,10 @@ class Driver:
             self.observer.finished(self.store.record(record.number))
             self._break_circuit(outcome)
             check_stop()
+
+    def _for_worker(self, job: CandidateJob) -> CandidateJob:
+        execution = job.experiment.execution.of_worker(self.device)
+        return replace(job, experiment=job.experiment.model_copy(update={"execution": execution}))
 
     def _workers_start(self, now: bool) -> None:
         """Tells that workers start, until the first has taken a student."""

@@ -84,6 +84,12 @@ def environment(names: list[str], progress: Progress) -> list[str | None]:
     return [os.environ.get(name) for name in names]
 
 
+def seen_and_pid(seconds: float, progress: Progress) -> tuple[str | None, int]:
+    """The GPUs that CUDA would show this process, after a nap in which the other workers get their jobs."""
+    time.sleep(seconds)
+    return os.environ.get("CUDA_VISIBLE_DEVICES"), os.getpid()
+
+
 def run_out(number: int, progress: Progress) -> None:
     progress("save", 1, 2)
     raise OSError(number, os.strerror(number))

@@ -17,7 +17,7 @@ from rosearch.run.backends.local import LocalBackend
 
 @pytest.fixture(scope="module", params=sorted(BACKENDS))
 def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
-    with BACKENDS[request.param](ExecutionConfig(workers=2)) as backend:
+    with BACKENDS[request.param](ExecutionConfig(workers=2), ()) as backend:
         yield backend
 
 
@@ -131,7 +131,7 @@ def test_an_error_in_a_callback_reaches_the_driver_and_does_not_disturb_the_next
 
 @pytest.mark.parametrize("name", sorted(BACKENDS))
 def test_closing_twice_or_unused_is_harmless(name):
-    backend = BACKENDS[name](ExecutionConfig(workers=1))
+    backend = BACKENDS[name](ExecutionConfig(workers=1), ())
     backend.close()
     backend.close()
 
