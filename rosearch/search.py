@@ -17,7 +17,7 @@ from rosearch.records.beginning import go_on
 from rosearch.records.record import Proposal, Record
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
-from rosearch.run.backends import make_backend
+from rosearch.run.backends import Given, make_backend
 from rosearch.run.check import check_room, complete
 from rosearch.run.devices import crowded, place_workers
 from rosearch.run.driver import Driver, guarded
@@ -95,7 +95,7 @@ def _search(run: RunDirectory, store: Store, observer: Observer, hours: Hours) -
     places = place_workers(experiment.execution)
     if told := crowded(places):
         following.note(told)
-    with make_backend(places.execution, places.visible) as backend:
+    with make_backend(places.execution, Given(places.visible, (run.place("driver"),))) as backend:
         driver = Driver(run, store, experiment, cache, teacher, backend, following, places.device)
         driver.work("baselines", _baselines(driver))
         while not strategy.finished and _try_generation(driver, strategy, hours):

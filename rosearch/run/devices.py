@@ -1,7 +1,7 @@
 """The devices of a run's workers: one for all, or several, of which each worker sees one.
 
 >>> places = place_workers(experiment.execution)
->>> with make_backend(places.execution, places.visible) as backend:
+>>> with make_backend(places.execution, Given(places.visible)) as backend:
 ...     ...
 """
 
@@ -34,6 +34,9 @@ def place_workers(execution: ExecutionConfig) -> Places:
     Workers go from GPU to GPU, so that a few of them use all. `devices: auto` on a machine without a GPU is the CPU,
     with as many workers as its cores have room for.
     """
+    if execution.backend == "ray":  # candidates go where the driver would: to GPUs, or to CPUs
+        kind = resolve_device(execution.device).type
+        return Places(execution.model_copy(update={"device": kind}), (), kind)
     if not execution.devices:
         return Places(execution, (), execution.device)
     found = resolve_devices(execution.devices)
@@ -51,7 +54,8 @@ def _places(execution: ExecutionConfig, workers: int, visible: tuple[str, ...], 
 def crowded(places: Places) -> str:
     """In words, that the workers of a CPU ask for more cores than there are; "" where they do not."""
     workers, threads = places.execution.workers, places.execution.threads
-    if workers * threads <= cores() or resolve_device(places.execution.own_device).type != "cpu":
+    on_cluster = places.execution.backend == "ray"
+    if on_cluster or workers * threads <= cores() or resolve_device(places.execution.own_device).type != "cpu":
         return ""
     each = "1 thread" if threads == 1 else f"{threads} threads"
     asked = f"{workers} workers of {each}" if workers > 1 else each

@@ -14,6 +14,7 @@ from rosearch.errors import BadInput
         ({"workers": 0}, (), "auto", 1),
         ({"devices": "auto", "workers": 3}, ("auto",), "auto", None),
         ({"devices": "cuda:2"}, ("cuda:2",), "cuda:2", 1),
+        ({"backend": "ray", "address": "auto", "workers_per_device": 2}, (), "auto", None),
         ({"devices": ["cuda:2", "cuda:0"], "workers_per_device": 3}, ("cuda:2", "cuda:0"), "cuda:2", 6),
     ],
 )
@@ -34,6 +35,11 @@ def test_devices_are_one_or_several_and_the_driver_has_the_first(
         (["devices=[auto,cuda:0]"], "execution.devices: expected auto, or GPUs"),
         (["devices=auto", "workers=0"], "execution.workers: expected at least 1"),
         (["workers_per_device=2"], "execution.workers_per_device: expected execution.devices beside it"),
+        (["address=auto"], "execution.address: expected execution.backend ray beside it, got auto"),
+        (["backend=ray", "address=ray://node1:10001"], "execution.address: expected auto, or HOST:PORT"),
+        (["backend=ray", "devices=auto"], "execution.devices: expected nothing, for execution.backend ray"),
+        (["backend=ray", "device=cuda:1"], "execution.device: expected auto, cpu or cuda, for execution.backend ray"),
+        (["backend=ray", "workers=0"], "execution.workers: expected at least 1, or execution.backend local"),
         (["devices=auto", "workers_per_device=0"], "execution.workers_per_device: expected a whole number"),
     ],
 )

@@ -57,6 +57,13 @@ def test_all_gpus_that_are_not_there_are_told_at_once(monkeypatch: pytest.Monkey
     assert "-o execution.devices=auto, or" in str(caught.value)
 
 
+def test_the_tasks_of_a_cluster_go_to_gpus_where_the_driver_has_one(gpus: int) -> None:
+    kind = "cuda" if gpus else "cpu"
+    places = place_workers(ExecutionConfig(backend="ray", workers=99))
+    assert (places.execution.device, places.device, places.visible) == (kind, kind, ())
+    assert crowded(places) == ""
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [

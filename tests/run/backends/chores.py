@@ -117,6 +117,13 @@ def kill_itself(_: object, progress: Progress) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def kill_itself_later(_: object, progress: Progress) -> None:
+    """As `kill_itself`, once the stage is on its way."""
+    progress("attack", 1, 10)
+    time.sleep(0.5)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def crash(code: int, progress: Progress) -> None:
     os._exit(code)
 
