@@ -19,7 +19,7 @@ from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
 from rosearch.run.backends import Given, make_backend
 from rosearch.run.check import check_room, complete
-from rosearch.run.devices import crowded, place_workers
+from rosearch.run.devices import crowded, far_records, place_workers
 from rosearch.run.driver import Driver, guarded
 from rosearch.run.finalists import retrain_finalists
 from rosearch.run.following import Following
@@ -93,7 +93,7 @@ def _search(run: RunDirectory, store: Store, observer: Observer, hours: Hours) -
     strategy = make_strategy(experiment.evolution, space, experiment.seed, yardstick, limit, taken)
     check_room(run, strategy, limit, following)
     places = place_workers(experiment.execution)
-    if told := crowded(places):
+    for told in filter(None, (crowded(places), far_records(places.execution, run.store))):
         following.note(told)
     with make_backend(places.execution, Given(places.visible, (run.place("driver"),))) as backend:
         driver = Driver(run, store, experiment, cache, teacher, backend, following, places.device)

@@ -45,7 +45,7 @@ NOT_RUN = {
     },
     "docs/howto/scale.md": {
         "pip install": "the extra is installed for the tests marked ray",
-        "rosearch search quickstart -o execution.backend=ray": "tests/run/backends/test_ray_search.py runs such a search",
+        "rosearch search quickstart -o execution.backend=ray": "test_ray_search.py runs such a search",
         "rosearch search sst2 --runs /shared": "needs several machines",
         "ray start": "needs several machines; the tests marked ray make clusters of two nodes on one",
         "ray stop": "needs several machines",

@@ -6,6 +6,7 @@ never reads `distillation.target`; only the rules of the config do.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -19,7 +20,7 @@ from rosearch.data.corpus_sources import find_sources
 from rosearch.data.loading import load_task, task_seed
 from rosearch.data.shared_rows import leak_problems, shared_in_words, shared_rows
 from rosearch.data.tasks import Task
-from rosearch.errors import BadInput, Problem, Problems, gather
+from rosearch.errors import BadInput, MachineFault, Problem, Problems, gather
 from rosearch.materials.encoder import find_encoder, prepare_encoder_materials
 from rosearch.materials.life import CandidateJob, EncoderLife, Life, TaskLife
 from rosearch.materials.required_resources import attack_resources, find_recipes, require_training
@@ -32,7 +33,7 @@ from rosearch.space.space import Space
 from rosearch.training.teacher import find_teacher
 from rosearch.training.trainer import METHODS
 
-M = TypeVar("M")  # the materials of a kind
+M = TypeVar("M", bound="Materials")  # the materials of a kind
 
 
 class Materials(Protocol):
@@ -218,6 +219,10 @@ def _opened(prepare: Callable[[Experiment, Path], M], job: CandidateJob) -> M:
     distillation = job.experiment.distillation.model_copy(update={"epochs": 1, "max_steps": None})
     experiment = job.experiment.model_copy(update={"distillation": distillation})
     materials: M = _kept(prepare, experiment.model_dump_json(), job.cache)
+    found = materials.identity if job.identity is not None else {}
+    if others := [name for name, value in found.items() if (job.identity or {}).get(name) != value]:
+        told = f"the {' and the '.join(others)} of {socket.gethostname()} are not the driver's"
+        raise MachineFault(f"{told}: let all nodes read the same files under the same paths, with one kind of device")
     return materials
 
 

@@ -114,7 +114,9 @@ class Driver:
 
     def _for_worker(self, job: CandidateJob) -> CandidateJob:
         execution = job.experiment.execution.of_worker(self.device)
-        return replace(job, experiment=job.experiment.model_copy(update={"execution": execution}))
+        elsewhere = job.experiment.execution.backend == "ray"  # a node opens data and teacher by itself
+        identity = self.store.materials() if elsewhere else None
+        return replace(job, experiment=job.experiment.model_copy(update={"execution": execution}), identity=identity)
 
     def _workers_start(self, now: bool) -> None:
         """Tells that workers start, until the first has taken a student."""

@@ -5,6 +5,7 @@ A process that dies, alone or with its node, is tried again, three times; Ray do
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from rosearch.run.backends.backend import A, Backend, Calls, Job, Lost, Result, 
 from rosearch.run.backends.environment import worker_variables
 from rosearch.run.backends.ray_task import Order, code_here, live
 
+_log = logging.getLogger(__name__)
 _BEAT_S = 0.5  # longest time between two looks at every task
 _AGAIN = 3  # times that a job is tried again after its process died
 _FAILED_STARTS = 3  # in a row, for each task that has room, before the run is given up
@@ -174,6 +176,7 @@ class RayBackend(Backend):
         self._tasks.remove(task)
         killed = task.order.killed + 1
         if killed <= _AGAIN:
+            _log.info("job %d runs again: %s", task.order.key, ending)
             waiting.appendleft(replace(task.order, killed=killed))
         else:
             lost = Lost("oom" if "memory" in ending else "worker_lost", f"{ending}, the {killed}th time", task.stage)
