@@ -32,14 +32,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TypeVar
-
-from filelock import FileLock, Timeout
+from typing import TYPE_CHECKING, TypeVar
 
 from rosearch.errors import BadInput, Problem
 
+if TYPE_CHECKING:
+    from filelock import FileLock  # late: `check` ends without a lock where its input is wrong
+
 T = TypeVar("T")
-Lock = FileLock  # as `try_lock` gives it
 Stamp = tuple[int, int, int, int]  # size, two times, number: another one where a file was written again
 Digests = dict[str, tuple[int, bytes]]  # of each file of a folder: its bytes, and four bytes of CRC-32 a block
 
@@ -173,6 +173,8 @@ def locked(path: Path) -> Iterator[None]:
 
     The lock lies beside it. The lock ends with the process.
     """
+    from filelock import FileLock
+
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
         yield
@@ -180,6 +182,8 @@ def locked(path: Path) -> Iterator[None]:
 
 def try_lock(path: Path) -> FileLock | None:
     """The lock at `path`, held until it is released or the process dies; None where another process holds it."""
+    from filelock import FileLock, Timeout
+
     lock = FileLock(path, thread_local=False)
     try:
         lock.acquire(blocking=False)

@@ -10,6 +10,7 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -126,7 +127,7 @@ def in_short(command: list[str]) -> list[str]:
             return [*command[:3], *unless_own, *own, *_as_options(short)]
         case ["distil", *rest]:
             experiment = rest[rest.index("--task") + 1] if "--task" in rest else ""
-            return [*command, *_options(experiment), "--device", "cpu"]
+            return [*command, *_options(experiment), *_own(rest), "--device", "cpu"]
         case ["teacher", experiment, *_]:
             return [*command, *_options(experiment)]
         case ["attack", model, *_] if model != "resources":
@@ -134,6 +135,12 @@ def in_short(command: list[str]) -> list[str]:
         case ["status", *_]:
             return [word for word in command if word != "--watch"]
     return command
+
+
+def _own(words: list[str]) -> list[str]:
+    """The overrides that name functions of the reader's own: a page tries them, too."""
+    given = [word for option, word in pairwise(words) if option == "-o" and re.search(r"=\[\w+:", word)]
+    return [word for one in given for word in ("-o", one)]
 
 
 def _options(experiment: str) -> list[str]:

@@ -73,8 +73,8 @@ class ReportSuiteConfig(SuiteConfig):
 class RobustnessConfig(Section):
     """TextAttack's recipes: a cheap suite for candidates, and one for finalists on other rows with other seeds."""
 
-    search: SuiteConfig = SuiteConfig()
-    report: ReportSuiteConfig = ReportSuiteConfig()
+    search: SuiteConfig = SuiteConfig.model_construct()
+    report: ReportSuiteConfig = ReportSuiteConfig.model_construct()
     resources: Path | None = Field(
         None, description="Folder of word lists and models for the recipes; none: $ROSEARCH_RESOURCES."
     )
@@ -114,5 +114,5 @@ class EfficiencyConfig(Section):
 class EvaluationConfig(Section):
     """The measurements of a student: candidates on the validation split, finalists on the test split."""
 
-    robustness: RobustnessConfig = RobustnessConfig()
-    efficiency: EfficiencyConfig = EfficiencyConfig()
+    robustness: RobustnessConfig = RobustnessConfig.model_construct()
+    efficiency: EfficiencyConfig = EfficiencyConfig.model_construct()

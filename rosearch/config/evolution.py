@@ -90,7 +90,7 @@ class EvolutionConfig(Section):
         [],
         description="First generation: published architectures, fitted to the space; run:PATH, an earlier run's front.",
     )
-    kd_nas: KdNasConfig = KdNasConfig()
+    kd_nas: KdNasConfig = KdNasConfig.model_construct()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -56,14 +56,14 @@ class Experiment(Section):
     )
     task: TaskConfig | None = None
     teacher: TeacherConfig
-    distillation: DistillationConfig = DistillationConfig()
+    distillation: DistillationConfig = DistillationConfig.model_construct()
     corpus: CorpusConfig | None = None
-    evaluation: EvaluationConfig = EvaluationConfig()
-    fitness: FitnessConfig = FitnessConfig()
-    evolution: EvolutionConfig = EvolutionConfig()
+    evaluation: EvaluationConfig = EvaluationConfig.model_construct()
+    fitness: FitnessConfig = FitnessConfig.model_construct()
+    evolution: EvolutionConfig = EvolutionConfig.model_construct()
     baselines: list[str] = Field([], description="Published architectures, distilled and measured like candidates.")
-    finalists: FinalistsConfig = FinalistsConfig()
-    execution: ExecutionConfig = ExecutionConfig()
+    finalists: FinalistsConfig = FinalistsConfig.model_construct()
+    execution: ExecutionConfig = ExecutionConfig.model_construct()
 
     @property
     def attacked(self) -> bool:
@@ -85,6 +85,13 @@ class Experiment(Section):
             raise broken_rule("task", "a task, or distillation.target encoder with a corpus", "none")
         if self.distillation.target == "encoder" and self.task is not None:
             raise broken_rule("task", "none, for distillation.target encoder", self.task.name)
+        return self
+
+    @model_validator(mode="after")
+    def _weighed(self) -> Self:
+        if not self.attacked and (given := self.distillation.class_weights) != "none":
+            expected = "none: neither regression nor an encoder has classes"
+            raise broken_rule("distillation.class_weights", expected, given)
         return self
 
     @model_validator(mode="after")

@@ -39,7 +39,7 @@ class FitnessConfig(Section):
     """From measurements to fitness. A candidate behind a gate never wins, whatever its other values."""
 
     reward: RewardConfig | None = None
-    weights: WeightsConfig = WeightsConfig()
+    weights: WeightsConfig = WeightsConfig.model_construct()
     robustness: Literal["accuracy_under_attack", "words_to_break", "single_swap_worst", "single_swap_margin"] = Field(
         "words_to_break", description="What robustness is, in the worst of the attacks."
     )

@@ -16,7 +16,7 @@ from pydantic import (
     field_validator,
 )
 from pydantic.config import JsonDict
-from pydantic.json_schema import SkipJsonSchema
+from pydantic.json_schema import GenerateJsonSchema, SkipJsonSchema
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from rosearch.errors import Problem, nearest, shown
@@ -63,7 +63,9 @@ def moved(to: str) -> BeforeValidator:
 class Section(BaseModel):
     """A strict and frozen model: a misspelt key is an error, and so is true or false for a number."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    # An experiment's validator is built once, for all its sections, and not for each of them as well: a default is
+    # made by `model_construct`, which needs none.
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
     @field_validator("*", mode="before")
     @classmethod
@@ -71,7 +73,8 @@ class Section(BaseModel):
         """Pydantic takes true, yes and on for 1."""
         kinds = _kinds(cls.model_fields[str(info.field_name)].annotation)
         given = value if isinstance(value, list) else [value]
-        if kinds & {int, float} and bool not in kinds and (wrong := [one for one in given if isinstance(one, bool)]):
+        wrong = [one for one in given if isinstance(one, bool)]
+        if wrong and kinds & {int, float} and not kinds & {bool, str}:
             raise broken_rule("", "a number", str(wrong[0]).lower())
         return value
 
@@ -81,11 +84,18 @@ def _kinds(annotation: Any) -> set[Any]:
     return {annotation, *(kind for part in get_args(annotation) for kind in _kinds(part))}
 
 
+class _WithoutDefaults(GenerateJsonSchema):
+    """Pydantic would build a serialiser for each of some 200 defaults, and a problem names none of them."""
+
+    def encode_default(self, dft: Any) -> Any:
+        return None
+
+
 def problems_of(error: ValidationError, where: str, model: type[BaseModel]) -> list[Problem]:
     """The errors of a model in plain words: dotted key, what the key takes, what was got, what may be meant."""
     from rosearch.config.keys import read_keys
 
-    known = read_keys(model.model_json_schema())
+    known = read_keys(model.model_json_schema(schema_generator=_WithoutDefaults))
     return [_problem(item, where, known) for item in error.errors(include_url=False)]
 
 

@@ -149,7 +149,7 @@ class TaskConfig(Section):
     )
     files: FilesSource | None = None
     hub: HubSource | None = None
-    local: LocalSource = LocalSource()
+    local: LocalSource = LocalSource.model_construct()
     generated: GeneratedSource | None = None
     path: Path | None = Field(
         None, description="Folder or tar archive of the files that `local` names, read in place of the hub."

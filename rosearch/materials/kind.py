@@ -21,6 +21,7 @@ from rosearch.data.loading import load_task, task_seed
 from rosearch.data.shared_rows import leak_problems, shared_in_words, shared_rows
 from rosearch.data.tasks import Task
 from rosearch.errors import BadInput, MachineFault, Problem, Problems, gather
+from rosearch.materials.class_weights import weight_doubts, weights_in_words
 from rosearch.materials.encoder import find_encoder, prepare_encoder_materials
 from rosearch.materials.life import CandidateJob, EncoderLife, Life, TaskLife
 from rosearch.materials.required_resources import attack_resources, find_recipes, require_training
@@ -116,15 +117,17 @@ class TaskRun:
         problems.add(*leaks)
         with problems:
             teacher = find_teacher(experiment.teacher, loaded, config.length)
+        with problems:
+            weighed = weight_doubts(experiment.distillation, loaded)
         problems.raise_found()
-        counts = {split: getattr(loaded, split) for split in ("train", "validation", "test", "unlabelled")}
-        rows = ", ".join(f"{len(split):,} {name}" for name, split in counts.items() if split is not None)
         state = "fine-tuned" if teacher.has_head else "only pretrained: the first run fine-tunes it"
         tried = teacher.has_head and loaded.labels
         doubt = probe_teacher(teacher.weights, loaded, config.length, devices[0]) if tried else ""
-        doubts = filter(None, (shared_in_words(loaded, shared), doubt and f"the teacher is {doubt}"))
+        doubts = filter(None, (shared_in_words(loaded, shared), doubt and f"the teacher is {doubt}", *weighed))
+        classes = weights_in_words(experiment.distillation, loaded)
         return {
-            "task": "; ".join((f"{loaded.name}: {rows} rows", *dropped_rows(loaded))),
+            "task": _task_in_words(loaded),
+            **({"classes": classes} if classes else {}),
             "teacher": f"{teacher.weights}, {state}",
             "device": ", ".join(map(str, devices)),
             "space": f"{space.name}: {space.describe()}",
@@ -233,6 +236,12 @@ def _kept(prepare: Callable[[Experiment, Path], Any], experiment_json: str, cach
 
 def _other_encodings(space: Space) -> list[str]:
     return [name for name in space.encodings if name != "wordpiece"]
+
+
+def _task_in_words(task: Task) -> str:
+    counts = {split: getattr(task, split) for split in ("train", "validation", "test", "unlabelled")}
+    rows = ", ".join(f"{len(split):,} {name}" for name, split in counts.items() if split is not None)
+    return "; ".join((f"{task.name}: {rows} rows", *dropped_rows(task)))
 
 
 def _attacks_in_words(experiment: Experiment, resolved: Mapping[str, str]) -> dict[str, str]:

@@ -26,7 +26,7 @@ from rosearch.materials.own_data import Guesses, check_columns, guess
 from rosearch.materials.own_data import Preview as Preview
 from rosearch.materials.own_data import preview as preview
 from rosearch.models.places import locate_named
-from rosearch.run.first_template import REGRESSION, TEMPLATE
+from rosearch.run.first_template import RARE, REGRESSION, TEMPLATE
 from rosearch.run.own_data import OwnData
 
 _PLAIN = re.compile(r"(\./)?[A-Za-z]([\w./ -]*\w)?")  # needs no quotes, but for words that YAML reads otherwise
@@ -70,6 +70,7 @@ class FirstExperiment:
             metric_why=self.guesses.why,
             teacher=_scalar(_beside(str(self.own.teacher), folder)),
             epochs=self.guesses.epochs,
+            rare=Template(RARE).substitute(skew=self.guesses.skew) if self.guesses.skew else "",
             longer=2 * self.guesses.epochs,
             attacked=self.guesses.attacked,
         )

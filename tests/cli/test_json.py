@@ -105,6 +105,11 @@ def printed(searched: tuple[Path, dict[str, Any]]) -> list[tuple[str, Any]]:
     lengthless = rosearch("check", "experiment.yaml", "-o", "task.max_length=null", "--json", cwd=folder).data
     found.append(("check", lengthless))
     found.append(("check", rosearch("check", "encoders/experiment.yaml", "--json", cwd=folder).data))
+    weighed = ("-o", "distillation.class_weights=balanced")
+    found.append(("check", rosearch("check", "experiment.yaml", *weighed, "--json", cwd=folder).data))
+    (folder / "edits_of_json.py").write_text("def edit(texts, share, seed):\n    return texts\n")
+    own = ("--method", "robust_kd", "-o", "distillation.robust_kd.sources=[edits_of_json:edit]", "--to", "own")
+    found.append(("distil", rosearch(*COMMANDS["distil"], *own, "--json", cwd=folder).data))
     return found
 
 

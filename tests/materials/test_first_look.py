@@ -142,6 +142,15 @@ BROKEN: list[tuple[dict[str, Any], list[str]]] = [
         ["Did you mean characters?", "distillation.epochs: expected a number above 0, got 'many'"],
     ),
     (
+        {"distillation.class_weights": {"postive": 5, "spam": 2}, "seed": "x"},
+        [
+            "expected a label (negative, positive), got 'postive'. Did you mean positive?",
+            "got 'spam'",
+            "seed: expected",
+        ],
+    ),
+    ({"distillation.class_weights": "balance", "seed": "x"}, ["Did you mean balanced?", "seed: expected"]),
+    (
         {"evaluation.efficiency.batch_sizes": [0, "x"]},
         [
             "batch_sizes.0: expected a whole number of at least 1, got 0",
@@ -216,6 +225,28 @@ def test_finalists_are_announced_only_where_there_will_be_some(folder: Path) -> 
     assert found[1] == "search: deepwordbug on 4 rows; finalists: deepwordbug, pruthi on 4 rows"
 
 
+def test_weights_of_classes_are_told_and_that_they_have_no_effect_is_a_doubt(folder: Path) -> None:
+    path, balanced = folder / "experiment.yaml", "distillation.class_weights=balanced"
+
+    def checked(*overrides: str) -> dict[str, str]:
+        return check_all(look_at(path, overrides), path)[1]
+
+    assert "classes" not in checked()
+    assert re.match(r"weighed from \S+ \(\w+\) to \S+ \(\w+\), balanced$", checked(balanced)["classes"])
+    found = checked(balanced, "distillation.hard_weight=0")
+    assert "distillation.class_weights has no effect" in found["doubts"] and "classes" not in found
+
+
+def test_badly_skewed_classes_are_told_with_the_key_that_weighs_them(folder: Path) -> None:
+    train, path = folder / "data/train.tsv", folder / "experiment.yaml"
+    head, *rows = train.read_text().splitlines()
+    label = head.split("\t").index("label")
+    rare = [row for row in rows if row.split("\t")[label] == "positive"][:2]
+    train.write_text("\n".join([head, *(row for row in rows if row.split("\t")[label] == "negative"), *rare]) + "\n")
+    told = check_all(look_at(path, ["task.validation_rows=8"]), path)[1]["classes"]
+    assert "; distillation.class_weights: balanced makes the rare ones count as much" in told
+
+
 def test_what_is_wrong_is_told_without_torch(folder: Path) -> None:
     code = (
         "import sys\n"
@@ -225,6 +256,7 @@ def test_what_is_wrong_is_told_without_torch(folder: Path) -> None:
         "print(*sorted({'torch', 'transformers', 'textattack', 'deap', 'sqlalchemy'} & set(sys.modules)))\n"
     )
     wrong = ["evolution.populaton=3", f"{SEARCH}.attacks=[depwordbug]", "baselines=[x]", "teacher.model=./gone"]
+    wrong += ["distillation.class_weights={spam: 2}"]
     command = [sys.executable, "-c", code, str(folder / "experiment.yaml"), *wrong]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["4"]
+    assert done.stdout.split() == ["5"]

@@ -90,3 +90,31 @@ def test_an_attack_of_the_users_own_is_checked_measured_in_workers_and_may_not_c
     module.write_text(module.read_text() + "# changed\n")
     with pytest.raises(RunError, match="the attacks changed since the run began"):
         run_search(found.run, Quiet())
+
+
+def test_a_source_of_the_users_own_gives_equal_records_with_any_workers_and_may_not_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = tmp_path / "own_edits_of_a_search.py"
+    code = "return [' '.join(random.Random(seed).sample(text.split(), len(text.split()))) for text in texts]"
+    module.write_text(f"import random\n\n\ndef mixed(texts, share, seed):\n    {code}\n")
+    monkeypatch.chdir(tmp_path)
+    method = {"method": "robust_kd", "robust_kd": {"sources": ["own_edits_of_a_search:mixed"], "ramp": 0.0}}
+
+    def run(name: str, workers: int, **changes: Any) -> Results:
+        (tmp_path / name).mkdir()
+        small = {"candidates": 2, "population": 2, "elite": 1}
+        settings = {"evolution": small, "execution": {"workers": workers}, "distillation": {**method, **changes}}
+        loaded = load_experiment(write_experiment(tmp_path / name, **settings))
+        check_resources(loaded)
+        return run_search(RunDirectory.create(tmp_path / name / "runs", loaded), Quiet())
+
+    first, second = run("first", 0), run("second", 2)
+    losses = [
+        [record.measurements.training for record in found.records if record.measurements] for found in (first, second)
+    ]
+    assert len(losses[0]) == 2
+    assert [one.final_loss for one in losses[0]] == [one.final_loss for one in losses[1]]
+    module.write_text(module.read_text() + "# changed\n")
+    with pytest.raises(RunError, match="the functions of the training changed since the run began"):
+        run_search(first.run, Quiet())

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,19 @@ def test_equal_files_give_equal_drafts(tmp_path: Path, monkeypatch: pytest.Monke
     own = OwnData(Path("tickets.csv"), text=("message",), label="queue", teacher="./my-bert")
     assert first_experiment(own).text() == first_experiment(own).text()
     assert first_experiment(own).task.labels == list(QUEUES)
+
+
+def test_badly_skewed_classes_have_a_comment_that_makes_them_count() -> None:
+    plain = drafted().text()
+    skewed = replace(drafted(), guesses=replace(GUESSES, skew="930 training rows are other, 20 urgent")).text()
+    added = [line for line in skewed.splitlines() if line not in plain.splitlines()]
+    assert added == [
+        "  # 930 training rows are other, 20 urgent. This makes rare classes count as much as the others:",
+        "  # class_weights: balanced",
+    ]
+    assert parse_yaml(skewed) == parse_yaml(plain)
+    followed = parse_yaml(skewed.replace("# class_weights", "class_weights"))
+    assert followed["distillation"]["class_weights"] == "balanced"
 
 
 def read_back(made: FirstExperiment, folder: Path) -> dict[str, dict[str, object]]:

@@ -17,16 +17,19 @@ import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from rosearch.evaluation.attacks.result import AttackedRow
-from rosearch.files import Lock, content_key, try_lock
+from rosearch.files import content_key, try_lock
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 
 class AttackMemory:
     """The rows of one model's attacks. Equal identities and keys mean equal rows."""
 
-    def __init__(self, folder: Path, lock: Lock | None) -> None:
+    def __init__(self, folder: Path, lock: FileLock | None) -> None:
         self._folder = folder
         self._lock = lock
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 
 import pytest
 from run.backends import chores
@@ -35,7 +36,7 @@ def test_a_signal_that_comes_inside_is_heard_afterwards() -> None:
     before = signal.signal(signal.SIGHUP, lambda *_: heard.append("after"))
     try:
         with interrupts_held_back():
-            os.kill(os.getpid(), signal.SIGHUP)
+            signal.pthread_kill(threading.get_ident(), signal.SIGHUP)
             heard.append("inside")
     finally:
         signal.signal(signal.SIGHUP, before)

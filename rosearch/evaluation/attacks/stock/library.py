@@ -9,7 +9,6 @@ take the package from `load` and reach its classes as attributes.
 from __future__ import annotations
 
 import logging
-import logging.config
 import os
 import random
 import sys
@@ -44,6 +43,8 @@ def quietly() -> Iterator[None]:
 
     TextAttack is silent about model classes that it does not know, and finds our stop words when it asks NLTK.
     """
+    import logging.config as logging_config
+
     import nltk
     import nltk.corpus
 
@@ -54,7 +55,7 @@ def quietly() -> Iterator[None]:
         # TextAttack and flair call dictConfig, which would disable loggers and close handlers of others.
         with (
             warnings.catch_warnings(),
-            replaced(logging.config, "dictConfig", lambda config: None),
+            replaced(logging_config, "dictConfig", lambda config: None),
             replaced(nltk.corpus, "stopwords", _Stopwords()),
             replaced(nltk, "download", lambda *_, **__: False),
         ):
