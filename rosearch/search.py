@@ -17,8 +17,9 @@ from rosearch.records.beginning import go_on
 from rosearch.records.record import Proposal, Record
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
-from rosearch.run.backends import make_backend
+from rosearch.run.backends import Given, make_backend
 from rosearch.run.check import check_room, complete
+from rosearch.run.devices import crowded, far_records, place_workers
 from rosearch.run.driver import Driver, guarded
 from rosearch.run.finalists import retrain_finalists
 from rosearch.run.following import Following
@@ -92,8 +93,11 @@ def _search(run: RunDirectory, store: Store, observer: Observer, hours: Hours) -
     yardstick = Yardstick.of(experiment.fitness, teacher)
     strategy = make_strategy(experiment.evolution, space, experiment.seed, yardstick, limit, taken)
     check_room(run, strategy, limit, following)
-    with make_backend(experiment.execution) as backend:
-        driver = Driver(run, store, experiment, cache, teacher, backend, following, records)
+    places = place_workers(experiment.execution)
+    for told in filter(None, (crowded(places), far_records(places.execution, run.store))):
+        following.note(told)
+    with make_backend(places.execution, Given(places.visible, (run.place("driver"),))) as backend:
+        driver = Driver(run, store, experiment, cache, teacher, backend, following, places.device, records)
         driver.work("baselines", _baselines(driver))
         while _try_generation(driver, strategy, hours):
             driver.prune_students()

@@ -603,6 +603,7 @@ READERS = {
     "records/beginning.py": "snapshots, compared with those in the records",
     "records/run_directory.py": "require_whole",
     "run/standing.py": "is_sealed",
+    "run/backends/ray_cluster.py": "a table of the system",
     "resources/functions.py": "modules of users, whose digest the records name",
     "resources/reading.py": "resources of users",
     "resources/sentence_encoder.py": "models of users",

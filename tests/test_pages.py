@@ -43,6 +43,14 @@ NOT_RUN = {
         "pip install": "the first step of .ci/run",
         "python -m tests.gpu_acceptance": "needs a GPU; tests/test_gpu_acceptance.py tries it on a CPU",
     },
+    "docs/howto/scale.md": {
+        "pip install": "the extra is installed for the tests marked ray",
+        "rosearch search quickstart -o execution.backend=ray": "test_ray_search.py runs such a search",
+        "rosearch search sst2 --runs /shared": "needs several machines",
+        "ray start": "needs several machines; the tests marked ray make clusters of two nodes on one",
+        "ray stop": "needs several machines",
+        "sbatch": "needs SLURM",
+    },
     "docs/attack.md": {
         "rosearch attack ./model --attack pwws": LISTS,
         "rosearch attack ./teacher ./student --attack deepwordbug,pwws": LISTS,

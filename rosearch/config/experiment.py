@@ -1,13 +1,13 @@
 """Every key of an experiment: the models mirror `experiments/*.yaml` key by key.
 
-The larger sections have modules of their own: task, teacher, distillation, corpus, evaluation, fitness, evolution.
-`config.file.load_experiment` reads an experiment and reports all its problems at once.
+The larger sections have modules of their own: task, teacher, distillation, corpus, evaluation, fitness, evolution,
+execution. `config.file.load_experiment` reads an experiment and reports all its problems at once.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
@@ -15,8 +15,9 @@ from rosearch.config.corpus import CorpusConfig
 from rosearch.config.distillation import DistillationConfig
 from rosearch.config.evaluation import EvaluationConfig
 from rosearch.config.evolution import EvolutionConfig
+from rosearch.config.execution import ExecutionConfig
 from rosearch.config.fitness import FitnessConfig
-from rosearch.config.section import Device, Moved, Section, broken_rule, moved, unit
+from rosearch.config.section import Moved, Section, broken_rule, moved, unit
 from rosearch.config.task import TaskConfig
 from rosearch.config.teacher import TeacherConfig
 from rosearch.errors import BadInput, Problem
@@ -41,29 +42,6 @@ class FinalistsConfig(Section):
         json_schema_extra=unit("epochs"),
     )
     rows: Annotated[Moved, moved("evaluation.robustness.report.rows")] = Field(None, exclude=True, repr=False)
-
-
-class ExecutionConfig(Section):
-    """Where candidates run. One device setting covers teacher, training, attack and timing."""
-
-    device: Device = Field("auto", description="auto (the GPU where there is one), cpu, cuda, cuda:1, ...")
-    workers: int = Field(
-        1,
-        ge=0,
-        description="Candidates at a time; 0: in the driver's own process.",
-        json_schema_extra=unit("processes"),
-    )
-    threads: int = Field(1, ge=1, description="Torch threads of each worker.", json_schema_extra=unit("threads"))
-    timeout_minutes: float = Field(
-        60.0, gt=0, description="A candidate that takes longer has failed.", json_schema_extra=unit("minutes")
-    )
-    stop_after_failures: int = Field(
-        5, ge=1, description="So many equal failures in a row stop the run.", json_schema_extra=unit("failures")
-    )
-    keep_students: Literal["front", "all"] = Field(
-        "front",
-        description="Students whose weights stay on disk. front: also the best, the baselines and the finalists.",
-    )
 
 
 class Experiment(Section):

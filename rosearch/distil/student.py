@@ -121,7 +121,7 @@ def distil_student(
         lambda: student if isinstance(student, FoundStudent) else find_student(student),
         lambda: check_destination(to, options.overwrite),
         lambda: check_cache(options.cache),
-        lambda: resolve_device(experiment.execution.device),
+        lambda: resolve_device(experiment.execution.own_device),
     )
     with step(watcher.progress, "reading data and teacher"):
         experiment, told = derive(experiment)

@@ -81,7 +81,7 @@ def prepare_encoder_materials(experiment: Experiment, cache: Path, progress: Pro
     Raises `BadInput` for a teacher, a tokenizer or a corpus that does not fit, `MissingResource` for what is not there.
     """
     assert experiment.corpus is not None
-    device = resolve_device(experiment.execution.device)
+    device = resolve_device(experiment.execution.own_device)
     folder, config, tokenizer = find_encoder(experiment)
     corpus = prepare_corpus(experiment.corpus, tokenizer, int(config.vocab_size), cache, progress)
     return EncoderMaterials(folder, tokenizer, corpus, device, cache)

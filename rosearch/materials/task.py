@@ -203,7 +203,7 @@ def gather_materials(
     `task` is the experiment's task if it is loaded already. `tokenizer` is the student's if it is not the teacher's:
     rows are then tokenised by both, and the teacher's outputs are for its own tokens, row by row.
     """
-    device = resolve_device(experiment.execution.device)
+    device = resolve_device(experiment.execution.own_device)
     with step(progress, "loading data"):
         task = task or load_task(experiment.require_task(), task_seed(experiment))
     weighed = weight_doubts(experiment.distillation, task)

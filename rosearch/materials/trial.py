@@ -94,7 +94,7 @@ def in_words(experiment: Experiment, rows: int, has_head: bool, trial: Trial) ->
     teacher += _attacked(experiment, search.report, trial.teacher) if chosen else 0  # it stands beside the finalists
     students = experiment.evolution.candidates + len(experiment.baselines)
     alone = students * candidate + chosen * final
-    workers = max(1, experiment.execution.workers)
+    workers = experiment.execution.at_a_time or max(1, torch.cuda.device_count())
     made = f"teacher {_time(teacher)}, {students} students of {_time(candidate)}"
     made += f", {chosen} trainings of finalists of {_time(final)}" if chosen else ""
     spent = (teacher + alone) * experiment.execution.threads

@@ -56,10 +56,10 @@ def look_at(path: str | Path, overrides: Iterable[str] = (), data_root: str | Pa
         problems.add(*_wrong_names(draft, str(path)))
         task = look_outside(draft, problems)
         if (problems.found or problems.missing) and draft.sound("execution") and _asks_for_gpu(draft.experiment):
-            from rosearch.models.device import resolve_device  # torch: only it knows
+            from rosearch.models.device import resolve_devices  # torch: only it knows
 
             with problems:
-                resolve_device(draft.experiment.execution.device)
+                resolve_devices(draft.experiment.execution.devices or [draft.experiment.execution.device])
         problems.raise_found()
     return Looked(draft.experiment, task)
 
@@ -87,7 +87,7 @@ def check_all(looked: Looked, path: str | Path, overrides: Iterable[str] = ()) -
 
 
 def _asks_for_gpu(experiment: Experiment) -> bool:
-    return experiment.execution.device.startswith("cuda")
+    return experiment.execution.own_device.startswith("cuda")
 
 
 def check_experiment(experiment: Experiment, where: str) -> None:

@@ -97,7 +97,8 @@ def _seconds_left(
     seconds = {role: _expected_seconds(experiment, records, role) for role in _ORDER if left[role]}
     if any(value is None for value in seconds.values()):
         return None
-    workers = max(1, min(experiment.execution.workers, experiment.evolution.population))
+    at_work = experiment.execution.at_a_time or sum(record.status == "running" for record in records)
+    workers = max(1, min(at_work, experiment.evolution.population))
     each = {role: left[role] * (value or 0.0) / min(workers, left[role]) for role, value in seconds.items()}
     if budget_s is not None and "candidate" in each:
         each["candidate"] = min(each["candidate"], budget_s)

@@ -40,6 +40,7 @@ class Driver:
     teacher: TeacherFacts
     backend: Backend
     observer: Observer
+    device: str  # the name under which a worker finds its own
     records: InitVar[Sequence[Record]]  # all that the store holds
     _records: dict[int, Record] = field(init=False)
     _batches: dict[tuple[Role, int], list[int]] = field(init=False)  # numbers, by role and generation
@@ -110,7 +111,7 @@ class Driver:
         with step(self.observer.progress, "timing"):
             latencies = student_latencies(self.experiment, genotypes, self.run.tokenizer, self.cache)
         jobs = [
-            Job(number, run_candidate, replace(make_job(self, record), latency=latency))
+            Job(number, run_candidate, self._for_worker(replace(make_job(self, record), latency=latency)))
             for (number, record), latency in zip(waiting.items(), latencies, strict=True)
         ]
 
@@ -134,6 +135,12 @@ class Driver:
             self.observer.finished(finished)
             self._break_circuit(outcome)
             check_stop()
+
+    def _for_worker(self, job: CandidateJob) -> CandidateJob:
+        execution = job.experiment.execution.of_worker(self.device)
+        elsewhere = job.experiment.execution.backend == "ray"  # a node opens data and teacher by itself
+        identity = self.store.materials() if elsewhere else None
+        return replace(job, experiment=job.experiment.model_copy(update={"execution": execution}), identity=identity)
 
     def _workers_start(self, now: bool) -> None:
         """Tells that workers start, until the first has taken a student."""

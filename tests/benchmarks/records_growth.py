@@ -131,7 +131,7 @@ class Run:
             cache: Any = self.directory.path / ".cache"
             backend: Any = self.backend
             with untimed:
-                yield Driver(self.directory, store, experiment, cache, TEACHER, backend, following, records)
+                yield Driver(self.directory, store, experiment, cache, TEACHER, backend, following, "cpu", records)
 
     def strategy(self) -> Any:
         """The strategy of the run, told nothing."""

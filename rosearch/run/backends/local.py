@@ -11,21 +11,19 @@ import multiprocessing
 import os
 import pickle
 import signal
-import sys
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any, Literal, final
 
 from rosearch.errors import RunError
-from rosearch.files import importable
-from rosearch.progress import ENDING, check_stop
+from rosearch.progress import check_stop
 from rosearch.run.backends.backend import A, Backend, Calls, Job, Lost, Result, V, pickled, unpickled
+from rosearch.run.backends.environment import interrupts_held_back, started_in, worker_variables
 from rosearch.run.backends.worker import work
 
 _BEAT_S = 0.5  # longest time between two looks at every worker
@@ -54,6 +52,7 @@ class _Worker:
     process: SpawnProcess
     pipe: Connection
     lifeline: Connection  # the driver's end: closed by the system when the driver dies
+    visible: str | None = None  # the only GPU that it sees
     state: Literal["starting", "idle", "loading", "running"] = "starting"
     parcel: _Parcel | None = None
     stage: str = ""
@@ -104,18 +103,27 @@ class LocalBackend(Backend):
     """Spawned processes, started when there is work for them.
 
     `threads` limits the numeric libraries of each process. `timeout_s` is the time of one job from its start (None: no
-    limit). `start_limit_s` is the time for a worker to come up and import the modules of its first job.
+    limit). `start_limit_s` is the time for a worker to come up and import the modules of its first job. `visible` is
+    the GPU that each worker sees alone, by its place in the list; none: all see what the driver sees.
     """
 
     def __init__(
-        self, workers: int, threads: int = 1, timeout_s: float | None = None, start_limit_s: float = 300.0
+        self,
+        workers: int,
+        threads: int = 1,
+        timeout_s: float | None = None,
+        start_limit_s: float = 300.0,
+        visible: Sequence[str] = (),
     ) -> None:
         if workers < 1:
             raise ValueError(f"workers must be at least 1, got {workers}")
+        if visible and len(visible) != workers:
+            raise ValueError(f"expected a GPU for each of {workers} workers, got {len(visible)}")
         self.workers = workers
         self.threads = threads
         self.timeout_s = timeout_s
         self.start_limit_s = start_limit_s
+        self.visible = tuple(visible)
         self._workers: list[_Worker] = []
         self._failed_starts = 0
 
@@ -151,18 +159,28 @@ class LocalBackend(Backend):
     def _hire(self, needed: int) -> None:
         """Starts as many workers as the jobs need, up to the limit of the backend."""
         while len(self._workers) < min(self.workers, needed):
+            visible = self._free_gpu()
             ours, theirs = _SPAWN.Pipe()
             listening, lifeline = _SPAWN.Pipe(duplex=False)
             process = _SPAWN.Process(target=work, args=(theirs, listening, os.getpid()), daemon=True)
             try:
-                with _environment(self.threads), _interrupts_held_back():
+                with started_in(worker_variables(self.threads, visible)), interrupts_held_back():
                     process.start()
-                    self._workers.append(_Worker(process, ours, lifeline))
+                    self._workers.append(_Worker(process, ours, lifeline, visible))
             except OSError as error:
                 raise RunError(f"a worker process cannot be started: {error}") from error
             finally:  # a copy that is open here would keep the pipe open after the worker's death
                 theirs.close()
                 listening.close()
+
+    def _free_gpu(self) -> str | None:
+        """The first place of the list that no worker has: a worker that died leaves its own to the next."""
+        taken = Counter(worker.visible for worker in self._workers)
+        for gpu in self.visible:
+            if not taken[gpu]:
+                return gpu
+            taken[gpu] -= 1
+        return None
 
     def _assign(self, batch: _Batch) -> None:
         for worker in self._workers:
@@ -258,43 +276,3 @@ class LocalBackend(Backend):
             worker.pipe.close()
             worker.lifeline.close()
             self._workers.remove(worker)
-
-
-@contextmanager
-def _interrupts_held_back() -> Iterator[None]:
-    """Holds signals that end back until the block is over: no worker is half-started, and the new one blocks them."""
-    resource_tracker.ensure_running()  # spawning would start the tracker, and its start lets interrupts through again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextmanager
-def _environment(threads: int) -> Iterator[None]:
-    """The variables that numeric libraries and Python read when a worker begins, and its search path.
-
-    A worker imports nothing from the folder where the user stands, not even before it is given the path of its driver.
-    """
-    path = sys.path[:]
-    ours = {
-        "OMP_NUM_THREADS": str(threads),
-        "MKL_NUM_THREADS": str(threads),
-        "OPENBLAS_NUM_THREADS": str(threads),
-        "TOKENIZERS_PARALLELISM": "false",
-        "PYTHONSAFEPATH": "1",
-        "PYTHONPATH": os.pathsep.join(importable()),
-    }
-    before = {name: os.environ.get(name) for name in ours}
-    os.environ.update(ours)
-    sys.path[:] = importable()
-    try:
-        yield
-    finally:
-        sys.path[:] = path
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

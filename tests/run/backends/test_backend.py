@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 from run.backends import chores
+from run.backends.clusters import two_nodes
 
 from rosearch.config.experiment import ExecutionConfig
-from rosearch.run.backends import BACKENDS, make_backend
+from rosearch.run.backends import BACKENDS, Given, make_backend
 from rosearch.run.backends.backend import Backend, Job, Result
 from rosearch.run.backends.inline import InlineBackend
 from rosearch.run.backends.local import LocalBackend
 
 
-@pytest.fixture(scope="module", params=sorted(BACKENDS))
+def settings(name: str, address: str | None) -> ExecutionConfig:
+    return ExecutionConfig(backend="ray", address=address) if name == "ray" else ExecutionConfig(workers=2)
+
+
+@pytest.fixture(scope="module", params=["inline", "local", pytest.param("ray", marks=pytest.mark.ray)])
 def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
-    with BACKENDS[request.param](ExecutionConfig(workers=2)) as backend:
-        yield backend
+    with ExitStack() as stack:
+        address = stack.enter_context(two_nodes()).address if request.param == "ray" else None
+        yield stack.enter_context(BACKENDS[request.param](settings(request.param, address), Given()))
 
 
 def only(results: Iterator[Result]) -> Result:
@@ -27,7 +34,7 @@ def only(results: Iterator[Result]) -> Result:
 
 
 def test_the_registry_is_what_the_configuration_chooses_from():
-    assert sorted(BACKENDS) == ["inline", "local"]
+    assert sorted(BACKENDS) == ["inline", "local", "ray"]  # the contract runs over all of them
     assert isinstance(make_backend(ExecutionConfig(workers=0)), InlineBackend)
     local = make_backend(ExecutionConfig(workers=3, threads=2, timeout_minutes=0.5))
     assert isinstance(local, LocalBackend)
@@ -131,7 +138,7 @@ def test_an_error_in_a_callback_reaches_the_driver_and_does_not_disturb_the_next
 
 @pytest.mark.parametrize("name", sorted(BACKENDS))
 def test_closing_twice_or_unused_is_harmless(name):
-    backend = BACKENDS[name](ExecutionConfig(workers=1))
+    backend = BACKENDS[name](settings(name, None), Given())
     backend.close()
     backend.close()
 
