@@ -103,7 +103,7 @@ def load_own(
     with loading("reading data and teacher"):
         from rosearch.run.first_experiment import first_experiment
 
-        made = first_experiment(own)
+        made = first_experiment(own, overrides=overrides)
     print_line("No experiment is named. This is the one that `rosearch init` would write:", err)
     for line in made.told:
         print_line(f"  {line}", err)

@@ -27,6 +27,8 @@ _OPENERS: dict[str, Callable[..., IO[Any]]] = {".gz": gzip.open, ".bz2": bz2.ope
 
 
 # pandas' and pyarrow's parser errors, and bad UTF-8, are ValueErrors.
+_LONGEST = 1 << 16  # letters of a header
+_SEPARATORS = (",", ";", "\t")  # of CSV files
 _SHOWN = 8  # names of a folder that lacks the file that was asked for
 _BROKEN = (
     OSError,
@@ -97,7 +99,18 @@ def _read_tsv(source: _Source, compression: str, columns: Sequence[str] | None) 
 
 
 def _read_csv(source: _Source, compression: str, columns: Sequence[str] | None) -> pd.DataFrame:
-    return _read_table(source, compression, columns, sep=",", quoting=csv.QUOTE_MINIMAL)
+    separator = "," if columns else _separator(source, compression)
+    return _read_table(source, compression, columns, sep=separator, quoting=csv.QUOTE_MINIMAL)
+
+
+def _separator(source: _Source, compression: str) -> str:
+    """A comma, unless only a semicolon or a tab cuts the first line: spreadsheets of half of the world write those."""
+    copied = io.BytesIO(source.getvalue()) if isinstance(source, io.BytesIO) else source  # reading closes it
+    with _open(copied, compression) as handle:
+        line = handle.readline(_LONGEST)
+    cells = {separator: len(next(csv.reader([line], delimiter=separator), [])) for separator in _SEPARATORS}
+    others = [separator for separator in _SEPARATORS[1:] if cells[separator] > 1]
+    return others[0] if cells[","] <= 1 and len(others) == 1 else ","
 
 
 def _read_table(source: _Source, compression: str, columns: Sequence[str] | None, **dialect: Any) -> pd.DataFrame:

@@ -38,6 +38,8 @@ def locate_weights(model: str, key: str = "teacher.model") -> Path:
     folder = Path(model).expanduser()
     if folder.is_dir():
         return _checked(folder, key)
+    if folder.is_file():
+        raise BadInput(Problem(_WHERE, key, "the folder of a model", f"a file, {model}", "Give the folder around it"))
     if model.startswith((".", "/", "~", "\\")) or model.count("/") > 1:
         raise MissingResource(f"there is no folder {model}", _advice(key), key)
     return _hub_folder(model, key)

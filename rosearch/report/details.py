@@ -21,6 +21,7 @@ from rosearch.report.data import (
     metric_unit,
     percent,
 )
+from rosearch.report.overview import size_in_words
 from rosearch.run.results import Results
 
 
@@ -86,7 +87,7 @@ def _measured_facts(found: Measurements) -> list[tuple[str, str]]:
         for name, value in figures.items()
     ]
     facts += [
-        ("parameters", f"{efficiency.parameters:,} ({efficiency.compression:.2f}x smaller than the teacher)"),
+        ("parameters", f"{efficiency.parameters:,} ({size_in_words(efficiency.compression)} than the teacher)"),
         ("without embeddings", f"{efficiency.encoder_parameters:,} ({efficiency.encoder_compression:.2f}x)"),
         (
             "FLOPs",

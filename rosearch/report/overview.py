@@ -181,10 +181,16 @@ def gain_in_words(results: Results) -> str:
     metric = winner.measurements.quality.metric
     ours, theirs = (metric_unit(metric).text(one.quality.value) for one in (winner.measurements, teacher))
     return (
-        f"{winner.label} is {winner.measurements.efficiency.compression:.0f} times smaller than the teacher, keeps "
+        f"{winner.label} is {size_in_words(winner.measurements.efficiency.compression)} than the teacher, keeps "
         f"{_percent(kept)} of {kept.n} test rows under {attacks} ({', '.join(told)}), and has {ours} {metric} "
         f"(the teacher {theirs})"
     )
+
+
+def size_in_words(compression: float) -> str:
+    """Such as `31 times smaller`, `1.4 times smaller`, or `2.0 times larger` for a student above its teacher."""
+    times, word = (compression, "smaller") if compression >= 1 else (1 / compression, "larger")
+    return f"{times:.0f} times {word}" if times >= 10 else f"{times:.1f} times {word}"
 
 
 def _kept(found: Measured | None) -> Estimate | None:

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rosearch.records.run_directory import RunDirectory
     from rosearch.run.observer import Observer
     from rosearch.space.size_limit import SizeLimit
+    from rosearch.space.space import Space
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def look_at(path: str | Path, overrides: Iterable[str] = (), data_root: str | Pa
         problems.add(*draft.problems)
         if draft.sound("search_space"):
             with problems:
-                load_space(_space_file(draft, str(path)))
+                problems.add(*_too_small_a_limit(draft, load_space(_space_file(draft, str(path))), str(path)))
         problems.add(*_wrong_names(draft, str(path)))
         task = look_outside(draft, problems)
         if (problems.found or problems.missing) and draft.sound("execution") and _asks_for_gpu(draft.experiment):
@@ -125,6 +126,23 @@ def check_room(run: RunDirectory, strategy: Strategy, limit: SizeLimit | None, o
         expected = "room for a student of the search space"
         fix = "No student that small was found. Raise it, or search a space of smaller ones"
         raise BadInput(Problem(str(run.experiment_file), "fitness.max_parameters", expected, f"{limit.most:,}", fix))
+
+
+def _too_small_a_limit(draft: Draft, space: Space, where: str) -> Iterator[Problem]:
+    """A limit of size below every student of the space, as far as that is known without the teacher.
+
+    It alone tells how many words an encoding other than WordPiece leaves: here such a table counts one.
+    """
+    from rosearch.space.search_space import SearchSpace
+
+    most = draft.experiment.fitness.max_parameters
+    if most is None or not draft.sound("fitness") or not isinstance(space, SearchSpace):
+        return
+    counted = space if space.encodings == ("wordpiece",) else replace(space, vocabulary=1)
+    least = min((counted.parameter_range(*shape)[0] for shape in space.shapes), default=0)
+    if most < least:
+        expected = f"at least {least:,}: no student of {space.name} is smaller"
+        yield Problem(where, "fitness.max_parameters", expected, f"{most:,}", "Raise it, or search another space")
 
 
 def _wrong_names(draft: Draft, where: str) -> Iterator[Problem]:

@@ -81,8 +81,10 @@ def print_results(results: Results) -> None:
     if results.measured("finalist"):
         print_table(finalists_table(results))
     if not front:
-        missed = ": `rosearch status` names those that were missed"
-        out.print(Text.assemble(("No candidate passed the gates", "yellow"), missed))
+        tried = any(record.status in ("done", "failed") for record in results.of("candidate"))
+        missed = ": `rosearch status` names those that were missed" if tried else ""
+        told = "No candidate passed the gates" if tried else "No candidate was tried"
+        out.print(Text.assemble((told, "yellow"), missed))
     if ended := stop_in_words(results):
         print_line(ended)
     print_prose(*verdicts(results))

@@ -12,7 +12,7 @@ from rosearch.config.file import load_experiment
 from rosearch.errors import BadInput, RunError
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
-from rosearch.run.check import check_experiment, check_resources
+from rosearch.run.check import check_experiment, check_resources, look_at
 from rosearch.run.results import Results
 from rosearch.run.teacher import prepare_run
 from rosearch.search import cache_folder, run_search
@@ -60,6 +60,18 @@ def test_no_student_above_the_limit_is_trained_but_for_baselines_which_it_gates(
 def test_a_limit_below_every_student_of_the_space_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"fitness\.max_parameters: expected room for a student.*got 100"):
         search(write_experiment(tmp_path), 100)
+
+
+@pytest.mark.parametrize(("space", "table"), [("robust_dag", 64 * 30522), ("robust_input", 0)])
+def test_a_limit_below_the_bound_of_the_space_is_told_before_the_teacher_is_measured(space: str, table: int) -> None:
+    with pytest.raises(BadInput, match=f"no student of {space} is smaller") as caught:
+        look_at("quickstart", [f"search_space={space}", "fitness.max_parameters=1"])
+    (problem,) = caught.value.problems
+    bound = int(problem.expected.removeprefix("at least ").partition(":")[0].replace(",", ""))
+    assert bound > table  # the smallest; an encoding of words may leave next to none of it
+    look_at("quickstart", [f"search_space={space}", f"fitness.max_parameters={bound}"])
+    with pytest.raises(BadInput):
+        look_at("quickstart", [f"search_space={space}", f"fitness.max_parameters={bound - 1}"])
 
 
 def test_an_attack_of_the_users_own_is_checked_measured_in_workers_and_may_not_change(
