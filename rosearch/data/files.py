@@ -25,10 +25,10 @@ from rosearch.errors import BadInput, Problem, one_line
 _Source = Path | io.BytesIO
 _OPENERS: dict[str, Callable[..., IO[Any]]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
-
-# pandas' and pyarrow's parser errors, and bad UTF-8, are ValueErrors.
 _LONGEST = 1 << 16  # letters of a header
 _SEPARATORS = (",", ";", "\t")  # of CSV files
+
+# pandas' and pyarrow's parser errors, and bad UTF-8, are ValueErrors.
 _SHOWN = 8  # names of a folder that lacks the file that was asked for
 _BROKEN = (
     OSError,
