@@ -6,12 +6,16 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING
 
 from rosearch.config.choices import ClassWeights
 from rosearch.config.distillation import DistillationConfig
-from rosearch.data.tasks import Task
 from rosearch.errors import BadInput, Problem, nearest
+
+if TYPE_CHECKING:  # wrong input is told before numpy is loaded
+    import numpy as np
+
+    from rosearch.data.tasks import Task
 
 _KEY = "distillation.class_weights"
 _SKEWED = 10  # times as many rows of the largest class as of the smallest: from there on it is told
@@ -83,6 +87,8 @@ def _no_effect(config: DistillationConfig) -> bool:
 
 def _counts(task: Task) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """(classes,): the labelled training rows of each class; empty for scores."""
+    import numpy as np
+
     if not task.labels:
         return np.zeros(0, np.int64)
     counts: np.ndarray[tuple[int], np.dtype[np.int64]] = np.bincount(task.train.labels, minlength=len(task.labels))
