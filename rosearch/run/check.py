@@ -39,7 +39,7 @@ def look_at(path: str | Path, overrides: Iterable[str] = (), data_root: str | Pa
     """The experiment of a file or a name, in which nothing is wrong as far as can be told without torch.
 
     Nothing is written. Raises `BadInput` with all that is wrong, each with the line of its key: schema, names, space,
-    rows, teacher, attacks; `MissingResource` where only something is not there.
+    rows, teacher, attacks; `MissingResource` where only something is not there, such as the cluster of its workers.
     """
     overrides = tuple(overrides)
     with placed(written(path, overrides)):
@@ -61,6 +61,11 @@ def look_at(path: str | Path, overrides: Iterable[str] = (), data_root: str | Pa
 
             with problems:
                 resolve_devices(draft.experiment.execution.devices or [draft.experiment.execution.device])
+        if draft.sound("execution") and draft.experiment.execution.backend == "ray":
+            from rosearch.run.backends.ray_cluster import require_cluster
+
+            with problems:
+                require_cluster(draft.experiment.execution.address)
         problems.raise_found()
     return Looked(draft.experiment, task)
 

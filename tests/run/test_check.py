@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from small_run import Quiet, write_encoder_experiment, write_experiment
 
 from rosearch.config.file import load_experiment
-from rosearch.errors import BadInput, RunError
+from rosearch.errors import BadInput, MissingResource, RunError
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
 from rosearch.run.check import check_experiment, check_resources, look_at
@@ -72,6 +73,16 @@ def test_a_limit_below_the_bound_of_the_space_is_told_before_the_teacher_is_meas
     look_at("quickstart", [f"search_space={space}", f"fitness.max_parameters={bound}"])
     with pytest.raises(BadInput):
         look_at("quickstart", [f"search_space={space}", f"fitness.max_parameters={bound - 1}"])
+
+
+def test_a_search_on_ray_needs_ray_and_is_told_so_beside_all_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name, *more: None if name == "ray" else real(name, *more))
+    with pytest.raises(MissingResource, match=r'ray is not installed; pip install "rosearch\[ray\]"'):
+        look_at("quickstart", ["execution.backend=ray"])
+    with pytest.raises(BadInput, match="baselines") as caught:
+        look_at("quickstart", ["execution.backend=ray", "baselines=[adabrt]"])
+    assert "ray is not installed" in "\n".join(caught.value.lines)
 
 
 def test_an_attack_of_the_users_own_is_checked_measured_in_workers_and_may_not_change(

@@ -24,25 +24,25 @@ _KNOCK_S = 10.0  # until an address that does not answer is given up
 _log = logging.getLogger(__name__)
 
 
-def require_ray() -> None:
-    """Raises `MissingResource` where Ray is not installed."""
+def require_cluster(address: str | None) -> None:
+    """Raises `MissingResource` where Ray is not installed, or where nobody listens at an address HOST:PORT."""
     if importlib.util.find_spec("ray") is None:
         raise MissingResource("ray is not installed", 'pip install "rosearch[ray]"', "execution.backend")
+    if address not in (None, "auto"):
+        _knock(str(address))
 
 
 def join(address: str | None) -> bool:
     """Joins the cluster at an address (`auto`: that of this machine), or starts an instance here where there is none.
 
     False where this process had joined one before: then that one is used, and is not ours to leave. Raises
-    `MissingResource` without Ray, `RunError` where no cluster answers.
+    `MissingResource` without Ray or without anybody at the address, `RunError` where no cluster can be joined.
     """
-    require_ray()
+    require_cluster(address)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # an instance that we start calls nobody
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else a warning at every start
     import ray
 
-    if address not in (None, "auto"):
-        _knock(str(address))
     if ray.is_initialized():
         return False
     own: dict[str, Any] = {"include_dashboard": False, "object_store_memory": _OWN_STORE} if address is None else {}
@@ -57,12 +57,13 @@ def join(address: str | None) -> bool:
 
 
 def _knock(address: str) -> None:
-    """Raises `RunError` where nobody listens: Ray itself would try for minutes."""
+    """Raises `MissingResource` where nobody listens: Ray itself would try for minutes."""
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host, int(port)), _KNOCK_S).close()
-    except OSError as error:
-        raise RunError(f"execution.address: no Ray cluster at {address}: {one_line(error)}") from error
+    except (OSError, OverflowError) as error:  # the latter for a port that no machine has
+        told = f"no Ray cluster answers at {address} ({one_line(error)})"
+        raise MissingResource(told, "begin one there: `ray start --head`", "execution.address") from None
 
 
 def leave() -> None:

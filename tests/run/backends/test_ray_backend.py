@@ -18,7 +18,7 @@ from run.backends import chores
 from run.backends.clusters import two_nodes
 from run.backends.test_local import is_free, until
 
-from rosearch.errors import RunError
+from rosearch.errors import MissingResource, RunError
 from rosearch.run.backends import ray_backend
 from rosearch.run.backends.backend import Job
 from rosearch.run.backends.ray_backend import RayBackend
@@ -112,7 +112,7 @@ def test_workers_that_cannot_start_end_the_run_with_one_clear_line(
 def test_no_cluster_at_an_address_is_one_line() -> None:
     with (
         RayBackend("127.0.0.1:1") as backend,
-        pytest.raises(RunError, match=r"no Ray cluster at 127\.0\.0\.1:1") as caught,
+        pytest.raises(MissingResource, match=r"no Ray cluster answers at 127\.0\.0\.1:1") as caught,
     ):
         list(backend.run([Job(1, chores.square, 1)]))
     assert "\n" not in str(caught.value)

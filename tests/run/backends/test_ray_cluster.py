@@ -18,6 +18,17 @@ def test_without_ray_the_line_says_how_to_install_it(monkeypatch: pytest.MonkeyP
     assert str(caught.value) == 'execution.backend: ray is not installed; pip install "rosearch[ray]"'
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "127.0.0.1:99999"])
+def test_an_address_at_which_nobody_listens_is_told_before_ray_is_loaded(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray_cluster.importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(MissingResource, match=f"execution.address: no Ray cluster answers at {address} ") as caught:
+        ray_cluster.join(address)
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("cpus", "gpus", "expected"), [(1, 0.0, 19), (4, 0.0, 4), (8, 0.0, 2), (1, 1.0, 3), (2, 0.5, 5), (1, 1 / 3, 8)]
 )
