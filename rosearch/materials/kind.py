@@ -105,20 +105,21 @@ class TaskRun:
     def check(self, experiment: Experiment, space: Space, task: Task | None = None) -> dict[str, str]:
         """See `RunKind`."""
         config = experiment.require_task()
-        recipes, _, devices, loaded = gather(
-            lambda: find_recipes(experiment, attack_resources(experiment)),
-            lambda: require_training(experiment, space.encodings),
-            lambda: _devices(experiment),
-            lambda: task or load_task(config, task_seed(experiment)),
-        )
-        shared = shared_rows(loaded)
-        leaks = leak_problems(loaded, shared, "experiment") if config.on_shared_rows == "refuse" else []
-        problems = Problems()
-        problems.add(*leaks)
+        problems = Problems(missing=True)
         with problems:
-            teacher = find_teacher(experiment.teacher, loaded, config.length)
+            recipes, _, devices = gather(
+                lambda: find_recipes(experiment, attack_resources(experiment)),
+                lambda: require_training(experiment, space.encodings),
+                lambda: _devices(experiment),
+            )
         with problems:
-            weighed = weight_doubts(experiment.distillation, loaded)
+            loaded = task or load_task(config, task_seed(experiment))
+            shared = shared_rows(loaded)
+            problems.add(*(leak_problems(loaded, shared, "experiment") if config.on_shared_rows == "refuse" else []))
+            teacher, weighed = gather(
+                lambda: find_teacher(experiment.teacher, loaded, config.length),
+                lambda: weight_doubts(experiment.distillation, loaded),
+            )
         problems.raise_found()
         state = "fine-tuned" if teacher.has_head else "only pretrained: the first run fine-tunes it"
         tried = teacher.has_head and loaded.labels
