@@ -23,6 +23,7 @@ from rosearch.data.tasks import Task
 from rosearch.errors import BadInput, MachineFault, Problem, Problems, gather
 from rosearch.materials.class_weights import weight_doubts, weights_in_words
 from rosearch.materials.encoder import find_encoder, prepare_encoder_materials
+from rosearch.materials.encoder_trial import estimate_encoders
 from rosearch.materials.life import CandidateJob, EncoderLife, Life, TaskLife
 from rosearch.materials.required_resources import attack_resources, find_recipes, require_training
 from rosearch.materials.task import dropped_rows, prepare_materials, probe_teacher
@@ -188,8 +189,11 @@ class EncoderRun:
         }
 
     def estimate(self, experiment: Experiment, space: Space, task: Task | None = None) -> str:
-        """See `RunKind`. The blocks of a corpus are not counted before it is read."""
-        return ""
+        """See `RunKind`."""
+        assert experiment.corpus is not None  # a rule of the experiment
+        teacher, _, tokenizer = find_encoder(experiment)
+        device = resolve_device(experiment.execution.own_device)
+        return estimate_encoders(experiment, space, teacher, tokenizer, find_sources(experiment.corpus), device)
 
     def prepare(self, experiment: Experiment, space: Space, cache: Path, progress: Progress) -> Materials:
         """See `RunKind`."""
