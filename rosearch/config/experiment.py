@@ -100,6 +100,9 @@ class Experiment(Section):
         if (wants := self.fitness.wants_latency) and not (timed.repeats and timed.batch_sizes):
             key = "evaluation.efficiency.repeats"
             raise broken_rule(key, f"above 0, with a batch size, for fitness.{wants}", timed.repeats)
+        if wants and self.evolution.mode == "steady":
+            expected = f"generational for fitness.{wants}: latency is timed while no candidate is at work"
+            raise broken_rule("evolution.mode", expected, "steady")
         if not self.attacked and weights.accuracy + weights.efficiency == 0:
             expected = "accuracy or efficiency above 0: neither regression nor an encoder is attacked"
             raise broken_rule("fitness.weights", expected, "both 0")
