@@ -18,13 +18,15 @@ from small_run import Quiet, finished_count, outcomes, write_experiment
 
 import rosearch.search
 from rosearch.config.file import load_experiment
-from rosearch.errors import RunError, SearchAborted
+from rosearch.errors import BadInput, RunError, SearchAborted
 from rosearch.evolution.fitness import Yardstick
 from rosearch.evolution.registry import make_strategy
 from rosearch.records.order import read_order
 from rosearch.records.record import Record
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
+from rosearch.report.details import record_tables
+from rosearch.report.summary import describe_run
 from rosearch.run.backends.backend import Backend
 from rosearch.run.backends.inline import InlineBackend
 from rosearch.run.backends.replay import ReplayBackend, recorded
@@ -205,3 +207,18 @@ def test_candidates_that_all_fail_alike_stop_a_steady_search(tmp_path: Path) -> 
         run_search(run, Quiet())
     failed: list[Record] = [record for record in load_results(run).of("candidate") if record.status == "failed"]
     assert len(failed) == 3
+
+
+def test_a_steady_search_is_told_without_generations(undisturbed: Results) -> None:
+    data = describe_run(undisturbed)
+    assert (data["mode"], data["generations"]) == ("steady", None)
+    (fourth, *_) = (record for record in undisturbed.of("candidate") if record.generation == 3)
+    (facts, *_) = record_tables(undisturbed, fourth)
+    told = "candidate, proposed when 3 others were over, measured on validation rows"
+    assert ("role", told) in [row.cells for row in facts.rows]
+
+
+def test_latency_that_a_fitness_follows_from_is_not_timed_beside_candidates(tmp_path: Path) -> None:
+    timed = {"efficiency": {"repeats": 2, "batch_sizes": [1]}}
+    with pytest.raises(BadInput, match=r"evolution.mode: expected generational for fitness.efficiency latency: "):
+        new_run(tmp_path, fitness={"efficiency": "latency"}, evaluation=timed)
