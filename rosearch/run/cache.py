@@ -68,7 +68,7 @@ def users_of(cache: Path) -> list[tuple[Path, bool]]:
     """The runs beside a cache that are not finished with it, each with True if a process works on it now."""
     found = []
     for path in sorted(cache.parent.iterdir()) if cache.name == ".cache" else ():
-        if not (path / "records.sqlite").is_file():
+        if not RunDirectory.is_run(path):
             continue
         try:
             running = bool(RunDirectory(path).driver())
