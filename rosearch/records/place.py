@@ -39,7 +39,7 @@ class Elsewhere:
     @classmethod
     def new(cls, folder: Path, name: str) -> Self:
         """A file of that name in a folder, which no other run has."""
-        word = secrets.token_hex(8)
+        word = f"{secrets.randbits(64):016x}"
         return cls(folder.expanduser().resolve() / f"{name}-{word}.sqlite", socket.gethostname(), word)
 
     @classmethod

@@ -11,6 +11,7 @@ Its layout::
     ├── tokenizer/           the teacher's, which all students share
     ├── tables/              the tables of `stats`
     ├── unfinished/          while finalists are trained: the checkpoints that they go on from after a kill
+    ├── aside/               what `doctor` took out of the way
     ├── export/              students that `export` wrote without `--to`
     ├── lock, driver         the process that works on it
     └── progress.json        its stage, for `status`; no record
@@ -26,6 +27,7 @@ import logging
 import re
 import shlex
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -45,6 +47,7 @@ from rosearch.files import (
     settle,
     sweep,
     sync_folder,
+    whole,
     write_whole,
 )
 from rosearch.records.beginning import note_beginning
@@ -221,6 +224,21 @@ class RunDirectory:
     def remove_student(self, record: Record) -> None:
         """Deletes a record's weights whole or not at all; nothing happens where there are none."""
         remove_whole(self.student_folder(record))
+
+    def put_aside(self, path: Path, *, keep: bool = False) -> Path:
+        """Moves a file or folder into `aside/` of the run, under its name and the time; with `keep`, copies it."""
+        name, number = f"{path.name}-{time.strftime('%Y%m%dT%H%M%S')}", 1
+        while (target := self.place("aside", name if number == 1 else f"{name}-{number}")).exists():
+            number += 1
+        if path.is_dir():
+            target.parent.mkdir(exist_ok=True)
+            path.rename(target)
+            return target
+        with whole(target) as draft:
+            shutil.copyfile(path, draft)
+        if not keep:
+            path.unlink()
+        return target
 
     def export_folder(self, record: Record) -> Path:
         """The folder that an export of a record is written to unless another is named."""
