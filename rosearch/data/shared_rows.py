@@ -32,7 +32,8 @@ def leak_problems(task: Task, shared: Shared, where: str) -> list[Problem]:
     """The problem of test rows that are training rows too; none where there are none."""
     if not (rows := shared["test", "train"]):
         return []
-    share = f"{rows:,} of {len(task.test):,} ({rows / len(task.test):.1%})"
+    others = shared_in_words(task, {pair: count for pair, count in shared.items() if pair != ("test", "train")})
+    share = f"{rows:,} of {len(task.test):,} ({rows / len(task.test):.1%})" + (f"; besides, {others}" if others else "")
     fix = (
         "They would flatter every student. Take them out of the training file, or keep them and say so: "
         "task.on_shared_rows: keep"
