@@ -168,7 +168,7 @@ def _torn(run: RunDirectory, store: Path, trouble: str) -> Ailment:
 
 
 def _plan_words(plan: Plan) -> str:
-    words = [f"{len(plan.rows)} records are kept"]
+    words = [f"{len(plan.records)} records are kept"]
     if plan.again:
         words.append(f"{', '.join(map(str, plan.again))} will run again")
     if plan.cut:

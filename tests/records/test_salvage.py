@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 
 import pytest
 from records import sample_records as samples
+from torn_records import lose, tear, tear_fact
 
 from rosearch.errors import RunError
 from rosearch.records.record import Record
@@ -29,12 +29,6 @@ def number_is_seed(record: Record) -> int:
     return record.number
 
 
-def change(path: Path, statement: str) -> None:
-    with sqlite3.connect(path) as connection:
-        connection.execute(statement)
-    connection.close()
-
-
 def written(path: Path) -> list[Record]:
     plan = plan_of(read_left(path), number_is_seed)
     write_whole_store(plan, path)
@@ -52,35 +46,49 @@ def test_a_whole_store_is_written_as_it_was(store: Path) -> None:
 
 
 def test_a_row_whose_outcome_is_torn_is_pending_again(store: Path) -> None:
-    change(store, "UPDATE records SET measurements = 'torn' WHERE number = 6")
+    tear(store, 6, "measurements", "'torn'")
     statuses = [record.status for record in written(store)]
     assert statuses == ["done"] * 5 + ["pending"] + ["done"] * 2 + ["pending"] * 4
 
 
 @pytest.mark.parametrize(
-    "statement",
+    ("column", "value"),
     [
-        "UPDATE records SET seed = 9 WHERE number = 6",
-        "UPDATE records SET genotype_id = '0123456789abcdef' WHERE number = 6",
-        "UPDATE records SET generation = 2 WHERE number = 6",
-        "UPDATE records SET origin = 'a sample' WHERE number = 6",
-        "UPDATE records SET parents = '[\"0123456789abcdef\"]' WHERE number = 6",
-        "UPDATE records SET name = 'mine' WHERE number = 6",
-        "UPDATE records SET genotype = x'ff00' WHERE number = 6",
-        "DELETE FROM records WHERE number = 6",
+        ("seed", "9"),
+        ("genotype_id", "'0123456789abcdef'"),
+        ("generation", "2"),
+        ("origin", "'a sample'"),
+        ("parents", "'[\"0123456789abcdef\"]'"),
+        ("name", "'mine'"),
+        ("genotype", "x'ff00'"),
+        ("", ""),
     ],
 )
-def test_a_row_that_proves_nothing_cuts_the_run_back_to_the_generation_before(statement: str, store: Path) -> None:
-    change(store, statement)
+def test_a_row_that_proves_nothing_cuts_the_run_back_to_the_generation_before(
+    column: str, value: str, store: Path
+) -> None:
+    if column:
+        tear(store, 6, column, value)
+    else:
+        lose(store, 6)
     plan = plan_of(read_left(store), number_is_seed)
     assert (plan.cut, plan.again) == (5, ())
     assert [record.number for record in written(store)] == [1, 2, 3, 4]
 
 
+def test_the_outcomes_of_a_steady_search_are_not_mended_since_their_order_counts(store: Path) -> None:
+    with Store.open(store) as opened:
+        opened.set_meta("order 0", [2, 1])
+    assert len(written(store)) == 12
+    lose(store, 12)
+    with pytest.raises(RunError, match="steady search have an order"):
+        plan_of(read_left(store), number_is_seed)
+
+
 def test_a_cut_takes_back_that_the_run_is_finished(store: Path) -> None:
     with Store.open(store) as opened:
         opened.set_finished()
-    change(store, "DELETE FROM records WHERE number = 12")
+    lose(store, 12)
     written(store)
     with Store.open(store, read_only=True) as after:
         assert not after.finished()
@@ -89,7 +97,7 @@ def test_a_cut_takes_back_that_the_run_is_finished(store: Path) -> None:
 def test_a_fact_that_nobody_makes_again_is_told(store: Path) -> None:
     with Store.open(store) as opened:
         opened.set_meta("warm_start", {})
-    change(store, "DELETE FROM meta WHERE key = 'warm_start'")
+    tear_fact(store, "warm_start", None)
     with pytest.raises(RunError, match="the facts warm_start are lost"):
         plan_of(read_left(store), number_is_seed)
 
@@ -103,7 +111,7 @@ def test_the_rows_of_a_page_that_is_gone_are_left_out_and_no_others(store: Path)
     content[page * size : (page + 1) * size] = bytes(size)
     store.write_bytes(content)
     left = read_left(store)
-    assert 0 < len(left.rows) < 12 and left.last == 12
+    assert 0 < len(left.whole) < 12 and left.last == 12
     numbers = [record.number for record in written(store)]
     assert numbers == list(range(1, len(numbers) + 1)) and len(numbers) % 4 == 0
 

@@ -3,16 +3,18 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from damaged_files import DAMAGES
 from small_run import Quiet, outcomes, write_experiment
+from torn_records import lose, tear, tear_fact
 
 from rosearch.config.file import load_experiment
 from rosearch.errors import RunError
 from rosearch.records.run_directory import RunDirectory
+from rosearch.records.salvage import plan_of, read_left, write_whole_store
 from rosearch.records.store import Store
 from rosearch.run.doctor import Examination, examine
 from rosearch.run.results import load_results
@@ -39,13 +41,6 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
 def run(undisturbed: Undisturbed, tmp_path: Path) -> RunDirectory:
     shutil.copytree(undisturbed.folder.parent, tmp_path / "runs")
     return RunDirectory(tmp_path / "runs" / undisturbed.folder.name)
-
-
-def change(run: RunDirectory, *statements: str) -> None:
-    with sqlite3.connect(run.store) as connection:
-        for statement in statements:
-            connection.execute(statement)
-    connection.close()
 
 
 def kinds(found: Examination) -> list[str]:
@@ -103,51 +98,37 @@ def test_a_log_that_holds_records_is_merged(run: RunDirectory, tmp_path: Path) -
 
 
 def test_students_at_work_when_the_driver_died_run_again(run: RunDirectory, undisturbed: Undisturbed) -> None:
-    with Store.open(run.store) as store:
-        row = store._rows.one  # the row as it lies there
-        with store._writing() as connection:
-            store._rewrite(connection, row(connection, 6) or {}, status="running", measurements=None)
+    again = plan_of(read_left(run.store), lambda record: record.seed)
+    cut = [replace(record, status="running", measurements=None) for record in again.records if record.number == 6]
+    whole = [record for record in again.records if record.number != 6]
+    write_whole_store(replace(again, records=sorted([*whole, *cut], key=lambda one: one.number)), run.store)
     mends(run, ["cut short"], undisturbed)
 
 
-@pytest.mark.parametrize(
-    ("statement", "words"),
-    [
-        ("UPDATE records SET measurements = replace(measurements, '1', '2') WHERE number = 2", "; 2 will run again"),
-        ("UPDATE records SET seed = seed + 1 WHERE number = 4", "those from 3 on are left out"),
-        ("UPDATE records SET origin = 'mutation:nonsense' WHERE number = 6", "those from 5 on are left out"),
-        ("UPDATE records SET generation = 0 WHERE number = 4", "those from 3 on are left out"),
-        ("UPDATE records SET genotype = 'nonsense' WHERE number = 1", "those from 1 on are left out"),
-        ("DELETE FROM records WHERE number = 4", "those from 3 on are left out"),
-        ("DELETE FROM records WHERE number = 7", "5 records are kept; those from 6 on are left out"),
-        ("UPDATE meta SET value = '9' WHERE key = 'contents'", "7 records are kept; the damaged file"),
-        ("DELETE FROM meta WHERE key = 'teacher'", "made again: teacher"),
-        ("UPDATE meta SET value = 'x' WHERE key = 'format'", "7 records are kept; the damaged file"),
-    ],
-)
+TEARS: dict[str, tuple[Callable[[Path], None], str]] = {
+    "outcome": (lambda store: tear(store, 2, "measurements", "replace(measurements, '1', '2')"), "; 2 will run again"),
+    "seed": (lambda store: tear(store, 4, "seed", "seed + 1"), "those from 3 on are left out"),
+    "origin": (lambda store: tear(store, 6, "origin", "'mutation:nonsense'"), "those from 5 on are left out"),
+    "generation": (lambda store: tear(store, 4, "generation", "0"), "those from 3 on are left out"),
+    "architecture": (lambda store: tear(store, 1, "genotype", "'nonsense'"), "those from 1 on are left out"),
+    "row": (lambda store: lose(store, 4), "those from 3 on are left out"),
+    "last row": (lambda store: lose(store, 7), "5 records are kept; those from 6 on are left out"),
+    "contents": (lambda store: tear_fact(store, "contents", "9"), "7 records are kept; the damaged file"),
+    "teacher": (lambda store: tear_fact(store, "teacher", None), "made again: teacher"),
+    "format": (lambda store: tear_fact(store, "format", "x"), "7 records are kept; the damaged file"),
+}
+
+
+@pytest.mark.parametrize("way", TEARS)
 def test_a_torn_record_runs_again_or_the_run_is_cut_back_to_the_generation_before(
-    statement: str, words: str, run: RunDirectory, undisturbed: Undisturbed
+    way: str, run: RunDirectory, undisturbed: Undisturbed
 ) -> None:
-    change(run, statement)
+    harm, words = TEARS[way]
+    harm(run.store)
     damaged = run.store.read_bytes()
     found = mends(run, ["torn records"], undisturbed)
     assert words in found.findings[0].done
     assert [path.read_bytes() for path in (run.path / "aside").glob("records*")] == [damaged]
-
-
-def test_a_damaged_page_costs_the_records_that_lie_on_it(run: RunDirectory, undisturbed: Undisturbed) -> None:
-    with sqlite3.connect(run.store) as connection:
-        page = connection.execute("PRAGMA page_size").fetchone()[0]
-    connection.close()
-    content = bytearray(run.store.read_bytes())
-    begin = content.index(b'"generation"') if b'"generation"' in content else len(content) - page
-    content[begin // page * page : begin // page * page + page] = bytes(page)
-    run.store.write_bytes(content)
-    try:
-        mends(run, ["torn records"], undisturbed)
-    except AssertionError:
-        found = examine(run.path)
-        assert [finding.kind for finding in found.left] == ["torn records"] and found.left[0].next
 
 
 def test_records_of_which_nothing_is_left_are_told_with_the_next_command(run: RunDirectory) -> None:
@@ -172,7 +153,7 @@ def test_records_elsewhere_that_are_missing_are_told(run: RunDirectory, tmp_path
 
 def test_torn_records_elsewhere_are_mended_there(run: RunDirectory, undisturbed: Undisturbed, tmp_path: Path) -> None:
     run.move_records(tmp_path / "disk")
-    change(run, "UPDATE records SET seconds = '' WHERE number = 4")
+    tear(run.store, 4, "seconds", "''")
     mends(run, ["torn records"], undisturbed)
     assert run.store.parent == tmp_path / "disk"
 
