@@ -88,8 +88,7 @@ class Store:
             with store._transaction() as connection:
                 store._rows = WholeRows(path, found_format(connection, path))
             if not read_only:  # a resumed search must not find damage hours later
-                store._check_pages()
-                store.records()
+                store.check()
                 store._migrate()
             elif store._rows.format < FORMAT:
                 say_undigested(path)
@@ -97,6 +96,11 @@ class Store:
             store.close()
             raise
         return store
+
+    def check(self) -> None:
+        """Reads everything. Raises `RunError` where a page, a row or a fact is not as it was written."""
+        self._check_pages()
+        self.records()
 
     def close(self) -> None:
         """Closes all connections; nothing is pending, since every call is its own transaction."""
