@@ -104,7 +104,7 @@ def _search(run: RunDirectory, store: Store, observer: Observer, hours: Hours) -
     places = place_workers(experiment.execution)
     if told := crowded(places):
         following.note(told)
-    with make_backend(places.execution, Given(places.visible, (run.place("driver"),))) as backend:
+    with make_backend(places.execution, Given(places.visible, (run.place("driver"),), places.room)) as backend:
         driver = Driver(run, store, experiment, cache, teacher, backend, following, places.device, records)
         driver.work("baselines", _baselines(driver))
         if experiment.evolution.mode == "steady":
