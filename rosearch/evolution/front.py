@@ -26,10 +26,7 @@ def by_front(scored: Iterable[Scored]) -> list[list[Record]]:
 
     The fronts are those of DEAP's `sortNondominated` (NSGA-II, Deb et al. 2002). Equal objectives share a front.
     """
-    members: dict[Objectives, list[Scored]] = {}
-    for record, score in scored:
-        if score.eligible:
-            members.setdefault(score.objectives, []).append((record, score))
+    members = _by_objectives(scored)
     fronts: list[_Front] = []
     for point in sorted(members, reverse=True):  # whoever dominates a point comes before it
         # A point that a front dominates is dominated by every front before that one, too.
@@ -38,6 +35,23 @@ def by_front(scored: Iterable[Scored]) -> list[list[Record]]:
             fronts.append(_Front())
         fronts[place].add(point)
     return [by_scalar(pair for point in front.points for pair in members[point]) for front in fronts]
+
+
+def front_of(scored: Iterable[Scored]) -> list[Record]:
+    """The first of `by_front`, in a fraction of the time; empty where nothing is eligible."""
+    members, front = _by_objectives(scored), _Front()
+    for point in sorted(members, reverse=True):
+        if not front.dominates(point):
+            front.add(point)
+    return by_scalar(pair for point in front.points for pair in members[point])
+
+
+def _by_objectives(scored: Iterable[Scored]) -> dict[Objectives, list[Scored]]:
+    members: dict[Objectives, list[Scored]] = {}
+    for record, score in scored:
+        if score.eligible:
+            members.setdefault(score.objectives, []).append((record, score))
+    return members
 
 
 class _Front:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
@@ -9,13 +10,13 @@ from pydantic_core import to_jsonable_python
 
 from rosearch.errors import RunError
 from rosearch.measurements import Estimate, Robustness
-from rosearch.records.record import Record
+from rosearch.records.record import Record, Status
 from rosearch.report.verdicts import verdicts
 from rosearch.run.results import Results
 from rosearch.run.standing import standing_data
 
 _PLACE = ("number", "id", "name", "role", "generation", "replicate", "origin")  # fields of a record, as they are
-_STATES = ("done", "failed", "running", "pending")
+_STATES: tuple[Status, ...] = ("done", "failed", "running", "pending")
 
 
 def describe_run(results: Results) -> dict[str, Any]:
@@ -34,7 +35,7 @@ def describe_run(results: Results) -> dict[str, Any]:
         "worked_seconds": results.budget.worked_seconds,
         "stopped_by": results.budget.stopped,
         "generations": max((record.generation for record in candidates), default=-1) + 1,
-        "counts": {state: sum(record.status == state for record in candidates) for state in _STATES},
+        "counts": counts(results),
         "teacher": to_jsonable_python(results.teacher),
         "teacher_on_test": to_jsonable_python(results.teacher_on_test),
         "seconds": results.seconds,
@@ -57,6 +58,12 @@ def describe_run(results: Results) -> dict[str, Any]:
             if r.failure is not None
         ],
     }
+
+
+def counts(results: Results) -> dict[str, int]:
+    """The number of candidates in each state."""
+    found = Counter(record.status for record in results.of("candidate"))
+    return {state: found[state] for state in _STATES}
 
 
 def describe_record(results: Results, record: Record) -> dict[str, Any]:

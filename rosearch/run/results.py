@@ -20,7 +20,7 @@ from rosearch.config.experiment import Experiment
 from rosearch.errors import RunError
 from rosearch.evolution.agreement import EpisodeAgreement, agreements
 from rosearch.evolution.fitness import Fitness, Yardstick
-from rosearch.evolution.front import Scored, by_front, by_scalar
+from rosearch.evolution.front import Scored, by_scalar, front_of
 from rosearch.measurements import TeacherFacts
 from rosearch.records.beginning import refuse_changes
 from rosearch.records.budget import Budget, read_budget
@@ -75,11 +75,8 @@ class Results:
         yardstick = self.yardstick
         if yardstick is None:
             return {}
-        return {
-            record.number: yardstick.score(record.measurements)
-            for record in self.records
-            if record.measurements is not None
-        }
+        judged = ((record.number, yardstick.judge(record)) for record in self.records if record.status == "done")
+        return {number: found for number, found in judged if found is not None}
 
     @property
     def yardstick(self) -> Yardstick | None:
@@ -92,7 +89,7 @@ class Results:
 
     def measured(self, role: Role) -> list[Record]:
         """The records of one role that have measurements."""
-        return [record for record in self.of(role) if record.measurements is not None]
+        return [record for record in self.of(role) if record.status == "done"]
 
     @cached_property
     def ranking(self) -> list[Record]:
@@ -102,13 +99,12 @@ class Results:
     @cached_property
     def front(self) -> list[Record]:
         """The candidates that no other beats in robustness, accuracy and efficiency at once, best scalar first."""
-        fronts = by_front(self._scored)
-        return fronts[0] if fronts else []
+        return front_of(self._scored)
 
     @property
     def predictions(self) -> list[EpisodeAgreement]:
         """The agreement of kd_nas's predictions with the rewards of each episode; empty for other strategies."""
-        return agreements(self._scored)
+        return agreements(self._scored) if self.experiment.evolution.strategy == "kd_nas" else []
 
     @property
     def _scored(self) -> list[Scored]:
@@ -124,10 +120,11 @@ class Results:
     @property
     def seconds(self) -> dict[str, float]:
         """Workers' seconds per stage, summed over all records, longest first."""
-        totals: Counter[str] = Counter()
+        totals: dict[str, float] = {}
         for record in self.records:
-            totals.update(record.seconds)
-        return dict(totals.most_common())
+            for stage, seconds in record.seconds.items():
+                totals[stage] = totals.get(stage, 0) + seconds
+        return dict(Counter(totals).most_common())
 
     def find(self, prefix: str) -> Record:
         """The record that a user names: by its number, by a baseline's name, or by the first letters of its id.

@@ -38,6 +38,7 @@ from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
 from rosearch.run import driver as driving
 from rosearch.run.backends.backend import Job, Result
+from rosearch.run.course import Overall
 from rosearch.run.driver import Driver
 from rosearch.run.following import Following
 from rosearch.run.observer import Nobody
@@ -88,6 +89,13 @@ def _attacked(name: str, share: Estimate, draw: Callable[[], float]) -> Robustne
     return Robustness(name, 1, ROWS, share, share, share, share, share, share, 0, 1.0, outcomes=outcomes, shares=shares)
 
 
+class Telling(Nobody):
+    """An observer that is told the whole, as that of the terminal."""
+
+    def overall(self, told: Overall) -> None:
+        """See `Onlooker`."""
+
+
 class Run:
     """A run of a folder whose candidates are never trained."""
 
@@ -117,7 +125,9 @@ class Run:
                 generation = (first - 1) // POPULATION
                 store.propose([_pending(number, generation, one) for number, one in numbered])
                 for number, _ in numbered:
-                    store.finish(number, self.backend.outcome())
+                    outcome = self.backend.outcome()
+                    assert outcome.measurements is not None
+                    store.finish(number, outcome, self.yardstick.write(self.yardstick.score(outcome.measurements)))
 
     @contextmanager
     def driver(self) -> Iterator[Driver]:
@@ -125,7 +135,7 @@ class Run:
         experiment = self.directory.experiment()
         with self.directory.lock(), Store.open(self.directory.store) as store:
             records = store.records()
-            following = Following(experiment, records, StandingFile(self.directory.standing), Nobody())
+            following = Following(experiment, records, StandingFile(self.directory.standing), Telling())
             following.measured(TEACHER)
             untimed = patch.object(driving, "student_latencies", lambda _e, genotypes, *_: [None] * len(genotypes))
             cache: Any = self.directory.path / ".cache"
@@ -146,6 +156,7 @@ def _pending(number: int, generation: int, genotype: Genotype) -> Record:
 def replay(driver: Driver, strategy: Any) -> None:
     """Tells a strategy all that was recorded, as a resumed search does."""
     while records := driver.recorded("candidate", strategy.generation):
+        driver.work("generation", records)
         strategy.tell(records)
         driver.prune_students()
 

@@ -50,7 +50,9 @@ def test_weights_stay_for_the_front_and_the_best_of_all_records_also_after_a_res
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     removed: set[str] = set()
-    monkeypatch.setattr(RunDirectory, "remove_student", lambda self, record: removed.add(record.id))
+    monkeypatch.setattr(
+        RunDirectory, "remove_students", lambda self, records: removed.update(one.id for one in records)
+    )
 
     def kept() -> set[str]:
         return {record.id for record in load_results(run.directory).of("candidate")} - removed

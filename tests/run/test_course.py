@@ -9,6 +9,7 @@ from attacked_results import attacked, measured, record, results_of
 from rosearch.config.experiment import Experiment, FinalistsConfig
 from rosearch.records.record import Failure, Record
 from rosearch.run.course import Overall, overall, planned_students
+from rosearch.run.tally import Tally
 
 WEAK, STRONG = measured(attacked("deepwordbug", "mbbb")), measured(attacked("deepwordbug", "ssss"))
 
@@ -79,7 +80,7 @@ def test_failed_students_are_done_and_proposed_finalists_are_counted_as_they_are
     finalist = replace(record(3, WEAK), role="finalist", status="pending", measurements=None)
     told = overall(experiment, [done(1, 5.0), failed, finalist], {})
     assert (told.stage, told.title, told.done, told.of) == (4, "finalists", 2, 1 + 2 + 1)
-    assert planned_students(experiment, [finalist])["finalist"] == 1
+    assert planned_students(experiment, Tally.of([finalist], {}))["finalist"] == 1
 
 
 def test_a_budget_bounds_the_time_and_a_search_that_it_ended_plans_no_other_candidate(experiment: Experiment) -> None:
