@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from statistics import median
@@ -121,13 +122,16 @@ class Run:
                     if one.id not in seen:
                         seen.add(one.id)
                         genotypes.append(one.canonical())
-                numbered = list(enumerate(genotypes, start=first))
                 generation = (first - 1) // POPULATION
-                store.propose([_pending(number, generation, one) for number, one in numbered])
-                for number, _ in numbered:
-                    outcome = self.backend.outcome()
-                    assert outcome.measurements is not None
-                    store.finish(number, outcome, self.yardstick.write(self.yardstick.score(outcome.measurements)))
+                numbered = enumerate(genotypes, start=first)
+                store.propose([self._measured(_pending(number, generation, one)) for number, one in numbered])
+
+    def _measured(self, record: Record) -> Record:
+        outcome = self.backend.outcome()
+        assert outcome.measurements is not None
+        judged = self.yardstick.write(self.yardstick.score(outcome.measurements))
+        told = {"measurements": outcome.measurements, "seconds": outcome.seconds, "judged": judged}
+        return replace(record, status="done", **told)
 
     @contextmanager
     def driver(self) -> Iterator[Driver]:
