@@ -29,7 +29,7 @@ class Details:
 
     def __init__(self, rows: WholeRows, transaction: Callable[[], AbstractContextManager[sql.Connection]]) -> None:
         self._rows, self._transaction = rows, transaction
-        self._last = {PROPOSALS: 0, OUTCOMES: 0}
+        self._last = {PROPOSALS: -_NEAR, OUTCOMES: -_NEAR}
         self._along: dict[sql.Table, dict[int, Row]] = {PROPOSALS: {}, OUTCOMES: {}}
 
     def read(self, record: Record, name: str) -> Mapping[str, Any]:
@@ -55,4 +55,4 @@ class Details:
                 raise damaged(self._rows.path, f"record {number} is lost from {table.name}")
             self._along[table] = rows
         self._last[table] = number
-        return found
+        return self._rows.compare(found)

@@ -73,6 +73,8 @@ def _part_records(connection: sql.Connection) -> None:
         _compare(row, f"record {row['number']}")
         _part(connection, dict(row, fitness=""))
         count += 1
+    if not facts["contents"]:
+        raise ValueError("the fact 'contents' is lost")
     if count != (expected := json.loads(facts["contents"])["records"]):
         raise ValueError(f"expected {expected} records, got {count}")
     if lost := set(json.loads(facts["contents"])["facts"]) - facts.keys():

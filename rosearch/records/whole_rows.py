@@ -57,25 +57,28 @@ class WholeRows:
 
     def state(self, connection: sql.Connection, number: int) -> Row | None:
         """The row of a number in `STATES`; None if there is none."""
-        return next(self._between(connection, STATES, number, number), None)
+        row = next(self._between(connection, STATES, number, number), None)
+        return None if row is None else self.compare(row)
 
     def written_once(self, connection: sql.Connection, table: sql.Table, first: int, last: int) -> dict[int, Row]:
-        """The rows of `PROPOSALS` or `OUTCOMES`, by number, from `first` to `last`."""
+        """The rows of `PROPOSALS` or `OUTCOMES`, by number, from `first` to `last`; `compare` those that are used."""
         return {row[0]: row for row in self._between(connection, table, first, last)}
+
+    def compare(self, row: Row) -> Row:
+        """The row of a record, as it was written."""
+        self._compare(row, f"record {row[0]}")
+        return row
 
     def compare_all(self, connection: sql.Connection) -> None:
         """Goes through all rows, and keeps none of the long ones: a file may be larger than the memory."""
         numbers = {row[0]: row[6] in ("done", "failed") for row in self.states(connection)}
         for table, expected in ((PROPOSALS, set(numbers)), (OUTCOMES, {n for n, over in numbers.items() if over})):
-            found = {row[0] for row in self._between(connection, table, 0, max(numbers, default=0))}
+            found = {self.compare(row)[0] for row in self._between(connection, table, 0, max(numbers, default=0))}
             if wrong := found ^ expected:
                 raise damaged(self.path, f"record {min(wrong)} and its row in {table.name} do not fit")
 
     def _between(self, connection: sql.Connection, table: sql.Table, first: int, last: int) -> Iterator[Row]:
-        rows = tuples(connection, f"{_SELECT[table]} WHERE number BETWEEN ? AND ? ORDER BY number", (first, last))
-        for row in rows:
-            self._compare(row, f"record {row[0]}")
-            yield row
+        return tuples(connection, f"{_SELECT[table]} WHERE number BETWEEN ? AND ? ORDER BY number", (first, last))
 
     def _compare(self, row: Row, what: str) -> None:
         if not is_whole(row):

@@ -4,6 +4,7 @@ import dataclasses
 import math
 import os
 import random
+import re
 import shutil
 import signal
 import sqlite3
@@ -24,6 +25,7 @@ from rosearch.records.migrations import MIGRATIONS
 from rosearch.records.record import Failure, Outcome, Record
 from rosearch.records.rows import FORMAT, OUTCOMES, PROPOSALS, STATES, sealed
 from rosearch.records.run_directory import RunDirectory
+from rosearch.records.sqlite import writing_engine
 from rosearch.records.store import Store
 from rosearch.search import run_search
 from rosearch.space.genotype import Genotype
@@ -614,6 +616,64 @@ def test_a_step_from_format_to_format_is_taken_whole_or_not_at_all(first_format,
         assert connection.execute("SELECT value FROM meta WHERE key = 'format'").fetchone() == ("1",)
     connection.close()
     assert first_format.read_bytes() == before
+
+
+@pytest.fixture
+def second_format(first_format: Path) -> Path:
+    """A store of format 2, as the step from format 1 leaves it."""
+    engine = writing_engine(first_format, "mode=rw")
+    with engine.begin() as connection:
+        MIGRATIONS[1](connection)
+    engine.dispose()
+    return first_format
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_store_of_the_second_format_holds_the_same_in_the_third(first_format, second_format, read_only):
+    recorded = HERE.parent / "compatibility/recorded/small-0001/records.sqlite"
+    with Store.open(recorded, read_only=True) as old, Store.open(second_format, read_only=read_only) as store:
+        assert list(map(fields, store.records())) == list(map(fields, old.records()))
+        assert (store.teacher(), store.materials(), store.finished()) == (old.teacher(), old.materials(), True)
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("UPDATE records SET seed = seed + 1 WHERE number = 3", "record 3 is not as it was written"),
+        ("UPDATE meta SET value = '{}' WHERE key = 'teacher'", "the fact 'teacher' is not as it was written"),
+        ("DELETE FROM records WHERE number = 3", "expected 5 records, got 4"),
+        ("DELETE FROM meta WHERE key = 'finished'", "the facts finished are lost"),
+        ("DELETE FROM meta WHERE key = 'contents'", "damaged: .*contents"),
+        ("DROP TABLE records", "damaged: no such table"),
+    ],
+)
+def test_damage_to_a_store_of_the_second_format_is_noticed(second_format, change, words, read_only):
+    with sqlite3.connect(second_format) as connection:
+        connection.execute(change)
+    connection.close()
+    before = second_format.read_bytes()
+    assert re.search(words, refusal(second_format, read_only))
+    assert second_format.read_bytes() == before
+
+
+def test_a_copy_of_an_older_store_can_be_changed_no_more_than_a_file_that_is_read(first_format):
+    with Store.open(first_format, read_only=True) as reader:
+        first = reader.records()[0]
+        with pytest.raises(RunError, match="readonly"):
+            reader.set_finished()
+    assert first.measurements is not None and first.genotype.id == first.id  # also after it is closed
+
+
+def test_whoever_looks_into_the_file_finds_all_of_a_record_in_one_row(store, path):
+    store.propose(samples.generation_of(0))
+    store.finish(1, samples.measured())
+    with sqlite3.connect(path) as connection:
+        connection.row_factory = sqlite3.Row
+        first, second, *_ = map(dict, connection.execute("SELECT * FROM records ORDER BY number"))
+    connection.close()
+    assert first["measurements"] == to_json(samples.measured().measurements)
+    assert (second["genotype"], second["measurements"]) == (samples.chain(2).to_json(), None)
 
 
 def test_every_older_format_has_a_step():
