@@ -137,13 +137,13 @@ class Yardstick:
 def _read(text: str) -> Fitness | None:
     """The fitness that `Yardstick.write` wrote; None for a text of another shape: a run may come from anywhere."""
     try:
-        told: list[Any] = from_json(text, allow_inf_nan=False)
+        told: list[Any] = from_json(text)
         _, robustness, accuracy, efficiency, scalar, gates, violation = told
         found = Fitness(robustness, accuracy, efficiency, scalar, tuple(gates.split()), violation)
     except (ValueError, TypeError, AttributeError):
         return None
     numbers = (robustness or 0.0, accuracy, efficiency, scalar, violation)
-    return found if all(type(number) in _NUMBERS for number in numbers) else None
+    return found if all(type(number) in _NUMBERS and math.isfinite(number) for number in numbers) else None
 
 
 def reward(loss: float, latency_ms: float, teacher_latency_ms: float, config: RewardConfig) -> float:

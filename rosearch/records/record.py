@@ -96,7 +96,7 @@ class Record:
 
     def bare(self) -> Self:
         """The same record without what can be read again, of which a long run would fill the memory."""
-        if "_read" not in self.__dict__:
+        if "_read" not in self.__dict__ or not any(map(self.__dict__.get, LATER)):
             return self
         kept = {name: value for name, value in self.__dict__.items() if name not in LATER and name != "_read"}
         return self.known(kept, self.__dict__["_read"])

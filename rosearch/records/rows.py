@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -87,10 +86,10 @@ FROM states JOIN proposals USING (number) LEFT JOIN outcomes USING (number)
 
 _TEACHER: TypeAdapter[TeacherFacts] = TypeAdapter(TeacherFacts)
 _TEXTS = ["\x1f".join(["%s"] * count) for count in range(len(STATES.c))]  # by the number of values
-_ROLES, _STATUSES = get_args(Role), get_args(Status)
-_ID = re.compile(r"[0-9a-f]{16}")
+ROLES, STATUSES = frozenset(get_args(Role)), frozenset(get_args(Status))
+ID = re.compile(r"[0-9a-f]{16}")
 # What a record of a status does not have.
-_WITHOUT: dict[str, dict[str, None]] = {
+WITHOUT: dict[str, dict[str, None]] = {
     "pending": {"measurements": None, "failure": None},
     "running": {"measurements": None, "failure": None},
     "done": {"failure": None},
@@ -104,9 +103,10 @@ def digest(values: Values) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def is_whole(row: Values) -> bool:
+def is_whole(row: tuple[Any, ...]) -> bool:
     """True if the row is as it was written."""
-    return bool(digest(row[:-1]) == row[-1])
+    text = _TEXTS[len(row) - 1] % row[:-1]
+    return bool(hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32] == row[-1])
 
 
 def sealed(table: sql.Table, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -145,40 +145,11 @@ def seconds_text(seconds: Mapping[str, float]) -> str:
     return json.dumps(seconds, allow_nan=False)
 
 
-def read_state(row: Values) -> dict[str, Any]:
-    """The fields of a record that its row in `STATES` holds.
-
-    A run may come from anywhere, and its paths are made of these values. This and the two functions below raise
-    `ValueError`, `KeyError`, `TypeError` or `AttributeError` for values of other types or ranges.
-    """
-    number, role, generation, replicate, identity, name, status, seconds, fitness, _ = row
-    for key, value, smallest in (("number", number, 1), ("generation", generation, -1), ("replicate", replicate, 0)):
-        if type(value) is not int or value < smallest:
-            raise ValueError(f"{key}: expected a whole number from {smallest} on, got {value!r}")
-    for key, value, words in (("role", role, _ROLES), ("status", status, _STATUSES)):
-        if value not in words:
-            raise ValueError(f"{key}: expected one of {', '.join(words)}, got {value!r}")
-    for key, value in (("genotype_id", identity), ("name", name), ("seconds", seconds), ("fitness", fitness)):
-        if type(value) is not str:
-            raise ValueError(f"{key}: expected a text, got {value!r}")
-    if _ID.fullmatch(identity) is None:
-        raise ValueError(f"genotype_id: expected 16 hex digits, got {identity!r}")
-    return {
-        "number": number,
-        "role": role,
-        "generation": generation,
-        "replicate": replicate,
-        "id": identity,
-        "name": name,
-        "status": status,
-        "seconds": _seconds(from_json(seconds)),
-        "judged": fitness,
-        **_WITHOUT[status],
-    }
-
-
 def read_proposal(row: Values, identity: str) -> dict[str, Any]:
-    """The fields of a record that its row in `PROPOSALS` holds; `identity` is the id, which takes long to compute."""
+    """The fields of a record that its row in `PROPOSALS` holds; `identity` is the id, which takes long to compute.
+
+    This and `read_outcome` raise `ValueError`, `KeyError`, `TypeError` or `AttributeError` for values of other types.
+    """
     _, genotype, origin, parents, seed, _ = row
     if type(seed) is not int or seed < 0:
         raise ValueError(f"seed: expected a whole number from 0 on, got {seed!r}")
@@ -209,14 +180,6 @@ def _failure(data: Any) -> Failure:
     if not isinstance(data, dict) or not all(isinstance(text, str) for text in data.values()):
         raise ValueError(f"failure: expected kind, stage and message, got {data!r}")
     return Failure(**data)
-
-
-def _seconds(data: Any) -> dict[str, float]:
-    if not isinstance(data, dict) or not all(type(taken) in (int, float) for taken in data.values()):
-        raise ValueError(f"seconds: expected a number for each stage, got {data!r}")
-    if not all(0 <= taken < math.inf for taken in data.values()):
-        raise ValueError(f"seconds: expected times from 0 on, got {data!r}")
-    return data
 
 
 def teacher_to_data(teacher: TeacherFacts) -> dict[str, Any]:

@@ -11,7 +11,6 @@ is first asked for; a store that is opened for writing compares all of it.
 
 from __future__ import annotations
 
-import gc
 import json
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,7 +37,6 @@ from rosearch.records.rows import (
     VIEW,
     outcome_row,
     proposal_row,
-    read_state,
     sealed,
     seconds_text,
     state_row,
@@ -46,6 +44,7 @@ from rosearch.records.rows import (
     teacher_to_data,
 )
 from rosearch.records.sqlite import copied_engine, damaged, merge_log, reading_engine, transaction, writing_engine
+from rosearch.records.stored import Columns, StoredRecords, without_collector
 from rosearch.records.whole_rows import UNREADABLE, Row, WholeRows, found_format, unreadable
 
 _MATERIALS, _FINISHED = "materials", "finished"  # keys of the facts of a run
@@ -163,13 +162,16 @@ class Store:
                     self._change(connection, number, ("running",), status="pending")
         return tuple(numbers)
 
+    def stored(self) -> StoredRecords:
+        """All records by number, of which each is made where it is first asked for."""
+        with without_collector(), self._transaction() as connection:
+            return self._read(self._rows.states(connection))
+
     def records(self, role: Role | None = None, generation: int | None = None) -> list[Record]:
         """The records sorted by number: all of them, or those of a role, a generation, or both."""
-        with self._transaction() as connection:
-            rows = self._rows.states(connection)
-        with _without_collector():
-            found = list(map(self._read, rows))
-        return [one for one in found if role in (None, one.role) and generation in (None, one.generation)]
+        found = self.stored()
+        with without_collector():
+            return [one for one in found if role in (None, one.role) and generation in (None, one.generation)]
 
     def record(self, number: int) -> Record:
         """The record of a number."""
@@ -177,7 +179,7 @@ class Store:
             row = self._rows.state(connection, number)
         if row is None:
             raise RunError(f"{self.path}: expected record {number}, got no such record")
-        return self._read(row)
+        return self._read([row])[0]
 
     def last_number(self) -> int:
         """The highest number of a record; 0 in an empty store."""
@@ -245,11 +247,14 @@ class Store:
         values = dict(zip(STATES.c.keys(), row, strict=True)) | columns
         connection.execute(STATES.update().where(STATES.c.number == number), sealed(STATES, values))
 
-    def _read(self, row: Row) -> Record:
+    def _read(self, rows: Sequence[Row]) -> StoredRecords:
         try:
-            return Record.known(read_state(row), self._details.read)
+            return StoredRecords(Columns.read(rows), self._details.read)
         except UNREADABLE as error:
-            raise RunError(f"{self.path}: record {row[0]} cannot be read: {one_line(error)}") from error
+            if len(rows) > 1:  # it is one of these
+                list(map(self._read, zip(rows)))
+            problem = f"record {rows[0][0]} cannot be read: {one_line(error)}"
+            raise RunError(f"{self.path}: {problem}") from error
 
     def _check_pages(self) -> None:
         with self._transaction() as connection:
@@ -285,15 +290,3 @@ def _led_to_format(engine: sql.Engine, path: Path, found: int, read_only: bool) 
         lead(connection)
     merge_log(engine)
     return engine
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Records hold no circles, and thousands of them are a third faster to make if nobody looks for garbage."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
@@ -10,13 +9,13 @@ from pydantic_core import to_jsonable_python
 
 from rosearch.errors import RunError
 from rosearch.measurements import Estimate, Robustness
-from rosearch.records.record import Record, Status
+from rosearch.records.record import Record
 from rosearch.report.verdicts import verdicts
 from rosearch.run.results import Results
 from rosearch.run.standing import standing_data
 
 _PLACE = ("number", "id", "name", "role", "generation", "replicate", "origin")  # fields of a record, as they are
-_STATES: tuple[Status, ...] = ("done", "failed", "running", "pending")
+_STATES = ("done", "failed", "running", "pending")
 
 
 def describe_run(results: Results) -> dict[str, Any]:
@@ -54,7 +53,7 @@ def describe_run(results: Results) -> dict[str, Any]:
                 "stage": r.failure.stage,
                 "message": r.failure.message,
             }
-            for r in results.records
+            for r in results.failures
             if r.failure is not None
         ],
     }
@@ -62,8 +61,7 @@ def describe_run(results: Results) -> dict[str, Any]:
 
 def counts(results: Results) -> dict[str, int]:
     """The number of candidates in each state."""
-    found = Counter(record.status for record in results.of("candidate"))
-    return {state: found[state] for state in _STATES}
+    return {state: results.counts["candidate", state] for state in _STATES}
 
 
 def describe_record(results: Results, record: Record) -> dict[str, Any]:

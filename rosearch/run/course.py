@@ -7,14 +7,13 @@ It follows from the records alone, so an onlooker and the driver tell the same.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
 from rosearch.config.evaluation import SuiteConfig
 from rosearch.config.experiment import Experiment
-from rosearch.evolution.fitness import Fitness
-from rosearch.records.record import Record, Role
+from rosearch.records.record import Role
 from rosearch.run.tally import Tally
 
 
@@ -32,22 +31,11 @@ class Overall:
     seconds_left: float | None  # by the seconds that workers took so far; None before the first student
 
 
-def overall(
-    experiment: Experiment,
-    records: Sequence[Record],
-    fitness: Mapping[int, Fitness],
-    stopped: bool = False,
-    budget_s: float | None = None,
-) -> Overall:
-    """How far a search with these records is; `fitness` is that of those measured, by their numbers.
+def overall(experiment: Experiment, tally: Tally, stopped: bool = False, budget_s: float | None = None) -> Overall:
+    """How far a search with these records is.
 
     `stopped`: no other candidate will be tried. `budget_s` are the seconds in which candidates may still start.
     """
-    return whole_of(experiment, Tally.of(records, fitness), stopped, budget_s)
-
-
-def whole_of(experiment: Experiment, tally: Tally, stopped: bool = False, budget_s: float | None = None) -> Overall:
-    """As `overall`, of records that are counted already."""
     planned = planned_students(experiment, tally, stopped)
     stages = ["data and teacher", *(role for role in _ORDER if planned[role])]
     _, stage, generation = tally.newest or (0, "data and teacher", 0)

@@ -10,7 +10,7 @@ from rosearch.config.experiment import Experiment
 from rosearch.evolution.fitness import Yardstick
 from rosearch.measurements import TeacherFacts
 from rosearch.records.record import Record
-from rosearch.run.course import Overall, whole_of
+from rosearch.run.course import Overall, overall
 from rosearch.run.observer import Observer
 from rosearch.run.standing import AtWork, Stage, Standing, StandingFile
 from rosearch.run.tally import Tally
@@ -100,4 +100,4 @@ class Following:
 
     def _tell_whole(self) -> None:
         if isinstance(self._to, Onlooker):
-            self._to.overall(whole_of(self._experiment, self._tally, budget_s=self._budget_s()))
+            self._to.overall(overall(self._experiment, self._tally, budget_s=self._budget_s()))

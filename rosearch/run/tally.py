@@ -8,12 +8,14 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import compress
 from typing import Self
 
 from rosearch.evolution.fitness import Fitness
 from rosearch.records.record import Record, Role, Status
+from rosearch.records.stored import Columns
 
 _LATEST = 12  # records that say how long the next will take: a run may go on on another machine
 
@@ -34,6 +36,20 @@ class Tally:
         tally = cls()
         for record in records:
             tally.put(record, fitness.get(record.number))
+        return tally
+
+    @classmethod
+    def counted(cls, columns: Columns, best: tuple[float, int] | None) -> Self:
+        """As `of`, of all records at once, to be looked at and not to be changed."""
+        tally = cls()
+        tally.best = best
+        tally._counts.update(zip(columns.role, columns.status, strict=True))
+        if columns.number:
+            tally.newest = max(zip(columns.number, columns.role, columns.generation, strict=True))
+        for role, latest in tally._latest.items():
+            if tally._counts[role, "done"]:
+                those = compress(zip(columns.number, columns.seconds, strict=True), _done(columns, role))
+                latest += deque(those, _LATEST)
         return tally
 
     def put(self, record: Record, fitness: Fitness | None = None) -> None:
@@ -70,3 +86,7 @@ class Tally:
     def latest_seconds(self, role: Role) -> list[dict[str, float]]:
         """A worker's seconds, by stage, for each of the latest records of a role that are measured."""
         return [seconds for _, seconds in self._latest[role]]
+
+
+def _done(columns: Columns, role: Role) -> Iterator[bool]:
+    return (one == role and status == "done" for one, status in zip(columns.role, columns.status, strict=True))

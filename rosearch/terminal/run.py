@@ -45,10 +45,9 @@ def print_status(results: Results) -> None:
             print_line(line)
     if state == "interrupted":
         print_line(f"Interrupted: no process works on it. Go on with:\n  {results.run.resume_command}")
-    for record in results.records:
-        if record.failure is not None:
-            print_line(f"  #{record.number} {record.id[:8]} failed: {record.failure}")
-    if results.teacher is not None or results.measured("candidate"):
+    for record in results.failures:
+        print_line(f"  #{record.number} {record.id[:8]} failed: {record.failure}")
+    if results.teacher is not None or results.counts["candidate", "done"]:
         print_table(ranked_table(results, _MOST))
     if baselines := results.measured("baseline"):
         print_table(results_table("Baselines", results, baselines))

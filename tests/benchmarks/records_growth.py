@@ -43,7 +43,6 @@ from rosearch.run.course import Overall
 from rosearch.run.driver import Driver
 from rosearch.run.following import Following
 from rosearch.run.observer import Nobody
-from rosearch.run.results import load_results
 from rosearch.run.standing import StandingFile
 from rosearch.space.genotype import Genotype
 from rosearch.space.loading import load_space
@@ -199,9 +198,13 @@ def measure(size: int, folder: Path) -> dict[str, float]:
     run = Run(folder, size + POPULATION * (GENERATIONS + 1))
     run.fill(size)
     # What the commands import is paid before they are timed.
-    from rosearch.report.comparisons import comparison_tables  # noqa: F401
-    from rosearch.report.run_files import write_comparisons, write_statistics
-    from rosearch.terminal.run import print_status
+    import rosearch.report.comparisons
+    import rosearch.report.run_files
+    import rosearch.report.statistics
+    import rosearch.report.summary
+    import rosearch.run.results
+    import rosearch.terminal.run  # noqa: F401
+    from rosearch.cli.run import stats, status
 
     before, watch = _memory(), Laps()
     with run.driver() as driver:
@@ -214,11 +217,9 @@ def measure(size: int, folder: Path) -> dict[str, float]:
     found |= {f"{name}_ms": 1000 * median(took[name] for took in steps) for name in steps[0]}
     watch.lap("driver")
     with redirect_stdout(StringIO()):
-        print_status(load_results(run.directory))
-    found["status_s"] = watch.lap("status")
-    results = load_results(run.directory)
-    write_statistics(results)
-    write_comparisons(results)
+        status(run.directory.path)
+        found["status_s"] = watch.lap("status")
+        stats(run.directory.path)
     return found | {"stats_s": watch.lap("stats")}
 
 

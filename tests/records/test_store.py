@@ -719,7 +719,7 @@ def test_a_record_that_names_a_place_outside_ends_a_resume_before_anything_is_de
     elsewhere = tmp_path / "runs" / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "kept").touch()
-    with pytest.raises(RunError, match="replicate: expected a whole number from 0 on"):
+    with pytest.raises(RunError, match="replicate: expected whole numbers from 0 on"):
         run_search(run)
     assert sorted(path.name for path in elsewhere.parent.iterdir()) == ["elsewhere", "small-0001"]
     assert (elsewhere / "kept").is_file()
