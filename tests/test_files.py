@@ -565,7 +565,7 @@ WRITERS = {
     "evaluation/attacks/memory.py": "a digest before each line",
     "evaluation/contrast.py": "made_once",
     "evaluation/latency_table.py": "sealed",
-    "export/targets/huggingface.py": "whole",
+    "export/targets/huggingface.py": "in_one_step",
     "models/saved.py": "whole",
     "records/run_directory.py": "snapshots, whose digests stand in the records",
     "run/standing.py": "seal",

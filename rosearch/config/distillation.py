@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from collections.abc import Iterator
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
+from pydantic_core import PydanticCustomError
 
 from rosearch.config.ad2 import Ad2Config
 from rosearch.config.choices import WORD_SOURCES, ClassWeights, SourceName, is_own
@@ -119,12 +121,10 @@ class RobustKdConfig(Section):
         description="Decay of a running mean of the weights, which is then the student; none: no mean.",
     )
 
-    @model_validator(mode="after")
-    def _found_texts_are_learnt(self) -> Self:
+    def _rules(self) -> Iterator[PydanticCustomError]:
         if self.attacks and not any(source in WORD_SOURCES or is_own(source) for source in self.sources):
             expected = "characters, synonyms or wordnet among them: what attacks find is learnt with other text"
-            raise broken_rule("sources", expected, ", ".join(self.sources))
-        return self
+            yield broken_rule("sources", expected, ", ".join(self.sources), "attacks")
 
 
 class EncoderConfig(Section):
@@ -226,10 +226,8 @@ class DistillationConfig(Section):
             if is_own(name)
         }
 
-    @model_validator(mode="after")
-    def _some_loss(self) -> Self:
+    def _rules(self) -> Iterator[PydanticCustomError]:
         if self.soft_weight + self.hard_weight == 0:
-            raise broken_rule("", "soft_weight or hard_weight above 0 (else the classifier learns nothing)", "both 0")
+            yield broken_rule("", "soft_weight or hard_weight above 0 (else the classifier learns nothing)", "both 0")
         if self.method == "hidden_states" and not self.hidden_layers:
-            raise broken_rule("hidden_layers", "at least one layer for hidden_states", "none")
-        return self
+            yield broken_rule("hidden_layers", "at least one layer for hidden_states", "none", "method")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from rosearch.config.section import Device, Section, broken_rule, in_words, unit
 
@@ -91,29 +93,26 @@ class ExecutionConfig(Section):
         """The section as a worker that sees one device reads it."""
         return self.model_copy(update={"device": device, "devices": (), "workers_per_device": None})
 
-    @model_validator(mode="after")
-    def _one_way(self) -> Self:
+    def _rules(self) -> Iterator[PydanticCustomError]:
+        if self.backend == "ray":
+            yield from self._rules_of_ray()
+            return
+        if self.address is not None:
+            yield broken_rule("address", "execution.backend ray beside it", self.address, "backend")
         if self.devices and self.device != "auto":
-            raise broken_rule("device", "nothing, as execution.devices names the devices", self.device)
+            yield broken_rule("device", "nothing, as execution.devices names the devices", self.device, "devices")
         if self.devices and not self.workers:
-            raise broken_rule("workers", "at least 1, for execution.devices: one process sees one device", 0)
-        if self.workers_per_device and not self.devices and self.backend != "ray":
+            expected = "at least 1, for execution.devices: one process sees one device"
+            yield broken_rule("workers", expected, 0, "devices")
+        if self.workers_per_device and not self.devices:
             expected = "execution.devices beside it, such as auto"
-            raise broken_rule("workers_per_device", expected, self.workers_per_device)
-        return self
+            yield broken_rule("workers_per_device", expected, self.workers_per_device, "devices", "backend")
 
-    @model_validator(mode="after")
-    def _of_a_cluster(self) -> Self:
-        if self.backend != "ray":
-            if self.address is not None:
-                raise broken_rule("address", "execution.backend ray beside it", self.address)
-            return self
+    def _rules_of_ray(self) -> Iterator[PydanticCustomError]:
         if self.devices:
-            raise broken_rule(
-                "devices", "nothing, for execution.backend ray: Ray gives a task its GPU", self.devices[0]
-            )
+            expected = "nothing, for execution.backend ray: Ray gives a task its GPU"
+            yield broken_rule("devices", expected, self.devices[0], "backend")
         if ":" in self.device:
-            raise broken_rule("device", "auto, cpu or cuda, for execution.backend ray", self.device)
+            yield broken_rule("device", "auto, cpu or cuda, for execution.backend ray", self.device, "backend")
         if not self.workers:
-            raise broken_rule("workers", "at least 1, or execution.backend local", 0)
-        return self
+            yield broken_rule("workers", "at least 1, or execution.backend local", 0, "backend")

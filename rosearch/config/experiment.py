@@ -6,10 +6,12 @@ execution. `config.file.load_experiment` reads an experiment and reports all its
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field
+from pydantic_core import PydanticCustomError
 
 from rosearch.config.corpus import CorpusConfig
 from rosearch.config.distillation import DistillationConfig
@@ -77,36 +79,36 @@ class Experiment(Section):
             raise BadInput(Problem("experiment", "task", "a task", "none", fix))
         return self.task
 
-    @model_validator(mode="after")
-    def _taught(self) -> Self:
+    def _rules(self) -> Iterator[PydanticCustomError]:
+        target = "distillation.target"
         if self.distillation.target == "encoder" and self.corpus is None:
-            raise broken_rule("corpus", "a corpus, for distillation.target encoder", "none")
+            yield broken_rule("corpus", "a corpus, for distillation.target encoder", "none", target)
         if self.distillation.target == "task" and self.task is None:
-            raise broken_rule("task", "a task, or distillation.target encoder with a corpus", "none")
+            yield broken_rule("task", "a task, or distillation.target encoder with a corpus", "none", target)
         if self.distillation.target == "encoder" and self.task is not None:
-            raise broken_rule("task", "none, for distillation.target encoder", self.task.name)
-        return self
+            yield broken_rule("task", "none, for distillation.target encoder", self.task.name, target)
+        yield from () if self.attacked else self._rules_without_classes()
+        yield from self._rules_of_fitness()
 
-    @model_validator(mode="after")
-    def _weighed(self) -> Self:
-        if not self.attacked and (given := self.distillation.class_weights) != "none":
+    def _rules_without_classes(self) -> Iterator[PydanticCustomError]:
+        kind = ("distillation.target", "task.problem")
+        if (given := self.distillation.class_weights) != "none":
             expected = "none: neither regression nor an encoder has classes"
-            raise broken_rule("distillation.class_weights", expected, given)
-        return self
+            yield broken_rule("distillation.class_weights", expected, given, *kind)
+        if self.fitness.weights.accuracy + self.fitness.weights.efficiency == 0:
+            expected = "accuracy or efficiency above 0: neither regression nor an encoder is attacked"
+            yield broken_rule("fitness.weights", expected, "both 0", *kind)
+        if self.fitness.min_under_attack:
+            expected = "0: neither regression nor an encoder is attacked"
+            yield broken_rule("fitness.min_under_attack", expected, self.fitness.min_under_attack, *kind)
 
-    @model_validator(mode="after")
-    def _measured(self) -> Self:
-        weights, timed = self.fitness.weights, self.evaluation.efficiency
+    def _rules_of_fitness(self) -> Iterator[PydanticCustomError]:
+        timed = self.evaluation.efficiency
         if (wants := self.fitness.wants_latency) and not (timed.repeats and timed.batch_sizes):
             key = "evaluation.efficiency.repeats"
-            raise broken_rule(key, f"above 0, with a batch size, for fitness.{wants}", timed.repeats)
-        if not self.attacked and weights.accuracy + weights.efficiency == 0:
-            expected = "accuracy or efficiency above 0: neither regression nor an encoder is attacked"
-            raise broken_rule("fitness.weights", expected, "both 0")
-        if not self.attacked and self.fitness.min_under_attack:
-            expected = "0: neither regression nor an encoder is attacked"
-            raise broken_rule("fitness.min_under_attack", expected, self.fitness.min_under_attack)
+            expected = f"above 0, with a batch size, for fitness.{wants}"
+            yield broken_rule(key, expected, timed.repeats, "evaluation.efficiency.batch_sizes", "fitness")
         if self.fitness.robustness.startswith("single_swap") and not self.evaluation.robustness.search.single_swaps:
             key = "evaluation.robustness.search.single_swaps"
-            raise broken_rule(key, f"at least one attack, for fitness.robustness {self.fitness.robustness}", "none")
-        return self
+            expected = f"at least one attack, for fitness.robustness {self.fitness.robustness}"
+            yield broken_rule(key, expected, "none", "fitness.robustness")

@@ -18,11 +18,12 @@ from rosearch.config.evaluation import SuiteConfig
 from rosearch.config.experiment import Experiment
 from rosearch.data.corpus_sources import find_sources
 from rosearch.data.loading import load_task, task_seed
-from rosearch.data.shared_rows import leak_problems, shared_in_words, shared_rows
+from rosearch.data.shared_rows import contradictions_in_words, leak_problems, shared_in_words, shared_rows
 from rosearch.data.tasks import Task
 from rosearch.errors import BadInput, MachineFault, Problem, Problems, gather
 from rosearch.materials.class_weights import weight_doubts, weights_in_words
 from rosearch.materials.encoder import find_encoder, prepare_encoder_materials
+from rosearch.materials.encoder_trial import estimate_encoders
 from rosearch.materials.life import CandidateJob, EncoderLife, Life, TaskLife
 from rosearch.materials.required_resources import attack_resources, find_recipes, require_training
 from rosearch.materials.task import dropped_rows, prepare_materials, probe_teacher
@@ -105,25 +106,27 @@ class TaskRun:
     def check(self, experiment: Experiment, space: Space, task: Task | None = None) -> dict[str, str]:
         """See `RunKind`."""
         config = experiment.require_task()
-        recipes, _, devices, loaded = gather(
-            lambda: find_recipes(experiment, attack_resources(experiment)),
-            lambda: require_training(experiment, space.encodings),
-            lambda: _devices(experiment),
-            lambda: task or load_task(config, task_seed(experiment)),
-        )
-        shared = shared_rows(loaded)
-        leaks = leak_problems(loaded, shared, "experiment") if config.on_shared_rows == "refuse" else []
-        problems = Problems()
-        problems.add(*leaks)
+        problems = Problems(missing=True)
         with problems:
-            teacher = find_teacher(experiment.teacher, loaded, config.length)
+            recipes, _, devices = gather(
+                lambda: find_recipes(experiment, attack_resources(experiment)),
+                lambda: require_training(experiment, space.encodings),
+                lambda: _devices(experiment),
+            )
         with problems:
-            weighed = weight_doubts(experiment.distillation, loaded)
+            loaded = task or load_task(config, task_seed(experiment))
+            shared = shared_rows(loaded)
+            problems.add(*(leak_problems(loaded, shared, "experiment") if config.on_shared_rows == "refuse" else []))
+            teacher, weighed = gather(
+                lambda: find_teacher(experiment.teacher, loaded, config.length),
+                lambda: weight_doubts(experiment.distillation, loaded),
+            )
         problems.raise_found()
         state = "fine-tuned" if teacher.has_head else "only pretrained: the first run fine-tunes it"
         tried = teacher.has_head and loaded.labels
         doubt = probe_teacher(teacher.weights, loaded, config.length, devices[0]) if tried else ""
-        doubts = filter(None, (shared_in_words(loaded, shared), doubt and f"the teacher is {doubt}", *weighed))
+        twice = (shared_in_words(loaded, shared), contradictions_in_words(loaded))
+        doubts = filter(None, (*twice, doubt and f"the teacher is {doubt}", *weighed))
         classes = weights_in_words(experiment.distillation, loaded)
         return {
             "task": _task_in_words(loaded),
@@ -187,8 +190,11 @@ class EncoderRun:
         }
 
     def estimate(self, experiment: Experiment, space: Space, task: Task | None = None) -> str:
-        """See `RunKind`. The blocks of a corpus are not counted before it is read."""
-        return ""
+        """See `RunKind`."""
+        assert experiment.corpus is not None  # a rule of the experiment
+        teacher, _, tokenizer = find_encoder(experiment)
+        device = resolve_device(experiment.execution.own_device)
+        return estimate_encoders(experiment, space, teacher, tokenizer, find_sources(experiment.corpus), device)
 
     def prepare(self, experiment: Experiment, space: Space, cache: Path, progress: Progress) -> Materials:
         """See `RunKind`."""

@@ -53,7 +53,10 @@ def look_at(path: str | Path, overrides: Iterable[str] = (), data_root: str | Pa
         problems.add(*draft.problems)
         if draft.sound("search_space"):
             with problems:
-                problems.add(*_too_small_a_limit(draft, load_space(_space_file(draft, str(path))), str(path)))
+                space = load_space(_space_file(draft, str(path)))
+                problems.add(*_too_small_a_limit(draft, space, str(path)))
+                with problems:
+                    _require_founders(draft, space, str(path))
         problems.add(*_wrong_names(draft, str(path)))
         task = look_outside(draft, problems)
         if (problems.found or problems.missing) and draft.sound("execution") and _asks_for_gpu(draft.experiment):
@@ -79,6 +82,17 @@ def _space_file(draft: Draft, where: str) -> Path:
     return space
 
 
+def _require_founders(draft: Draft, space: Space, where: str) -> None:
+    """Raises `BadInput` where a run to begin with is not there or has nothing on its front that fits the space."""
+    from rosearch.config.evolution import FROM_RUN
+
+    named = draft.experiment.evolution.warm_start
+    if draft.sound("evolution.warm_start") and any(name.startswith(FROM_RUN) for name in named):
+        from rosearch.run.founders import founders_of
+
+        founders_of(draft.experiment, space, where)
+
+
 def check_all(looked: Looked, path: str | Path, overrides: Iterable[str] = ()) -> tuple[Experiment, dict[str, str]]:
     """The experiment with labels and length of its task, and everything that it takes from outside, in words, by name.
 
@@ -86,9 +100,13 @@ def check_all(looked: Looked, path: str | Path, overrides: Iterable[str] = ()) -
     """
     derived: list[str] = []
     with placed(written(path, overrides)):
-        check_experiment(looked.experiment, str(path))
-        experiment = complete(looked.experiment, derived.append)
-        found = check_resources(experiment, looked.task)
+        problems = Problems(missing=True)
+        with problems:
+            check_experiment(looked.experiment, str(path))
+        with problems:
+            experiment = complete(looked.experiment, derived.append)
+            found = check_resources(experiment, looked.task)
+        problems.raise_found()
     return experiment, {**({"derived": "; ".join(derived)} if derived else {}), **found}
 
 

@@ -170,6 +170,30 @@ BROKEN: list[tuple[dict[str, Any], list[str]]] = [
         ["distillation: expected a section", "evaluation: expected a section"],
     ),
     (
+        {"evolution.strategy": "nsga2", "evolution.population": 6, "evolution.elite": 9},
+        ["population: expected a multiple of 4 for nsga2, got 6", "elite: expected fewer than population (6), got 9"],
+    ),
+    (
+        {"evolution.population": 4, "evolution.elite": 9, "evolution.mutations": "many"},
+        ["mutations: expected a whole number", "elite: expected fewer than population (4), got 9"],
+    ),
+    (
+        {"evolution.tournamnet": "two", "evolution.mutations": 0},
+        ["Did you mean evolution.tournament?", "evolution.tournament: expected a whole number", "mutations: expected"],
+    ),
+    (
+        {"task.labels": ["sad", "sad"], "task.metric": "pearson", "fitness.robustness": "single_swap_worst"},
+        ["got sad more than once", "expected a metric of classification", "single_swaps: expected at least one attack"],
+    ),
+    (
+        {"evolution.warm_start": ["run:./gone"], f"{SEARCH}.attacks": ["gone:attack"], "teacher.model": "./gone"},
+        ["evolution.warm_start.0: expected run:FOLDER of a run", "gone:attack", "teacher.model: there is no folder"],
+    ),
+    (
+        {"execution.backend": "ray", "execution.device": "cuda:1", "execution.workers": 0},
+        ["device: expected auto, cpu or cuda", "workers: expected at least 1"],
+    ),
+    (
         {"execution.timeout_minutes": True, "fitness.min_quality": "high"},
         ["timeout_minutes: expected a number, got true", "min_quality: expected a number of at least 0, got 'high'"],
     ),
@@ -182,6 +206,11 @@ def test_one_run_tells_all_that_is_wrong(changes: dict[str, Any], parts: list[st
     assert [part for part in parts if not any(part in line for line in lines)] == [], "\n".join(lines)
     assert [line for line in lines if FOREIGN.search(line)] == []
     assert len(set(lines)) == len(lines)
+
+
+def test_a_rule_that_only_what_stands_for_a_wrong_value_breaks_is_not_told(folder: Path) -> None:
+    (line,) = told(change(folder, {"evolution.population": "ten", "evolution.elite": 9}))
+    assert "evolution.population: expected a whole number" in line
 
 
 def test_each_key_is_told_with_its_line(folder: Path) -> None:
@@ -214,6 +243,10 @@ def test_test_rows_that_are_training_rows_are_refused_until_they_are_accepted(fo
     assert "task.on_shared_rows: expected test rows that are no training rows, got " in line and re.search(
         r"got \d+ of \d+ ", line
     )
+    validation = folder / "data/validation.tsv"
+    validation.write_text(train.read_text())
+    (line,) = told(folder / "experiment.yaml", "task.local.validation=validation.tsv")
+    assert re.search(r"got \d+ of \d+ \(\d+\.\d%\); besides, \d+ of \d+ validation rows are train rows too", line)
     looked = look_at(folder / "experiment.yaml", ["task.on_shared_rows=keep"])
     assert looked.task is not None and len(looked.task.test) > 3
 
