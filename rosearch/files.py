@@ -116,6 +116,11 @@ def sweep(folder: Path, name: str | None = None) -> None:
                 _sweep(folder / draft, folder / of)
 
 
+def halves(folder: Path) -> list[Path]:
+    """All that `sweep` looks at in a folder: what is being written there, or was when its process was killed."""
+    return sorted(path for path in folder.glob(".*") if _HALF.fullmatch(path.name))
+
+
 def _sweep(draft: Path, path: Path) -> None:
     place, old = _beside(draft, "lock"), _beside(draft, "old")
     if (lock := try_lock(place)) is None:

@@ -1,7 +1,8 @@
 """The outer loop of a search.
 
 Ask a strategy for a generation, run its candidates, record each outcome, tell the strategy. A resumed run replays
-its recorded candidates to the strategy and reruns those that were cut short.
+its recorded candidates to the strategy and reruns those that were cut short. A steady search asks for one candidate at
+a time (`run/steady.py`).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
 from rosearch.run.backends import Given, make_backend
 from rosearch.run.check import check_room, complete
-from rosearch.run.devices import crowded, far_records, place_workers
+from rosearch.run.devices import crowded, place_workers
 from rosearch.run.driver import Driver, guarded
 from rosearch.run.finalists import retrain_finalists
 from rosearch.run.following import Following
@@ -28,6 +29,7 @@ from rosearch.run.hours import Hours, allow_hours, stop_in_words
 from rosearch.run.observer import Nobody, Observer
 from rosearch.run.results import Results, load_results
 from rosearch.run.standing import StandingFile
+from rosearch.run.steady import evolve
 from rosearch.run.teacher import measure_on_test, prepare_run
 from rosearch.space.known import known_architecture
 from rosearch.space.loading import load_space
@@ -46,6 +48,7 @@ def run_search(
     observer: Observer | None = None,
     runs: str | Path = "runs",
     hours: float | None = None,
+    records: str | Path | None = None,
 ) -> Results:
     """Begin or go on with a run until its budget is spent, then retrain the finalists.
 
@@ -57,7 +60,8 @@ def run_search(
 
     A script calls it under `if __name__ == "__main__":`, because workers are processes that import the script; with
     `execution.workers=0` there are none. `observer` is told what happens. `hours` in all take the place of
-    `evolution.hours`, so that a search that they have ended goes on.
+    `evolution.hours`, so that a search that they have ended goes on. `records` is a folder on a disk of this machine
+    that gets the records of a new run, where `runs` lies on a network file system, or takes over those of one.
 
     Raises `BadInput` and `MissingResource` before any candidate runs, `RunError` where another process works on the
     run, or where more hours do not let it go on, `SearchAborted` where candidates all fail alike, `MachineFault` where
@@ -65,8 +69,12 @@ def run_search(
     goes on.
     """
     if isinstance(run, Experiment):
-        run = RunDirectory.create(Path(runs), complete(run, (observer or Nobody()).note))
-    with guarded(run), run.lock(), Store.open(run.store) as store:
+        there = None if records is None else Path(records)
+        run = RunDirectory.create(Path(runs), complete(run, (observer or Nobody()).note), there)
+    elif records is not None:
+        run.move_records(Path(records))
+    run.require_local()
+    with guarded(run), run.lock(), run.open_store() as store:
         go_on(store, run.path, run.experiment_file, run.search_space)
         store.reset_running()
         if hours is not None:
@@ -94,13 +102,16 @@ def _search(run: RunDirectory, store: Store, observer: Observer, hours: Hours) -
     strategy = make_strategy(experiment.evolution, space, experiment.seed, yardstick, limit, taken)
     check_room(run, strategy, limit, following)
     places = place_workers(experiment.execution)
-    for told in filter(None, (crowded(places), far_records(places.execution, run.store))):
+    if told := crowded(places):
         following.note(told)
     with make_backend(places.execution, Given(places.visible, (run.place("driver"),))) as backend:
         driver = Driver(run, store, experiment, cache, teacher, backend, following, places.device, records)
         driver.work("baselines", _baselines(driver))
-        while _try_generation(driver, strategy, hours):
-            driver.prune_students()
+        if experiment.evolution.mode == "steady":
+            evolve(driver, strategy, hours.are_left)
+        else:
+            while _try_generation(driver, strategy, hours):
+                driver.prune_students()
         hours.stop("patience" if strategy.stands_still else "" if strategy.finished else "hours")
         if ended := stop_in_words(load_results(run)):
             following.note(ended)

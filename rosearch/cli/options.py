@@ -69,6 +69,12 @@ TextColumns = Annotated[
 ]
 LabelColumn = Annotated[str | None, typer.Option("--label", help="Column of the label.")]
 OwnTeacher = Annotated[str | None, typer.Option("--teacher", help="Your BERT: a folder, a hub name or package:NAME.")]
+RecordsFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--records", metavar="DIR", help="Keep the records in this folder, on a disk of this machine; default: the run."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object in place of tables.")]
 
 

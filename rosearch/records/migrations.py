@@ -20,6 +20,10 @@ from typing import Any
 
 import sqlalchemy as sql
 
+from rosearch.errors import one_line
+from rosearch.records.sqlite import copied_engine, damaged, merge_log, transaction
+from rosearch.records.whole_rows import UNREADABLE
+
 
 def migrate(connection: sql.Connection, found: int) -> None:
     """Leads a file of format `found` to the newest, within the caller's transaction.
@@ -29,6 +33,26 @@ def migrate(connection: sql.Connection, found: int) -> None:
     for number in sorted(MIGRATIONS):
         if number >= found:
             MIGRATIONS[number](connection)
+
+
+def led_to_format(engine: sql.Engine, path: Path, found: int, read_only: bool) -> sql.Engine:
+    """An engine of an older file in today's layout: of the file, or of a copy in memory where it is only read."""
+    if read_only and found == 1:
+        say_undigested(path)
+
+    def lead(connection: sql.Connection) -> None:
+        try:
+            migrate(connection, found)
+        except UNREADABLE as error:
+            raise damaged(path, one_line(error)) from error
+
+    if read_only:
+        with transaction(engine, path):  # for the errors of SQLite in one line
+            return copied_engine(engine, lead)
+    with transaction(engine, path) as connection:
+        lead(connection)
+    merge_log(engine)
+    return engine
 
 
 @lru_cache(maxsize=1024)  # once a process

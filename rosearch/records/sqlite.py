@@ -11,9 +11,10 @@ from typing import Any, cast
 
 import sqlalchemy as sql
 from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.pool import QueuePool, StaticPool
+from sqlalchemy.pool import NullPool, Pool, QueuePool, StaticPool
 
 from rosearch.errors import RunError, one_line
+from rosearch.files import Stamp, stamp
 
 _BUSY_S = 30.0  # longest wait of a reader while the driver resets the log
 
@@ -75,20 +76,25 @@ def writing_engine(path: Path, parameters: str, *statements: str) -> sql.Engine:
 
 
 def reading_engine(path: Path) -> sql.Engine:
-    """An engine that never writes; it works in a write-protected folder too."""
+    """An engine that never writes, nor leaves a file beside the store; it works in a write-protected folder too.
+
+    Readers share a file with the writer, which SQLite makes. Where no log lies there, nobody has the store open for
+    writing, and it is read as a file that does not change. A driver that begins in that moment may make it look damaged
+    (`unchanged`).
+    """
     log = path.with_name(f"{path.name}-wal")
 
     def connect() -> sqlite3.Connection:
+        if not log.exists():
+            return _connected(path, "mode=ro&immutable=1")
         try:
             return _connected(path, "mode=ro", "SELECT 1 FROM sqlite_master")
-        except sqlite3.OperationalError:
-            # Readers share a file beside the store, which a write-protected folder refuses. If no log waits to be
-            # merged, no driver is at work, and the store is complete without that file.
+        except sqlite3.OperationalError:  # a write-protected folder refuses the file that is shared
             if log.exists() and log.stat().st_size:
                 raise
             return _connected(path, "mode=ro&immutable=1")
 
-    return _engine(connect)
+    return _engine(connect, NullPool)  # each look asks anew for a log
 
 
 def copied_engine(engine: sql.Engine, change: Callable[[sql.Connection], None]) -> sql.Engine:
@@ -111,8 +117,13 @@ def copied_engine(engine: sql.Engine, change: Callable[[sql.Connection], None]) 
     return copied
 
 
-def _engine(connect: Callable[[], sqlite3.Connection]) -> sql.Engine:
-    engine = sql.create_engine("sqlite://", creator=connect, poolclass=QueuePool)
+def unchanged(path: Path, before: Stamp) -> bool:
+    """True where nobody has written a store, or opened it for writing, since it had that stamp."""
+    return stamp(path) == before and not path.with_name(f"{path.name}-wal").exists()
+
+
+def _engine(connect: Callable[[], sqlite3.Connection], pool: type[Pool] = QueuePool) -> sql.Engine:
+    engine = sql.create_engine("sqlite://", creator=connect, poolclass=pool)
 
     @sql.event.listens_for(engine, "handle_error")
     def keep(context: sql.ExceptionContext) -> None:

@@ -16,6 +16,7 @@ import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 
 import sqlalchemy as sql
@@ -24,7 +25,7 @@ from rosearch.errors import RunError, one_line
 from rosearch.files import whole
 from rosearch.measurements import TeacherFacts
 from rosearch.records.details import Details
-from rosearch.records.migrations import migrate, say_undigested
+from rosearch.records.migrations import led_to_format
 from rosearch.records.record import Outcome, Record, Role
 from rosearch.records.rows import (
     CONTENTS,
@@ -43,7 +44,7 @@ from rosearch.records.rows import (
     teacher_from_data,
     teacher_to_data,
 )
-from rosearch.records.sqlite import copied_engine, damaged, merge_log, reading_engine, transaction, writing_engine
+from rosearch.records.sqlite import damaged, merge_log, reading_engine, transaction, writing_engine
 from rosearch.records.stored import Columns, StoredRecords, without_collector
 from rosearch.records.whole_rows import UNREADABLE, Row, WholeRows, found_format, unreadable
 
@@ -98,16 +99,20 @@ class Store:
             with transaction(engine, path) as connection:
                 found = found_format(connection, path)
             if found < FORMAT:
-                engine = _led_to_format(engine, path, found, read_only)
+                engine = led_to_format(engine, path, found, read_only)
             store = cls(path, engine)
             if not read_only:  # a resumed search must not find damage hours later
-                store._check_pages()
-                with store._transaction() as connection:
-                    store._rows.compare_all(connection)
+                store.check()
         except BaseException:
             engine.dispose()
             raise
         return store
+
+    def check(self) -> None:
+        """Reads everything. Raises `RunError` where a page, a row or a fact is not as it was written."""
+        self._check_pages()
+        with self._transaction() as connection:
+            self._rows.compare_all(connection)
 
     def close(self) -> None:
         """Closes all connections; nothing is pending, since every call is its own transaction."""
@@ -138,11 +143,13 @@ class Store:
         with self._writing() as connection:
             self._change(connection, number, ("pending",), status="running")
 
-    def finish(self, number: int, outcome: Outcome, judged: str = "") -> None:
+    def finish(
+        self, number: int, outcome: Outcome, facts: Mapping[str, Any] = MappingProxyType({}), judged: str = ""
+    ) -> None:
         """Stores the outcome of a record that is pending or running; a second outcome is refused.
 
-        `judged` is its fitness as the run's yardstick writes it down. Raises `ValueError` where the outcome is neither
-        measured nor failed, is both, or is not finite.
+        `facts` are stored in the same transaction; `judged` is its fitness as the run's yardstick writes it down.
+        Raises `ValueError` where the outcome is neither measured nor failed, is both, or is not finite.
         """
         if (outcome.measurements is None) == (outcome.failure is None):
             raise ValueError(f"record {number}: an outcome is either measurements or a failure, got {outcome}")
@@ -151,6 +158,8 @@ class Store:
         with self._writing() as connection:
             self._change(connection, number, ("pending", "running"), status=status, seconds=seconds, fitness=judged)
             connection.execute(OUTCOMES.insert(), row)
+            for key, value in facts.items():
+                self._note(connection, key, value)
 
     def reset_running(self) -> tuple[int, ...]:
         """Makes the records pending again that were running when a driver died; returns their numbers."""
@@ -221,10 +230,7 @@ class Store:
         """Stores a JSON value under a key and replaces the one before. Raises `ValueError` for another value."""
         json.dumps(value, allow_nan=False)
         with self._writing() as connection:
-            contents = self._rows.contents(connection)
-            if key not in contents["facts"]:
-                self._put(connection, CONTENTS, contents | {"facts": [*contents["facts"], key]})
-            self._put(connection, key, value)
+            self._note(connection, key, value)
 
     def get_meta(self, key: str) -> Any:
         """The JSON value under a key; None if there is none."""
@@ -234,6 +240,12 @@ class Store:
             return None if text is None else json.loads(text)
         except UNREADABLE as error:
             raise unreadable(self.path, key, error) from error
+
+    def _note(self, connection: sql.Connection, key: str, value: Any) -> None:
+        contents = self._rows.contents(connection)
+        if key not in contents["facts"]:
+            self._put(connection, CONTENTS, contents | {"facts": [*contents["facts"], key]})
+        self._put(connection, key, value)
 
     def _put(self, connection: sql.Connection, key: str, value: Any) -> None:
         row = sealed(META, {"key": key, "value": json.dumps(value, allow_nan=False)})
@@ -270,23 +282,3 @@ class Store:
 
     def _transaction(self) -> AbstractContextManager[sql.Connection]:
         return transaction(self._engine, self.path)
-
-
-def _led_to_format(engine: sql.Engine, path: Path, found: int, read_only: bool) -> sql.Engine:
-    """An engine of an older file in today's layout: of the file, or of a copy in memory where it is only read."""
-    if read_only and found == 1:
-        say_undigested(path)
-
-    def lead(connection: sql.Connection) -> None:
-        try:
-            migrate(connection, found)
-        except UNREADABLE as error:
-            raise damaged(path, one_line(error)) from error
-
-    if read_only:
-        with transaction(engine, path):  # for the errors of SQLite in one line
-            return copied_engine(engine, lead)
-    with transaction(engine, path) as connection:
-        lead(connection)
-    merge_log(engine)
-    return engine

@@ -36,13 +36,13 @@ def overall(experiment: Experiment, tally: Tally, stopped: bool = False, budget_
 
     `stopped`: no other candidate will be tried. `budget_s` are the seconds in which candidates may still start.
     """
-    planned = planned_students(experiment, tally, stopped)
+    planned, steady = planned_students(experiment, tally, stopped), experiment.evolution.mode == "steady"
     stages = ["data and teacher", *(role for role in _ORDER if planned[role])]
     _, stage, generation = tally.newest or (0, "data and teacher", 0)
     return Overall(
         stage=stages.index(stage) + 1 if stage in stages else len(stages),
         stages=len(stages),
-        title=f"generation {generation}" if stage == "candidate" else _TITLES[stage],
+        title=f"generation {generation}" if stage == "candidate" and not steady else _TITLES[stage],
         done=sum(map(tally.over, _ORDER)),
         of=sum(planned.values()),
         best=None if tally.best is None else tally.best[1],
@@ -52,7 +52,12 @@ def overall(experiment: Experiment, tally: Tally, stopped: bool = False, budget_
 
 
 _ORDER: tuple[Role, ...] = ("baseline", "candidate", "finalist")  # as a search runs them
-_TITLES = {"data and teacher": "data and teacher", "baseline": "baselines", "finalist": "finalists"}
+_TITLES = {
+    "data and teacher": "data and teacher",
+    "baseline": "baselines",
+    "candidate": "candidates",  # in no generations
+    "finalist": "finalists",
+}
 
 
 def planned_students(experiment: Experiment, tally: Tally, stopped: bool = False) -> dict[Role, int]:
@@ -75,7 +80,8 @@ def _seconds_left(
     seconds = {role: _expected_seconds(experiment, tally, role) for role in _ORDER if left[role]}
     if any(value is None for value in seconds.values()):
         return None
-    workers = max(1, min(experiment.execution.at_a_time or tally.running, experiment.evolution.population))
+    at_work, of = experiment.execution.at_a_time or tally.running, experiment.evolution
+    workers = max(1, at_work if of.mode == "steady" else min(at_work, of.population))
     each = {role: left[role] * (value or 0.0) / min(workers, left[role]) for role, value in seconds.items()}
     if budget_s is not None and "candidate" in each:
         each["candidate"] = min(each["candidate"], budget_s)

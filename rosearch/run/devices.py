@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 from rosearch.config.execution import ExecutionConfig
 from rosearch.models.device import resolve_device, resolve_devices
 from rosearch.run.backends.environment import VISIBLE, visible_gpus
-from rosearch.run.backends.ray_cluster import network_file_system
 
 
 @dataclass(frozen=True)
@@ -62,13 +60,6 @@ def crowded(places: Places) -> str:
     each = "1 thread" if threads == 1 else f"{threads} threads"
     asked = f"{workers} workers of {each}" if workers > 1 else each
     return f"{asked} on {cores()} core{'s' if cores() > 1 else ''}, as the experiment asks: no faster than fewer"
-
-
-def far_records(execution: ExecutionConfig, store: Path) -> str:
-    """In words, that a search on a cluster writes its records over a network; "" where it does not."""
-    kind = network_file_system(store) if execution.backend == "ray" else ""
-    told = f"{store} lies on a network file system ({kind}), where SQLite may lose what it wrote"
-    return f"{told}: keep runs on a disk of this machine that the nodes see" if kind else ""
 
 
 def cores() -> int:

@@ -71,6 +71,7 @@ class Following:
 
     def started(self, record: Record) -> None:
         """See `Observer`."""
+        self._count(record)  # one of a steady search is new
         self.stage(record, "start", 0, 1, first=True)
 
     def stage(self, record: Record, stage: str, done: int, total: int, *, first: bool = False) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rosearch.errors import RosearchError, RunError, one_line
+from rosearch.records.run_directory import RunDirectory
 from rosearch.run.cache import bytes_below
 from rosearch.run.results import open_results
 
@@ -41,7 +42,7 @@ def list_runs(folder: Path, now: float | None = None) -> list[ListedRun]:
 
 def _listed(folder: Path, now: float) -> Iterator[ListedRun]:
     for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or not (path / "records.sqlite").is_file():
+        if path.name.startswith(".") or not RunDirectory.is_run(path):
             continue
         try:
             yield _look(path, now)

@@ -23,12 +23,13 @@ from rosearch.errors import RunError
 from rosearch.evolution.agreement import EpisodeAgreement, agreements
 from rosearch.evolution.fitness import Yardstick
 from rosearch.evolution.judged import Judged
+from rosearch.files import stamp
 from rosearch.measurements import TeacherFacts
 from rosearch.records.beginning import refuse_changes
 from rosearch.records.budget import Budget, read_budget
 from rosearch.records.record import Record, Role
 from rosearch.records.run_directory import RunDirectory
-from rosearch.records.store import Store
+from rosearch.records.sqlite import unchanged
 from rosearch.records.stored import Columns
 from rosearch.run.course import Overall, overall
 from rosearch.run.standing import Standing, read_standing
@@ -197,7 +198,17 @@ def load_results(run: RunDirectory) -> Results:
 
     Raises `RunError` where the folder is no run, is damaged, or has other snapshots than it began with.
     """
-    with Store.open(run.store, read_only=True) as store:
+    before = stamp(run.store) if run.store.is_file() else None
+    try:
+        return _loaded(run)
+    except RunError:
+        if before is None or unchanged(run.store, before):
+            raise
+        return _loaded(run)  # a driver has begun in the middle of the look
+
+
+def _loaded(run: RunDirectory) -> Results:
+    with run.open_store(read_only=True) as store:
         refuse_changes(store, run.experiment_file, run.search_space)
         records, budget = store.stored(), read_budget(store)
         return Results(run, run.experiment(), store.teacher(), records, store.finished(), store.teacher("test"), budget)

@@ -98,6 +98,8 @@ def printed(searched: tuple[Path, dict[str, Any]]) -> list[tuple[str, Any]]:
     _write_broken_model_and_set(folder)
     found.append(("attack", rosearch(*SEVERAL, "--json", cwd=folder, expect=1).data))
     found.append(("runs", rosearch("runs", "--json", cwd=folder).data))
+    (folder / RUN / "progress.json").touch()
+    found.append(("doctor", rosearch("doctor", RUN, "--dry-run", "--json", cwd=folder).data))
     found.append(("cache", rosearch("cache", "--json", cwd=folder).data))
     taken = f"evolution.warm_start=['run:{RUN}']"
     found.append(("check", rosearch("check", "experiment.yaml", "-o", taken, "--json", cwd=folder).data))

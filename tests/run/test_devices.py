@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import torch
 
 from rosearch.config.execution import ExecutionConfig
 from rosearch.errors import MissingResource
 from rosearch.run import devices
-from rosearch.run.devices import crowded, far_records, place_workers
+from rosearch.run.devices import crowded, place_workers
 
 
 @pytest.fixture(params=[0, 2, 8])
@@ -83,14 +81,6 @@ def test_more_threads_than_cores_are_only_by_request_and_are_told(
     see(0, monkeypatch)
     told = crowded(place_workers(ExecutionConfig.model_validate(settings)))
     assert told.startswith(words) and bool(told) == bool(words)
-
-
-def test_records_on_a_network_are_told_to_a_search_on_a_cluster(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(devices, "network_file_system", lambda path: "nfs4")
-    assert "network file system (nfs4)" in far_records(ExecutionConfig(backend="ray"), tmp_path)
-    assert far_records(ExecutionConfig(), tmp_path) == ""
 
 
 def test_workers_of_gpus_crowd_no_cores(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from typing import Any, Literal, final
 
 from rosearch.errors import RunError
 from rosearch.progress import check_stop
-from rosearch.run.backends.backend import A, Backend, Calls, Job, Lost, Result, V, pickled, unpickled
+from rosearch.run.backends.backend import Backend, Calls, Lost, Result, pickled, unpickled
 from rosearch.run.backends.environment import interrupts_held_back, started_in, worker_variables
 from rosearch.run.backends.worker import work
 
@@ -90,11 +90,11 @@ class _Worker:
         return f"the worker was killed by {signal.Signals(-code).name}{hint}"
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Batch:
     """One call of `run`."""
 
-    waiting: deque[_Parcel]
+    waiting: deque[_Parcel]  # one for each worker without a job
     calls: Calls
 
 
@@ -127,27 +127,35 @@ class LocalBackend(Backend):
         self._workers: list[_Worker] = []
         self._failed_starts = 0
 
-    def _run(self, jobs: Sequence[Job[A, V]], calls: Calls) -> Iterator[Result[V]]:
+    def _run(self, calls: Calls) -> Iterator[Result[Any]]:
         """Raises `RunError` where workers fail to start, several times in a row."""
         batch = _Batch(deque(), calls)
-        for job in jobs:
+        try:
+            while True:
+                check_stop()
+                yield from self._fill(batch)
+                if not (batch.waiting or self._busy()):
+                    return
+                self._hire(len(batch.waiting) + len(self._busy()))
+                self._assign(batch)
+                self._wait()
+                for worker in list(self._workers):
+                    for result in self._attend(worker, batch):
+                        yield result
+                        yield from self._fill(batch)
+        finally:
+            self._dismiss(self._busy())
+
+    def _fill(self, batch: _Batch) -> Iterator[Result[Any]]:
+        """Takes a job for each worker without one, and no more: a job that is made later may know more."""
+        if not batch.calls.more():  # what had started is tried again all the same
+            batch.waiting = deque(parcel for parcel in batch.waiting if parcel.killed)
+        while len(batch.waiting) + len(self._busy()) < self.workers and (job := batch.calls.take()) is not None:
             sent = pickled(job)
             if isinstance(sent, Lost):
                 yield Result(job.key, lost=sent)
             else:
                 batch.waiting.append(_Parcel(job.key, *sent))
-        try:
-            while batch.waiting or self._busy():
-                check_stop()
-                if not calls.more():
-                    batch.waiting.clear()
-                self._hire(len(batch.waiting) + len(self._busy()))
-                self._assign(batch)
-                self._wait()
-                for worker in list(self._workers):
-                    yield from self._attend(worker, batch)
-        finally:
-            self._dismiss(self._busy())
 
     def close(self) -> None:
         """Kills all workers, at once."""

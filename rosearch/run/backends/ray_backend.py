@@ -18,7 +18,7 @@ from rosearch.errors import RunError, one_line
 from rosearch.files import file_hash, importable
 from rosearch.progress import check_stop
 from rosearch.run.backends import ray_cluster
-from rosearch.run.backends.backend import A, Backend, Calls, Job, Lost, Result, V, pickled, unpickled
+from rosearch.run.backends.backend import Backend, Calls, Lost, Result, pickled, unpickled
 from rosearch.run.backends.environment import worker_variables
 from rosearch.run.backends.ray_task import Order, code_here, live
 
@@ -67,29 +67,26 @@ class RayBackend(Backend):
         self.address, self.threads, self.timeout_s, self.gpus = address, threads, timeout_s, gpus
         self.patience_s = patience_s
         self._shared = tuple(shared)
+        self._seen: dict[str, str] = {}  # their hashes
         self._ours: bool | None = None  # None: not joined yet
         self._tasks: list[_Task] = []
         self._failed_starts = 0
         self._room, self._asked, self._roomy = 0, 0.0, 0.0
 
-    def _run(self, jobs: Sequence[Job[A, V]], calls: Calls) -> Iterator[Result[V]]:
+    def _run(self, calls: Calls) -> Iterator[Result[Any]]:
         """Raises `RunError` where no cluster answers, or none of its nodes has what a task asks for."""
         waiting: deque[Order] = deque()
-        shared = {str(path): file_hash(path) for path in self._shared}
-        for job in jobs:
-            sent = pickled(job)
-            if isinstance(sent, Lost):
-                yield Result(job.key, lost=sent)
-            else:
-                waiting.append(Order(job.key, *sent, code_here(), shared, tuple(importable())))
+        self._seen = {str(path): file_hash(path) for path in self._shared}
         try:
-            while waiting or self._tasks:
+            while True:
                 check_stop()
-                if not calls.more():
-                    waiting.clear()
-                self._submit(waiting)
+                yield from self._submit(waiting, calls)
+                if not (waiting or self._tasks):
+                    return
                 for task in self._ready():
-                    yield from self._take(task, waiting, calls)
+                    for result in self._take(task, waiting, calls):
+                        yield result
+                        yield from self._submit(waiting, calls)
                 yield from self._late()
         finally:
             self._cancel(list(self._tasks))
@@ -102,13 +99,33 @@ class RayBackend(Backend):
                 ray_cluster.leave()
             self._ours = None
 
-    def _submit(self, waiting: deque[Order]) -> None:
-        """Hands over as many orders as the cluster has room for: `more` is asked before each of the others."""
-        if waiting and self._ours is None:
-            self._ours, self._roomy = ray_cluster.join(self.address), time.monotonic()
-        while waiting and len(self._tasks) < self._look():
+    def _submit(self, waiting: deque[Order], calls: Calls) -> Iterator[Result[Any]]:
+        """Hands over as many orders as the cluster has room for, and asks for each when there is room for it."""
+        if not calls.more():  # what had started is tried again all the same
+            for order in [order for order in waiting if not order.killed]:
+                waiting.remove(order)
+        while True:
+            if not waiting and (not self._tasks or self._has_room()):
+                yield from self._ask(waiting, calls)
+            if not waiting or not self._has_room():
+                return
             order = waiting.popleft()
             self._tasks.append(_Task(order, _remote(self.threads, self.gpus).remote(order)))
+
+    def _ask(self, waiting: deque[Order], calls: Calls) -> Iterator[Result[Any]]:
+        """Asks for a job that can be sent; those that cannot are lost."""
+        while not waiting and (job := calls.take()) is not None:
+            sent = pickled(job)
+            if isinstance(sent, Lost):
+                yield Result(job.key, lost=sent)
+            else:
+                waiting.append(Order(job.key, *sent, code_here(), self._seen, tuple(importable())))
+
+    def _has_room(self) -> bool:
+        """True where the cluster, which is joined for the first job, has room for another task."""
+        if self._ours is None:
+            self._ours, self._roomy = ray_cluster.join(self.address), time.monotonic()
+        return len(self._tasks) < self._look()
 
     def _look(self) -> int:
         """The room of the cluster, which may have changed. Raises `RunError` where it has had none for long."""

@@ -13,13 +13,11 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from rosearch.errors import MissingResource, RunError, one_line
 
 _OWN_STORE = 200 << 20  # bytes of the object store of an instance of ours: only small results go through it
-_NETWORK = ("nfs", "cifs", "smb", "lustre", "gpfs", "beegfs", "ceph", "glusterfs", "fuse.", "afs", "9p", "panfs")
 _KNOCK_S = 10.0  # until an address that does not answer is given up
 _log = logging.getLogger(__name__)
 
@@ -88,18 +86,6 @@ def nodes_in_words() -> str:
 
     alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     return ", ".join(f"{node.get('CPU', 0):g} CPUs and {node.get('GPU', 0):g} GPUs" for node in alive) or "no node"
-
-
-def network_file_system(path: Path, mounts: Path = Path("/proc/self/mountinfo")) -> str:
-    """The kind of network file system that a path lies on; "" for a disk of this machine, or where nobody can tell."""
-    try:
-        lines = [line.split() for line in mounts.read_text(encoding="utf-8").splitlines()]
-    except OSError:
-        return ""
-    mounted = {words[4]: words[words.index("-") + 1] for words in lines if "-" in words}
-    place = next((str(above) for above in (path.absolute(), *path.absolute().parents) if str(above) in mounted), "")
-    kind = mounted.get(place, "")
-    return kind if kind.startswith(_NETWORK) else ""
 
 
 def _room(cpu: float, cpus: int, gpu: float, gpus: float) -> int:

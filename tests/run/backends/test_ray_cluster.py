@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import signal
 import sys
-from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -48,17 +47,6 @@ def test_the_room_of_a_cluster_is_that_of_its_living_nodes(
     monkeypatch.setitem(sys.modules, "ray", fake)
     assert ray_cluster.room(cpus, gpus) == expected
     assert ray_cluster.nodes_in_words().startswith("8 CPUs and 2 GPUs, 1 CPUs and 0 GPUs")
-
-
-@pytest.mark.parametrize(
-    ("path", "kind"), [("/shared/runs/a", "nfs4"), ("/shared/disk/a", ""), ("/home/a", ""), ("/ssh/a", "fuse.sshfs")]
-)
-def test_a_network_file_system_is_known_by_the_nearest_mount(path: str, kind: str, tmp_path: Path) -> None:
-    lines = [("/", "ext4"), ("/shared", "nfs4"), ("/shared/disk", "xfs"), ("/ssh", "fuse.sshfs")]
-    mounts = tmp_path / "mountinfo"
-    mounts.write_text("".join(f"1 2 0:1 / {place} rw shared:1 - {what} source rw\n" for place, what in lines))
-    assert ray_cluster.network_file_system(Path(path), mounts) == kind
-    assert ray_cluster.network_file_system(Path(path), tmp_path / "absent") == ""
 
 
 @pytest.mark.ray
