@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
+from heapq import nlargest
 
 from rosearch.evolution.fitness import Fitness
 from rosearch.records.record import Record
 
 Scored = tuple[Record, Fitness]
+_CHAMPIONS = 8
 Objectives = tuple[float, float, float]
 
 
@@ -26,10 +28,7 @@ def by_front(scored: Iterable[Scored]) -> list[list[Record]]:
 
     The fronts are those of DEAP's `sortNondominated` (NSGA-II, Deb et al. 2002). Equal objectives share a front.
     """
-    members: dict[Objectives, list[Scored]] = {}
-    for record, score in scored:
-        if score.eligible:
-            members.setdefault(score.objectives, []).append((record, score))
+    members = _by_objectives(scored)
     fronts: list[_Front] = []
     for point in sorted(members, reverse=True):  # whoever dominates a point comes before it
         # A point that a front dominates is dominated by every front before that one, too.
@@ -38,6 +37,31 @@ def by_front(scored: Iterable[Scored]) -> list[list[Record]]:
             fronts.append(_Front())
         fronts[place].add(point)
     return [by_scalar(pair for point in front.points for pair in members[point]) for front in fronts]
+
+
+def front_of(scored: Iterable[Scored]) -> list[Record]:
+    """The first of `by_front`, in a fraction of the time; empty where nothing is eligible."""
+    members = _by_objectives(scored)
+    return by_scalar(pair for point in undominated(members) for pair in members[point])
+
+
+def undominated(points: Iterable[Objectives]) -> list[Objectives]:
+    """The points that no other is as good as in everything; of equal points one."""
+    left, front = list(points), _Front()
+    for first, second, third in nlargest(_CHAMPIONS, left, key=sum):  # nearly all points are below one of these
+        left = [one for one in left if one[0] > first or one[1] > second or one[2] > third] + [(first, second, third)]
+    for point in sorted(left, reverse=True):
+        if not front.dominates(point):
+            front.add(point)
+    return front.points
+
+
+def _by_objectives(scored: Iterable[Scored]) -> dict[Objectives, list[Scored]]:
+    members: dict[Objectives, list[Scored]] = {}
+    for record, score in scored:
+        if score.eligible:
+            members.setdefault(score.objectives, []).append((record, score))
+    return members
 
 
 class _Front:

@@ -11,7 +11,7 @@ from deap import base
 
 from rosearch.config.evolution import EvolutionConfig
 from rosearch.evolution.fitness import Fitness, Yardstick
-from rosearch.evolution.front import Scored, by_front
+from rosearch.evolution.front import Scored, front_of
 from rosearch.evolution.patience import Standstill
 from rosearch.evolution.toolbox import Individual
 from rosearch.evolution.variation import Novelty, warm_starts
@@ -146,9 +146,8 @@ class Strategy(ABC):
     def _learn(self, record: Record) -> Individual | None:
         """Takes an outcome; the individual, where it has a fitness to breed by."""
         self._told[record.id] = record
-        found = None
-        if record.status == "done" and record.measurements is not None:
-            found = self._yardstick.score(record.measurements)
+        found = self._yardstick.judge(record)
+        if found is not None:
             self._scores[record.id] = found
         self._standstill.add(found)
         return None if found is None or not found.finite else self._toolbox.individual(record, found)
@@ -164,8 +163,7 @@ class Strategy(ABC):
 
     def front(self) -> list[Record]:
         """The winners that no other dominates in robustness, accuracy and efficiency, best scalar first."""
-        fronts = by_front(self._scored())
-        return fronts[0] if fronts else []
+        return front_of(self._scored())
 
     @abstractmethod
     def _tools(self) -> base.Toolbox:
@@ -206,14 +204,14 @@ class Strategy(ABC):
         )
         return [child for child in children if child is not None]
 
-    def _pool(self, eligible: list[Individual]) -> list[Individual]:
-        """The individuals that may breed: the eligible and, if they are too few, the gated of least violation."""
-        return eligible + self._gated[: max(0, self._least - len(eligible))]
-
     @property
     def _least(self) -> int:
         """The individuals that breed at least, where there are so many."""
         return max(2, self._config.population // 2)
+
+    def _pool(self, eligible: list[Individual]) -> list[Individual]:
+        """The individuals that may breed: the eligible and, if they are too few, the gated of least violation."""
+        return eligible + self._gated[: max(0, self._least - len(eligible))]
 
     def _scored(self) -> list[Scored]:
         return [(self._told[identity], found) for identity, found in self._scores.items()]
@@ -221,13 +219,13 @@ class Strategy(ABC):
     def _check(self, records: list[Record]) -> None:
         if not records:
             raise ValueError(f"generation {self.generation}: told without records")
-        known = set(self._told)
+        known: set[str] = set()
         for record in records:
             place = f"generation {self.generation}, record {record.number}"
             if record.role != "candidate" or record.generation != self.generation:
                 raise ValueError(f"{place}: is {record.role} of generation {record.generation}")
             if record.status not in ("done", "failed"):
                 raise ValueError(f"{place}: is still {record.status}")
-            if record.id in known:
+            if record.id in known or record.id in self._told:
                 raise ValueError(f"{place}: its architecture {record.id} was told before")
             known.add(record.id)

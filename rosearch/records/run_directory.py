@@ -28,7 +28,7 @@ import re
 import shlex
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -225,6 +225,13 @@ class RunDirectory:
         """Deletes a record's weights whole or not at all; nothing happens where there are none."""
         remove_whole(self.student_folder(record))
 
+    def remove_students(self, records: Iterable[Record]) -> None:
+        """As `remove_student` of each, in the time of those that have weights."""
+        there = {path.name for path in self.students.iterdir()} if self.students.is_dir() else set()
+        for record in records:
+            if _own_name(record) in there:
+                self.remove_student(record)
+
     def put_aside(self, path: Path, *, keep: bool = False) -> Path:
         """Moves a file or folder into `aside/` of the run, under its name and the time; with `keep`, copies it."""
         name, number = f"{path.name}-{time.strftime('%Y%m%dT%H%M%S')}", 1
@@ -248,12 +255,15 @@ class RunDirectory:
         """The folder of a record's checkpoint; no two records share one."""
         return self._folder("unfinished", _own_name(record))
 
-    def remove_unfinished(self, record: Record) -> None:
-        """Removes a record's checkpoint, and the folder of all once it is empty. Nothing happens without one."""
-        folder = self.unfinished_folder(record)
-        shutil.rmtree(folder, ignore_errors=True)
-        with suppress(OSError):
-            folder.parent.rmdir()
+    def remove_unfinished(self, *records: Record) -> None:
+        """Removes the checkpoints of records, and the folder of all once it is empty. Nothing happens without any."""
+        if not self.place("unfinished").exists():
+            return
+        for record in records:
+            folder = self.unfinished_folder(record)
+            shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):
+                folder.parent.rmdir()
 
     def _folder(self, *parts: str) -> Path:
         """A folder as `place` gives it, whose files are read: none of them is a link."""

@@ -28,7 +28,7 @@ from rosearch.files import whole
 from rosearch.records.record import Failure, Record, Role, Status
 from rosearch.records.rows import CONTENTS
 from rosearch.records.store import Store
-from rosearch.records.whole_rows import UNREADABLE, Row
+from rosearch.records.whole_rows import UNREADABLE
 from rosearch.space.genotype import Genotype
 
 # Facts that a resumed search, or whoever writes the store anew, makes again as they were.
@@ -42,6 +42,7 @@ _LAYOUTS = (("records",), ("states", "proposals", "outcomes"))  # tables of reco
 _AGAIN = {"status": "pending", "measurements": None, "failure": None, "seconds": "{}", "fitness": ""}
 
 SeedOf = Callable[[Record], int]
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True)

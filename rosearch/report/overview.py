@@ -69,12 +69,10 @@ def results_table(
 
 def ranked_table(results: Results, most: int | None = None) -> Table:
     """The teacher, and the measured candidates (the first `most` of them), highest fitness first."""
-    done = [record for record in results.of("candidate") if record.number in results.fitness]
-    done.sort(key=lambda record: -results.fitness[record.number].scalar)
-    title = "Candidates so far, by fitness"
-    if most is not None and len(done) > most:
-        title += f" (the best {most} of {len(done):,}; --json tells all)"
-    return results_table(title, results, done[:most], teacher=results.teacher)
+    title, count = "Candidates so far, by fitness", results.counts["candidate", "done"]
+    if most is not None and count > most:
+        title += f" (the best {most} of {count:,}; --json tells all)"
+    return results_table(title, results, results.fitness.highest(most), teacher=results.teacher)
 
 
 def _figures(results: Results, measured: Sequence[Measured]) -> list[_Figure]:
@@ -169,7 +167,9 @@ def gain_in_words(results: Results) -> str:
     "" without finalists that were attacked, or without the teacher on their rows.
     """
     teacher, finalists = results.teacher_on_test, results.measured("finalist")
-    best = results.ranking[0].id if results.ranking else ""  # a search that went on has earlier winners, too
+    best = (
+        first.id if (first := results.fitness.best) is not None else ""
+    )  # a search that went on has earlier winners, too
     unnamed = (record for record in finalists if not record.name)
     winner = min(unnamed, key=lambda record: record.id != best, default=None)
     if teacher is None or winner is None or (kept := _kept(winner.measurements)) is None:

@@ -20,7 +20,6 @@ _STATES = ("done", "failed", "running", "pending")
 
 def describe_run(results: Results) -> dict[str, Any]:
     """Progress, failures, front, baselines and finalists."""
-    candidates = results.of("candidate")
     return {
         "run": str(results.run.path),
         "experiment": results.experiment.name,
@@ -35,7 +34,7 @@ def describe_run(results: Results) -> dict[str, Any]:
         "worked_seconds": results.budget.worked_seconds,
         "stopped_by": results.budget.stopped,
         "generations": _generations(results),
-        "counts": {state: sum(record.status == state for record in candidates) for state in _STATES},
+        "counts": counts(results),
         "teacher": to_jsonable_python(results.teacher),
         "teacher_on_test": to_jsonable_python(results.teacher_on_test),
         "seconds": results.seconds,
@@ -54,10 +53,15 @@ def describe_run(results: Results) -> dict[str, Any]:
                 "stage": r.failure.stage,
                 "message": r.failure.message,
             }
-            for r in results.records
+            for r in results.failures
             if r.failure is not None
         ],
     }
+
+
+def counts(results: Results) -> dict[str, int]:
+    """The number of candidates in each state."""
+    return {state: results.counts["candidate", state] for state in _STATES}
 
 
 def describe_record(results: Results, record: Record) -> dict[str, Any]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import InitVar, dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
 from rosearch.candidate import run_candidate
 from rosearch.config.experiment import Experiment
-from rosearch.errors import MachineFault, RunError, SearchAborted, machine_fault
+from rosearch.errors import BadInput, MachineFault, RunError, SearchAborted, machine_fault
 from rosearch.evolution.fitness import Yardstick
-from rosearch.evolution.front import Scored, by_front, by_scalar
+from rosearch.evolution.front import Scored, by_scalar, front_of
 from rosearch.materials.latency import student_latencies
 from rosearch.materials.life import CandidateJob
 from rosearch.materials.suites import attack_seed, suite_of
@@ -47,6 +47,7 @@ class Driver:
     records: InitVar[Sequence[Record]]  # all that the store holds
     _records: dict[int, Record] = field(init=False)
     _batches: dict[tuple[Role, int], list[int]] = field(init=False)  # numbers, by role and generation
+    _yardstick: Yardstick = field(init=False)
     _unpruned: list[int] = field(init=False, default_factory=list)  # numbers of candidates that ended since
     _kept: list[Scored] = field(init=False, default_factory=list)  # candidates whose weights were worth keeping
     _starting: bool = False
@@ -54,13 +55,14 @@ class Driver:
 
     def __post_init__(self, records: Sequence[Record]) -> None:
         self._records, self._batches = {}, {}
+        self._yardstick = Yardstick.of(self.experiment.fitness, self.teacher)
         self._remember(records)
 
     def _remember(self, records: Sequence[Record]) -> None:
         for record in records:
             if record.number not in self._records:
                 self._batches.setdefault((record.role, record.generation), []).append(record.number)
-            self._records[record.number] = record
+            self._records[record.number] = record.bare()
             if record.role == "candidate" and record.status in ("done", "failed"):
                 self._unpruned.append(record.number)
 
@@ -107,9 +109,8 @@ class Driver:
         where the machine failed a candidate, which then stays to be run.
         """
         waiting = {record.number: record for record in records if record.status in ("pending", "running")}
-        for record in records:
-            if record.number not in waiting:
-                self.run.remove_unfinished(record)  # a kill may have come just before the removal
+        over = [record for record in records if record.number not in waiting]
+        self.run.remove_unfinished(*over)  # a kill may have come just before the removal
         if not waiting or not more():
             return
         self.observer.batch(title, list(waiting.values()))
@@ -167,7 +168,7 @@ class Driver:
         for result in self.backend.run(jobs, on_start=start, on_progress=report, more=more):
             self._workers_start(False)  # a job that cannot be sent never starts
             outcome = result.value if result.value is not None else _lost(result.lost)
-            self.store.finish(result.key, outcome, facts=facts(result.key))
+            self.store.finish(result.key, outcome, facts(result.key), self._judged(outcome))
             record = waiting[result.key]
             self.run.remove_unfinished(record)
             self._remember([finished := self.store.record(record.number)])
@@ -175,6 +176,13 @@ class Driver:
             told(finished)
             self._break_circuit(outcome)
             check_stop()
+
+    def _judged(self, outcome: Outcome) -> str:
+        """The fitness of an outcome for its record; "" where there is none, which the strategy then says."""
+        with suppress(BadInput):
+            if outcome.measurements is not None:
+                return self._yardstick.write(self._yardstick.score(outcome.measurements))
+        return ""
 
     def _for_worker(self, job: CandidateJob) -> CandidateJob:
         execution = job.experiment.execution.of_worker(self.device)
@@ -196,15 +204,12 @@ class Driver:
         if self.experiment.execution.keep_students == "all":
             return
         # What was not worth keeping once never will be: only what is new is compared with what was kept.
-        yardstick = Yardstick.of(self.experiment.fitness, self.teacher)
         ended, self._unpruned = [self._records[number] for number in sorted(self._unpruned)], []
-        scored = [(one, yardstick.score(one.measurements)) for one in ended if one.measurements is not None]
-        pool = [*self._kept, *scored]
+        judged = [(one, self._yardstick.judge(one)) for one in ended]
+        pool = [*self._kept, *((one, found) for one, found in judged if found is not None)]
         best = by_scalar(pool)[: max(1, self.experiment.finalists.count)]
-        kept = {record.id for record in chain(best, *by_front(pool)[:1])}
-        for record in [*(record for record, _ in self._kept), *ended]:
-            if record.id not in kept:
-                self.run.remove_student(record)
+        kept = {record.id for record in chain(best, front_of(pool))}
+        self.run.remove_students([one for one in chain((r for r, _ in self._kept), ended) if one.id not in kept])
         self._kept = [pair for pair in pool if pair[0].id in kept]
 
     def _break_circuit(self, outcome: Outcome) -> None:

@@ -54,7 +54,7 @@ def _listed(folder: Path, now: float) -> Iterator[ListedRun]:
 def _look(path: Path, now: float) -> ListedRun:
     results = open_results(path)
     whole = results.overall
-    tried = sum(record.status in ("done", "failed") for record in results.of("candidate"))
+    tried = results.counts["candidate", "done"] + results.counts["candidate", "failed"]
     size, age = bytes_below(path), _age(path, now)
     return ListedRun(path.name, path, results.state, whole.done, whole.of, whole.fitness, tried, size, age)
 

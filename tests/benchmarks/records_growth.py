@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from statistics import median
@@ -38,10 +39,10 @@ from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
 from rosearch.run import driver as driving
 from rosearch.run.backends.backend import Job, Result
+from rosearch.run.course import Overall
 from rosearch.run.driver import Driver
 from rosearch.run.following import Following
 from rosearch.run.observer import Nobody
-from rosearch.run.results import load_results
 from rosearch.run.standing import StandingFile
 from rosearch.space.genotype import Genotype
 from rosearch.space.loading import load_space
@@ -88,6 +89,13 @@ def _attacked(name: str, share: Estimate, draw: Callable[[], float]) -> Robustne
     return Robustness(name, 1, ROWS, share, share, share, share, share, share, 0, 1.0, outcomes=outcomes, shares=shares)
 
 
+class Telling(Nobody):
+    """An observer that is told the whole, as that of the terminal."""
+
+    def overall(self, told: Overall) -> None:
+        """See `Onlooker`."""
+
+
 class Run:
     """A run of a folder whose candidates are never trained."""
 
@@ -113,11 +121,16 @@ class Run:
                     if one.id not in seen:
                         seen.add(one.id)
                         genotypes.append(one.canonical())
-                numbered = list(enumerate(genotypes, start=first))
                 generation = (first - 1) // POPULATION
-                store.propose([_pending(number, generation, one) for number, one in numbered])
-                for number, _ in numbered:
-                    store.finish(number, self.backend.outcome())
+                numbered = enumerate(genotypes, start=first)
+                store.propose([self._measured(_pending(number, generation, one)) for number, one in numbered])
+
+    def _measured(self, record: Record) -> Record:
+        outcome = self.backend.outcome()
+        assert outcome.measurements is not None
+        judged = self.yardstick.write(self.yardstick.score(outcome.measurements))
+        told = {"measurements": outcome.measurements, "seconds": outcome.seconds, "judged": judged}
+        return replace(record, status="done", **told)
 
     @contextmanager
     def driver(self) -> Iterator[Driver]:
@@ -125,7 +138,7 @@ class Run:
         experiment = self.directory.experiment()
         with self.directory.lock(), Store.open(self.directory.store) as store:
             records = store.records()
-            following = Following(experiment, records, StandingFile(self.directory.standing), Nobody())
+            following = Following(experiment, records, StandingFile(self.directory.standing), Telling())
             following.measured(TEACHER)
             untimed = patch.object(driving, "student_latencies", lambda _e, genotypes, *_: [None] * len(genotypes))
             cache: Any = self.directory.path / ".cache"
@@ -146,6 +159,7 @@ def _pending(number: int, generation: int, genotype: Genotype) -> Record:
 def replay(driver: Driver, strategy: Any) -> None:
     """Tells a strategy all that was recorded, as a resumed search does."""
     while records := driver.recorded("candidate", strategy.generation):
+        driver.work("generation", records)
         strategy.tell(records)
         driver.prune_students()
 
@@ -184,9 +198,13 @@ def measure(size: int, folder: Path) -> dict[str, float]:
     run = Run(folder, size + POPULATION * (GENERATIONS + 1))
     run.fill(size)
     # What the commands import is paid before they are timed.
-    from rosearch.report.comparisons import comparison_tables  # noqa: F401
-    from rosearch.report.run_files import write_comparisons, write_statistics
-    from rosearch.terminal.run import print_status
+    import rosearch.report.comparisons
+    import rosearch.report.run_files
+    import rosearch.report.statistics
+    import rosearch.report.summary
+    import rosearch.run.results
+    import rosearch.terminal.run  # noqa: F401
+    from rosearch.cli.run import stats, status
 
     before, watch = _memory(), Laps()
     with run.driver() as driver:
@@ -199,11 +217,9 @@ def measure(size: int, folder: Path) -> dict[str, float]:
     found |= {f"{name}_ms": 1000 * median(took[name] for took in steps) for name in steps[0]}
     watch.lap("driver")
     with redirect_stdout(StringIO()):
-        print_status(load_results(run.directory))
-    found["status_s"] = watch.lap("status")
-    results = load_results(run.directory)
-    write_statistics(results)
-    write_comparisons(results)
+        status(run.directory.path)
+        found["status_s"] = watch.lap("status")
+        stats(run.directory.path)
     return found | {"stats_s": watch.lap("stats")}
 
 

@@ -149,7 +149,7 @@ def test_looking_at_a_run_leaves_nothing_beside_its_records(experiment: Experime
 def test_a_look_in_which_a_driver_begins_is_taken_again(
     run: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read, drivers = Store.records, ExitStack()
+    read, drivers = Store.stored, ExitStack()
 
     def disturbed(store: Store, *arguments: Any) -> Any:
         if not (tmp_path / "begun").exists():
@@ -160,9 +160,9 @@ def test_a_look_in_which_a_driver_begins_is_taken_again(
         return read(store, *arguments)
 
     with drivers:
-        monkeypatch.setattr(Store, "records", disturbed)
+        monkeypatch.setattr(Store, "stored", disturbed)
         monkeypatch.setattr(Store, "_check_pages", lambda store: None)
         assert [record.status for record in load_results(run).records] == ["running"]
-    monkeypatch.setattr(Store, "records", lambda *_: (_ for _ in ()).throw(RunError("damaged indeed")))
+    monkeypatch.setattr(Store, "stored", lambda *_: (_ for _ in ()).throw(RunError("damaged indeed")))
     with pytest.raises(RunError, match="damaged indeed"):
         load_results(run)
