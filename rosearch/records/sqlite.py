@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.pool import QueuePool
 
 from rosearch.errors import RunError, one_line
-from rosearch.files import Stamp, stamp
+from rosearch.files import Stamp, lock_holder, stamp
 
 _BUSY_S = 30.0  # longest wait of a reader while the driver resets the log
 
@@ -20,7 +20,7 @@ _BUSY_S = 30.0  # longest wait of a reader while the driver resets the log
 _ADVICE = {
     "disk is full": "Free some space",
     "disk I/O": "Check the disk",
-    "locked": "Another process is writing: try again",
+    "locked": "{holder} is writing: try again",
     "readonly": "Check that the file and its folder may be written",
     "unable to open": "Check that the file and its folder may be read and written",
     "interrupted": "Try again",
@@ -42,7 +42,9 @@ def transaction(engine: sql.Engine, path: Path) -> Iterator[sql.Connection]:
     except DBAPIError as error:
         reason = one_line(error.orig)
         advice = next((text for part, text in _ADVICE.items() if part in reason), None)
-        raise (damaged(path, reason) if advice is None else RunError(f"{path}: {reason}. {advice}")) from error
+        if advice is None:
+            raise damaged(path, reason) from error
+        raise RunError(f"{path}: {reason}. {advice.format(holder=lock_holder(path))}") from error
 
 
 def damaged(path: Path, what: str) -> RunError:

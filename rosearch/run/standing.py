@@ -59,7 +59,7 @@ class StandingFile:
     def put(self, standing: Standing) -> None:
         """Writes it where it is new enough. Nothing is raised: a full disk must not end a search for this."""
         names = (*(stage.name for stage in standing.own), *(f"{a.number} {a.stage.name}" for a in standing.at_work))
-        if names == self._names and standing.written - self._written < _EVERY_S:
+        if names == self._names and abs(standing.written - self._written) < _EVERY_S:  # a clock may be set back
             return
         self._names, self._written = names, standing.written
         draft = self._path.with_name(f".{self._path.name}.draft")

@@ -23,7 +23,7 @@ from typing import Any, Literal, final
 from rosearch.errors import RunError
 from rosearch.progress import check_stop
 from rosearch.run.backends.backend import Backend, Calls, Lost, Result, pickled, unpickled
-from rosearch.run.backends.environment import interrupts_held_back, started_in, worker_variables
+from rosearch.run.backends.environment import interrupts_held_back, processor_seconds, started_in, worker_variables
 from rosearch.run.backends.worker import work
 
 _BEAT_S = 0.5  # longest time between two looks at every worker
@@ -56,7 +56,8 @@ class _Worker:
     state: Literal["starting", "idle", "loading", "running"] = "starting"
     parcel: _Parcel | None = None
     stage: str = ""
-    spent_s: float = 0.0  # in this state
+    spent_s: float = 0.0  # in this state; while it starts, since it was last seen to do anything
+    worked_s: float = 0.0  # its processor time when it was last seen
     seen: float = field(default_factory=time.monotonic)
     gone: bool = False
 
@@ -68,6 +69,8 @@ class _Worker:
         now = time.monotonic()
         self.spent_s += min(now - self.seen, 2 * _BEAT_S)
         self.seen = now
+        if self.state in ("starting", "loading") and (worked_s := processor_seconds(self.process.pid)) > self.worked_s:
+            self.worked_s, self.spent_s = worked_s, 0.0  # slow, and alive: imports from a cold network take minutes
 
     def receive(self) -> tuple[Any, ...] | None:
         """The next message; None if there is none now, or none any more (`gone`)."""
@@ -103,8 +106,9 @@ class LocalBackend(Backend):
     """Spawned processes, started when there is work for them.
 
     `threads` limits the numeric libraries of each process. `timeout_s` is the time of one job from its start (None: no
-    limit). `start_limit_s` is the time for a worker to come up and import the modules of its first job. `visible` is
-    the GPU that each worker sees alone, by its place in the list; none: all see what the driver sees.
+    limit). `start_limit_s` is how long a worker that comes up, and imports the modules of its first job, may do
+    nothing: one that is slow is alive. `visible` is the GPU that each worker sees alone, by its place in the list;
+    none: all see what the driver sees.
     """
 
     def __init__(
@@ -221,7 +225,7 @@ class LocalBackend(Backend):
             self._dismiss([worker])
             yield Result(key, lost=Lost("timeout", f"it took longer than {self.timeout_s:g} s", worker.stage))
         elif worker.state in ("starting", "loading") and worker.spent_s >= self.start_limit_s:
-            self._fail_start(worker, f"the worker was not ready after {self.start_limit_s:g} s", batch)
+            self._fail_start(worker, f"the worker was not ready, and did nothing for {self.start_limit_s:g} s", batch)
 
     def _replace(self, worker: _Worker, batch: _Batch) -> Iterator[Result[Any]]:
         """Lets a dead worker go. Its job waits for another one if something outside killed it, and is lost if not."""
