@@ -1,7 +1,8 @@
 """The outer loop of a search.
 
 Ask a strategy for a generation, run its candidates, record each outcome, tell the strategy. A resumed run replays
-its recorded candidates to the strategy and reruns those that were cut short.
+its recorded candidates to the strategy and reruns those that were cut short. A steady search asks for one candidate at
+a time (`run/steady.py`).
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from rosearch.run.hours import Hours, allow_hours, stop_in_words
 from rosearch.run.observer import Nobody, Observer
 from rosearch.run.results import Results, load_results
 from rosearch.run.standing import StandingFile
+from rosearch.run.steady import evolve
 from rosearch.run.teacher import measure_on_test, prepare_run
 from rosearch.space.known import known_architecture
 from rosearch.space.loading import load_space
@@ -102,11 +104,14 @@ def _search(run: RunDirectory, store: Store, observer: Observer, hours: Hours) -
     places = place_workers(experiment.execution)
     if told := crowded(places):
         following.note(told)
-    with make_backend(places.execution, Given(places.visible, (run.place("driver"),))) as backend:
+    with make_backend(places.execution, Given(places.visible, (run.place("driver"),), places.room)) as backend:
         driver = Driver(run, store, experiment, cache, teacher, backend, following, places.device, records)
         driver.work("baselines", _baselines(driver))
-        while _try_generation(driver, strategy, hours):
-            driver.prune_students()
+        if experiment.evolution.mode == "steady":
+            evolve(driver, strategy, hours.are_left)
+        else:
+            while _try_generation(driver, strategy, hours):
+                driver.prune_students()
         hours.stop("patience" if strategy.stands_still else "" if strategy.finished else "hours")
         if ended := stop_in_words(load_results(run)):
             following.note(ended)

@@ -114,16 +114,29 @@ def check_devices(trial: Trial) -> Line:
     seen = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if seen < 2:
         return Line("devices", expected, f"not tried: torch sees {seen} GPU{'s' if seen != 1 else ''}, not two", None)
-    several = ("execution.device=auto", "execution.devices=[cuda:0, cuda:1]")
+    said, apart = by_several(trial, "execution.devices=[cuda:0, cuda:1]")
+    return Line("devices", expected, said, apart <= POINTS)
+
+
+def check_room(trial: Trial) -> Line:
+    """The same students by as many workers as the GPU has room for."""
+    expected = f"the same students by as many as have room, within {POINTS:.0%}"
+    if torch.device(trial.device).type != "cuda":
+        return Line("room", expected, "not tried: no GPU", None)
+    said, apart = by_several(trial, "execution.devices=[cuda:0]", "execution.workers_per_device=auto")
+    return Line("room", expected, said, apart <= POINTS)
+
+
+def by_several(trial: Trial, *settings: str) -> tuple[str, float]:
+    """The students of the first run again: seconds in words, and how far accuracies are apart; 1 where any failed."""
     start = time.perf_counter()
-    results = run_search(trial.settings(*RANDOM, *several), runs=trial.folder / "runs")
+    results = run_search(trial.settings(*RANDOM, "execution.device=auto", *settings), runs=trial.folder / "runs")
     seconds = time.perf_counter() - start
     paths = next((trial.folder / "runs").glob("*-0001")), results.run.path
     one, two = (open_run(path).candidates.set_index("number") for path in paths)
     same = list(one.id) == list(two.id) and set(two.status) == {"done"}
-    apart = (one.accuracy - two.accuracy).abs().max() if same else 1.0
-    said = f"{seconds:.0f} s; accuracies at most {apart:.1%} apart"
-    return Line("devices", expected, said, bool(apart <= POINTS))
+    apart = float((one.accuracy - two.accuracy).abs().max()) if same else 1.0
+    return f"{seconds:.0f} s; accuracies at most {apart:.1%} apart", apart
 
 
 def check_latency(trial: Trial) -> Line:
@@ -161,6 +174,7 @@ CHECKS: tuple[Callable[[Trial], Line], ...] = (
     check_attack,
     check_workers,
     check_devices,
+    check_room,
     check_latency,
     check_search,
 )

@@ -41,12 +41,12 @@ def lines(trial: Trial) -> list[Line]:
 
 
 def test_every_check_gives_a_line_of_figures(lines: list[Line]) -> None:
-    assert [line.check for line in lines] == ["bfloat16", "attack", "workers", "devices", "latency", "search"]
+    assert [line.check for line in lines] == ["bfloat16", "attack", "workers", "devices", "room", "latency", "search"]
     assert [line.found for line in lines if line.accepted is False and line.check != "latency"] == []
     assert "100% of 4 rows" in lines[1].found
     assert "accuracies at most 0.0% apart" in lines[2].found
-    assert "teacher" in lines[4].found and "batch 1" in lines[4].found
-    assert "% clean" in lines[5].found and "2 students" in lines[5].found
+    assert "teacher" in lines[5].found and "batch 1" in lines[5].found
+    assert "% clean" in lines[6].found and "2 students" in lines[6].found
 
 
 @pytest.mark.parametrize(("seen", "words"), [(0, "torch sees 0 GPUs"), (1, "torch sees 1 GPU,")])

@@ -43,6 +43,11 @@ NOT_RUN = {
         "pip install": "the first step of .ci/run",
         "python -m tests.gpu_acceptance": "needs a GPU; tests/test_gpu_acceptance.py tries it on a CPU",
     },
+    "docs/howto/formats.md": {
+        'pip install "rosearch[onnx]': "the extra test brings it",
+        'pip install "rosearch[openvino]': "installed for the tests marked openvino",
+        "rosearch export ./student --target openvino": "the tests marked openvino write each student so",
+    },
     "docs/howto/scale.md": {
         "pip install": "the extra is installed for the tests marked ray",
         "rosearch search quickstart -o execution.backend=ray": "test_ray_search.py runs such a search",

@@ -100,6 +100,8 @@ def main() -> None:
     _prepare_streams()
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    # To look for plugins, pydantic reads what every installed package says of itself.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # Threads that spin while they wait make a busy machine many times slower; must be set before torch loads.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # SQLAlchemy reports a Ctrl-C that interrupts its pool with a traceback; we report it in one line.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -83,6 +84,8 @@ def distil(
 
     Saves it as a folder that plain transformers loads. After Ctrl-C, a crash or kill -9 the same command goes on.
     """
+    from rosearch.config.file import written
+    from rosearch.config.places import placed
     from rosearch.distil.first_look import look_first
     from rosearch.errors import gather
     from rosearch.export.destination import check_destination
@@ -104,7 +107,8 @@ def distil(
 
     found = find_student(student, encoding)
     options = Options(seed=seed, test=test, cache=cache, overwrite=overwrite, fresh=not resume, every=every)
-    with watched(to) as watcher:
+    named = placed(written(task, own.overrides(overrides))) if task is not None else nullcontext()
+    with named, watched(to) as watcher:
         distilled = distil_student(experiment, found, to, options, watcher)
     if as_json:
         print_json({"folder": str(distilled.folder), **distilled.record})

@@ -71,6 +71,11 @@ class EvolutionConfig(Section):
         description="Ends the search once so many candidates have improved nothing: nsga2 the front, others the best.",
         json_schema_extra=unit("candidates"),
     )
+    mode: Literal["generational", "steady"] = Field(
+        "generational",
+        description="generational: each generation waits for its slowest, and equal seeds give equal records for any "
+        "number of workers; steady: a candidate is proposed whenever a worker is free, not by kd_nas.",
+    )
     population: int = Field(
         8,
         ge=2,
@@ -96,5 +101,8 @@ class EvolutionConfig(Section):
     def _rules(self) -> Iterator[PydanticCustomError]:
         if self.strategy == "nsga2" and self.population % 4:
             yield broken_rule("population", "a multiple of 4 for nsga2", self.population, "strategy")
+        if self.mode == "steady" and self.strategy == "kd_nas":
+            expected = "generational for kd_nas, whose episodes are generations"
+            yield broken_rule("mode", expected, self.mode, "strategy")
         if self.elite >= self.population:
             yield broken_rule("elite", f"fewer than population ({self.population})", self.elite, "population")

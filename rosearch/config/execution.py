@@ -32,6 +32,14 @@ def _address(name: str) -> str:
     return name
 
 
+def _workers_each(given: Any) -> Any:
+    if given == "auto" or (isinstance(given, int) and not isinstance(given, bool) and given >= 1):
+        return given
+    raise broken_rule("", "a whole number of at least 1, or auto", in_words(given))
+
+
+_NUMBER = WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "auto"}]})
+WorkersEach = Annotated[int | Literal["auto"], BeforeValidator(_workers_each), _NUMBER]
 _EITHER = WithJsonSchema({"anyOf": [{"const": "auto"}, {"type": "array", "items": {"type": "string"}}]})
 Gpus = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_gpus), _EITHER]
 
@@ -59,10 +67,10 @@ class ExecutionConfig(Section):
         description="Candidates at a time; 0: in the driver's own process. Not read where `devices` or Ray say it.",
         json_schema_extra=unit("processes"),
     )
-    workers_per_device: int | None = Field(
+    workers_per_device: WorkersEach | None = Field(
         None,
-        ge=1,
-        description="Candidates at a time on each of `devices`, or GPU of a cluster; none: 1, without GPUs one a core.",
+        description="Candidates at a time on each of `devices`, or GPU of a cluster; auto: as many as have room, by "
+        "the memory of the first candidate; none: 1. Without GPUs both mean one a core.",
         json_schema_extra=unit("processes"),
     )
     threads: int = Field(1, ge=1, description="Torch threads of each worker.", json_schema_extra=unit("threads"))
@@ -85,9 +93,14 @@ class ExecutionConfig(Section):
     @property
     def at_a_time(self) -> int | None:
         """Candidates at a time; None where only the machine can tell."""
-        if self.devices == ("auto",) or self.backend == "ray":
+        if self.devices == ("auto",) or self.backend == "ray" or self.workers_per_device == "auto":
             return None
-        return len(self.devices) * (self.workers_per_device or 1) if self.devices else max(1, self.workers)
+        return len(self.devices) * self.each if self.devices else max(1, self.workers)
+
+    @property
+    def each(self) -> int:
+        """Candidates at a time on each device, at first."""
+        return self.workers_per_device if isinstance(self.workers_per_device, int) else 1
 
     def of_worker(self, device: str) -> Self:
         """The section as a worker that sees one device reads it."""
@@ -112,6 +125,9 @@ class ExecutionConfig(Section):
         if self.devices:
             expected = "nothing, for execution.backend ray: Ray gives a task its GPU"
             yield broken_rule("devices", expected, self.devices[0], "backend")
+        if self.workers_per_device == "auto":
+            expected = "a number, for execution.backend ray: a task asks for its part of a GPU before it runs"
+            yield broken_rule("workers_per_device", expected, "auto", "backend")
         if ":" in self.device:
             yield broken_rule("device", "auto, cpu or cuda, for execution.backend ray", self.device, "backend")
         if not self.workers:

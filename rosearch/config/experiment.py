@@ -108,6 +108,9 @@ class Experiment(Section):
             key = "evaluation.efficiency.repeats"
             expected = f"above 0, with a batch size, for fitness.{wants}"
             yield broken_rule(key, expected, timed.repeats, "evaluation.efficiency.batch_sizes", "fitness")
+        if wants and self.evolution.mode == "steady":
+            expected = f"generational for fitness.{wants}: latency is timed while no candidate is at work"
+            yield broken_rule("evolution.mode", expected, "steady", "fitness")
         if self.fitness.robustness.startswith("single_swap") and not self.evaluation.robustness.search.single_swaps:
             key = "evaluation.robustness.search.single_swaps"
             expected = f"at least one attack, for fitness.robustness {self.fitness.robustness}"

@@ -9,7 +9,9 @@ import io
 import lzma
 import warnings
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,7 +21,7 @@ import pyarrow.parquet as pq
 
 from rosearch.data.patterns import archive_of, read_member
 from rosearch.data.quoting import UNQUOTE, Quoting, quoted_problem
-from rosearch.data.text_stream import parse_data
+from rosearch.data.text_stream import checked_text, parse_data
 from rosearch.errors import BadInput, Problem, one_line
 
 _Source = Path | io.BytesIO
@@ -61,6 +63,8 @@ def read_file(path: Path, columns: Sequence[str] | None = None, content: bytes |
         raise BadInput(Problem(str(path), "", "a file", _nothing(path, archive), "Name one that is there"))
     try:
         frame = reader(path if content is None else io.BytesIO(content), compression, columns)
+    except BadInput as error:  # a byte that is no UTF-8
+        raise BadInput([replace(one, where=str(path)) for one in error.problems]) from None
     except _BROKEN as error:
         fix = UNQUOTE if reader is _read_tsv and _reads_quoted(path, content, compression, columns) else ""
         raise BadInput(Problem(str(path), "", f"a readable {suffixes[-1]} file", one_line(error, 300), fix)) from None
@@ -158,11 +162,11 @@ def _read_parquet(source: _Source, compression: str, columns: Sequence[str] | No
     return pd.read_parquet(source)
 
 
-def _open(source: _Source, compression: str) -> IO[Any]:
-    if not compression and isinstance(source, io.BytesIO):
-        return io.TextIOWrapper(source, encoding="utf-8-sig", newline="")
-    handle: IO[Any] = _OPENERS.get(compression, open)(source, "rt", encoding="utf-8-sig", newline="")
-    return handle
+@contextmanager
+def _open(source: _Source, compression: str) -> Iterator[IO[str]]:
+    plain = not compression and isinstance(source, io.BytesIO)
+    with source if plain else _OPENERS.get(compression, open)(source, "rb") as raw, checked_text(raw, "", "") as text:
+        yield text
 
 
 _READERS: dict[str, Callable[[_Source, str, Sequence[str] | None], pd.DataFrame]] = {

@@ -18,7 +18,7 @@ from rosearch.config.evaluation import SuiteConfig
 from rosearch.config.experiment import Experiment
 from rosearch.data.corpus_sources import find_sources
 from rosearch.data.loading import load_task, task_seed
-from rosearch.data.shared_rows import leak_problems, shared_in_words, shared_rows
+from rosearch.data.shared_rows import contradictions_in_words, leak_problems, shared_in_words, shared_rows
 from rosearch.data.tasks import Task
 from rosearch.errors import BadInput, MachineFault, Problem, Problems, gather
 from rosearch.materials.class_weights import weight_doubts, weights_in_words
@@ -125,7 +125,8 @@ class TaskRun:
         state = "fine-tuned" if teacher.has_head else "only pretrained: the first run fine-tunes it"
         tried = teacher.has_head and loaded.labels
         doubt = probe_teacher(teacher.weights, loaded, config.length, devices[0]) if tried else ""
-        doubts = filter(None, (shared_in_words(loaded, shared), doubt and f"the teacher is {doubt}", *weighed))
+        twice = (shared_in_words(loaded, shared), contradictions_in_words(loaded))
+        doubts = filter(None, (*twice, doubt and f"the teacher is {doubt}", *weighed))
         classes = weights_in_words(experiment.distillation, loaded)
         return {
             "task": _task_in_words(loaded),

@@ -15,6 +15,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 
 import sqlalchemy as sql
@@ -122,17 +123,22 @@ class Store:
 
     def start(self, number: int) -> None:
         """Marks a pending record as running."""
-        self._change(number, ("pending",), status="running")
+        with self._writing() as connection:
+            self._change(connection, number, ("pending",), status="running")
 
-    def finish(self, number: int, outcome: Outcome) -> None:
+    def finish(self, number: int, outcome: Outcome, facts: Mapping[str, Any] = MappingProxyType({})) -> None:
         """Stores the outcome of a record that is pending or running; a second outcome is refused.
 
+        `facts` are stored in the same transaction.
         Raises `ValueError` where the outcome is neither measured nor failed, is both, or is not finite.
         """
         if (outcome.measurements is None) == (outcome.failure is None):
             raise ValueError(f"record {number}: an outcome is either measurements or a failure, got {outcome}")
         status = "done" if outcome.failure is None else "failed"
-        self._change(number, ("pending", "running"), status=status, **outcome_columns(outcome))
+        with self._writing() as connection:
+            self._change(connection, number, ("pending", "running"), status=status, **outcome_columns(outcome))
+            for key, value in facts.items():
+                self._note(connection, key, value)
 
     def reset_running(self) -> tuple[int, ...]:
         """Makes the records pending again that were running when a driver died; returns their numbers."""
@@ -198,10 +204,7 @@ class Store:
         """Stores a JSON value under a key and replaces the one before. Raises `ValueError` for another value."""
         json.dumps(value, allow_nan=False)
         with self._writing() as connection:
-            contents = self._rows.contents(connection)
-            if key not in contents["facts"]:
-                self._put(connection, CONTENTS, contents | {"facts": [*contents["facts"], key]})
-            self._put(connection, key, value)
+            self._note(connection, key, value)
 
     def get_meta(self, key: str) -> Any:
         """The JSON value under a key; None if there is none."""
@@ -212,16 +215,21 @@ class Store:
         except UNREADABLE as error:
             raise unreadable(self.path, key, error) from error
 
+    def _note(self, connection: sql.Connection, key: str, value: Any) -> None:
+        contents = self._rows.contents(connection)
+        if key not in contents["facts"]:
+            self._put(connection, CONTENTS, contents | {"facts": [*contents["facts"], key]})
+        self._put(connection, key, value)
+
     def _put(self, connection: sql.Connection, key: str, value: Any) -> None:
         row = digested({"key": key, "value": json.dumps(value, allow_nan=False)})
         connection.execute(META.insert().prefix_with("OR REPLACE"), row)
 
-    def _change(self, number: int, states: tuple[str, ...], **columns: Any) -> None:
-        with self._writing() as connection:
-            row = self._rows.one(connection, number)
-            if row is not None and row["status"] in states:
-                self._rewrite(connection, row, **columns)
-                return
+    def _change(self, connection: sql.Connection, number: int, states: tuple[str, ...], **columns: Any) -> None:
+        row = self._rows.one(connection, number)
+        if row is not None and row["status"] in states:
+            self._rewrite(connection, row, **columns)
+            return
         expected, got = " or ".join(states), "no such record" if row is None else row["status"]
         raise RunError(f"{self.path}: expected record {number} to be {expected}, got {got}")
 

@@ -45,7 +45,7 @@ def _facts(results: Results, record: Record) -> list[tuple[str, str]]:
     facts = [
         ("status", record.status),
         ("origin", " ".join([record.origin, *(parent[:8] for parent in record.parents)])),
-        ("role", _role(record)),
+        ("role", _role(record, results.experiment.evolution.mode == "steady")),
         ("width, rank, pooling", f"{genotype.width}, {genotype.rank}, {genotype.pooling}"),
     ]
     if genotype.source:
@@ -64,11 +64,13 @@ def _facts(results: Results, record: Record) -> list[tuple[str, str]]:
     return facts
 
 
-def _role(record: Record) -> str:
+def _role(record: Record, steady: bool) -> str:
     """The part that a record plays, and the rows that it was measured on."""
     if record.role == "finalist":
         return "finalist: trained again with a seed of its own, measured on test rows"
     played = f"candidate of generation {record.generation}" if record.role == "candidate" else record.role
+    if record.role == "candidate" and steady:
+        played = f"candidate, proposed when {record.generation:,} others were over"
     return f"{played}, measured on validation rows"
 
 

@@ -25,6 +25,7 @@ def describe_run(results: Results) -> dict[str, Any]:
         "run": str(results.run.path),
         "experiment": results.experiment.name,
         "strategy": results.experiment.evolution.strategy,
+        "mode": results.experiment.evolution.mode,
         "finished": results.finished,
         "state": results.state,
         "overall": asdict(results.overall),
@@ -33,7 +34,7 @@ def describe_run(results: Results) -> dict[str, Any]:
         "hours": results.hours,
         "worked_seconds": results.budget.worked_seconds,
         "stopped_by": results.budget.stopped,
-        "generations": max((record.generation for record in candidates), default=-1) + 1,
+        "generations": _generations(results),
         "counts": {state: sum(record.status == state for record in candidates) for state in _STATES},
         "teacher": to_jsonable_python(results.teacher),
         "teacher_on_test": to_jsonable_python(results.teacher_on_test),
@@ -86,6 +87,12 @@ def describe_record(results: Results, record: Record) -> dict[str, Any]:
         "seconds": record.seconds,
         "student": str(path) if (path := results.run.student_folder(record)).is_dir() else None,
     }
+
+
+def _generations(results: Results) -> int | None:
+    if results.experiment.evolution.mode == "steady":
+        return None
+    return max((record.generation for record in results.of("candidate")), default=-1) + 1
 
 
 def _brief(results: Results, record: Record) -> dict[str, Any]:

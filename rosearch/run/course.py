@@ -45,7 +45,7 @@ def overall(
 
     `stopped`: no other candidate will be tried. `budget_s` are the seconds in which candidates may still start.
     """
-    planned = planned_students(experiment, records, stopped)
+    planned, steady = planned_students(experiment, records, stopped), experiment.evolution.mode == "steady"
     stages = ["data and teacher", *(role for role in _ORDER if planned[role])]
     newest = max(records, key=lambda record: record.number, default=None)
     stage = "data and teacher" if newest is None else newest.role
@@ -54,7 +54,7 @@ def overall(
     return Overall(
         stage=stages.index(stage) + 1 if stage in stages else len(stages),
         stages=len(stages),
-        title=f"generation {newest.generation}" if newest is not None and stage == "candidate" else _TITLES[stage],
+        title=f"generation {newest.generation}" if newest and stage == "candidate" and not steady else _TITLES[stage],
         done=sum(_is_over(record) for record in records),
         of=sum(planned.values()),
         best=None if best is None else best.number,
@@ -64,7 +64,12 @@ def overall(
 
 
 _ORDER: tuple[Role, ...] = ("baseline", "candidate", "finalist")  # as a search runs them
-_TITLES = {"data and teacher": "data and teacher", "baseline": "baselines", "finalist": "finalists"}
+_TITLES = {
+    "data and teacher": "data and teacher",
+    "baseline": "baselines",
+    "candidate": "candidates",  # in no generations
+    "finalist": "finalists",
+}
 
 
 def planned_students(experiment: Experiment, records: Sequence[Record], stopped: bool = False) -> dict[Role, int]:
@@ -98,7 +103,8 @@ def _seconds_left(
     if any(value is None for value in seconds.values()):
         return None
     at_work = experiment.execution.at_a_time or sum(record.status == "running" for record in records)
-    workers = max(1, min(at_work, experiment.evolution.population))
+    of = experiment.evolution
+    workers = max(1, at_work if of.mode == "steady" else min(at_work, of.population))
     each = {role: left[role] * (value or 0.0) / min(workers, left[role]) for role, value in seconds.items()}
     if budget_s is not None and "candidate" in each:
         each["candidate"] = min(each["candidate"], budget_s)

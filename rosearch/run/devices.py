@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from rosearch.config.execution import ExecutionConfig
 from rosearch.models.device import resolve_device, resolve_devices
 from rosearch.run.backends.environment import VISIBLE, visible_gpus
+from rosearch.run.gpu_room import GpuRoom
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Places:
     execution: ExecutionConfig
     visible: tuple[str, ...]
     device: str
+    room: GpuRoom | None = None  # says how many workers more there may be, once the first candidate is over
 
 
 def place_workers(execution: ExecutionConfig) -> Places:
@@ -41,14 +43,14 @@ def place_workers(execution: ExecutionConfig) -> Places:
         return Places(execution, (), execution.device)
     found = resolve_devices(execution.devices)
     if found[0].type == "cpu":
-        return _places(execution, execution.workers_per_device or max(1, cores() // execution.threads), (), "cpu")
-    each = visible_gpus([str(device) for device in found], os.environ.get(VISIBLE))
-    visible = tuple(each) * (execution.workers_per_device or 1)
-    return _places(execution, len(visible), visible, "cuda")
-
-
-def _places(execution: ExecutionConfig, workers: int, visible: tuple[str, ...], device: str) -> Places:
-    return Places(execution.model_copy(update={"workers": workers}), visible, device)
+        given = execution.workers_per_device
+        workers = given if isinstance(given, int) else max(1, cores() // execution.threads)
+        return Places(execution.model_copy(update={"workers": workers}), (), "cpu")
+    gpus = tuple(visible_gpus([str(device) for device in found], os.environ.get(VISIBLE)))
+    visible, room = gpus * execution.each, None
+    if execution.workers_per_device == "auto":
+        room = GpuRoom(found, gpus, max(1, cores() // execution.threads // len(gpus)))
+    return Places(execution.model_copy(update={"workers": len(visible)}), visible, "cuda", room)
 
 
 def crowded(places: Places) -> str:

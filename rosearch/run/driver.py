@@ -19,11 +19,14 @@ from rosearch.materials.suites import attack_seed, suite_of
 from rosearch.measurements import TeacherFacts
 from rosearch.progress import check_stop, step, stoppable
 from rosearch.randomness import derive_seed
+from rosearch.records.order import order_fact
 from rosearch.records.record import Failure, Outcome, Proposal, Record, Role
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
 from rosearch.run.backends.backend import Backend, Job, Lost, More, always
 from rosearch.run.observer import Observer
+
+Told = Callable[[Record], None]
 
 
 @dataclass
@@ -60,6 +63,10 @@ class Driver:
             self._records[record.number] = record
             if record.role == "candidate" and record.status in ("done", "failed"):
                 self._unpruned.append(record.number)
+
+    def recorded_candidates(self) -> list[Record]:
+        """The records of all candidates, in the order of their proposals."""
+        return [record for _, record in sorted(self._records.items()) if record.role == "candidate"]
 
     def recorded(self, role: Role, generation: int) -> list[Record]:
         """The records of a role and generation, in the order of their proposals."""
@@ -114,7 +121,39 @@ class Driver:
             Job(number, run_candidate, self._for_worker(replace(make_job(self, record), latency=latency)))
             for (number, record), latency in zip(waiting.items(), latencies, strict=True)
         ]
+        self._record_outcomes(jobs, waiting, more, self.store.finish)
 
+    def flow(
+        self, title: str, next_record: Callable[[], Record | None], order: list[int], told: Told, more: More
+    ) -> None:
+        """Run candidates one by one, each asked for when a worker is free, until none is given and none under way.
+
+        `order` has the numbers of those that are over, and goes on with each. `told` takes each outcome, once it is
+        recorded. Raises as `work`. Latency that a fitness follows from is not measured: workers are never all idle.
+        """
+        waiting: dict[int, Record] = {}
+
+        def next_job() -> Job[CandidateJob, Outcome] | None:
+            if (record := next_record()) is None:
+                return None
+            waiting[record.number] = record
+            return Job(record.number, run_candidate, self._for_worker(candidate_job(self, record)))
+
+        def finish(number: int, outcome: Outcome) -> None:
+            order.append(number)
+            self.store.finish(number, outcome, order_fact(order))
+
+        self.observer.batch(title, [])
+        self._record_outcomes(next_job, waiting, more, finish, told)
+
+    def _record_outcomes(
+        self,
+        jobs: Sequence[Job[CandidateJob, Outcome]] | Callable[[], Job[CandidateJob, Outcome] | None],
+        waiting: dict[int, Record],
+        more: More,
+        finish: Callable[[int, Outcome], None],
+        told: Told = lambda record: None,
+    ) -> None:
         def start(key: int) -> None:
             self._workers_start(False)
             self.store.start(key)
@@ -128,11 +167,12 @@ class Driver:
         for result in self.backend.run(jobs, on_start=start, on_progress=report, more=more):
             self._workers_start(False)  # a job that cannot be sent never starts
             outcome = result.value if result.value is not None else _lost(result.lost)
-            self.store.finish(result.key, outcome)
+            finish(result.key, outcome)
             record = waiting[result.key]
             self.run.remove_unfinished(record)
             self._remember([finished := self.store.record(record.number)])
             self.observer.finished(finished)
+            told(finished)
             self._break_circuit(outcome)
             check_stop()
 

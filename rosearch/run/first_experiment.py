@@ -58,6 +58,7 @@ class FirstExperiment:
         modeline = f"# yaml-language-server: $$schema={schema}\n" if schema else ""
         task, why = self.task, dict(self._why(line) for line in self.derived)
         filled = Template(modeline + (TEMPLATE if task.labels else REGRESSION)).substitute(
+            bare=self.name,
             name=_scalar(self.name),
             task=_scalar(task.name),
             files="\n".join(f"    {line}" for line in self._files(folder)),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 _HEAD = """\
-# $name: a search for small students of your model, on your data. Written by rosearch init; yours to change.
+# $bare: a search for small students of your model, on your data. Written by rosearch init; yours to change.
 # Every key: rosearch explain KEY. Is all well, and how long may it take: rosearch check FILE.
 
-name: $name                     # of the run folders: runs/$name-0001
+name: $name                     # of the run folders: runs/$bare-0001
 seed: 1                         # equal seeds give equal results
 
 # What may be searched. `starter` holds small graphs (1 to 5 M parameters) and two ways to read words, one of which

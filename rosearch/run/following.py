@@ -69,6 +69,7 @@ class Following:
 
     def started(self, record: Record) -> None:
         """See `Observer`."""
+        self._records.setdefault(record.number, record)  # of a steady search
         self.stage(record, "start", 0, 1, first=True)
 
     def stage(self, record: Record, stage: str, done: int, total: int, *, first: bool = False) -> None:

@@ -154,8 +154,8 @@ class SearchDisplay:
         return "" if self._whole is None else self._whole.line()
 
     def batch(self, title: str, records: Sequence[Record]) -> None:
-        """A generation is about to run."""
-        self._line(f"{title}: {len(records)} to run")
+        """A generation is about to run; without records, those of a steady search."""
+        self._line(f"{title}: {len(records)} to run" if records else title)
 
     def started(self, record: Record) -> None:
         """A worker took a candidate."""

@@ -118,6 +118,16 @@ def test_an_export_wants_exactly_one_choice(arguments: tuple[str, ...], searched
     assert "either --best or --id" in rosearch("export", "runs/small-0001", *arguments, cwd=folder, expect=2).stderr
 
 
+def test_an_export_that_is_there_gets_further_formats_and_nothing_else(searched: tuple[Path, str]) -> None:
+    folder, _ = searched
+    rosearch("export", "runs/small-0001", "--best", "--to", "further", cwd=folder)
+    told = rosearch("export", "further", "--target", "onnx", cwd=folder).stdout
+    assert told.startswith("onnx: further/onnx/model.onnx; its logits differ from torch's by at most ")
+    assert "takes further formats alone" in rosearch("export", "further", "--best", cwd=folder, expect=2).stderr
+    wrong = rosearch("export", "runs/small-0001", "--best", "--to", "none", "--target", "onx", cwd=folder, expect=3)
+    assert "Did you mean onnx?" in wrong.stderr and not (folder / "none").exists()
+
+
 def test_all_errors_of_a_file_are_printed_at_once_and_no_run_is_made(tmp_path: Path) -> None:
     path = write_experiment(tmp_path)
     data = yaml.safe_load(path.read_text())

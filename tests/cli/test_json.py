@@ -39,7 +39,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "show": ("show", RUN, "bert_mini"),
     "stats": ("stats", RUN),
     "recommend": LATENCY,
-    "export": ("export", RUN, "--best"),
+    "export": ("export", RUN, "--best", "--target", "hf,onnx"),
     "check": ("check", "experiment.yaml"),
     "experiments": ("experiments",),
     "spaces": ("spaces",),

@@ -66,6 +66,21 @@ def test_the_time_left_is_that_of_the_students_to_come_over_the_workers_that_sha
     assert overall(experiment, attacked_only, {}).seconds_left == pytest.approx((6 * 10 + 6 * more * 10) / 2)
 
 
+def test_a_steady_search_has_candidates_and_no_generations_and_workers_that_no_generation_holds_up(
+    experiment: Experiment,
+) -> None:
+    many = experiment.execution.model_copy(update={"workers": 6})  # a generation has four
+    records = [done(1, 10.0), done(2, 10.0)]
+    told = {}
+    for mode in ("generational", "steady"):
+        evolution = experiment.evolution.model_copy(update={"mode": mode})
+        changed = experiment.model_copy(update={"evolution": evolution, "execution": many, "baselines": []})
+        changed = changed.model_copy(update={"finalists": FinalistsConfig(count=0)})
+        told[mode] = overall(changed, records, {})
+    assert [one.title for one in told.values()] == ["generation 0", "candidates"]
+    assert [one.seconds_left for one in told.values()] == [6 * 10 / 4, 6 * 10 / 6]
+
+
 def test_the_latest_students_say_how_long_the_next_will_take(experiment: Experiment) -> None:
     alone = experiment.model_copy(update={"finalists": experiment.finalists.model_copy(update={"count": 0})})
     many = alone.model_copy(update={"evolution": alone.evolution.model_copy(update={"candidates": 22})})

@@ -46,6 +46,18 @@ def test_the_first_workers_go_to_different_gpus(monkeypatch: pytest.MonkeyPatch)
     assert place_workers(ExecutionConfig(devices=["cuda:2", "cuda:5"])).visible == ("GPU-8a", "MIG-3")
 
 
+def test_auto_begins_with_a_worker_on_each_gpu_and_has_room_for_more_later(
+    gpus: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (8 << 30, 16 << 30))
+    places = place_workers(ExecutionConfig(devices="auto", workers_per_device="auto"))
+    if not gpus:
+        assert (places.execution.workers, places.room) == (4, None)
+        return
+    assert places.visible == tuple(map(str, range(gpus))) and places.room is not None
+    assert places.room.most == max(1, 4 // gpus) and places.room.visible == places.visible
+
+
 def test_all_gpus_that_are_not_there_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     see(2, monkeypatch)
     with pytest.raises(MissingResource) as caught:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rosearch.run.backends.backend import Backend
+from rosearch.run.backends.backend import Backend, Room
 from rosearch.run.backends.inline import InlineBackend
 from rosearch.run.backends.local import LocalBackend
 from rosearch.run.backends.ray_backend import RayBackend
@@ -24,6 +24,7 @@ class Given:
 
     visible: Sequence[str] = ()
     shared: Sequence[Path] = ()
+    room: Room | None = None
 
 
 def _inline(execution: ExecutionConfig, given: Given) -> Backend:
@@ -32,12 +33,12 @@ def _inline(execution: ExecutionConfig, given: Given) -> Backend:
 
 def _local(execution: ExecutionConfig, given: Given) -> Backend:
     timeout_s = execution.timeout_minutes * 60
-    return LocalBackend(execution.workers, execution.threads, timeout_s, visible=given.visible)
+    return LocalBackend(execution.workers, execution.threads, timeout_s, visible=given.visible, room=given.room)
 
 
 def _ray(execution: ExecutionConfig, given: Given) -> Backend:
     """On GPUs where the section names them."""
-    gpus = 1 / (execution.workers_per_device or 1) if execution.device.startswith("cuda") else 0.0
+    gpus = 1 / execution.each if execution.device.startswith("cuda") else 0.0
     timeout_s = execution.timeout_minutes * 60
     return RayBackend(execution.address, execution.threads, timeout_s, gpus, given.shared)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import PurePath
-from typing import Any, Generic, Literal, Self, TypeVar
+from typing import Any, Generic, Literal, Protocol, Self, TypeVar
 
 from rosearch.errors import is_out_of_memory, machine_fault
 from rosearch.progress import Progress
@@ -58,6 +58,16 @@ class Result(Generic[V]):
     key: int
     value: V | None = None
     lost: Lost | None = None
+
+
+class Room(Protocol):
+    """Says how many workers there is room for, once the first job is over (`run.gpu_room`)."""
+
+    def look(self) -> None:
+        """Sees what the workers hold now."""
+
+    def workers(self) -> tuple[str, ...]:
+        """The GPU that each worker is to see alone."""
 
 
 def always() -> bool:

@@ -11,23 +11,20 @@ import multiprocessing
 import os
 import pickle
 import signal
-import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
-from typing import Any, Literal, final
+from dataclasses import dataclass, replace
+from multiprocessing.connection import wait
+from typing import Any, final
 
 from rosearch.errors import RunError
 from rosearch.progress import check_stop
-from rosearch.run.backends.backend import Backend, Calls, Lost, Result, pickled, unpickled
-from rosearch.run.backends.environment import interrupts_held_back, processor_seconds, started_in, worker_variables
+from rosearch.run.backends.backend import Backend, Calls, Lost, Result, Room, pickled, unpickled
+from rosearch.run.backends.environment import interrupts_held_back, started_in, worker_variables
+from rosearch.run.backends.local_worker import BEAT_S, GRACE_S, Parcel, Worker
 from rosearch.run.backends.worker import work
 
-_BEAT_S = 0.5  # longest time between two looks at every worker
-_GRACE_S = 5.0  # wait for a killed process to be gone
 _FAILED_STARTS = 3  # per worker, in a row, before the run is given up
 _AGAIN = 3  # times that a job is tried again after something outside killed its worker
 # Signals that a process brings upon itself; all others come from outside.
@@ -35,69 +32,11 @@ _CRASHES = {-getattr(signal, f"SIG{name}") for name in ("SEGV", "ABRT", "BUS", "
 _SPAWN = multiprocessing.get_context("spawn")  # a fork would copy the driver's threads, locks and CUDA state
 
 
-@dataclass(frozen=True)
-class _Parcel:
-    """A job on its way."""
-
-    key: int
-    function: bytes
-    argument: bytes
-    killed: int = 0  # workers that were killed while they had it
-
-
-@dataclass(eq=False)
-class _Worker:
-    """The driver's side of one worker process."""
-
-    process: SpawnProcess
-    pipe: Connection
-    lifeline: Connection  # the driver's end: closed by the system when the driver dies
-    visible: str | None = None  # the only GPU that it sees
-    state: Literal["starting", "idle", "loading", "running"] = "starting"
-    parcel: _Parcel | None = None
-    stage: str = ""
-    spent_s: float = 0.0  # in this state; while it starts, since it was last seen to do anything
-    worked_s: float = 0.0  # its processor time when it was last seen
-    seen: float = field(default_factory=time.monotonic)
-    gone: bool = False
-
-    def enter(self, state: Literal["idle", "loading", "running"]) -> None:
-        self.state, self.stage, self.spent_s = state, "", 0.0
-
-    def charge(self) -> None:
-        """Counts time in beats: a job must not pay for a stopped driver or a sleeping machine."""
-        now = time.monotonic()
-        self.spent_s += min(now - self.seen, 2 * _BEAT_S)
-        self.seen = now
-        if self.state in ("starting", "loading") and (worked_s := processor_seconds(self.process.pid)) > self.worked_s:
-            self.worked_s, self.spent_s = worked_s, 0.0  # slow, and alive: imports from a cold network take minutes
-
-    def receive(self) -> tuple[Any, ...] | None:
-        """The next message; None if there is none now, or none any more (`gone`)."""
-        try:
-            message: tuple[Any, ...] | None = pickle.loads(self.pipe.recv_bytes()) if self.pipe.poll() else None
-        except (EOFError, OSError):
-            self.gone = True
-            return None
-        return message
-
-    def ending(self) -> str:
-        """The end of the process, in words."""
-        self.process.join(_GRACE_S)  # the pipe may close a moment before the process is gone
-        code = self.process.exitcode
-        if code is None:
-            return "the worker closed its pipe"
-        if code >= 0:
-            return f"the worker exited with code {code}"
-        hint = " (out of memory?)" if code == -signal.SIGKILL else ""
-        return f"the worker was killed by {signal.Signals(-code).name}{hint}"
-
-
 @dataclass
 class _Batch:
     """One call of `run`."""
 
-    waiting: deque[_Parcel]  # one for each worker without a job
+    waiting: deque[Parcel]  # one for each worker without a job
     calls: Calls
 
 
@@ -108,7 +47,7 @@ class LocalBackend(Backend):
     `threads` limits the numeric libraries of each process. `timeout_s` is the time of one job from its start (None: no
     limit). `start_limit_s` is how long a worker that comes up, and imports the modules of its first job, may do
     nothing: one that is slow is alive. `visible` is the GPU that each worker sees alone, by its place in the list;
-    none: all see what the driver sees.
+    none: all see what the driver sees. With a `room` their number grows once the first job is over.
     """
 
     def __init__(
@@ -118,6 +57,7 @@ class LocalBackend(Backend):
         timeout_s: float | None = None,
         start_limit_s: float = 300.0,
         visible: Sequence[str] = (),
+        room: Room | None = None,
     ) -> None:
         if workers < 1:
             raise ValueError(f"workers must be at least 1, got {workers}")
@@ -128,7 +68,8 @@ class LocalBackend(Backend):
         self.timeout_s = timeout_s
         self.start_limit_s = start_limit_s
         self.visible = tuple(visible)
-        self._workers: list[_Worker] = []
+        self._room = room
+        self._workers: list[Worker] = []
         self._failed_starts = 0
 
     def _run(self, calls: Calls) -> Iterator[Result[Any]]:
@@ -159,13 +100,13 @@ class LocalBackend(Backend):
             if isinstance(sent, Lost):
                 yield Result(job.key, lost=sent)
             else:
-                batch.waiting.append(_Parcel(job.key, *sent))
+                batch.waiting.append(Parcel(job.key, *sent))
 
     def close(self) -> None:
         """Kills all workers, at once."""
         self._dismiss(list(self._workers))
 
-    def _busy(self) -> list[_Worker]:
+    def _busy(self) -> list[Worker]:
         return [worker for worker in self._workers if worker.parcel is not None]
 
     def _hire(self, needed: int) -> None:
@@ -178,7 +119,7 @@ class LocalBackend(Backend):
             try:
                 with started_in(worker_variables(self.threads, visible)), interrupts_held_back():
                     process.start()
-                    self._workers.append(_Worker(process, ours, lifeline, visible))
+                    self._workers.append(Worker(process, ours, lifeline, visible))
             except OSError as error:
                 raise RunError(f"a worker process cannot be started: {error}") from error
             finally:  # a copy that is open here would keep the pipe open after the worker's death
@@ -204,13 +145,13 @@ class LocalBackend(Backend):
 
     def _wait(self) -> None:
         """Waits until a worker sends a message, dies, or has used up its time."""
-        left = [_BEAT_S]
+        left = [BEAT_S]
         if self.timeout_s is not None:
             left += [self.timeout_s - worker.spent_s for worker in self._workers if worker.state == "running"]
         ends = [end for worker in self._workers for end in (worker.pipe, worker.process.sentinel)]
         wait(ends, timeout=max(0.0, min(left)))
 
-    def _attend(self, worker: _Worker, batch: _Batch) -> Iterator[Result[Any]]:
+    def _attend(self, worker: Worker, batch: _Batch) -> Iterator[Result[Any]]:
         """Hears the messages of a worker; replaces it if it is dead or late."""
         died = worker.process.exitcode is not None  # asked first, so that the last messages are in the pipe by now
         worker.charge()
@@ -227,7 +168,7 @@ class LocalBackend(Backend):
         elif worker.state in ("starting", "loading") and worker.spent_s >= self.start_limit_s:
             self._fail_start(worker, f"the worker was not ready, and did nothing for {self.start_limit_s:g} s", batch)
 
-    def _replace(self, worker: _Worker, batch: _Batch) -> Iterator[Result[Any]]:
+    def _replace(self, worker: Worker, batch: _Batch) -> Iterator[Result[Any]]:
         """Lets a dead worker go. Its job waits for another one if something outside killed it, and is lost if not."""
         ending, code, parcel = worker.ending(), worker.process.exitcode, worker.parcel
         if worker.state != "running" or parcel is None:
@@ -244,7 +185,7 @@ class LocalBackend(Backend):
             ending += f", the {killed}th time" if killed else ""
             yield Result(parcel.key, lost=Lost("worker_lost", ending, worker.stage))
 
-    def _hear(self, worker: _Worker, message: tuple[Any, ...], batch: _Batch) -> Iterator[Result[Any]]:
+    def _hear(self, worker: Worker, message: tuple[Any, ...], batch: _Batch) -> Iterator[Result[Any]]:
         kind, *content = message
         if kind == "ready":
             worker.enter("idle")
@@ -261,15 +202,25 @@ class LocalBackend(Backend):
                 batch.calls.on_start(key)
         elif kind == "progress":
             worker.stage = content[0]
+            if self._room is not None:
+                self._room.look()
             batch.calls.on_progress(key, *content)
         else:
             value, lost = content
             result = unpickled(key, value, lost, worker.stage)
             worker.parcel = None
             worker.enter("idle")
+            self._grow()
             yield result
 
-    def _fail_start(self, worker: _Worker, words: str, batch: _Batch) -> None:
+    def _grow(self) -> None:
+        """Makes room for more workers once the first job is over."""
+        if self._room is not None:
+            self._room.look()
+            self.visible, self._room = self._room.workers(), None
+            self.workers = len(self.visible)
+
+    def _fail_start(self, worker: Worker, words: str, batch: _Batch) -> None:
         """Gives the job of a worker that died before it began to another worker: it was not the job's fault."""
         if worker.parcel is not None:
             batch.waiting.appendleft(worker.parcel)
@@ -280,11 +231,11 @@ class LocalBackend(Backend):
                 f"workers cannot start: {self._failed_starts} in a row ended before their first job; the last: {words}"
             )
 
-    def _dismiss(self, workers: Sequence[_Worker]) -> None:
+    def _dismiss(self, workers: Sequence[Worker]) -> None:
         for worker in workers:  # all are killed before any is waited for
             worker.process.kill()
         for worker in workers:
-            worker.process.join(_GRACE_S)
+            worker.process.join(GRACE_S)
             worker.pipe.close()
             worker.lifeline.close()
             self._workers.remove(worker)

@@ -181,6 +181,27 @@ def test_a_worker_killed_between_batches_is_replaced_and_nothing_is_lost():
     assert second.value != first.value
 
 
+class Room:
+    """Has room for two more once it has looked at the first job."""
+
+    looks = 0
+
+    def look(self) -> None:
+        self.looks += 1
+
+    def workers(self) -> tuple[str, ...]:
+        return ("5", "6", "5")
+
+
+def test_workers_join_once_the_first_job_has_shown_what_it_takes():
+    room = Room()
+    jobs = [Job(key, chores.seen_and_pid, 0.2) for key in range(6)]
+    with LocalBackend(1, visible=("5",), room=room) as backend:
+        seen = [result.value[0] for result in backend.run(jobs, on_progress=lambda *told: None)]
+        assert backend.workers == 3 and len(backend._workers) == 3
+    assert seen[0] == "5" and {*seen} <= {"5", "6"} and room.looks >= 1
+
+
 def test_no_more_workers_start_than_there_are_jobs():
     with LocalBackend(8) as backend:
         assert [r.value for r in backend.run([Job(1, chores.square, 3)])] == [9]

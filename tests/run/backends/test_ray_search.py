@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from run.backends.clusters import two_nodes
+from run.test_steady import require_explained
 from small_run import Quiet, outcomes, write_experiment
 
 from rosearch import load_experiment, run_search
@@ -63,3 +64,13 @@ def test_a_search_whose_node_dies_has_the_records_and_weights_of_a_local_one(
     assert capfd.readouterr().out == ""
     with capfd.disabled():
         print(f"\n{len(clustered.records)} records and {len(weights(local))} weights equal; {again[0]}")
+
+
+def test_a_steady_search_goes_on_where_a_node_dies_and_its_order_explains_what_was_proposed(tmp_path: Path) -> None:
+    steady = {"mode": "steady", "candidates": 8, "population": 4}
+    path = write_experiment(tmp_path / "small", evolution=steady, finalists={"count": 1})
+    with two_nodes() as cluster:
+        on_ray = ["execution.workers=2", "execution.backend=ray", f"execution.address={cluster.address}"]
+        found = run_search(load_experiment(path, on_ray), KillsNode(cluster), tmp_path / "ray")
+    assert found.finished and [record.status for record in found.records] == ["done"] * 9
+    require_explained(found)
