@@ -2,7 +2,7 @@
 
 >>> order = read_order(store, store.records("candidate"))
 >>> order.append(number)
->>> store.finish(number, outcome, order_fact(order))
+>>> store.finish(number, outcome, facts=order_fact(order))
 
 The numbers are facts of the run, a thousand in each, written in one transaction with each outcome.
 """

@@ -121,7 +121,7 @@ class Driver:
             Job(number, run_candidate, self._for_worker(replace(make_job(self, record), latency=latency)))
             for (number, record), latency in zip(waiting.items(), latencies, strict=True)
         ]
-        self._record_outcomes(jobs, waiting, more, self.store.finish)
+        self._record_outcomes(jobs, waiting, more)
 
     def flow(
         self, title: str, next_record: Callable[[], Record | None], order: list[int], told: Told, more: More
@@ -139,19 +139,19 @@ class Driver:
             waiting[record.number] = record
             return Job(record.number, run_candidate, self._for_worker(candidate_job(self, record)))
 
-        def finish(number: int, outcome: Outcome) -> None:
+        def ordered(number: int) -> dict[str, list[int]]:
             order.append(number)
-            self.store.finish(number, outcome, order_fact(order))
+            return order_fact(order)
 
         self.observer.batch(title, [])
-        self._record_outcomes(next_job, waiting, more, finish, told)
+        self._record_outcomes(next_job, waiting, more, ordered, told)
 
     def _record_outcomes(
         self,
         jobs: Sequence[Job[CandidateJob, Outcome]] | Callable[[], Job[CandidateJob, Outcome] | None],
         waiting: dict[int, Record],
         more: More,
-        finish: Callable[[int, Outcome], None],
+        facts: Callable[[int], dict[str, list[int]]] = lambda number: {},
         told: Told = lambda record: None,
     ) -> None:
         def start(key: int) -> None:
@@ -167,7 +167,7 @@ class Driver:
         for result in self.backend.run(jobs, on_start=start, on_progress=report, more=more):
             self._workers_start(False)  # a job that cannot be sent never starts
             outcome = result.value if result.value is not None else _lost(result.lost)
-            finish(result.key, outcome)
+            self.store.finish(result.key, outcome, facts=facts(result.key))
             record = waiting[result.key]
             self.run.remove_unfinished(record)
             self._remember([finished := self.store.record(record.number)])

@@ -24,7 +24,7 @@ def finish(store: Store, *numbers: int) -> list[int]:
     order: list[int] = []
     for number in numbers:
         order.append(number)
-        store.finish(number, measured(), order_fact(order))
+        store.finish(number, measured(), facts=order_fact(order))
     return order
 
 
@@ -36,7 +36,7 @@ def test_the_order_is_read_as_it_was_written_however_many_facts_it_takes(store: 
 def test_the_order_and_the_outcome_are_written_in_one_step(store: Store):
     finish(store, 5)
     with pytest.raises(RunError, match="record 5 to be pending or running"):
-        store.finish(5, measured(), order_fact([5, 5]))
+        store.finish(5, measured(), facts=order_fact([5, 5]))
     assert read_order(store, store.records()) == [5]
 
 

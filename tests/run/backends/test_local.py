@@ -152,7 +152,7 @@ def test_a_job_that_hangs_is_ended_and_the_others_go_on():
 def test_a_stopped_driver_does_not_count_against_a_jobs_time(monkeypatch):
     clock = time.monotonic
     offset = 0.0
-    monkeypatch.setattr("rosearch.run.backends.local.time.monotonic", lambda: clock() + offset)
+    monkeypatch.setattr("rosearch.run.backends.local_worker.time.monotonic", lambda: clock() + offset)
 
     def jump(*step: object) -> None:
         nonlocal offset
