@@ -253,8 +253,8 @@ def _tell_of_records(pipe: int) -> None:
     _pipe = pipe
     finish, start = Store.finish, Store.start
 
-    def finished(store: Store, number: int, outcome: Outcome) -> None:
-        finish(store, number, outcome)
+    def finished(store: Store, number: int, *arguments: Any, **named: Any) -> None:
+        finish(store, number, *arguments, **named)
         os.write(pipe, f"finished {number}\n".encode())
 
     def started(store: Store, number: int) -> None:
