@@ -538,7 +538,7 @@ def run_campaign(folder: Path, campaign: Callable[[World], Campaign], only: str,
             if (found := known.get(key)) is None:
                 found = judge(world, trial, world.fresh(trial.image, folder / "runs"))
                 note(key, found)
-            figures.kills += trial.kills
+            figures.kills += 0 if "missed" in found else trial.kills
             figures.faults += 1
             figures.by_kind[trial.kind] = figures.by_kind.get(trial.kind, 0) + 1
             for name, words in found.items():

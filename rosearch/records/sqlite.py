@@ -25,6 +25,7 @@ _ADVICE = {
     "unable to open": "Check that the file and its folder may be read and written",
     "interrupted": "Try again",
 }
+DAMAGED_FIX = ". Restore a copy, or see what `rosearch doctor RUN` can mend"
 
 
 @contextmanager
@@ -49,7 +50,7 @@ def transaction(engine: sql.Engine, path: Path) -> Iterator[sql.Connection]:
 
 def damaged(path: Path, what: str) -> RunError:
     """The error for a file that is not as it was written; `what` says where."""
-    return RunError(f"{path}: damaged: {what}. Restore a copy, or start a new run")
+    return RunError(f"{path}: damaged: {what}{DAMAGED_FIX}")
 
 
 def merge_log(engine: sql.Engine) -> None:
