@@ -12,7 +12,7 @@ those of the landscape do not.
 
 `asynchronous_1000` and `generational_1000` are the shares of the workers' time from the first to the last start that
 candidates had. `table` has for each number of workers: both shares, hypervolumes (of robustness, accuracy and
-efficiency, from 0) and worker-hours until the last candidate was over, and seconds that the driver took a candidate.
+efficiency, from 0), worker-hours until the last candidate was over, and milliseconds of the process a candidate.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Found:
     utilisation: float  # from the first to the last start
     hypervolume: float
     worker_hours: float  # until the last candidate was over
-    driver_ms: float  # a candidate
+    process_ms: float  # a candidate, to drive the search and to make its outcomes
 
 
 def landscape(genotype: Genotype) -> Measurements:
@@ -202,7 +202,7 @@ def _child(mode: str, workers: int, each: int) -> Found:
 
 def rows(table: dict[str, dict[str, Any]]) -> Iterator[str]:
     """The table as lines of Markdown."""
-    yield "| workers | candidates | utilisation | | hypervolume | | worker-hours | | ms of the driver | |"
+    yield "| workers | candidates | utilisation | | hypervolume | | worker-hours | | ms a candidate | |"
     yield "|---|---|---|---|---|---|---|---|---|---|"
     yield "| | |" + " steady | generational |" * 4
     for count, row in table.items():
