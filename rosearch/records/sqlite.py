@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.pool import NullPool, Pool, QueuePool, StaticPool
 
 from rosearch.errors import RunError, one_line
-from rosearch.files import Stamp, stamp
+from rosearch.files import Stamp, lock_holder, stamp
 
 _BUSY_S = 30.0  # longest wait of a reader while the driver resets the log
 
@@ -22,11 +22,12 @@ _BUSY_S = 30.0  # longest wait of a reader while the driver resets the log
 _ADVICE = {
     "disk is full": "Free some space",
     "disk I/O": "Check the disk",
-    "locked": "Another process is writing: try again",
+    "locked": "{holder} is writing: try again",
     "readonly": "Check that the file and its folder may be written",
     "unable to open": "Check that the file and its folder may be read and written",
     "interrupted": "Try again",
 }
+DAMAGED_FIX = ". Restore a copy, or see what `rosearch doctor RUN` can mend"
 
 
 @contextmanager
@@ -44,7 +45,9 @@ def transaction(engine: sql.Engine, path: Path) -> Iterator[sql.Connection]:
     except (DBAPIError, sqlite3.Error) as error:
         reason = one_line(error.orig if isinstance(error, DBAPIError) else error)
         advice = next((text for part, text in _ADVICE.items() if part in reason), None)
-        raise (damaged(path, reason) if advice is None else RunError(f"{path}: {reason}. {advice}")) from error
+        if advice is None:
+            raise damaged(path, reason) from error
+        raise RunError(f"{path}: {reason}. {advice.format(holder=lock_holder(path))}") from error
 
 
 def tuples(connection: sql.Connection, query: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
@@ -54,7 +57,7 @@ def tuples(connection: sql.Connection, query: str, values: tuple[Any, ...] = ())
 
 def damaged(path: Path, what: str) -> RunError:
     """The error for a file that is not as it was written; `what` says where."""
-    return RunError(f"{path}: damaged: {what}. Restore a copy, or start a new run")
+    return RunError(f"{path}: damaged: {what}{DAMAGED_FIX}")
 
 
 def merge_log(engine: sql.Engine) -> None:

@@ -21,6 +21,7 @@ from rosearch.randomness import derive_seed
 from rosearch.records.record import Record
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.salvage import Plan, plan_of, read_left, write_whole_store
+from rosearch.records.sqlite import DAMAGED_FIX
 from rosearch.records.store import Store
 from rosearch.run.cache import KINDS, damaged_entries, remove_entry, users_of
 from rosearch.run.results import Results, load_results
@@ -157,7 +158,7 @@ def _trouble(run: RunDirectory, store: Path) -> str:
 
 
 def _torn(run: RunDirectory, store: Path, trouble: str) -> Ailment:
-    what = trouble.removesuffix(". Restore a copy, or start a new run")
+    what = trouble.removesuffix(DAMAGED_FIX)
     try:
         plan = plan_of(read_left(store), partial(_seed_of, run))
     except RosearchError as error:

@@ -66,7 +66,7 @@ class StandingFile:
         if (others := len(standing.at_work) - _MOST_AT_WORK) > 0:
             standing = replace(standing, at_work=standing.at_work[:_MOST_AT_WORK], others=others)
         names = (*(stage.name for stage in standing.own), *(f"{a.number} {a.stage.name}" for a in standing.at_work))
-        if names == self._names and standing.written - self._written < _EVERY_S:
+        if names == self._names and abs(standing.written - self._written) < _EVERY_S:  # a clock may be set back
             return
         self._names, self._written = names, standing.written
         draft = self._path.with_name(f".{self._path.name}.draft")

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
+from pathlib import Path
 
 from rosearch.files import importable
 from rosearch.progress import ENDING
@@ -41,6 +42,15 @@ def visible_gpus(devices: Sequence[str], outer: str | None) -> list[str]:
         return [str(number) for number in numbers]
     shown = [name.strip() for name in outer.split(",")]
     return [shown[number] for number in numbers]
+
+
+def processor_seconds(pid: int | None) -> float:
+    """The processor time of a process so far; 0 where the system does not tell."""
+    try:
+        words = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return 0.0
 
 
 @contextmanager

@@ -45,9 +45,9 @@ class LocalBackend(Backend):
     """Spawned processes, started when there is work for them.
 
     `threads` limits the numeric libraries of each process. `timeout_s` is the time of one job from its start (None: no
-    limit). `start_limit_s` is the time for a worker to come up and import the modules of its first job. `visible` is
-    the GPU that each worker sees alone, by its place in the list; none: all see what the driver sees. With a `room`
-    their number grows once the first job is over.
+    limit). `start_limit_s` is how long a worker that comes up, and imports the modules of its first job, may do
+    nothing: one that is slow is alive. `visible` is the GPU that each worker sees alone, by its place in the list;
+    none: all see what the driver sees. With a `room` their number grows once the first job is over.
     """
 
     def __init__(
@@ -166,7 +166,7 @@ class LocalBackend(Backend):
             self._dismiss([worker])
             yield Result(key, lost=Lost("timeout", f"it took longer than {self.timeout_s:g} s", worker.stage))
         elif worker.state in ("starting", "loading") and worker.spent_s >= self.start_limit_s:
-            self._fail_start(worker, f"the worker was not ready after {self.start_limit_s:g} s", batch)
+            self._fail_start(worker, f"the worker was not ready, and did nothing for {self.start_limit_s:g} s", batch)
 
     def _replace(self, worker: Worker, batch: _Batch) -> Iterator[Result[Any]]:
         """Lets a dead worker go. Its job waits for another one if something outside killed it, and is lost if not."""

@@ -10,6 +10,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any, Literal
 
+from rosearch.run.backends.environment import processor_seconds
+
 BEAT_S = 0.5  # longest time between two looks at every worker
 GRACE_S = 5.0  # wait for a killed process to be gone
 
@@ -35,7 +37,8 @@ class Worker:
     state: Literal["starting", "idle", "loading", "running"] = "starting"
     parcel: Parcel | None = None
     stage: str = ""
-    spent_s: float = 0.0  # in this state
+    spent_s: float = 0.0  # in this state; while it starts, since it was last seen to do anything
+    worked_s: float = 0.0  # its processor time when it was last seen
     seen: float = field(default_factory=time.monotonic)
     gone: bool = False
 
@@ -48,6 +51,8 @@ class Worker:
         now = time.monotonic()
         self.spent_s += min(now - self.seen, 2 * BEAT_S)
         self.seen = now
+        if self.state in ("starting", "loading") and (worked_s := processor_seconds(self.process.pid)) > self.worked_s:
+            self.worked_s, self.spent_s = worked_s, 0.0  # slow, and alive: imports from a cold network take minutes
 
     def receive(self) -> tuple[Any, ...] | None:
         """The next message; None if there is none now, or none any more (`gone`)."""

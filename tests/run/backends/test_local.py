@@ -16,7 +16,7 @@ import pytest
 from run.backends import broken_chores, chores
 
 from rosearch.errors import RunError
-from rosearch.run.backends.backend import Job
+from rosearch.run.backends.backend import Job, Result
 from rosearch.run.backends.local import LocalBackend
 
 HERE = Path(__file__).parent
@@ -244,20 +244,26 @@ def test_the_environment_is_set_for_workers_and_left_alone_for_the_driver(monkey
     [
         ("raise", "ImportError: no library of that name"),
         ("crash", "exited with code 3"),
-        ("hang", "not ready after 0.5 s"),
+        ("hang", "not ready, and did nothing for 1 s"),
     ],
 )
 def test_workers_that_cannot_start_end_the_run_with_one_clear_line(way, words, monkeypatch):
     monkeypatch.setenv("CHORES_BREAK", way)
     started = []
     with (
-        LocalBackend(1, start_limit_s=0.5 if way == "hang" else 300.0) as backend,
+        LocalBackend(1, start_limit_s=1.0 if way == "hang" else 300.0) as backend,
         pytest.raises(RunError, match="workers cannot start: 3 in a row") as caught,
     ):
         list(backend.run([Job(1, broken_chores.echo, 1)], started.append))
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
     assert started == []  # a job is not to blame, nor recorded as begun, when its worker never came up
+
+
+def test_a_worker_that_starts_slowly_is_waited_for_while_it_does_something(monkeypatch):
+    monkeypatch.setenv("CHORES_BREAK", "toil")
+    with LocalBackend(1, start_limit_s=1.0) as backend:
+        assert list(backend.run([Job(1, broken_chores.echo, 5)])) == [Result(1, 5)]
 
 
 def test_a_worker_that_fails_to_start_once_costs_nothing(monkeypatch, tmp_path):
