@@ -31,6 +31,7 @@ from rosearch.run.results import Results, load_results
 from rosearch.run.standing import StandingFile
 from rosearch.run.steady import evolve
 from rosearch.run.teacher import measure_on_test, prepare_run
+from rosearch.run.tracking import require_trackers, tracked
 from rosearch.space.known import known_architecture
 from rosearch.space.loading import load_space
 
@@ -69,6 +70,7 @@ def run_search(
     goes on.
     """
     if isinstance(run, Experiment):
+        require_trackers(run.execution.track)
         there = None if records is None else Path(records)
         run = RunDirectory.create(Path(runs), complete(run, (observer or Nobody()).note), there)
     elif records is not None:
@@ -104,8 +106,11 @@ def _search(run: RunDirectory, store: Store, observer: Observer, hours: Hours) -
     places = place_workers(experiment.execution)
     if told := crowded(places):
         following.note(told)
-    with make_backend(places.execution, Given(places.visible, (run.place("driver"),), places.room)) as backend:
-        driver = Driver(run, store, experiment, cache, teacher, backend, following, places.device, records)
+    with (
+        make_backend(places.execution, Given(places.visible, (run.place("driver"),), places.room)) as backend,
+        tracked(run, experiment, yardstick, records, following) as told_too,
+    ):
+        driver = Driver(run, store, experiment, cache, teacher, backend, told_too, places.device, records)
         driver.work("baselines", _baselines(driver))
         if experiment.evolution.mode == "steady":
             evolve(driver, strategy, hours.are_left)

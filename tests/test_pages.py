@@ -48,6 +48,14 @@ NOT_RUN = {
         'pip install "rosearch[openvino]': "installed for the tests marked openvino",
         "rosearch export ./student --target openvino": "the tests marked openvino write each student so",
     },
+    "docs/howto/track.md": {
+        "pip install": "the extra is installed for the tests marked track",
+        "rosearch search quickstart -o": "the tests marked track run such searches",
+        "tensorboard": "waits for a browser",
+        "mlflow ui": "waits for a browser",
+        "wandb sync": "needs an account",
+        "MLFLOW_TRACKING_URI": "needs a server",
+    },
     "docs/howto/scale.md": {
         "pip install": "the extra is installed for the tests marked ray",
         "rosearch search quickstart -o execution.backend=ray": "test_ray_search.py runs such a search",

@@ -26,6 +26,12 @@ def _repeated(names: tuple[str, ...]) -> bool:
     return len({*names}) < len(names)
 
 
+def _once(names: tuple[str, ...]) -> tuple[str, ...]:
+    if _repeated(names):
+        raise broken_rule("", "trackers such as [tensorboard, mlflow], each once", in_words(list(names)))
+    return names
+
+
 def _address(name: str) -> str:
     if not re.fullmatch(r"auto|[^/:\s]+:\d{1,5}", name):
         raise broken_rule("", "auto, or HOST:PORT of a cluster's head, such as node1:6379", in_words(name))
@@ -42,6 +48,8 @@ _NUMBER = WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"const":
 WorkersEach = Annotated[int | Literal["auto"], BeforeValidator(_workers_each), _NUMBER]
 _EITHER = WithJsonSchema({"anyOf": [{"const": "auto"}, {"type": "array", "items": {"type": "string"}}]})
 Gpus = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_gpus), _EITHER]
+TrackerName = Literal["tensorboard", "mlflow", "wandb"]
+Trackers = Annotated[tuple[TrackerName, ...], BeforeValidator(_listed), AfterValidator(_once)]
 
 
 class ExecutionConfig(Section):
@@ -83,6 +91,12 @@ class ExecutionConfig(Section):
     keep_students: Literal["front", "all"] = Field(
         "front",
         description="Students whose weights stay on disk. front: also the best, the baselines and the finalists.",
+    )
+
+    track: Trackers = Field(
+        (),
+        description="Trackers of experiments that are told of each finished student: tensorboard, mlflow, wandb; they "
+        "come with the extra `track`. What they keep lies in the run's folder, below tracking/.",
     )
 
     @property

@@ -13,6 +13,7 @@ Its layout::
     ├── unfinished/          while finalists are trained: the checkpoints that they go on from after a kill
     ├── aside/               what `doctor` took out of the way
     ├── export/              students that `export` wrote without `--to`
+    ├── tracking/            what the trackers of `execution.track` keep, a folder each
     ├── lock, driver         the process that works on it
     └── progress.json        its stage, for `status`; no record
 

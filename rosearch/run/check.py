@@ -64,6 +64,11 @@ def look_at(path: str | Path, overrides: Iterable[str] = (), data_root: str | Pa
 
             with problems:
                 resolve_devices(draft.experiment.execution.devices or [draft.experiment.execution.device])
+        if draft.sound("execution.track") and draft.experiment.execution.track:
+            from rosearch.run.tracking import require_trackers
+
+            with problems:
+                require_trackers(draft.experiment.execution.track)
         if draft.sound("execution") and draft.experiment.execution.backend == "ray":
             from rosearch.run.backends.ray_cluster import require_cluster
 
