@@ -18,7 +18,7 @@ def stored(tmp_path: Path) -> StoredRecords:
     with Store.create(tmp_path / "records.sqlite") as store:
         store.propose(samples.generation_of(0, COUNT))
         for number in range(1, 9):
-            store.finish(number, samples.measured(number / 100) if number % 3 else samples.FAILED, f"[{number}]")
+            store.finish(number, samples.measured(number / 100) if number % 3 else samples.FAILED, judged=f"[{number}]")
         return store.stored()
 
 
