@@ -83,7 +83,7 @@ def test_a_steady_search_has_candidates_and_no_generations_and_workers_that_no_g
         evolution = experiment.evolution.model_copy(update={"mode": mode})
         changed = experiment.model_copy(update={"evolution": evolution, "execution": many, "baselines": []})
         changed = changed.model_copy(update={"finalists": FinalistsConfig(count=0)})
-        told[mode] = overall(changed, records, {})
+        told[mode] = told_of(changed, records, {})
     assert [one.title for one in told.values()] == ["generation 0", "candidates"]
     assert [one.seconds_left for one in told.values()] == [6 * 10 / 4, 6 * 10 / 6]
 

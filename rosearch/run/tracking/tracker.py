@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import uuid
+import secrets
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +60,7 @@ def _word(path: Path) -> str:
     """The random word in a file, which is made before anything is told a tracker."""
     if path.is_file() and (word := path.read_text().strip()):
         return word
-    word = uuid.uuid4().hex[:16]
+    word = f"{secrets.randbits(64):016x}"
     write_whole(path, word + "\n")
     return word
 
