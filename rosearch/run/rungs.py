@@ -68,7 +68,7 @@ class _Stair:
         """Trains records up to a share of their steps, from where they are, and measures them."""
 
         def job(driver: Driver, record: Record) -> CandidateJob:
-            return _job_up_to(driver, record, share)
+            return job_up_to(driver, record, share)
 
         def take(record: Record, outcome: Outcome) -> Record:
             whole = self._with_before(record, outcome)
@@ -114,7 +114,7 @@ class _Stair:
         return replace(record, status="pending", measurements=measured, seconds=outcome.seconds)
 
 
-def _job_up_to(driver: Driver, record: Record, share: float) -> CandidateJob:
+def job_up_to(driver: Driver, record: Record, share: float) -> CandidateJob:
     """The job of a candidate up to a share of its steps; at a rung its attack has as large a share of the rows.
 
     An attack at a rung is not given up for being hopeless: its figures have to be those of all others there.
