@@ -31,6 +31,7 @@ from rosearch.progress import Progress, silent
 from rosearch.records.run_directory import RunDirectory
 from rosearch.run.results import Results
 from rosearch.search import run_search
+from rosearch.training.quick_steps import ByteDropout
 from rosearch.training.trainer import distil
 
 LANDSCAPES = Path(__file__).parent / "landscapes"
@@ -51,7 +52,7 @@ class Curve:
             return
         job, materials = self.life.job, self.life.materials
         self.student.eval()
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), without_dropout(self.student):
             logits = predict(self.student, materials.tokenised(job.split), materials.device, 64, silent)
             quality = quality_of(logits, materials, job.split, None)
             under = run_suite(self.student, materials, job.split, job.suite, job.attack_seed, silent)
@@ -69,6 +70,20 @@ class Curve:
                 "outcomes": attacked.outcomes,  # a letter of each row
             }
         )
+
+
+@contextmanager
+def without_dropout(student: PreTrainedModel) -> Iterator[None]:
+    """Inside, the dropout of the training loop, which never asks for the mode of the model, keeps everything."""
+    layers = [layer for layer in student.modules() if isinstance(layer, ByteDropout)]
+    before = [(layer.threshold, layer.scale) for layer in layers]
+    for layer in layers:
+        layer.threshold, layer.scale = 0, 1.0
+    try:
+        yield
+    finally:
+        for layer, (threshold, scale) in zip(layers, before, strict=True):
+            layer.threshold, layer.scale = threshold, scale
 
 
 @contextmanager
