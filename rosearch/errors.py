@@ -267,6 +267,8 @@ def machine_fault(error: BaseException) -> str:
     Errors that led to it count: libraries and checks of ours raise errors of their own over those of the system.
     """
     for one in _led_to(error):
+        if isinstance(one, MachineFault):
+            return one_line(one, 600)
         if (number := _number(one)) is not None:
             return f"{one_line(error)}: {_FAULTS[number]}"
     return ""

@@ -34,10 +34,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from rosearch.errors import BadInput, Problem
+from rosearch.errors import BadInput, MachineFault, Problem, cut
 
 if TYPE_CHECKING:
     from filelock import FileLock  # late: `check` ends without a lock where its input is wrong
+
+    Lock = FileLock
 
 T = TypeVar("T")
 Stamp = tuple[int, int, int, int]  # size, two times, number: another one where a file was written again
@@ -46,6 +48,8 @@ Digests = dict[str, tuple[int, bytes]]  # of each file of a folder: its bytes, a
 DIGESTS = "rosearch_digests.json"
 BLOCK = 1 << 16  # bytes under one CRC-32
 _SEAL = 32  # bytes
+_WAIT_S = 12 * 3600.0  # longest wait for a lock: whoever holds it may be fine-tuning a teacher
+_TELL_S = 30.0  # between two words about such a wait
 _BY_HAND = ("README.md", DIGESTS)  # a model card is for people to edit
 _log = logging.getLogger(__name__)
 
@@ -114,6 +118,11 @@ def sweep(folder: Path, name: str | None = None) -> None:
                 _sweep(folder / draft, folder / of)
 
 
+def halves(folder: Path) -> list[Path]:
+    """All that `sweep` looks at in a folder: what is being written there, or was when its process was killed."""
+    return sorted(path for path in folder.glob(".*") if _HALF.fullmatch(path.name))
+
+
 def _sweep(draft: Path, path: Path) -> None:
     place, old = _beside(draft, "lock"), _beside(draft, "old")
     if (lock := try_lock(place)) is None:
@@ -169,15 +178,50 @@ def settle(path: Path) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Inside, this process alone works on `path`; others wait.
+    """Inside, this process alone works on `path`; others wait, say for whom, and give up after half a day.
 
-    The lock lies beside it. The lock ends with the process.
+    The lock lies beside it. The lock ends with the process, so whoever holds it is alive. Raises `MachineFault` that
+    names the process which has held it for so long.
     """
     from filelock import FileLock
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):
+    lock = FileLock(path.with_suffix(".lock"))
+    _wait_for(lock, path)
+    try:
         yield
+    finally:
+        lock.release()
+
+
+def _wait_for(lock: Lock, path: Path) -> None:
+    from filelock import Timeout
+
+    waited = 0.0
+    while True:
+        try:
+            lock.acquire(timeout=min(_TELL_S, _WAIT_S - waited))
+            return
+        except Timeout:
+            waited += _TELL_S
+        holder = lock_holder(Path(lock.lock_file))
+        if waited >= _WAIT_S:
+            what = f"{holder} has held the lock of {path} for {waited / 3600:.2g} hours. If it does nothing, end it"
+            raise MachineFault(what)
+        _log.log(logging.WARNING if waited <= _TELL_S else logging.INFO, "%s: waiting for %s", path, holder)
+
+
+def lock_holder(place: Path) -> str:
+    """The process that holds a lock of a file, in words; `another process` where the system does not tell."""
+    try:
+        state = place.stat()
+        file = f"{os.major(state.st_dev):02x}:{os.minor(state.st_dev):02x}:{state.st_ino}"
+        lines = [line.split() for line in Path("/proc/locks").read_text(encoding="utf-8").splitlines()]
+        pid = next(words[4] for words in lines if words[1] != "->" and words[5] == file)
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").replace("\0", " ").split()
+    except (OSError, StopIteration, IndexError):
+        return "another process"
+    return f"pid {pid} ({cut(' '.join(words), 120)})"
 
 
 def try_lock(path: Path) -> FileLock | None:

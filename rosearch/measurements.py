@@ -280,10 +280,11 @@ _SUSPECT = (b"N", b"e000", b"0" * 300)
 
 def to_json(measurements: Measurements) -> str:
     """One line of JSON. Raises `ValueError` for a non-finite float, which should have been a failed candidate."""
-    data = asdict(measurements)
-    if bad := list(_non_finite(data, "")):
-        raise ValueError(f"measurements must be finite, got {', '.join(bad)}")
-    return json.dumps(data, allow_nan=False)
+    try:
+        return json.dumps(_ADAPTER.dump_python(measurements), allow_nan=False)  # ten times as fast as `asdict`
+    except ValueError:
+        bad = ", ".join(_non_finite(asdict(measurements), ""))
+        raise ValueError(f"measurements must be finite, got {bad}") from None
 
 
 def _non_finite(data: Any, path: str) -> Iterator[str]:

@@ -1,7 +1,8 @@
 """The outer loop of a search.
 
 Ask a strategy for a generation, run its candidates, record each outcome, tell the strategy. A resumed run replays
-its recorded candidates to the strategy and reruns those that were cut short.
+its recorded candidates to the strategy and reruns those that were cut short. A steady search asks for one candidate at
+a time (`run/steady.py`).
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from rosearch.records.beginning import go_on
 from rosearch.records.record import Proposal, Record
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
-from rosearch.run.backends import make_backend
+from rosearch.run.backends import Given, make_backend
 from rosearch.run.check import check_room, complete
+from rosearch.run.devices import crowded, place_workers
 from rosearch.run.driver import Driver, guarded
 from rosearch.run.finalists import retrain_finalists
 from rosearch.run.following import Following
@@ -27,7 +29,9 @@ from rosearch.run.hours import Hours, allow_hours, stop_in_words
 from rosearch.run.observer import Nobody, Observer
 from rosearch.run.results import Results, load_results
 from rosearch.run.standing import StandingFile
+from rosearch.run.steady import evolve
 from rosearch.run.teacher import measure_on_test, prepare_run
+from rosearch.run.tracking import require_trackers, tracked
 from rosearch.space.known import known_architecture
 from rosearch.space.loading import load_space
 
@@ -45,6 +49,7 @@ def run_search(
     observer: Observer | None = None,
     runs: str | Path = "runs",
     hours: float | None = None,
+    records: str | Path | None = None,
 ) -> Results:
     """Begin or go on with a run until its budget is spent, then retrain the finalists.
 
@@ -56,7 +61,8 @@ def run_search(
 
     A script calls it under `if __name__ == "__main__":`, because workers are processes that import the script; with
     `execution.workers=0` there are none. `observer` is told what happens. `hours` in all take the place of
-    `evolution.hours`, so that a search that they have ended goes on.
+    `evolution.hours`, so that a search that they have ended goes on. `records` is a folder on a disk of this machine
+    that gets the records of a new run, where `runs` lies on a network file system, or takes over those of one.
 
     Raises `BadInput` and `MissingResource` before any candidate runs, `RunError` where another process works on the
     run, or where more hours do not let it go on, `SearchAborted` where candidates all fail alike, `MachineFault` where
@@ -64,8 +70,13 @@ def run_search(
     goes on.
     """
     if isinstance(run, Experiment):
-        run = RunDirectory.create(Path(runs), complete(run, (observer or Nobody()).note))
-    with guarded(run), run.lock(), Store.open(run.store) as store:
+        require_trackers(run.execution.track)
+        there = None if records is None else Path(records)
+        run = RunDirectory.create(Path(runs), complete(run, (observer or Nobody()).note), there)
+    elif records is not None:
+        run.move_records(Path(records))
+    run.require_local()
+    with guarded(run), run.lock(), run.open_store() as store:
         go_on(store, run.path, run.experiment_file, run.search_space)
         store.reset_running()
         if hours is not None:
@@ -82,7 +93,8 @@ def run_search(
 
 def _search(run: RunDirectory, store: Store, observer: Observer, hours: Hours) -> None:
     experiment, cache = run.experiment(), cache_folder(run)
-    following = Following(experiment, store.records(), StandingFile(run.standing), observer)
+    records = store.records()
+    following = Following(experiment, records, StandingFile(run.standing), observer)
     following.limited(hours.seconds_left)
     space = load_space(run.search_space)
     taken = noted_founders(store, experiment, space, following)
@@ -91,11 +103,20 @@ def _search(run: RunDirectory, store: Store, observer: Observer, hours: Hours) -
     yardstick = Yardstick.of(experiment.fitness, teacher)
     strategy = make_strategy(experiment.evolution, space, experiment.seed, yardstick, limit, taken)
     check_room(run, strategy, limit, following)
-    with make_backend(experiment.execution) as backend:
-        driver = Driver(run, store, experiment, cache, teacher, backend, following)
+    places = place_workers(experiment.execution)
+    if told := crowded(places):
+        following.note(told)
+    with (
+        make_backend(places.execution, Given(places.visible, (run.place("driver"),), places.room)) as backend,
+        tracked(run, experiment, yardstick, records, following) as told_too,
+    ):
+        driver = Driver(run, store, experiment, cache, teacher, backend, told_too, places.device, records)
         driver.work("baselines", _baselines(driver))
-        while not strategy.finished and _try_generation(driver, strategy, hours):
-            driver.prune_students()
+        if experiment.evolution.mode == "steady":
+            evolve(driver, strategy, hours.are_left)
+        else:
+            while _try_generation(driver, strategy, hours):
+                driver.prune_students()
         hours.stop("patience" if strategy.stands_still else "" if strategy.finished else "hours")
         if ended := stop_in_words(load_results(run)):
             following.note(ended)
@@ -117,12 +138,13 @@ def _baselines(driver: Driver) -> list[Record]:
 
 
 def _try_generation(driver: Driver, strategy: Strategy, hours: Hours) -> bool:
-    """Runs the strategy's generation and tells it, or what was recorded of it before; False where its hours are over.
+    """Runs the strategy's generation and tells it, or what was recorded of it before; False where nothing is left.
 
-    Candidates that were proposed and not begun then stay pending: a resume with more hours begins with them.
+    So it is where the strategy is finished, or its hours are over. Candidates that were proposed and not begun then
+    stay pending: a resume with more hours begins with them.
     """
     records = driver.recorded("candidate", strategy.generation)
-    if not records and hours.are_left():
+    if not records and not strategy.finished and hours.are_left():
         records = _propose(driver, strategy)
     driver.work(f"generation {strategy.generation}", records, more=hours.are_left)
     told = driver.recorded("candidate", strategy.generation)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -121,10 +122,12 @@ def in_short(command: list[str]) -> list[str]:
     match command[1:]:
         case ["search" | "check", experiment, *own]:
             unless_own = ["-o", "search_space=small.yaml", "-o", "evolution.warm_start=[]"]
-            return [*command[:3], *unless_own, *own, *_options(experiment)]
+            placed = any("execution.devices" in word for word in own)  # it says where workers are; the rest is as short
+            short = [one for one in overrides(experiment) if not (placed and one in _PLACE)]
+            return [*command[:3], *unless_own, *own, *_as_options(short)]
         case ["distil", *rest]:
             experiment = rest[rest.index("--task") + 1] if "--task" in rest else ""
-            return [*command, *_options(experiment), "--device", "cpu"]
+            return [*command, *_options(experiment), *_own(rest), "--device", "cpu"]
         case ["teacher", experiment, *_]:
             return [*command, *_options(experiment)]
         case ["attack", model, *_] if model != "resources":
@@ -134,5 +137,15 @@ def in_short(command: list[str]) -> list[str]:
     return command
 
 
+def _own(words: list[str]) -> list[str]:
+    """The overrides that name functions of the reader's own: a page tries them, too."""
+    given = [word for option, word in pairwise(words) if option == "-o" and re.search(r"=\[\w+:", word)]
+    return [word for one in given for word in ("-o", one)]
+
+
 def _options(experiment: str) -> list[str]:
-    return [word for override in overrides(experiment) for word in ("-o", override)]
+    return _as_options(overrides(experiment))
+
+
+def _as_options(given: Iterable[str]) -> list[str]:
+    return [word for override in given for word in ("-o", override)]

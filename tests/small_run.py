@@ -75,6 +75,7 @@ def write_experiment(folder: Path, problem: str = "regression", **changes: Any) 
     A regression task is not attacked, so its runs do not pay for the import of textattack.
     """
     labels = ["negative", "positive"] if problem == "classification" else []
+    folder.mkdir(exist_ok=True)
     _write_data(folder / "data", labels)
     write_teacher(folder / "teacher", labels)
     (folder / "space.yaml").write_text(yaml.safe_dump(SPACE))

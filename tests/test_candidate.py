@@ -15,7 +15,7 @@ from small_run import write_experiment
 import rosearch.materials.life
 from rosearch.candidate import run_candidate
 from rosearch.config.file import load_experiment
-from rosearch.errors import CandidateFailed
+from rosearch.errors import CandidateFailed, MachineFault
 from rosearch.materials.life import CandidateJob
 from rosearch.materials.suites import attack_seed
 from rosearch.materials.task import prepare_materials
@@ -66,6 +66,14 @@ def test_a_candidate_with_a_robust_encoding_reads_by_a_tokenizer_of_its_own(meth
     tokenizer = load_tokenizer(job.student_folder)
     assert isinstance(tokenizer, EncodedTokenizer) and tokenizer.encoding is not None
     assert tokenizer.encoding.data["encoding"] == "typos"
+
+
+def test_a_machine_with_other_data_or_another_teacher_than_the_drivers_runs_no_candidate(tmp_path: Path) -> None:
+    job = make_job(tmp_path)
+    ours = prepare_materials(job.experiment, job.cache).identity
+    assert run_candidate(replace(job, identity=ours), silent).failure is None
+    with pytest.raises(MachineFault, match=r"the task of .* are not the driver's: let all nodes read the same files"):
+        run_candidate(replace(job, identity={**ours, "task": "other"}), silent)
 
 
 def test_a_candidate_gives_the_same_measurements_again(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def test_every_import_of_the_package_in_a_code_block_works(page: Path) -> None:
 def test_the_pages_name_paths_names_and_imports_at_all() -> None:
     """Guards the patterns: each finds what is known to stand on some page."""
     text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
-    assert "rosearch/config/experiment.py" in {match[1] for match in _PATH.finditer(text)}
+    assert "rosearch/config/execution.py" in {match[1] for match in _PATH.finditer(text)}
     assert "rosearch.training.trainer.distil" in _NAME.findall(text)
     assert "tests.benchmarks.attack_throughput" in _PROGRAM.findall(text)
     assert any("import attack" in line for block in _BLOCK.findall(text) for line in _IMPORT.findall(block))

@@ -19,7 +19,7 @@ from damaged_files import DAMAGES, flip
 from filelock import FileLock
 
 from rosearch import files
-from rosearch.errors import BadInput
+from rosearch.errors import BadInput, MachineFault
 from rosearch.files import (
     DIGESTS,
     content,
@@ -28,6 +28,7 @@ from rosearch.files import (
     draft_beside,
     file_hash,
     importable,
+    lock_holder,
     locked,
     made_once,
     remove_whole,
@@ -381,6 +382,41 @@ def test_a_lock_lies_beside_what_it_guards(tmp_path: Path) -> None:
     assert isinstance(try_lock(tmp_path / "latency" / "abc.lock"), FileLock)
 
 
+HOLDER = """
+import sys, time
+from pathlib import Path
+from rosearch.files import locked
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(1000)
+"""
+
+
+def test_who_waits_for_a_lock_says_for_whom_and_gives_up_in_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(files, "_TELL_S", 0.1)
+    monkeypatch.setattr(files, "_WAIT_S", 0.3)
+    command = [sys.executable, "-c", HOLDER, str(tmp_path / "teacher")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None and other.stdout.readline() == "held\n"
+        try:
+            expected = rf"pid {other.pid} \(.* has held the lock of .*teacher for "
+            with pytest.raises(MachineFault, match=expected), locked(tmp_path / "teacher"):
+                pass
+            assert {f"teacher: waiting for pid {other.pid} (" in line for line in caplog.messages} == {True}
+        finally:
+            other.kill()
+    with locked(tmp_path / "teacher"):
+        assert lock_holder(tmp_path / "teacher.lock").startswith(f"pid {os.getpid()} (")
+
+
+def test_a_lock_that_nobody_holds_has_no_holder(tmp_path: Path) -> None:
+    (tmp_path / "free.lock").touch()
+    for name in ("free.lock", "absent.lock"):
+        assert lock_holder(tmp_path / name) == "another process"
+
+
 def test_the_hash_of_a_file_is_that_of_its_content_and_follows_its_changes(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"one")
@@ -565,10 +601,15 @@ WRITERS = {
     "evaluation/attacks/memory.py": "a digest before each line",
     "evaluation/contrast.py": "made_once",
     "evaluation/latency_table.py": "sealed",
-    "export/targets/huggingface.py": "whole",
+    "export/targets/huggingface.py": "in_one_step",
     "models/saved.py": "whole",
+    "records/lock.py": "a name of a process, for people",
+    "records/place.py": "a place, beside a word that the records hold too",
     "records/run_directory.py": "snapshots, whose digests stand in the records",
+    "run/ailments.py": "snapshots, whose digests stand in the records",
     "run/standing.py": "seal",
+    "run/tracking/tracker.py": "write_whole",
+    "run/tracking/wandb.py": "numbers, each on its line, of what a tracker was told",
     "run/backends/worker.py": "a setting of the system",
     "student/tokenization_rosearch.py": "a part of save_pretrained, into a folder of `models/saved.py`",
     "training/checkpoint.py": "seal",
@@ -601,8 +642,14 @@ READERS = {
     "models/saved.py": "require_undamaged",
     "models/weights.py": "headers alone; `models/saved.py` compares the folder",
     "records/beginning.py": "snapshots, compared with those in the records",
+    "records/lock.py": "a name of a process, for people; a table of the system",
+    "records/place.py": "a place, beside a word that the records hold too",
     "records/run_directory.py": "require_whole",
+    "run/ailments.py": "snapshots, compared with those in the records",
     "run/standing.py": "is_sealed",
+    "run/tracking/tracker.py": "a word that stands for a run in a tracker",
+    "run/tracking/wandb.py": "numbers, each on its line, of what a tracker was told",
+    "run/backends/environment.py": "a table of the system",
     "resources/functions.py": "modules of users, whose digest the records name",
     "resources/reading.py": "resources of users",
     "resources/sentence_encoder.py": "models of users",

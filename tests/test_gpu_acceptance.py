@@ -41,12 +41,24 @@ def lines(trial: Trial) -> list[Line]:
 
 
 def test_every_check_gives_a_line_of_figures(lines: list[Line]) -> None:
-    assert [line.check for line in lines] == ["bfloat16", "attack", "workers", "latency", "search"]
-    assert [line.found for line in lines if not line.accepted and line.check != "latency"] == []
+    assert [line.check for line in lines] == ["bfloat16", "attack", "workers", "devices", "room", "latency", "search"]
+    assert [line.found for line in lines if line.accepted is False and line.check != "latency"] == []
     assert "100% of 4 rows" in lines[1].found
     assert "accuracies at most 0.0% apart" in lines[2].found
-    assert "teacher" in lines[3].found and "batch 1" in lines[3].found
-    assert "% clean" in lines[4].found and "2 students" in lines[4].found
+    assert "teacher" in lines[5].found and "batch 1" in lines[5].found
+    assert "% clean" in lines[6].found and "2 students" in lines[6].found
+
+
+@pytest.mark.parametrize(("seen", "words"), [(0, "torch sees 0 GPUs"), (1, "torch sees 1 GPU,")])
+def test_two_gpus_that_are_not_there_are_not_tried_and_that_is_said(
+    seen: int, words: str, trial: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: seen > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: seen)
+    line = acceptance.check_devices(trial)
+    assert line.accepted is None and words in line.found
+    assert acceptance.as_table(FACTS, [line]).endswith("| not tried |")
+    assert acceptance.is_accepted([LINES[0], line]) and not acceptance.is_accepted([*LINES, line])
 
 
 def test_a_check_that_raises_is_a_line_that_is_not_accepted(trial: Trial) -> None:

@@ -43,6 +43,27 @@ NOT_RUN = {
         "pip install": "the first step of .ci/run",
         "python -m tests.gpu_acceptance": "needs a GPU; tests/test_gpu_acceptance.py tries it on a CPU",
     },
+    "docs/howto/formats.md": {
+        'pip install "rosearch[onnx]': "the extra test brings it",
+        'pip install "rosearch[openvino]': "installed for the tests marked openvino",
+        "rosearch export ./student --target openvino": "the tests marked openvino write each student so",
+    },
+    "docs/howto/track.md": {
+        "pip install": "the extra is installed for the tests marked track",
+        "rosearch search quickstart -o": "the tests marked track run such searches",
+        "tensorboard": "waits for a browser",
+        "mlflow ui": "waits for a browser",
+        "wandb sync": "needs an account",
+        "MLFLOW_TRACKING_URI": "needs a server",
+    },
+    "docs/howto/scale.md": {
+        "pip install": "the extra is installed for the tests marked ray",
+        "rosearch search quickstart -o execution.backend=ray": "test_ray_search.py runs such a search",
+        "rosearch search sst2 --runs /shared": "needs several machines",
+        "ray start": "needs several machines; the tests marked ray make clusters of two nodes on one",
+        "ray stop": "needs several machines",
+        "sbatch": "needs SLURM",
+    },
     "docs/attack.md": {
         "rosearch attack ./model --attack pwws": LISTS,
         "rosearch attack ./teacher ./student --attack deepwordbug,pwws": LISTS,

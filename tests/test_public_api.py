@@ -32,7 +32,7 @@ SIGNATURES = {
     "load_space": "(path: 'str | Path') -> 'Space'",
     "open_run": "(path: 'str | Path') -> 'OpenedRun'",
     "run_search": "(run: 'RunDirectory | Experiment', observer: 'Observer | None' = None, "
-    "runs: 'str | Path' = 'runs', hours: 'float | None' = None) -> 'Results'",
+    "runs: 'str | Path' = 'runs', hours: 'float | None' = None, records: 'str | Path | None' = None) -> 'Results'",
 }
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from transformers import AutoModelForSequenceClassification
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
+from rosearch.attack.first_look import ADVICE
 from rosearch.config.file import load_experiment
 from rosearch.config.shipped import EXPERIMENTS
 from rosearch.data.columns import COLUMNS_BY_NAME, Columns
@@ -30,8 +31,6 @@ from rosearch.models.saved import asked_by, load_model, open_model
 
 # By this import the Auto classes know our students without remote code.
 from rosearch.student.configuration_rosearch import StudentConfig
-
-_ADVICE = "give the folder of a classifier, or its name on the hub"
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +156,7 @@ def _rows_of_task(path: Path, split: str, data_root: Path | None) -> LabelledRow
 
 
 def _locate(name: str, with_code: bool) -> Path:
-    folder = locate_named(name, "model", _ADVICE)
+    folder = locate_named(name, "model", ADVICE)
     if with_code and folder != Path(name).expanduser() and not name.startswith("package:"):
         from huggingface_hub import snapshot_download
 

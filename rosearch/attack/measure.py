@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from rosearch.attack.first_look import check_attacks, check_cache
 from rosearch.data.tasks import Labels
 from rosearch.errors import BadInput, MissingResource, Problem, Problems
-from rosearch.evaluation.attacks.recipes import RECIPES, resolve, unknown_attacks
+from rosearch.evaluation.attacks.recipes import RECIPES, resolve
 from rosearch.evaluation.attacks.victim import Victim
 from rosearch.evaluation.quality import inference
 from rosearch.evaluation.robustness import Suite, SuiteResult, measure_robustness
@@ -72,21 +73,6 @@ def attack(
         return measure_robustness(
             victim, texts, labels, suite, seed=seed, resources=found, cache=open_cache(cache), progress=progress
         )
-
-
-def check_attacks(names: Sequence[str], resources: Resources) -> None:
-    """Raise `BadInput` with all names that are none, or `MissingResource` for the first that cannot run here."""
-    if unknown := unknown_attacks(("attack", name, name) for name in dict.fromkeys(names)):
-        raise BadInput(unknown)
-    for name in names:
-        resolve(name, resources)
-
-
-def check_cache(cache: Path | None) -> None:
-    """Raises `BadInput` where a file stands in the place of a cache."""
-    taken = None if cache is None else next((path for path in (cache, *cache.parents) if path.is_file()), None)
-    if taken is not None:
-        raise BadInput(Problem("command line", "--cache", "a folder", f"a file {taken}"))
 
 
 def open_cache(cache: Path | None) -> Path:

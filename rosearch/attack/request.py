@@ -8,8 +8,8 @@ from pathlib import Path
 
 import torch
 
+from rosearch.attack.first_look import check_attacks, check_cache
 from rosearch.attack.inputs import FoundClassifier, LabelledRows, find_classifier, is_experiment, read_rows
-from rosearch.attack.measure import check_attacks, check_cache
 from rosearch.data.columns import COLUMNS_BY_NAME
 from rosearch.data.columns import Columns as Columns
 from rosearch.data.tasks import Labels
@@ -64,7 +64,7 @@ class Inputs:
 
 def read_inputs(request: AttackRequest, resources: Resources) -> Inputs:
     """Raises `BadInput` with every problem of attacks, models, rows and sets; `MissingResource`."""
-    problems = Problems()
+    problems = Problems(missing=True)
     found: list[FoundClassifier] = []
     rows: LabelledRows | None = None
     if request.held_out_task and not known_task(request.held_out_task):

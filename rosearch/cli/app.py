@@ -20,6 +20,7 @@ from typer.core import TyperGroup
 from rosearch import __version__
 from rosearch.cli.attack import ATTACK_EXAMPLES, attack, attack_resources
 from rosearch.cli.distil import DISTIL_EXAMPLES, distil, encoding, teacher
+from rosearch.cli.doctor import DOCTOR_EXAMPLES, doctor
 from rosearch.cli.explain import EXPLAIN_EXAMPLES, explain
 from rosearch.cli.folders import cache, runs
 from rosearch.cli.init import INIT_EXAMPLES, init
@@ -81,6 +82,7 @@ app.command(rich_help_panel=_RUN)(show)
 app.command(rich_help_panel=_RUN)(stats)
 app.command(rich_help_panel=_RUN, epilog=RECOMMEND_EXAMPLES)(recommend)
 app.command(rich_help_panel=_RUN)(export)
+app.command(rich_help_panel=_RUN, epilog=DOCTOR_EXAMPLES)(doctor)
 app.command(rich_help_panel=_MODEL, epilog=DISTIL_EXAMPLES)(distil)
 app.command(rich_help_panel=_MODEL)(teacher)
 app.command(rich_help_panel=_MODEL, epilog=ATTACK_EXAMPLES)(attack)
@@ -98,6 +100,8 @@ def main() -> None:
     _prepare_streams()
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    # To look for plugins, pydantic reads what every installed package says of itself.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # Threads that spin while they wait make a busy machine many times slower; must be set before torch loads.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # SQLAlchemy reports a Ctrl-C that interrupts its pool with a traceback; we report it in one line.

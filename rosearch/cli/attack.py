@@ -72,8 +72,11 @@ def attack(
     named = _names(attacks)
     if not (named or suite) or bool(named) != (task is not None):
         raise typer.BadParameter("give --attack NAMES with --task, or --suite FILE, or both")
+    from rosearch.attack.first_look import look_first
     from rosearch.terminal.progress import loading
 
+    files = (*(suite or ()), *((task,) if task is not None else ()))
+    look_first(models, (*named, *_names(single_swaps)), files)
     with loading():
         from rosearch.attack.report import run_attack
         from rosearch.attack.request import AttackRequest, Columns, Limits

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -83,26 +84,31 @@ def distil(
 
     Saves it as a folder that plain transformers loads. After Ctrl-C, a crash or kill -9 the same command goes on.
     """
+    from rosearch.config.file import written
+    from rosearch.config.places import placed
+    from rosearch.distil.first_look import look_first
+    from rosearch.errors import gather
+    from rosearch.export.destination import check_destination
     from rosearch.terminal.progress import loading
-
-    with loading():
-        from rosearch.distil.inputs import find_student
-        from rosearch.distil.student import Options, distil_student
-        from rosearch.errors import gather
-        from rosearch.export.targets.huggingface import check_destination
-        from rosearch.terminal.console import print_json
-        from rosearch.terminal.distil import print_distilled, watched
 
     own = own_data(train_file, validation_file, test_file, text, label, teacher)
     given = {"distillation.method": method, "execution.device": device}
     overrides = (*(override or ()), *(f"{key}={json.dumps(value)}" for key, value in given.items() if value))
-    experiment, found, _ = gather(
+    experiment, _, _ = gather(
         lambda: load_own(task, own, overrides, data_root, "--task EXPERIMENT"),
-        lambda: find_student(student, encoding),
+        lambda: look_first(student),
         lambda: check_destination(to, overwrite),
     )
+    with loading():
+        from rosearch.distil.inputs import find_student
+        from rosearch.distil.student import Options, distil_student
+        from rosearch.terminal.console import print_json
+        from rosearch.terminal.distil import print_distilled, watched
+
+    found = find_student(student, encoding)
     options = Options(seed=seed, test=test, cache=cache, overwrite=overwrite, fresh=not resume, every=every)
-    with watched(to) as watcher:
+    named = placed(written(task, own.overrides(overrides))) if task is not None else nullcontext()
+    with named, watched(to) as watcher:
         distilled = distil_student(experiment, found, to, options, watcher)
     if as_json:
         print_json({"folder": str(distilled.folder), **distilled.record})

@@ -69,6 +69,12 @@ TextColumns = Annotated[
 ]
 LabelColumn = Annotated[str | None, typer.Option("--label", help="Column of the label.")]
 OwnTeacher = Annotated[str | None, typer.Option("--teacher", help="Your BERT: a folder, a hub name or package:NAME.")]
+RecordsFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--records", metavar="DIR", help="Keep the records in this folder, on a disk of this machine; default: the run."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object in place of tables.")]
 
 
@@ -103,7 +109,7 @@ def load_own(
     with loading("reading data and teacher"):
         from rosearch.run.first_experiment import first_experiment
 
-        made = first_experiment(own)
+        made = first_experiment(own, overrides=overrides)
     print_line("No experiment is named. This is the one that `rosearch init` would write:", err)
     for line in made.told:
         print_line(f"  {line}", err)

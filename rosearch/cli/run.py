@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ import typer
 from rosearch.cli.options import Json, RunFolder
 
 if TYPE_CHECKING:
+    from rosearch.export.formats import Format
     from rosearch.run.results import Results
 
 RECOMMEND_EXAMPLES = """Examples:
@@ -144,37 +146,66 @@ def recommend(
 
 
 def export(
-    run: RunFolder,
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="The folder of a run; or of an export, which gets further formats.")
+    ],
     best: Annotated[bool, typer.Option("--best", help="The candidate of highest fitness.")] = False,
     record: Annotated[
         str | None, typer.Option("--id", help="Another one, by number, first letters of its id, or name.")
     ] = None,
     to: Annotated[Path | None, typer.Option(help="The new folder; default: RUN/export/ID.")] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace the folder if it exists.")] = False,
+    target: Annotated[
+        str, typer.Option(help="hf is the folder; beside it, with commas: onnx, openvino (extras of those names).")
+    ] = "hf",
     as_json: Json = False,
 ) -> None:
     """Write a student as a Hugging Face folder.
 
     Plain transformers loads it, without rosearch. Where finalists were retrained, the weights are those of the first
-    retraining.
+    retraining. Other formats lie in folders of their own inside it; each is held against torch before it is written.
     """
-    from rosearch.export.record import export_record, missed_gates
-    from rosearch.terminal.console import print_json, print_message
+    from rosearch.export.formats import formats_of
+    from rosearch.terminal.console import print_message
     from rosearch.terminal.run import print_export
 
+    formats = formats_of(target)
+    for one in formats:
+        one.require()
+    if (run / "config.json").is_file():
+        if best or record is not None or to is not None or not formats:
+            raise typer.BadParameter("an export takes further formats alone: --target onnx,openvino")
+        _print_formats(run, formats, as_json, {"folder": str(run)})
+        return
     if best == (record is not None):
         raise typer.BadParameter("give either --best or --id ID")
+    from rosearch.export.record import export_record, missed_gates
+
     results = _results(run)
     chosen = results.retrained(results.best() if record is None else results.find(record))
     folder = export_record(results, chosen, to or results.run.export_folder(chosen), overwrite)
     if as_json:
         gates = results.fitness[chosen.number].gates
-        print_json({"id": chosen.id, "folder": str(folder), "gates_missed": list(gates)})
+        _print_formats(folder, formats, True, {"id": chosen.id, "folder": str(folder), "gates_missed": list(gates)})
         return
     auto = "AutoModel" if results.experiment.task is None else "AutoModelForSequenceClassification"
     print_export(folder, chosen, auto)
+    _print_formats(folder, formats, False, {})
     for note in missed_gates(results, chosen):
         print_message("warning", "yellow", note)
+
+
+def _print_formats(folder: Path, formats: Sequence[Format], as_json: bool, facts: Mapping[str, object]) -> None:
+    """Writes the formats beside a folder, and prints where each lies; as JSON, behind the facts of the folder."""
+    from rosearch.terminal.console import print_json, print_line
+
+    written = {one.name: one.export(folder) for one in formats}
+    told = {name: {"file": str(one.path), "apart": one.apart} for name, one in written.items()}
+    if as_json:
+        print_json({**facts, **({"formats": told} if told else {})})
+        return
+    for name, one in written.items():
+        print_line(f"{name}: {one.path}; its logits differ from torch's by at most {one.apart:.0e} of the largest")
 
 
 def _watched(run: Path) -> Results:

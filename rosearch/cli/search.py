@@ -18,6 +18,7 @@ from rosearch.cli.options import (
     OptionalExperiment,
     Override,
     OwnTeacher,
+    RecordsFolder,
     RunFolder,
     TestFile,
     TextColumns,
@@ -49,12 +50,16 @@ def search(
     runs: Annotated[Path, typer.Option(help="Where run folders go; teachers and tokens are cached below it.")] = Path(
         "runs"
     ),
+    records: RecordsFolder = None,
     as_json: Json = False,
 ) -> None:
     """Launch a search, print its front.
 
     Everything is recorded; Ctrl-C or a crash loses nothing.
     """
+    from rosearch.records.lock import require_local
+
+    require_local(records or runs)
     looked = _look_at_own(
         experiment, own_data(train_file, validation_file, test_file, text, label, teacher), override, data_root
     )
@@ -69,7 +74,7 @@ def search(
             print_line(f"derived: {found['derived']}", err)
         if "doubts" in found:
             print_line(f"warning: {found['doubts']}", err)
-    _drive(RunDirectory.create(runs, completed), as_json)
+    _drive(RunDirectory.create(runs, completed, records), as_json)
 
 
 def _look_at_own(experiment: Path | None, own: OwnData, override: list[str] | None, data_root: Path | None) -> Looked:
@@ -87,6 +92,10 @@ def resume(
     hours: Annotated[
         float | None, typer.Option(help="Hours in all, in place of evolution.hours, which have ended it.", min=0)
     ] = None,
+    records: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Move the records there first: a folder on a disk of this machine."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Finish a run that was stopped or killed.
@@ -97,7 +106,10 @@ def resume(
         raise typer.BadParameter(f"expected a number of hours, got {hours}", param_hint="--hours")
     from rosearch.records.run_directory import RunDirectory
 
-    _drive(RunDirectory.open(run), as_json, hours)
+    found = RunDirectory.open(run)
+    if records is not None:
+        found.move_records(records)
+    _drive(found, as_json, hours)
 
 
 def check(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
+from pydantic_core import PydanticCustomError
 
 from rosearch.config.section import Section, broken_rule, unit
 
@@ -89,11 +91,9 @@ class Ad2Config(Section):
     weight: float = Field(1.0, gt=0, description="lambda, weight of the loss on moved embeddings.")
     perturb_special: bool = Field(False, description="Moves [CLS], [SEP] and other special tokens too.")
 
-    @model_validator(mode="after")
-    def _known_preset(self) -> Self:
+    def _rules(self) -> Iterator[PydanticCustomError]:
         if self.preset is not None and self.preset not in PRESETS:
-            raise broken_rule("preset", f"one of {', '.join(PRESETS)}", self.preset)
-        return self
+            yield broken_rule("preset", f"one of {', '.join(PRESETS)}", self.preset)
 
     @property
     def sizes(self) -> PerturbationSizes:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field
+from pydantic_core import PydanticCustomError
 
 from rosearch.config.section import Section, broken_rule, unit
 
@@ -29,11 +31,9 @@ class CorpusSource(Section):
         None, ge=1, description="Most documents that are read; none: all.", json_schema_extra=unit("documents")
     )
 
-    @model_validator(mode="after")
-    def _one_place(self) -> Self:
+    def _rules(self) -> Iterator[PydanticCustomError]:
         if (self.path is None) == (self.hub is None):
-            raise broken_rule("", "exactly one of path and hub", "both" if self.hub else "neither")
-        return self
+            yield broken_rule("", "exactly one of path and hub", "both" if self.hub else "neither")
 
 
 class CorpusConfig(Section):

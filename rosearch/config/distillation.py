@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from collections.abc import Iterator
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
+from pydantic_core import PydanticCustomError
 
 from rosearch.config.ad2 import Ad2Config
+from rosearch.config.choices import WORD_SOURCES, ClassWeights, SourceName, is_own
 from rosearch.config.section import Section, Share, broken_rule, unit
 
 
@@ -62,13 +65,13 @@ class RobustKdConfig(Section):
     A source, drawn at random from `sources`, perturbs each batch. The clean losses are those of the section.
     """
 
-    sources: list[Literal["characters", "synonyms", "wordnet", "other_words", "embeddings", "hull"]] = Field(
+    sources: list[SourceName] = Field(
         ["characters", "synonyms"],
         min_length=1,
         description="What perturbs a batch, drawn at random; a name that is listed twice is drawn twice as often. A "
         "letter changes (characters), a word becomes a neighbour (synonyms), a WordNet synonym (wordnet) or any word "
         "(other_words, where the teacher is asked anew), embeddings move (embeddings), or become the worst mixture of "
-        "synonyms (hull).",
+        "synonyms (hull). module:function is a source of yours, called with texts, the share of words and a seed.",
     )
     attacks: list[str] = Field(
         [],
@@ -118,12 +121,10 @@ class RobustKdConfig(Section):
         description="Decay of a running mean of the weights, which is then the student; none: no mean.",
     )
 
-    @model_validator(mode="after")
-    def _found_texts_are_learnt(self) -> Self:
-        if self.attacks and not {"characters", "synonyms", "wordnet"} & set(self.sources):
+    def _rules(self) -> Iterator[PydanticCustomError]:
+        if self.attacks and not any(source in WORD_SOURCES or is_own(source) for source in self.sources):
             expected = "characters, synonyms or wordnet among them: what attacks find is learnt with other text"
-            raise broken_rule("sources", expected, ", ".join(self.sources))
-        return self
+            yield broken_rule("sources", expected, ", ".join(self.sources), "attacks")
 
 
 class EncoderConfig(Section):
@@ -164,6 +165,12 @@ class DistillationConfig(Section):
     temperature: float = Field(2.0, gt=0, description="tau, which softens the outputs of teacher and student.")
     soft_weight: float = Field(1.0, ge=0, description="Weight of tau^2 KL to the teacher's outputs.")
     hard_weight: float = Field(0.5, ge=0, description="Weight of the cross-entropy to the label.")
+    class_weights: ClassWeights = Field(
+        "none",
+        description="Of each row in the cross-entropy to the label, by its class. balanced: n / (k x n_c), for n_c of "
+        "n training rows in k classes, so that a rare class counts as much as a frequent one; or weights by label, "
+        "and 1 for labels that are not named.",
+    )
     hidden_weight: float = Field(
         1.0, ge=0, description="Weight of the probes of hidden states; read by the method hidden_states only."
     )
@@ -206,10 +213,21 @@ class DistillationConfig(Section):
     ad2: Ad2Config = Ad2Config.model_construct()
     robust_kd: RobustKdConfig = RobustKdConfig.model_construct()
 
-    @model_validator(mode="after")
-    def _some_loss(self) -> Self:
+    @property
+    def functions(self) -> dict[str, str]:
+        """The functions of the user's own that the training calls, each with the key that names it."""
+        if self.method != "robust_kd":
+            return {}
+        lists = {"sources": self.robust_kd.sources, "attacks": self.robust_kd.attacks}
+        return {
+            name: f"distillation.robust_kd.{key}.{place}"
+            for key, names in lists.items()
+            for place, name in enumerate(names)
+            if is_own(name)
+        }
+
+    def _rules(self) -> Iterator[PydanticCustomError]:
         if self.soft_weight + self.hard_weight == 0:
-            raise broken_rule("", "soft_weight or hard_weight above 0 (else the classifier learns nothing)", "both 0")
+            yield broken_rule("", "soft_weight or hard_weight above 0 (else the classifier learns nothing)", "both 0")
         if self.method == "hidden_states" and not self.hidden_layers:
-            raise broken_rule("hidden_layers", "at least one layer for hidden_states", "none")
-        return self
+            yield broken_rule("hidden_layers", "at least one layer for hidden_states", "none", "method")

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from rosearch.config.experiment import Experiment
 from rosearch.config.file import folder_of, in_place, override
-from rosearch.config.section import problems_of
+from rosearch.config.section import keys_read, problems_of
 from rosearch.errors import Problem
 
 _MOST_PASSES = 50  # each mends all that is wrong so far; a mended key may break a rule that it stood behind
@@ -40,9 +40,7 @@ class Draft:
 
     def sound(self, *keys: str) -> bool:
         """True where none of these keys, nothing above and nothing below them, is broken."""
-        return not any(
-            one == key or one.startswith(f"{key}.") or key.startswith(f"{one}.") for one in self.broken for key in keys
-        )
+        return _sound(self.broken, *keys)
 
 
 def read_draft(
@@ -59,9 +57,10 @@ def read_draft(
             experiment = Experiment.model_validate(data)
             break
         except ValidationError as error:
-            found = problems_of(error, str(path), Experiment)
-            problems += found if done == 0 else []
-            for item, problem in zip(error.errors(), found, strict=True):
+            wrong = list(zip(error.errors(), problems_of(error, str(path), Experiment), strict=True))
+            # Once keys are mended, a rule may be broken by what stands for them alone: of these none is told.
+            problems += [problem for item, problem in wrong if done == 0 or _sound(broken, *keys_read(item))]
+            for item, problem in wrong:
                 _mend(data, tuple(item["loc"]), item["type"], problem, broken)
     else:
         data = dict(_STAND_INS)
@@ -92,6 +91,12 @@ def _mend(data: dict[str, Any], place: tuple[str | int, ...], kind: str, problem
             data[name] = _STAND_INS[name]
             return
         keys = keys[:-1]
+
+
+def _sound(broken: Set[str], *keys: str) -> bool:
+    return not any(
+        one == key or one.startswith(f"{key}.") or key.startswith(f"{one}.") for one in broken for key in keys
+    )
 
 
 def _section(data: dict[str, Any], place: Sequence[str | int]) -> Any:

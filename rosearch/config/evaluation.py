@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field
+from pydantic_core import PydanticCustomError
 
 from rosearch.config.section import Moved, Section, broken_rule, moved, unit
 
@@ -52,14 +54,12 @@ class SuiteConfig(Section):
     hopeless: HopelessConfig | None = None
     similarity: bool = Field(False, description=_SIMILARITY)
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _rules(self) -> Iterator[PydanticCustomError]:
         for key, names in (("attacks", self.attacks), ("single_swaps", self.single_swaps)):
             if len(set(names)) < len(names):
-                raise broken_rule(key, "each attack once", names)
+                yield broken_rule(key, "each attack once", names)
         if self.hopeless is not None and self.hopeless.looks > self.rows:
-            raise broken_rule("hopeless.looks", f"at most rows ({self.rows})", self.hopeless.looks)
-        return self
+            yield broken_rule("hopeless.looks", f"at most rows ({self.rows})", self.hopeless.looks, "rows")
 
 
 class ReportSuiteConfig(SuiteConfig):
@@ -81,11 +81,10 @@ class RobustnessConfig(Section):
     attack: Annotated[Moved, moved("evaluation.robustness.search.attacks")] = Field(None, exclude=True, repr=False)
     rows: Annotated[Moved, moved("evaluation.robustness.search.rows")] = Field(None, exclude=True, repr=False)
 
-    @model_validator(mode="after")
-    def _unseen(self) -> Self:
+    def _rules(self) -> Iterator[PydanticCustomError]:
         if set(self.report.attacks) <= set(self.search.attacks):
-            raise broken_rule("report.attacks", "at least one attack that search has not", self.report.attacks)
-        return self
+            expected = "at least one attack that search has not"
+            yield broken_rule("report.attacks", expected, self.report.attacks, "search.attacks")
 
 
 class EfficiencyConfig(Section):

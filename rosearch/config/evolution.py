@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from collections.abc import Iterator
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
+from pydantic_core import PydanticCustomError
 
 from rosearch.config.section import Section, Share, broken_rule, unit
 
@@ -38,11 +40,10 @@ class KdNasConfig(Section):
         json_schema_extra=unit("passes"),
     )
 
-    @model_validator(mode="after")
-    def _falling(self) -> Self:
+    def _rules(self) -> Iterator[PydanticCustomError]:
         if self.exploration_least > self.exploration:
-            raise broken_rule("exploration_least", f"at most exploration ({self.exploration})", self.exploration_least)
-        return self
+            expected = f"at most exploration ({self.exploration})"
+            yield broken_rule("exploration_least", expected, self.exploration_least, "exploration")
 
 
 class EvolutionConfig(Section):
@@ -70,6 +71,11 @@ class EvolutionConfig(Section):
         description="Ends the search once so many candidates have improved nothing: nsga2 the front, others the best.",
         json_schema_extra=unit("candidates"),
     )
+    mode: Literal["generational", "steady"] = Field(
+        "generational",
+        description="generational: each generation waits for its slowest, and equal seeds give equal records for any "
+        "number of workers; steady: a candidate is proposed whenever a worker is free, not by kd_nas.",
+    )
     population: int = Field(
         8,
         ge=2,
@@ -92,10 +98,11 @@ class EvolutionConfig(Section):
     )
     kd_nas: KdNasConfig = KdNasConfig.model_construct()
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _rules(self) -> Iterator[PydanticCustomError]:
         if self.strategy == "nsga2" and self.population % 4:
-            raise broken_rule("population", "a multiple of 4 for nsga2", self.population)
+            yield broken_rule("population", "a multiple of 4 for nsga2", self.population, "strategy")
+        if self.mode == "steady" and self.strategy == "kd_nas":
+            expected = "generational for kd_nas, whose episodes are generations"
+            yield broken_rule("mode", expected, self.mode, "strategy")
         if self.elite >= self.population:
-            raise broken_rule("elite", f"fewer than population ({self.population})", self.elite)
-        return self
+            yield broken_rule("elite", f"fewer than population ({self.population})", self.elite, "population")

@@ -1,22 +1,25 @@
 """Every key of an experiment: the models mirror `experiments/*.yaml` key by key.
 
-The larger sections have modules of their own: task, teacher, distillation, corpus, evaluation, fitness, evolution.
-`config.file.load_experiment` reads an experiment and reports all its problems at once.
+The larger sections have modules of their own: task, teacher, distillation, corpus, evaluation, fitness, evolution,
+execution. `config.file.load_experiment` reads an experiment and reports all its problems at once.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field
+from pydantic_core import PydanticCustomError
 
 from rosearch.config.corpus import CorpusConfig
 from rosearch.config.distillation import DistillationConfig
 from rosearch.config.evaluation import EvaluationConfig
 from rosearch.config.evolution import EvolutionConfig
+from rosearch.config.execution import ExecutionConfig
 from rosearch.config.fitness import FitnessConfig
-from rosearch.config.section import Device, Moved, Section, broken_rule, moved, unit
+from rosearch.config.section import Moved, Section, broken_rule, moved, unit
 from rosearch.config.task import TaskConfig
 from rosearch.config.teacher import TeacherConfig
 from rosearch.errors import BadInput, Problem
@@ -41,29 +44,6 @@ class FinalistsConfig(Section):
         json_schema_extra=unit("epochs"),
     )
     rows: Annotated[Moved, moved("evaluation.robustness.report.rows")] = Field(None, exclude=True, repr=False)
-
-
-class ExecutionConfig(Section):
-    """Where candidates run. One device setting covers teacher, training, attack and timing."""
-
-    device: Device = Field("auto", description="auto (the GPU where there is one), cpu, cuda, cuda:1, ...")
-    workers: int = Field(
-        1,
-        ge=0,
-        description="Candidates at a time; 0: in the driver's own process.",
-        json_schema_extra=unit("processes"),
-    )
-    threads: int = Field(1, ge=1, description="Torch threads of each worker.", json_schema_extra=unit("threads"))
-    timeout_minutes: float = Field(
-        60.0, gt=0, description="A candidate that takes longer has failed.", json_schema_extra=unit("minutes")
-    )
-    stop_after_failures: int = Field(
-        5, ge=1, description="So many equal failures in a row stop the run.", json_schema_extra=unit("failures")
-    )
-    keep_students: Literal["front", "all"] = Field(
-        "front",
-        description="Students whose weights stay on disk. front: also the best, the baselines and the finalists.",
-    )
 
 
 class Experiment(Section):
@@ -99,29 +79,39 @@ class Experiment(Section):
             raise BadInput(Problem("experiment", "task", "a task", "none", fix))
         return self.task
 
-    @model_validator(mode="after")
-    def _taught(self) -> Self:
+    def _rules(self) -> Iterator[PydanticCustomError]:
+        target = "distillation.target"
         if self.distillation.target == "encoder" and self.corpus is None:
-            raise broken_rule("corpus", "a corpus, for distillation.target encoder", "none")
+            yield broken_rule("corpus", "a corpus, for distillation.target encoder", "none", target)
         if self.distillation.target == "task" and self.task is None:
-            raise broken_rule("task", "a task, or distillation.target encoder with a corpus", "none")
+            yield broken_rule("task", "a task, or distillation.target encoder with a corpus", "none", target)
         if self.distillation.target == "encoder" and self.task is not None:
-            raise broken_rule("task", "none, for distillation.target encoder", self.task.name)
-        return self
+            yield broken_rule("task", "none, for distillation.target encoder", self.task.name, target)
+        yield from () if self.attacked else self._rules_without_classes()
+        yield from self._rules_of_fitness()
 
-    @model_validator(mode="after")
-    def _measured(self) -> Self:
-        weights, timed = self.fitness.weights, self.evaluation.efficiency
+    def _rules_without_classes(self) -> Iterator[PydanticCustomError]:
+        kind = ("distillation.target", "task.problem")
+        if (given := self.distillation.class_weights) != "none":
+            expected = "none: neither regression nor an encoder has classes"
+            yield broken_rule("distillation.class_weights", expected, given, *kind)
+        if self.fitness.weights.accuracy + self.fitness.weights.efficiency == 0:
+            expected = "accuracy or efficiency above 0: neither regression nor an encoder is attacked"
+            yield broken_rule("fitness.weights", expected, "both 0", *kind)
+        if self.fitness.min_under_attack:
+            expected = "0: neither regression nor an encoder is attacked"
+            yield broken_rule("fitness.min_under_attack", expected, self.fitness.min_under_attack, *kind)
+
+    def _rules_of_fitness(self) -> Iterator[PydanticCustomError]:
+        timed = self.evaluation.efficiency
         if (wants := self.fitness.wants_latency) and not (timed.repeats and timed.batch_sizes):
             key = "evaluation.efficiency.repeats"
-            raise broken_rule(key, f"above 0, with a batch size, for fitness.{wants}", timed.repeats)
-        if not self.attacked and weights.accuracy + weights.efficiency == 0:
-            expected = "accuracy or efficiency above 0: neither regression nor an encoder is attacked"
-            raise broken_rule("fitness.weights", expected, "both 0")
-        if not self.attacked and self.fitness.min_under_attack:
-            expected = "0: neither regression nor an encoder is attacked"
-            raise broken_rule("fitness.min_under_attack", expected, self.fitness.min_under_attack)
+            expected = f"above 0, with a batch size, for fitness.{wants}"
+            yield broken_rule(key, expected, timed.repeats, "evaluation.efficiency.batch_sizes", "fitness")
+        if wants and self.evolution.mode == "steady":
+            expected = f"generational for fitness.{wants}: latency is timed while no candidate is at work"
+            yield broken_rule("evolution.mode", expected, "steady", "fitness")
         if self.fitness.robustness.startswith("single_swap") and not self.evaluation.robustness.search.single_swaps:
             key = "evaluation.robustness.search.single_swaps"
-            raise broken_rule(key, f"at least one attack, for fitness.robustness {self.fitness.robustness}", "none")
-        return self
+            expected = f"at least one attack, for fitness.robustness {self.fitness.robustness}"
+            yield broken_rule(key, expected, "none", "fitness.robustness")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from collections.abc import Iterator
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
+from pydantic_core import PydanticCustomError
 
 from rosearch.config.section import Section, broken_rule, unit
 
@@ -16,11 +18,9 @@ class WeightsConfig(Section):
     accuracy: float = Field(0.3, ge=0, description="Weight of the task's metric on clean rows.")
     efficiency: float = Field(0.2, ge=0, description="Weight of what fitness.efficiency measures.")
 
-    @model_validator(mode="after")
-    def _some(self) -> Self:
+    def _rules(self) -> Iterator[PydanticCustomError]:
         if self.robustness + self.accuracy + self.efficiency == 0:
-            raise broken_rule("", "at least one weight above 0", "all 0")
-        return self
+            yield broken_rule("", "at least one weight above 0", "all 0")
 
 
 class RewardConfig(Section):

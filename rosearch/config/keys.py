@@ -100,7 +100,8 @@ def _resolved(node: Schema, parts: Schema) -> tuple[dict[str, Any], bool]:
 
 def _words(node: Schema, inner: Schema) -> str:
     if "enum" in node:
-        return f"one of {', '.join(map(str, node['enum']))}"
+        names = f"one of {', '.join(map(str, node['enum']))}"
+        return f"{names}, or {node['also']}" if "also" in node else names
     match node.get("type"):
         case "array":
             least, most = node.get("minItems", 0), node.get("maxItems")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -14,10 +15,11 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic.config import JsonDict
 from pydantic.json_schema import GenerateJsonSchema, SkipJsonSchema
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from rosearch.errors import Problem, nearest, shown
 
@@ -28,9 +30,19 @@ Moved = SkipJsonSchema[None]  # of a key of older files: no schema and no page n
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-def broken_rule(key: str, expected: str, got: object) -> PydanticCustomError:
-    """The error for a broken rule between keys; `problems_of` turns it into a `Problem` of `key`."""
-    return PydanticCustomError("rule", "{expected}", {"key": key, "expected": expected, "got": str(got)})
+def broken_rule(key: str, expected: str, got: object, *others: str) -> PydanticCustomError:
+    """The error for a broken rule of a section; `problems_of` turns it into a `Problem` of `key`.
+
+    `others` are the further keys of the section that the rule reads.
+    """
+    context = {"key": key, "expected": expected, "got": str(got), "others": others}
+    return PydanticCustomError("rule", "{expected}", context)
+
+
+def keys_read(item: ErrorDetails) -> list[str]:
+    """The dotted keys that a rule reads, of one of a model's errors; of any other error, the key that is wrong."""
+    context, section = item.get("ctx", {}), ".".join(map(str, item["loc"]))
+    return [".".join(filter(None, (section, key))) for key in (context.get("key", ""), *context.get("others", ()))]
 
 
 def _device(name: str) -> str:
@@ -73,9 +85,21 @@ class Section(BaseModel):
         """Pydantic takes true, yes and on for 1."""
         kinds = _kinds(cls.model_fields[str(info.field_name)].annotation)
         given = value if isinstance(value, list) else [value]
-        if kinds & {int, float} and bool not in kinds and (wrong := [one for one in given if isinstance(one, bool)]):
+        wrong = [one for one in given if isinstance(one, bool)]
+        if wrong and kinds & {int, float} and not kinds & {bool, str}:
             raise broken_rule("", "a number", str(wrong[0]).lower())
         return value
+
+    def _rules(self) -> Iterator[PydanticCustomError]:
+        """The rules between its keys that a section breaks."""
+        return iter(())
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        """Pydantic takes one error of a validator, or those of another model: here, all rules that are broken."""
+        if broken := [InitErrorDetails(type=rule, loc=(), input=None) for rule in self._rules()]:
+            raise ValidationError.from_exception_data(type(self).__name__, broken)
+        return self
 
 
 def _kinds(annotation: Any) -> set[Any]:
@@ -103,8 +127,7 @@ def _problem(item: ErrorDetails, where: str, known: Key) -> Problem:
     if item["type"] == "extra_forbidden":
         return _unknown_key(key, where, known)
     if item["type"] == "rule":
-        key = ".".join(filter(None, (key, item["ctx"]["key"])))
-        return Problem(where, key, item["ctx"]["expected"], item["ctx"]["got"])
+        return Problem(where, keys_read(item)[0], item["ctx"]["expected"], item["ctx"]["got"])
     named = ".".join(part for part in map(str, item["loc"]) if not part.isdigit())
     found = known.at(named)
     listed = found is not None and isinstance(item["loc"][-1], int)

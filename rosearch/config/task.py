@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field
+from pydantic_core import PydanticCustomError
 
 from rosearch.config.section import Section, broken_rule, unit
 from rosearch.errors import BadInput, Problem
@@ -162,35 +165,32 @@ class TaskConfig(Section):
             raise BadInput(Problem("experiment", "task.max_length", "a number of tokens", "none", "give one"))
         return self.max_length
 
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        if self.path is not None and self.files is None:
-            return self  # it is read in place of the others
+    def _rules(self) -> Iterator[PydanticCustomError]:
         named = [key for key in ("files", "hub", "generated", "path") if getattr(self, key) is not None]
-        if len(named) != 1:
+        instead = self.path is not None and self.files is None  # it is read in place of the others
+        if len(named) != 1 and not instead:
             expected = "one of files, hub and generated (or path), which say where the data are"
-            raise broken_rule("", expected, " and ".join(named) or "none of them")
-        return self
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.problem == "classification" and len(self.labels) == 1:
-            raise broken_rule("labels", "at least two names for classification", self.labels)
+            yield broken_rule("", expected, " and ".join(named) or "none of them")
         if self.problem == "regression" and self.labels:
-            raise broken_rule("labels", "none for regression", self.labels)
+            yield broken_rule("labels", "none for regression", self.labels, "problem")
+        elif len(self.labels) == 1:
+            yield broken_rule("labels", "at least two names for classification", self.labels, "problem")
+        elif repeated := [name for name, count in Counter(self.labels).items() if count > 1]:
+            yield broken_rule("labels", "names that differ", f"{', '.join(repeated)} more than once")
         if (self.metric in ("pearson", "spearman")) != (self.problem == "regression"):
-            raise broken_rule("metric", f"a metric of {self.problem}", self.metric)
-        if len(set(self.labels)) < len(self.labels):
-            raise broken_rule("labels", "names that differ", self.labels)
+            yield broken_rule("metric", f"a metric of {self.problem}", self.metric, "problem")
+        if self.phrases and len(self.text) != 1:
+            yield broken_rule("phrases", "false for a task of two texts", "true", "text")
+        if self.local.text is not None and len(self.local.text) != len(self.text):
+            expected = f"as many columns as text ({len(self.text)})"
+            yield broken_rule("local.text", expected, self.local.text, "text")
+        yield from self._rules_of_spellings()
+
+    def _rules_of_spellings(self) -> Iterator[PydanticCustomError]:
         for key, source in (("local", self.local), ("files", self.files)):
             spellings = None if source is None else source.label_values
             if spellings is None or (key == "files" and not self.labels):  # those to come are counted when they are
                 continue
             if (len(spellings), len(set(spellings))) != (len(self.labels),) * 2:
                 expected = f"one spelling for each of {len(self.labels)} labels"
-                raise broken_rule(f"{key}.label_values", expected, spellings)
-        if self.local.text is not None and len(self.local.text) != len(self.text):
-            raise broken_rule("local.text", f"as many columns as text ({len(self.text)})", self.local.text)
-        if self.phrases and len(self.text) != 1:
-            raise broken_rule("phrases", "false for a task of two texts", "true")
-        return self
+                yield broken_rule(f"{key}.label_values", expected, spellings, "labels")

@@ -25,9 +25,10 @@ def carve(train: Split, rows: int, rng: np.random.Generator, phrases: bool = Fal
         eligible &= ~_parts_of_others([text[0] for text in train.texts])
     if eligible.sum() < rows or rows > len(train) // 2:
         most = min(int(eligible.sum()), len(train) // 2)
-        raise ValueError(
-            f"at most {most} (half of the {len(train)} training rows, and none whose text occurs elsewhere)"
-        )
+        doubled = len(train) - sum(value == 1 for value in count.values())
+        advice = f"; {doubled} rows' texts do: leave one row of each" if doubled and rows <= len(train) // 2 else ""
+        whole = f"half of the {len(train)} training rows, and none whose text occurs elsewhere"
+        raise ValueError(f"at most {most} ({whole}{advice})")
     taken = _stratified(train.labels, np.flatnonzero(eligible), rows, rng)
     kept = np.ones(len(train), bool)
     kept[taken] = False

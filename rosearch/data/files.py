@@ -9,7 +9,9 @@ import io
 import lzma
 import warnings
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,12 +21,14 @@ import pyarrow.parquet as pq
 
 from rosearch.data.patterns import archive_of, read_member
 from rosearch.data.quoting import UNQUOTE, Quoting, quoted_problem
-from rosearch.data.text_stream import parse_data
+from rosearch.data.text_stream import checked_text, parse_data
 from rosearch.errors import BadInput, Problem, one_line
 
 _Source = Path | io.BytesIO
 _OPENERS: dict[str, Callable[..., IO[Any]]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
+_LONGEST = 1 << 16  # letters of a header
+_SEPARATORS = (",", ";", "\t")  # of CSV files
 
 # pandas' and pyarrow's parser errors, and bad UTF-8, are ValueErrors.
 _SHOWN = 8  # names of a folder that lacks the file that was asked for
@@ -59,6 +63,8 @@ def read_file(path: Path, columns: Sequence[str] | None = None, content: bytes |
         raise BadInput(Problem(str(path), "", "a file", _nothing(path, archive), "Name one that is there"))
     try:
         frame = reader(path if content is None else io.BytesIO(content), compression, columns)
+    except BadInput as error:  # a byte that is no UTF-8
+        raise BadInput([replace(one, where=str(path)) for one in error.problems]) from None
     except _BROKEN as error:
         fix = UNQUOTE if reader is _read_tsv and _reads_quoted(path, content, compression, columns) else ""
         raise BadInput(Problem(str(path), "", f"a readable {suffixes[-1]} file", one_line(error, 300), fix)) from None
@@ -97,7 +103,18 @@ def _read_tsv(source: _Source, compression: str, columns: Sequence[str] | None) 
 
 
 def _read_csv(source: _Source, compression: str, columns: Sequence[str] | None) -> pd.DataFrame:
-    return _read_table(source, compression, columns, sep=",", quoting=csv.QUOTE_MINIMAL)
+    separator = "," if columns else _separator(source, compression)
+    return _read_table(source, compression, columns, sep=separator, quoting=csv.QUOTE_MINIMAL)
+
+
+def _separator(source: _Source, compression: str) -> str:
+    """A comma, unless only a semicolon or a tab cuts the first line: spreadsheets of half of the world write those."""
+    copied = io.BytesIO(source.getvalue()) if isinstance(source, io.BytesIO) else source  # reading closes it
+    with _open(copied, compression) as handle:
+        line = handle.readline(_LONGEST)
+    cells = {separator: len(next(csv.reader([line], delimiter=separator), [])) for separator in _SEPARATORS}
+    others = [separator for separator in _SEPARATORS[1:] if cells[separator] > 1]
+    return others[0] if cells[","] <= 1 and len(others) == 1 else ","
 
 
 def _read_table(source: _Source, compression: str, columns: Sequence[str] | None, **dialect: Any) -> pd.DataFrame:
@@ -145,11 +162,11 @@ def _read_parquet(source: _Source, compression: str, columns: Sequence[str] | No
     return pd.read_parquet(source)
 
 
-def _open(source: _Source, compression: str) -> IO[Any]:
-    if not compression and isinstance(source, io.BytesIO):
-        return io.TextIOWrapper(source, encoding="utf-8-sig", newline="")
-    handle: IO[Any] = _OPENERS.get(compression, open)(source, "rt", encoding="utf-8-sig", newline="")
-    return handle
+@contextmanager
+def _open(source: _Source, compression: str) -> Iterator[IO[str]]:
+    plain = not compression and isinstance(source, io.BytesIO)
+    with source if plain else _OPENERS.get(compression, open)(source, "rb") as raw, checked_text(raw, "", "") as text:
+        yield text
 
 
 _READERS: dict[str, Callable[[_Source, str, Sequence[str] | None], pd.DataFrame]] = {

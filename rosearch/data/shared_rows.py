@@ -1,4 +1,6 @@
-"""Rows that stand in two splits: what a student has seen in training says nothing about it on the test split.
+"""Texts that stand twice: in two splits, or with two labels.
+
+What a student has seen in training says nothing about it on the test split, and two answers to one text teach neither.
 
 >>> shared_rows(task)
 {('test', 'train'): 0, ('validation', 'train'): 3, ('test', 'validation'): 0}
@@ -6,13 +8,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 
 from rosearch.data.tasks import Split, Task
-from rosearch.errors import Problem
+from rosearch.errors import Problem, shown
 
 Shared = Mapping[tuple[str, str], int]
 
+_TEXTS = ("text stands in the rows", "texts stand in the rows")
 _PAIRS = (("test", "train"), ("validation", "train"), ("test", "validation"), ("test", "unlabelled"))
 
 
@@ -32,7 +36,8 @@ def leak_problems(task: Task, shared: Shared, where: str) -> list[Problem]:
     """The problem of test rows that are training rows too; none where there are none."""
     if not (rows := shared["test", "train"]):
         return []
-    share = f"{rows:,} of {len(task.test):,} ({rows / len(task.test):.1%})"
+    others = shared_in_words(task, {pair: count for pair, count in shared.items() if pair != ("test", "train")})
+    share = f"{rows:,} of {len(task.test):,} ({rows / len(task.test):.1%})" + (f"; besides, {others}" if others else "")
     fix = (
         "They would flatter every student. Take them out of the training file, or keep them and say so: "
         "task.on_shared_rows: keep"
@@ -47,6 +52,23 @@ def shared_in_words(task: Task, shared: Shared) -> str:
         for (one, other), rows in shared.items()
         if rows
     ]
+    return "; ".join(told)
+
+
+def contradictions_in_words(task: Task) -> str:
+    """The texts of a split that stand there with more than one label, counted, with an example; "" where none does."""
+    told = []
+    for name in ("train", "validation", "test") if task.labels else ():
+        split: Split = getattr(task, name)
+        labels: dict[tuple[str, ...], set[int]] = defaultdict(set)
+        for text, label in zip(_texts(split), split.labels.tolist(), strict=True):
+            labels[text].add(label)
+        if found := [text for text, given in labels.items() if len(given) > 1]:
+            names = ", ".join(task.labels[label] for label in sorted(labels[found[0]]))
+            example = f"{shown(' / '.join(found[0]), 60)} ({names})"
+            told.append(
+                f"{len(found):,} {_TEXTS[len(found) > 1]} of {name} with more than one label, such as {example}"
+            )
     return "; ".join(told)
 
 

@@ -17,6 +17,8 @@ from rosearch.errors import BadInput, Problem
 
 LONGEST_ROW = 2**24  # characters of a line of CSV or JSON: what is longer is no such file
 _CHUNK = 2**16  # bytes
+_CONVERT = "Convert it: iconv -f {} -t UTF-8 FILE > NEW"
+_WESTERN = ", if it comes from a spreadsheet of western Europe"
 
 
 DECOMPRESSORS: dict[str, Callable[[IO[bytes]], Any]] = {
@@ -58,9 +60,12 @@ class CheckedUtf8(io.RawIOBase):
             self._decoder.decode(data if nul < 0 else data[:nul], final=not data or nul >= 0)
         except UnicodeDecodeError as error:
             found = f"0x{error.object[error.start]:02x} ({error.reason})"
-            raise self._bad(data, error.start - pending, found, "convert the file to UTF-8 with iconv") from None
+            first = data[: len(codecs.BOM_UTF16_LE)] if not self._offset else b""
+            utf16 = first in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+            fix = _CONVERT.format("UTF-16" if utf16 else "WINDOWS-1252") + ("" if utf16 else _WESTERN)
+            raise self._bad(data, error.start - pending, found, fix) from None
         if nul >= 0:
-            raise self._bad(data, nul, "a NUL byte", "the file is binary, or UTF-16: convert it with iconv")
+            raise self._bad(data, nul, "a NUL byte", f"It is binary, or UTF-16. {_CONVERT.format('UTF-16LE')}")
         self._offset += len(data)
         self._line += data.count(b"\n")
 

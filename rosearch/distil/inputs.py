@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
-from rosearch.config.plain_data import read_json, read_yaml
 from rosearch.data.tasks import Task
 from rosearch.data.tokens import tokenizer_fingerprint
+from rosearch.distil.first_look import FILES, LAYERS, advice_on, read_genotype, read_layers
 from rosearch.encodings.book import describe, explain
 from rosearch.errors import BadInput, MissingResource, Problem, Problems, nearest, one_line
 from rosearch.models.heads import has_head, label_names, label_order, reorder_head
@@ -25,17 +25,11 @@ from rosearch.models.saved import asked_by, load_model, load_tokenizer, open_con
 from rosearch.run.results import open_results, tokenizer_beside
 from rosearch.space.genotype import Genotype
 from rosearch.space.known import KNOWN
-from rosearch.space.rules import ENCODINGS, structural_problems
+from rosearch.space.rules import ENCODINGS
 from rosearch.student.configuration_rosearch import StudentConfig
 from rosearch.training.fitting import private_generator
 from rosearch.training.trainer import METHODS
 
-_FILES = (".json", ".yaml", ".yml")
-_KINDS = (
-    "a folder or hub name of a transformers model, RUN:ID, a genotype file (.json, .yaml), layers:0,2,4 of the "
-    f"teacher, or one of the known architectures ({', '.join(KNOWN)})"
-)
-_LAYERS = "layers:"
 _FRESH_HEAD = "weights without a classification head get a fresh one"
 
 
@@ -157,41 +151,18 @@ def read_encoding(folder: Path, words: Sequence[str] = ()) -> dict[str, Any]:
 def _find(name: str) -> FoundStudent:
     if name in KNOWN:
         return FoundStudent(name, KNOWN[name].genotype)
-    if name.startswith(_LAYERS):
-        return FoundStudent(name, None, layers=_read_layers(name))
+    if name.startswith(LAYERS):
+        return FoundStudent(name, None, layers=read_layers(name))
     run, colon, record = name.rpartition(":")
     if colon and run != "package":
         return FoundStudent(name, open_results(Path(run).expanduser()).find(record).genotype)
-    if name.lower().endswith(_FILES):
-        return FoundStudent(name, _read_genotype(Path(name).expanduser()))
+    if name.lower().endswith(FILES):
+        return FoundStudent(name, read_genotype(Path(name).expanduser()))
     return _find_weights(name)
 
 
-def _read_layers(name: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(layer) for layer in name.removeprefix(_LAYERS).split(","))
-    except ValueError:
-        expected = "numbers of the teacher's layers, from 0, as in layers:0,2,4"
-        raise BadInput(Problem("student", name, expected, name.removeprefix(_LAYERS) or "none")) from None
-
-
-def _read_genotype(path: Path) -> Genotype:
-    """A genotype as `Genotype.to_dict` writes it, alone or below the key `genotype`."""
-    data = (read_json if path.suffix.lower() == ".json" else read_yaml)(path)
-    try:
-        genotype = Genotype.from_dict(data.get("genotype") or data)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        expected = "a genotype: width, rank, pooling, and nodes with op, inputs, merge and settings"
-        got = f"no {error}" if isinstance(error, KeyError) else one_line(error)
-        raise BadInput(Problem(str(path), "", expected, got)) from None
-    if problems := structural_problems(genotype):
-        raise BadInput([Problem(str(path), "", "a genotype that can be built", problem) for problem in problems])
-    return genotype
-
-
 def _find_weights(name: str) -> FoundStudent:
-    meant = "" if "/" in name else nearest(name, KNOWN)
-    folder = locate_named(name, "student", f"give {_KINDS}" + (f". {meant}" if meant else ""))
+    folder = locate_named(name, "student", advice_on(name))
     with asked_by("student", name):
         config = open_config(AutoModelForSequenceClassification, folder, trains_head=True)
         ours = isinstance(config, StudentConfig)

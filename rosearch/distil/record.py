@@ -29,6 +29,7 @@ from rosearch.measurements import (
 )
 from rosearch.models.places import model_fingerprint
 from rosearch.space.genotype import Genotype
+from rosearch.training.own_source import function_digests
 from rosearch.training.trainer import own_settings
 
 _FORMAT = 1
@@ -63,6 +64,7 @@ def record_of(
         "date": datetime.date.today().isoformat(),
         "method": config.method,
         "config": _public(own_settings(config)),
+        **({"functions": digests} if (digests := function_digests(config)) else {}),
         "task": _task(materials),
         "seeds": {"experiment": experiment.seed, "student": seed},
         "teacher": {

@@ -17,7 +17,8 @@ from typing import Any
 
 from transformers import PreTrainedModel
 
-from rosearch.attack.measure import check_cache, open_cache
+from rosearch.attack.first_look import check_cache
+from rosearch.attack.measure import open_cache
 from rosearch.config.experiment import Experiment
 from rosearch.data.loading import load_task, task_seed
 from rosearch.data.tasks import Task
@@ -28,7 +29,8 @@ from rosearch.distil.workplace import workplace
 from rosearch.errors import CandidateFailed, DamagedError, gather
 from rosearch.evaluation.efficiency import measure_efficiency, teacher_cost
 from rosearch.evaluation.quality import Logits, predict
-from rosearch.export.targets.huggingface import RECORD, check_destination, export_model, export_student
+from rosearch.export.destination import RECORD, check_destination
+from rosearch.export.targets.huggingface import export_model, export_student
 from rosearch.materials.derivation import derive
 from rosearch.materials.required_resources import require_training
 from rosearch.materials.task import TaskMaterials, gather_materials, quality_of
@@ -121,7 +123,7 @@ def distil_student(
         lambda: student if isinstance(student, FoundStudent) else find_student(student),
         lambda: check_destination(to, options.overwrite),
         lambda: check_cache(options.cache),
-        lambda: resolve_device(experiment.execution.device),
+        lambda: resolve_device(experiment.execution.own_device),
     )
     with step(watcher.progress, "reading data and teacher"):
         experiment, told = derive(experiment)

@@ -49,7 +49,7 @@ def save_teacher(
         raise RunError(f"{to}: exists already; name another folder")
     experiment = derive(experiment).experiment
     config, cache = experiment.require_task(), open_cache(cache)
-    device = resolve_device(experiment.execution.device)
+    device = resolve_device(experiment.execution.own_device)
     task, seed = load_task(config, task_seed(experiment)), derive_seed(experiment.seed, "teacher")
     kept = prepare_teacher(experiment.teacher, task, config.length, cache, device, seed, progress)
     with whole(to) as draft:

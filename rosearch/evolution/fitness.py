@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from dataclasses import dataclass
-from typing import Self
+from functools import cached_property
+from typing import Any, Self
+
+from pydantic_core import from_json
 
 from rosearch.config.fitness import FitnessConfig, RewardConfig
 from rosearch.errors import BadInput, Problem
 from rosearch.measurements import LARGEST_MARGIN, Meaning, Measurements, Quality, TeacherFacts
+from rosearch.records.record import Record
 
+FORMULA = 1  # counted up whenever equal measurements get another fitness: what was written down is then computed anew
+
+_NUMBERS = (float, int)
 _ROUNDING = 1e-9  # the last bit of a product must not decide about a gate
 
 
@@ -65,6 +74,30 @@ class Yardstick:
         """The yardstick that a measured teacher gives."""
         return cls(config, teacher.quality.value, teacher.latency_ms)
 
+    @cached_property
+    def key(self) -> str:
+        """8 hex digits: of the formula, the settings, and the two facts of the teacher."""
+        told = [FORMULA, self.config.model_dump(mode="json"), self.teacher_quality, self.teacher_latency_ms]
+        return hashlib.blake2b(json.dumps(told, sort_keys=True).encode(), digest_size=4).hexdigest()
+
+    def judge(self, record: Record) -> Fitness | None:
+        """The fitness of a record, None without measurements.
+
+        What this yardstick has written down is read, as measurements are long. Raises `BadInput` as `score` does.
+        """
+        if record.status != "done":
+            return None
+        if record.judged.startswith(self.key, 2) and (found := _read(record.judged)) is not None:
+            return found
+        measured = (record if "measurements" in vars(record) else record.bare()).measurements  # none of many is kept
+        return None if measured is None else self.score(measured)
+
+    def write(self, fitness: Fitness) -> str:
+        """One line that `judge` reads; "" for a fitness of values that JSON does not have."""
+        terms = (fitness.robustness, fitness.accuracy, fitness.efficiency, fitness.scalar)
+        told = [self.key, *terms, " ".join(fitness.gates), fitness.violation]
+        return json.dumps(told) if fitness.finite else ""
+
     def score(self, measurements: Measurements) -> Fitness:
         """The fitness of one candidate. The formula is our own: the paper publishes none.
 
@@ -99,6 +132,18 @@ class Yardstick:
         gates |= _over_limits(measurements, config)
         scalar = _scalar(robustness, accuracy, efficiency, config) if earned is None else earned
         return Fitness(robustness, accuracy, efficiency, scalar, tuple(gates), sum(gates.values()))
+
+
+def _read(text: str) -> Fitness | None:
+    """The fitness that `Yardstick.write` wrote; None for a text of another shape: a run may come from anywhere."""
+    try:
+        told: list[Any] = from_json(text)
+        _, robustness, accuracy, efficiency, scalar, gates, violation = told
+        found = Fitness(robustness, accuracy, efficiency, scalar, tuple(gates.split()), violation)
+    except (ValueError, TypeError, AttributeError):
+        return None
+    numbers = (robustness or 0.0, accuracy, efficiency, scalar, violation)
+    return found if all(type(number) in _NUMBERS and math.isfinite(number) for number in numbers) else None
 
 
 def reward(loss: float, latency_ms: float, teacher_latency_ms: float, config: RewardConfig) -> float:

@@ -33,6 +33,8 @@ class Standstill:
 
     def add(self, fitness: Fitness | None) -> None:
         """Counts one candidate; None is one that failed."""
+        if self._patience is None:
+            return
         if fitness is not None and fitness.eligible and self._improves(fitness):
             self._since = 0
         elif self._best:

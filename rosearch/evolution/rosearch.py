@@ -1,7 +1,7 @@
 """`rosearch`: evolution of one scalar fitness with an elite, as in the paper (arXiv 2106.03613).
 
 The paper publishes neither operators nor population. Ours: the elite of all generations and the newest generation
-breed, and tournaments draw the parents.
+breed, and tournaments draw the parents. In a steady search as many of the newest breed as a generation would have.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from rosearch.records.record import Record
 
 
 class RoSearch(Strategy):
-    """Scalar, elitist, generational.
+    """Scalar, elitist.
 
     The elite is kept with its measurements: it is not distilled again.
     """
 
     _population: tuple[Individual, ...] = ()
     _elite: tuple[Individual, ...] = ()
+    _newest: tuple[Individual, ...] = ()  # of a steady search
 
     def best(self) -> list[Record]:
         """Eligible candidates by their scalar."""
@@ -43,6 +44,12 @@ class RoSearch(Strategy):
         """The population is the last elite with the newcomers; the best of it are the next elite."""
         self._population = (*self._elite, *newcomers)
         self._elite = tuple(self._toolbox.survive(list(self._population)))
+
+    def _join(self, newcomer: Individual) -> None:
+        """The best stay; of the others the newest, in the place of a generation."""
+        self._elite = tuple(self._toolbox.survive([*self._elite, newcomer]))
+        self._newest = (*self._newest, newcomer)[self._config.elite - self._config.population :]
+        self._population = (*self._elite, *(one for one in self._newest if one not in self._elite))
 
     def _parents(self, count: int, rng: random.Random) -> list[Individual]:
         pool = self._pool(list(self._population))

@@ -11,7 +11,7 @@ from deap import base
 
 from rosearch.config.evolution import EvolutionConfig
 from rosearch.evolution.fitness import Fitness, Yardstick
-from rosearch.evolution.front import Scored, by_front
+from rosearch.evolution.front import Scored, front_of
 from rosearch.evolution.patience import Standstill
 from rosearch.evolution.toolbox import Individual
 from rosearch.evolution.variation import Novelty, warm_starts
@@ -22,7 +22,7 @@ from rosearch.space.space import Space
 
 
 class Strategy(ABC):
-    """A search by generations. One test suite holds every strategy to these rules:
+    """A search by generations, or a steady one. One test suite holds every strategy to these rules:
 
     - `ask` returns the proposals of the current generation, the same ones until `tell` closes it. No architecture is
       proposed twice, and none above `limit`. All generations together propose at most `config.candidates`: fewer if the
@@ -30,6 +30,9 @@ class Strategy(ABC):
     - `tell` takes all records of the current generation, done or failed, in any order. The next proposals depend on
       the told records and the seed alone: a search resumes by constructing the strategy and telling every complete
       generation again. The global `random` is left alone.
+    - In a steady search (`config.mode`) `ask_one` gives one proposal at a time, None where there is none now. `begin`
+      takes its record, `tell_one` the outcome. A proposal follows from the seed, the outcomes in the order in which
+      they were told, and what was begun: a search resumes by beginning all records and telling those that are over.
     - A failed or non-finite candidate neither wins nor breeds. A candidate behind a gate never wins. It breeds only if
       fewer than half a population (or than two) may, and then the smallest violation comes first.
     """
@@ -61,12 +64,16 @@ class Strategy(ABC):
         self._scores: dict[str, Fitness] = {}
         self._gated: list[Individual] = []
         self._asked: list[Proposal] | None = None
+        self._under_way: set[str] = set()
+        self._begun: set[str] = set()
         self._toolbox = self._tools()
         self._standstill = Standstill(config.patience, fronts=self._by_front)
 
     @property
     def finished(self) -> bool:
         """True once the budget is spent, the space used up, or the search stands still."""
+        if self._config.mode == "steady":
+            return not self._under_way and self.ask_one() is None
         return not self.ask()
 
     @property
@@ -92,21 +99,63 @@ class Strategy(ABC):
         """
         ordered = sorted(records, key=lambda record: record.number)
         self._check(ordered)
-        newcomers = []
-        for record in ordered:
-            self._told[record.id] = record
-            found = None
-            if record.status == "done" and record.measurements is not None:
-                found = self._yardstick.score(record.measurements)
-                self._scores[record.id] = found
-                if found.finite:
-                    newcomers.append(self._toolbox.individual(record, found))
-            self._standstill.add(found)
-        self._gated += [newcomer for newcomer in newcomers if not newcomer.score.eligible]
-        self._gated.sort(key=lambda member: (member.score.violation, member.record.number))
+        newcomers = [newcomer for newcomer in map(self._learn, ordered) if newcomer is not None]
+        self._keep_gated(newcomers)
         self._survive([newcomer for newcomer in newcomers if newcomer.score.eligible])
         self.generation += 1
         self._asked = None
+
+    def ask_one(self) -> Proposal | None:
+        """The next proposal of a steady search, which none that was begun equals; None where there is none now.
+
+        The first `config.population` are founders and samples, as in a first generation; so are those after them until
+        half as many are told. None may be followed by a proposal again, once an outcome has ended a standstill.
+        """
+        begun, config = len(self._begun), self._config
+        if begun >= config.candidates or self.stands_still:
+            return None
+        novelty, rng = Novelty(self._space, self._begun, self._limit), generator(self._seed, "steady", str(begun))
+        if begun < len(self._founders) and novelty.admit(self._founders[begun]):
+            return self._founders[begun]
+        if begun >= config.population and len(self._told) >= config.population // 2:
+            for child in self._descendants(1, novelty, rng):
+                return child
+        return novelty.sample(rng)
+
+    def begin(self, record: Record) -> None:
+        """Takes the record of a proposal of a steady search: its architecture is proposed no more.
+
+        Raises `ValueError` where it has been begun before.
+        """
+        if record.role != "candidate" or record.id in self._begun:
+            raise ValueError(f"record {record.number}: {record.role} of {record.id}, which was begun before")
+        self._begun.add(record.id)
+        self._under_way.add(record.id)
+
+    def tell_one(self, record: Record) -> None:
+        """Takes the outcome of a candidate that was begun. Raises `ValueError` where it is none."""
+        if record.id not in self._under_way or record.status not in ("done", "failed"):
+            raise ValueError(f"record {record.number}: expected the outcome of one under way, got {record.status}")
+        self._under_way.remove(record.id)
+        newcomer = self._learn(record)
+        if newcomer is not None:
+            self._keep_gated([newcomer])
+            if newcomer.score.eligible:
+                self._join(newcomer)
+
+    def _learn(self, record: Record) -> Individual | None:
+        """Takes an outcome; the individual, where it has a fitness to breed by."""
+        self._told[record.id] = record
+        found = self._yardstick.judge(record)
+        if found is not None:
+            self._scores[record.id] = found
+        self._standstill.add(found)
+        return None if found is None or not found.finite else self._toolbox.individual(record, found)
+
+    def _keep_gated(self, newcomers: list[Individual]) -> None:
+        self._gated += [newcomer for newcomer in newcomers if not newcomer.score.eligible]
+        self._gated.sort(key=lambda member: (member.score.violation, member.record.number))
+        del self._gated[self._least :]  # no others will ever breed
 
     @abstractmethod
     def best(self) -> list[Record]:
@@ -114,8 +163,7 @@ class Strategy(ABC):
 
     def front(self) -> list[Record]:
         """The winners that no other dominates in robustness, accuracy and efficiency, best scalar first."""
-        fronts = by_front(self._scored())
-        return fronts[0] if fronts else []
+        return front_of(self._scored())
 
     @abstractmethod
     def _tools(self) -> base.Toolbox:
@@ -128,6 +176,10 @@ class Strategy(ABC):
     @abstractmethod
     def _survive(self, newcomers: list[Individual]) -> None:
         """Takes the eligible members of a generation, ordered by number, into the population."""
+
+    def _join(self, newcomer: Individual) -> None:
+        """Takes an eligible member of a steady search into the population."""
+        self._survive([newcomer])
 
     @abstractmethod
     def _parents(self, count: int, rng: random.Random) -> list[Individual]:
@@ -152,10 +204,14 @@ class Strategy(ABC):
         )
         return [child for child in children if child is not None]
 
+    @property
+    def _least(self) -> int:
+        """The individuals that breed at least, where there are so many."""
+        return max(2, self._config.population // 2)
+
     def _pool(self, eligible: list[Individual]) -> list[Individual]:
         """The individuals that may breed: the eligible and, if they are too few, the gated of least violation."""
-        least = max(2, self._config.population // 2)
-        return eligible + self._gated[: max(0, least - len(eligible))]
+        return eligible + self._gated[: max(0, self._least - len(eligible))]
 
     def _scored(self) -> list[Scored]:
         return [(self._told[identity], found) for identity, found in self._scores.items()]
@@ -163,13 +219,13 @@ class Strategy(ABC):
     def _check(self, records: list[Record]) -> None:
         if not records:
             raise ValueError(f"generation {self.generation}: told without records")
-        known = set(self._told)
+        known: set[str] = set()
         for record in records:
             place = f"generation {self.generation}, record {record.number}"
             if record.role != "candidate" or record.generation != self.generation:
                 raise ValueError(f"{place}: is {record.role} of generation {record.generation}")
             if record.status not in ("done", "failed"):
                 raise ValueError(f"{place}: is still {record.status}")
-            if record.id in known:
+            if record.id in known or record.id in self._told:
                 raise ValueError(f"{place}: its architecture {record.id} was told before")
             known.add(record.id)

@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from deap import base
@@ -35,23 +36,27 @@ class ObjectivesFitness(base.Fitness):  # type: ignore[misc]
 
 @dataclass(frozen=True, eq=False)
 class Individual:
-    """A genotype in canonical form, with the fitness that DEAP reads and selects by."""
+    """A record with the fitness that DEAP reads and selects by."""
 
-    genotype: Genotype
     fitness: base.Fitness
     record: Record
     score: Fitness
 
+    @cached_property
+    def genotype(self) -> Genotype:
+        """The genotype in canonical form. Few individuals become parents, which are asked for it."""
+        return self.record.genotype.canonical()
+
 
 def scalar_individual(record: Record, score: Fitness) -> Individual:
     """An individual of one objective."""
-    return Individual(record.genotype.canonical(), ScalarFitness(_constrained((score.scalar,), score)), record, score)
+    return Individual(ScalarFitness(_constrained((score.scalar,), score)), record, score)
 
 
 def objectives_individual(record: Record, score: Fitness) -> Individual:
     """An individual of three objectives."""
     values = _constrained(score.objectives, score)
-    return Individual(record.genotype.canonical(), ObjectivesFitness(values), record, score)
+    return Individual(ObjectivesFitness(values), record, score)
 
 
 def build_toolbox(space: Space, individual: Callable[[Record, Fitness], Individual]) -> base.Toolbox:

@@ -19,7 +19,7 @@ from rosearch.evaluation.efficiency import teacher_cost
 from rosearch.materials.latency import teacher_latency
 from rosearch.measurements import Quality, TeacherFacts
 from rosearch.models.device import resolve_device
-from rosearch.models.lengths import table_rows
+from rosearch.models.lengths import ids_without_words, table_rows
 from rosearch.models.places import folder_fingerprint, locate_weights
 from rosearch.models.saved import asked_by, open_model
 from rosearch.progress import Progress, silent, step
@@ -81,7 +81,7 @@ def prepare_encoder_materials(experiment: Experiment, cache: Path, progress: Pro
     Raises `BadInput` for a teacher, a tokenizer or a corpus that does not fit, `MissingResource` for what is not there.
     """
     assert experiment.corpus is not None
-    device = resolve_device(experiment.execution.device)
+    device = resolve_device(experiment.execution.own_device)
     folder, config, tokenizer = find_encoder(experiment)
     corpus = prepare_corpus(experiment.corpus, tokenizer, int(config.vocab_size), cache, progress)
     return EncoderMaterials(folder, tokenizer, corpus, device, cache)
@@ -97,6 +97,8 @@ def find_encoder(experiment: Experiment, most_layers: int = 0) -> tuple[Path, An
     folder, length = locate_weights(experiment.teacher.model), experiment.corpus.block_length
     with asked_by("experiment", "teacher.model"):
         config, tokenizer = open_model(AutoModel, folder)
+    if faults := ids_without_words(tokenizer):
+        raise BadInput([Problem("experiment", "teacher.model", *fault) for fault in faults])
     try:
         positions, _ = table_rows(config)
         layers = int(config.num_hidden_layers)

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 from rosearch.config.draft import Draft
 from rosearch.config.task import TaskConfig
 from rosearch.errors import BadInput, Problem, Problems
-from rosearch.evaluation.attacks.recipes import RECIPES
+from rosearch.evaluation.attacks.recipes import unknown_attacks
+from rosearch.materials.class_weights import class_weights
 from rosearch.materials.required_resources import attack_names, attack_resources, find_recipes
 from rosearch.models.heads import has_head, label_order
-from rosearch.models.places import locate_weights
+from rosearch.models.places import is_local, locate_weights
+from rosearch.resources.functions import find_functions
 
 if TYPE_CHECKING:
     from rosearch.data.tasks import Task
@@ -53,12 +55,18 @@ def look_outside(draft: Draft, problems: Problems) -> Task | None:
             loaded = _read_rows(draft, task)
     if loaded is not None:
         problems.add(*_leaks(loaded, experiment.require_task()))
+    if loaded is not None and task is not None and task.labels and draft.sound("distillation.class_weights"):
+        with problems:
+            class_weights(experiment.distillation.class_weights, loaded)
     if draft.sound("teacher"):
         with problems:
             _look_at_teacher(draft)
-    if draft.sound(*_OF_ATTACKS) and RECIPES.keys() >= {*attack_names(experiment)}:
+    if draft.sound(*_OF_ATTACKS) and not unknown_attacks(("", "", name) for name in attack_names(experiment)):
         with problems:
             find_recipes(experiment, attack_resources(experiment))
+    if draft.sound("distillation"):
+        with problems:
+            find_functions(experiment.distillation.functions)
     # Labels that were not given may be the teacher's, which has its own names for them.
     return loaded if task is not None and (task.labels or task.problem == "regression") else None
 
@@ -83,7 +91,7 @@ def _leaks(task: Task, config: TaskConfig) -> list[Problem]:
 def _look_at_teacher(draft: Draft) -> None:
     """A folder or a package: is it there and whole, and are its labels those of the task."""
     model, task = draft.experiment.teacher.model, draft.experiment.task
-    if not (model.startswith((".", "/", "~", "\\", "package:")) or model.count("/") > 1 or Path(model).is_dir()):
+    if not is_local(model):
         return
     config = _Settings(locate_weights(model) / "config.json")
     named = task is not None and bool(task.labels or task.problem == "regression")

@@ -6,31 +6,36 @@ never reads `distillation.target`; only the rules of the config do.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+import torch
+
 from rosearch.config.evaluation import SuiteConfig
 from rosearch.config.experiment import Experiment
 from rosearch.data.corpus_sources import find_sources
 from rosearch.data.loading import load_task, task_seed
-from rosearch.data.shared_rows import leak_problems, shared_in_words, shared_rows
+from rosearch.data.shared_rows import contradictions_in_words, leak_problems, shared_in_words, shared_rows
 from rosearch.data.tasks import Task
-from rosearch.errors import BadInput, Problem, Problems, gather
+from rosearch.errors import BadInput, MachineFault, Problem, Problems, gather
+from rosearch.materials.class_weights import weight_doubts, weights_in_words
 from rosearch.materials.encoder import find_encoder, prepare_encoder_materials
+from rosearch.materials.encoder_trial import estimate_encoders
 from rosearch.materials.life import CandidateJob, EncoderLife, Life, TaskLife
 from rosearch.materials.required_resources import attack_resources, find_recipes, require_training
 from rosearch.materials.task import dropped_rows, prepare_materials, probe_teacher
 from rosearch.materials.trial import estimate
 from rosearch.measurements import TeacherFacts
-from rosearch.models.device import resolve_device
+from rosearch.models.device import resolve_device, resolve_devices
 from rosearch.progress import Progress
 from rosearch.space.space import Space
 from rosearch.training.teacher import find_teacher
 from rosearch.training.trainer import METHODS
 
-M = TypeVar("M")  # the materials of a kind
+M = TypeVar("M", bound="Materials")  # the materials of a kind
 
 
 class Materials(Protocol):
@@ -101,29 +106,33 @@ class TaskRun:
     def check(self, experiment: Experiment, space: Space, task: Task | None = None) -> dict[str, str]:
         """See `RunKind`."""
         config = experiment.require_task()
-        recipes, _, device, loaded = gather(
-            lambda: find_recipes(experiment, attack_resources(experiment)),
-            lambda: require_training(experiment, space.encodings),
-            lambda: resolve_device(experiment.execution.device),
-            lambda: task or load_task(config, task_seed(experiment)),
-        )
-        shared = shared_rows(loaded)
-        leaks = leak_problems(loaded, shared, "experiment") if config.on_shared_rows == "refuse" else []
-        problems = Problems()
-        problems.add(*leaks)
+        problems = Problems(missing=True)
         with problems:
-            teacher = find_teacher(experiment.teacher, loaded, config.length)
+            recipes, _, devices = gather(
+                lambda: find_recipes(experiment, attack_resources(experiment)),
+                lambda: require_training(experiment, space.encodings),
+                lambda: _devices(experiment),
+            )
+        with problems:
+            loaded = task or load_task(config, task_seed(experiment))
+            shared = shared_rows(loaded)
+            problems.add(*(leak_problems(loaded, shared, "experiment") if config.on_shared_rows == "refuse" else []))
+            teacher, weighed = gather(
+                lambda: find_teacher(experiment.teacher, loaded, config.length),
+                lambda: weight_doubts(experiment.distillation, loaded),
+            )
         problems.raise_found()
-        counts = {split: getattr(loaded, split) for split in ("train", "validation", "test", "unlabelled")}
-        rows = ", ".join(f"{len(split):,} {name}" for name, split in counts.items() if split is not None)
         state = "fine-tuned" if teacher.has_head else "only pretrained: the first run fine-tunes it"
         tried = teacher.has_head and loaded.labels
-        doubt = probe_teacher(teacher.weights, loaded, config.length, device) if tried else ""
-        doubts = filter(None, (shared_in_words(loaded, shared), doubt and f"the teacher is {doubt}"))
+        doubt = probe_teacher(teacher.weights, loaded, config.length, devices[0]) if tried else ""
+        twice = (shared_in_words(loaded, shared), contradictions_in_words(loaded))
+        doubts = filter(None, (*twice, doubt and f"the teacher is {doubt}", *weighed))
+        classes = weights_in_words(experiment.distillation, loaded)
         return {
-            "task": "; ".join((f"{loaded.name}: {rows} rows", *dropped_rows(loaded))),
+            "task": _task_in_words(loaded),
+            **({"classes": classes} if classes else {}),
             "teacher": f"{teacher.weights}, {state}",
-            "device": str(device),
+            "device": ", ".join(map(str, devices)),
             "space": f"{space.name}: {space.describe()}",
             **_attacks_in_words(experiment, {name: recipe.name for name, recipe in recipes.items()}),
             **({"doubts": told} if (told := "; ".join(doubts)) else {}),
@@ -134,7 +143,7 @@ class TaskRun:
         config = experiment.require_task()
         task = task or load_task(config, task_seed(experiment))
         teacher = find_teacher(experiment.teacher, task, config.length)
-        return estimate(experiment, space, task, teacher, resolve_device(experiment.execution.device))
+        return estimate(experiment, space, task, teacher, resolve_device(experiment.execution.own_device))
 
     def prepare(self, experiment: Experiment, space: Space, cache: Path, progress: Progress) -> Materials:
         """See `RunKind`."""
@@ -165,8 +174,8 @@ class EncoderRun:
         """See `RunKind`."""
         assert experiment.corpus is not None  # a rule of the experiment
         corpus = experiment.corpus
-        device, (teacher, _, _), sources = gather(
-            lambda: resolve_device(experiment.execution.device),
+        devices, (teacher, _, _), sources = gather(
+            lambda: _devices(experiment),
             lambda: find_encoder(experiment, space.most_layers),
             lambda: find_sources(corpus),
         )
@@ -176,13 +185,16 @@ class EncoderRun:
         return {
             "corpus": f"{text}; blocks of {experiment.corpus.block_length} tokens",
             "teacher": str(teacher),
-            "device": str(device),
+            "device": ", ".join(map(str, devices)),
             "space": f"{space.name}: {space.describe()}",
         }
 
     def estimate(self, experiment: Experiment, space: Space, task: Task | None = None) -> str:
-        """See `RunKind`. The blocks of a corpus are not counted before it is read."""
-        return ""
+        """See `RunKind`."""
+        assert experiment.corpus is not None  # a rule of the experiment
+        teacher, _, tokenizer = find_encoder(experiment)
+        device = resolve_device(experiment.execution.own_device)
+        return estimate_encoders(experiment, space, teacher, tokenizer, find_sources(experiment.corpus), device)
 
     def prepare(self, experiment: Experiment, space: Space, cache: Path, progress: Progress) -> Materials:
         """See `RunKind`."""
@@ -205,12 +217,21 @@ def kind_of(experiment: Experiment) -> RunKind:
     return KINDS[experiment.distillation.target]
 
 
+def _devices(experiment: Experiment) -> tuple[torch.device, ...]:
+    """The devices of the workers; the first is the driver's."""
+    return resolve_devices(experiment.execution.devices or (experiment.execution.device,))
+
+
 def _opened(prepare: Callable[[Experiment, Path], M], job: CandidateJob) -> M:
     """The materials in a worker, kept for its next candidates."""
     # Materials do not depend on how long a training is, which is all that differs for finalists.
     distillation = job.experiment.distillation.model_copy(update={"epochs": 1, "max_steps": None})
     experiment = job.experiment.model_copy(update={"distillation": distillation})
     materials: M = _kept(prepare, experiment.model_dump_json(), job.cache)
+    found = materials.identity if job.identity is not None else {}
+    if others := [name for name, value in found.items() if (job.identity or {}).get(name) != value]:
+        told = f"the {' and the '.join(others)} of {socket.gethostname()} are not the driver's"
+        raise MachineFault(f"{told}: let all nodes read the same files under the same paths, with one kind of device")
     return materials
 
 
@@ -221,6 +242,12 @@ def _kept(prepare: Callable[[Experiment, Path], Any], experiment_json: str, cach
 
 def _other_encodings(space: Space) -> list[str]:
     return [name for name in space.encodings if name != "wordpiece"]
+
+
+def _task_in_words(task: Task) -> str:
+    counts = {split: getattr(task, split) for split in ("train", "validation", "test", "unlabelled")}
+    rows = ", ".join(f"{len(split):,} {name}" for name, split in counts.items() if split is not None)
+    return "; ".join((f"{task.name}: {rows} rows", *dropped_rows(task)))
 
 
 def _attacks_in_words(experiment: Experiment, resolved: Mapping[str, str]) -> dict[str, str]:

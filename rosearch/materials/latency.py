@@ -55,4 +55,4 @@ def teacher_latency(model: PreTrainedModel, folder: Path, experiment: Experiment
 
 
 def _quiet(experiment: Experiment) -> bool:
-    return bool(experiment.fitness.wants_latency) and resolve_device(experiment.execution.device).type == "cpu"
+    return bool(experiment.fitness.wants_latency) and resolve_device(experiment.execution.own_device).type == "cpu"

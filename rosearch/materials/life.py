@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -50,6 +51,7 @@ class CandidateJob:
     attack_seed: int
     split: Literal["validation", "test"] = "validation"
     latency: tuple[Latency, ...] | None = None  # measured while the machine was quiet; None: the worker measures
+    identity: Mapping[str, str] | None = None  # of the driver's materials, where another machine has its own
     unfinished: Path | None = None  # the folder of a checkpoint to go on from; None: the training starts again
 
     @property

@@ -24,6 +24,7 @@ from rosearch.data.labels import class_names, spelled
 from rosearch.data.loading import load_task, task_seed
 from rosearch.data.tasks import Task
 from rosearch.errors import Problems
+from rosearch.materials.class_weights import skew
 
 _FIRST = 3  # rows of a preview
 _MOST_CLASSES = 200  # of a column that is taken for the label's
@@ -101,6 +102,7 @@ class Guesses:
     shares: dict[str, float]  # of the training file, for each split without a file
     epochs: int
     attacked: int  # test rows under attack: the queries of a row, and what each costs, grow with its length
+    skew: str = ""  # of the classes, in words; "" where they are not badly skewed
 
 
 def guess(experiment: Experiment) -> Guesses:
@@ -114,7 +116,7 @@ def guess(experiment: Experiment) -> Guesses:
     shares = {split: min(share, round(_MOST_ROWS[split] / rows, 4)) for split, share in carved.items()}
     epochs = max(1, min(_MOST_EPOCHS, round(_SEEN / len(task.train))))
     attacked = max(_LEAST_ATTACKED, min(_MOST_ATTACKED, round(_MOST_ATTACKED * (_SHORT / config.length) ** 2, -1)))
-    return Guesses(*_metric(task), shares, epochs, int(attacked))
+    return Guesses(*_metric(task), shares, epochs, int(attacked), skew(task))
 
 
 def _metric(task: Task) -> tuple[Metric, str]:

@@ -12,6 +12,7 @@ from functools import partial
 from rosearch.config.experiment import Experiment
 from rosearch.errors import BadInput, MissingResource, Problem
 from rosearch.evaluation.attacks.recipes import Recipe, resolve
+from rosearch.resources.functions import find_functions
 from rosearch.resources.resources import Resources
 
 
@@ -35,6 +36,18 @@ def find_recipes(experiment: Experiment, resources: Resources) -> dict[str, Reci
     if found:
         _check_differ(experiment, {name: recipe.name for name, recipe in found.items()})
     return found
+
+
+def fingerprints(experiment: Experiment, resources: Resources) -> dict[str, str]:
+    """The attacks of both suites, and the user's own functions that the training calls, with digests of their sources.
+
+    Raises `BadInput` and `MissingResource` as `find_recipes` and `find_functions` do.
+    """
+    recipes = find_recipes(experiment, resources).values()
+    functions = find_functions(experiment.distillation.functions).values()
+    found = {"attacks": " ".join(recipe.identity for recipe in recipes)}
+    own = " ".join(f"{function.name}@{function.digest}" for function in functions)
+    return found | ({"functions of the training": own} if own else {})
 
 
 def _check_differ(experiment: Experiment, resolved: dict[str, str]) -> None:

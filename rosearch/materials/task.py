@@ -6,6 +6,7 @@ content; a worker's call finds it there.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,9 +30,10 @@ from rosearch.evaluation.contrast import kept_pairs
 from rosearch.evaluation.efficiency import teacher_cost
 from rosearch.evaluation.quality import Logits, inference, measure_quality, predict
 from rosearch.evaluation.robustness import measure_robustness, sample_rows
+from rosearch.materials.class_weights import weight_doubts
 from rosearch.materials.latency import teacher_latency
 from rosearch.materials.meaning import answers_of, measure_meaning, teacher_judge
-from rosearch.materials.required_resources import attack_resources, find_recipes
+from rosearch.materials.required_resources import attack_resources, fingerprints
 from rosearch.materials.suites import UnderAttack, as_suite, attack_seed, suite_of
 from rosearch.measurements import Meaning, Quality, TeacherFacts
 from rosearch.models.device import resolve_device
@@ -63,7 +65,7 @@ class TaskMaterials:
     cache: Path
     max_length: int
     resources: Resources
-    attacks: tuple[str, ...]  # the recipes behind the names in both suites
+    called: Mapping[str, str]  # by name: the recipes behind both suites, and what of the user's own is called
     notes: tuple[str, ...] = ()  # in words: rows that were left out, doubts about the order of the teacher's classes
 
     def split(self, name: str) -> Split:
@@ -81,7 +83,7 @@ class TaskMaterials:
         return {
             "task": self.task.fingerprint,
             "teacher outputs": self.outputs.key,
-            "attacks": " ".join(self.attacks),
+            **self.called,
         }
 
     @property
@@ -181,8 +183,7 @@ def prepare_materials(experiment: Experiment, cache: Path, progress: Progress = 
     attacks first.
     """
     resources = attack_resources(experiment)
-    attacks = tuple(recipe.identity for recipe in find_recipes(experiment, resources).values())
-    materials = gather_materials(experiment, cache, progress, attacks=attacks)
+    materials = gather_materials(experiment, cache, progress, called=fingerprints(experiment, resources))
     if experiment.fitness.reward is not None:
         materials.teacher_logits("validation")  # computed once, here: a reward compares candidates with them
     return materials
@@ -193,7 +194,7 @@ def gather_materials(
     cache: Path,
     progress: Progress = silent,
     *,
-    attacks: tuple[str, ...] = (),
+    called: Mapping[str, str] | None = None,
     task: Task | None = None,
     tokenizer: Any = None,
 ) -> TaskMaterials:
@@ -202,9 +203,10 @@ def gather_materials(
     `task` is the experiment's task if it is loaded already. `tokenizer` is the student's if it is not the teacher's:
     rows are then tokenised by both, and the teacher's outputs are for its own tokens, row by row.
     """
-    device = resolve_device(experiment.execution.device)
+    device = resolve_device(experiment.execution.own_device)
     with step(progress, "loading data"):
         task = task or load_task(experiment.require_task(), task_seed(experiment))
+    weighed = weight_doubts(experiment.distillation, task)
     max_length = experiment.require_task().length
     seed = derive_seed(experiment.seed, "teacher")
     folder = prepare_teacher(experiment.teacher, task, max_length, cache, device, seed, progress)
@@ -213,10 +215,10 @@ def gather_materials(
         check_initial(experiment.distillation.initial, len(theirs))
     train = tokenise(task.transfer, theirs, max_length, cache, progress)
     outputs = teacher_outputs(folder, train, required_layers(experiment.distillation), cache, device, progress)
-    notes = (*dropped_rows(task), *_doubts(folder, outputs, task))
+    notes = (*dropped_rows(task), *_doubts(folder, outputs, task), *weighed)
     transfer = task.answered(outputs.logits)
     train = tokenise(transfer, tokenizer or theirs, max_length, cache, progress)
-    where = (device, cache, max_length, attack_resources(experiment), attacks, notes)
+    where = (device, cache, max_length, attack_resources(experiment), called or {}, notes)
     return TaskMaterials(task, folder, tokenizer or theirs, transfer, train, outputs, *where)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rosearch.config.distillation import DistillationConfig
 from rosearch.evaluation.adversary import StudentAdversary
+from rosearch.materials.class_weights import class_weights
 from rosearch.materials.task import TaskMaterials
 from rosearch.models.saved import load_classifier
 from rosearch.progress import Progress, silent
@@ -76,6 +77,7 @@ def training_inputs(
         resources=resources,
         adversary=_adversary(materials, derive_seed(seed, "adversary")),
         progress=progress,
+        class_weights=class_weights(config.class_weights, materials.task),
     )
 
 

@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
 import torch
-from transformers import AutoModelForSequenceClassification
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from rosearch.config.evaluation import SuiteConfig
 from rosearch.config.experiment import Experiment
@@ -58,20 +59,32 @@ def time_steps(experiment: Experiment, space: Space, task: Task, teacher: FoundT
     tokenizer, config = load_tokenizer(teacher.weights), load_config(teacher.weights)
     texts = task.train.texts[:: -(-len(task.train.texts) // _SAMPLED)]
     length = min(experiment.require_task().length, round(float(token_counts(texts, tokenizer).mean())))
+    model = AutoModelForSequenceClassification.from_config(config)
+    return time_models(space, model, tokenizer, length, device, len(task.labels))
+
+
+def time_models(
+    space: Space, model: PreTrainedModel, tokenizer: Any, length: int, device: torch.device, labels: int = 0
+) -> Trial:
+    """The seconds a row of `length` tokens of a teacher, and of students drawn from the space.
+
+    Students have a head of so many `labels`: of 0 it is a regression's, which costs no more than none.
+    """
     tokens = torch.randint(0, len(tokenizer), (_ROWS, length), generator=torch.Generator().manual_seed(1)).to(device)
     inputs = {"input_ids": tokens, "attention_mask": torch.ones_like(tokens)}
-    model = AutoModelForSequenceClassification.from_config(config).eval().to(device)
-    positions, token_types = table_rows(config)
+    positions, token_types = table_rows(model.config)
+    pieces = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
     forward, training = [], []
     for number in range(_STUDENTS):
         student = build_student(
-            space.sample(random.Random(number)), labels=task.labels, problem=task.problem, vocabulary=len(tokenizer),
-            positions=positions, token_types=token_types, pad_token_id=tokenizer.pad_token_id, dropout=0.1, seed=number,
-            pieces=tokenizer.convert_ids_to_tokens(range(len(tokenizer))),
+            space.sample(random.Random(number)), labels=tuple(map(str, range(labels))),
+            problem="classification" if labels else "regression", vocabulary=len(tokenizer), positions=positions,
+            token_types=token_types, pad_token_id=tokenizer.pad_token_id, dropout=0.1, seed=number, pieces=pieces,
         ).to(device)  # fmt: skip
         training.append(_seconds(lambda student=student: student(**inputs).logits.sum().backward(), device))  # type: ignore[misc]
         with torch.inference_mode():
             forward.append(_seconds(lambda student=student: student(**inputs), device))  # type: ignore[misc]
+    model.eval().to(device)
     with torch.inference_mode():
         taken = _seconds(lambda: model(**inputs), device)
     return Trial(taken / _ROWS, median(forward) / _ROWS, median(training) / _ROWS)
@@ -80,32 +93,37 @@ def time_steps(experiment: Experiment, space: Space, task: Task, teacher: FoundT
 def in_words(experiment: Experiment, rows: int, has_head: bool, trial: Trial) -> str:
     """The estimate for a task of so many training rows, and what it is made of."""
     config, search, finalists = experiment.distillation, experiment.evaluation.robustness, experiment.finalists
-    candidate = _steps(config.epochs, config.max_steps, config.batch_size, rows) * config.batch_size * trial.training
+    candidate = steps_of(config.epochs, config.max_steps, config.batch_size, rows) * config.batch_size * trial.training
     final = candidate if finalists.epochs is None else finalists.epochs * rows * trial.training
     candidate += _attacked(experiment, search.search, trial.student)
     final += _attacked(experiment, search.report, trial.student)
     tuned = experiment.teacher.fine_tune
     teacher = rows * trial.teacher + _attacked(experiment, search.search, trial.teacher)
     if not has_head:
-        teacher += (
-            _steps(tuned.epochs, tuned.max_steps, tuned.batch_size, rows) * tuned.batch_size * _BACKWARD * trial.teacher
-        )
+        steps = steps_of(tuned.epochs, tuned.max_steps, tuned.batch_size, rows)
+        teacher += steps * tuned.batch_size * _BACKWARD * trial.teacher
     chosen = (finalists.count + len(experiment.baselines)) * finalists.replicates if finalists.count else 0
     teacher += _attacked(experiment, search.report, trial.teacher) if chosen else 0  # it stands beside the finalists
     students = experiment.evolution.candidates + len(experiment.baselines)
     alone = students * candidate + chosen * final
-    workers = max(1, experiment.execution.workers)
-    made = f"teacher {_time(teacher)}, {students} students of {_time(candidate)}"
-    made += f", {chosen} trainings of finalists of {_time(final)}" if chosen else ""
-    spent = (teacher + alone) * experiment.execution.threads
+    made = f"teacher {time_in_words(teacher)}, {students} students of {time_in_words(candidate)}"
+    made += f", {chosen} trainings of finalists of {time_in_words(final)}" if chosen else ""
     more = "" if config.method in ("kd", "hidden_states") else f"; {config.method} takes longer than plain distillation"
+    return whole_in_words(experiment, teacher, alone, made) + more
+
+
+def whole_in_words(experiment: Experiment, before: float, students: float, made: str) -> str:
+    """The estimate from the seconds before the first student and those of all students, and what they are made of."""
+    workers = experiment.execution.at_a_time or max(1, torch.cuda.device_count())
+    spent = (before + students) * experiment.execution.threads
     return (
-        f"about {_time(teacher + alone / workers)} with {workers} at a time ({made}), {_time(spent)} of a device or "
-        f"processor in all; estimated from a trial step of each on this machine{more}"
+        f"about {time_in_words(before + students / workers)} with {workers} at a time ({made}), "
+        f"{time_in_words(spent)} of a device or processor in all; estimated from a trial step of each on this machine"
     )
 
 
-def _steps(epochs: float, most: int | None, batch: int, rows: int) -> float:
+def steps_of(epochs: float, most: int | None, batch: int, rows: float) -> float:
+    """The steps of a training of so many passes over so many rows."""
     steps = epochs * rows / batch
     return steps if most is None else min(steps, most)
 
@@ -125,7 +143,8 @@ def _seconds(work: Callable[[], object], device: torch.device) -> float:
     return time.perf_counter() - begun
 
 
-def _time(seconds: float) -> str:
+def time_in_words(seconds: float) -> str:
+    """Seconds, minutes or hours."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Literal
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from rosearch.errors import BadInput, MissingResource, Problem
+from rosearch.errors import BadInput, MissingResource, Problem, Problems
 
 Precision = Literal["float32", "bfloat16"]
 
 
-def resolve_device(name: str) -> torch.device:
-    """`auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:N` as a torch device.
+def resolve_device(name: str, key: str = "execution.device") -> torch.device:
+    """`auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:N` as a torch device; `key` asks for it.
 
     Raises `BadInput` for another name and `MissingResource` for a GPU that torch does not see.
     """
@@ -24,13 +24,30 @@ def resolve_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     match = re.fullmatch(r"cpu|cuda(?::(\d+))?", name)
     if match is None:
-        raise BadInput(Problem("experiment", "execution.device", "auto, cpu, cuda or cuda:N", repr(name)))
+        raise BadInput(Problem("experiment", key, "auto, cpu, cuda or cuda:N", repr(name)))
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name != "cpu" and int(match.group(1) or 0) >= count:
         seen = f"torch sees {count} CUDA device{'s' if count != 1 else ''}"
-        fix = "use -o execution.device=auto (or cpu), or install a torch built for your GPU"
-        raise MissingResource(f"{name} is not there ({seen})", fix, "execution.device")
+        fix = f"use -o {key}=auto{' (or cpu)' * key.endswith('device')}, or install a torch built for your GPU"
+        raise MissingResource(f"{name} is not there ({seen})", fix, key)
     return torch.device(name)
+
+
+def resolve_devices(names: Sequence[str]) -> tuple[torch.device, ...]:
+    """Several devices. `auto` alone stands for all GPUs that torch sees, or for the CPU where it sees none.
+
+    Raises as `resolve_device`, with all that are not there.
+    """
+    if tuple(names) != ("auto",):
+        problems = Problems(missing=True)
+        found = []
+        for name in names:
+            with problems:
+                found.append(resolve_device(name, "execution.devices" if len(names) > 1 else "execution.device"))
+        problems.raise_found()
+        return tuple(found)
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return tuple(torch.device("cuda", number) for number in range(count)) or (torch.device("cpu"),)
 
 
 def resolve_precision(device: torch.device, precision: str) -> Precision:

@@ -33,6 +33,18 @@ def table_rows(config: Any) -> tuple[int, int]:
     return positions, max(1, int(getattr(config, "type_vocab_size", 1)))
 
 
+def ids_without_words(tokenizer: Any) -> list[tuple[str, str, str]]:
+    """The fault of a tokenizer whose ids are not 0 to its number of words, for who makes a student; or none.
+
+    A student has a row for each word, and an id above them would be none of its rows. Attacks do not mind.
+    """
+    ids, words = tokenizer.get_vocab().values(), len(tokenizer)
+    if (largest := max(map(int, ids), default=-1)) < words:
+        return []
+    fix = "Give the words of its tokenizer.json ids without holes, and the model rows in that order"
+    return [(f"ids from 0 to {words - 1} for the {words} words of its tokenizer", f"ids up to {largest}", fix)]
+
+
 def too_few_rows(config: Any, tokenizer: Any) -> list[tuple[str, str, str]]:
     """The fault of a word table without a row for each of a tokenizer's ids, as expected, got, what to do; or none."""
     rows, words = getattr(config, "vocab_size", None), 1 + max(map(int, tokenizer.get_vocab().values()), default=-1)

@@ -38,9 +38,17 @@ def locate_weights(model: str, key: str = "teacher.model") -> Path:
     folder = Path(model).expanduser()
     if folder.is_dir():
         return _checked(folder, key)
-    if model.startswith((".", "/", "~", "\\")) or model.count("/") > 1:
+    if folder.is_file():
+        raise BadInput(Problem(_WHERE, key, "the folder of a model", f"a file, {model}", "Give the folder around it"))
+    if is_local(model):
         raise MissingResource(f"there is no folder {model}", _advice(key), key)
     return _hub_folder(model, key)
+
+
+def is_local(model: str) -> bool:
+    """True where a model is surely looked for on this machine: a folder, a path or a package, no hub name."""
+    path = model.startswith((".", "/", "~", "\\")) or model.count("/") > 1
+    return path or model.startswith(_PACKAGE) or Path(model).expanduser().is_dir()
 
 
 def locate_named(name: str, what: str, advice: str) -> Path:

@@ -190,22 +190,24 @@ def _is_folder(folder: Path) -> None:
 
 
 def save_model(model: PreTrainedModel, tokenizer: Any, folder: Path) -> None:
-    """Saves a model as safetensors, and its tokenizer, to a folder: a draft of `rosearch.files.whole`.
-
-    Some tokenizers are published with truncation or padding switched on; it is saved without either.
-    """
-    if getattr(tokenizer, "is_fast", False):
-        tokenizer.backend_tokenizer.no_truncation()
-        tokenizer.backend_tokenizer.no_padding()
+    """Saves a model as safetensors, and its tokenizer, to a folder: a draft of `rosearch.files.whole`."""
     model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    _save(tokenizer, folder)
 
 
 def save_whole(folder: Path, *parts: Any) -> None:
     """Saves models and tokenizers to a folder that is there whole or not at all, also after a kill."""
     with whole(folder) as draft:
         for part in parts:
-            part.save_pretrained(draft)
+            _save(part, draft)
+
+
+def _save(part: Any, folder: Path) -> None:
+    """Saves a tokenizer without truncation and padding: some are published with either, any call switches them on."""
+    if getattr(part, "is_fast", False):
+        part.backend_tokenizer.no_truncation()
+        part.backend_tokenizer.no_padding()
+    part.save_pretrained(folder)
 
 
 @contextmanager

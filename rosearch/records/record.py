@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from rosearch.errors import FailureKind
 from rosearch.measurements import Measurements
@@ -49,9 +51,17 @@ class Outcome:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
+# What a store reads where it is first asked for: nearly all of a record's bytes, and few of a run's readers want them.
+LATER = ("genotype", "origin", "parents", "seed", "measurements", "failure")
+
+
 @dataclass(frozen=True)
 class Record:
-    """A row of the run. `number` counts proposals from 1 in the order of asking; workers have no say in it."""
+    """A row of the run. `number` counts proposals from 1 in the order of asking; workers have no say in it.
+
+    Of a record that a store has read (`Record.known`), the fields of `LATER` are read where they are first asked for.
+    That raises `RunError` where they are damaged.
+    """
 
     number: int
     role: Role
@@ -62,12 +72,36 @@ class Record:
     parents: tuple[str, ...]
     seed: int
     status: Status
-    measurements: Measurements | None = None
-    failure: Failure | None = None
+    measurements: Measurements | None = field(default_factory=lambda: None)  # a default on the class would be found
+    failure: Failure | None = field(default_factory=lambda: None)  # likewise
     seconds: dict[str, float] = field(default_factory=dict)
     name: str = ""  # the baseline's
+    judged: str = ""  # the fitness, as a `Yardstick` has written it down; "": it follows from the measurements
 
-    @property
+    @classmethod
+    def known(cls, fields: Mapping[str, Any], read: Callable[[Record, str], Mapping[str, Any]]) -> Self:
+        """A record of which some `fields` are known; `read` gives the others, at least the one that it is asked for."""
+        record = object.__new__(cls)
+        object.__setattr__(record, "__dict__", {**fields, "_read": read})
+        return record
+
+    if not TYPE_CHECKING:  # or every misspelt name would be of a type
+
+        def __getattr__(self, name: str) -> object:
+            """Reads a field of `LATER`; called where the object has no such attribute."""
+            if name not in LATER or "_read" not in self.__dict__:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            self.__dict__.update(self.__dict__["_read"](self, name))
+            return self.__dict__[name]
+
+    def bare(self) -> Self:
+        """The same record without what can be read again, of which a long run would fill the memory."""
+        if "_read" not in self.__dict__ or not any(map(self.__dict__.get, LATER)):
+            return self
+        kept = {name: value for name, value in self.__dict__.items() if name not in LATER and name != "_read"}
+        return self.known(kept, self.__dict__["_read"])
+
+    @cached_property
     def id(self) -> str:
         """The genotype's id."""
         return self.genotype.id

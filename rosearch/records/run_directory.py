@@ -4,30 +4,32 @@ Its layout::
 
     runs/NAME-0001/
     ├── records.sqlite       every candidate, and the facts of the run
+    ├── records.json         in its place: where the records lie (`--records`)
     ├── experiment.yaml      the experiment with its overrides, as it was started: it can be run again
     ├── search_space.yaml    the space it searches
     ├── students/            trained weights: ID/ of a candidate, baseline-ID-0/, finalist-ID-REPLICATE/
     ├── tokenizer/           the teacher's, which all students share
     ├── tables/              the tables of `stats`
     ├── unfinished/          while finalists are trained: the checkpoints that they go on from after a kill
+    ├── aside/               what `doctor` took out of the way
     ├── export/              students that `export` wrote without `--to`
+    ├── tracking/            what the trackers of `execution.track` keep, a folder each
     ├── lock, driver         the process that works on it
     └── progress.json        its stage, for `status`; no record
 
 A run may come from anywhere. Every path is therefore made of checked parts (`RunDirectory.place`), and no link inside
-the folder is followed.
+the folder is followed. More than 300 lines, since no other module makes a path in a run.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import os
 import re
 import shlex
 import shutil
-import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,10 +48,12 @@ from rosearch.files import (
     settle,
     sweep,
     sync_folder,
-    try_lock,
+    whole,
     write_whole,
 )
 from rosearch.records.beginning import note_beginning
+from rosearch.records.lock import RunLock, require_local
+from rosearch.records.place import POINTER, Elsewhere, move_records
 from rosearch.records.record import Record
 from rosearch.records.store import Store
 from rosearch.space.genotype import Genotype
@@ -64,19 +68,26 @@ class RunDirectory:
     path: Path
 
     @classmethod
-    def create(cls, root: Path, experiment: Experiment) -> Self:
+    def create(cls, root: Path, experiment: Experiment, records: Path | None = None) -> Self:
         """A new folder below `root`, numbered after its name, with snapshots and an empty store.
 
-        It is written whole or not at all. Raises `RunError` where `root` cannot be written or the search space cannot
-        be read.
+        The store is a file in the folder `records` where that is given. All is written whole or not at all. Raises
+        `RunError` where `root` cannot be written or the search space cannot be read, and where the records would lie on
+        a network file system.
         """
+        require_local(records or root)
+        told = Elsewhere.new(records, experiment.name) if records is not None else None
         try:
             with draft_beside(root / experiment.name) as draft:
                 draft.mkdir()
-                _fill(cls(draft), experiment)
+                _fill(cls(draft), experiment, told)
                 settle(draft)
                 return cls(_rename_to_next(draft, root, experiment.name))
-        except (OSError, RunError) as error:
+        except BaseException as error:
+            if told is not None:
+                told.records.unlink(missing_ok=True)
+            if not isinstance(error, OSError | RunError):
+                raise
             again = ". There is no run yet: then start it again" if machine_fault(error) else ""
             if isinstance(error, RunError) and not again:
                 raise
@@ -86,10 +97,17 @@ class RunDirectory:
     def open(cls, path: Path) -> Self:
         """The run in a folder. Raises `RunError` where it holds none."""
         run = cls(path)
-        if not run.store.is_file():
+        if (told := run.elsewhere) is not None:
+            told.require(path / POINTER)
+        elif not run.store.is_file():
             found = "no such folder" if not path.is_dir() else f"a folder without {_STORE}"
             raise RunError(f"{path}: expected the folder of a run, such as runs/quickstart-0001, got {found}")
         return run
+
+    @staticmethod
+    def is_run(path: Path) -> bool:
+        """True for a folder that holds the records of a run, or says where they lie."""
+        return any((path / name).is_file() for name in (_STORE, POINTER))
 
     def place(self, *parts: str) -> Path:
         """The path of a file or folder of the run, whether it exists or not.
@@ -105,11 +123,43 @@ class RunDirectory:
         return path
 
     @property
+    def elsewhere(self) -> Elsewhere | None:
+        """The place of the records where it is not this folder."""
+        pointer = self.place(POINTER)
+        return Elsewhere.read(pointer) if pointer.is_file() else None
+
+    @property
     def store(self) -> Path:
-        """The records (SQLite)."""
+        """The records (SQLite), in this folder or elsewhere."""
+        if (told := self.elsewhere) is not None:
+            return told.records
         for beside in ("-wal", "-shm", "-journal"):
             self.place(_STORE + beside)
         return self.place(_STORE)
+
+    def open_store(self, *, read_only: bool = False) -> Store:
+        """The records, opened. Raises `RunError` as `Store.open`, and where they are those of another run."""
+        store, told = Store.open(self.store, read_only=read_only), self.elsewhere
+        try:
+            if told is not None:
+                told.require_signed(store, self.place(POINTER))
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    def require_local(self) -> None:
+        """Raises `RunError` where the records lie on a network file system: nobody may write them there."""
+        require_local(self.store, self.resume_command)
+
+    def move_records(self, folder: Path) -> None:
+        """Moves the records into a folder on a disk of this machine. Raises `RunError` where a process works on it."""
+        require_local(folder, self.resume_command)
+        if (told := self.elsewhere) is not None and told.records.parent == folder.resolve():
+            return
+        with self.lock():
+            self.open_store(read_only=True).close()
+            move_records(self.store, self.place(POINTER), Elsewhere.new(folder, self.path.name))
 
     @property
     def experiment_file(self) -> Path:
@@ -176,6 +226,28 @@ class RunDirectory:
         """Deletes a record's weights whole or not at all; nothing happens where there are none."""
         remove_whole(self.student_folder(record))
 
+    def remove_students(self, records: Iterable[Record]) -> None:
+        """As `remove_student` of each, in the time of those that have weights."""
+        there = {path.name for path in self.students.iterdir()} if self.students.is_dir() else set()
+        for record in records:
+            if _own_name(record) in there:
+                self.remove_student(record)
+
+    def put_aside(self, path: Path, *, keep: bool = False) -> Path:
+        """Moves a file or folder into `aside/` of the run, under its name and the time; with `keep`, copies it."""
+        name, number = f"{path.name}-{time.strftime('%Y%m%dT%H%M%S')}", 1
+        while (target := self.place("aside", name if number == 1 else f"{name}-{number}")).exists():
+            number += 1
+        if path.is_dir():
+            target.parent.mkdir(exist_ok=True)
+            path.rename(target)
+            return target
+        with whole(target) as draft:
+            shutil.copyfile(path, draft)
+        if not keep:
+            path.unlink()
+        return target
+
     def export_folder(self, record: Record) -> Path:
         """The folder that an export of a record is written to unless another is named."""
         return self.place("export", record.id)
@@ -184,12 +256,15 @@ class RunDirectory:
         """The folder of a record's checkpoint; no two records share one."""
         return self._folder("unfinished", _own_name(record))
 
-    def remove_unfinished(self, record: Record) -> None:
-        """Removes a record's checkpoint, and the folder of all once it is empty. Nothing happens without one."""
-        folder = self.unfinished_folder(record)
-        shutil.rmtree(folder, ignore_errors=True)
-        with suppress(OSError):
-            folder.parent.rmdir()
+    def remove_unfinished(self, *records: Record) -> None:
+        """Removes the checkpoints of records, and the folder of all once it is empty. Nothing happens without any."""
+        if not self.place("unfinished").exists():
+            return
+        for record in records:
+            folder = self.unfinished_folder(record)
+            shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):
+                folder.parent.rmdir()
 
     def _folder(self, *parts: str) -> Path:
         """A folder as `place` gives it, whose files are read: none of them is a link."""
@@ -208,37 +283,24 @@ class RunDirectory:
 
         Raises `RunError` where another process holds it.
         """
-        driver, place = self.place("driver"), self.place("lock")
-        try:
-            lock = try_lock(place)
-        except OSError as error:
-            raise RunError(f"{self.path}: it cannot be locked: {error}") from error
-        if lock is None:
-            raise RunError(f"{self.path}: another process is working on it ({_who(driver)})")
-        try:
-            write_whole(driver, f"pid {os.getpid()} on {socket.gethostname()}")
-            self._sweep()
-            yield
-        finally:
-            self._sweep()  # workers may have been killed
-            for told in (driver, self.standing):
-                told.unlink(missing_ok=True)
-            lock.release()
+        with self._lock.held():
+            try:
+                self._sweep()
+                yield
+            finally:
+                self._sweep()  # workers may have been killed
+                self.standing.unlink(missing_ok=True)
 
     def driver(self) -> str:
         """The process that works on the run, in words; "" where there is none, or none any more."""
-        place = self.place("driver")
-        try:
-            who = place.read_text(encoding="utf-8")
-            lock = try_lock(self.place("lock"))
-        except FileNotFoundError:  # it is removed at the end
-            return ""
-        except OSError:  # in a folder that may not be written nobody can tell
-            return _who(place)
-        if lock is None:
-            return who
-        lock.release()
-        return ""
+        return self._lock.holder()
+
+    @property
+    def _lock(self) -> RunLock:
+        """It lies beside the records: where these lie elsewhere, two copies of this folder share them."""
+        told = self.elsewhere
+        place = self.place("lock") if told is None else told.records.with_suffix(".lock")
+        return RunLock(self.path, place, self.place("driver"))
 
     def _sweep(self) -> None:
         """Removes the halves of processes that were killed while they wrote or deleted something."""
@@ -246,14 +308,18 @@ class RunDirectory:
             sweep(folder)
 
 
-def _fill(run: RunDirectory, experiment: Experiment) -> None:
+def _fill(run: RunDirectory, experiment: Experiment, elsewhere: Elsewhere | None) -> None:
     write_whole(run.search_space, experiment.search_space.read_text(encoding="utf-8"))
     snapshot = experiment.model_dump(mode="json") | {"search_space": run.search_space.name}
     write_whole(run.experiment_file, yaml.safe_dump(snapshot, sort_keys=False, allow_unicode=True))
     run.students.mkdir()
     run.tables.mkdir()
+    if elsewhere is not None:
+        elsewhere.write(run.place(POINTER))
     with Store.create(run.store) as store:
         note_beginning(store, run.experiment_file, run.search_space)
+        if elsewhere is not None:
+            elsewhere.sign(store)
 
 
 def _architecture(config: Path) -> str:
@@ -289,10 +355,3 @@ def _rename_to_next(draft: Path, root: Path, name: str) -> Path:
         except OSError:
             if not path.exists():
                 raise
-
-
-def _who(driver: Path) -> str:
-    try:
-        return driver.read_text(encoding="utf-8")
-    except OSError:
-        return "it has only just begun"

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, cast
 
 import sqlalchemy as sql
 from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import NullPool, Pool, QueuePool, StaticPool
 
 from rosearch.errors import RunError, one_line
+from rosearch.files import Stamp, lock_holder, stamp
 
 _BUSY_S = 30.0  # longest wait of a reader while the driver resets the log
 
@@ -19,11 +22,12 @@ _BUSY_S = 30.0  # longest wait of a reader while the driver resets the log
 _ADVICE = {
     "disk is full": "Free some space",
     "disk I/O": "Check the disk",
-    "locked": "Another process is writing: try again",
+    "locked": "{holder} is writing: try again",
     "readonly": "Check that the file and its folder may be written",
     "unable to open": "Check that the file and its folder may be read and written",
     "interrupted": "Try again",
 }
+DAMAGED_FIX = ". Restore a copy, or see what `rosearch doctor RUN` can mend"
 
 
 @contextmanager
@@ -38,15 +42,22 @@ def transaction(engine: sql.Engine, path: Path) -> Iterator[sql.Connection]:
             yield connection
     except IntegrityError as error:
         raise RunError(f"{path}: a record was refused: {error.orig}") from error
-    except DBAPIError as error:
-        reason = one_line(error.orig)
+    except (DBAPIError, sqlite3.Error) as error:
+        reason = one_line(error.orig if isinstance(error, DBAPIError) else error)
         advice = next((text for part, text in _ADVICE.items() if part in reason), None)
-        raise (damaged(path, reason) if advice is None else RunError(f"{path}: {reason}. {advice}")) from error
+        if advice is None:
+            raise damaged(path, reason) from error
+        raise RunError(f"{path}: {reason}. {advice.format(holder=lock_holder(path))}") from error
+
+
+def tuples(connection: sql.Connection, query: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
+    """The rows of a query within a transaction as they come: SQLAlchemy's own take twice as long, of many thousands."""
+    return cast(sqlite3.Connection, connection.connection.driver_connection).execute(query, values)
 
 
 def damaged(path: Path, what: str) -> RunError:
     """The error for a file that is not as it was written; `what` says where."""
-    return RunError(f"{path}: damaged: {what}. Restore a copy, or start a new run")
+    return RunError(f"{path}: damaged: {what}{DAMAGED_FIX}")
 
 
 def merge_log(engine: sql.Engine) -> None:
@@ -68,24 +79,54 @@ def writing_engine(path: Path, parameters: str, *statements: str) -> sql.Engine:
 
 
 def reading_engine(path: Path) -> sql.Engine:
-    """An engine that never writes; it works in a write-protected folder too."""
+    """An engine that never writes, nor leaves a file beside the store; it works in a write-protected folder too.
+
+    Readers share a file with the writer, which SQLite makes. Where no log lies there, nobody has the store open for
+    writing, and it is read as a file that does not change. A driver that begins in that moment may make it look damaged
+    (`unchanged`).
+    """
     log = path.with_name(f"{path.name}-wal")
 
     def connect() -> sqlite3.Connection:
+        if not log.exists():
+            return _connected(path, "mode=ro&immutable=1")
         try:
             return _connected(path, "mode=ro", "SELECT 1 FROM sqlite_master")
-        except sqlite3.OperationalError:
-            # Readers share a file beside the store, which a write-protected folder refuses. If no log waits to be
-            # merged, no driver is at work, and the store is complete without that file.
+        except sqlite3.OperationalError:  # a write-protected folder refuses the file that is shared
             if log.exists() and log.stat().st_size:
                 raise
             return _connected(path, "mode=ro&immutable=1")
 
-    return _engine(connect)
+    return _engine(connect, NullPool)  # each look asks anew for a log
 
 
-def _engine(connect: Callable[[], sqlite3.Connection]) -> sql.Engine:
-    engine = sql.create_engine("sqlite://", creator=connect, poolclass=QueuePool)
+def copied_engine(engine: sql.Engine, change: Callable[[sql.Connection], None]) -> sql.Engine:
+    """An engine that reads a copy, changed once, of what `engine` reads; the copy lies in memory."""
+    memory = sqlite3.connect(":memory:", check_same_thread=False)
+    with engine.connect() as connection:
+        cast(sqlite3.Connection, connection.connection.driver_connection).backup(memory)
+    changing = sql.create_engine("sqlite://", creator=lambda: memory, poolclass=StaticPool)
+    with changing.begin() as connection:
+        change(connection)
+
+    def connect() -> sqlite3.Connection:
+        copy = sqlite3.connect(":memory:", check_same_thread=False)
+        memory.backup(copy)
+        copy.execute("PRAGMA query_only = ON").fetchall()
+        return copy
+
+    copied = _engine(connect)
+    weakref.finalize(copied, memory.close)
+    return copied
+
+
+def unchanged(path: Path, before: Stamp) -> bool:
+    """True where nobody has written a store, or opened it for writing, since it had that stamp."""
+    return stamp(path) == before and not path.with_name(f"{path.name}-wal").exists()
+
+
+def _engine(connect: Callable[[], sqlite3.Connection], pool: type[Pool] = QueuePool) -> sql.Engine:
+    engine = sql.create_engine("sqlite://", creator=connect, poolclass=pool)
 
     @sql.event.listens_for(engine, "handle_error")
     def keep(context: sql.ExceptionContext) -> None:

@@ -56,7 +56,7 @@ RECORDS: dict[str, Described] = {
     "number": _count("order of the proposal in the run, from 1"),
     "role": _words("`candidate`, `baseline` or `finalist`"),
     "name": _words("of a named architecture; else empty"),
-    "generation": _count("0 the first; -1 for baselines and finalists"),
+    "generation": _count("0 the first, steady: candidates that were over before it was proposed; -1: no candidate"),
     "replicate": _count("which retraining of a finalist; 0 for all others"),
     "id": _words("16 hex digits, the same for equal architectures"),
     "origin": _words("how it was made: `sample`, `warm_start:NAME`, `mutation:NAME`, `crossover`, `chosen:REWARD`"),

@@ -65,7 +65,8 @@ def work_lines(standing: Standing, now: float) -> list[str]:
     """A line for each of the driver's own stages and each student at work, with the time that the stage lasts."""
     own = [(counted(stage), stage) for stage in standing.own]
     students = [(f"#{one.number} {one.label}: {counted(one.stage)}", one.stage) for one in standing.at_work]
-    return [f"{told}, for {_lasting(now - stage.since)}" for told, stage in (*own, *students)]
+    lines = [f"{told}, for {_lasting(now - stage.since)}" for told, stage in (*own, *students)]
+    return lines + ([f"{standing.others:,} more students at work"] if standing.others else [])
 
 
 def _lasting(seconds: float) -> str:

@@ -21,6 +21,7 @@ from rosearch.report.data import (
     metric_unit,
     percent,
 )
+from rosearch.report.overview import size_in_words
 from rosearch.run.results import Results
 
 
@@ -44,7 +45,7 @@ def _facts(results: Results, record: Record) -> list[tuple[str, str]]:
     facts = [
         ("status", record.status),
         ("origin", " ".join([record.origin, *(parent[:8] for parent in record.parents)])),
-        ("role", _role(record)),
+        ("role", _role(record, results.experiment.evolution.mode == "steady")),
         ("width, rank, pooling", f"{genotype.width}, {genotype.rank}, {genotype.pooling}"),
     ]
     if genotype.source:
@@ -63,11 +64,13 @@ def _facts(results: Results, record: Record) -> list[tuple[str, str]]:
     return facts
 
 
-def _role(record: Record) -> str:
+def _role(record: Record, steady: bool) -> str:
     """The part that a record plays, and the rows that it was measured on."""
     if record.role == "finalist":
         return "finalist: trained again with a seed of its own, measured on test rows"
     played = f"candidate of generation {record.generation}" if record.role == "candidate" else record.role
+    if record.role == "candidate" and steady:
+        played = f"candidate, proposed when {record.generation:,} others were over"
     return f"{played}, measured on validation rows"
 
 
@@ -86,7 +89,7 @@ def _measured_facts(found: Measurements) -> list[tuple[str, str]]:
         for name, value in figures.items()
     ]
     facts += [
-        ("parameters", f"{efficiency.parameters:,} ({efficiency.compression:.2f}x smaller than the teacher)"),
+        ("parameters", f"{efficiency.parameters:,} ({size_in_words(efficiency.compression)} than the teacher)"),
         ("without embeddings", f"{efficiency.encoder_parameters:,} ({efficiency.encoder_compression:.2f}x)"),
         (
             "FLOPs",

@@ -69,9 +69,10 @@ def results_table(
 
 def ranked_table(results: Results, most: int | None = None) -> Table:
     """The teacher, and the measured candidates (the first `most` of them), highest fitness first."""
-    done = [record for record in results.of("candidate") if record.number in results.fitness]
-    done.sort(key=lambda record: -results.fitness[record.number].scalar)
-    return results_table("Candidates so far, by fitness", results, done[:most], teacher=results.teacher)
+    title, count = "Candidates so far, by fitness", results.counts["candidate", "done"]
+    if most is not None and count > most:
+        title += f" (the best {most} of {count:,}; --json tells all)"
+    return results_table(title, results, results.fitness.highest(most), teacher=results.teacher)
 
 
 def _figures(results: Results, measured: Sequence[Measured]) -> list[_Figure]:
@@ -166,7 +167,9 @@ def gain_in_words(results: Results) -> str:
     "" without finalists that were attacked, or without the teacher on their rows.
     """
     teacher, finalists = results.teacher_on_test, results.measured("finalist")
-    best = results.ranking[0].id if results.ranking else ""  # a search that went on has earlier winners, too
+    best = (
+        first.id if (first := results.fitness.best) is not None else ""
+    )  # a search that went on has earlier winners, too
     unnamed = (record for record in finalists if not record.name)
     winner = min(unnamed, key=lambda record: record.id != best, default=None)
     if teacher is None or winner is None or (kept := _kept(winner.measurements)) is None:
@@ -178,10 +181,16 @@ def gain_in_words(results: Results) -> str:
     metric = winner.measurements.quality.metric
     ours, theirs = (metric_unit(metric).text(one.quality.value) for one in (winner.measurements, teacher))
     return (
-        f"{winner.label} is {winner.measurements.efficiency.compression:.0f} times smaller than the teacher, keeps "
+        f"{winner.label} is {size_in_words(winner.measurements.efficiency.compression)} than the teacher, keeps "
         f"{_percent(kept)} of {kept.n} test rows under {attacks} ({', '.join(told)}), and has {ours} {metric} "
         f"(the teacher {theirs})"
     )
+
+
+def size_in_words(compression: float) -> str:
+    """Such as `31 times smaller`, `1.4 times smaller`, or `2.0 times larger` for a student above its teacher."""
+    times, word = (compression, "smaller") if compression >= 1 else (1 / compression, "larger")
+    return f"{times:.0f} times {word}" if times >= 10 else f"{times:.1f} times {word}"
 
 
 def _kept(found: Measured | None) -> Estimate | None:

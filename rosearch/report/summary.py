@@ -20,11 +20,11 @@ _STATES = ("done", "failed", "running", "pending")
 
 def describe_run(results: Results) -> dict[str, Any]:
     """Progress, failures, front, baselines and finalists."""
-    candidates = results.of("candidate")
     return {
         "run": str(results.run.path),
         "experiment": results.experiment.name,
         "strategy": results.experiment.evolution.strategy,
+        "mode": results.experiment.evolution.mode,
         "finished": results.finished,
         "state": results.state,
         "overall": asdict(results.overall),
@@ -33,8 +33,8 @@ def describe_run(results: Results) -> dict[str, Any]:
         "hours": results.hours,
         "worked_seconds": results.budget.worked_seconds,
         "stopped_by": results.budget.stopped,
-        "generations": max((record.generation for record in candidates), default=-1) + 1,
-        "counts": {state: sum(record.status == state for record in candidates) for state in _STATES},
+        "generations": _generations(results),
+        "counts": counts(results),
         "teacher": to_jsonable_python(results.teacher),
         "teacher_on_test": to_jsonable_python(results.teacher_on_test),
         "seconds": results.seconds,
@@ -53,10 +53,15 @@ def describe_run(results: Results) -> dict[str, Any]:
                 "stage": r.failure.stage,
                 "message": r.failure.message,
             }
-            for r in results.records
+            for r in results.failures
             if r.failure is not None
         ],
     }
+
+
+def counts(results: Results) -> dict[str, int]:
+    """The number of candidates in each state."""
+    return {state: results.counts["candidate", state] for state in _STATES}
 
 
 def describe_record(results: Results, record: Record) -> dict[str, Any]:
@@ -86,6 +91,12 @@ def describe_record(results: Results, record: Record) -> dict[str, Any]:
         "seconds": record.seconds,
         "student": str(path) if (path := results.run.student_folder(record)).is_dir() else None,
     }
+
+
+def _generations(results: Results) -> int | None:
+    if results.experiment.evolution.mode == "steady":
+        return None
+    return max((record.generation for record in results.of("candidate")), default=-1) + 1
 
 
 def _brief(results: Results, record: Record) -> dict[str, Any]:

@@ -21,7 +21,7 @@ def verdicts(results: Results) -> list[str]:
         more = "" if results.front[0].measurements is None or not results.experiment.attacked else _more(results)
         sentences.append(told + more)
     finalists = results.measured("finalist")
-    chosen = results.ranking[0].id if results.ranking else ""
+    chosen = best.id if (best := results.fitness.best) is not None else ""
     if told := overlap_sentence(sorted(finalists, key=lambda record: record.id != chosen)):
         sentences.append(f"Finalists: {told[0].lower()}{told[1:]}")
     return sentences

@@ -8,12 +8,12 @@ All of it is made anew when it is asked for again: removing it costs time, and n
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rosearch.errors import RosearchError, RunError
-from rosearch.files import remove_whole, try_lock
+from rosearch.files import damage, remove_whole, try_lock
 from rosearch.records.run_directory import RunDirectory
 from rosearch.run.results import open_results
 
@@ -68,7 +68,7 @@ def users_of(cache: Path) -> list[tuple[Path, bool]]:
     """The runs beside a cache that are not finished with it, each with True if a process works on it now."""
     found = []
     for path in sorted(cache.parent.iterdir()) if cache.name == ".cache" else ():
-        if not (path / "records.sqlite").is_file():
+        if not RunDirectory.is_run(path):
             continue
         try:
             running = bool(RunDirectory(path).driver())
@@ -89,7 +89,7 @@ def remove_kinds(cache: Path, names: Sequence[str]) -> int:
     before = bytes_below(cache)
     for name in names:
         for entry in _entries(cache / name):
-            _remove(entry)
+            remove_entry(entry)
     return before - bytes_below(cache)
 
 
@@ -113,7 +113,33 @@ def _entries(folder: Path) -> list[Path]:
     return sorted(kept)
 
 
-def _remove(entry: Path) -> None:
+def damaged_entries(cache: Path) -> list[tuple[Path, str]]:
+    """The entries with files of another size than was written, each with the difference in words.
+
+    Bytes are not compared here: whoever opens an entry does it, and makes it anew.
+    """
+    found = []
+    for entry in (entry for name in KINDS for entry in _entries(cache / name)):
+        if problem := damage(entry, _Everything()):
+            found.append((entry, f"{Path(problem.where).name}: {problem.got}"))
+    return found
+
+
+class _Everything(Collection[str]):
+    """All names: of every file the size alone is compared."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+def remove_entry(entry: Path) -> None:
+    """Deletes an entry, unless a process makes it now."""
     own = entry / "lock"  # of an attack that was stopped; others have theirs beside them
     if (lock := try_lock(own if own.is_file() else entry.with_suffix(".lock"))) is None:
         return

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rosearch.records.run_directory import RunDirectory
     from rosearch.run.observer import Observer
     from rosearch.space.size_limit import SizeLimit
+    from rosearch.space.space import Space
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ def look_at(path: str | Path, overrides: Iterable[str] = (), data_root: str | Pa
     """The experiment of a file or a name, in which nothing is wrong as far as can be told without torch.
 
     Nothing is written. Raises `BadInput` with all that is wrong, each with the line of its key: schema, names, space,
-    rows, teacher, attacks; `MissingResource` where only something is not there.
+    rows, teacher, attacks; `MissingResource` where only something is not there, such as the cluster of its workers.
     """
     overrides = tuple(overrides)
     with placed(written(path, overrides)):
@@ -52,14 +53,27 @@ def look_at(path: str | Path, overrides: Iterable[str] = (), data_root: str | Pa
         problems.add(*draft.problems)
         if draft.sound("search_space"):
             with problems:
-                load_space(_space_file(draft, str(path)))
+                space = load_space(_space_file(draft, str(path)))
+                problems.add(*_too_small_a_limit(draft, space, str(path)))
+                with problems:
+                    _require_founders(draft, space, str(path))
         problems.add(*_wrong_names(draft, str(path)))
         task = look_outside(draft, problems)
         if (problems.found or problems.missing) and draft.sound("execution") and _asks_for_gpu(draft.experiment):
-            from rosearch.models.device import resolve_device  # torch: only it knows
+            from rosearch.models.device import resolve_devices  # torch: only it knows
 
             with problems:
-                resolve_device(draft.experiment.execution.device)
+                resolve_devices(draft.experiment.execution.devices or [draft.experiment.execution.device])
+        if draft.sound("execution.track") and draft.experiment.execution.track:
+            from rosearch.run.tracking import require_trackers
+
+            with problems:
+                require_trackers(draft.experiment.execution.track)
+        if draft.sound("execution") and draft.experiment.execution.backend == "ray":
+            from rosearch.run.backends.ray_cluster import require_cluster
+
+            with problems:
+                require_cluster(draft.experiment.execution.address)
         problems.raise_found()
     return Looked(draft.experiment, task)
 
@@ -73,6 +87,17 @@ def _space_file(draft: Draft, where: str) -> Path:
     return space
 
 
+def _require_founders(draft: Draft, space: Space, where: str) -> None:
+    """Raises `BadInput` where a run to begin with is not there or has nothing on its front that fits the space."""
+    from rosearch.config.evolution import FROM_RUN
+
+    named = draft.experiment.evolution.warm_start
+    if draft.sound("evolution.warm_start") and any(name.startswith(FROM_RUN) for name in named):
+        from rosearch.run.founders import founders_of
+
+        founders_of(draft.experiment, space, where)
+
+
 def check_all(looked: Looked, path: str | Path, overrides: Iterable[str] = ()) -> tuple[Experiment, dict[str, str]]:
     """The experiment with labels and length of its task, and everything that it takes from outside, in words, by name.
 
@@ -80,14 +105,18 @@ def check_all(looked: Looked, path: str | Path, overrides: Iterable[str] = ()) -
     """
     derived: list[str] = []
     with placed(written(path, overrides)):
-        check_experiment(looked.experiment, str(path))
-        experiment = complete(looked.experiment, derived.append)
-        found = check_resources(experiment, looked.task)
+        problems = Problems(missing=True)
+        with problems:
+            check_experiment(looked.experiment, str(path))
+        with problems:
+            experiment = complete(looked.experiment, derived.append)
+            found = check_resources(experiment, looked.task)
+        problems.raise_found()
     return experiment, {**({"derived": "; ".join(derived)} if derived else {}), **found}
 
 
 def _asks_for_gpu(experiment: Experiment) -> bool:
-    return experiment.execution.device.startswith("cuda")
+    return experiment.execution.own_device.startswith("cuda")
 
 
 def check_experiment(experiment: Experiment, where: str) -> None:
@@ -125,6 +154,23 @@ def check_room(run: RunDirectory, strategy: Strategy, limit: SizeLimit | None, o
         expected = "room for a student of the search space"
         fix = "No student that small was found. Raise it, or search a space of smaller ones"
         raise BadInput(Problem(str(run.experiment_file), "fitness.max_parameters", expected, f"{limit.most:,}", fix))
+
+
+def _too_small_a_limit(draft: Draft, space: Space, where: str) -> Iterator[Problem]:
+    """A limit of size below every student of the space, as far as that is known without the teacher.
+
+    It alone tells how many words an encoding other than WordPiece leaves: here such a table counts one.
+    """
+    from rosearch.space.search_space import SearchSpace
+
+    most = draft.experiment.fitness.max_parameters
+    if most is None or not draft.sound("fitness") or not isinstance(space, SearchSpace):
+        return
+    counted = space if space.encodings == ("wordpiece",) else replace(space, vocabulary=1)
+    least = min((counted.parameter_range(*shape)[0] for shape in space.shapes), default=0)
+    if most < least:
+        expected = f"at least {least:,}: no student of {space.name} is smaller"
+        yield Problem(where, "fitness.max_parameters", expected, f"{most:,}", "Raise it, or search another space")
 
 
 def _wrong_names(draft: Draft, where: str) -> Iterator[Problem]:

@@ -7,17 +7,14 @@ It follows from the records alone, so an onlooker and the driver tell the same.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
 from rosearch.config.evaluation import SuiteConfig
 from rosearch.config.experiment import Experiment
-from rosearch.evolution.fitness import Fitness
-from rosearch.records.record import Record, Role
-
-_LATEST = 12  # records that say how long the next will take: a run may go on on another machine
+from rosearch.records.record import Role
+from rosearch.run.tally import Tally
 
 
 @dataclass(frozen=True)
@@ -34,80 +31,68 @@ class Overall:
     seconds_left: float | None  # by the seconds that workers took so far; None before the first student
 
 
-def overall(
-    experiment: Experiment,
-    records: Sequence[Record],
-    fitness: Mapping[int, Fitness],
-    stopped: bool = False,
-    budget_s: float | None = None,
-) -> Overall:
-    """How far a search with these records is; `fitness` is that of those measured, by their numbers.
+def overall(experiment: Experiment, tally: Tally, stopped: bool = False, budget_s: float | None = None) -> Overall:
+    """How far a search with these records is.
 
     `stopped`: no other candidate will be tried. `budget_s` are the seconds in which candidates may still start.
     """
-    planned = planned_students(experiment, records, stopped)
+    planned, steady = planned_students(experiment, tally, stopped), experiment.evolution.mode == "steady"
     stages = ["data and teacher", *(role for role in _ORDER if planned[role])]
-    newest = max(records, key=lambda record: record.number, default=None)
-    stage = "data and teacher" if newest is None else newest.role
-    ranked = [r for r in records if r.role == "candidate" and r.number in fitness and fitness[r.number].eligible]
-    best = max(ranked, key=lambda r: fitness[r.number].scalar, default=None)
+    _, stage, generation = tally.newest or (0, "data and teacher", 0)
     return Overall(
         stage=stages.index(stage) + 1 if stage in stages else len(stages),
         stages=len(stages),
-        title=f"generation {newest.generation}" if newest is not None and stage == "candidate" else _TITLES[stage],
-        done=sum(_is_over(record) for record in records),
+        title=f"generation {generation}" if stage == "candidate" and not steady else _TITLES[stage],
+        done=sum(map(tally.over, _ORDER)),
         of=sum(planned.values()),
-        best=None if best is None else best.number,
-        fitness=None if best is None else fitness[best.number].scalar,
-        seconds_left=_seconds_left(experiment, records, planned, budget_s),
+        best=None if tally.best is None else tally.best[1],
+        fitness=None if tally.best is None else tally.best[0],
+        seconds_left=_seconds_left(experiment, tally, planned, budget_s),
     )
 
 
 _ORDER: tuple[Role, ...] = ("baseline", "candidate", "finalist")  # as a search runs them
-_TITLES = {"data and teacher": "data and teacher", "baseline": "baselines", "finalist": "finalists"}
+_TITLES = {
+    "data and teacher": "data and teacher",
+    "baseline": "baselines",
+    "candidate": "candidates",  # in no generations
+    "finalist": "finalists",
+}
 
 
-def planned_students(experiment: Experiment, records: Sequence[Record], stopped: bool = False) -> dict[Role, int]:
+def planned_students(experiment: Experiment, tally: Tally, stopped: bool = False) -> dict[Role, int]:
     """Students of each role that a search trains in all: those proposed, once the number is known."""
-    there = Counter(record.role for record in records)
-    newest = max(records, key=lambda record: record.number, default=None)
-    ended = stopped or (newest is not None and newest.role == "finalist")
+    ended = stopped or (tally.newest is not None and tally.newest[1] == "finalist")
     names = len(dict.fromkeys(experiment.baselines))
     final = experiment.finalists
     return {
-        "baseline": there["baseline"] or names,
-        "candidate": _over(records, "candidate") if ended else experiment.evolution.candidates,
-        "finalist": there["finalist"] or (final.count and (final.count + names) * final.replicates),
+        "baseline": tally.of_role("baseline") or names,
+        "candidate": tally.over("candidate") if ended else experiment.evolution.candidates,
+        "finalist": tally.of_role("finalist") or (final.count and (final.count + names) * final.replicates),
     }
 
 
-def _over(records: Sequence[Record], role: Role) -> int:
-    return sum(record.role == role and _is_over(record) for record in records)
-
-
-def _is_over(record: Record) -> bool:
-    return record.status in ("done", "failed")
-
-
 def _seconds_left(
-    experiment: Experiment, records: Sequence[Record], planned: Mapping[Role, int], budget_s: float | None
+    experiment: Experiment, tally: Tally, planned: Mapping[Role, int], budget_s: float | None
 ) -> float | None:
     """Workers' seconds that are left, over the workers that can share them; candidates take their budget at most."""
-    left = {role: planned[role] - _over(records, role) for role in _ORDER}
-    seconds = {role: _expected_seconds(experiment, records, role) for role in _ORDER if left[role]}
+    left = {role: planned[role] - tally.over(role) for role in _ORDER}
+    seconds = {role: _expected_seconds(experiment, tally, role) for role in _ORDER if left[role]}
     if any(value is None for value in seconds.values()):
         return None
-    workers = max(1, min(experiment.execution.workers, experiment.evolution.population))
+    at_work, of = experiment.execution.at_a_time or tally.running, experiment.evolution
+    workers = max(1, at_work if of.mode == "steady" else min(at_work, of.population))
     each = {role: left[role] * (value or 0.0) / min(workers, left[role]) for role, value in seconds.items()}
     if budget_s is not None and "candidate" in each:
         each["candidate"] = min(each["candidate"], budget_s)
     return sum(each.values())
 
 
-def _expected_seconds(experiment: Experiment, records: Sequence[Record], role: Role) -> float | None:
+def _expected_seconds(experiment: Experiment, tally: Tally, role: Role) -> float | None:
     """A worker's seconds for one more student of a role; by those of another role where none is measured yet."""
-    for other in (role, *(one for one in ("candidate", "baseline") if one != role)):
-        taken = [record.seconds for record in records if record.role == other and record.status == "done"][-_LATEST:]
+    others: tuple[Role, ...] = ("candidate", "baseline")
+    for other in (role, *(one for one in others if one != role)):
+        taken = tally.latest_seconds(other)
         if taken and other != role and role == "finalist":
             return fmean(_as_finalist(experiment, seconds) for seconds in taken)
         if taken:

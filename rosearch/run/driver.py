@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import contextmanager, suppress
+from dataclasses import InitVar, dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
 from rosearch.candidate import run_candidate
 from rosearch.config.experiment import Experiment
-from rosearch.errors import MachineFault, RunError, SearchAborted, machine_fault
+from rosearch.errors import BadInput, MachineFault, RunError, SearchAborted, machine_fault
+from rosearch.evolution.fitness import Yardstick
+from rosearch.evolution.front import Scored, by_scalar, front_of
 from rosearch.materials.latency import student_latencies
 from rosearch.materials.life import CandidateJob
 from rosearch.materials.suites import attack_seed, suite_of
 from rosearch.measurements import TeacherFacts
 from rosearch.progress import check_stop, step, stoppable
 from rosearch.randomness import derive_seed
+from rosearch.records.order import order_fact
 from rosearch.records.record import Failure, Outcome, Proposal, Record, Role
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
 from rosearch.run.backends.backend import Backend, Job, Lost, More, always
 from rosearch.run.observer import Observer
-from rosearch.run.results import load_results
+
+Told = Callable[[Record], None]
 
 
 @dataclass
 class Driver:
-    """A run in the hands of the process that writes it, with its teacher, its workers and its observer."""
+    """A run in the hands of the process that writes it, with its teacher, its workers and its observer.
+
+    It reads the records once, as nobody else writes them: a long run would read all of them with each candidate.
+    """
 
     run: RunDirectory
     store: Store
@@ -35,12 +43,36 @@ class Driver:
     teacher: TeacherFacts
     backend: Backend
     observer: Observer
+    device: str  # the name under which a worker finds its own
+    records: InitVar[Sequence[Record]]  # all that the store holds
+    _records: dict[int, Record] = field(init=False)
+    _batches: dict[tuple[Role, int], list[int]] = field(init=False)  # numbers, by role and generation
+    _yardstick: Yardstick = field(init=False)
+    _unpruned: list[int] = field(init=False, default_factory=list)  # numbers of candidates that ended since
+    _kept: list[Scored] = field(init=False, default_factory=list)  # candidates whose weights were worth keeping
     _starting: bool = False
     _alike: tuple[tuple[str, str] | None, int] = (None, 0)  # kind and stage of the last failure, and its count in a row
 
+    def __post_init__(self, records: Sequence[Record]) -> None:
+        self._records, self._batches = {}, {}
+        self._yardstick = Yardstick.of(self.experiment.fitness, self.teacher)
+        self._remember(records)
+
+    def _remember(self, records: Sequence[Record]) -> None:
+        for record in records:
+            if record.number not in self._records:
+                self._batches.setdefault((record.role, record.generation), []).append(record.number)
+            self._records[record.number] = record.bare()
+            if record.role == "candidate" and record.status in ("done", "failed"):
+                self._unpruned.append(record.number)
+
+    def recorded_candidates(self) -> list[Record]:
+        """The records of all candidates, in the order of their proposals."""
+        return [record for _, record in sorted(self._records.items()) if record.role == "candidate"]
+
     def recorded(self, role: Role, generation: int) -> list[Record]:
         """The records of a role and generation, in the order of their proposals."""
-        return self.store.records(role, generation)
+        return [self._records[number] for number in self._batches.get((role, generation), ())]
 
     def propose(self, role: Role, generation: int, proposals: Sequence[tuple[Proposal, int, str]]) -> list[Record]:
         """Record proposals (with replicate and name) as pending, all or none."""
@@ -61,6 +93,7 @@ class Driver:
             for offset, (proposal, replicate, name) in enumerate(proposals)
         ]
         self.store.propose(records)
+        self._remember(records)
         return records
 
     def work(
@@ -76,9 +109,8 @@ class Driver:
         where the machine failed a candidate, which then stays to be run.
         """
         waiting = {record.number: record for record in records if record.status in ("pending", "running")}
-        for record in records:
-            if record.number not in waiting:
-                self.run.remove_unfinished(record)  # a kill may have come just before the removal
+        over = [record for record in records if record.number not in waiting]
+        self.run.remove_unfinished(*over)  # a kill may have come just before the removal
         if not waiting or not more():
             return
         self.observer.batch(title, list(waiting.values()))
@@ -87,10 +119,42 @@ class Driver:
         with step(self.observer.progress, "timing"):
             latencies = student_latencies(self.experiment, genotypes, self.run.tokenizer, self.cache)
         jobs = [
-            Job(number, run_candidate, replace(make_job(self, record), latency=latency))
+            Job(number, run_candidate, self._for_worker(replace(make_job(self, record), latency=latency)))
             for (number, record), latency in zip(waiting.items(), latencies, strict=True)
         ]
+        self._record_outcomes(jobs, waiting, more)
 
+    def flow(
+        self, title: str, next_record: Callable[[], Record | None], order: list[int], told: Told, more: More
+    ) -> None:
+        """Run candidates one by one, each asked for when a worker is free, until none is given and none under way.
+
+        `order` has the numbers of those that are over, and goes on with each. `told` takes each outcome, once it is
+        recorded. Raises as `work`. Latency that a fitness follows from is not measured: workers are never all idle.
+        """
+        waiting: dict[int, Record] = {}
+
+        def next_job() -> Job[CandidateJob, Outcome] | None:
+            if (record := next_record()) is None:
+                return None
+            waiting[record.number] = record
+            return Job(record.number, run_candidate, self._for_worker(candidate_job(self, record)))
+
+        def ordered(number: int) -> dict[str, list[int]]:
+            order.append(number)
+            return order_fact(order)
+
+        self.observer.batch(title, [])
+        self._record_outcomes(next_job, waiting, more, ordered, told)
+
+    def _record_outcomes(
+        self,
+        jobs: Sequence[Job[CandidateJob, Outcome]] | Callable[[], Job[CandidateJob, Outcome] | None],
+        waiting: dict[int, Record],
+        more: More,
+        facts: Callable[[int], dict[str, list[int]]] = lambda number: {},
+        told: Told = lambda record: None,
+    ) -> None:
         def start(key: int) -> None:
             self._workers_start(False)
             self.store.start(key)
@@ -104,12 +168,27 @@ class Driver:
         for result in self.backend.run(jobs, on_start=start, on_progress=report, more=more):
             self._workers_start(False)  # a job that cannot be sent never starts
             outcome = result.value if result.value is not None else _lost(result.lost)
-            self.store.finish(result.key, outcome)
+            self.store.finish(result.key, outcome, facts(result.key), self._judged(outcome))
             record = waiting[result.key]
             self.run.remove_unfinished(record)
-            self.observer.finished(self.store.record(record.number))
+            self._remember([finished := self.store.record(record.number)])
+            self.observer.finished(finished)
+            told(finished)
             self._break_circuit(outcome)
             check_stop()
+
+    def _judged(self, outcome: Outcome) -> str:
+        """The fitness of an outcome for its record; "" where there is none, which the strategy then says."""
+        with suppress(BadInput):
+            if outcome.measurements is not None:
+                return self._yardstick.write(self._yardstick.score(outcome.measurements))
+        return ""
+
+    def _for_worker(self, job: CandidateJob) -> CandidateJob:
+        execution = job.experiment.execution.of_worker(self.device)
+        elsewhere = job.experiment.execution.backend == "ray"  # a node opens data and teacher by itself
+        identity = self.store.materials() if elsewhere else None
+        return replace(job, experiment=job.experiment.model_copy(update={"execution": execution}), identity=identity)
 
     def _workers_start(self, now: bool) -> None:
         """Tells that workers start, until the first has taken a student."""
@@ -124,12 +203,14 @@ class Driver:
         """
         if self.experiment.execution.keep_students == "all":
             return
-        results = load_results(self.run)
-        best = results.ranking[: max(1, self.experiment.finalists.count)]
-        kept = {record.id for record in (*results.front, *best)}
-        for record in results.of("candidate"):
-            if record.id not in kept:
-                self.run.remove_student(record)
+        # What was not worth keeping once never will be: only what is new is compared with what was kept.
+        ended, self._unpruned = [self._records[number] for number in sorted(self._unpruned)], []
+        judged = [(one, self._yardstick.judge(one)) for one in ended]
+        pool = [*self._kept, *((one, found) for one, found in judged if found is not None)]
+        best = by_scalar(pool)[: max(1, self.experiment.finalists.count)]
+        kept = {record.id for record in chain(best, front_of(pool))}
+        self.run.remove_students([one for one in chain((r for r, _ in self._kept), ended) if one.id not in kept])
+        self._kept = [pair for pair in pool if pair[0].id in kept]
 
     def _break_circuit(self, outcome: Outcome) -> None:
         """Stop the search when the last candidates all failed the same way; the cause is then outside them."""

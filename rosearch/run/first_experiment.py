@@ -26,7 +26,7 @@ from rosearch.materials.own_data import Guesses, check_columns, guess
 from rosearch.materials.own_data import Preview as Preview
 from rosearch.materials.own_data import preview as preview
 from rosearch.models.places import locate_named
-from rosearch.run.first_template import REGRESSION, TEMPLATE
+from rosearch.run.first_template import RARE, REGRESSION, TEMPLATE
 from rosearch.run.own_data import OwnData
 
 _PLAIN = re.compile(r"(\./)?[A-Za-z]([\w./ -]*\w)?")  # needs no quotes, but for words that YAML reads otherwise
@@ -34,6 +34,7 @@ _WORDS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
 _ADVICE = "give the folder of your BERT, a name on the hub, or package:NAME"
 _COMMENTS = 32  # their column
 _WIDTH = 96  # of the list of labels
+_GIVEN = "as it was given"
 
 
 @dataclass(frozen=True)
@@ -55,21 +56,23 @@ class FirstExperiment:
     def text(self, folder: Path | None = None, schema: str = "") -> str:
         """The YAML of the experiment for a file in `folder`, with the schema for editors that lies beside it."""
         modeline = f"# yaml-language-server: $$schema={schema}\n" if schema else ""
-        task, why = self.task, [line.partition(": ")[2] for line in self.derived]
+        task, why = self.task, dict(self._why(line) for line in self.derived)
         filled = Template(modeline + (TEMPLATE if task.labels else REGRESSION)).substitute(
+            bare=self.name,
             name=_scalar(self.name),
             task=_scalar(task.name),
             files="\n".join(f"    {line}" for line in self._files(folder)),
             columns=f"[{', '.join(map(_scalar, task.text))}]",
             label=_scalar(task.label),
             labels=_flow([_scalar(label) for label in task.labels]),
-            labels_why=why[0],
+            labels_why=why.get("labels", _GIVEN),
             max_length=task.length,
-            length_why=why[-1],
+            length_why=why.get("max_length", _GIVEN),
             metric=self.guesses.metric,
             metric_why=self.guesses.why,
             teacher=_scalar(_beside(str(self.own.teacher), folder)),
             epochs=self.guesses.epochs,
+            rare=Template(RARE).substitute(skew=self.guesses.skew) if self.guesses.skew else "",
             longer=2 * self.guesses.epochs,
             attacked=self.guesses.attacked,
         )
@@ -78,6 +81,12 @@ class FirstExperiment:
     def experiment(self, overrides: Sequence[str] = ()) -> Experiment:
         """The experiment that the file would be, with overrides, whose paths are from the working directory."""
         return experiment_of(parse_yaml(self.text()), "command line", Path(), overrides)
+
+    @staticmethod
+    def _why(line: str) -> tuple[str, str]:
+        """The key that a line about what was derived begins with, and the reason after its colon."""
+        what, _, why = line.partition(": ")
+        return what.partition(" ")[0], why
 
     def _files(self, folder: Path | None) -> list[str]:
         """The lines of the section `files`."""
@@ -89,21 +98,24 @@ class FirstExperiment:
         return lines
 
 
-def first_experiment(own: OwnData, name: str = "") -> FirstExperiment:
+def first_experiment(own: OwnData, name: str = "", overrides: Sequence[str] = ()) -> FirstExperiment:
     """Looks at data and teacher, and writes nothing. `name` is that of the experiment; "": the training file's.
 
+    `overrides` of the task and the teacher count for what is derived: which rows are bad, which labels there are.
     Raises `BadInput` with all that does not fit, `MissingResource` for a teacher that is not there.
     """
     own.require()
-    name = name or own.name
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "_", name or own.name).strip("_.-") or "mine"
     gather(
         lambda: check_columns(own.task()), lambda: locate_named(str(own.teacher), "--teacher", _ADVICE)
     )  # before torch is loaded
     from rosearch.materials.derivation import derive, gives_scores
 
-    scores = {"problem": "regression", "metric": "pearson"} if gives_scores(str(own.teacher)) else {}
+    given = [one for one in overrides if one.startswith(("task.", "teacher."))]
+    asked = any(one.replace(" ", "") == "task.problem=regression" for one in given)
+    scores = {"problem": "regression", "metric": "pearson"} if asked or gives_scores(str(own.teacher)) else {}
     data = {"name": name, "search_space": "starter", "task": {**own.task(), **scores}, "teacher": own.teacher}
-    experiment, derived = derive(experiment_of(data, "command line", Path()))
+    experiment, derived = derive(experiment_of(data, "command line", Path(), given))
     return FirstExperiment(own, name, experiment.require_task(), guess(experiment), tuple(derived))
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 _HEAD = """\
-# $name: a search for small students of your model, on your data. Written by rosearch init; yours to change.
+# $bare: a search for small students of your model, on your data. Written by rosearch init; yours to change.
 # Every key: rosearch explain KEY. Is all well, and how long may it take: rosearch check FILE.
 
-name: $name                     # of the run folders: runs/$name-0001
+name: $name                     # of the run folders: runs/$bare-0001
 seed: 1                         # equal seeds give equal results
 
 # What may be searched. `starter` holds small graphs (1 to 5 M parameters) and two ways to read words, one of which
@@ -43,7 +43,7 @@ distillation:
   epochs: $epochs                     # passes of each candidate over the training rows
   batch_size: 32
   learning_rate: 1.0e-3
-"""
+$rare"""
 
 _ATTACKS = """\
 
@@ -64,6 +64,11 @@ _SCORES = """\
 fitness:                        # what wins: shares of one score; scores are not attacked
   weights: {robustness: 0.0, accuracy: 0.7, efficiency: 0.3}
   min_quality: 0.8              # a student below this part of the teacher's quality never wins
+"""
+
+RARE = """\
+  # $skew. This makes rare classes count as much as the others:
+  # class_weights: balanced
 """
 
 _SEARCH = """\

@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 from rosearch.config.experiment import Experiment
-from rosearch.evolution.fitness import Fitness, Yardstick
+from rosearch.evolution.fitness import Yardstick
 from rosearch.measurements import TeacherFacts
 from rosearch.records.record import Record
 from rosearch.run.course import Overall, overall
 from rosearch.run.observer import Observer
 from rosearch.run.standing import AtWork, Stage, Standing, StandingFile
+from rosearch.run.tally import Tally
 
 
 @runtime_checkable
@@ -28,8 +29,7 @@ class Following:
 
     def __init__(self, experiment: Experiment, records: Sequence[Record], file: StandingFile, to: Observer) -> None:
         self._experiment, self._file, self._to = experiment, file, to
-        self._records = {record.number: record for record in records}
-        self._fitness: dict[int, Fitness] = {}
+        self._before, self._tally = records, Tally.of(records, {})
         self._yardstick: Yardstick | None = None
         self._own: dict[str, Stage] = {}
         self._at_work: dict[int, AtWork] = {}
@@ -44,8 +44,9 @@ class Following:
     def measured(self, teacher: TeacherFacts) -> None:
         """The teacher is known, and with it the fitness of every student."""
         self._yardstick = Yardstick.of(self._experiment.fitness, teacher)
-        for record in self._records.values():
-            self._score(record)
+        for record in self._before:
+            self._count(record)
+        self._before = ()
         self._tell_whole()
 
     def progress(self, stage: str, done: int, total: int) -> None:
@@ -63,12 +64,14 @@ class Following:
 
     def batch(self, title: str, records: Sequence[Record]) -> None:
         """See `Observer`."""
-        self._records |= {record.number: record for record in records}
+        for record in records:
+            self._count(record)
         self._to.batch(title, records)
         self._tell_whole()
 
     def started(self, record: Record) -> None:
         """See `Observer`."""
+        self._count(record)  # one of a steady search is new
         self.stage(record, "start", 0, 1, first=True)
 
     def stage(self, record: Record, stage: str, done: int, total: int, *, first: bool = False) -> None:
@@ -85,20 +88,17 @@ class Following:
     def finished(self, record: Record) -> None:
         """See `Observer`."""
         self._at_work.pop(record.number, None)
-        self._records[record.number] = record
-        self._score(record)
+        self._count(record)
         self._write()
         self._to.finished(record)
         self._tell_whole()
 
-    def _score(self, record: Record) -> None:
-        if self._yardstick is not None and record.measurements is not None:
-            self._fitness[record.number] = self._yardstick.score(record.measurements)
+    def _count(self, record: Record) -> None:
+        self._tally.put(record, None if self._yardstick is None else self._yardstick.judge(record))
 
     def _write(self) -> None:
         self._file.put(Standing(time.time(), tuple(self._own.values()), tuple(self._at_work.values())))
 
     def _tell_whole(self) -> None:
         if isinstance(self._to, Onlooker):
-            records, left = list(self._records.values()), self._budget_s()
-            self._to.overall(overall(self._experiment, records, self._fitness, budget_s=left))
+            self._to.overall(overall(self._experiment, self._tally, budget_s=self._budget_s()))

@@ -90,7 +90,7 @@ def allow_hours(store: Store, hours: float) -> None:
 def stop_in_words(results: Results) -> str:
     """Why a search has ended before its last candidate, and how it goes on; "" where it has not."""
     of = results.experiment.evolution
-    tried = sum(record.status in ("done", "failed") for record in results.of("candidate"))
+    tried = results.counts["candidate", "done"] + results.counts["candidate", "failed"]
     told = f"{tried} of {of.candidates} candidates were tried"
     if results.budget.stopped == "hours":
         more = f"`{results.run.resume_command} --hours N` goes on, with N hours in all"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rosearch.errors import RosearchError, RunError, one_line
+from rosearch.records.run_directory import RunDirectory
 from rosearch.run.cache import bytes_below
 from rosearch.run.results import open_results
 
@@ -41,7 +42,7 @@ def list_runs(folder: Path, now: float | None = None) -> list[ListedRun]:
 
 def _listed(folder: Path, now: float) -> Iterator[ListedRun]:
     for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or not (path / "records.sqlite").is_file():
+        if path.name.startswith(".") or not RunDirectory.is_run(path):
             continue
         try:
             yield _look(path, now)
@@ -53,7 +54,7 @@ def _listed(folder: Path, now: float) -> Iterator[ListedRun]:
 def _look(path: Path, now: float) -> ListedRun:
     results = open_results(path)
     whole = results.overall
-    tried = sum(record.status in ("done", "failed") for record in results.of("candidate"))
+    tried = results.counts["candidate", "done"] + results.counts["candidate", "failed"]
     size, age = bytes_below(path), _age(path, now)
     return ListedRun(path.name, path, results.state, whole.done, whole.of, whole.fitness, tried, size, age)
 

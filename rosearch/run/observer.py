@@ -24,7 +24,7 @@ class Observer(Protocol):
         """A warning about data or teacher, once a start."""
 
     def batch(self, title: str, records: Sequence[Record]) -> None:
-        """A generation (or the baselines, the finalists) is about to run."""
+        """A generation (or the baselines, the finalists) is about to run; a steady search has no records yet."""
 
     def started(self, record: Record) -> None:
         """A worker took a candidate."""

@@ -11,24 +11,29 @@ from __future__ import annotations
 import re
 import shlex
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
 from rosearch.config.experiment import Experiment
 from rosearch.errors import RunError
 from rosearch.evolution.agreement import EpisodeAgreement, agreements
-from rosearch.evolution.fitness import Fitness, Yardstick
-from rosearch.evolution.front import Scored, by_front, by_scalar
+from rosearch.evolution.fitness import Yardstick
+from rosearch.evolution.judged import Judged
+from rosearch.files import stamp
 from rosearch.measurements import TeacherFacts
 from rosearch.records.beginning import refuse_changes
 from rosearch.records.budget import Budget, read_budget
 from rosearch.records.record import Record, Role
 from rosearch.records.run_directory import RunDirectory
-from rosearch.records.store import Store
+from rosearch.records.sqlite import unchanged
+from rosearch.records.stored import Columns
 from rosearch.run.course import Overall, overall
 from rosearch.run.standing import Standing, read_standing
+from rosearch.run.tally import Tally
 
 _ID_LETTERS = 6  # fewer may be a number
 _NUMBER = re.compile(r"#?([0-9]{1,5})", re.ASCII)
@@ -41,7 +46,7 @@ class Results:
     run: RunDirectory
     experiment: Experiment
     teacher: TeacherFacts | None  # None until the driver has measured it
-    records: tuple[Record, ...]
+    records: Sequence[Record]
     finished: bool  # the whole budget is spent and the finalists are measured
     teacher_on_test: TeacherFacts | None = None  # beside finalists; runs of older versions have none
     budget: Budget = field(default_factory=Budget)
@@ -62,7 +67,10 @@ class Results:
     def overall(self) -> Overall:
         """How far the run is."""
         left = None if self.hours is None else max(0.0, self.hours * 3600 - self.budget.worked_seconds)
-        return overall(self.experiment, self.records, self.fitness, bool(self.budget.stopped), left)
+        best = self.fitness.best
+        scalar = None if best is None else (self.fitness[best.number].scalar, best.number)
+        tally = Tally.counted(self._columns, scalar)
+        return overall(self.experiment, tally, bool(self.budget.stopped), left)
 
     @property
     def standing(self) -> Standing | None:
@@ -70,16 +78,9 @@ class Results:
         return None if self.finished else read_standing(self.run.standing)
 
     @cached_property
-    def fitness(self) -> dict[int, Fitness]:
+    def fitness(self) -> Judged:
         """The fitness of each record by its number; records that are not done have none."""
-        yardstick = self.yardstick
-        if yardstick is None:
-            return {}
-        return {
-            record.number: yardstick.score(record.measurements)
-            for record in self.records
-            if record.measurements is not None
-        }
+        return Judged(self.yardstick, self.records)
 
     @property
     def yardstick(self) -> Yardstick | None:
@@ -88,46 +89,59 @@ class Results:
 
     def of(self, role: Role) -> list[Record]:
         """The records of one role, in the order in which they were proposed."""
-        return [record for record in self.records if record.role == role]
+        return [self.records[place] for place, one in enumerate(self._columns.role) if one == role]
 
     def measured(self, role: Role) -> list[Record]:
         """The records of one role that have measurements."""
-        return [record for record in self.of(role) if record.measurements is not None]
+        return [record for record in self.of(role) if record.status == "done"]
+
+    @cached_property
+    def counts(self) -> Counter[tuple[str, str]]:
+        """The number of records of each role and status."""
+        return Counter(zip(self._columns.role, self._columns.status, strict=True))
+
+    @property
+    def failures(self) -> list[Record]:
+        """The records that failed."""
+        return [self.records[place] for place, status in enumerate(self._columns.status) if status == "failed"]
 
     @cached_property
     def ranking(self) -> list[Record]:
         """Candidates that passed every gate, best scalar fitness first."""
-        return by_scalar(self._scored)
+        return [record for record in self.fitness.highest() if self.fitness[record.number].eligible]
 
     @cached_property
     def front(self) -> list[Record]:
         """The candidates that no other beats in robustness, accuracy and efficiency at once, best scalar first."""
-        fronts = by_front(self._scored)
-        return fronts[0] if fronts else []
+        return self.fitness.front()
 
     @property
     def predictions(self) -> list[EpisodeAgreement]:
         """The agreement of kd_nas's predictions with the rewards of each episode; empty for other strategies."""
-        return agreements(self._scored)
-
-    @property
-    def _scored(self) -> list[Scored]:
-        return [(r, self.fitness[r.number]) for r in self.of("candidate") if r.number in self.fitness]
+        if self.experiment.evolution.strategy != "kd_nas":
+            return []
+        judged = ((record, self.fitness.get(record.number)) for record in self.of("candidate"))
+        return agreements((record, found) for record, found in judged if found is not None)
 
     @property
     def attack_over_training(self) -> float | None:
         """Attack seconds over training seconds, of the candidates alone: finalists have another suite."""
-        spent = [record.seconds for record in self.of("candidate") if "attack" in record.seconds]
-        training = sum(seconds["distil"] for seconds in spent)
-        return sum(seconds["attack"] for seconds in spent) / training if training else None
+        taken = zip(self._columns.role, self._columns.seconds, strict=True)
+        spent = [seconds for role, seconds in taken if role == "candidate" and "attack" in seconds]
+        training = sum([seconds["distil"] for seconds in spent])
+        return sum([seconds["attack"] for seconds in spent]) / training if training else None
 
-    @property
+    @cached_property
     def seconds(self) -> dict[str, float]:
         """Workers' seconds per stage, summed over all records, longest first."""
-        totals: Counter[str] = Counter()
-        for record in self.records:
-            totals.update(record.seconds)
-        return dict(totals.most_common())
+        taken = self._columns.seconds
+        stages = dict.fromkeys(chain.from_iterable(taken))
+        totals = {stage: sum([one[stage] for one in taken if stage in one]) for stage in stages}
+        return dict(Counter(totals).most_common())
+
+    @cached_property
+    def _columns(self) -> Columns:
+        return Columns.of(self.records)
 
     def find(self, prefix: str) -> Record:
         """The record that a user names: by its number, by a baseline's name, or by the first letters of its id.
@@ -174,9 +188,9 @@ class Results:
 
     def best(self) -> Record:
         """The candidate of highest fitness. Raises `RunError` where none passed the gates."""
-        if not self.ranking:
+        if (best := self.fitness.best) is None:
             raise RunError(f"{self.run.path}: no candidate has passed the gates yet: nothing is best")
-        return self.ranking[0]
+        return best
 
 
 def load_results(run: RunDirectory) -> Results:
@@ -184,9 +198,19 @@ def load_results(run: RunDirectory) -> Results:
 
     Raises `RunError` where the folder is no run, is damaged, or has other snapshots than it began with.
     """
-    with Store.open(run.store, read_only=True) as store:
+    before = stamp(run.store) if run.store.is_file() else None
+    try:
+        return _loaded(run)
+    except RunError:
+        if before is None or unchanged(run.store, before):
+            raise
+        return _loaded(run)  # a driver has begun in the middle of the look
+
+
+def _loaded(run: RunDirectory) -> Results:
+    with run.open_store(read_only=True) as store:
         refuse_changes(store, run.experiment_file, run.search_space)
-        records, budget = tuple(store.records()), read_budget(store)
+        records, budget = store.stored(), read_budget(store)
         return Results(run, run.experiment(), store.teacher(), records, store.finished(), store.teacher("test"), budget)
 
 

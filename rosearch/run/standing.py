@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 from rosearch.files import content, is_sealed, seal
 
 _MOST_BYTES = 1 << 16  # of a file that comes from anywhere
+_MOST_AT_WORK = 64  # students in a file, which is written with each start and end
 _EVERY_S = 1.0  # between two files that differ in counts alone
 
 
@@ -41,11 +42,15 @@ class AtWork:
 
 @dataclass(frozen=True)
 class Standing:
-    """The work of a driver: stages of its own, as fine-tuning the teacher, and the students at work."""
+    """The work of a driver: stages of its own, as fine-tuning the teacher, and the students at work.
+
+    A file lists some of hundreds of students; `others` are at work as well.
+    """
 
     written: float  # seconds of the epoch
     own: tuple[Stage, ...] = ()
     at_work: tuple[AtWork, ...] = ()
+    others: int = 0
 
 
 class StandingFile:
@@ -58,8 +63,10 @@ class StandingFile:
 
     def put(self, standing: Standing) -> None:
         """Writes it where it is new enough. Nothing is raised: a full disk must not end a search for this."""
+        if (others := len(standing.at_work) - _MOST_AT_WORK) > 0:
+            standing = replace(standing, at_work=standing.at_work[:_MOST_AT_WORK], others=others)
         names = (*(stage.name for stage in standing.own), *(f"{a.number} {a.stage.name}" for a in standing.at_work))
-        if names == self._names and standing.written - self._written < _EVERY_S:
+        if names == self._names and abs(standing.written - self._written) < _EVERY_S:  # a clock may be set back
             return
         self._names, self._written = names, standing.written
         draft = self._path.with_name(f".{self._path.name}.draft")

@@ -20,6 +20,7 @@ from rosearch.progress import check_stop, step
 from rosearch.records.record import Record
 from rosearch.report.course import overall_line, stage_words
 from rosearch.report.data import metric_unit
+from rosearch.report.overview import size_in_words
 from rosearch.run.course import Overall
 from rosearch.terminal.console import err, print_line, print_message
 
@@ -153,8 +154,8 @@ class SearchDisplay:
         return "" if self._whole is None else self._whole.line()
 
     def batch(self, title: str, records: Sequence[Record]) -> None:
-        """A generation is about to run."""
-        self._line(f"{title}: {len(records)} to run")
+        """A generation is about to run; without records, those of a steady search."""
+        self._line(f"{title}: {len(records)} to run" if records else title)
 
     def started(self, record: Record) -> None:
         """A worker took a candidate."""
@@ -234,7 +235,7 @@ def _verdict(record: Record) -> str:
     if found is None:
         return record.status
     robust = "" if found.robustness is None else f", under attack {found.robustness.under_attack.value:.1%}"
-    smaller = f"{found.efficiency.compression:.1f}x smaller"
+    smaller = size_in_words(found.efficiency.compression)
     quality = metric_unit(found.quality.metric).text(found.quality.value)
     collapse = f", {found.quality.collapse}" if found.quality.collapse else ""
     return f"{found.quality.metric} {quality}{robust}, {smaller}, {seconds}{collapse}"

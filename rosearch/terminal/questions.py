@@ -49,9 +49,14 @@ def ask(own: OwnData) -> OwnData:
     return own if own.teacher else replace(own, teacher=_ask("Teacher: folder of your BERT, or a hub name", "", _model))
 
 
-def ask_place(own: OwnData) -> Path:
-    """The file to write."""
-    return _ask("Write the experiment to", f"{own.name}.yaml", Path)
+def ask_place(own: OwnData, check: Callable[[Path], None]) -> Path:
+    """The file to write, asked again while `check` raises an error of ours for the answer."""
+
+    def read(answer: str) -> Path:
+        check(Path(answer))
+        return Path(answer)
+
+    return _ask("Write the experiment to", f"{own.name}.yaml", read)
 
 
 def _ask(question: str, usual: str, read: Callable[[str], T]) -> T:

@@ -21,34 +21,34 @@ from rosearch.report.overview import (
     results_table,
     seconds_line,
 )
-from rosearch.report.summary import describe_run
+from rosearch.report.summary import counts
 from rosearch.report.verdicts import verdicts
 from rosearch.run.hours import stop_in_words
 from rosearch.run.results import Results
 from rosearch.terminal.console import out, print_line, print_prose, print_table
 
+_MOST = 50  # candidates that the status lists
+
 
 def print_status(results: Results) -> None:
     """The progress of a run, its failures, and all that is measured so far."""
-    summary = describe_run(results)
-    names = {"running": "cut off"} if summary["state"] == "interrupted" else {}
-    counts = ", ".join(f"{count} {names.get(name, name)}" for name, count in summary["counts"].items())
-    strategy = results.experiment.evolution.strategy
+    evolution, state = results.experiment.evolution, results.state
+    names = {"running": "cut off"} if state == "interrupted" else {}
+    told = ", ".join(f"{count} {names.get(name, name)}" for name, count in counts(results).items())
     ended = "; finished" if results.finished else ""
-    budget = f"{summary['budget']} candidates" + ("" if results.hours is None else f" or {results.hours:g} hours")
-    print_line(f"{results.run.path}: {counts}; budget {budget}, strategy {strategy}{ended}")
+    budget = f"{evolution.candidates} candidates" + ("" if results.hours is None else f" or {results.hours:g} hours")
+    print_line(f"{results.run.path}: {told}; budget {budget}, strategy {evolution.strategy}{ended}")
     if ended := stop_in_words(results):
         print_line(ended)
     if not results.finished:
         for line in course_lines(results, time.time()):
             print_line(line)
-    if summary["state"] == "interrupted":
+    if state == "interrupted":
         print_line(f"Interrupted: no process works on it. Go on with:\n  {results.run.resume_command}")
-    for record in results.records:
-        if record.failure is not None:
-            print_line(f"  #{record.number} {record.id[:8]} failed: {record.failure}")
-    if results.teacher is not None or results.measured("candidate"):
-        print_table(ranked_table(results))
+    for record in results.failures:
+        print_line(f"  #{record.number} {record.id[:8]} failed: {record.failure}")
+    if results.teacher is not None or results.counts["candidate", "done"]:
+        print_table(ranked_table(results, _MOST))
     if baselines := results.measured("baseline"):
         print_table(results_table("Baselines", results, baselines))
     if results.measured("finalist"):
@@ -79,8 +79,10 @@ def print_results(results: Results) -> None:
     if results.measured("finalist"):
         print_table(finalists_table(results))
     if not front:
-        missed = ": `rosearch status` names those that were missed"
-        out.print(Text.assemble(("No candidate passed the gates", "yellow"), missed))
+        tried = any(record.status in ("done", "failed") for record in results.of("candidate"))
+        missed = ": `rosearch status` names those that were missed" if tried else ""
+        told = "No candidate passed the gates" if tried else "No candidate was tried"
+        out.print(Text.assemble((told, "yellow"), missed))
     if ended := stop_in_words(results):
         print_line(ended)
     print_prose(*verdicts(results))

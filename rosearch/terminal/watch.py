@@ -72,7 +72,7 @@ def _view(results: Results, console: Console) -> RenderableType:
         Text(safe(line), "" if number else "bold", no_wrap=True, overflow="ellipsis")
         for number, line in enumerate(told)
     ]
-    if not results.measured("candidate"):
+    if not results.counts["candidate", "done"]:
         return Group(*lines)
     room = console.height - len(lines) - 7  # of the table's title, head, teacher and notes
     return Group(*lines, rendered(ranked_table(results, max(1, room)), console))
@@ -85,7 +85,7 @@ class _Lines:
         self._console, self._done, self._told = console, -1, 0.0
 
     def tell(self, results: Results) -> None:
-        done = sum(record.status in ("done", "failed") for record in results.records)
+        done = sum(count for (_, status), count in results.counts.items() if status in ("done", "failed"))
         if done != self._done or time.monotonic() - self._told >= _TOLD_S:
             self._done, self._told = done, time.monotonic()
             print_line("; ".join(line.strip() for line in course_lines(results, time.time())), self._console)

@@ -14,9 +14,8 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from rosearch.config.distillation import DistillationConfig
 from rosearch.data.batches import Batch
-from rosearch.training.kd import label_loss
+from rosearch.training.kd import LabelLoss
 from rosearch.training.losses import soft_label_loss
 from rosearch.training.method import Method, TrainingInputs
 from rosearch.training.outputs import TeacherRows
@@ -32,11 +31,12 @@ class AdversarialDistillation(Method):
 
     special: Tensor
 
-    def __init__(self, config: DistillationConfig, problem: str, special: Sequence[int]) -> None:
+    def __init__(self, label_loss: LabelLoss, special: Sequence[int]) -> None:
         """`special` lists the token ids whose embeddings are not moved."""
         super().__init__()
-        self.config = config
-        self.problem = problem
+        self.label_loss = label_loss
+        self.config = label_loss.config
+        self.problem = label_loss.problem
         self.register_buffer("special", torch.tensor(list(special), dtype=torch.int64), persistent=False)
 
     @classmethod
@@ -45,11 +45,11 @@ class AdversarialDistillation(Method):
         tokenizer, config = inputs.tokenizer, inputs.config
         special = set() if config.ad2.perturb_special else set(tokenizer.all_special_ids)
         special.discard(tokenizer.unk_token_id)  # it stands for a word
-        return cls(config, inputs.problem, sorted(special))
+        return cls(LabelLoss.of(inputs), sorted(special))
 
     def losses(self, student: PreTrainedModel, batch: Batch, teacher: TeacherRows) -> Iterator[Tensor]:
         """See the class. The student runs on the clean rows, `steps` times to find delta, and on the moved rows."""
-        yield label_loss(student(**batch.inputs).logits, batch, teacher, self.config, self.problem)
+        yield self.label_loss(student(**batch.inputs).logits, batch, teacher)
         words = embed(student, batch.input_ids)
         moved = words + self.perturbation(student, words.detach(), batch, teacher)
         yield self.config.ad2.weight * self._divergence(student, moved, batch, teacher)

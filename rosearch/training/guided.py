@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from rosearch.training.method import Text
-from rosearch.training.text_sources import Source, Word, open_to_change, replaced, words_of
+from rosearch.training.text_sources import Word, WordSource, open_to_change, replaced, words_of
 
 _REMEMBERED = 2**18
 
@@ -48,7 +48,7 @@ class Guide:
         ids: Ids,
         gradient: Tensor,
         embed: nn.Module,
-        source: Source,
+        source: WordSource,
         share: float,
         rng: np.random.Generator,
     ) -> list[Text | None]:
@@ -72,7 +72,7 @@ class Guide:
             made.append(_swapped(text, chosen, swaps))
         return made
 
-    def _collect(self, row: int, text: Text, ids: Ids, source: Source, swaps: _Swaps) -> int:
+    def _collect(self, row: int, text: Text, ids: Ids, source: WordSource, swaps: _Swaps) -> int:
         """Adds the words of a row that have candidates to `swaps`; returns the number of words open to change."""
         found, spans = [], []
         place, total = 1, 0  # place 0 is the first special token

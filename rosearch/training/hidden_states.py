@@ -12,9 +12,8 @@ from typing import Any, Self
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from rosearch.config.distillation import DistillationConfig
 from rosearch.data.batches import Batch
-from rosearch.training.kd import label_loss
+from rosearch.training.kd import LabelLoss
 from rosearch.training.layer_transfer import node_depths
 from rosearch.training.losses import hidden_state_loss
 from rosearch.training.method import Method, TrainingInputs
@@ -29,16 +28,15 @@ class HiddenStateDistillation(Method):
 
     def __init__(
         self,
-        config: DistillationConfig,
-        problem: str,
+        label_loss: LabelLoss,
         positions: Sequence[int],
         student_width: int,
         teacher_width: int,
     ) -> None:
         """`positions[i]` is the index in the student's `hidden_states` that learns the i-th probed layer."""
         super().__init__()
-        self.config = config
-        self.problem = problem
+        self.label_loss = label_loss
+        self.config = label_loss.config
         self.positions = tuple(positions)
         self.probes = nn.ModuleList(nn.Linear(student_width, teacher_width) for _ in self.positions)
 
@@ -53,12 +51,12 @@ class HiddenStateDistillation(Method):
             positions = [probe_position(genotype, layer, layers) for layer in outputs.layers]
         else:
             positions = [layer_position(int(config.num_hidden_layers), layer, layers) for layer in outputs.layers]
-        return cls(inputs.config, inputs.problem, positions, int(config.hidden_size), outputs.hidden.shape[2])
+        return cls(LabelLoss.of(inputs), positions, int(config.hidden_size), outputs.hidden.shape[2])
 
     def losses(self, student: PreTrainedModel, batch: Batch, teacher: TeacherRows) -> Iterator[Tensor]:
         """See the class. The student runs once, on the clean rows."""
         output = student(**batch.inputs, output_hidden_states=True)
-        total = label_loss(output.logits, batch, teacher, self.config, self.problem)
+        total = self.label_loss(output.logits, batch, teacher)
         for index, (position, probe) in enumerate(zip(self.positions, self.probes, strict=True)):
             assert teacher.hidden is not None
             states, target = output.hidden_states[position], teacher.hidden[:, index]

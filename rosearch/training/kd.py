@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Self
 
+import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
@@ -15,30 +17,51 @@ from rosearch.training.method import Method, TrainingInputs
 from rosearch.training.outputs import TeacherRows
 
 
-class KnowledgeDistillation(Method):
-    """loss = soft_weight tau^2 KL(teacher || student) + hard_weight CE(label, student); squared errors for scores."""
+@dataclass(frozen=True, eq=False)
+class LabelLoss:
+    """The loss of clean rows, which all methods share; a loss of weight 0 is not computed.
 
-    def __init__(self, config: DistillationConfig, problem: str) -> None:
+    soft_weight tau^2 KL(teacher || student) + hard_weight w_label CE(label, student); squared errors for scores.
+    """
+
+    config: DistillationConfig
+    problem: str
+    weights: Tensor | None = None  # (labels,): w of each class, None: all 1
+
+    @classmethod
+    def of(cls, inputs: TrainingInputs) -> Self:
+        """The loss of a training, on its device."""
+        given = inputs.class_weights
+        weights = None if given is None else torch.tensor(given, dtype=torch.float32, device=inputs.device)
+        return cls(inputs.config, inputs.problem, weights)
+
+    def __call__(self, logits: Tensor, batch: Batch, teacher: TeacherRows) -> Tensor:
+        """The loss of the student's logits (B, labels), a float32 scalar."""
+        parts = []
+        if self.config.soft_weight:
+            soft = soft_label_loss(logits, teacher.logits, self.problem, self.config.temperature)
+            parts.append(self.config.soft_weight * soft)
+        if self.config.hard_weight:
+            parts.append(self.config.hard_weight * self.hard(logits, batch.labels))
+        return sum(parts[1:], start=parts[0])
+
+    def hard(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The loss against labels (B,) alone, without its weight."""
+        return hard_label_loss(logits, labels, self.problem, self.weights)
+
+
+class KnowledgeDistillation(Method):
+    """loss = `LabelLoss`."""
+
+    def __init__(self, label_loss: LabelLoss) -> None:
         super().__init__()
-        self.config = config
-        self.problem = problem
+        self.label_loss = label_loss
 
     @classmethod
     def make(cls, inputs: TrainingInputs, student: PreTrainedModel) -> Self:
         """The method; it has no parameters of its own."""
-        return cls(inputs.config, inputs.problem)
+        return cls(LabelLoss.of(inputs))
 
     def losses(self, student: PreTrainedModel, batch: Batch, teacher: TeacherRows) -> Iterator[Tensor]:
         """See the class. The student runs once, on the clean rows."""
-        yield label_loss(student(**batch.inputs).logits, batch, teacher, self.config, self.problem)
-
-
-def label_loss(logits: Tensor, batch: Batch, teacher: TeacherRows, config: DistillationConfig, problem: str) -> Tensor:
-    """The weighted sum of soft and hard label losses of (B, labels) logits; a loss of weight 0 is not computed."""
-    parts = []
-    if config.soft_weight:
-        soft = soft_label_loss(logits, teacher.logits, problem, config.temperature)
-        parts.append(config.soft_weight * soft)
-    if config.hard_weight:
-        parts.append(config.hard_weight * hard_label_loss(logits, batch.labels, problem))
-    return sum(parts[1:], start=parts[0])
+        yield self.label_loss(student(**batch.inputs).logits, batch, teacher)

@@ -25,11 +25,17 @@ def soft_label_loss(student: Tensor, teacher: Tensor, problem: str, temperature:
     return divergence * temperature**2
 
 
-def hard_label_loss(student: Tensor, labels: Tensor, problem: str) -> Tensor:
-    """Loss of the student's logits (B, labels) against the data (B,): cross-entropy, or squared error for scores."""
+def hard_label_loss(student: Tensor, labels: Tensor, problem: str, weights: Tensor | None = None) -> Tensor:
+    """Loss of the student's logits (B, labels) against the data (B,): cross-entropy, or squared error for scores.
+
+    `weights` (labels,) are those of the classes. The mean is over rows and not over weights, unlike torch's: a batch
+    of one class counts as that class does, and parts of a batch add up to it.
+    """
     if problem == "regression":
         return F.mse_loss(student.float().squeeze(-1), labels.float())
-    return F.cross_entropy(student.float(), labels)
+    if weights is None:
+        return F.cross_entropy(student.float(), labels)
+    return (weights[labels] * F.cross_entropy(student.float(), labels, reduction="none")).mean()
 
 
 def hidden_state_loss(student: Tensor, teacher: Tensor, mask: Tensor, projection: nn.Module) -> Tensor:

@@ -31,7 +31,8 @@ from rosearch.training.generator import (
     part_of,
     pieces,
 )
-from rosearch.training.losses import hard_label_loss, soft_label_loss
+from rosearch.training.kd import LabelLoss
+from rosearch.training.losses import soft_label_loss
 from rosearch.training.method import Method, TrainingInputs
 from rosearch.training.outputs import TeacherRows
 from rosearch.training.perturbation import with_embeddings
@@ -53,11 +54,17 @@ class MateKd(Method):
         super().__init__()
         self.inputs = inputs
         self.config = inputs.config.mate_kd
+        self.label_loss = LabelLoss.of(inputs)
         self.generator = generator
         self._teacher = (teacher,)  # in a tuple, so that it is no submodule and no part of a checkpoint
         rate = self.config.generator_learning_rate
         self.optimiser = torch.optim.AdamW(generator.parameters(), lr=rate, weight_decay=0.0, fused=True)
         self.batches_seen = 0
+
+    @classmethod
+    def learns_labels(cls, config: DistillationConfig) -> bool:
+        """True: its losses have weights of their own."""
+        return True
 
     @classmethod
     def check(cls, config: DistillationConfig) -> None:
@@ -91,7 +98,7 @@ class MateKd(Method):
             rows = part_of(batch, piece)
             weight = len(rows) / len(batch) / 3
             logits = student(**rows.inputs).logits
-            hard = hard_label_loss(logits, rows.labels, self.inputs.problem)
+            hard = self.label_loss.hard(logits, rows.labels)
             yield weight * (hard + self.divergence(logits, teacher.logits[piece]))
             rewritten = self.rewritten(rows)
             with torch.no_grad():

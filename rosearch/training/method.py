@@ -68,6 +68,7 @@ class TrainingInputs:
     resources: Path | None = None  # word lists; none: $ROSEARCH_RESOURCES
     adversary: Adversary | None = None
     progress: Progress = silent
+    class_weights: tuple[float, ...] | None = None  # in the loss against labels; None: all 1
 
     def load_teacher(self) -> tuple[PreTrainedModel, Any]:
         """The teacher on the device, in eval mode and frozen, and its tokenizer: to be asked about texts that are new.
@@ -101,6 +102,11 @@ class Method(nn.Module, ABC):
     def reads(cls, config: DistillationConfig) -> dict[str, tuple[str, ...]]:
         """The resources that the method reads, by the setting that asks for them; most methods read none."""
         return {}
+
+    @classmethod
+    def learns_labels(cls, config: DistillationConfig) -> bool:
+        """True where a loss reads the labels of the rows, so that weights of classes have an effect."""
+        return config.hard_weight > 0
 
     @classmethod
     def check(cls, config: DistillationConfig) -> None:

@@ -10,7 +10,7 @@ that attacks find against its present weights (online adversarial training, arXi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -26,11 +26,12 @@ from rosearch.randomness import derive_seed
 from rosearch.training.embedding_sources import EMBEDDING_SOURCES, EmbeddingSource
 from rosearch.training.generator import accepted
 from rosearch.training.guided import Guide
-from rosearch.training.kd import label_loss
+from rosearch.training.kd import LabelLoss
 from rosearch.training.losses import soft_label_loss, symmetric_loss
 from rosearch.training.method import Method, Text, TrainingInputs
 from rosearch.training.outputs import TeacherRows
-from rosearch.training.text_sources import TEXT_SOURCES, Listed, Source, lists_of, open_sources, perturb
+from rosearch.training.own_source import function_digests, own_sources
+from rosearch.training.text_sources import TEXT_SOURCES, Listed, Source, lists_of, open_sources
 
 
 class RobustKd(Method):
@@ -42,7 +43,7 @@ class RobustKd(Method):
     def __init__(
         self,
         inputs: TrainingInputs,
-        texts: dict[str, Source],
+        texts: Mapping[str, Source],
         embeddings: dict[str, EmbeddingSource],
         mean: RunningMean | None,
         teacher: tuple[PreTrainedModel, Any] | None = None,
@@ -51,6 +52,7 @@ class RobustKd(Method):
         super().__init__()
         self.inputs = inputs
         self.config = inputs.config.robust_kd
+        self.label_loss = LabelLoss.of(inputs)
         self.texts = texts
         self.embeddings = embeddings
         self.mean = mean
@@ -65,6 +67,11 @@ class RobustKd(Method):
         return {"distillation.robust_kd.sources": lists_of(config.robust_kd.sources)}
 
     @classmethod
+    def check(cls, config: DistillationConfig) -> None:
+        """Tries each source of the user's own on two texts. Raises `BadInput` with all that is wrong."""
+        own_sources(config, tried=True)
+
+    @classmethod
     def make(cls, inputs: TrainingInputs, student: PreTrainedModel) -> Self:
         """The method with its sources opened.
 
@@ -75,7 +82,8 @@ class RobustKd(Method):
         if config.attacks and inputs.adversary is None:
             expected = "none: nobody attacks here"
             raise BadInput(Problem("experiment", "distillation.robust_kd.attacks", expected, ", ".join(config.attacks)))
-        texts = open_sources([name for name in config.sources if name in TEXT_SOURCES], inputs.resources, inputs.texts)
+        listed = [name for name in config.sources if name in TEXT_SOURCES]
+        texts = {**open_sources(listed, inputs.resources, inputs.texts), **own_sources(inputs.config)}
         teacher = inputs.load_teacher() if any(source.asks_teacher for source in texts.values()) else None
         embeddings: dict[str, EmbeddingSource] = {
             name: EMBEDDING_SOURCES[name](inputs, student) for name in config.sources if name in EMBEDDING_SOURCES
@@ -84,9 +92,13 @@ class RobustKd(Method):
         return cls(inputs, texts, embeddings, mean, teacher)
 
     def content(self) -> dict[str, str]:
-        """The differences from rosearch 0.1.0, whose running mean began untrained and whose stop words changed."""
+        """Digests of the user's own sources and attacks; and the differences from rosearch 0.1.0.
+
+        There the running mean began untrained, and stop words changed.
+        """
+        own = {f"function {name}": digest for name, digest in function_digests(self.inputs.config).items()}
         mean = {} if self.mean is None else {"running mean": "begins after the first step"}
-        return {"perturbed words": "no stop words", **mean}
+        return {"perturbed words": "no stop words", **mean, **own}
 
     def before_step(self, student: PreTrainedModel, step: int) -> None:
         """Updates the running mean, and attacks the student every `attack_every` steps."""
@@ -104,7 +116,7 @@ class RobustKd(Method):
         others = {name: value for name, value in batch.inputs.items() if name != "input_ids"}
         logits = student(**others, inputs_embeds=embeddings).logits
         clean = logits.detach()
-        yield label_loss(logits, batch, teacher, self.inputs.config, self.inputs.problem)
+        yield self.label_loss(logits, batch, teacher)
         name = self.config.sources[int(rng.integers(len(self.config.sources)))]
         if name in self.embeddings:
             moved = self.embeddings[name](student, batch, teacher, self._strength())
@@ -140,7 +152,7 @@ class RobustKd(Method):
         """The perturbed batch, the teacher's clean logits of its rows, and a mask (B,) of the rows from `batch`."""
         rows, share = np.asarray(batch.rows), self.config.words * self._strength()
         source, clean = self.texts[name], [self.inputs.texts[row] for row in batch.rows.tolist()]
-        texts = [tuple(perturb(text, source, share, rng) for text in row) for row in clean]
+        texts = source.perturb(clean, share, rng)
         if self.config.guided and gradient is not None and isinstance(source, Listed):
             ids, embed = batch.input_ids.cpu().numpy(), student.get_input_embeddings()
             guided = self.guide.perturb(clean, ids, gradient, embed, source, share, rng)

@@ -18,7 +18,7 @@ from rosearch.errors import BadInput, Problem
 from rosearch.files import content_key, made_once
 from rosearch.models.device import resolve_precision
 from rosearch.models.heads import has_head, label_names, label_order, reorder_head
-from rosearch.models.lengths import text_positions
+from rosearch.models.lengths import ids_without_words, text_positions
 from rosearch.models.places import folder_fingerprint, locate_weights
 from rosearch.models.saved import asked_by, load_classifier, open_model, save_model
 from rosearch.progress import Progress, silent, step
@@ -75,6 +75,8 @@ def find_teacher(config: TeacherConfig, task: Task, max_length: int) -> FoundTea
     weights = locate_weights(config.model)
     with asked_by("experiment", "teacher.model"):
         teacher, tokenizer = open_model(AutoModelForSequenceClassification, weights, trains_head=True)
+    if faults := ids_without_words(tokenizer):
+        raise BadInput([Problem("experiment", "teacher.model", *fault) for fault in faults])
     if tokenizer.pad_token_id is None:
         raise BadInput(Problem("experiment", "teacher.model", "a tokenizer that pads", f"{weights} has no pad token"))
     _check_positions(teacher, weights, max_length)

@@ -24,13 +24,25 @@ Texts = Sequence[Sequence[str]]  # the texts of each training row
 
 
 class Source(ABC):
-    """Replacements of words, which must be given in lower case.
+    """Perturbations of texts.
 
-    Most keep the meaning of a text, so that the teacher's answer to the clean text holds, and leave stop words alone.
-    Where `asks_teacher` is True they do not: the teacher is asked about the perturbed text.
+    Most keep the meaning of a text, so that the teacher's answer to the clean text holds. Where `asks_teacher` is True
+    they do not: the teacher is asked about the perturbed text.
     """
 
     asks_teacher = False
+
+    @abstractmethod
+    def perturb(self, rows: Texts, share: float, rng: np.random.Generator) -> list[tuple[str, ...]]:
+        """The texts of rows, perturbed; about `share` of the words change."""
+
+
+class WordSource(Source):
+    """Replacements of words, which must be given in lower case. Stop words stay, but where the teacher is asked."""
+
+    def perturb(self, rows: Texts, share: float, rng: np.random.Generator) -> list[tuple[str, ...]]:
+        """See `Source`; text by text, see `perturb`."""
+        return [tuple(perturb(text, self, share, rng) for text in row) for row in rows]
 
     @abstractmethod
     def candidates(self, word: str) -> tuple[str, ...]:
@@ -41,7 +53,7 @@ class Source(ABC):
         """A random replacement, or None if there is none."""
 
 
-class Characters(Source):
+class Characters(WordSource):
     """One random edit: a swap of adjacent letters, a substitution, a deletion or an insertion.
 
     These are the four edits of DeepWordBug (Gao et al. 2018, arXiv 1801.04354), drawn as TextAttack draws them.
@@ -67,7 +79,7 @@ class Characters(Source):
         return None if made == word else made
 
 
-class OtherWords(Source):
+class OtherWords(WordSource):
     """A word becomes a word of the task's texts, is left out, or is followed by one: "not" comes, goes and stays.
 
     A student that learns only what it must not tell apart tells less apart than its teacher.
@@ -94,7 +106,7 @@ class OtherWords(Source):
         return (other, "", f"{word} {other}")[kind]
 
 
-class Listed(Source):
+class Listed(WordSource):
     """Words from a list; entries that are no single word are left out."""
 
     def __init__(self, others: Callable[[str], Sequence[str]]) -> None:
@@ -114,19 +126,19 @@ class Listed(Source):
         return found[int(rng.integers(len(found)))] if found else None
 
 
-def _synonyms(resources: Resources, texts: Texts) -> Source:
+def _synonyms(resources: Resources, texts: Texts) -> WordSource:
     """Neighbours in the counter-fitted embedding space: the lists that the `synonym-swap` attack reads."""
     return Listed(resources.neighbours().of)
 
 
-def _wordnet(resources: Resources, texts: Texts) -> Source:
+def _wordnet(resources: Resources, texts: Texts) -> WordSource:
     """Synonyms from any synset of the word, as PWWS takes them (Ren et al. 2019, ACL P19-1103)."""
     return Listed(resources.wordnet().synonyms)
 
 
 _LISTS = {"synonyms": "neighbours", "wordnet": "wordnet", "hull": "neighbours"}  # resource of each source
 
-TEXT_SOURCES: dict[str, Callable[[Resources, Texts], Source]] = {
+TEXT_SOURCES: dict[str, Callable[[Resources, Texts], WordSource]] = {
     "characters": lambda resources, texts: Characters(),
     "synonyms": _synonyms,
     "wordnet": _wordnet,
@@ -134,7 +146,7 @@ TEXT_SOURCES: dict[str, Callable[[Resources, Texts], Source]] = {
 }
 
 
-def open_sources(names: Sequence[str], folder: Path | None, texts: Texts) -> dict[str, Source]:
+def open_sources(names: Sequence[str], folder: Path | None, texts: Texts) -> dict[str, WordSource]:
     """The named sources, for the `texts` of each training row. Raises `MissingResource` if a word list is missing."""
     resources = Resources(folder)
     resources.require_all({f"distillation.robust_kd.sources: {name}": lists_of([name]) for name in names})
@@ -174,7 +186,7 @@ def open_to_change(words: Sequence[Word]) -> list[Word]:
     return [word for word in words if word.word not in stop]
 
 
-def perturb(text: str, source: Source, share: float, rng: np.random.Generator) -> str:
+def perturb(text: str, source: WordSource, share: float, rng: np.random.Generator) -> str:
     """The text with each word that is open to change chosen with probability `share`; at least one word is chosen.
 
     A chosen word without a replacement stays.

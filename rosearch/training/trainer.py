@@ -35,6 +35,9 @@ def required_layers(config: DistillationConfig) -> tuple[int, ...]:
     return tuple(config.hidden_layers) if METHODS[config.method].needs_hidden else ()
 
 
+_ADDED = {"class_weights": "none"}  # by value: a checkpoint from before such a key is of the same training
+
+
 def own_settings(config: DistillationConfig) -> dict[str, Any]:
     """The configuration as plain data, without the sections of other methods, which cannot influence the result."""
     return config.model_dump(mode="json", exclude=set(METHODS) - {config.method})
@@ -81,5 +84,6 @@ def distil(
 
 def _content(inputs: TrainingInputs) -> dict[str, str]:
     """The settings of the method and the key of the teacher's outputs: both identify the training."""
-    settings = {name: str(value) for name, value in own_settings(inputs.config).items()}
+    own = own_settings(inputs.config)
+    settings = {name: str(value) for name, value in own.items() if (name, value) not in _ADDED.items()}
     return {**settings, "teacher": inputs.outputs.key}

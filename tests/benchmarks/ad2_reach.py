@@ -29,6 +29,7 @@ from rosearch.data.batches import evaluation_batches
 from rosearch.materials.task import TaskMaterials, gather_materials
 from rosearch.models.saved import load_classifier
 from rosearch.training.ad2 import AdversarialDistillation
+from rosearch.training.kd import LabelLoss
 from rosearch.training.outputs import TeacherRows
 from rosearch.training.perturbation import embed, with_embeddings
 from tests.benchmarks.cells import overrides_of
@@ -77,7 +78,7 @@ def reach(
     """Shares of the validation rows: student right, right when moved, teacher unturned by the same perturbation."""
     tokenised, clean = materials.tokenised("validation"), torch.tensor(materials.teacher_logits("validation"))
     special = sorted(set(materials.tokenizer.all_special_ids) - {materials.tokenizer.unk_token_id})
-    method = AdversarialDistillation(config, "classification", special)
+    method = AdversarialDistillation(LabelLoss(config, "classification"), special)
     right, moved_right, unturned = (np.zeros(len(tokenised), bool) for _ in range(3))
     torch.manual_seed(1)
     for batch in evaluation_batches(tokenised, 32):

@@ -118,6 +118,16 @@ def test_an_export_wants_exactly_one_choice(arguments: tuple[str, ...], searched
     assert "either --best or --id" in rosearch("export", "runs/small-0001", *arguments, cwd=folder, expect=2).stderr
 
 
+def test_an_export_that_is_there_gets_further_formats_and_nothing_else(searched: tuple[Path, str]) -> None:
+    folder, _ = searched
+    rosearch("export", "runs/small-0001", "--best", "--to", "further", cwd=folder)
+    told = rosearch("export", "further", "--target", "onnx", cwd=folder).stdout
+    assert told.startswith("onnx: further/onnx/model.onnx; its logits differ from torch's by at most ")
+    assert "takes further formats alone" in rosearch("export", "further", "--best", cwd=folder, expect=2).stderr
+    wrong = rosearch("export", "runs/small-0001", "--best", "--to", "none", "--target", "onx", cwd=folder, expect=3)
+    assert "Did you mean onnx?" in wrong.stderr and not (folder / "none").exists()
+
+
 def test_all_errors_of_a_file_are_printed_at_once_and_no_run_is_made(tmp_path: Path) -> None:
     path = write_experiment(tmp_path)
     data = yaml.safe_load(path.read_text())
@@ -338,6 +348,31 @@ def test_the_status_of_a_run_whose_driver_is_gone_says_interrupted_and_how_to_go
         assert json.loads(rosearch("status", run.path, "--json", cwd=tmp_path).stdout)["state"] == "running"
 
 
+def test_records_elsewhere_are_found_by_all_that_opens_a_run(searched: tuple[Path, str], tmp_path: Path) -> None:
+    shutil.copytree(searched[0] / "runs" / "small-0001", tmp_path / "runs" / "small-0001")
+    run = "runs/small-0001"
+    for change in ("data", "teacher"):
+        shutil.copytree(searched[0] / change, tmp_path / change)
+    before = json.loads(rosearch("status", run, "--json", cwd=tmp_path).stdout)
+    RunDirectory(tmp_path / run).move_records(tmp_path / "disk")
+    assert json.loads(rosearch("status", run, "--json", cwd=tmp_path).stdout) == before
+    assert [one["state"] for one in json.loads(rosearch("runs", "--json", cwd=tmp_path).stdout)["runs"]] == ["finished"]
+    for command in (("show", run, "1"), ("stats", run), ("export", run, "--best", "--to", "out")):
+        rosearch(*command, cwd=tmp_path)
+
+
+def test_a_search_on_a_network_file_system_is_refused_before_anything_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rosearch.records.lock.network_file_system", lambda path: "" if "disk" in str(path) else "nfs4")
+    refused = rosearch("search", "nonsense", cwd=tmp_path, expect=5)
+    assert "`rosearch search ... --records DIR`" in refused.stderr and refused.stderr.count("\n") == 1
+    write_experiment(tmp_path, evolution={"candidates": 2, "population": 2, "elite": 1})
+    rosearch("search", "experiment.yaml", "--records", "disk", cwd=tmp_path)
+    told = rosearch("resume", "runs/small-0001", cwd=tmp_path).stdout
+    assert "2 candidates, 0 failed" in told and not (tmp_path / "runs/small-0001/records.sqlite").exists()
+
+
 def test_a_finished_run_is_neither_running_nor_interrupted(searched: tuple[Path, str]) -> None:
     folder, _ = searched
     assert "Interrupted" not in rosearch("status", "runs/small-0001", cwd=folder).stdout
@@ -377,7 +412,7 @@ def test_help_groups_the_commands_on_one_line_each_and_names_the_exit_codes() ->
     printed = rosearch("--help", cwd=ROOT).stdout
     groups = {
         "Search": ["init", "search", "resume", "check", "experiments", "spaces", "explain"],
-        "Look at a run": ["status", "show", "stats", "recommend", "export"],
+        "Look at a run": ["status", "show", "stats", "recommend", "export", "doctor"],
         "One model": ["distil", "teacher", "attack", "encoding", "attack resources"],
     }
     for title, commands in groups.items():

@@ -154,8 +154,12 @@ def test_a_query_budget_is_counted_and_shown(made: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "expected"),
     [
-        (("first", *SMALL[:3], "gone.tsv"), 3, "gone.tsv: expected a file, got no such file"),
-        (("first", *SMALL[:3], "data/test.doc"), 3, "expected a file of .tsv"),
+        (
+            ("first", *SMALL[:3], "gone.tsv"),
+            3,
+            "gone.tsv: expected a file, or the name of an experiment, got no such file",
+        ),
+        (("first", *SMALL[:3], "first/config.json"), 3, "expected a file of .tsv"),
         (("first", *SMALL, "--text", "words"), 3, "expected a column 'words', got only 'text', 'label'. Give --text"),
         (("first", *SMALL, "--label", "class"), 3, "expected a column 'class', got only 'text', 'label'. Give --label"),
         (("first", *SMALL, "--text-pair", "text"), 3, "expected --text besides"),
@@ -177,7 +181,11 @@ def test_a_query_budget_is_counted_and_shown(made: Path) -> None:
             "--suite-task: expected a task of AdvGLUE",
         ),
         (("first", *SMALL, "--cache", "data/test.tsv"), 3, "--cache: expected a folder, got a file data/test.tsv"),
-        (("first", *SMALL, "--suite", "gone.csv"), 3, "gone.csv: expected a file, got no such file"),
+        (
+            ("first", *SMALL, "--suite", "gone.csv"),
+            3,
+            "gone.csv: expected a file, or the name of an experiment, got no such file",
+        ),
     ],
 )
 def test_what_is_missing_or_does_not_fit_is_one_clear_line(
@@ -188,16 +196,38 @@ def test_what_is_missing_or_does_not_fit_is_one_clear_line(
     assert failed.stdout == ""
 
 
+def test_wrong_names_are_told_at_once_and_before_torch_is_there(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "from rosearch.cli.app import app\n"
+        "try:\n    app(sys.argv[1:], standalone_mode=False)\n"
+        "except Exception as error:\n    print(*error.lines, sep='\\n')\n"
+        "print(*sorted({'torch', 'transformers', 'pandas'} & set(sys.modules)))\n"
+    )
+    names = ("./gone", "--attack", "deepwordbgu", "--single-swaps", "pwvs", "--task", "quickstrat", "--suite", "a.csv")
+    command = [sys.executable, "-c", code, "attack", *names]
+    printed = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    *lines, heavy = printed.split("\n")[:-1]
+    for part in ("Did you mean deepwordbug?", "pwvs", "Did you mean quickstart", "a.csv: expected a file", "./gone"):
+        assert any(part in line for line in lines), printed
+    assert len(lines) == 5 and heavy == ""
+
+
 def test_all_problems_of_attacks_models_and_rows_are_told_at_once(made: Path, tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("text,label\na good film,fine\na bad film,poor\n,negative\n")
-    command = ("attack", "first", "data", "--attack", "pwvs", "--task", tmp_path / "rows.csv")
+    bad = ("--attack", "synonym-swap", "--task")
+    command = ("attack", "first", "data", *bad, tmp_path / "rows.csv")
     failed = rosearch(*command, cwd=made, expect=3)
-    for expected in ("pwvs", "data without", "column 'text': expected text in every row, got none in row 3"):
+    for expected in (
+        "attack synonym-swap needs",
+        "data without",
+        "column 'text': expected text in every row, got none in row 3",
+    ):
         assert expected in failed.stderr
     (tmp_path / "rows.csv").write_text("text,label\na good film,fine\na bad film,poor\n")
-    failed = rosearch("attack", "first", "--attack", "pwvs", "--task", tmp_path / "rows.csv", cwd=made, expect=3)
+    failed = rosearch("attack", "first", *bad, tmp_path / "rows.csv", cwd=made, expect=3)
     assert "expected negative, positive, or their integers 0 to 1, got 'fine', 'poor' in 2 of 2 rows" in failed.stderr
-    assert "label2id of first" in failed.stderr and "pwvs" in failed.stderr
+    assert "label2id of first" in failed.stderr and "attack synonym-swap needs" in failed.stderr
 
 
 def test_a_model_with_other_classes_than_the_task_is_refused(made: Path, tmp_path: Path) -> None:

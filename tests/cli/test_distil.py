@@ -342,6 +342,16 @@ BAD: dict[str, tuple[tuple[str, ...], int, tuple[str, ...]]] = {
         4,
         ("teacher.model: there is no folder ./nowhere",),
     ),
+    "weights of what is no label": (
+        ("--student", "bert_mini", "-o", "distillation.class_weights={postive: 2}"),
+        3,
+        ("distillation.class_weights.postive: expected a label (negative, positive), got", "mean positive?"),
+    ),
+    "a source that is not there": (
+        ("--student", "bert_mini", "--method", "robust_kd", "-o", "distillation.robust_kd.sources=[no_edits:edit]"),
+        3,
+        ("distillation.robust_kd.sources.0: no_edits:edit: expected a module no_edits, got no such module",),
+    ),
     "no such device": (("--student", "bert", "--device", "tpu"), 3, ("execution.device: expected auto, cpu",)),
     "everything at once": (
         ("--student", "bad.yaml", "--method", "magic", "-o", "distillation.epoch=3"),
@@ -438,6 +448,35 @@ def test_what_another_command_has_begun_is_refused_unless_told_to_start_over(mad
     assert "of another training" in said and "student's seed (3 there, 4 here)" in said and "--fresh" in said
     rosearch(*command, "--seed", "4", "--fresh", cwd=made)
     assert weights(tmp_path / "out")
+
+
+def test_weights_of_classes_change_what_is_learnt_or_are_said_to_have_no_effect(
+    distil: Callable[..., Printed],
+) -> None:
+    weighed = ("-o", "distillation.class_weights={positive: 5}")
+    plain, heavy = (distil("--json", "--overwrite", *given).data for given in ((), weighed))
+    assert plain["config"]["class_weights"] == "none" and heavy["config"]["class_weights"] == {"positive": 5.0}
+    assert heavy["training"]["final_loss"] > plain["training"]["final_loss"] and heavy["notes"] == plain["notes"]
+    soft = ("-o", "distillation.hard_weight=0")
+    alone, both = (distil("--json", "--overwrite", *soft, *given).data for given in ((), weighed))
+    assert alone["training"] == both["training"]
+    assert [note for note in both["notes"] if "distillation.class_weights has no effect" in note]
+
+
+def test_an_attack_to_train_on_whose_source_changed_is_another_training(made: Path, tmp_path: Path) -> None:
+    (made / "edits_of_distil.py").write_text("def build(model):\n    raise NotImplementedError\n")
+    own = ("distillation.robust_kd.attacks=[edits_of_distil:build]", "distillation.robust_kd.sources=[characters]")
+    command = ["distil", "--student", "genotype.json", "--task", "experiment.yaml", "--method", "robust_kd"]
+    command += [*(word for one in own for word in ("-o", one)), "--to", str(tmp_path / "out")]
+    subprocess.run(
+        [sys.executable, str(SCRIPT), "SIGKILL", "2", *command, "--every", "0"],
+        cwd=made, capture_output=True, timeout=120, check=False,
+    )  # fmt: skip
+    (made / "edits_of_distil.py").write_text("def build(model):\n    return None\n")
+    said = " ".join(rosearch(*command, cwd=made, expect=5).stderr.split())
+    assert "of another training, which differs in function edits_of_distil:build (" in said
+    found = rosearch(*command, "--fresh", "--json", cwd=made).data
+    assert found["functions"].keys() == {"edits_of_distil:build"}
 
 
 def test_regression_is_distilled_and_not_offered_an_attack(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "show": ("show", RUN, "bert_mini"),
     "stats": ("stats", RUN),
     "recommend": LATENCY,
-    "export": ("export", RUN, "--best"),
+    "export": ("export", RUN, "--best", "--target", "hf,onnx"),
     "check": ("check", "experiment.yaml"),
     "experiments": ("experiments",),
     "spaces": ("spaces",),
@@ -98,6 +98,8 @@ def printed(searched: tuple[Path, dict[str, Any]]) -> list[tuple[str, Any]]:
     _write_broken_model_and_set(folder)
     found.append(("attack", rosearch(*SEVERAL, "--json", cwd=folder, expect=1).data))
     found.append(("runs", rosearch("runs", "--json", cwd=folder).data))
+    (folder / RUN / "progress.json").touch()
+    found.append(("doctor", rosearch("doctor", RUN, "--dry-run", "--json", cwd=folder).data))
     found.append(("cache", rosearch("cache", "--json", cwd=folder).data))
     taken = f"evolution.warm_start=['run:{RUN}']"
     found.append(("check", rosearch("check", "experiment.yaml", "-o", taken, "--json", cwd=folder).data))
@@ -105,6 +107,11 @@ def printed(searched: tuple[Path, dict[str, Any]]) -> list[tuple[str, Any]]:
     lengthless = rosearch("check", "experiment.yaml", "-o", "task.max_length=null", "--json", cwd=folder).data
     found.append(("check", lengthless))
     found.append(("check", rosearch("check", "encoders/experiment.yaml", "--json", cwd=folder).data))
+    weighed = ("-o", "distillation.class_weights=balanced")
+    found.append(("check", rosearch("check", "experiment.yaml", *weighed, "--json", cwd=folder).data))
+    (folder / "edits_of_json.py").write_text("def edit(texts, share, seed):\n    return texts\n")
+    own = ("--method", "robust_kd", "-o", "distillation.robust_kd.sources=[edits_of_json:edit]", "--to", "own")
+    found.append(("distil", rosearch(*COMMANDS["distil"], *own, "--json", cwd=folder).data))
     return found
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,6 +28,9 @@ COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
     ".bz2": bz2.compress,
     ".xz": lzma.compress,
 }
+
+
+CUT = [("1", "good; but, long"), ("0", "no\ttab, none")]  # each text holds every separator's neighbour
 
 
 def problem_of(path: Path, columns: list[str] | None = None) -> str:
@@ -59,6 +63,26 @@ def test_a_csv_cell_may_hold_line_breaks_and_a_byte_order_mark_is_no_part_of_a_n
     frame = read_file(path)
     assert list(frame.columns) == ["text", "label"]
     assert list(frame["text"]) == ["two\r\nlines"]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+def test_a_csv_is_cut_where_its_header_is(separator: str, compression: str, tmp_path: Path) -> None:
+    path = tmp_path / f"rows.csv{compression}"
+    lines = [separator.join(("label", "text")), *(separator.join((label, f'"{text}"')) for label, text in CUT)]
+    path.write_bytes(COMPRESSIONS[compression]("\n".join(lines).encode()))
+    content = None if compression else path.read_bytes()
+    assert [tuple(row) for row in read_file(path).to_numpy()] == CUT
+    assert [tuple(row) for row in read_file(path, content=content).to_numpy()] == CUT
+
+
+@pytest.mark.parametrize(
+    ("header", "columns"),
+    [("text", ["text"]), ("a;b,c", ["a;b", "c"]), ('"text; of one column"', ["text; of one column"])],
+)
+def test_a_header_that_may_mean_a_comma_means_one(header: str, columns: list[str], tmp_path: Path) -> None:
+    (path := tmp_path / "rows.csv").write_text(f"{header}\n{','.join('x' * len(columns))}\n", encoding="utf-8")
+    assert list(read_file(path).columns) == columns
 
 
 def test_a_file_without_a_header_takes_the_names_given(tmp_path: Path) -> None:
@@ -105,7 +129,7 @@ DAMAGED = {
 @pytest.mark.parametrize("name", DAMAGED)
 def test_a_damaged_file_is_one_clear_problem(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(DAMAGED[name])
-    assert "expected a readable ." in problem_of(tmp_path / name)
+    assert re.search(r"expected (a readable \.|UTF-8)", problem_of(tmp_path / name))
 
 
 def test_a_row_longer_than_the_names_given_is_a_problem(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from rosearch.data.shared_rows import leak_problems, shared_in_words, shared_rows
+from rosearch.data.shared_rows import contradictions_in_words, leak_problems, shared_in_words, shared_rows
 from rosearch.data.tasks import Split, Task
 
 
@@ -47,3 +47,10 @@ def test_splits_that_share_nothing_are_not_spoken_of() -> None:
 def test_test_rows_among_the_unlabelled_ones_are_counted() -> None:
     more = replace(task(split("a"), split("b"), split("c", "d")), unlabelled=split("C", "e"))
     assert shared_in_words(more, shared_rows(more)) == "1 of 2 test rows are unlabelled rows too"
+
+
+def test_texts_with_two_labels_are_counted_with_an_example() -> None:
+    train = Split((("A film",), ("a  film",), ("b",), ("b",), ("c",), ("c",)), np.array([0, 1, 1, 0, 1, 1]))
+    told = contradictions_in_words(task(train, split("b", "b"), split("d")))
+    assert told == "2 texts stand in the rows of train with more than one label, such as 'a film' (no, yes)"
+    assert contradictions_in_words(task(split("a", "a"), split("b"), split("c"))) == ""

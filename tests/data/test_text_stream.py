@@ -43,9 +43,14 @@ def test_the_first_bad_byte_is_named_with_its_line(before: str, sizes: list[int]
 
 
 def test_utf_16_is_refused_with_and_without_its_mark() -> None:
-    for encoding, found in (("utf-16", "0xff"), ("utf-16-le", "NUL")):
+    for encoding, found in (("utf-16", "0xff.*iconv -f UTF-16 "), ("utf-16-le", "NUL.*iconv -f UTF-16LE ")):
         with pytest.raises(BadInput, match=found):
             checked_text(io.BytesIO("good film".encode(encoding)), "x", None).read()
+
+
+def test_what_a_western_spreadsheet_writes_is_told_with_its_likely_encoding() -> None:
+    with pytest.raises(BadInput, match=r"line 2: expected UTF-8, got 0xe9 .*iconv -f WINDOWS-1252 -t UTF-8"):
+        checked_text(io.BytesIO("text\ncafé".encode("cp1252")), "x", None).read()
 
 
 def test_a_byte_order_mark_is_no_text() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rosearch.config.evolution import EvolutionConfig
@@ -159,3 +160,30 @@ def run(strategy: Strategy, landscape: Landscape = hilly, generations: int = 100
 
 def failing(genotype: Genotype) -> Failure:
     return Failure("nan", "distil", "the loss is not finite")
+
+
+def run_steadily(
+    strategy: Strategy, landscape: Landscape = hilly, workers: int = 4, seed: int = 1, most: int = 10_000
+) -> tuple[list[Record], list[int]]:
+    """A steady search with so many workers, which are done in an order drawn by `seed`, until `most` are told.
+
+    Gives all records by number, with the outcomes told before each as its generation, and the numbers as they were
+    told. Those under way at the end are pending.
+    """
+    rng, records, under_way, order = random.Random(seed), {}, [], []
+    while len(order) < most:
+        while len(under_way) < workers and (proposal := strategy.ask_one()) is not None:
+            (record,) = answer([proposal], len(order), len(records) + 1, landscape)
+            records[record.number] = record
+            under_way.append(record.number)
+            strategy.begin(pending(record))
+        if not under_way:
+            break
+        order.append(under_way.pop(rng.randrange(len(under_way))))
+        strategy.tell_one(records[order[-1]])
+    return [pending(record) if number in under_way else record for number, record in records.items()], order
+
+
+def pending(record: Record) -> Record:
+    """The record before its outcome."""
+    return replace(record, status="pending", measurements=None, failure=None)

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import hashlib
+import itertools
+import json
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 from evolution.landscapes import measurements, score
@@ -10,8 +13,11 @@ from hypothesis import strategies as st
 
 from rosearch.config.fitness import FitnessConfig, RewardConfig, WeightsConfig
 from rosearch.errors import BadInput
-from rosearch.evolution.fitness import reward
+from rosearch.evolution.fitness import FORMULA, Yardstick, reward
 from rosearch.measurements import Estimate, Latency, Meaning, Measurements, SingleSwaps, Stopped
+from rosearch.records.record import Record
+from rosearch.space.genotype import Genotype
+from rosearch.space.node import Node
 
 CONFIG = FitnessConfig(weights=WeightsConfig(robustness=0.5, accuracy=0.3, efficiency=0.2))
 
@@ -239,3 +245,37 @@ def test_a_limit_of_latency_without_measured_latency_is_an_error_that_says_what_
 
 def test_a_student_that_no_attack_fits_misses_no_limit_of_attacks() -> None:
     assert score(measurements(attacked=False), FitnessConfig(min_under_attack=0.5), 0.9).eligible
+
+
+def test_the_formula_has_the_number_under_which_fitness_is_written_down() -> None:
+    configs = [
+        FitnessConfig(),
+        CONFIG,
+        FitnessConfig(efficiency="flops", min_under_attack=0.3, max_parameters=9_000_000),
+    ]
+    grid = itertools.product(
+        (0.0, 0.45, 0.8, 1.0), (0.1, 0.7), (0.0, 0.9), (0.5, 8.0, 40.0), (0.5, 0.99), (True, False)
+    )
+    found = [[asdict(score(measurements(*values), config, 0.9)) for config in configs] for values in grid]
+    rounded = json.dumps(json.loads(json.dumps(found), parse_float=lambda text: round(float(text), 9)))
+    # Where this differs, count FORMULA up: what runs have written down is then computed anew.
+    assert (FORMULA, hashlib.sha256(rounded.encode()).hexdigest()[:8]) == (1, "bf516df4")
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0.1, 50), st.booleans())
+def test_a_fitness_that_is_written_is_read_to_the_last_bit(
+    quality: float, words: float, compression: float, attacked: bool
+) -> None:
+    found = measurements(quality, words=words, compression=compression, attacked=attacked)
+    yardstick = Yardstick(CONFIG, 0.9)
+    fitness = yardstick.score(found)
+    genotype = Genotype(64, 32, "mean", (Node.of("glu"),))
+    record = Record(1, "candidate", 0, 0, genotype, "sample", (), 1, "done", None, judged=yardstick.write(fitness))
+    assert yardstick.judge(record) == fitness
+    assert yardstick.judge(replace(record, status="pending")) is None
+    assert replace(yardstick, teacher_quality=0.8).judge(record) is None  # another one looks at the measurements
+
+
+def test_a_fitness_that_is_not_finite_is_not_written() -> None:
+    yardstick = Yardstick(CONFIG, 0.9)
+    assert yardstick.write(yardstick.score(measurements(compression=5.0, quality=math.nan))) == ""

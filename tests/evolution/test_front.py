@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rosearch.evolution.fitness import Fitness
-from rosearch.evolution.front import by_front, by_scalar
+from rosearch.evolution.front import by_front, by_scalar, front_of
 from rosearch.records.record import Record
 from rosearch.space.genotype import Genotype
 from rosearch.space.node import Node
@@ -44,6 +44,12 @@ def test_the_fronts_are_those_of_deap_in_the_same_order(points: list[Any]) -> No
     individuals = [Individual(Objectives(pair[1].objectives), pair) for pair in pairs if pair[1].eligible]
     expected = [by_scalar(one.pair for one in front) for front in tools.sortNondominated(individuals, len(individuals))]
     assert [[r.number for r in front] for front in by_front(pairs)] == [[r.number for r in front] for front in expected]
+
+
+@given(POINTS)
+def test_the_first_front_alone_is_that_of_all_fronts(points: list[Any]) -> None:
+    pairs = scored(points)
+    assert front_of(pairs) == [record for front in by_front(pairs)[:1] for record in front]
 
 
 def test_of_equal_scalars_the_earlier_proposal_comes_first() -> None:

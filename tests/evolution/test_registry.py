@@ -21,9 +21,12 @@ from evolution.landscapes import (
     failing,
     hilly,
     measurements,
+    pending,
     run,
+    run_steadily,
 )
 
+from rosearch.config.evolution import EvolutionConfig
 from rosearch.config.fitness import FitnessConfig
 from rosearch.errors import BadInput
 from rosearch.evolution.operators import operators_of
@@ -353,3 +356,125 @@ def test_fitnesses_are_those_of_the_experiment(name: str) -> None:
     strict.tell(records)
     assert set(strict.fitnesses) == {record.id for record in records}
     assert all(fitness.gates == ("min_quality",) for fitness in strict.fitnesses.values())
+
+
+def steady(name: str, **changes: object) -> EvolutionConfig:
+    return evolution(name, mode="steady", **changes)
+
+
+def made(records: list[Record]) -> list[tuple[str, str, tuple[str, ...], int]]:
+    return [(record.id, record.origin, record.parents, record.generation) for record in records]
+
+
+@pytest.mark.parametrize("workers", [1, 7, 60])
+def test_a_steady_search_spends_its_budget_and_proposes_nothing_that_is_under_way(
+    name_of_graphs: str, workers: int, landscape: Landscape
+) -> None:
+    strategy = build(steady(name_of_graphs, candidates=50))
+    records, order = run_steadily(strategy, landscape, workers)
+    ids = [record.id for record in records]
+    assert len(ids) == len({*ids}) == len(order) == 50
+    assert strategy.finished and strategy.ask_one() is None
+    for record in records:
+        assert DAG.violations(record.genotype) == []
+        assert record.genotype.to_json() == record.genotype.canonical().to_json()
+
+
+def test_asking_again_before_anything_is_begun_or_told_gives_the_same(name_of_graphs: str) -> None:
+    strategy = build(steady(name_of_graphs, candidates=50))
+    run_steadily(strategy, most=20)
+    first = strategy.ask_one()
+    assert first is not None and not strategy.finished and strategy.ask_one() == first
+
+
+def test_the_same_seed_and_the_same_order_of_outcomes_give_the_same_steady_search(name_of_graphs: str) -> None:
+    def made_with(seed: int, order: int) -> list[tuple[str, str, tuple[str, ...], int]]:
+        return made(run_steadily(build(steady(name_of_graphs, candidates=40), seed=seed), seed=order)[0])
+
+    assert made_with(4, 1) == made_with(4, 1) != made_with(5, 1)
+    if name_of_graphs != "random":  # whose samples know nothing of outcomes
+        assert made_with(4, 1) != made_with(4, 2)
+
+
+@pytest.mark.parametrize("told", [0, 1, 13, 25, 39])
+def test_a_steady_search_is_rebuilt_from_its_records_and_the_order_of_its_outcomes(
+    name_of_graphs: str, landscape: Landscape, told: int
+) -> None:
+    whole, resumed = (build(steady(name_of_graphs, candidates=40), seed=9) for _ in range(2))
+    records, order = run_steadily(whole, landscape, most=told)
+    for record in records:
+        resumed.begin(pending(record))
+    by_number = {record.number: record for record in records}
+    for number in order:  # equal values, other objects
+        resumed.tell_one(replace(by_number[number], genotype=Genotype.from_json(by_number[number].genotype.to_json())))
+    first, again = whole.ask_one(), resumed.ask_one()
+    assert first == again and resumed.finished == whole.finished
+    assert [r.number for r in resumed.best()] == [r.number for r in whole.best()]
+
+
+def test_a_steady_search_breeds_from_what_is_told_without_waiting_for_a_generation(name_of_graphs: str) -> None:
+    records, order = run_steadily(build(steady(name_of_graphs, candidates=60)), workers=5)
+    assert {record.origin for record in records[:8]} == {"sample"}  # of a population
+    place = {number: index for index, number in enumerate(order)}
+    known = {record.id: place[record.number] for record in records}
+    bred = [record for record in records if record.parents]
+    assert bool(bred) == (name_of_graphs != "random")
+    for record in bred:
+        assert all(known[parent] < record.generation for parent in record.parents)  # over when it was proposed
+
+
+def test_what_failed_or_is_not_finite_neither_wins_nor_breeds_in_a_steady_search(name_of_graphs: str) -> None:
+    strategy = build(steady(name_of_graphs, candidates=60))
+    records, _ = run_steadily(strategy, patchy)
+    sound = {record.id for record in records if luck(record.genotype) > 2 / 3}
+    assert {record.id for record in strategy.best()} <= sound
+    assert {parent for record in records for parent in record.parents} <= sound
+
+
+def test_a_steady_search_uses_a_small_space_up(name_of_graphs: str) -> None:
+    strategy = build(steady(name_of_graphs, candidates=100), SMALL)
+    records, _ = run_steadily(strategy)
+    assert sorted(record.id for record in records) == sorted(genotype.id for genotype in SMALL.genotypes())
+    assert strategy.finished
+
+
+def test_a_steady_search_begins_with_its_founders_and_keeps_below_its_limit_of_size(name_of_graphs: str) -> None:
+    records, _ = run_steadily(build(steady(name_of_graphs, warm_start=["tinybert4", "nas_bert_10m"])))
+    assert [r.origin for r in records[:2]] == ["warm_start:tinybert4", "warm_start:nas_bert_10m"]
+    sizes = sorted(within(1).parameters(record.genotype) for record in records)
+    limit = within(sizes[len(sizes) // 3])
+    limited, _ = run_steadily(build(steady(name_of_graphs), limit=limit))
+    assert len(limited) == 24 and all(limit.admits(record.genotype) for record in limited)
+    assert build(steady(name_of_graphs), SMALL, limit=within(10)).finished
+
+
+def test_patience_ends_a_steady_search_and_an_outcome_on_its_way_may_let_it_go_on(name_of_graphs: str) -> None:
+    strategy = build(steady(name_of_graphs, candidates=40, patience=3))
+    records = [*run_steadily(strategy, workers=6, most=1)[0]]
+    waiting = [record for record in records if record.status == "pending"]
+    worse = measurements(quality=0.1)
+    for record in waiting[:4]:
+        strategy.tell_one(replace(record, status="done", measurements=worse))
+    assert strategy.stands_still and strategy.ask_one() is None and not strategy.finished
+    best = measurements(quality=1.0, under_attack=1.0, words=1.0, compression=50.0)
+    strategy.tell_one(replace(waiting[4], status="done", measurements=best))
+    assert not strategy.stands_still and strategy.ask_one() is not None
+
+
+def test_outcomes_that_a_steady_search_does_not_wait_for_are_refused(name_of_graphs: str) -> None:
+    strategy = build(steady(name_of_graphs))
+    records, order = run_steadily(strategy, most=3)
+    waiting = next(record for record in records if record.status == "pending")
+    for wrong in (records[order[0] - 1], waiting):
+        with pytest.raises(ValueError, match="expected the outcome of one under way"):
+            strategy.tell_one(wrong)
+    with pytest.raises(ValueError, match="was begun before"):
+        strategy.begin(waiting)
+
+
+def test_a_strategy_whose_episodes_are_generations_says_that_it_is_not_steady(name: str) -> None:
+    if name in OF_GRAPHS:
+        assert steady(name).mode == "steady"
+        return
+    with pytest.raises(ValueError, match="generational for kd_nas, whose episodes are generations"):
+        steady(name)

@@ -142,6 +142,15 @@ BROKEN: list[tuple[dict[str, Any], list[str]]] = [
         ["Did you mean characters?", "distillation.epochs: expected a number above 0, got 'many'"],
     ),
     (
+        {"distillation.class_weights": {"postive": 5, "spam": 2}, "seed": "x"},
+        [
+            "expected a label (negative, positive), got 'postive'. Did you mean positive?",
+            "got 'spam'",
+            "seed: expected",
+        ],
+    ),
+    ({"distillation.class_weights": "balance", "seed": "x"}, ["Did you mean balanced?", "seed: expected"]),
+    (
         {"evaluation.efficiency.batch_sizes": [0, "x"]},
         [
             "batch_sizes.0: expected a whole number of at least 1, got 0",
@@ -161,6 +170,30 @@ BROKEN: list[tuple[dict[str, Any], list[str]]] = [
         ["distillation: expected a section", "evaluation: expected a section"],
     ),
     (
+        {"evolution.strategy": "nsga2", "evolution.population": 6, "evolution.elite": 9},
+        ["population: expected a multiple of 4 for nsga2, got 6", "elite: expected fewer than population (6), got 9"],
+    ),
+    (
+        {"evolution.population": 4, "evolution.elite": 9, "evolution.mutations": "many"},
+        ["mutations: expected a whole number", "elite: expected fewer than population (4), got 9"],
+    ),
+    (
+        {"evolution.tournamnet": "two", "evolution.mutations": 0},
+        ["Did you mean evolution.tournament?", "evolution.tournament: expected a whole number", "mutations: expected"],
+    ),
+    (
+        {"task.labels": ["sad", "sad"], "task.metric": "pearson", "fitness.robustness": "single_swap_worst"},
+        ["got sad more than once", "expected a metric of classification", "single_swaps: expected at least one attack"],
+    ),
+    (
+        {"evolution.warm_start": ["run:./gone"], f"{SEARCH}.attacks": ["gone:attack"], "teacher.model": "./gone"},
+        ["evolution.warm_start.0: expected run:FOLDER of a run", "gone:attack", "teacher.model: there is no folder"],
+    ),
+    (
+        {"execution.backend": "ray", "execution.device": "cuda:1", "execution.workers": 0},
+        ["device: expected auto, cpu or cuda", "workers: expected at least 1"],
+    ),
+    (
         {"execution.timeout_minutes": True, "fitness.min_quality": "high"},
         ["timeout_minutes: expected a number, got true", "min_quality: expected a number of at least 0, got 'high'"],
     ),
@@ -173,6 +206,11 @@ def test_one_run_tells_all_that_is_wrong(changes: dict[str, Any], parts: list[st
     assert [part for part in parts if not any(part in line for line in lines)] == [], "\n".join(lines)
     assert [line for line in lines if FOREIGN.search(line)] == []
     assert len(set(lines)) == len(lines)
+
+
+def test_a_rule_that_only_what_stands_for_a_wrong_value_breaks_is_not_told(folder: Path) -> None:
+    (line,) = told(change(folder, {"evolution.population": "ten", "evolution.elite": 9}))
+    assert "evolution.population: expected a whole number" in line
 
 
 def test_each_key_is_told_with_its_line(folder: Path) -> None:
@@ -205,6 +243,10 @@ def test_test_rows_that_are_training_rows_are_refused_until_they_are_accepted(fo
     assert "task.on_shared_rows: expected test rows that are no training rows, got " in line and re.search(
         r"got \d+ of \d+ ", line
     )
+    validation = folder / "data/validation.tsv"
+    validation.write_text(train.read_text())
+    (line,) = told(folder / "experiment.yaml", "task.local.validation=validation.tsv")
+    assert re.search(r"got \d+ of \d+ \(\d+\.\d%\); besides, \d+ of \d+ validation rows are train rows too", line)
     looked = look_at(folder / "experiment.yaml", ["task.on_shared_rows=keep"])
     assert looked.task is not None and len(looked.task.test) > 3
 
@@ -216,6 +258,28 @@ def test_finalists_are_announced_only_where_there_will_be_some(folder: Path) -> 
     assert found[1] == "search: deepwordbug on 4 rows; finalists: deepwordbug, pruthi on 4 rows"
 
 
+def test_weights_of_classes_are_told_and_that_they_have_no_effect_is_a_doubt(folder: Path) -> None:
+    path, balanced = folder / "experiment.yaml", "distillation.class_weights=balanced"
+
+    def checked(*overrides: str) -> dict[str, str]:
+        return check_all(look_at(path, overrides), path)[1]
+
+    assert "classes" not in checked()
+    assert re.match(r"weighed from \S+ \(\w+\) to \S+ \(\w+\), balanced$", checked(balanced)["classes"])
+    found = checked(balanced, "distillation.hard_weight=0")
+    assert "distillation.class_weights has no effect" in found["doubts"] and "classes" not in found
+
+
+def test_badly_skewed_classes_are_told_with_the_key_that_weighs_them(folder: Path) -> None:
+    train, path = folder / "data/train.tsv", folder / "experiment.yaml"
+    head, *rows = train.read_text().splitlines()
+    label = head.split("\t").index("label")
+    rare = [row for row in rows if row.split("\t")[label] == "positive"][:2]
+    train.write_text("\n".join([head, *(row for row in rows if row.split("\t")[label] == "negative"), *rare]) + "\n")
+    told = check_all(look_at(path, ["task.validation_rows=8"]), path)[1]["classes"]
+    assert "; distillation.class_weights: balanced makes the rare ones count as much" in told
+
+
 def test_what_is_wrong_is_told_without_torch(folder: Path) -> None:
     code = (
         "import sys\n"
@@ -225,6 +289,7 @@ def test_what_is_wrong_is_told_without_torch(folder: Path) -> None:
         "print(*sorted({'torch', 'transformers', 'textattack', 'deap', 'sqlalchemy'} & set(sys.modules)))\n"
     )
     wrong = ["evolution.populaton=3", f"{SEARCH}.attacks=[depwordbug]", "baselines=[x]", "teacher.model=./gone"]
+    wrong += ["distillation.class_weights={spam: 2}"]
     command = [sys.executable, "-c", code, str(folder / "experiment.yaml"), *wrong]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["4"]
+    assert done.stdout.split() == ["5"]

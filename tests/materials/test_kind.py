@@ -33,7 +33,8 @@ def test_a_worker_keeps_its_materials_for_trainings_of_any_length_and_for_nothin
 
     def ask(**distillation: object) -> int:
         changed = experiment.distillation.model_copy(update=distillation)
-        job = SimpleNamespace(experiment=experiment.model_copy(update={"distillation": changed}), cache=tmp_path)
+        told = experiment.model_copy(update={"distillation": changed})
+        job = SimpleNamespace(experiment=told, cache=tmp_path, identity=None)
         return kind._opened(prepare, job)  # type: ignore[arg-type]
 
     assert [ask(), ask(epochs=7.0), ask(epochs=None, max_steps=3)] == [1, 1, 1]

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 from transformers import BertConfig, CamembertConfig, PretrainedConfig, RobertaConfig, T5Config, XLMRobertaConfig
 
-from rosearch.models.lengths import longest_input, table_rows, text_positions
+from rosearch.models.lengths import ids_without_words, longest_input, table_rows, text_positions
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,16 @@ def test_the_longest_input_is_the_smaller_limit_of_model_and_tokenizer(of_tokeni
 
 def test_the_longest_input_of_a_model_without_any_limit_is_512() -> None:
     assert longest_input(T5Config(), SimpleNamespace(model_max_length=10**30)) == 512
+
+
+class Words(dict[str, int]):
+    """A tokenizer of these words."""
+
+    def get_vocab(self) -> dict[str, int]:
+        return self
+
+
+def test_a_hole_among_the_ids_is_told_as_no_student_has_a_row_above_its_words() -> None:
+    assert ids_without_words(Words(a=0, b=1, c=2)) == ids_without_words(Words()) == []
+    ((expected, got, _),) = ids_without_words(Words(a=0, b=1, c=5))
+    assert (expected, got) == ("ids from 0 to 2 for the 3 words of its tokenizer", "ids up to 5")

@@ -43,6 +43,15 @@ def test_a_folder_that_is_not_there_is_missing_and_never_asked_of_the_hub(
     assert "-o teacher.model=FOLDER" in one_line(caught)
 
 
+def test_a_file_in_the_place_of_a_folder_is_told_and_never_asked_of_the_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("model.txt").touch()
+    with pytest.raises(BadInput, match="expected the folder of a model, got a file, model"):
+        locate_weights("model.txt")
+
+
 def test_a_folder_without_safetensors_is_bad_input(pretrained: Path, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_bytes((pretrained / "config.json").read_bytes())
     (tmp_path / "pytorch_model.bin").write_bytes(b"pickle")

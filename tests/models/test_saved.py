@@ -125,6 +125,15 @@ def test_parts_are_saved_to_one_folder_that_all_may_read(tokenizer: Any, tmp_pat
     assert [path.name for path in (tmp_path / "students").iterdir()] == ["one"]
 
 
+def test_a_tokenizer_is_saved_as_the_same_bytes_whatever_it_was_called_for_before(
+    tokenizer: Any, tmp_path: Path
+) -> None:
+    for name in ("before", "after"):
+        save_whole(tmp_path / name, tokenizer)
+        tokenizer(["a film", "a"], truncation=True, max_length=3, padding=True)
+    assert (tmp_path / "before/tokenizer.json").read_bytes() == (tmp_path / "after/tokenizer.json").read_bytes()
+
+
 def test_a_tokenizers_own_code_is_told_with_what_to_do(tokenizer: Any, tmp_path: Path) -> None:
     folder = save_tiny(tmp_path / "model", tokenizer, head=True)
     path = folder / "tokenizer_config.json"

@@ -22,7 +22,7 @@ def die(*_: object) -> None:
 
 
 def die_after_insert(connection: object, cursor: object, statement: str, *_: object) -> None:
-    if statement.startswith("INSERT INTO records"):
+    if statement.startswith("INSERT INTO states"):
         die()
 
 

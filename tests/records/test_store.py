@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 import random
+import re
 import shutil
 import signal
 import sqlite3
@@ -21,8 +23,9 @@ from rosearch.errors import RunError
 from rosearch.measurements import TeacherCost, TeacherFacts, to_json
 from rosearch.records.migrations import MIGRATIONS
 from rosearch.records.record import Failure, Outcome, Record
-from rosearch.records.rows import FORMAT, digested
+from rosearch.records.rows import FORMAT, OUTCOMES, PROPOSALS, STATES, sealed
 from rosearch.records.run_directory import RunDirectory
+from rosearch.records.sqlite import writing_engine
 from rosearch.records.store import Store
 from rosearch.search import run_search
 from rosearch.space.genotype import Genotype
@@ -44,7 +47,8 @@ def store(path: Path) -> Iterator[Store]:
 
 def fields(record: Record) -> dict[str, object]:
     """Every field of a record, the genotype as it is written: genotypes are equal if their ids are."""
-    return {**vars(record), "genotype": record.genotype.to_dict()}
+    found = {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
+    return {**found, "id": record.id, "genotype": record.genotype.to_dict()}
 
 
 def numbers(store: Store, **where: object) -> list[int]:
@@ -189,11 +193,12 @@ def test_a_generation_with_one_refused_record_is_not_proposed_at_all(store):
     assert numbers(store) == [1, 2, 3, 4]
 
 
-def test_a_crash_between_writing_a_generation_and_its_commit_leaves_none_of_it(store):
+@pytest.mark.parametrize("table", ["states", "proposals", "meta"])
+def test_a_crash_between_writing_a_generation_and_its_commit_leaves_none_of_it(store, table):
     store.propose(samples.generation_of(0))
 
     def interrupt(connection: object, cursor: object, statement: str, *_: object) -> None:
-        if statement.startswith("INSERT INTO records"):
+        if statement.startswith("INSERT") and f"INTO {table} " in statement:
             raise KeyboardInterrupt
 
     event.listen(store._engine, "after_cursor_execute", interrupt)
@@ -394,7 +399,7 @@ def test_what_is_committed_is_in_a_write_ahead_log_with_full_synchronisation(sto
 def refusal(path: Path, read_only: bool) -> str:
     """The one line that opening and reading a store ends with."""
     with pytest.raises(RunError) as caught, Store.open(path, read_only=read_only) as store:
-        store.records()
+        list(map(fields, store.records()))
     assert "\n" not in str(caught.value)
     assert str(caught.value).startswith(f"{path}: ")
     return str(caught.value)
@@ -435,14 +440,17 @@ def test_a_store_with_a_torn_page_is_refused_when_a_search_would_go_on(path, pag
 
 
 def rewrite(path: Path, number: int, **columns: object) -> None:
-    """Changes a record from outside, and gives it the digest that belongs to it."""
+    """Changes a record from outside, and gives its rows the digests that belong to them."""
     with sqlite3.connect(path) as connection:
         connection.row_factory = sqlite3.Row
-        row = dict(connection.execute("SELECT * FROM records WHERE number = ?", (number,)).fetchone())
-        changed = digested(row | columns)
-        names = ", ".join(f"{name} = :{name}" for name in changed)
         connection.execute("PRAGMA ignore_check_constraints = ON")
-        connection.execute(f"UPDATE records SET {names} WHERE number = {number}", changed)
+        for table in (STATES, PROPOSALS, OUTCOMES):
+            found = connection.execute(f"SELECT * FROM {table.name} WHERE number = ?", (number,)).fetchone()
+            if found is not None:
+                changed = {name: value for name, value in columns.items() if name in table.c}
+                row = sealed(table, dict(found) | changed)
+                names = ", ".join(f"{name} = :{name}" for name in row)
+                connection.execute(f"UPDATE {table.name} SET {names} WHERE number = {number}", row)
     connection.close()
 
 
@@ -471,6 +479,7 @@ def rewrite(path: Path, number: int, **columns: object) -> None:
         ("generation", 0.5),
         ("replicate", "0/../../elsewhere"),
         ("replicate", -1),
+        ("genotype_id", "0/../../elsewhere"),
         ("seed", "many"),
         ("role", "../candidate"),
         ("status", "lost"),
@@ -502,15 +511,18 @@ def test_a_measurement_that_is_not_finite_is_not_read(path, number):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ("UPDATE records SET seed = seed + 1 WHERE number = 3", "record 3 is not as it was written"),
-        ("UPDATE records SET status = 'running' WHERE number = 3", "record 3 is not as it was written"),
-        ("UPDATE records SET digest = '' WHERE number = 3", "record 3 is not as it was written"),
+        ("UPDATE proposals SET seed = seed + 1 WHERE number = 3", "record 3 is not as it was written"),
+        ("UPDATE states SET status = 'running' WHERE number = 3", "record 3 is not as it was written"),
+        ("UPDATE states SET digest = '' WHERE number = 3", "record 3 is not as it was written"),
+        ("UPDATE outcomes SET measurements = '{}' WHERE number = 1", "record 1 is not as it was written"),
         ("UPDATE meta SET value = '{}' WHERE key = 'teacher'", "the fact 'teacher' is not as it was written"),
-        ("DELETE FROM records WHERE number = 3", "expected 4 records, got 3"),
+        ("DELETE FROM states WHERE number = 3", "expected 4 records, got 3"),
+        ("DELETE FROM proposals WHERE number = 3", "damaged: record 3"),
+        ("DELETE FROM outcomes WHERE number = 1", "damaged: record 1"),
         ("DELETE FROM meta WHERE key = 'finished'", "the facts finished are lost"),
         ("DELETE FROM meta WHERE key = 'contents'", "the fact 'contents' cannot be read"),
-        ("ALTER TABLE records RENAME COLUMN seed TO sead", "damaged: no such column"),
-        ("DROP TABLE records", "damaged: no such table"),
+        ("ALTER TABLE proposals RENAME COLUMN seed TO sead", "damaged: no such column"),
+        ("DROP TABLE states", "damaged: no such table"),
     ],
 )
 def test_a_row_that_has_changed_or_is_lost_is_noticed(path, change, words, read_only):
@@ -584,7 +596,7 @@ def test_an_older_store_gets_digests_when_it_is_opened_for_writing(first_format,
         assert [fields(record) for record in reader.records()][:-1] == before[0] and reader.finished()
     assert not caplog.records
     with sqlite3.connect(first_format) as connection:
-        connection.execute("UPDATE records SET seed = 1 WHERE number = 2")
+        connection.execute("UPDATE proposals SET seed = 1 WHERE number = 2")
     connection.close()
     assert "record 2 is not as it was written" in refusal(first_format, read_only=True)
 
@@ -599,8 +611,69 @@ def test_a_step_from_format_to_format_is_taken_whole_or_not_at_all(first_format,
         patch.setattr("rosearch.records.migrations.MIGRATIONS", {1: broken})
         Store.open(first_format)
     with Store.open(first_format, read_only=True) as reader:
-        assert reader._rows.format == 1 and len(reader.records()) == 5
+        assert len(reader.records()) == 5
+    with sqlite3.connect(first_format) as connection:
+        assert connection.execute("SELECT value FROM meta WHERE key = 'format'").fetchone() == ("1",)
+    connection.close()
     assert first_format.read_bytes() == before
+
+
+@pytest.fixture
+def second_format(first_format: Path) -> Path:
+    """A store of format 2, as the step from format 1 leaves it."""
+    engine = writing_engine(first_format, "mode=rw")
+    with engine.begin() as connection:
+        MIGRATIONS[1](connection)
+    engine.dispose()
+    return first_format
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_store_of_the_second_format_holds_the_same_in_the_third(first_format, second_format, read_only):
+    recorded = HERE.parent / "compatibility/recorded/small-0001/records.sqlite"
+    with Store.open(recorded, read_only=True) as old, Store.open(second_format, read_only=read_only) as store:
+        assert list(map(fields, store.records())) == list(map(fields, old.records()))
+        assert (store.teacher(), store.materials(), store.finished()) == (old.teacher(), old.materials(), True)
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("UPDATE records SET seed = seed + 1 WHERE number = 3", "record 3 is not as it was written"),
+        ("UPDATE meta SET value = '{}' WHERE key = 'teacher'", "the fact 'teacher' is not as it was written"),
+        ("DELETE FROM records WHERE number = 3", "expected 5 records, got 4"),
+        ("DELETE FROM meta WHERE key = 'finished'", "the facts finished are lost"),
+        ("DELETE FROM meta WHERE key = 'contents'", "damaged: .*contents"),
+        ("DROP TABLE records", "damaged: no such table"),
+    ],
+)
+def test_damage_to_a_store_of_the_second_format_is_noticed(second_format, change, words, read_only):
+    with sqlite3.connect(second_format) as connection:
+        connection.execute(change)
+    connection.close()
+    before = second_format.read_bytes()
+    assert re.search(words, refusal(second_format, read_only))
+    assert second_format.read_bytes() == before
+
+
+def test_a_copy_of_an_older_store_can_be_changed_no_more_than_a_file_that_is_read(first_format):
+    with Store.open(first_format, read_only=True) as reader:
+        first = reader.records()[0]
+        with pytest.raises(RunError, match="readonly"):
+            reader.set_finished()
+    assert first.measurements is not None and first.genotype.id == first.id  # also after it is closed
+
+
+def test_whoever_looks_into_the_file_finds_all_of_a_record_in_one_row(store, path):
+    store.propose(samples.generation_of(0))
+    store.finish(1, samples.measured())
+    with sqlite3.connect(path) as connection:
+        connection.row_factory = sqlite3.Row
+        first, second, *_ = map(dict, connection.execute("SELECT * FROM records ORDER BY number"))
+    connection.close()
+    assert first["measurements"] == to_json(samples.measured().measurements)
+    assert (second["genotype"], second["measurements"]) == (samples.chain(2).to_json(), None)
 
 
 def test_every_older_format_has_a_step():
@@ -611,7 +684,7 @@ def test_every_older_format_has_a_step():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("3", "A newer rosearch wrote it"),
+        (str(FORMAT + 1), "A newer rosearch wrote it"),
         ("0", "without a format number"),
         ('"x"', "without a format number"),
         ("{", "cannot be read"),
@@ -642,11 +715,11 @@ def test_a_record_that_names_a_place_outside_ends_a_resume_before_anything_is_de
     run = RunDirectory(Path(shutil.copytree(recorded, tmp_path / "runs" / "small-0001")))
     with Store.open(run.store) as store:
         last = store.last_number()
-    rewrite(run.store, last, role="finalist", replicate="0/../../../elsewhere", status="pending", measurements=None)
+    rewrite(run.store, last, role="finalist", replicate="0/../../../elsewhere")
     elsewhere = tmp_path / "runs" / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "kept").touch()
-    with pytest.raises(RunError, match="replicate: expected a whole number from 0 on"):
+    with pytest.raises(RunError, match="replicate: expected whole numbers from 0 on"):
         run_search(run)
     assert sorted(path.name for path in elsewhere.parent.iterdir()) == ["elsewhere", "small-0001"]
     assert (elsewhere / "kept").is_file()

@@ -52,7 +52,9 @@ def test_a_stage_reads_as_english(stage: str, words: str) -> None:
 
 
 def test_who_is_attacked_is_told_with_number_and_attack() -> None:
-    assert work_lines(STANDING, 103.0) == ["starting workers, for 6 s", "#12 3fa9c2d1: attack pruthi 12 of 50, for 8 s"]
+    lines = ["starting workers, for 6 s", "#12 3fa9c2d1: attack pruthi 12 of 50, for 8 s"]
+    assert work_lines(STANDING, 103.0) == lines
+    assert work_lines(replace(STANDING, others=936), 103.0) == [*lines, "936 more students at work"]
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rosearch.errors import BadInput
-from rosearch.resources.functions import find_function, is_function
+from rosearch.resources.functions import find_function, find_functions, is_function
 
 
 @pytest.fixture
@@ -62,6 +62,11 @@ def test_its_digest_follows_its_source(folder: Path) -> None:
         ("no_such_module:build", "expected a module no_such_module, got no such module"),
         ("no_such_package.inner:build", "expected a module no_such_package.inner, got ModuleNotFoundError"),
         ("my_attacks.edits:other", "expected a function other in"),
+        ("my_attacks.edits:biuld", "got no such name. Did you mean build?"),
+        ("my_attacks.edits:nunber", "got no such name. It must be defined"),
+        ("own_edit:build", "expected a module own_edit, got no such module. Did you mean own_edits?"),
+        ("my_atacks:build", "got no such module. Did you mean my_attacks?"),
+        ("my_attacks.edit:build", "got no such module. Did you mean my_attacks.edits?"),
         ("sys:exit", "with a source file"),
         ("broken_own:build", "expected Python"),
     ],
@@ -72,6 +77,15 @@ def test_what_cannot_be_found_is_one_line(name: str, expected: str, folder: Path
         find_function(name, "the.key")
     (problem,) = told.value.problems
     assert expected in str(problem) and str(problem).startswith("the.key: ") and "\n" not in str(problem)
+
+
+def test_all_that_an_experiment_names_is_told_at_once_with_its_keys(folder: Path) -> None:
+    named = {"my_attacks.edits:build": "a.0", "own_edits:biuld": "a.1", "gone:build": "b.0"}
+    with pytest.raises(BadInput) as told:
+        find_functions(named)
+    assert [problem.key for problem in told.value.problems] == ["a.1: own_edits:biuld", "b.0: gone:build"]
+    assert [problem.where for problem in told.value.problems] == ["experiment", "experiment"]
+    assert list(find_functions({"own_edits:build": "a.0"})) == ["own_edits:build"]
 
 
 def test_what_cannot_be_loaded_is_one_line(folder: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from own_data import QUEUES, write_own_data
 from rosearch.config.file import load_experiment
 from rosearch.config.plain_data import parse_yaml, read_yaml
 from rosearch.config.task import FilesSource, TaskConfig
+from rosearch.errors import BadInput
 from rosearch.materials.own_data import Guesses
 from rosearch.run.first_experiment import FirstExperiment, first_experiment
 from rosearch.run.own_data import OwnData
@@ -106,6 +108,44 @@ def test_equal_files_give_equal_drafts(tmp_path: Path, monkeypatch: pytest.Monke
     assert first_experiment(own).task.labels == list(QUEUES)
 
 
+def test_badly_skewed_classes_have_a_comment_that_makes_them_count() -> None:
+    plain = drafted().text()
+    skewed = replace(drafted(), guesses=replace(GUESSES, skew="930 training rows are other, 20 urgent")).text()
+    added = [line for line in skewed.splitlines() if line not in plain.splitlines()]
+    assert added == [
+        "  # 930 training rows are other, 20 urgent. This makes rare classes count as much as the others:",
+        "  # class_weights: balanced",
+    ]
+    assert parse_yaml(skewed) == parse_yaml(plain)
+    followed = parse_yaml(skewed.replace("# class_weights", "class_weights"))
+    assert followed["distillation"]["class_weights"] == "balanced"
+
+
 def read_back(made: FirstExperiment, folder: Path) -> dict[str, dict[str, object]]:
     (folder / "a.yaml").write_text(made.text(folder), encoding="utf-8")
     return read_yaml(folder / "a.yaml")
+
+
+def test_overrides_of_the_task_count_for_what_is_derived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(write_own_data(tmp_path))
+    with Path("tickets.csv").open("a", encoding="utf-8") as file:
+        file.write("999,,billing\n")
+    own = OwnData(Path("tickets.csv"), text=("message",), label="queue", teacher="my-bert")
+    with pytest.raises(BadInput, match="none in row 161"):
+        first_experiment(own)
+    made = first_experiment(own, overrides=("task.on_bad_rows=drop", "task.max_length=24", "evolution.candidates=3"))
+    experiment = made.experiment(("task.on_bad_rows=drop", "task.max_length=24", "evolution.candidates=3"))
+    task = experiment.require_task()
+    assert (task.on_bad_rows, task.max_length, experiment.evolution.candidates) == ("drop", 24, 3)
+    assert "as it was given" in made.text()
+
+
+@pytest.mark.parametrize(
+    ("asked", "name"), [("my file (2)", "my_file_2"), ("-x", "x"), ("größe", "gr_e"), ("*", "mine")]
+)
+def test_an_experiment_gets_a_name_that_a_folder_may_have_whatever_its_file_is_called(
+    asked: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(write_own_data(tmp_path))
+    own = OwnData(Path("tickets.csv"), text=("message",), label="queue", teacher="./my-bert")
+    assert first_experiment(own, asked).experiment().name == name

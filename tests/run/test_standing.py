@@ -34,6 +34,21 @@ def test_it_is_written_at_once_where_a_stage_begins_and_else_once_a_second(tmp_p
     assert [one.name for one in tmp_path.iterdir()] == ["progress.json"]
 
 
+def test_a_clock_that_is_set_back_does_not_stop_it(tmp_path: Path) -> None:
+    file, stage = StandingFile(tmp_path / "progress.json"), Stage("teacher", 1, 9, 1.0)
+    for written in (1e9, 5.0):
+        file.put(Standing(written, (stage,)))
+    found = read_standing(tmp_path / "progress.json")
+    assert found is not None and found.written == 5.0
+
+
+def test_of_hundreds_of_students_some_are_listed_and_the_others_counted(tmp_path: Path) -> None:
+    path = tmp_path / "progress.json"
+    students = tuple(AtWork(number, "3fa9c2d1", Stage("attack pruthi", 1, 50, 90.0)) for number in range(1, 1001))
+    StandingFile(path).put(Standing(100.0, (), students))
+    assert read_standing(path) == Standing(100.0, (), students[:64], others=936)
+
+
 def test_a_folder_that_cannot_be_written_ends_no_search(tmp_path: Path) -> None:
     StandingFile(tmp_path / "gone" / "progress.json").put(standing(100.0))
     assert not (tmp_path / "gone").exists()

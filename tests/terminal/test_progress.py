@@ -58,6 +58,15 @@ def test_a_step_that_nobody_can_count_is_told_once_it_lasts() -> None:
     assert lines(console) == [f"{words} ...", f"{words}: for N s", f"{words}: done in N s"]
 
 
+def test_a_batch_is_told_with_its_size_and_a_steady_search_in_words_of_its_own() -> None:
+    console = log()
+    found = record(5, measured(attacked("deepwordbug", "sb")))
+    with SearchDisplay(console, beat=None) as display:
+        display.batch("generation 1", [found, found])
+        display.batch("24 candidates, each as a worker becomes free", [])
+    assert lines(console) == ["generation 1: 2 to run", "24 candidates, each as a worker becomes free"]
+
+
 def test_a_log_tells_now_and_then_of_the_whole_and_who_is_attacked() -> None:
     console = log()
     found = record(5, measured(attacked("deepwordbug", "sb")))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from own_data import write_own_data
 
-from rosearch.errors import BadInput
+from rosearch.errors import BadInput, Problem
 from rosearch.run.own_data import OwnData
 from rosearch.terminal import questions
 from rosearch.terminal.questions import ask, ask_place
@@ -40,7 +40,7 @@ def test_enter_takes_what_the_file_suggests(answer: Answer, capsys: pytest.Captu
     asked = answer("tickets.csv", "", "", "", "", "my-bert", "")
     own = ask(OwnData())
     assert own == OwnData(Path("tickets.csv"), None, None, ("message",), "queue", "my-bert")
-    assert ask_place(own) == Path("tickets.yaml")
+    assert ask_place(own, Path) == Path("tickets.yaml")
     assert [question.partition("[")[2] for question in asked[1:3]] == ["message]: ", "queue]: "]
     printed = capsys.readouterr().out
     assert "160 rows" in printed and "3 classes: billing, returns, shipping" in printed
@@ -60,6 +60,17 @@ def test_what_cannot_be_meant_is_told_and_asked_again(answer: Answer, capsys: py
         "./nobody: expected",
     ):
         assert told in printed
+
+
+def test_a_place_that_is_taken_is_told_and_asked_again(answer: Answer, capsys: pytest.CaptureFixture[str]) -> None:
+    def free(place: Path) -> None:
+        if place.name == "tickets.yaml":
+            raise BadInput(Problem(str(place), "", "another file", "one that exists"))
+
+    asked = answer("", "other.yaml")
+    assert ask_place(OwnData(Path("tickets.csv")), free) == Path("other.yaml")
+    assert len(asked) == 2
+    assert "tickets.yaml: expected another file" in capsys.readouterr().err
 
 
 def test_flags_are_not_asked_for_again(answer: Answer) -> None:

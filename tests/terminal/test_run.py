@@ -10,7 +10,7 @@ from rich.console import Console
 
 from rosearch.measurements import Calibration, ClassQuality, Estimate, Quality, Stopped
 from rosearch.report.data import Table
-from rosearch.report.overview import finalists_table, results_table
+from rosearch.report.overview import finalists_table, results_table, size_in_words
 from rosearch.report.summary import describe_record, describe_run
 from rosearch.terminal.console import rendered
 from rosearch.terminal.run import print_record
@@ -62,6 +62,14 @@ def test_the_table_of_finalists_says_in_a_sentence_what_was_gained(tmp_path: Pat
         "(bert_mini 25%, the teacher 50%), and has 85.0% accuracy (the teacher 90.0%)"
     )
     assert sentence in " ".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("compression", "told"),
+    [(31.4, "31 times smaller"), (1.44, "1.4 times smaller"), (1.0, "1.0 times smaller"), (0.5, "2.0 times larger")],
+)
+def test_a_student_above_its_teacher_is_larger(compression: float, told: str) -> None:
+    assert size_in_words(compression) == told
 
 
 def test_finalists_that_nobody_attacked_are_shown_without_a_sentence(tmp_path: Path) -> None:

@@ -253,6 +253,18 @@ def test_a_full_disk_does_not_end_a_training(
     assert len(notes) == STEPS and "No space left" in notes[0] and not places().path.exists()
 
 
+def test_a_key_that_was_added_is_named_where_it_changes_the_training_alone(
+    places: Callable[..., Checkpoint], tmp_path: Path
+) -> None:
+    """A file from before the key has nothing of it, and goes on."""
+    inputs = small_inputs("kd", tmp_path)
+    trained(inputs, places(), 3)
+    assert "class_weights" not in torch.load(places().path, weights_only=True)["content"]
+    weighed = replace(inputs, config=inputs.config.model_copy(update={"class_weights": "balanced"}))
+    with pytest.raises(RunError, match=r"class_weights \(not stated there, balanced here\)"):
+        trained(weighed, places())
+
+
 def test_settings_of_other_methods_do_not_matter(places: Callable[..., Checkpoint], tmp_path: Path) -> None:
     inputs = small_inputs("kd", tmp_path)
     trained(inputs, places(), 3)

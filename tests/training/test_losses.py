@@ -67,6 +67,18 @@ def test_hard_labels_cost_the_cross_entropy() -> None:
     torch.testing.assert_close(hard_label_loss(student, labels, "classification"), by_hand)
 
 
+def test_weights_of_classes_count_rows_and_parts_of_a_batch_add_up() -> None:
+    student, labels, weights = torch.randn(6, 3), torch.tensor([0, 2, 1, 1, 0, 2]), torch.tensor([0.5, 1.0, 4.0])
+    own = -student.log_softmax(-1)[torch.arange(6), labels] * weights[labels]
+    whole = hard_label_loss(student, labels, "classification", weights)
+    torch.testing.assert_close(whole, own.sum() / 6)
+    halves = [
+        hard_label_loss(student[half], labels[half], "classification", weights) for half in ([0, 1, 2], [3, 4, 5])
+    ]
+    torch.testing.assert_close(sum(halves) / 2, whole)
+    torch.testing.assert_close(hard_label_loss(student[:1], labels[:1], "classification", weights), own[0])
+
+
 def test_hidden_states_are_compared_on_real_tokens_only() -> None:
     mask = torch.tensor([[1, 1, 1], [1, 0, 0]])
     student, targets = draw(2, 3, 4), draw(4, 5, seed=1)

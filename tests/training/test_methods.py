@@ -130,6 +130,33 @@ class TestEveryMethod:
         clean = parts_of(method, student, batch, rows)[0]
         torch.testing.assert_close(clean, F.cross_entropy(student(**batch.inputs).logits, batch.labels))
 
+    def test_weights_of_classes_reach_its_loss_against_labels_alone(
+        self, name: str, inputs: TrainingInputs, batch: Batch, rows: TeacherRows, tokenizer: Any
+    ) -> None:
+        student, ones = make_student(len(tokenizer)).eval(), (1.0, 1.0)
+        hard = F.cross_entropy(student(**batch.inputs).logits, batch.labels, reduction="none")
+
+        def loss(weights: tuple[float, ...] | None) -> Tensor:
+            method = make(replace(inputs, class_weights=weights), student, name, hard_weight=0.5)
+            return loss_of(method, student, batch, rows)
+
+        share = 1 / 3 if name in OWN_WEIGHTS else 0.5
+        added = share * (torch.tensor([0.0, 2.0])[batch.labels] * hard).mean()
+        assert set(batch.labels.tolist()) == {0, 1}
+        torch.testing.assert_close(loss(ones), loss(None))
+        torch.testing.assert_close(loss((1.0, 3.0)) - loss(None), added, rtol=1e-4, atol=1e-5)
+
+    def test_without_weights_of_classes_its_loss_is_as_it_was_to_the_bit(
+        self, name: str, inputs: TrainingInputs, batch: Batch, rows: TeacherRows, tokenizer: Any
+    ) -> None:
+        student = make_student(len(tokenizer)).eval()
+        method = make(inputs, student, name, soft_weight=0, hard_weight=1, hidden_weight=0)
+        if name not in OWN_WEIGHTS:
+            logits = student(**batch.inputs).logits
+            assert torch.equal(parts_of(method, student, batch, rows)[0], F.cross_entropy(logits, batch.labels))
+        assert METHODS[name].learns_labels(config_of(name, hard_weight=1))
+        assert METHODS[name].learns_labels(config_of(name, hard_weight=0)) == (name in OWN_WEIGHTS)
+
     def test_leaves_weights_and_gradients_alone_before_a_step(
         self, name: str, inputs: TrainingInputs, tokenizer: Any
     ) -> None:

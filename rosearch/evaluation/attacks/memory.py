@@ -23,13 +23,13 @@ from rosearch.evaluation.attacks.result import AttackedRow
 from rosearch.files import content_key, try_lock
 
 if TYPE_CHECKING:
-    from filelock import FileLock
+    from rosearch.files import Lock
 
 
 class AttackMemory:
     """The rows of one model's attacks. Equal identities and keys mean equal rows."""
 
-    def __init__(self, folder: Path, lock: FileLock | None) -> None:
+    def __init__(self, folder: Path, lock: Lock | None) -> None:
         self._folder = folder
         self._lock = lock
 

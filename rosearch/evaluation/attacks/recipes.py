@@ -83,9 +83,9 @@ def _own(name: str) -> Recipe:
             attack = function(victim)
         except Exception as error:  # of code that is not ours
             expected = "a function that makes an attack of a wrapper of the model"
-            raise BadInput(Problem("attack", name, expected, one_line(error, named=True))) from error
+            raise own.wrong(expected, one_line(error, named=True)) from error
         if not isinstance(attack, textattack.Attack):
-            raise BadInput(Problem("attack", name, "a textattack.Attack from the function", type(attack).__name__))
+            raise own.wrong("a textattack.Attack from the function", type(attack).__name__)
         return attack
 
     return Recipe(name, "", (), made, f"a function of yours, source {own.digest}", digest=own.digest)

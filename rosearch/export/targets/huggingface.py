@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
@@ -19,7 +18,8 @@ from safetensors import SafetensorError, safe_open
 
 from rosearch.errors import BadInput, RunError, one_line
 from rosearch.export.card import CardFacts, render_card
-from rosearch.files import damaged, whole
+from rosearch.export.destination import CODE, WEIGHTS, check_destination, in_one_step
+from rosearch.files import damaged
 from rosearch.models.places import require_undamaged
 from rosearch.models.saved import load_config, load_tokenizer, save_model
 from rosearch.student.tokenization_rosearch import CODE_FILE, ENCODING_FILE
@@ -27,8 +27,6 @@ from rosearch.student.tokenization_rosearch import CODE_FILE, ENCODING_FILE
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-# The files of rosearch.student that travel. They import each other, torch and transformers, and nothing else.
-CODE = ("configuration_rosearch.py", "lexicon.py", "local_operations.py", "operations.py", "modeling_rosearch.py")
 MODEL_TYPE = "rosearch_student"
 ARCHITECTURE = "StudentForSequenceClassification"
 ENCODER = "StudentModel"  # without a head
@@ -36,8 +34,6 @@ AUTO_MAP = {
     "AutoConfig": "configuration_rosearch.StudentConfig",
     "AutoModelForSequenceClassification": f"modeling_rosearch.{ARCHITECTURE}",
 }
-_WEIGHTS = "model.safetensors"
-RECORD = "distillation.json"  # the record that `rosearch distil` writes beside the weights
 
 
 def export_student(
@@ -61,8 +57,8 @@ def export_student(
     for folder in (student, tokenizer):
         require_undamaged(folder)
     config = _read_config(student, facts)
-    with _in_one_step(destination) as half:
-        shutil.copyfile(student / _WEIGHTS, half / _WEIGHTS)  # without the mode: safetensors writes 0600
+    with in_one_step(destination) as half:
+        shutil.copyfile(student / WEIGHTS, half / WEIGHTS)  # without the mode: safetensors writes 0600
         _write_config(config, half, facts)
         _write_tokenizer(tokenizer, half, facts.max_length, config["vocab_size"], student)
         for name in CODE:
@@ -85,35 +81,11 @@ def export_model(
     destination = destination.resolve()
     check_destination(destination, overwrite)
     tokenizer.model_max_length = facts.max_length
-    with _in_one_step(destination) as half:
+    with in_one_step(destination) as half:
         save_model(model, tokenizer, half)
         code = _tokenizer_code(half)
         _write_texts(half, {"README.md": render_card(facts, destination.name, code), **more})
     return destination
-
-
-def check_destination(destination: Path, overwrite: bool) -> None:
-    """Raises `RunError` where an export may not replace what lies at the destination."""
-    if not destination.exists():
-        return
-    if not overwrite:
-        raise RunError(f"{destination}: exists already; name another folder or ask to overwrite it (--overwrite)")
-    model = all((destination / name).is_file() for name in ("config.json", _WEIGHTS))
-    always = (CODE[0], CODE[-1])  # files between them have had other names
-    ours = (destination / RECORD).is_file() or all((destination / name).is_file() for name in always)
-    if not (model and ours):
-        raise RunError(f"{destination}: is no earlier export and will not be overwritten; name another folder")
-
-
-@contextmanager
-def _in_one_step(destination: Path) -> Iterator[Path]:
-    """A folder to fill, which then takes the place of the destination."""
-    try:
-        with whole(destination) as draft:
-            draft.mkdir()
-            yield draft
-    except OSError as error:
-        raise RunError(f"{destination}: cannot be written: {error.strerror or error}") from None
 
 
 def _write_texts(folder: Path, texts: Mapping[str, str]) -> None:
@@ -129,13 +101,11 @@ def _read_config(student: Path, facts: CardFacts) -> dict[str, Any]:
         config = None
     except (OSError, ValueError) as error:
         raise RunError(f"{path}: cannot be read: {error}") from None
-    if not isinstance(config, dict) or not (student / _WEIGHTS).is_file():
-        raise RunError(
-            f"{student}: expected the config.json and {_WEIGHTS} of a saved student, got neither or only one"
-        )
+    if not isinstance(config, dict) or not (student / WEIGHTS).is_file():
+        raise RunError(f"{student}: expected the config.json and {WEIGHTS} of a saved student, got neither or only one")
     if config.get("model_type") != MODEL_TYPE:
         raise RunError(f"{path}: expected model_type {MODEL_TYPE}, got {config.get('model_type')}")
-    _require_weights(student / _WEIGHTS)
+    _require_weights(student / WEIGHTS)
     names = config.get("id2label", {})
     labels = tuple(names[index] for index in sorted(names, key=int))
     if facts.problem == "classification" and labels != facts.labels:

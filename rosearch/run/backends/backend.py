@@ -7,8 +7,9 @@ import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import PurePath
-from typing import Any, Generic, Literal, Self, TypeVar
+from typing import Any, Generic, Literal, Protocol, Self, TypeVar
 
 from rosearch.errors import is_out_of_memory, machine_fault
 from rosearch.progress import Progress
@@ -22,6 +23,9 @@ LostKind = Literal["worker_lost", "timeout", "exception", "oom", "machine"]
 OnStart = Callable[[int], None]  # key
 OnProgress = Callable[[int, str, int, int], None]  # key, stage, steps done, steps in all
 More = Callable[[], bool]  # False: no other job may start
+NextJob = Callable[
+    [], "Job[Any, Any] | None"
+]  # a job when one can start; None: none now, it is asked after each result
 
 _LONGEST_MESSAGE = 2000  # characters: some exceptions print whole tensors
 
@@ -56,6 +60,16 @@ class Result(Generic[V]):
     lost: Lost | None = None
 
 
+class Room(Protocol):
+    """Says how many workers there is room for, once the first job is over (`run.gpu_room`)."""
+
+    def look(self) -> None:
+        """Sees what the workers hold now."""
+
+    def workers(self) -> tuple[str, ...]:
+        """The GPU that each worker is to see alone."""
+
+
 def always() -> bool:
     """The default of `more`."""
     return True
@@ -73,9 +87,14 @@ def ignore_progress(key: int, stage: str, done: int, total: int) -> None:
 class Calls:
     """The driver's side of a batch: what is told, and what is asked."""
 
+    next_job: NextJob
     on_start: OnStart
     on_progress: OnProgress
     more: More
+
+    def take(self) -> Job[Any, Any] | None:
+        """The next job, unless no other may start or there is none now."""
+        return self.next_job() if self.more() else None
 
 
 class Backend(ABC):
@@ -83,6 +102,8 @@ class Backend(ABC):
 
     - Each job that starts gives exactly one result, under its key. Once `more()` is False no other starts. Results come
       in any order, and nothing may depend on it.
+    - A job is taken when there is a worker for it, the next one after each result: a function that gives jobs may
+      therefore make them of what came before. It is asked no more once it gives None while nothing is under way.
     - `on_start(key)` comes before the first `on_progress(key, ...)` of a job, which comes before its result.
       A job that cannot be pickled gives only its result. Callbacks run in the thread that iterates. Progress may be
       thinned, but not the last step of a stage.
@@ -96,16 +117,17 @@ class Backend(ABC):
 
     def run(
         self,
-        jobs: Sequence[Job[A, V]],
+        jobs: Sequence[Job[A, V]] | Callable[[], Job[A, V] | None],
         on_start: OnStart = ignore_start,
         on_progress: OnProgress = ignore_progress,
         more: More = always,
     ) -> Iterator[Result[V]]:
         """Yields a result as each job finishes. Raises `RunError` where no worker can be made to work."""
-        yield from self._run(jobs, Calls(on_start, on_progress, more))
+        next_job = jobs if callable(jobs) else partial(next, iter(jobs), None)
+        yield from self._run(Calls(next_job, on_start, on_progress, more))
 
     @abstractmethod
-    def _run(self, jobs: Sequence[Job[A, V]], calls: Calls) -> Iterator[Result[V]]:
+    def _run(self, calls: Calls) -> Iterator[Result[Any]]:
         """The work of `run`."""
 
     @abstractmethod
@@ -138,6 +160,30 @@ def call(function: Callable[[Any, Progress], Any], argument: bytes, progress: Pr
         raise
     except BaseException as error:  # a library's sys.exit() must not end a worker
         return b"", _lost(error)
+
+
+def call_here(job: Job[Any, Any], calls: Calls) -> Result[Any]:
+    """A job in the driver's own process, from its start to its result, as if it had been sent to a worker."""
+    sent = pickled(job)  # a job that fails in a worker fails here too
+    if isinstance(sent, Lost):
+        return Result(job.key, lost=sent)
+    stage = ""
+    fault: Exception | None = None
+
+    def progress(name: str, done: int, total: int) -> None:
+        nonlocal stage, fault
+        stage = name
+        try:
+            calls.on_progress(job.key, name, done, total)
+        except Exception as error:
+            fault = error
+            raise
+
+    calls.on_start(job.key)
+    value, lost = call(job.function, sent[1], progress)
+    if fault is not None:  # the driver's own, which the job must not swallow
+        raise fault
+    return unpickled(job.key, value, lost, stage)
 
 
 def _lost(error: BaseException) -> Lost:

@@ -11,25 +11,20 @@ import multiprocessing
 import os
 import pickle
 import signal
-import sys
-import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
-from multiprocessing import resource_tracker
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
-from typing import Any, Literal, final
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from multiprocessing.connection import wait
+from typing import Any, final
 
 from rosearch.errors import RunError
-from rosearch.files import importable
-from rosearch.progress import ENDING, check_stop
-from rosearch.run.backends.backend import A, Backend, Calls, Job, Lost, Result, V, pickled, unpickled
+from rosearch.progress import check_stop
+from rosearch.run.backends.backend import Backend, Calls, Lost, Result, Room, pickled, unpickled
+from rosearch.run.backends.environment import interrupts_held_back, started_in, worker_variables
+from rosearch.run.backends.local_worker import BEAT_S, GRACE_S, Parcel, Worker
 from rosearch.run.backends.worker import work
 
-_BEAT_S = 0.5  # longest time between two looks at every worker
-_GRACE_S = 5.0  # wait for a killed process to be gone
 _FAILED_STARTS = 3  # per worker, in a row, before the run is given up
 _AGAIN = 3  # times that a job is tried again after something outside killed its worker
 # Signals that a process brings upon itself; all others come from outside.
@@ -37,65 +32,11 @@ _CRASHES = {-getattr(signal, f"SIG{name}") for name in ("SEGV", "ABRT", "BUS", "
 _SPAWN = multiprocessing.get_context("spawn")  # a fork would copy the driver's threads, locks and CUDA state
 
 
-@dataclass(frozen=True)
-class _Parcel:
-    """A job on its way."""
-
-    key: int
-    function: bytes
-    argument: bytes
-    killed: int = 0  # workers that were killed while they had it
-
-
-@dataclass(eq=False)
-class _Worker:
-    """The driver's side of one worker process."""
-
-    process: SpawnProcess
-    pipe: Connection
-    lifeline: Connection  # the driver's end: closed by the system when the driver dies
-    state: Literal["starting", "idle", "loading", "running"] = "starting"
-    parcel: _Parcel | None = None
-    stage: str = ""
-    spent_s: float = 0.0  # in this state
-    seen: float = field(default_factory=time.monotonic)
-    gone: bool = False
-
-    def enter(self, state: Literal["idle", "loading", "running"]) -> None:
-        self.state, self.stage, self.spent_s = state, "", 0.0
-
-    def charge(self) -> None:
-        """Counts time in beats: a job must not pay for a stopped driver or a sleeping machine."""
-        now = time.monotonic()
-        self.spent_s += min(now - self.seen, 2 * _BEAT_S)
-        self.seen = now
-
-    def receive(self) -> tuple[Any, ...] | None:
-        """The next message; None if there is none now, or none any more (`gone`)."""
-        try:
-            message: tuple[Any, ...] | None = pickle.loads(self.pipe.recv_bytes()) if self.pipe.poll() else None
-        except (EOFError, OSError):
-            self.gone = True
-            return None
-        return message
-
-    def ending(self) -> str:
-        """The end of the process, in words."""
-        self.process.join(_GRACE_S)  # the pipe may close a moment before the process is gone
-        code = self.process.exitcode
-        if code is None:
-            return "the worker closed its pipe"
-        if code >= 0:
-            return f"the worker exited with code {code}"
-        hint = " (out of memory?)" if code == -signal.SIGKILL else ""
-        return f"the worker was killed by {signal.Signals(-code).name}{hint}"
-
-
-@dataclass(frozen=True)
+@dataclass
 class _Batch:
     """One call of `run`."""
 
-    waiting: deque[_Parcel]
+    waiting: deque[Parcel]  # one for each worker without a job
     calls: Calls
 
 
@@ -104,65 +45,95 @@ class LocalBackend(Backend):
     """Spawned processes, started when there is work for them.
 
     `threads` limits the numeric libraries of each process. `timeout_s` is the time of one job from its start (None: no
-    limit). `start_limit_s` is the time for a worker to come up and import the modules of its first job.
+    limit). `start_limit_s` is how long a worker that comes up, and imports the modules of its first job, may do
+    nothing: one that is slow is alive. `visible` is the GPU that each worker sees alone, by its place in the list;
+    none: all see what the driver sees. With a `room` their number grows once the first job is over.
     """
 
     def __init__(
-        self, workers: int, threads: int = 1, timeout_s: float | None = None, start_limit_s: float = 300.0
+        self,
+        workers: int,
+        threads: int = 1,
+        timeout_s: float | None = None,
+        start_limit_s: float = 300.0,
+        visible: Sequence[str] = (),
+        room: Room | None = None,
     ) -> None:
         if workers < 1:
             raise ValueError(f"workers must be at least 1, got {workers}")
+        if visible and len(visible) != workers:
+            raise ValueError(f"expected a GPU for each of {workers} workers, got {len(visible)}")
         self.workers = workers
         self.threads = threads
         self.timeout_s = timeout_s
         self.start_limit_s = start_limit_s
-        self._workers: list[_Worker] = []
+        self.visible = tuple(visible)
+        self._room = room
+        self._workers: list[Worker] = []
         self._failed_starts = 0
 
-    def _run(self, jobs: Sequence[Job[A, V]], calls: Calls) -> Iterator[Result[V]]:
+    def _run(self, calls: Calls) -> Iterator[Result[Any]]:
         """Raises `RunError` where workers fail to start, several times in a row."""
         batch = _Batch(deque(), calls)
-        for job in jobs:
-            sent = pickled(job)
-            if isinstance(sent, Lost):
-                yield Result(job.key, lost=sent)
-            else:
-                batch.waiting.append(_Parcel(job.key, *sent))
         try:
-            while batch.waiting or self._busy():
+            while True:
                 check_stop()
-                if not calls.more():
-                    batch.waiting.clear()
+                yield from self._fill(batch)
+                if not (batch.waiting or self._busy()):
+                    return
                 self._hire(len(batch.waiting) + len(self._busy()))
                 self._assign(batch)
                 self._wait()
                 for worker in list(self._workers):
-                    yield from self._attend(worker, batch)
+                    for result in self._attend(worker, batch):
+                        yield result
+                        yield from self._fill(batch)
         finally:
             self._dismiss(self._busy())
+
+    def _fill(self, batch: _Batch) -> Iterator[Result[Any]]:
+        """Takes a job for each worker without one, and no more: a job that is made later may know more."""
+        if not batch.calls.more():  # what had started is tried again all the same
+            batch.waiting = deque(parcel for parcel in batch.waiting if parcel.killed)
+        while len(batch.waiting) + len(self._busy()) < self.workers and (job := batch.calls.take()) is not None:
+            sent = pickled(job)
+            if isinstance(sent, Lost):
+                yield Result(job.key, lost=sent)
+            else:
+                batch.waiting.append(Parcel(job.key, *sent))
 
     def close(self) -> None:
         """Kills all workers, at once."""
         self._dismiss(list(self._workers))
 
-    def _busy(self) -> list[_Worker]:
+    def _busy(self) -> list[Worker]:
         return [worker for worker in self._workers if worker.parcel is not None]
 
     def _hire(self, needed: int) -> None:
         """Starts as many workers as the jobs need, up to the limit of the backend."""
         while len(self._workers) < min(self.workers, needed):
+            visible = self._free_gpu()
             ours, theirs = _SPAWN.Pipe()
             listening, lifeline = _SPAWN.Pipe(duplex=False)
             process = _SPAWN.Process(target=work, args=(theirs, listening, os.getpid()), daemon=True)
             try:
-                with _environment(self.threads), _interrupts_held_back():
+                with started_in(worker_variables(self.threads, visible)), interrupts_held_back():
                     process.start()
-                    self._workers.append(_Worker(process, ours, lifeline))
+                    self._workers.append(Worker(process, ours, lifeline, visible))
             except OSError as error:
                 raise RunError(f"a worker process cannot be started: {error}") from error
             finally:  # a copy that is open here would keep the pipe open after the worker's death
                 theirs.close()
                 listening.close()
+
+    def _free_gpu(self) -> str | None:
+        """The first place of the list that no worker has: a worker that died leaves its own to the next."""
+        taken = Counter(worker.visible for worker in self._workers)
+        for gpu in self.visible:
+            if not taken[gpu]:
+                return gpu
+            taken[gpu] -= 1
+        return None
 
     def _assign(self, batch: _Batch) -> None:
         for worker in self._workers:
@@ -174,13 +145,13 @@ class LocalBackend(Backend):
 
     def _wait(self) -> None:
         """Waits until a worker sends a message, dies, or has used up its time."""
-        left = [_BEAT_S]
+        left = [BEAT_S]
         if self.timeout_s is not None:
             left += [self.timeout_s - worker.spent_s for worker in self._workers if worker.state == "running"]
         ends = [end for worker in self._workers for end in (worker.pipe, worker.process.sentinel)]
         wait(ends, timeout=max(0.0, min(left)))
 
-    def _attend(self, worker: _Worker, batch: _Batch) -> Iterator[Result[Any]]:
+    def _attend(self, worker: Worker, batch: _Batch) -> Iterator[Result[Any]]:
         """Hears the messages of a worker; replaces it if it is dead or late."""
         died = worker.process.exitcode is not None  # asked first, so that the last messages are in the pipe by now
         worker.charge()
@@ -195,9 +166,9 @@ class LocalBackend(Backend):
             self._dismiss([worker])
             yield Result(key, lost=Lost("timeout", f"it took longer than {self.timeout_s:g} s", worker.stage))
         elif worker.state in ("starting", "loading") and worker.spent_s >= self.start_limit_s:
-            self._fail_start(worker, f"the worker was not ready after {self.start_limit_s:g} s", batch)
+            self._fail_start(worker, f"the worker was not ready, and did nothing for {self.start_limit_s:g} s", batch)
 
-    def _replace(self, worker: _Worker, batch: _Batch) -> Iterator[Result[Any]]:
+    def _replace(self, worker: Worker, batch: _Batch) -> Iterator[Result[Any]]:
         """Lets a dead worker go. Its job waits for another one if something outside killed it, and is lost if not."""
         ending, code, parcel = worker.ending(), worker.process.exitcode, worker.parcel
         if worker.state != "running" or parcel is None:
@@ -214,7 +185,7 @@ class LocalBackend(Backend):
             ending += f", the {killed}th time" if killed else ""
             yield Result(parcel.key, lost=Lost("worker_lost", ending, worker.stage))
 
-    def _hear(self, worker: _Worker, message: tuple[Any, ...], batch: _Batch) -> Iterator[Result[Any]]:
+    def _hear(self, worker: Worker, message: tuple[Any, ...], batch: _Batch) -> Iterator[Result[Any]]:
         kind, *content = message
         if kind == "ready":
             worker.enter("idle")
@@ -231,15 +202,25 @@ class LocalBackend(Backend):
                 batch.calls.on_start(key)
         elif kind == "progress":
             worker.stage = content[0]
+            if self._room is not None:
+                self._room.look()
             batch.calls.on_progress(key, *content)
         else:
             value, lost = content
             result = unpickled(key, value, lost, worker.stage)
             worker.parcel = None
             worker.enter("idle")
+            self._grow()
             yield result
 
-    def _fail_start(self, worker: _Worker, words: str, batch: _Batch) -> None:
+    def _grow(self) -> None:
+        """Makes room for more workers once the first job is over."""
+        if self._room is not None:
+            self._room.look()
+            self.visible, self._room = self._room.workers(), None
+            self.workers = len(self.visible)
+
+    def _fail_start(self, worker: Worker, words: str, batch: _Batch) -> None:
         """Gives the job of a worker that died before it began to another worker: it was not the job's fault."""
         if worker.parcel is not None:
             batch.waiting.appendleft(worker.parcel)
@@ -250,51 +231,11 @@ class LocalBackend(Backend):
                 f"workers cannot start: {self._failed_starts} in a row ended before their first job; the last: {words}"
             )
 
-    def _dismiss(self, workers: Sequence[_Worker]) -> None:
+    def _dismiss(self, workers: Sequence[Worker]) -> None:
         for worker in workers:  # all are killed before any is waited for
             worker.process.kill()
         for worker in workers:
-            worker.process.join(_GRACE_S)
+            worker.process.join(GRACE_S)
             worker.pipe.close()
             worker.lifeline.close()
             self._workers.remove(worker)
-
-
-@contextmanager
-def _interrupts_held_back() -> Iterator[None]:
-    """Holds signals that end back until the block is over: no worker is half-started, and the new one blocks them."""
-    resource_tracker.ensure_running()  # spawning would start the tracker, and its start lets interrupts through again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextmanager
-def _environment(threads: int) -> Iterator[None]:
-    """The variables that numeric libraries and Python read when a worker begins, and its search path.
-
-    A worker imports nothing from the folder where the user stands, not even before it is given the path of its driver.
-    """
-    path = sys.path[:]
-    ours = {
-        "OMP_NUM_THREADS": str(threads),
-        "MKL_NUM_THREADS": str(threads),
-        "OPENBLAS_NUM_THREADS": str(threads),
-        "TOKENIZERS_PARALLELISM": "false",
-        "PYTHONSAFEPATH": "1",
-        "PYTHONPATH": os.pathsep.join(importable()),
-    }
-    before = {name: os.environ.get(name) for name in ours}
-    os.environ.update(ours)
-    sys.path[:] = importable()
-    try:
-        yield
-    finally:
-        sys.path[:] = path
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

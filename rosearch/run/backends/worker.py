@@ -44,16 +44,16 @@ def work(pipe: Connection, lifeline: Connection, driver: int) -> None:
                 say("unusable", describe(error))
                 return
             say("started")
-            say("done", *call(function, argument, _thinned(say)))
+            say("done", *call(function, argument, thinned(say)))
 
 
-def _thinned(say: Callable[..., None]) -> Progress:
-    """Progress thinned for the driver: new stages, last steps, and in between ten messages a second."""
+def thinned(say: Callable[..., None], every_s: float = _REPORT_S) -> Progress:
+    """Progress thinned for the driver: new stages, last steps, and in between a message every so many seconds."""
     said: dict[str, float] = {}
 
     def progress(stage: str, done: int, total: int) -> None:
         now = time.monotonic()
-        if done == total or now - said.get(stage, -_REPORT_S) >= _REPORT_S:
+        if done == total or now - said.get(stage, -every_s) >= every_s:
             said[stage] = now
             say("progress", stage, done, total)
 

@@ -1,4 +1,6 @@
-"""A module that a driver can import and a worker cannot, as CHORES_BREAK says: raise, crash or hang."""
+"""A module that a driver can import and a worker cannot, as CHORES_BREAK says: raise, crash or hang; or one that
+imports it slowly (toil).
+"""
 
 from __future__ import annotations
 
@@ -21,6 +23,10 @@ def _break() -> None:
         raise ImportError("no library of that name")
     if way == "crash":
         os._exit(3)
+    if way == "toil":
+        end = time.monotonic() + 2.5
+        while time.monotonic() < end:
+            sum(range(10_000))
     if way == "hang":
         time.sleep(1000)
 

@@ -84,6 +84,12 @@ def environment(names: list[str], progress: Progress) -> list[str | None]:
     return [os.environ.get(name) for name in names]
 
 
+def seen_and_pid(seconds: float, progress: Progress) -> tuple[str | None, int]:
+    """The GPUs that CUDA would show this process, after a nap in which the other workers get their jobs."""
+    time.sleep(seconds)
+    return os.environ.get("CUDA_VISIBLE_DEVICES"), os.getpid()
+
+
 def run_out(number: int, progress: Progress) -> None:
     progress("save", 1, 2)
     raise OSError(number, os.strerror(number))
@@ -108,6 +114,13 @@ def signals_ignored(numbers: list[int], progress: Progress) -> list[bool]:
 
 def kill_itself(_: object, progress: Progress) -> None:
     progress("attack", 1, 10)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def kill_itself_later(_: object, progress: Progress) -> None:
+    """As `kill_itself`, once the stage is on its way."""
+    progress("attack", 1, 10)
+    time.sleep(0.5)
     os.kill(os.getpid(), signal.SIGKILL)
 
 

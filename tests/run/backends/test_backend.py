@@ -4,21 +4,36 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 from run.backends import chores
+from run.backends.clusters import two_nodes
 
 from rosearch.config.experiment import ExecutionConfig
-from rosearch.run.backends import BACKENDS, make_backend
+from rosearch.run.backends import BACKENDS, Given, make_backend
 from rosearch.run.backends.backend import Backend, Job, Result
 from rosearch.run.backends.inline import InlineBackend
 from rosearch.run.backends.local import LocalBackend
+from rosearch.run.backends.replay import ReplayBackend
 
 
-@pytest.fixture(scope="module", params=sorted(BACKENDS))
+def settings(name: str, address: str | None) -> ExecutionConfig:
+    return ExecutionConfig(backend="ray", address=address) if name == "ray" else ExecutionConfig(workers=2)
+
+
+def make(name: str, address: str | None = None) -> Backend:
+    """`replay`, which no experiment names, calls the jobs themselves; each takes a second of its clock."""
+    if name == "replay":
+        return ReplayBackend(2, seconds=lambda result: 1.0)
+    return BACKENDS[name](settings(name, address), Given())
+
+
+@pytest.fixture(scope="module", params=["inline", "local", "replay", pytest.param("ray", marks=pytest.mark.ray)])
 def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
-    with BACKENDS[request.param](ExecutionConfig(workers=2)) as backend:
-        yield backend
+    with ExitStack() as stack:
+        address = stack.enter_context(two_nodes()).address if request.param == "ray" else None
+        yield stack.enter_context(make(request.param, address))
 
 
 def only(results: Iterator[Result]) -> Result:
@@ -27,7 +42,7 @@ def only(results: Iterator[Result]) -> Result:
 
 
 def test_the_registry_is_what_the_configuration_chooses_from():
-    assert sorted(BACKENDS) == ["inline", "local"]
+    assert sorted(BACKENDS) == ["inline", "local", "ray"]  # the contract runs over all of them
     assert isinstance(make_backend(ExecutionConfig(workers=0)), InlineBackend)
     local = make_backend(ExecutionConfig(workers=3, threads=2, timeout_minutes=0.5))
     assert isinstance(local, LocalBackend)
@@ -129,9 +144,9 @@ def test_an_error_in_a_callback_reaches_the_driver_and_does_not_disturb_the_next
     assert only(backend.run([Job(9, chores.square, 9)])).value == 81
 
 
-@pytest.mark.parametrize("name", sorted(BACKENDS))
+@pytest.mark.parametrize("name", [*sorted(BACKENDS), "replay"])
 def test_closing_twice_or_unused_is_harmless(name):
-    backend = BACKENDS[name](ExecutionConfig(workers=1))
+    backend = make(name)
     backend.close()
     backend.close()
 
@@ -143,3 +158,40 @@ def test_no_job_starts_once_there_are_to_be_no_more_and_those_under_way_are_fini
     assert 3 <= len(started) <= 5
     assert sorted(result.key for result in results) == sorted(started)
     assert [result.value for result in backend.run([Job(1, chores.square, 5)])] == [25]
+
+
+def test_a_job_is_made_when_a_worker_is_free_for_it_of_all_that_came_before(backend):
+    came, made = [], []
+
+    def next_job() -> Job | None:
+        if len(made) == 12:
+            return None
+        made.append(len(came))
+        return Job(len(made), chores.square, len(made))
+
+    for result in backend.run(next_job):
+        came.append(result.key)
+    assert sorted(came) == [*range(1, 13)]
+    workers = made.count(0)  # each has one before the first result
+    assert 1 <= workers <= 4
+    assert made[workers:] == [*range(1, 13 - workers)]  # and from then on the next after each
+
+
+def test_a_function_that_has_no_job_now_is_asked_again_after_each_result(backend):
+    came, made = [], []
+
+    def next_job() -> Job | None:
+        if len(made) == 2 or (made and not came):  # the second follows from the first
+            return None
+        made.append(len(made) + 1)
+        return Job(made[-1], chores.square, made[-1])
+
+    for result in backend.run(next_job):
+        came.append(result.key)
+    assert came == made == [1, 2]
+
+
+def test_a_job_that_cannot_be_sent_leaves_its_place_to_the_next(backend):
+    jobs = iter([Job(1, chores.square, chores.Unpicklable()), Job(2, chores.square, 2), Job(3, chores.square, 3)])
+    results = {result.key: result for result in backend.run(lambda: next(jobs, None))}
+    assert sorted(results) == [1, 2, 3] and results[1].lost is not None and results[3].value == 9

@@ -16,7 +16,7 @@ import pytest
 from run.backends import broken_chores, chores
 
 from rosearch.errors import RunError
-from rosearch.run.backends.backend import Job
+from rosearch.run.backends.backend import Job, Result
 from rosearch.run.backends.local import LocalBackend
 
 HERE = Path(__file__).parent
@@ -152,7 +152,7 @@ def test_a_job_that_hangs_is_ended_and_the_others_go_on():
 def test_a_stopped_driver_does_not_count_against_a_jobs_time(monkeypatch):
     clock = time.monotonic
     offset = 0.0
-    monkeypatch.setattr("rosearch.run.backends.local.time.monotonic", lambda: clock() + offset)
+    monkeypatch.setattr("rosearch.run.backends.local_worker.time.monotonic", lambda: clock() + offset)
 
     def jump(*step: object) -> None:
         nonlocal offset
@@ -179,6 +179,27 @@ def test_a_worker_killed_between_batches_is_replaced_and_nothing_is_lost():
         (second,) = backend.run([Job(2, chores.process_id, None)])
     assert second.lost is None
     assert second.value != first.value
+
+
+class Room:
+    """Has room for two more once it has looked at the first job."""
+
+    looks = 0
+
+    def look(self) -> None:
+        self.looks += 1
+
+    def workers(self) -> tuple[str, ...]:
+        return ("5", "6", "5")
+
+
+def test_workers_join_once_the_first_job_has_shown_what_it_takes():
+    room = Room()
+    jobs = [Job(key, chores.seen_and_pid, 0.2) for key in range(6)]
+    with LocalBackend(1, visible=("5",), room=room) as backend:
+        seen = [result.value[0] for result in backend.run(jobs, on_progress=lambda *told: None)]
+        assert backend.workers == 3 and len(backend._workers) == 3
+    assert seen[0] == "5" and {*seen} <= {"5", "6"} and room.looks >= 1
 
 
 def test_no_more_workers_start_than_there_are_jobs():
@@ -223,20 +244,26 @@ def test_the_environment_is_set_for_workers_and_left_alone_for_the_driver(monkey
     [
         ("raise", "ImportError: no library of that name"),
         ("crash", "exited with code 3"),
-        ("hang", "not ready after 0.5 s"),
+        ("hang", "not ready, and did nothing for 1 s"),
     ],
 )
 def test_workers_that_cannot_start_end_the_run_with_one_clear_line(way, words, monkeypatch):
     monkeypatch.setenv("CHORES_BREAK", way)
     started = []
     with (
-        LocalBackend(1, start_limit_s=0.5 if way == "hang" else 300.0) as backend,
+        LocalBackend(1, start_limit_s=1.0 if way == "hang" else 300.0) as backend,
         pytest.raises(RunError, match="workers cannot start: 3 in a row") as caught,
     ):
         list(backend.run([Job(1, broken_chores.echo, 1)], started.append))
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
     assert started == []  # a job is not to blame, nor recorded as begun, when its worker never came up
+
+
+def test_a_worker_that_starts_slowly_is_waited_for_while_it_does_something(monkeypatch):
+    monkeypatch.setenv("CHORES_BREAK", "toil")
+    with LocalBackend(1, start_limit_s=1.0) as backend:
+        assert list(backend.run([Job(1, broken_chores.echo, 5)])) == [Result(1, 5)]
 
 
 def test_a_worker_that_fails_to_start_once_costs_nothing(monkeypatch, tmp_path):

@@ -1,0 +1,51 @@
+"""OpenVINO beside a Hugging Face folder: `FOLDER/openvino/openvino_model.xml` and its weights.
+
+>>> export_openvino(Path("student"))
+Exported(path=PosixPath('student/openvino/openvino_model.xml'), apart=3.4e-07)
+
+It is made from the ONNX graph, and keeps float32: OpenVINO itself would write float16.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rosearch.errors import RunError, one_line
+from rosearch.export.targets.onnx import write_graph
+from rosearch.export.targets.parity import Exported, Run, require_parity
+from rosearch.files import whole
+from rosearch.models.lengths import longest_input
+from rosearch.models.saved import load_classifier
+
+_NAME = "openvino_model.xml"  # Optimum's
+
+
+def export_openvino(folder: Path) -> Exported:
+    """Writes the OpenVINO files of the classifier in a Hugging Face folder; those that are there are replaced.
+
+    It needs the extra `openvino`. Raises as `export_onnx` does.
+    """
+    import openvino
+
+    model, tokenizer = load_classifier(folder)
+    with whole(folder / "openvino") as draft:
+        draft.mkdir()
+        graph = draft / "graph.onnx"
+        write_graph(model, graph, {})
+        try:
+            openvino.save_model(openvino.convert_model(graph), draft / _NAME, compress_to_fp16=False)
+        except Exception as error:  # of OpenVINO, which has no class of its own for them
+            raise RunError(f"OpenVINO cannot read this model ({one_line(error)})") from error
+        graph.unlink()
+        longest = longest_input(model.config, tokenizer)
+        apart = require_parity(model, longest, open_openvino(draft / _NAME), _NAME)
+    return Exported(folder / "openvino" / _NAME, apart)
+
+
+def open_openvino(path: Path) -> Run:
+    """OpenVINO's files as a function from named inputs to logits, in float32 on the processor."""
+    import openvino
+
+    compiled: Any = openvino.compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    return lambda given: compiled(dict(given))[0]

@@ -1,0 +1,86 @@
+"""The gate of every format beside a Hugging Face folder: it answers as torch does, at any size of its inputs.
+
+>>> require_parity(model, 128, lambda given: session.run(None, given)[0], "model.onnx")
+1.2e-07
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from rosearch.errors import RunError
+
+Run = Callable[[Mapping[str, np.ndarray[Any, Any]]], np.ndarray[Any, Any]]
+"""From arrays (texts, tokens) of int64, by name, to logits (texts, labels)."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A file that was written, and the largest difference of its logits from torch's, as a share of the largest."""
+
+    path: Path
+    apart: float
+
+
+_BATCHES = (1, 2, 7, 32)
+_MOST = 1e-4  # of the largest logit, or of 1: float32 sums in another order differ by some 1e-6
+
+
+def graph_inputs(model: PreTrainedModel) -> tuple[str, ...]:
+    """The names of the inputs that a model reads; token types where it has more than one."""
+    known = inspect.signature(model.forward).parameters
+    names = ["input_ids", "attention_mask"]
+    if "token_type_ids" in known and getattr(model.config, "type_vocab_size", 1) > 1:
+        names.append("token_type_ids")
+    return tuple(names)
+
+
+class Logits(nn.Module):
+    """A classifier as a function from its inputs, in the order of `graph_inputs`, to its logits (texts, labels)."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        super().__init__()
+        self.model, self.names = model.eval(), graph_inputs(model)
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Tensors (texts, tokens) -> (texts, labels)."""
+        logits: Tensor = self.model(**dict(zip(self.names, inputs, strict=True))).logits
+        return logits
+
+
+def samples(model: PreTrainedModel, longest: int) -> Iterator[tuple[Tensor, ...]]:
+    """Inputs at 12 sizes: 1 to 32 texts of 1 to `longest` tokens, with padding, in the order of `graph_inputs`."""
+    for place, batch in enumerate(_BATCHES):
+        for tokens in (1, max(2, longest // 3), longest):
+            generator = torch.Generator().manual_seed(100 * place + tokens)
+            ids = torch.randint(0, model.config.vocab_size, (batch, tokens), generator=generator)
+            lengths = torch.randint(1, tokens + 1, (batch, 1), generator=generator)
+            types = torch.randint(0, 2, (batch, tokens), generator=generator)
+            given = {"input_ids": ids, "attention_mask": (torch.arange(tokens) < lengths).long()}
+            yield tuple(given.get(name, types) for name in graph_inputs(model))
+
+
+def require_parity(model: PreTrainedModel, longest: int, run: Run, name: str) -> float:
+    """The largest difference of a logit from torch's, over all `samples`. Raises `RunError` where it is too large."""
+    as_function, names, largest = Logits(model), graph_inputs(model), 0.0
+    for inputs in samples(model, longest):
+        with torch.inference_mode():
+            expected = as_function(*inputs).numpy()
+        got = np.asarray(run({one: value.numpy() for one, value in zip(names, inputs, strict=True)}))
+        size = f"{inputs[0].shape[0]} texts of {inputs[0].shape[1]} tokens"
+        if got.shape != expected.shape:
+            raise RunError(f"{name}: gives logits of shape {got.shape} for {size}, torch {expected.shape}: not written")
+        apart = float(np.abs(got - expected).max()) / max(1.0, float(np.abs(expected).max()))
+        if not apart <= _MOST:
+            raise RunError(f"{name}: its logits differ from torch's by {apart:.2g} for {size}: not written")
+        largest = max(largest, apart)
+    return largest
