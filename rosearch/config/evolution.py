@@ -84,7 +84,7 @@ class EvolutionConfig(Section):
         json_schema_extra=unit("share"),
     )
     rung_keep: float = Field(
-        0.5,
+        0.25,
         gt=0,
         le=1,
         description="Part of the students measured at a rung that goes on at least.",
