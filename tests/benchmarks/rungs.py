@@ -26,6 +26,7 @@ from statistics import fmean
 from typing import Any
 
 from rosearch.config.file import load_experiment
+from rosearch.evaluation.intervals import wilson
 from rosearch.evolution.fitness import Fitness, Yardstick
 from rosearch.evolution.front import undominated
 from rosearch.evolution.promotion import measured_rung, promoted
@@ -36,6 +37,7 @@ from tests.evolution.landscapes import measurements
 
 LANDSCAPE = LANDSCAPES / "generated.json.xz"
 RUNS, CANDIDATES, GENERATION = 30, 100, 10
+ROWS = 300  # validation rows of the landscape's experiment
 Reference = tuple[float, ...]
 MOST_LOST, LEAST_SAVED = 0.02, 3.0  # the bar
 
@@ -53,6 +55,7 @@ class Student:
     attacks: Mapping[int, float]  # queries at a step, the last one included
     steps: int
     batch: int
+    least_quality: float  # that passes the gate
 
     def cost(self, stops: Sequence[int]) -> float:
         """The cost of a training with an attack at each of some steps, the last of which ends it."""
@@ -87,7 +90,8 @@ def _student(row: Mapping[str, Any], yardstick: Yardstick, batch: int) -> Studen
     points = {point["step"]: {**row, **point} for point in row["curve"]}
     rungs = {step: measured_rung(_measured(point), step / row["steps"], yardstick) for step, point in points.items()}
     attacks = {step: _attack_cost(point) for step, point in points.items()} | {row["steps"]: float(row["queries"])}
-    return Student(yardstick.score(_measured(row)), rungs, attacks, row["steps"], batch)
+    least = yardstick.config.min_quality * yardstick.teacher_quality
+    return Student(yardstick.score(_measured(row)), rungs, attacks, row["steps"], batch, least)
 
 
 def _measured(told: Mapping[str, Any]) -> Measurements:
@@ -154,10 +158,14 @@ def drawn(students: Sequence[Student], runs: int = RUNS) -> list[list[Student]]:
 
 
 def correlations(students: Sequence[Student]) -> Iterator[dict[str, float]]:
-    """Spearman's rho of each term at a step with that at the end, and what the gates of the end would stop there."""
+    """Spearman's rho of each term at a step with that at the end, and what a gate of the end would stop there.
+
+    `gate_would_stop` is the share of those that pass all gates at the end, and whose whole interval of accuracy at the
+    step lies below `fitness.min_quality`.
+    """
     from scipy.stats import spearmanr
 
-    best = best_of(students)
+    best, able = best_of(students), [one for one in students if one.fitness.eligible]
     for step in sorted(students[0].rungs):
         at = [one.rungs[step] for one in students]
         told: dict[str, float] = {"share": round(step / students[0].steps, 3)}
@@ -165,6 +173,8 @@ def correlations(students: Sequence[Student]) -> Iterator[dict[str, float]]:
             end = [getattr(one.fitness, name) or 0.0 for one in students]
             told[name] = round(float(spearmanr([getattr(rung, name) or 0.0 for rung in at], end).statistic), 3)
         told["accuracy_of_the_best"] = round(fmean(at[place].accuracy for place in best), 3)
+        below = [wilson(round(one.rungs[step].accuracy * ROWS), ROWS).high < one.least_quality for one in able]
+        told["gate_would_stop"] = round(fmean(below), 3)
         yield told
 
 
