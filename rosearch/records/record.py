@@ -95,10 +95,14 @@ class Record:
             return self.__dict__[name]
 
     def bare(self) -> Self:
-        """The same record without what can be read again, of which a long run would fill the memory."""
-        if "_read" not in self.__dict__ or not any(map(self.__dict__.get, LATER)):
+        """The same record, another object, without what can be read again: that of all would fill the memory.
+
+        Whoever goes through a long run asks the bare record, and what it reads goes with it.
+        """
+        if "_read" not in self.__dict__:
             return self
-        kept = {name: value for name, value in self.__dict__.items() if name not in LATER and name != "_read"}
+        fields = self.__dict__.items()  # of which None says that there is nothing to read
+        kept = {name: value for name, value in fields if name != "_read" and (name not in LATER or value is None)}
         return self.known(kept, self.__dict__["_read"])
 
     @cached_property
