@@ -141,6 +141,7 @@ def _measured(measurements: Measurements) -> dict[str, Cell]:
             f"single_swap_margin_{swaps.attack}": swaps.margin.value,
         }
     return cells | {
+        "rung": measurements.stopped_at or None,
         "steps": training.steps,
         "rows_seen": training.rows_seen,
         "final_loss": training.final_loss,

@@ -313,6 +313,36 @@ def test_a_rule_between_keys_names_the_key_and_what_it_holds(tmp_path: Path) -> 
     assert problems_of(path) == [f"{path}: evolution.population: expected a multiple of 4 for nsga2, got 10"]
 
 
+@pytest.mark.parametrize(
+    ("evolution", "expected"),
+    [
+        (
+            {"rungs": [0.5, 0.5]},
+            "rungs: expected shares between 0 and 1, each larger than the one before, got [0.5, 0.5]",
+        ),
+        ({"rungs": [0.0]}, "rungs: expected shares between 0 and 1, each larger than the one before, got [0.0]"),
+        (
+            {"rungs": [0.5, 1]},
+            "rungs: expected shares between 0 and 1, each larger than the one before, got [0.5, 1.0]",
+        ),
+        (
+            {"rungs": [0.5], "mode": "steady"},
+            "mode: expected generational for rungs, at which a generation is compared, got steady",
+        ),
+        (
+            {"rungs": [0.5], "strategy": "kd_nas"},
+            "rungs: expected none for kd_nas, whose predictor learns from students that are trained to the end, "
+            "got [0.5]",
+        ),
+    ],
+)
+def test_rungs_that_no_search_can_climb_are_one_line(
+    tmp_path: Path, evolution: dict[str, object], expected: str
+) -> None:
+    path = write(tmp_path, evolution=evolution)
+    assert problems_of(path) == [f"{path}: evolution.{expected}"]
+
+
 def test_a_fitness_must_only_weigh_what_is_measured(tmp_path: Path) -> None:
     path = write(tmp_path, fitness={"efficiency": "latency"}, evaluation={"efficiency": {"repeats": 0}})
     (found,) = problems_of(path)
