@@ -53,11 +53,15 @@ class CandidateJob:
     latency: tuple[Latency, ...] | None = None  # measured while the machine was quiet; None: the worker measures
     identity: Mapping[str, str] | None = None  # of the driver's materials, where another machine has its own
     unfinished: Path | None = None  # the folder of a checkpoint to go on from; None: the training starts again
+    until: float | None = None  # the share of its steps up to a rung, 1 behind the last; None: without rungs
 
     @property
     def checkpoint(self) -> Checkpoint | None:
         """The checkpoint of the training. The driver removes it once the outcome is recorded."""
-        return None if self.unfinished is None else Checkpoint(self.unfinished / "checkpoint", disposable=True)
+        if self.unfinished is None:
+            return None
+        path, until = self.unfinished / "checkpoint", 1.0 if self.until is None else self.until
+        return Checkpoint(path, disposable=True, until=until, expected=self.until is not None)
 
 
 @dataclass(frozen=True)
