@@ -60,7 +60,9 @@ TIME = re.compile(r"seconds|latency|_ms$|per_second|^date$|speed|attack_over_tra
 # Where latency is part of the reward, these follow from it.
 FROM_LATENCY = re.compile(r"^(fitness|reward|gates|front|predictions|recommendations)")
 # Files that are no records: code, which is each side's own, locks, and what other packages keep.
-PASSED_OVER = re.compile(r"\.py$|\.lock$|/lock$|sqlite-(wal|shm)$|/\.cache/(textattack|yardsticks)/|/driver$|fontlist|latenc")
+PASSED_OVER = re.compile(
+    r"\.py$|\.lock$|/lock$|sqlite-(wal|shm)$|/\.cache/(textattack|yardsticks)/|/driver$|fontlist|latenc"
+)
 # Facts about the file and the machine; the snapshots are compared as files.
 NO_RECORDS = ("format", "contents", "versions", "experiment", "search_space")
 _SEALED = {"plans", "contrast"}  # folders of the cache whose files end in a digest
