@@ -228,6 +228,25 @@ class Training:
 
 
 @dataclass(frozen=True)
+class Lineage:
+    """Where a student's weights began, and those that it ended with (`distillation.inherit`).
+
+    `origin` is `parent`, `teacher`, or empty for a fresh start. `nodes` has for each node of the canonical genotype the
+    position of the parent's node, or the number of the teacher's layer, whose weights it began with; 0 for a new one.
+    """
+
+    weights: str  # digest of the trained weights
+    inherited_steps: int  # of its own training and of those that led to its first weights
+    origin: str = ""
+    parent: str = ""  # the parent's id
+    parent_weights: str = ""  # digest of the weights that it began with
+    depth: int = 0  # ancestors; 0 for a fresh start
+    share: float = 0.0  # of its parameters that were taken over
+    nodes: tuple[int, ...] = ()
+    parts: tuple[str, ...] = ()  # what else was taken over: embeddings, norm, classifier
+
+
+@dataclass(frozen=True)
 class Measurements:
     """All measurements of one candidate.
 
@@ -243,6 +262,7 @@ class Measurements:
     single_swaps: tuple[SingleSwaps, ...] = ()
     held_out_loss: float | None = None  # distillation loss on unseen rows; only for encoders and for a reward
     meaning: Meaning | None = None  # of classifiers; records of older versions have none
+    lineage: Lineage | None = None  # None where every candidate starts fresh
 
 
 @dataclass(frozen=True)
@@ -280,8 +300,9 @@ _SUSPECT = (b"N", b"e000", b"0" * 300)
 
 def to_json(measurements: Measurements) -> str:
     """One line of JSON. Raises `ValueError` for a non-finite float, which should have been a failed candidate."""
+    unsaid = {"lineage"} if measurements.lineage is None else None  # a record is what it was before there were any
     try:
-        return json.dumps(_ADAPTER.dump_python(measurements), allow_nan=False)  # ten times as fast as `asdict`
+        return json.dumps(_ADAPTER.dump_python(measurements, exclude=unsaid), allow_nan=False)  # 10 x as fast as asdict
     except ValueError:
         bad = ", ".join(_non_finite(asdict(measurements), ""))
         raise ValueError(f"measurements must be finite, got {bad}") from None
