@@ -56,6 +56,7 @@ def inherit_parent(student: PreTrainedModel, parent: PreTrainedModel) -> Taken:
     over.merges()
     over.still()
     over.norm()
+    over.pooling()
     if isinstance(student, StudentForSequenceClassification) and isinstance(parent, StudentForSequenceClassification):
         over.head(student, parent)
     return Taken(over.share(student), matched, tuple(over.parts))

@@ -36,7 +36,7 @@ def mapped(name: str, theirs: nn.Linear | nn.Conv1d, writes: Channels, reads: Ch
 
 
 def _attention(mine: Attention, theirs: Attention, width: Channels) -> Weights:
-    many, size = len(theirs.out.bias), len(mine.out.bias)
+    many, size = (len(one.project.weight) // 3 for one in (theirs, mine))  # a teacher's are not as many as a token's
     query, key, value = theirs.project.weight.reshape(3, many, -1)
     importance = energy([value], [theirs.out.weight]) + energy([query]) * energy([key])
     inner, products = in_heads(importance, theirs.heads, mine.heads, size)

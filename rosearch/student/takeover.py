@@ -115,9 +115,9 @@ class Takeover:
             self._put(ours.word.out, {"weight": _turned(out.weight.T, turn).T, "bias": _turned(out.bias, turn)})
         self.parts.append("embeddings")
 
-    def head(self, ours: StudentForSequenceClassification, theirs: StudentForSequenceClassification) -> None:
-        """Pooling and classifier; an attention that pools anew begins as the mean."""
-        mine, given = ours.student.pooling, theirs.student.pooling
+    def pooling(self) -> None:
+        """The pooling, where it has weights; an attention that pools anew begins as the mean."""
+        mine, given = self._ours.pooling, self._theirs.pooling
         if isinstance(mine, AttentionPooling):
             if isinstance(given, AttentionPooling):
                 self._put(
@@ -125,6 +125,9 @@ class Takeover:
                 )
             else:
                 nn.init.zeros_(mine.score.weight)
+
+    def head(self, ours: StudentForSequenceClassification, theirs: StudentForSequenceClassification) -> None:
+        """The classifier."""
         weight = self.width.columns(theirs.classifier.weight)
         self._put(ours.classifier, {"weight": weight, "bias": theirs.classifier.bias})
         self.parts.append("classifier")

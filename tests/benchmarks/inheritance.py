@@ -1,0 +1,260 @@
+"""What does a child save that starts with its parent's weights, and are old lineages favoured?
+
+    python -m tests.benchmarks.inheritance [--folder FOLDER] [--json]
+
+Lineages of students on the generated task of `quickstart`: a founder, then children by the product's own mutations.
+Each architecture is trained in three arms with one seed: from a fresh start, from the teacher's layers, and (children)
+from the weights that its parent ended with after `STEPS` steps of the same arm. `LONG` steps from a fresh start with
+another seed stand for what an architecture is worth. Quality is the distillation loss on validation rows: it is finer
+than the accuracy, which stands beside it. Every training is a line in FOLDER, so a run that was cut short goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.stats import kendalltau, spearmanr, wilcoxon
+
+from rosearch.config.file import load_experiment
+from rosearch.evaluation.quality import predict
+from rosearch.evolution.operators import mutate, operators_of
+from rosearch.materials.lineage import begin
+from rosearch.materials.task import TaskMaterials, prepare_materials
+from rosearch.materials.training_inputs import fresh_student, training_inputs
+from rosearch.models.saved import save_whole
+from rosearch.randomness import derive_seed
+from rosearch.space.genotype import Genotype
+from rosearch.space.loading import load_space
+from rosearch.space.search_space import SearchSpace
+from rosearch.student.build import load_student
+from rosearch.student.inherit import inherit_parent
+from rosearch.training.losses import soft_label_loss
+from rosearch.training.trainer import distil
+
+STEPS, LONG = 96, 384
+FRESH, INHERITED = (48, 96, 192), (24, 48, 96)  # budgets of the arms, each a training of its own
+OVERRIDES = ("task.generated.validation=600", "distillation.epochs=100", "execution.device=cpu")
+
+
+@dataclass(frozen=True)
+class Place:
+    """One training: an architecture by its lineage and depth, an arm and a budget."""
+
+    lineage: int
+    depth: int
+    arm: str  # fresh, teacher, parent, long
+    steps: int
+
+
+class Bench:
+    """The trainings of all places, each once."""
+
+    def __init__(self, folder: Path, overrides: Sequence[str] = ()) -> None:
+        torch.set_num_threads(1)
+        self.folder = folder
+        self.experiment = load_experiment("quickstart", [*OVERRIDES, *overrides])
+        space = load_space(self.experiment.search_space)
+        assert isinstance(space, SearchSpace)
+        self.space = replace(
+            space, source={**space.source, "encoding": ("wordpiece",)}
+        )  # one tokenizer for all: rows are tokenised once
+        self.materials: TaskMaterials = prepare_materials(self.experiment, folder / "cache")
+        facts = self.materials.measure_teacher(self.experiment)
+        self.tables = {"positions": facts.positions, "token_types": facts.token_types}
+        self.rows = folder / "trainings.jsonl"
+        lines = self.rows.read_text(encoding="utf-8").splitlines() if self.rows.exists() else []
+        self.done = {_key(row): row for row in map(json.loads, lines)}
+
+    def lineage(self, number: int, depth: int) -> list[tuple[Genotype, str]]:
+        """The architectures of a lineage, each with the mutations that made it of the one before."""
+        rng = random.Random(f"lineage {number}")
+        found = [(self.space.sample(rng).canonical(), "sample")]
+        while len(found) <= depth:
+            count = rng.randint(1, self.experiment.evolution.mutations)
+            child, names = mutate(found[-1][0], operators_of(self.space), rng, count)
+            if (child := child.canonical()).id not in {genotype.id for genotype, _ in found}:
+                found.append((child, names))
+        return found
+
+    def run(self, place: Place, genotype: Genotype, made: str) -> dict[str, Any]:
+        """The row of a training, from the file where it was run before."""
+        weights = self.folder / "students" / f"{place.lineage}-{place.depth}"
+        keeps = place.steps == STEPS and place.arm == ("parent" if place.depth else "fresh")
+        row = self.done.get((place.lineage, place.depth, place.arm, place.steps))
+        if row is not None and (weights.is_dir() or not keeps):
+            return row
+        seed = derive_seed(1 if place.arm != "long" else 2, genotype.id)
+        arm = {"inherit": "teacher" if place.arm == "teacher" else "none", "max_steps": place.steps}
+        config = self.experiment.distillation.model_copy(update=arm)
+        student = fresh_student(genotype, self.materials, config, seed=seed, **self.tables)
+        taken = begin(student, config, None, self.materials.teacher)
+        if place.arm == "parent":
+            parent = self.folder / "students" / f"{place.lineage}-{place.depth - 1}"
+            taken = inherit_parent(student, load_student(parent, head=True))
+        row = {**vars(place), "id": genotype.id, "made": made, "share": 0.0 if taken is None else taken.share}
+        row |= {f"start_{name}": value for name, value in self.measure(student).items()}
+        distil(student, training_inputs(self.materials, config, seed=seed))
+        row |= self.measure(student)
+        if keeps:
+            save_whole(weights, student)
+        self.done[_key(row)] = row
+        with self.rows.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+        return row
+
+    def measure(self, student: Any) -> dict[str, float]:
+        """Distillation loss and accuracy on the validation rows."""
+        student.eval()
+        logits = torch.from_numpy(predict(student, self.materials.tokenised("validation"), self.materials.device, 64))
+        teacher = torch.from_numpy(np.array(self.materials.teacher_logits("validation")))
+        labels = torch.tensor(self.materials.task.validation.labels)
+        temperature = self.experiment.distillation.temperature
+        return {
+            "loss": soft_label_loss(logits, teacher, "classification", temperature).item(),
+            "accuracy": (logits.argmax(1) == labels).float().mean().item(),
+        }
+
+
+def places(lineage: int, depth: int) -> Iterator[Place]:
+    """All trainings of one architecture; a parent's stand before its child's."""
+    yield from (Place(lineage, depth, "fresh", steps) for steps in FRESH)
+    yield Place(lineage, depth, "teacher", STEPS)
+    yield from (Place(lineage, depth, "parent", steps) for steps in INHERITED if depth)
+    yield Place(lineage, depth, "long", LONG)
+
+
+def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Flat figures of all children, by depth and by mutation."""
+    of = {_key(row): row for row in rows}
+    children = sorted({(row["lineage"], row["depth"]) for row in rows if row["arm"] == "parent"})
+    every = sorted({(row["lineage"], row["depth"]) for row in rows})
+
+    def losses(arm: str, steps: int, among: Sequence[tuple[int, int]] = children) -> np.ndarray[Any, Any]:
+        return np.array([of[*place, arm, steps]["loss"] for place in among])
+
+    fresh, heir, long = losses("fresh", STEPS), losses("parent", STEPS), losses("long", LONG)
+    gain = fresh - heir
+    saved = np.array(
+        [
+            _steps_to([of[*one, "fresh", s]["loss"] for s in FRESH], FRESH, of[*one, "parent", STEPS]["loss"])
+            for one in children
+        ]
+    )
+    need = np.array(
+        [
+            _steps_to([of[*one, "parent", s]["loss"] for s in INHERITED], INHERITED, of[*one, "fresh", STEPS]["loss"])
+            for one in children
+        ]
+    )
+    depth = np.array([place[1] for place in children])
+    total = np.array(
+        [
+            _at(
+                [of[*one, "fresh", s]["loss"] for s in FRESH] + [of[*one, "long", LONG]["loss"]],
+                (*FRESH, LONG),
+                STEPS * (one[1] + 1),
+            )
+            for one in children
+        ]
+    )
+    teacher_gain = losses("fresh", STEPS, every) - losses("teacher", STEPS, every)
+    return {
+        "children": len(children),
+        "loss_fresh": float(np.median(fresh)),
+        "loss_inherited": float(np.median(heir)),
+        "accuracy_fresh": float(np.median([of[*one, "fresh", STEPS]["accuracy"] for one in children])),
+        "accuracy_inherited": float(np.median([of[*one, "parent", STEPS]["accuracy"] for one in children])),
+        "gain": _spread(gain),
+        "better": float((gain > 0).mean()),
+        "p_value": float(wilcoxon(gain).pvalue),
+        "steps_fresh_needs_for_inherited": _spread(saved),
+        "steps_inherited_needs_for_fresh": _spread(need),
+        "gain_at_equal_steps_with_lineage": _spread(total - heir),
+        "teacher_gain": _spread(teacher_gain),
+        "teacher_better": float((teacher_gain > 0).mean()),
+        "teacher_p_value": float(wilcoxon(teacher_gain).pvalue),
+        "rank_fresh_to_long": float(spearmanr(fresh, long).statistic),
+        "rank_inherited_to_long": float(spearmanr(heir, long).statistic),
+        "rank_inherited_to_fresh": float(spearmanr(heir, fresh).statistic),
+        "kendall_fresh_to_long": float(kendalltau(fresh, long).statistic),
+        "kendall_inherited_to_long": float(kendalltau(heir, long).statistic),
+        "rank_gain_to_depth": float(spearmanr(depth, gain).statistic),
+        "gain_by_depth": {int(one): _spread(gain[depth == one]) for one in np.unique(depth)},
+        "start_share_by_mutation": _by_mutation(of, children),
+    }
+
+
+def _by_mutation(of: dict[Any, dict[str, Any]], children: Sequence[tuple[int, int]]) -> dict[str, Any]:
+    """For each single mutation: children, inherited share, loss before training over the parent's and a fresh one's."""
+    found: dict[str, list[tuple[float, ...]]] = {}
+    for lineage, depth in children:
+        child, parent = (
+            of[lineage, depth, "parent", STEPS],
+            of[lineage, depth - 1, "parent" if depth > 1 else "fresh", STEPS],
+        )
+        numbers = (
+            child["share"],
+            child["start_loss"],
+            parent["loss"],
+            of[lineage, depth, "fresh", STEPS]["start_loss"],
+        )
+        found.setdefault(child["made"] if "+" not in child["made"] else "several", []).append(numbers)
+    names = ("share", "start", "parent_end", "fresh_start")
+    return {
+        made: {"children": len(rows)} | dict(zip(names, np.median(np.array(rows), axis=0).tolist(), strict=True))
+        for made, rows in sorted(found.items())
+    }
+
+
+def _steps_to(losses: Sequence[float], steps: Sequence[int], wanted: float) -> float:
+    """Steps at which a curve reaches a loss, between its points on a logarithmic scale; beyond them its ends."""
+    best = np.minimum.accumulate(losses)
+    return float(np.exp(np.interp(-wanted, -best, np.log(steps))))
+
+
+def _at(losses: Sequence[float], steps: Sequence[int], wanted: int) -> float:
+    return float(np.interp(np.log(wanted), np.log(steps), losses))
+
+
+def _spread(values: np.ndarray[Any, Any]) -> dict[str, float]:
+    low, middle, high = np.percentile(values, [25, 50, 75])
+    return {"median": float(middle), "low": float(low), "high": float(high)}
+
+
+def _key(row: dict[str, Any]) -> tuple[int, int, str, int]:
+    return row["lineage"], row["depth"], row["arm"], row["steps"]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run what is missing and print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, default=Path("runs/inheritance"))
+    parser.add_argument("--lineages", type=int, default=6)
+    parser.add_argument("--depth", type=int, default=4)
+    parser.add_argument("-o", "--override", action="append", default=[])
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args(arguments)
+    options.folder.mkdir(parents=True, exist_ok=True)
+    bench = Bench(options.folder, options.override)
+    rows = []
+    for number in range(options.lineages):
+        for depth, (genotype, made) in enumerate(bench.lineage(number, options.depth)):
+            rows += [bench.run(place, genotype, made) for place in places(number, depth)]
+        print(f"lineage {number + 1} of {options.lineages}", file=sys.stderr, flush=True)
+    found = summary(rows)
+    print(
+        json.dumps(found, indent=1) if options.json else "\n".join(f"{name}: {value}" for name, value in found.items())
+    )
+
+
+if __name__ == "__main__":
+    main()
