@@ -139,7 +139,7 @@ class Driver:
         with step(self.observer.progress, "timing"):
             latencies = student_latencies(self.experiment, genotypes, self.run.tokenizer, self.cache)
         jobs = [
-            Job(number, run_candidate, self._for_worker(replace(make_job(self, record), latency=latency)))
+            Job(number, run_candidate, self._for_worker(replace(make_job(self, record), latency=latency), record))
             for (number, record), latency in zip(waiting.items(), latencies, strict=True)
         ]
         self._record_outcomes(jobs, waiting, more)
@@ -158,7 +158,7 @@ class Driver:
             if (record := next_record()) is None:
                 return None
             waiting[record.number] = record
-            return Job(record.number, run_candidate, self._for_worker(candidate_job(self, record)))
+            return Job(record.number, run_candidate, self._for_worker(candidate_job(self, record), record))
 
         def ordered(number: int) -> dict[str, list[int]]:
             order.append(number)
@@ -204,11 +204,12 @@ class Driver:
                 return self._yardstick.write(self._yardstick.score(outcome.measurements))
         return ""
 
-    def _for_worker(self, job: CandidateJob) -> CandidateJob:
+    def _for_worker(self, job: CandidateJob, record: Record) -> CandidateJob:
         execution = job.experiment.execution.of_worker(self.device)
         elsewhere = job.experiment.execution.backend == "ray"  # a node opens data and teacher by itself
         identity = self.store.materials() if elsewhere else None
-        return replace(job, experiment=job.experiment.model_copy(update={"execution": execution}), identity=identity)
+        experiment = job.experiment.model_copy(update={"execution": execution})
+        return replace(job, experiment=experiment, identity=identity, parent=self.parent_of(record))
 
     def _workers_start(self, now: bool) -> None:
         """Tells that workers start, until the first has taken a student."""
@@ -285,7 +286,6 @@ def candidate_job(driver: Driver, record: Record) -> CandidateJob:
         student_folder=driver.run.student_folder(record),
         suite=suite_of(experiment, "validation"),
         attack_seed=attack_seed(experiment),
-        parent=driver.parent_of(record),
     )
 
 

@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
-from scipy.stats import kendalltau, spearmanr, wilcoxon
+from scipy.stats import spearmanr, wilcoxon
 
 from rosearch.config.file import load_experiment
 from rosearch.evaluation.quality import predict
@@ -39,6 +40,9 @@ from rosearch.student.build import load_student
 from rosearch.student.inherit import inherit_parent
 from rosearch.training.losses import soft_label_loss
 from rosearch.training.trainer import distil
+
+Row = dict[str, Any]
+Numbers = npt.NDArray[np.float64]
 
 STEPS, LONG = 96, 384
 FRESH, INHERITED = (48, 96, 192), (24, 48, 96)  # budgets of the arms, each a training of its own
@@ -85,7 +89,7 @@ class Bench:
                 found.append((child, names))
         return found
 
-    def run(self, place: Place, genotype: Genotype, made: str) -> dict[str, Any]:
+    def run(self, place: Place, genotype: Genotype, made: str) -> Row:
         """The row of a training, from the file where it was run before."""
         weights = self.folder / "students" / f"{place.lineage}-{place.depth}"
         keeps = place.steps == STEPS and place.arm == ("parent" if place.depth else "fresh")
@@ -132,105 +136,103 @@ def places(lineage: int, depth: int) -> Iterator[Place]:
     yield Place(lineage, depth, "long", LONG)
 
 
-def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Flat figures of all children, by depth and by mutation."""
-    of = {_key(row): row for row in rows}
-    children = sorted({(row["lineage"], row["depth"]) for row in rows if row["arm"] == "parent"})
-    every = sorted({(row["lineage"], row["depth"]) for row in rows})
+class Curves:
+    """The losses of all trainings, by architecture (lineage, depth), arm and steps."""
 
-    def losses(arm: str, steps: int, among: Sequence[tuple[int, int]] = children) -> np.ndarray[Any, Any]:
-        return np.array([of[*place, arm, steps]["loss"] for place in among])
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self.of = {_key(row): row for row in rows}
+        self.every = sorted({(row["lineage"], row["depth"]) for row in rows})
+        self.children = [one for one in self.every if one[1]]
 
-    fresh, heir, long = losses("fresh", STEPS), losses("parent", STEPS), losses("long", LONG)
-    gain = fresh - heir
-    saved = np.array(
-        [
-            _steps_to([of[*one, "fresh", s]["loss"] for s in FRESH], FRESH, of[*one, "parent", STEPS]["loss"])
-            for one in children
-        ]
-    )
-    need = np.array(
-        [
-            _steps_to([of[*one, "parent", s]["loss"] for s in INHERITED], INHERITED, of[*one, "fresh", STEPS]["loss"])
-            for one in children
-        ]
-    )
-    depth = np.array([place[1] for place in children])
-    total = np.array(
-        [
-            _at(
-                [of[*one, "fresh", s]["loss"] for s in FRESH] + [of[*one, "long", LONG]["loss"]],
-                (*FRESH, LONG),
-                STEPS * (one[1] + 1),
-            )
-            for one in children
-        ]
-    )
-    teacher_gain = losses("fresh", STEPS, every) - losses("teacher", STEPS, every)
+    def losses(self, arm: str, steps: int, among: Sequence[tuple[int, int]] | None = None) -> Numbers:
+        """The loss of each child, or of each of `among`."""
+        chosen = self.children if among is None else among
+        return np.array([self.of[*one, arm, steps]["loss"] for one in chosen])
+
+    def steps_to(self, arm: str, budgets: Sequence[int], wanted: Numbers) -> Numbers:
+        """Steps in which each child's curve reaches a loss, between budgets on a logarithmic scale; else its ends."""
+        curves = np.minimum.accumulate([self.losses(arm, steps) for steps in budgets], axis=0).T
+        pairs = zip(wanted, curves, strict=True)
+        return np.array([np.exp(np.interp(-loss, -curve, np.log(budgets))) for loss, curve in pairs])
+
+    def fresh_at(self, steps: Numbers) -> Numbers:
+        """The loss of each child from a fresh start after so many steps, likewise."""
+        budgets = (*FRESH, LONG)
+        curves = np.array([self.losses("fresh", one) for one in FRESH] + [self.losses("long", LONG)]).T
+        return np.array(
+            [np.interp(np.log(at), np.log(budgets), curve) for at, curve in zip(steps, curves, strict=True)]
+        )
+
+
+def summary(rows: Sequence[Row]) -> dict[str, Any]:
+    """Flat figures of all children; losses are medians, gains are above 0 where a start from a parent is better."""
+    curves = Curves(rows)
+    fresh, heir, long = curves.losses("fresh", STEPS), curves.losses("parent", STEPS), curves.losses("long", LONG)
+    depth = np.array([one[1] for one in curves.children])
+    layered = [one for one in curves.every if curves.of[*one, "teacher", STEPS]["share"]]
+    taught = curves.losses("fresh", STEPS, layered) - curves.losses("teacher", STEPS, layered)
+    accuracy = {
+        arm: [curves.of[*one, arm, STEPS]["accuracy"] for one in curves.children] for arm in ("fresh", "parent")
+    }
     return {
-        "children": len(children),
+        "children": len(heir),
         "loss_fresh": float(np.median(fresh)),
         "loss_inherited": float(np.median(heir)),
-        "accuracy_fresh": float(np.median([of[*one, "fresh", STEPS]["accuracy"] for one in children])),
-        "accuracy_inherited": float(np.median([of[*one, "parent", STEPS]["accuracy"] for one in children])),
-        "gain": _spread(gain),
-        "better": float((gain > 0).mean()),
-        "p_value": float(wilcoxon(gain).pvalue),
-        "steps_fresh_needs_for_inherited": _spread(saved),
-        "steps_inherited_needs_for_fresh": _spread(need),
-        "gain_at_equal_steps_with_lineage": _spread(total - heir),
-        "teacher_gain": _spread(teacher_gain),
-        "teacher_better": float((teacher_gain > 0).mean()),
-        "teacher_p_value": float(wilcoxon(teacher_gain).pvalue),
-        "rank_fresh_to_long": float(spearmanr(fresh, long).statistic),
-        "rank_inherited_to_long": float(spearmanr(heir, long).statistic),
-        "rank_inherited_to_fresh": float(spearmanr(heir, fresh).statistic),
-        "kendall_fresh_to_long": float(kendalltau(fresh, long).statistic),
-        "kendall_inherited_to_long": float(kendalltau(heir, long).statistic),
-        "rank_gain_to_depth": float(spearmanr(depth, gain).statistic),
-        "gain_by_depth": {int(one): _spread(gain[depth == one]) for one in np.unique(depth)},
-        "start_share_by_mutation": _by_mutation(of, children),
+        "loss_long": float(np.median(long)),
+        "accuracy_fresh": float(np.median(accuracy["fresh"])),
+        "accuracy_inherited": float(np.median(accuracy["parent"])),
+        **_paired("gain", fresh - heir),
+        "steps_of_fresh_for_inherited": _spread(curves.steps_to("fresh", FRESH, heir)),
+        "steps_of_inherited_for_fresh": _spread(curves.steps_to("parent", INHERITED, fresh)),
+        **_paired("gain_over_all_steps_of_the_lineage", curves.fresh_at(STEPS * (depth + 1)) - heir),
+        **_paired("teacher_gain", taught),
+        **{
+            f"spearman_{name}": _rank(*pair)
+            for name, pair in {
+                "fresh_to_long": (fresh, long),
+                "inherited_to_long": (heir, long),
+                "inherited_to_fresh": (heir, fresh),
+                "gain_to_depth": (fresh - heir, depth),
+                "advance_to_depth": (long - heir, depth),
+            }.items()
+        },
+        "gain_by_depth": {str(one): _spread((fresh - heir)[depth == one]) for one in np.unique(depth)},
+        "by_mutation": _by_mutation(curves),
     }
 
 
-def _by_mutation(of: dict[Any, dict[str, Any]], children: Sequence[tuple[int, int]]) -> dict[str, Any]:
-    """For each single mutation: children, inherited share, loss before training over the parent's and a fresh one's."""
+def _by_mutation(curves: Curves) -> dict[str, Any]:
+    """For each mutation: children, inherited share, the loss before training, that of the parent's end, the gain."""
     found: dict[str, list[tuple[float, ...]]] = {}
-    for lineage, depth in children:
-        child, parent = (
-            of[lineage, depth, "parent", STEPS],
-            of[lineage, depth - 1, "parent" if depth > 1 else "fresh", STEPS],
-        )
-        numbers = (
-            child["share"],
-            child["start_loss"],
-            parent["loss"],
-            of[lineage, depth, "fresh", STEPS]["start_loss"],
-        )
-        found.setdefault(child["made"] if "+" not in child["made"] else "several", []).append(numbers)
-    names = ("share", "start", "parent_end", "fresh_start")
+    for lineage, depth in curves.children:
+        child, fresh = (curves.of[lineage, depth, arm, STEPS] for arm in ("parent", "fresh"))
+        parent = curves.of[lineage, depth - 1, "parent" if depth > 1 else "fresh", STEPS]
+        numbers = (child["share"], child["start_loss"], parent["loss"], fresh["loss"] - child["loss"])
+        found.setdefault("several" if "+" in child["made"] else child["made"], []).append(numbers)
+    names = ("share", "start_loss", "parents_loss", "gain")
     return {
         made: {"children": len(rows)} | dict(zip(names, np.median(np.array(rows), axis=0).tolist(), strict=True))
         for made, rows in sorted(found.items())
     }
 
 
-def _steps_to(losses: Sequence[float], steps: Sequence[int], wanted: float) -> float:
-    """Steps at which a curve reaches a loss, between its points on a logarithmic scale; beyond them its ends."""
-    best = np.minimum.accumulate(losses)
-    return float(np.exp(np.interp(-wanted, -best, np.log(steps))))
+def _paired(name: str, gains: Numbers) -> dict[str, Any]:
+    """Median and quartiles of paired differences, the share above 0, and the p of Wilcoxon's signed ranks."""
+    p = float(wilcoxon(gains).pvalue) if len(gains) > 1 and gains.any() else None
+    return {name: _spread(gains), f"{name}_better": float((gains > 0).mean()), f"{name}_p_value": p}
 
 
-def _at(losses: Sequence[float], steps: Sequence[int], wanted: int) -> float:
-    return float(np.interp(np.log(wanted), np.log(steps), losses))
+def _rank(a: Numbers, b: Numbers) -> float | None:
+    """Spearman's rank correlation; None where one of the two is constant."""
+    return float(spearmanr(a, b).statistic) if np.ptp(a) and np.ptp(b) else None
 
 
-def _spread(values: np.ndarray[Any, Any]) -> dict[str, float]:
+def _spread(values: Numbers) -> dict[str, float]:
     low, middle, high = np.percentile(values, [25, 50, 75])
     return {"median": float(middle), "low": float(low), "high": float(high)}
 
 
-def _key(row: dict[str, Any]) -> tuple[int, int, str, int]:
+def _key(row: Row) -> tuple[int, int, str, int]:
     return row["lineage"], row["depth"], row["arm"], row["steps"]
 
 
@@ -238,7 +240,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run what is missing and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=Path("runs/inheritance"))
-    parser.add_argument("--lineages", type=int, default=6)
+    parser.add_argument("--lineages", type=int, default=4)
     parser.add_argument("--depth", type=int, default=4)
     parser.add_argument("-o", "--override", action="append", default=[])
     parser.add_argument("--json", action="store_true")
