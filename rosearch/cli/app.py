@@ -6,6 +6,8 @@ loads neither torch nor pandas.
 
 from __future__ import annotations
 
+import atexit
+import gc
 import logging
 import os
 import signal
@@ -162,4 +164,5 @@ def _fail(exit_code: int, *lines: str) -> NoReturn:
             print_message("error", "red", line)
         if len(lines) > _MOST_LINES:
             print_message("error", "red", f"and {len(lines) - _MOST_LINES:,} more")
+    atexit.register(gc.disable)  # the interpreter would look for garbage once more, at 7 % of a wrong command
     raise SystemExit(exit_code) from None

@@ -64,7 +64,7 @@ class EncoderMaterials:
             model = load_encoder(self.teacher).to(self.device)
         with step(progress, "timing"):
             timed = split == "validation"  # once: another timing would renew the machine's table in the middle of a run
-            latency = teacher_latency(model, self.teacher, experiment, self.cache) if timed else None
+            latency = teacher_latency(lambda: model, self.teacher, experiment, self.cache) if timed else None
         positions, token_types = table_rows(model.config)
         quality = Quality(FIDELITY, 1.0, self.corpus.held_out)
         cost = teacher_cost(model, experiment.evaluation.efficiency.tokens)

@@ -27,7 +27,8 @@ from rosearch.materials.encoder_trial import estimate_encoders
 from rosearch.materials.life import CandidateJob, EncoderLife, Life, TaskLife
 from rosearch.materials.lineage import check_inherited
 from rosearch.materials.required_resources import attack_resources, find_recipes, require_training
-from rosearch.materials.task import dropped_rows, prepare_materials, probe_teacher
+from rosearch.materials.task import dropped_rows, prepare_materials
+from rosearch.materials.teacher_classes import probe_teacher
 from rosearch.materials.trial import estimate
 from rosearch.measurements import TeacherFacts
 from rosearch.models.device import resolve_device, resolve_devices
