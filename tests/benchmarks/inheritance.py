@@ -143,34 +143,46 @@ class Curves:
         self.of = {_key(row): row for row in rows}
         self.every = sorted({(row["lineage"], row["depth"]) for row in rows})
         self.children = [one for one in self.every if one[1]]
+        self.depth = np.array([one[1] for one in self.children])
 
     def losses(self, arm: str, steps: int, among: Sequence[tuple[int, int]] | None = None) -> Numbers:
         """The loss of each child, or of each of `among`."""
         chosen = self.children if among is None else among
         return np.array([self.of[*one, arm, steps]["loss"] for one in chosen])
 
-    def steps_to(self, arm: str, budgets: Sequence[int], wanted: Numbers) -> Numbers:
+    def curves(self, arm: str) -> tuple[tuple[int, ...], Numbers]:
+        """The budgets of an arm and the loss of each child at each; a fresh start goes on with the long training."""
+        points = [(arm, steps) for steps in (FRESH if arm == "fresh" else INHERITED)]
+        points += [("long", LONG)] if arm == "fresh" else []
+        return tuple(steps for _, steps in points), np.array([self.losses(*point) for point in points]).T
+
+    def steps_to(self, arm: str, wanted: Numbers) -> Numbers:
         """Steps in which each child's curve reaches a loss, between budgets on a logarithmic scale; else its ends."""
-        curves = np.minimum.accumulate([self.losses(arm, steps) for steps in budgets], axis=0).T
-        pairs = zip(wanted, curves, strict=True)
+        budgets, curves = self.curves(arm)
+        pairs = zip(wanted, np.minimum.accumulate(curves, axis=1), strict=True)
         return np.array([np.exp(np.interp(-loss, -curve, np.log(budgets))) for loss, curve in pairs])
 
     def fresh_at(self, steps: Numbers) -> Numbers:
         """The loss of each child from a fresh start after so many steps, likewise."""
-        budgets = (*FRESH, LONG)
-        curves = np.array([self.losses("fresh", one) for one in FRESH] + [self.losses("long", LONG)]).T
+        budgets, curves = self.curves("fresh")
         return np.array(
             [np.interp(np.log(at), np.log(budgets), curve) for at, curve in zip(steps, curves, strict=True)]
         )
+
+    def within_depth(self, values: Numbers) -> Numbers:
+        """Values of children without the mean of their depth."""
+        means = {depth: values[self.depth == depth].mean() for depth in self.depth}
+        return values - np.array([means[depth] for depth in self.depth])
 
 
 def summary(rows: Sequence[Row]) -> dict[str, Any]:
     """Flat figures of all children; losses are medians, gains are above 0 where a start from a parent is better."""
     curves = Curves(rows)
     fresh, heir, long = curves.losses("fresh", STEPS), curves.losses("parent", STEPS), curves.losses("long", LONG)
-    depth = np.array([one[1] for one in curves.children])
+    depth, begun = curves.depth, [curves.of[*one, "parent", STEPS]["start_loss"] for one in curves.children]
     layered = [one for one in curves.every if curves.of[*one, "teacher", STEPS]["share"]]
     taught = curves.losses("fresh", STEPS, layered) - curves.losses("teacher", STEPS, layered)
+    arms = {"fresh": fresh, "inherited": heir, "long": long}
     accuracy = {
         arm: [curves.of[*one, arm, STEPS]["accuracy"] for one in curves.children] for arm in ("fresh", "parent")
     }
@@ -182,8 +194,9 @@ def summary(rows: Sequence[Row]) -> dict[str, Any]:
         "accuracy_fresh": float(np.median(accuracy["fresh"])),
         "accuracy_inherited": float(np.median(accuracy["parent"])),
         **_paired("gain", fresh - heir),
-        "steps_of_fresh_for_inherited": _spread(curves.steps_to("fresh", FRESH, heir)),
-        "steps_of_inherited_for_fresh": _spread(curves.steps_to("parent", INHERITED, fresh)),
+        "steps_of_fresh_for_inherited": _spread(curves.steps_to("fresh", heir)),
+        "steps_of_inherited_for_fresh": _spread(curves.steps_to("parent", fresh)),
+        "better_before_training": float((begun < fresh).mean()),
         **_paired("gain_over_all_steps_of_the_lineage", curves.fresh_at(STEPS * (depth + 1)) - heir),
         **_paired("teacher_gain", taught),
         **{
@@ -192,11 +205,16 @@ def summary(rows: Sequence[Row]) -> dict[str, Any]:
                 "fresh_to_long": (fresh, long),
                 "inherited_to_long": (heir, long),
                 "inherited_to_fresh": (heir, fresh),
+                "inherited_to_long_within_depth": (curves.within_depth(heir), curves.within_depth(long)),
+                "fresh_to_long_within_depth": (curves.within_depth(fresh), curves.within_depth(long)),
                 "gain_to_depth": (fresh - heir, depth),
                 "advance_to_depth": (long - heir, depth),
             }.items()
         },
-        "gain_by_depth": {str(one): _spread((fresh - heir)[depth == one]) for one in np.unique(depth)},
+        "loss_by_depth": {
+            str(one): {arm: float(np.median(values[depth == one])) for arm, values in arms.items()}
+            for one in np.unique(depth)
+        },
         "by_mutation": _by_mutation(curves),
     }
 

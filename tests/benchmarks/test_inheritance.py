@@ -47,4 +47,5 @@ def test_where_nothing_is_saved_there_is_no_gain() -> None:
 
 def test_a_loss_beyond_a_curve_is_told_by_its_end() -> None:
     curves = Curves(rows(head_start=9.0))
-    assert set(curves.steps_to("fresh", FRESH, curves.losses("parent", STEPS)).round()) == {max(FRESH)}
+    assert set(curves.steps_to("fresh", curves.losses("parent", STEPS)).round()) == {LONG}
+    assert set(curves.steps_to("parent", curves.losses("fresh", FRESH[0])).round()) == {min(INHERITED)}
