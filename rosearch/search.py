@@ -28,6 +28,7 @@ from rosearch.run.founders import noted_founders
 from rosearch.run.hours import Hours, allow_hours, stop_in_words
 from rosearch.run.observer import Nobody, Observer
 from rosearch.run.results import Results, load_results
+from rosearch.run.rungs import climb
 from rosearch.run.standing import StandingFile
 from rosearch.run.steady import evolve
 from rosearch.run.teacher import measure_on_test, prepare_run
@@ -149,7 +150,8 @@ def _try_generation(driver: Driver, strategy: Strategy, hours: Hours) -> bool:
     records = driver.recorded("candidate", strategy.generation)
     if not records and not strategy.finished and hours.are_left():
         records = _propose(driver, strategy)
-    driver.work(f"generation {strategy.generation}", records, more=hours.are_left)
+    work = climb if driver.experiment.evolution.rungs else Driver.work
+    work(driver, f"generation {strategy.generation}", records, more=hours.are_left)
     told = driver.recorded("candidate", strategy.generation)
     if not told or any(record.status in ("pending", "running") for record in told):
         return False

@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -136,8 +137,8 @@ def differences(old: Facts, new: Facts) -> list[str]:
 def _content(path: Path, timed: bool) -> Iterator[tuple[str, Any]]:
     if path.suffix == ".sqlite":
         yield from _leaves(_rows(path), timed)
-    elif path.suffix == ".json" and "plans" not in path.parts and path.name != "tokenizer.json":
-        yield from _leaves(json.loads(path.read_text()), timed)
+    elif (data := _json(path)) is not None:
+        yield from _leaves(data, timed)
     elif path.suffix == ".parquet":
         yield from _leaves(json.loads(pd.read_parquet(path).to_json(orient="columns", double_precision=15)), timed)
     elif path.name == "README.md":  # the tables of a model card
@@ -147,6 +148,15 @@ def _content(path: Path, timed: bool) -> Iterator[tuple[str, Any]]:
         yield "there", True
     else:
         yield "sha256", hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _json(path: Path) -> Any:
+    """What a JSON file says; None for other files, long ones that equal byte by byte, and caches that hold no text."""
+    if path.suffix != ".json" or "plans" in path.parts or path.name == "tokenizer.json":
+        return None
+    with suppress(ValueError):
+        return json.loads(path.read_bytes())
+    return None
 
 
 def _rows(path: Path) -> dict[str, Any]:

@@ -4,7 +4,7 @@
 >>> facts = kept_facts(cache, key, lambda: measured(teacher))
 
 A key names all that the figures follow from: what the caller gives (weights, rows, labels, seed), the attacks with the
-files behind them, this package's code of evaluation, and the machine, as another processor rounds in its own way.
+files behind them, this package's code, and the machine, as another processor rounds in its own way.
 Latency is no part of it: each run times its teacher anew.
 """
 
@@ -70,6 +70,6 @@ def _read(path: Path) -> TeacherFacts | None:
 
 @lru_cache(maxsize=1)
 def _code() -> str:
-    """The code that measures: figures of another version of it are not taken for those of this one."""
-    folder = Path(__file__).parent
+    """All code of the package: figures of another version of it are not taken for those of this one."""
+    folder = Path(__file__).parents[1]
     return content_key(file_hash(path) for path in sorted(folder.rglob("*.py")))

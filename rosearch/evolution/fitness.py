@@ -28,8 +28,8 @@ class Fitness:
 
     `gates` names the missed gates by their keys in the experiment: `min_quality`, `max_class_share`, `min_purity`,
     `min_invariance`, `min_contrast`, `min_under_attack`, `max_parameters`, `max_latency_ms`, `hopeless` if the attack
-    was stopped early; or `finite` if a measured value was no finite number. `violation` is the sum of the margins by
-    which they were missed, 0 if none was.
+    was stopped early, `rung` if the training was; or `finite` if a measured value was no finite number. `violation` is
+    the sum of the margins by which they were missed, 0 if none was.
     """
 
     robustness: float | None  # None: the task has no attack; the weight goes to the other two
@@ -129,7 +129,7 @@ class Yardstick:
         robustness = None if attacked is None else _clip(attacked)
         gates = _missed_gates(quality, config, self.teacher_quality) | _hopeless(measurements)
         gates |= {} if measurements.meaning is None else _blind(measurements.meaning, config)
-        gates |= _over_limits(measurements, config)
+        gates |= _over_limits(measurements, config) | _stopped(measurements)
         scalar = _scalar(robustness, accuracy, efficiency, config) if earned is None else earned
         return Fitness(robustness, accuracy, efficiency, scalar, tuple(gates), sum(gates.values()))
 
@@ -253,6 +253,14 @@ def _hopeless(measurements: Measurements) -> dict[str, float]:
     if robustness is None or robustness.stopped is None:
         return {}
     return {"hopeless": max(robustness.stopped.below - robustness.under_attack.value, _ROUNDING)}
+
+
+def _stopped(measurements: Measurements) -> dict[str, float]:
+    """The gate of a training that ended at a rung: the figures are of a student that is not finished.
+
+    Its margin is above those of other gates, so that what was trained to the end breeds first, then what came furthest.
+    """
+    return {"rung": 2.0 - measurements.rungs[-1].share} if measurements.stopped_at else {}
 
 
 def _over_limits(measurements: Measurements, config: FitnessConfig) -> dict[str, float]:

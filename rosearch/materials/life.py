@@ -56,11 +56,15 @@ class CandidateJob:
     identity: Mapping[str, str] | None = None  # of the driver's materials, where another machine has its own
     unfinished: Path | None = None  # the folder of a checkpoint to go on from; None: the training starts again
     parent: Parent | None = None  # its weights are the first ones; None: the start is fresh
+    until: float | None = None  # the share of its steps up to a rung, 1 behind the last; None: without rungs
 
     @property
     def checkpoint(self) -> Checkpoint | None:
         """The checkpoint of the training. The driver removes it once the outcome is recorded."""
-        return None if self.unfinished is None else Checkpoint(self.unfinished / "checkpoint", disposable=True)
+        if self.unfinished is None:
+            return None
+        path, until = self.unfinished / "checkpoint", 1.0 if self.until is None else self.until
+        return Checkpoint(path, disposable=True, until=until, expected=self.until is not None)
 
     def lineage(self, taken: Taken | None, steps: int) -> Lineage | None:
         """Where the weights began, for the record of a student that was trained for `steps` and saved."""

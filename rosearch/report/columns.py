@@ -71,6 +71,7 @@ RECORDS: dict[str, Described] = {
     "fitness_accuracy": _figure("the term, from 0 to 1"),
     "fitness_efficiency": _figure("the term, from 0 to 1"),
     "gates": _words("the missed gates, divided by spaces; empty: none"),
+    "rung": _count("number of the rung at which its training was stopped; missing: it was trained to the end"),
     "metric": _words("the task's metric"),
     "quality": _figure("the task's metric on clean rows; of encoders 1 / (1 + loss)"),
     "quality_n": _count("clean rows", "rows"),

@@ -53,7 +53,7 @@ def _facts(results: Results, record: Record) -> list[tuple[str, str]]:
     if record.failure is not None:
         facts.append(("failure", str(record.failure)))
     if found is not None:
-        facts += _measured_facts(found)
+        facts += [*_rung_facts(found), *_measured_facts(found)]
     if (fitness := results.fitness.get(record.number)) is not None:
         terms = f"accuracy {fitness.accuracy:.4f}, efficiency {fitness.efficiency:.4f}"
         if fitness.robustness is not None:
@@ -72,6 +72,17 @@ def _role(record: Record, steady: bool) -> str:
     if record.role == "candidate" and steady:
         played = f"candidate, proposed when {record.generation:,} others were over"
     return f"{played}, measured on validation rows"
+
+
+def _rung_facts(found: Measurements) -> list[tuple[str, str]]:
+    """A line for each rung that it came to."""
+    facts = []
+    for number, rung in enumerate(found.rungs, start=1):
+        attacked = "" if rung.robustness is None else f"robustness {rung.robustness:.4f}, "
+        terms = f"{attacked}accuracy {rung.accuracy:.4f}, fitness {rung.scalar:.4f}"
+        ended = "promoted" if rung.promoted else "stopped: all figures here are those of this rung"
+        facts.append((f"rung {number}", f"{ended}; after {rung.steps:,} steps {terms}"))
+    return facts
 
 
 def _measured_facts(found: Measurements) -> list[tuple[str, str]]:

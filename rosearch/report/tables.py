@@ -144,6 +144,7 @@ def _measured(measurements: Measurements) -> dict[str, Cell]:
         cells["inherited_from"] = lineage.parent or lineage.origin
         cells |= {"inherited_share": lineage.share, "inherited_steps": lineage.inherited_steps}
     return cells | {
+        "rung": measurements.stopped_at or None,
         "steps": training.steps,
         "rows_seen": training.rows_seen,
         "final_loss": training.final_loss,

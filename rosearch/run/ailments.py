@@ -99,6 +99,10 @@ def of_weights(run: RunDirectory) -> Iterator[Ailment]:
         if (folder := run.unfinished_folder(record)).is_dir():
             told = "checkpoint of a training that ended"
             yield Ailment("checkpoint", folder, told, "removed", partial(run.remove_unfinished, record))
+    for folder in _folders(run.place("unfinished")):
+        if folder.name not in known:
+            told = "checkpoint that belongs to no record"
+            yield Ailment("checkpoint without record", folder, told, "put into aside/", partial(_aside, run, folder))
     yield from _lost_weights(results)
     if ended and (what := _unlike(run.tokenizer)):
         yield Ailment("tokenizer", run.tokenizer, what, "written again by resume", next=run.resume_command)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import InitVar, dataclass, field, replace
 from itertools import chain
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from rosearch.candidate import run_candidate
 from rosearch.config.experiment import Experiment
@@ -28,6 +30,7 @@ from rosearch.run.backends.backend import Backend, Job, Lost, More, always
 from rosearch.run.observer import Observer
 
 Told = Callable[[Record], None]
+Take = Callable[[Record, Outcome], Record]  # stores an outcome; gives the record as it is now
 
 
 @dataclass
@@ -49,7 +52,7 @@ class Driver:
     _records: dict[int, Record] = field(init=False)
     _numbers: dict[str, int] = field(init=False, default_factory=dict)  # of candidates, by id
     _batches: dict[tuple[Role, int], list[int]] = field(init=False)  # numbers, by role and generation
-    _yardstick: Yardstick = field(init=False)
+    yardstick: Yardstick = field(init=False)
     _unpruned: list[int] = field(init=False, default_factory=list)  # numbers of candidates that ended since
     _kept: list[Scored] = field(init=False, default_factory=list)  # candidates whose weights were worth keeping
     _starting: bool = False
@@ -57,7 +60,7 @@ class Driver:
 
     def __post_init__(self, records: Sequence[Record]) -> None:
         self._records, self._batches = {}, {}
-        self._yardstick = Yardstick.of(self.experiment.fitness, self.teacher)
+        self.yardstick = Yardstick.of(self.experiment.fitness, self.teacher)
         self._remember(records)
 
     def _remember(self, records: Sequence[Record]) -> None:
@@ -77,16 +80,14 @@ class Driver:
     def parent_of(self, record: Record) -> Parent | None:
         """The trained candidate that a candidate starts from, the first of its parents; None for a fresh start.
 
-        Raises `RunError` where the records do not tell of it: a fresh start in its place would be another search.
+        Raises `RunError` where the records do not tell of it.
         """
         if self.experiment.distillation.inherit != "parent" or record.role != "candidate" or not record.parents:
             return None
         number = self._numbers.get(record.parents[0])
         found = None if number is None else self.store.record(number)
         if found is None or found.measurements is None or found.measurements.lineage is None:
-            told = (
-                f"expected the lineage of {record.parents[0][:8]}, from which record {record.number} starts, got none"
-            )
+            told = f"expected the lineage of {record.parents[0][:8]}, parent of record {record.number}, got none"
             raise RunError(f"{self.run.store}: {told}: begin another run")
         return Parent(found.id, self.run.student_folder(found), found.measurements.lineage)
 
@@ -122,11 +123,13 @@ class Driver:
         records: Sequence[Record],
         make_job: Callable[[Driver, Record], CandidateJob] | None = None,
         more: More = always,
+        take: Take | None = None,
     ) -> None:
         """Run the records that are not done yet and record every outcome; once `more()` is False no other starts.
 
-        Raises `SearchAborted` where `execution.stop_after_failures` candidates in a row failed alike, `MachineFault`
-        where the machine failed a candidate, which then stays to be run.
+        `take` records an outcome in place of `finish`. Raises `SearchAborted` where `execution.stop_after_failures`
+        candidates in a row failed alike, `MachineFault` where the machine failed a candidate, which then stays to be
+        run.
         """
         waiting = {record.number: record for record in records if record.status in ("pending", "running")}
         over = [record for record in records if record.number not in waiting]
@@ -142,7 +145,7 @@ class Driver:
             Job(number, run_candidate, self._for_worker(replace(make_job(self, record), latency=latency), record))
             for (number, record), latency in zip(waiting.items(), latencies, strict=True)
         ]
-        self._record_outcomes(jobs, waiting, more)
+        self._record_outcomes(jobs, waiting, more, take or self.finish)
 
     def flow(
         self, title: str, next_record: Callable[[], Record | None], order: list[int], told: Told, more: More
@@ -160,19 +163,26 @@ class Driver:
             waiting[record.number] = record
             return Job(record.number, run_candidate, self._for_worker(candidate_job(self, record), record))
 
-        def ordered(number: int) -> dict[str, list[int]]:
-            order.append(number)
-            return order_fact(order)
+        def take(record: Record, outcome: Outcome) -> Record:
+            order.append(record.number)
+            return self.finish(record, outcome, order_fact(order))
 
         self.observer.batch(title, [])
-        self._record_outcomes(next_job, waiting, more, ordered, told)
+        self._record_outcomes(next_job, waiting, more, take, told)
+
+    def finish(self, record: Record, outcome: Outcome, facts: Mapping[str, Any] = MappingProxyType({})) -> Record:
+        """Stores the outcome of a record, and facts in the same transaction; gives the record with its outcome."""
+        self.store.finish(record.number, outcome, facts, self._judged(outcome))
+        self.run.remove_unfinished(record)
+        self._remember([finished := self.store.record(record.number)])
+        return finished
 
     def _record_outcomes(
         self,
         jobs: Sequence[Job[CandidateJob, Outcome]] | Callable[[], Job[CandidateJob, Outcome] | None],
         waiting: dict[int, Record],
         more: More,
-        facts: Callable[[int], dict[str, list[int]]] = lambda number: {},
+        take: Take,
         told: Told = lambda record: None,
     ) -> None:
         def start(key: int) -> None:
@@ -188,10 +198,7 @@ class Driver:
         for result in self.backend.run(jobs, on_start=start, on_progress=report, more=more):
             self._workers_start(False)  # a job that cannot be sent never starts
             outcome = result.value if result.value is not None else _lost(result.lost)
-            self.store.finish(result.key, outcome, facts(result.key), self._judged(outcome))
-            record = waiting[result.key]
-            self.run.remove_unfinished(record)
-            self._remember([finished := self.store.record(record.number)])
+            finished = take(waiting[result.key], outcome)
             self.observer.finished(finished)
             told(finished)
             self._break_circuit(outcome)
@@ -201,7 +208,7 @@ class Driver:
         """The fitness of an outcome for its record; "" where there is none, which the strategy then says."""
         with suppress(BadInput):
             if outcome.measurements is not None:
-                return self._yardstick.write(self._yardstick.score(outcome.measurements))
+                return self.yardstick.write(self.yardstick.score(outcome.measurements))
         return ""
 
     def _for_worker(self, job: CandidateJob, record: Record) -> CandidateJob:
@@ -227,22 +234,18 @@ class Driver:
             return
         # What was not worth keeping once never will be: only what is new is compared with what was kept.
         ended, self._unpruned = [self._records[number] for number in sorted(self._unpruned)], []
-        judged = [(one, self._yardstick.judge(one)) for one in ended]
+        judged = [(one, self.yardstick.judge(one)) for one in ended]
         pool = [*self._kept, *((one, found) for one, found in judged if found is not None)]
         best = by_scalar(pool)[: max(1, self.experiment.finalists.count)]
         kept = {record.id for record in chain(best, front_of(pool))}
         others = [one for one in chain((r for r, _ in self._kept), ended) if one.id not in kept]
         self._kept = [pair for pair in pool if pair[0].id in kept]
         if self.experiment.distillation.inherit == "parent":
-            parents = self._parents_to_be(breeding)
+            waiting = (one for one in self.recorded_candidates() if one.status in ("pending", "running"))
+            parents = {*breeding, *(parent for one in waiting for parent in one.parents[:1])}
             self._unpruned = [one.number for one in others if one.id in parents]  # looked at again
             others = [one for one in others if one.id not in parents]
         self.run.remove_students(others)
-
-    def _parents_to_be(self, breeding: Collection[str]) -> set[str]:
-        """The ids of candidates from whose weights others may yet start."""
-        waiting = (one for one in self._records.values() if one.status in ("pending", "running"))
-        return {*breeding, *(parent for one in waiting if one.role == "candidate" for parent in one.parents[:1])}
 
     def _break_circuit(self, outcome: Outcome) -> None:
         """Stop the search when the last candidates all failed the same way; the cause is then outside them."""
