@@ -196,6 +196,16 @@ def test_a_steady_search_inherits_and_prunes_too(tmp_path: Path, monkeypatch: py
     assert kept == {record.id for record in (*found.front, found.best())}
 
 
+def test_with_rungs_a_child_starts_with_what_its_parent_ended_with_too(tmp_path: Path) -> None:
+    found = run_search(new_run(tmp_path, evolution={"rungs": [0.5], "candidates": 6}), Quiet())
+    assert children(found) and found.finished
+    for child, parent in children(found):
+        assert child.measurements is not None and child.measurements.rungs
+        told, before = lineage(child), lineage(parent)
+        assert told.parent_weights == before.weights
+        assert told.inherited_steps == child.measurements.training.steps + before.inherited_steps
+
+
 def test_without_inheritance_a_record_says_nothing_of_it(tmp_path: Path) -> None:
     found = run_search(new_run(tmp_path, "none", evolution={"candidates": 3}), Quiet())
     for record in found.records:
