@@ -33,6 +33,7 @@ from rosearch.evaluation.robustness import measure_robustness
 from rosearch.evaluation.yardstick import kept_facts, yardstick_key
 from rosearch.materials.class_weights import weight_doubts
 from rosearch.materials.latency import teacher_latency
+from rosearch.materials.lineage import check_inherited
 from rosearch.materials.meaning import answers_of, measure_meaning, teacher_judge
 from rosearch.materials.required_resources import attack_resources, fingerprints
 from rosearch.materials.suites import UnderAttack, as_suite, attack_seed, suite_of
@@ -231,6 +232,7 @@ def gather_materials(
     theirs = load_tokenizer(folder)
     if experiment.distillation.initial is not None:
         check_initial(experiment.distillation.initial, len(theirs))
+    check_inherited(experiment.distillation, folder)
     train = tokenise(task.transfer, theirs, max_length, cache, progress)
     outputs = teacher_outputs(folder, train, required_layers(experiment.distillation), cache, device, progress)
     notes = (*dropped_rows(task), *class_doubts(folder, outputs, task), *weighed)

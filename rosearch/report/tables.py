@@ -140,6 +140,9 @@ def _measured(measurements: Measurements) -> dict[str, Cell]:
             f"single_swap_worst_{swaps.attack}": swaps.worst.value,
             f"single_swap_margin_{swaps.attack}": swaps.margin.value,
         }
+    if (lineage := measurements.lineage) is not None:
+        cells["inherited_from"] = lineage.parent or lineage.origin
+        cells |= {"inherited_share": lineage.share, "inherited_steps": lineage.inherited_steps}
     return cells | {
         "rung": measurements.stopped_at or None,
         "steps": training.steps,
