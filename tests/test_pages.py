@@ -39,16 +39,16 @@ NOT_RUN = {
         "rosearch --show-completion": "asks which shell it was started from",
     },
     "docs/tutorial.md": {"": "tests/test_tutorial.py runs them, one after the other"},
-    "docs/howto/gpu.md": {
+    "docs/how-to/gpu.md": {
         "pip install": "the first step of .ci/run",
         "python -m tests.gpu_acceptance": "needs a GPU; tests/test_gpu_acceptance.py tries it on a CPU",
     },
-    "docs/howto/formats.md": {
+    "docs/how-to/formats.md": {
         'pip install "rosearch[onnx]': "the extra test brings it",
         'pip install "rosearch[openvino]': "installed for the tests marked openvino",
         "rosearch export ./student --target openvino": "the tests marked openvino write each student so",
     },
-    "docs/howto/track.md": {
+    "docs/how-to/track.md": {
         "pip install": "the extra is installed for the tests marked track",
         "rosearch search quickstart -o": "the tests marked track run such searches",
         "tensorboard": "waits for a browser",
@@ -56,7 +56,7 @@ NOT_RUN = {
         "wandb sync": "needs an account",
         "MLFLOW_TRACKING_URI": "needs a server",
     },
-    "docs/howto/scale.md": {
+    "docs/how-to/scale.md": {
         "pip install": "the extra is installed for the tests marked ray",
         "rosearch search quickstart -o execution.backend=ray": "test_ray_search.py runs such a search",
         "rosearch search sst2 --runs /shared": "needs several machines",

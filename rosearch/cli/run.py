@@ -174,8 +174,7 @@ def export(
         one.require()
     if (run / "config.json").is_file():
         if best or record is not None or to is not None or not formats:
-            told = f"{run} is an exported folder and no run: it takes further formats alone, --target onnx,openvino"
-            raise typer.BadParameter(told)
+            raise typer.BadParameter("an exported folder takes further formats alone: --target onnx,openvino")
         _print_formats(run, formats, as_json, {"folder": str(run)})
         return
     if best == (record is not None):

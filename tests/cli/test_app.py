@@ -178,6 +178,28 @@ def test_what_is_missing_or_does_not_fit_is_one_clear_line(
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("resume", "x", "--hours", "-1"), "'--hours': expected at least 0, got -1"),
+        (("resume", "x", "--hours", "soon"), "'--hours': expected a number, got soon"),
+        (("attack", "x", "--n", "few"), "'--n': expected a whole number, got few"),
+    ],
+)
+def test_a_wrong_number_is_told_in_words_that_say_what_is_taken(
+    arguments: tuple[str, ...], told: str, tmp_path: Path
+) -> None:
+    assert told in rosearch(*arguments, cwd=tmp_path, expect=2).stderr
+
+
+@pytest.mark.parametrize("option", ["--runs", "--records"])
+def test_a_place_that_can_be_no_folder_is_told_before_anything_is_loaded(option: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("")
+    printed = rosearch("search", "quickstart", option, "mine.yaml/inside", cwd=tmp_path, expect=3)
+    line = f"command line: {option}: expected a folder, there or to be made, got the file {tmp_path / 'mine.yaml'}"
+    assert line in " ".join(printed.stderr.split())
+
+
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     for command in (("resume", "gone"), ("status", "gone"), ("stats", "gone"), ("show", "gone", "x")):
         assert "gone: expected the folder of a run" in rosearch(*command, cwd=tmp_path, expect=5).stderr

@@ -123,6 +123,9 @@ def test_a_folder_without_records_is_no_run(tmp_path):
         RunDirectory.open(tmp_path)
     with pytest.raises(RunError, match="got no such folder"):
         RunDirectory.open(tmp_path / "gone")
+    (tmp_path / "mine.yaml").write_text("")
+    with pytest.raises(RunError, match="got a file"):
+        RunDirectory.open(tmp_path / "mine.yaml")
 
 
 def test_a_damaged_snapshot_is_bad_input(run):
