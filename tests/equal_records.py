@@ -20,7 +20,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +60,12 @@ TIME = re.compile(r"seconds|latency|_ms$|per_second|^date$|speed|attack_over_tra
 # Where latency is part of the reward, these follow from it.
 FROM_LATENCY = re.compile(r"^(fitness|reward|gates|front|predictions|recommendations)")
 # Files that are no records: code, which is each side's own, locks, and what other packages keep.
-PASSED_OVER = re.compile(r"\.py$|\.lock$|/lock$|sqlite-(wal|shm)$|/\.cache/textattack/|/driver$|fontlist|latenc")
+PASSED_OVER = re.compile(
+    r"\.py$|\.lock$|/lock$|sqlite-(wal|shm)$|/\.cache/(textattack|yardsticks)/|/driver$|fontlist|latenc"
+)
 # Facts about the file and the machine; the snapshots are compared as files.
 NO_RECORDS = ("format", "contents", "versions", "experiment", "search_space")
+_SEALED = {"plans", "contrast"}  # folders of the cache whose files end in a digest
 ONLY_NAMED = (".png", ".csv")  # figures, and tables that are there as parquet too
 
 
@@ -137,8 +139,8 @@ def differences(old: Facts, new: Facts) -> list[str]:
 def _content(path: Path, timed: bool) -> Iterator[tuple[str, Any]]:
     if path.suffix == ".sqlite":
         yield from _leaves(_rows(path), timed)
-    elif (data := _json(path)) is not None:
-        yield from _leaves(data, timed)
+    elif path.suffix == ".json" and not _SEALED & set(path.parts) and path.name != "tokenizer.json":
+        yield from _leaves(json.loads(path.read_text()), timed)
     elif path.suffix == ".parquet":
         yield from _leaves(json.loads(pd.read_parquet(path).to_json(orient="columns", double_precision=15)), timed)
     elif path.name == "README.md":  # the tables of a model card
@@ -148,15 +150,6 @@ def _content(path: Path, timed: bool) -> Iterator[tuple[str, Any]]:
         yield "there", True
     else:
         yield "sha256", hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _json(path: Path) -> Any:
-    """What a JSON file says; None for other files, long ones that equal byte by byte, and caches that hold no text."""
-    if path.suffix != ".json" or "plans" in path.parts or path.name == "tokenizer.json":
-        return None
-    with suppress(ValueError):
-        return json.loads(path.read_bytes())
-    return None
 
 
 def _rows(path: Path) -> dict[str, Any]:

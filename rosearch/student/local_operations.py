@@ -30,14 +30,18 @@ def real_tokens(mask: Tensor | None, training: bool) -> Tensor | None:
 
 
 def zero_pads(x: Tensor, keep: Tensor | None) -> Tensor:
-    """x (B, T, W) with zeros at the padded tokens; `keep` is (B, T), True at real tokens, or None without padding.
+    """x (B, T, W) with zeros at the padded tokens; `keep` is (B, T), True at real tokens, or None without padding."""
+    return x if keep is None else x.masked_fill(~keep.unsqueeze(-1), 0.0)
 
-    What is trained in float32 is finite there, and a product takes a sixth of the time of a fill, there and back.
+
+def mute_pads(x: Tensor, keep: Tensor | None) -> Tensor:
+    """`zero_pads` of a student's states, which are finite: a product takes a sixth of the time, there and back.
+
+    In training in float32 alone: float16 has no room for all finite states.
     """
-    if keep is None:
-        return x
-    real = keep.unsqueeze(-1)
-    return x * real.float() if x.requires_grad and x.dtype == torch.float32 else x.masked_fill(~real, 0.0)
+    if keep is None or not x.requires_grad or x.dtype != torch.float32:
+        return zero_pads(x, keep)
+    return x * keep.unsqueeze(-1).float()
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, dilation: int = 1, groups: int = 1) -> Tensor:
@@ -187,7 +191,7 @@ class Convolution(LocalOperation):
 
     def along(self, x: Tensor, keep: Tensor | None) -> Tensor:
         """(B, T, W) -> (B, T, W)."""
-        return convolve(zero_pads(x, keep), self.conv.weight, self.conv.bias)
+        return convolve(mute_pads(x, keep), self.conv.weight, self.conv.bias)
 
     def after(self, x: Tensor) -> Tensor:
         """(..., W) -> (..., W)."""
@@ -207,7 +211,7 @@ class SeparableConvolution(LocalOperation):
     def along(self, x: Tensor, keep: Tensor | None) -> Tensor:
         """(B, T, W) -> (B, T, W)."""
         conv = self.depthwise
-        return convolve(zero_pads(x, keep), conv.weight, conv.bias, self.dilation, conv.groups)
+        return convolve(mute_pads(x, keep), conv.weight, conv.bias, self.dilation, conv.groups)
 
     def after(self, x: Tensor) -> Tensor:
         """(..., W) -> (..., W)."""
@@ -237,7 +241,7 @@ class LightConvolution(LocalOperation):
         """(B, T, W) -> (B, T, W)."""
         width = x.shape[-1]
         weight = self.taps.softmax(-1).repeat_interleave(width // LIGHT_HEADS, dim=0)  # (W, kernel)
-        return convolve(zero_pads(x, keep), weight.unsqueeze(1), None, groups=width)
+        return convolve(mute_pads(x, keep), weight.unsqueeze(1), None, groups=width)
 
     def after(self, x: Tensor) -> Tensor:
         """(..., W) -> (..., W)."""
@@ -259,8 +263,7 @@ class MaxPool(LocalOperation):
             x = x.masked_fill(~keep.unsqueeze(-1), float("-inf"))
         image = x.transpose(1, 2).unsqueeze(2)  # channels-last, as in `convolve`
         y = F.max_pool2d(image, (1, self.kernel), stride=1, padding=(0, self.reach))
-        y = y.squeeze(2).transpose(1, 2)
-        return y if keep is None else y.masked_fill(~keep.unsqueeze(-1), 0.0)  # a pad among pads holds -inf
+        return zero_pads(y.squeeze(2).transpose(1, 2), keep)  # a pad among pads holds -inf
 
 
 class AveragePool(LocalOperation):
@@ -275,7 +278,7 @@ class AveragePool(LocalOperation):
         """(B, T, W) -> (B, T, W)."""
         real = x.new_ones(1, x.shape[1], 1) if keep is None else keep.unsqueeze(-1).to(x.dtype)
         # Both means are divided by the kernel, which cancels; pads without a real token in reach give 0 / (1 / kernel).
-        return self._average(zero_pads(x, keep)) / self._average(real).clamp(min=1 / self.kernel)
+        return self._average(mute_pads(x, keep)) / self._average(real).clamp(min=1 / self.kernel)
 
     def _average(self, x: Tensor) -> Tensor:
         image = x.transpose(1, 2).unsqueeze(2)  # channels-last, as in `convolve`

@@ -1,9 +1,10 @@
 """Processor time of a search until its first training step, where everything is cached, beside another checkout.
 
-Usage: `python -m tests.benchmarks.first_step OLD_CHECKOUT [--repeats 3] [-o KEY=VALUE ...] [--json]`. Each side runs the
-old checkout's quickstart once in a short form, which fills its cache. Then both begin a second run in turns. It ends at
-the first step of an optimiser, wherever that happens: the processor time of driver and worker up to then is counted,
-imports and checks included. Printed are the medians, and the median ratio new / old with its 95 % interval. Linux only.
+Usage: `python -m tests.benchmarks.first_step OLD_CHECKOUT [--repeats 3] [-o KEY=VALUE ...] [--json]`. Each side runs
+the old checkout's quickstart once in a short form, which fills its cache. Then both begin a second run in turns. It
+ends at the first step of an optimiser, wherever that happens: the processor time of driver and worker up to then is
+counted, imports and checks included. Printed are the medians, and the median ratio new / old with its 95 % interval.
+Linux only.
 """
 
 from __future__ import annotations

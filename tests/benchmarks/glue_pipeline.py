@@ -22,7 +22,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel, Trainer, TrainingArguments
+from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainingArguments
 
 from rosearch.evaluation.attacks.prepared import prepare_attack
 from rosearch.evaluation.attacks.victim import Victim
@@ -114,6 +114,7 @@ def _trainer(student: Any, life: TaskLife, scratch: Path, steps: int, tuned: boo
         data_collator=collate,
         train_dataset=training_rows(life, answered=tuned),
     )
+    trainer.remove_callback(PrinterCallback)
     trainer.label_loss = LabelLoss(config, materials.task.problem)
     trainer.teacher = None if tuned else load_classifier(materials.teacher)[0].eval()
     return trainer

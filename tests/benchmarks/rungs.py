@@ -199,6 +199,14 @@ def measure(data: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def committed() -> dict[str, Any]:
+    """The landscape that lies in the repository."""
+    if not LANDSCAPE.is_file():
+        raise SystemExit(f"{LANDSCAPE}: no such file: give --recorded FOLDER")
+    data: dict[str, Any] = json.loads(lzma.decompress(LANDSCAPE.read_bytes()))
+    return data
+
+
 def recorded(folder: Path) -> dict[str, Any]:
     """The landscape that is being recorded in a folder, as far as it has come."""
     run = begun(folder)
@@ -222,8 +230,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--recorded", type=Path, metavar="FOLDER")
     given = parser.parse_args()
-    data = recorded(given.recorded) if given.recorded else json.loads(lzma.decompress(LANDSCAPE.read_bytes()))
-    told = measure(data)
+    told = measure(recorded(given.recorded) if given.recorded else committed())
     if given.json:
         print(json.dumps(told, indent=2))
     else:

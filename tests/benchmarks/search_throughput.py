@@ -5,11 +5,11 @@
 
 Random genotypes of the experiment's space are trained, evaluated and attacked on one thread, rosearch and both forms of
 the pipeline in turns: the same initial weights, rows and attack. `ratio_brief` and `ratio_tuned` are medians over the
-candidates of the pipeline's seconds over rosearch's, with quartiles; rosearch's hold all that it measures, also what
-the pipeline has not (calibration, meaning). The brief form takes `--brief-steps` steps and attacks `--brief-rows` rows,
-which stand for all of them; the tuned form does all. `rank_correlation` is Spearman's, of the fitness of rosearch's
-students and that of the tuned pipeline's. What is made once for all candidates is not timed: the teacher, its logits,
-tokens, and rosearch's plan of the attack, which the tuned form uses too.
+candidates of the pipeline's seconds over rosearch's, with quartiles. rosearch's hold all that a candidate takes but the
+measurement of meaning, which the pipeline has not. The brief form takes `--brief-steps` steps and attacks
+`--brief-rows` rows, which stand for all of them; the tuned form does all. `rank_correlation` is Spearman's, of the
+fitness of rosearch's students and that of the tuned pipeline's. What is made once for all candidates is not timed: the
+teacher, its logits, tokens, and rosearch's plan of the attack, which the tuned form uses too.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -32,15 +33,14 @@ from scipy.stats import spearmanr
 from rosearch.config.experiment import Experiment
 from rosearch.config.file import load_experiment
 from rosearch.evolution.fitness import Yardstick
-from rosearch.materials.life import CandidateJob, TaskLife
+from rosearch.materials.life import CandidateJob, TaskLife, Trained
 from rosearch.materials.suites import attack_seed, suite_of
 from rosearch.materials.task import TaskMaterials, prepare_materials
-from rosearch.measurements import Measurements, TeacherFacts
+from rosearch.measurements import Measurements, TeacherFacts, Training
 from rosearch.progress import Stopwatch, silent
 from rosearch.randomness import derive_seed
 from rosearch.space.genotype import Genotype
 from rosearch.space.loading import load_space
-from tests.benchmarks.attack_rivals import forget_tokens
 from tests.benchmarks.glue_pipeline import Spent, run_pipeline
 
 SETTINGS = (
@@ -91,6 +91,8 @@ def measured(options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
     rng, space, found = random.Random(experiment.seed), load_space(experiment.search_space), []
     for number in range(options.candidates):
         life = _life(experiment, materials, teacher, space.sample(rng), work)
+        if not number:
+            warm(life)
         found.append(one_candidate(life, options, work))
         print(f"{number + 1} of {options.candidates}: {_line(found[-1])}", file=sys.stderr, flush=True)
     return found
@@ -118,14 +120,19 @@ def one_candidate(life: TaskLife, options: argparse.Namespace, work: Path) -> di
 
 
 def rosearch(life: TaskLife) -> tuple[Spent, Measurements]:
-    """The candidate as a worker runs it; nothing of an earlier one is remembered."""
-    forget_tokens()
+    """The candidate as a worker runs it that has had others before; only meaning is not measured."""
     student, spent = life.build(), Spent()
     with spent.stage("train"):
         trained = life.distil(student, silent)
-    with spent.stage("measure"):
+    with spent.stage("measure"), patch.object(TaskMaterials, "meaning", lambda *_: None):
         measurements = life.measure(student, trained, Stopwatch(), silent)
     return spent, measurements
+
+
+def warm(life: TaskLife) -> None:
+    """Import TextAttack, open the plan and remember its words, by the attack of a student that was not trained."""
+    untrained = Trained(Training(0, 0, 0.0, "float32"))
+    life.measure(life.build(), untrained, Stopwatch(), silent)
 
 
 def _life(

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from run.test_hours import Clock, HourEach
 from small_run import Quiet, outcomes, write_experiment
 
 import rosearch.search
@@ -27,12 +28,13 @@ from rosearch.report.summary import describe_record, describe_run
 from rosearch.report.tables import records_table
 from rosearch.run.backends.replay import ReplayBackend
 from rosearch.run.doctor import examine
+from rosearch.run.hours import Hours
 from rosearch.run.results import Results, load_results
 from rosearch.run.rungs import job_up_to
 from rosearch.search import run_search
 
 RUNGS = {"rungs": [0.25, 0.5], "rung_keep": 0.5, "rung_slack": None}
-EVOLUTION = {"strategy": "random", "candidates": 8, "population": 4, "elite": 1}
+EVOLUTION = {"strategy": "random", "candidates": 6, "population": 4, "elite": 1}
 STEPS = 8
 
 
@@ -81,9 +83,9 @@ def test_two_rungs_and_the_rest_are_one_training_bit_for_bit(whole: Results, cli
 
 
 def test_each_rung_of_a_generation_promotes_its_share(climbed: Results, watcher: Quiet) -> None:
-    for generation in (0, 1):
+    for generation, expected in enumerate(([2, 2, 4, STEPS], [2, STEPS])):
         made = [record for record in climbed.records if record.generation == generation]
-        assert sorted(map(steps, made)) == [2, 2, 4, STEPS]
+        assert sorted(map(steps, made)) == expected
     assert [title.partition(", ")[2] for title in watcher.titles[:3]] == ["rung 1 of 2", "rung 2 of 2", "promoted"]
     with Store.open(climbed.run.store, read_only=True) as store:
         assert store.get_meta(WAITING) == {}
@@ -118,8 +120,8 @@ def test_a_stopped_student_says_so_wherever_it_is_shown(climbed: Results) -> Non
     shown = dict(row[:2] for row in record_tables(climbed, first)[0].texts())
     assert shown["rung 1"].startswith("stopped: all figures here are those of this rung; after 2 steps")
     table = records_table(climbed.records).set_index("number")
-    assert rungs_line(climbed).startswith("Rungs: 6 of 8 candidates were stopped")
-    assert table["rung"].notna().sum() == 6 and table["rung"][first.number] == 1
+    assert rungs_line(climbed).startswith("Rungs: 4 of 6 candidates were stopped")
+    assert table["rung"].notna().sum() == 4 and table["rung"][first.number] == 1
 
 
 def test_records_are_the_same_in_whatever_order_workers_are_done(climbed: Results, tmp_path: Path) -> None:
@@ -178,6 +180,18 @@ def test_a_search_that_is_killed_at_its_rungs_goes_on_to_the_same_records(climbe
     (run.path / "unfinished" / "0123456789abcdef").mkdir()
     assert [one.kind for one in examine(run.path).findings] == ["checkpoint", "checkpoint without record"]
     assert examine(run.path).findings == []
+
+
+def test_a_search_whose_hours_end_between_two_rungs_goes_on_with_more_of_them(
+    climbed: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(Hours.__init__, "__defaults__", (clock,))
+    run = new_run(tmp_path / "hours", RUNGS)
+    ended = run_search(run, HourEach(clock), hours=2.5)
+    assert ended.finished and ended.budget.stopped == "hours" and ended.counts["candidate", "pending"] == 4
+    assert not [one for one in examine(run.path).findings if one.kind == "checkpoint"]
+    assert outcomes(run_search(run, Quiet(), hours=100).records) == outcomes(climbed.records)
 
 
 def waiting_of(run: RunDirectory) -> dict[str, Outcome]:

@@ -8,7 +8,7 @@ from student.small_students import OPERATION_CASES, WIDTH, case_name
 from torch import Tensor, nn
 
 from rosearch.space.node import Setting
-from rosearch.student.local_operations import LocalOperation, convolve, real_tokens, zero_pads
+from rosearch.student.local_operations import LocalOperation, convolve, mute_pads, real_tokens, zero_pads
 from rosearch.student.operations import OPERATIONS, build_operation
 
 TOKENS, PLACE = 41, 20
@@ -122,6 +122,6 @@ def test_a_batch_without_padding_needs_no_mask_in_training_and_keeps_it_elsewher
 def test_pads_are_zero_with_and_without_a_gradient() -> None:
     keep = torch.tensor([[True, False], [True, True]])
     x = torch.randn(2, 2, WIDTH, generator=torch.Generator().manual_seed(1))
-    trained = zero_pads(x.clone().requires_grad_(), keep)
+    trained = mute_pads(x.clone().requires_grad_(), keep)
     assert torch.equal(trained.detach(), zero_pads(x, keep))
     assert not zero_pads(x, keep)[0, 1].any()
