@@ -83,7 +83,7 @@ def test_a_file_that_cannot_be_read_is_one_line(read: Any, tmp_path: Path) -> No
     (tmp_path / "large").write_text("[" + " " * MOST_BYTES + "]")
     (tmp_path / "latin").write_bytes(b"a: \xe9")
     (tmp_path / "list").write_text("[1]")
-    wrong = {"gone": "no such file", ".": "directory", "large": "256 KiB", "latin": "utf-8", "list": "got a list"}
+    wrong = {"gone": "no such file", ".": "got a folder", "large": "256 KiB", "latin": "utf-8", "list": "got a list"}
     for name, expected in {**wrong, "a\0b": "null", "x" * 300: "too long"}.items():
         assert_refused_softly(read, tmp_path / name, expected)
 
