@@ -228,6 +228,25 @@ class Training:
 
 
 @dataclass(frozen=True)
+class Lineage:
+    """Where a student's weights began, and those that it ended with (`distillation.inherit`).
+
+    `origin` is `parent`, `teacher`, or empty for a fresh start. `nodes` has for each node of the canonical genotype the
+    position of the parent's node, or the number of the teacher's layer, whose weights it began with; 0 for a new one.
+    """
+
+    weights: str  # digest of the trained weights
+    inherited_steps: int  # of its own training and of those that led to its first weights
+    origin: str = ""
+    parent: str = ""  # the parent's id
+    parent_weights: str = ""  # digest of the weights that it began with
+    depth: int = 0  # ancestors; 0 for a fresh start
+    share: float = 0.0  # of its parameters that were taken over
+    nodes: tuple[int, ...] = ()
+    parts: tuple[str, ...] = ()  # what else was taken over: embeddings, norm, classifier
+
+
+@dataclass(frozen=True)
 class Rung:
     """A student after a part of its training, when it was decided whether it goes on.
 
@@ -263,6 +282,7 @@ class Measurements:
     single_swaps: tuple[SingleSwaps, ...] = ()
     held_out_loss: float | None = None  # distillation loss on unseen rows; only for encoders and for a reward
     meaning: Meaning | None = None  # of classifiers; records of older versions have none
+    lineage: Lineage | None = None  # None where every candidate starts fresh
     rungs: tuple[Rung, ...] = ()  # of a search with `evolution.rungs`
 
     @property
@@ -310,6 +330,8 @@ def to_json(measurements: Measurements) -> str:
         data = _ADAPTER.dump_python(measurements)  # ten times as fast as `asdict`
         if not measurements.rungs:
             del data["rungs"]  # a run without rungs writes what it always wrote
+        if measurements.lineage is None:
+            del data["lineage"]  # nor does one in which every student starts fresh say more
         return json.dumps(data, allow_nan=False)
     except ValueError:
         bad = ", ".join(_non_finite(asdict(measurements), ""))

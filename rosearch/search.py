@@ -117,7 +117,10 @@ def _search(run: RunDirectory, store: Store, observer: Observer, hours: Hours) -
             evolve(driver, strategy, hours.are_left)
         else:
             while _try_generation(driver, strategy, hours):
-                driver.prune_students()
+                if not driver.recorded("candidate", strategy.generation):  # else it was told again
+                    driver.prune_students(strategy.breeding)
+        if strategy.finished:
+            driver.prune_students()  # nobody breeds any more
         hours.stop("patience" if strategy.stands_still else "" if strategy.finished else "hours")
         if ended := stop_in_words(load_results(run)):
             following.note(ended)

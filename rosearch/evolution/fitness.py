@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Self
 
 from pydantic_core import from_json
@@ -18,7 +18,7 @@ from rosearch.records.record import Record
 
 FORMULA = 1  # counted up whenever equal measurements get another fitness: what was written down is then computed anew
 
-_NUMBERS = (float, int)
+_NUMBERS = {float, int}
 _ROUNDING = 1e-9  # the last bit of a product must not decide about a gate
 
 
@@ -89,7 +89,7 @@ class Yardstick:
             return None
         if record.judged.startswith(self.key, 2) and (found := _read(record.judged)) is not None:
             return found
-        measured = (record if "measurements" in vars(record) else record.bare()).measurements  # none of many is kept
+        measured = (record if "measurements" in vars(record) else record.anew()).measurements  # none of many is kept
         return None if measured is None else self.score(measured)
 
     def write(self, fitness: Fitness) -> str:
@@ -134,6 +134,7 @@ class Yardstick:
         return Fitness(robustness, accuracy, efficiency, scalar, tuple(gates), sum(gates.values()))
 
 
+@lru_cache(maxsize=512)  # strategy, tally and pruning ask for those of a generation one after the other
 def _read(text: str) -> Fitness | None:
     """The fitness that `Yardstick.write` wrote; None for a text of another shape: a run may come from anywhere."""
     try:
@@ -143,7 +144,7 @@ def _read(text: str) -> Fitness | None:
     except (ValueError, TypeError, AttributeError):
         return None
     numbers = (robustness or 0.0, accuracy, efficiency, scalar, violation)
-    return found if all(type(number) in _NUMBERS and math.isfinite(number) for number in numbers) else None
+    return found if _NUMBERS.issuperset(map(type, numbers)) and math.isfinite(sum(numbers)) else None
 
 
 def reward(loss: float, latency_ms: float, teacher_latency_ms: float, config: RewardConfig) -> float:

@@ -22,7 +22,6 @@ class RoSearch(Strategy):
     The elite is kept with its measurements: it is not distilled again.
     """
 
-    _population: tuple[Individual, ...] = ()
     _elite: tuple[Individual, ...] = ()
     _newest: tuple[Individual, ...] = ()  # of a steady search
 

@@ -95,9 +95,13 @@ class Record:
             return self.__dict__[name]
 
     def bare(self) -> Self:
-        """The same record, another object, without what can be read again: that of all would fill the memory.
+        """The same record without what can be read again, of which a long run would fill the memory."""
+        return self.anew() if any(map(self.__dict__.get, LATER)) else self
 
-        Whoever goes through a long run asks the bare record, and what it reads goes with it.
+    def anew(self) -> Self:
+        """The same record as another object that reads again, and keeps for itself, what can be read again.
+
+        Whoever goes through a long run asks it in place of a record that stays.
         """
         if "_read" not in self.__dict__:
             return self

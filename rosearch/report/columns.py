@@ -117,6 +117,9 @@ RECORDS: dict[str, Described] = {
     "final_loss": _figure("mean over the last tenth of the steps"),
     "held_out_loss": _figure("distillation loss on unseen rows; of encoders, and where a reward asks for it"),
     "precision": _words("`float32` or `bfloat16`"),
+    "inherited_from": _words("where its first weights came from: a parent's id, `teacher`, or empty for a fresh start"),
+    "inherited_share": _share("parameters that were taken over"),
+    "inherited_steps": _count("of its training and of all that led to its first weights", "steps"),
     "architecture": _words("one readable line"),
     "genotype": _words("JSON"),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from rosearch.measurements import Estimate, Measurements, Robustness
+from rosearch.measurements import Estimate, Lineage, Measurements, Robustness
 from rosearch.records.record import Record
 from rosearch.report.data import (
     INTERVAL,
@@ -94,6 +94,7 @@ def _measured_facts(found: Measurements) -> list[tuple[str, str]]:
     for swaps in found.single_swaps:
         worst = f"right on all of {swaps.texts} texts: {percent(swaps.worst)} of {swaps.n} rows"
         facts.append((f"single swaps of {swaps.attack}", f"{worst}, margin {interval(swaps.margin)}"))
+    facts += [] if found.lineage is None else [("first weights", _start(found.lineage))]
     figures = {} if found.meaning is None else found.meaning.figures
     facts += [
         (name, f"{percent(value)} of {value.n}" if isinstance(value, Estimate) else f"{value:.1%}")
@@ -117,6 +118,15 @@ def _measured_facts(found: Measurements) -> list[tuple[str, str]]:
         for latency in efficiency.latency
     ]
     return facts
+
+
+def _start(lineage: Lineage) -> str:
+    """Where the first weights came from, how much, and what that took."""
+    if not lineage.origin:
+        return "fresh"
+    of = lineage.parent[:8] if lineage.parent else "the teacher's layers"
+    nodes = f"{sum(map(bool, lineage.nodes))} of {len(lineage.nodes)} nodes"
+    return f"{of}: {lineage.share:.1%} of its parameters, {nodes}; {lineage.inherited_steps:,} steps in all"
 
 
 _QUERIES = Unit(decimals=1, ends=1)

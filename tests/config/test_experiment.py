@@ -172,7 +172,7 @@ def test_a_file_that_is_no_mapping_is_one_clear_line(content: bytes, expected: s
 
 def test_a_missing_file_and_a_folder_are_one_clear_line(tmp_path: Path) -> None:
     assert problems_of(tmp_path / "gone.yaml") == [f"{tmp_path}/gone.yaml: expected a YAML file, got no such file"]
-    assert len(problems_of(tmp_path)) == 1
+    assert problems_of(tmp_path) == [f"{tmp_path}: expected a YAML file, got a folder"]
 
 
 def test_overrides_are_read_as_yaml_and_the_last_one_counts(tmp_path: Path) -> None:
