@@ -19,7 +19,7 @@ from transformers import AutoTokenizer, BertForSequenceClassification
 from rosearch.candidate import run_candidate
 from rosearch.evolution.agreement import Agreement, EpisodeAgreement
 from rosearch.materials.life import CandidateJob
-from rosearch.measurements import Stopped
+from rosearch.measurements import Rung, Stopped
 from rosearch.progress import Progress
 from rosearch.records.record import Failure, Outcome
 from rosearch.run.standing import AtWork, Stage, Standing, standing_data
@@ -144,6 +144,8 @@ def test_every_command_prints_the_documented_keys_and_no_others(printed: list[tu
     pairs, source = Agreement(3, 1.0, 1.0), (("token_dropout", 0.1),)
     assert page.differences("episode", asdict(EpisodeAgreement(1, pairs, pairs))) == []
     assert page.differences("genotype", Genotype(8, 8, "mean", (Node("glu"),), source).to_dict()) == []
+    rung = asdict(Rung(0.25, 10, 0.5, 0.8, 0.9, 0.7, 100, ("max_parameters",)))
+    assert page.differences("rung", json.loads(json.dumps(rung))) == []
     worst = next(data for title, data in printed if title == "attack")["models"][0]["worst"]
     assert page.differences("robustness", worst | {"stopped": asdict(Stopped(50, 200, 0.2, 0.05))}) == []
     assert page.places - page.seen == set()
