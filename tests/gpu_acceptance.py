@@ -1,7 +1,7 @@
 """Does rosearch work on this GPU? bfloat16, attacks, several workers, latency and one short search, as a table.
 
 Usage: `python -m tests.gpu_acceptance [--device cuda] [--workers 4] [--to FOLDER] [--json]`, with the extra `offline`.
-It takes minutes. Exit codes: 0 all is accepted, 1 something is not, 4 there is no such GPU. docs/how-to/gpu.md has more.
+It takes minutes. Exit codes: 0 all is accepted, 1 something is not, 4 there is no such GPU. See docs/how-to/gpu.md.
 """
 
 from __future__ import annotations
