@@ -6,6 +6,8 @@ is raised: it says nothing of the candidate.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from rosearch.errors import CandidateFailed, DamagedError, is_out_of_memory, machine_fault
@@ -50,13 +52,14 @@ def _live(job: CandidateJob, watch: Stopwatch, progress: Progress) -> Measuremen
         life = kind_of(job.experiment).open(job)
     with watch.stage("build"), step(progress, "build"):
         student = life.build()
+        taken = life.inherit(student)
     with watch.stage("distil"):
         trained = life.distil(student, progress)
     measurements = life.measure(student, trained, watch, progress)  # its stages are its own
     with watch.stage("save"):
         _check_finite(measurements)
         save_whole(job.student_folder, *life.kept(student))
-    return measurements
+        return replace(measurements, lineage=job.lineage(taken, measurements.training.steps))
 
 
 def _check_finite(measurements: Measurements) -> None:

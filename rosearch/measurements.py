@@ -228,11 +228,50 @@ class Training:
 
 
 @dataclass(frozen=True)
+class Lineage:
+    """Where a student's weights began, and those that it ended with (`distillation.inherit`).
+
+    `origin` is `parent`, `teacher`, or empty for a fresh start. `nodes` has for each node of the canonical genotype the
+    position of the parent's node, or the number of the teacher's layer, whose weights it began with; 0 for a new one.
+    """
+
+    weights: str  # digest of the trained weights
+    inherited_steps: int  # of its own training and of those that led to its first weights
+    origin: str = ""
+    parent: str = ""  # the parent's id
+    parent_weights: str = ""  # digest of the weights that it began with
+    depth: int = 0  # ancestors; 0 for a fresh start
+    share: float = 0.0  # of its parameters that were taken over
+    nodes: tuple[int, ...] = ()
+    parts: tuple[str, ...] = ()  # what else was taken over: embeddings, norm, classifier
+
+
+@dataclass(frozen=True)
+class Rung:
+    """A student after a part of its training, when it was decided whether it goes on.
+
+    `robustness`, `accuracy`, `efficiency` and `scalar` are those of its fitness there. `gates` are those that it
+    surely misses, however long it is trained.
+    """
+
+    share: float  # of the steps of its whole training
+    steps: int
+    robustness: float | None
+    accuracy: float
+    efficiency: float
+    scalar: float
+    queries: int  # of its attacks there, over all rows
+    gates: tuple[str, ...] = ()
+    promoted: bool = False
+
+
+@dataclass(frozen=True)
 class Measurements:
     """All measurements of one candidate.
 
     `robustness` is the worst case, row by row, over the attacks in `attacks`. It is None for tasks that no attack fits
-    (regression). Records of older versions have no `attacks`.
+    (regression). Records of older versions have no `attacks`. `rungs` are those that it came to; where the last did not
+    promote it, all other figures are those of that rung.
     """
 
     quality: Quality
@@ -243,6 +282,13 @@ class Measurements:
     single_swaps: tuple[SingleSwaps, ...] = ()
     held_out_loss: float | None = None  # distillation loss on unseen rows; only for encoders and for a reward
     meaning: Meaning | None = None  # of classifiers; records of older versions have none
+    lineage: Lineage | None = None  # None where every candidate starts fresh
+    rungs: tuple[Rung, ...] = ()  # of a search with `evolution.rungs`
+
+    @property
+    def stopped_at(self) -> int:
+        """The number, from 1, of the rung at which its training ended; 0 where it was trained to its end."""
+        return 0 if not self.rungs or self.rungs[-1].promoted else len(self.rungs)
 
 
 @dataclass(frozen=True)
@@ -281,7 +327,12 @@ _SUSPECT = (b"N", b"e000", b"0" * 300)
 def to_json(measurements: Measurements) -> str:
     """One line of JSON. Raises `ValueError` for a non-finite float, which should have been a failed candidate."""
     try:
-        return json.dumps(_ADAPTER.dump_python(measurements), allow_nan=False)  # ten times as fast as `asdict`
+        data = _ADAPTER.dump_python(measurements)  # ten times as fast as `asdict`
+        if not measurements.rungs:
+            del data["rungs"]  # a run without rungs writes what it always wrote
+        if measurements.lineage is None:
+            del data["lineage"]  # nor does one in which every student starts fresh say more
+        return json.dumps(data, allow_nan=False)
     except ValueError:
         bad = ", ".join(_non_finite(asdict(measurements), ""))
         raise ValueError(f"measurements must be finite, got {bad}") from None

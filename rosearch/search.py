@@ -28,6 +28,7 @@ from rosearch.run.founders import noted_founders
 from rosearch.run.hours import Hours, allow_hours, stop_in_words
 from rosearch.run.observer import Nobody, Observer
 from rosearch.run.results import Results, load_results
+from rosearch.run.rungs import climb
 from rosearch.run.standing import StandingFile
 from rosearch.run.steady import evolve
 from rosearch.run.teacher import measure_on_test, prepare_run
@@ -116,7 +117,10 @@ def _search(run: RunDirectory, store: Store, observer: Observer, hours: Hours) -
             evolve(driver, strategy, hours.are_left)
         else:
             while _try_generation(driver, strategy, hours):
-                driver.prune_students()
+                if not driver.recorded("candidate", strategy.generation):  # else it was told again
+                    driver.prune_students(strategy.breeding)
+        if strategy.finished:
+            driver.prune_students()  # nobody breeds any more
         hours.stop("patience" if strategy.stands_still else "" if strategy.finished else "hours")
         if ended := stop_in_words(load_results(run)):
             following.note(ended)
@@ -146,7 +150,8 @@ def _try_generation(driver: Driver, strategy: Strategy, hours: Hours) -> bool:
     records = driver.recorded("candidate", strategy.generation)
     if not records and not strategy.finished and hours.are_left():
         records = _propose(driver, strategy)
-    driver.work(f"generation {strategy.generation}", records, more=hours.are_left)
+    work = climb if driver.experiment.evolution.rungs else Driver.work
+    work(driver, f"generation {strategy.generation}", records, more=hours.are_left)
     told = driver.recorded("candidate", strategy.generation)
     if not told or any(record.status in ("pending", "running") for record in told):
         return False

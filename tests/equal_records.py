@@ -60,9 +60,12 @@ TIME = re.compile(r"seconds|latency|_ms$|per_second|^date$|speed|attack_over_tra
 # Where latency is part of the reward, these follow from it.
 FROM_LATENCY = re.compile(r"^(fitness|reward|gates|front|predictions|recommendations)")
 # Files that are no records: code, which is each side's own, locks, and what other packages keep.
-PASSED_OVER = re.compile(r"\.py$|\.lock$|/lock$|sqlite-(wal|shm)$|/\.cache/textattack/|/driver$|fontlist|latenc")
+PASSED_OVER = re.compile(
+    r"\.py$|\.lock$|/lock$|sqlite-(wal|shm)$|/\.cache/(textattack|yardsticks)/|/driver$|fontlist|latenc"
+)
 # Facts about the file and the machine; the snapshots are compared as files.
 NO_RECORDS = ("format", "contents", "versions", "experiment", "search_space")
+_SEALED = {"plans", "contrast"}  # folders of the cache whose files end in a digest
 ONLY_NAMED = (".png", ".csv")  # figures, and tables that are there as parquet too
 
 
@@ -136,7 +139,7 @@ def differences(old: Facts, new: Facts) -> list[str]:
 def _content(path: Path, timed: bool) -> Iterator[tuple[str, Any]]:
     if path.suffix == ".sqlite":
         yield from _leaves(_rows(path), timed)
-    elif path.suffix == ".json" and "plans" not in path.parts and path.name != "tokenizer.json":
+    elif path.suffix == ".json" and not _SEALED & set(path.parts) and path.name != "tokenizer.json":
         yield from _leaves(json.loads(path.read_text()), timed)
     elif path.suffix == ".parquet":
         yield from _leaves(json.loads(pd.read_parquet(path).to_json(orient="columns", double_precision=15)), timed)

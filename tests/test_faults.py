@@ -1,4 +1,7 @@
-"""The short form of `python -m tests.faults`: a sample of its kills, failing disks, and all other faults."""
+"""The short form of `python -m tests.faults`: a sample of its kills, failing disks, and all other faults.
+
+It is a step of its own in CI: half a minute of processes that wait for each other.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.write_sites import Moment, fault
 
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.mark.slow
 def test_no_fault_loses_doubles_or_changes_a_record_or_goes_unsaid() -> None:
     command = [sys.executable, "-m", "tests.faults", "--short", "--kills", "10", "--json"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
@@ -22,7 +28,7 @@ def test_no_fault_loses_doubles_or_changes_a_record_or_goes_unsaid() -> None:
     )
     # A moment that a slow machine never reaches is told as missed, and is no kill.
     assert found["kills"] >= 5 and found["kills"] + found["missed"] >= 10
-    assert found["faults"] == sum(found["by_kind"].values()) == 20
+    assert found["faults"] == sum(found["by_kind"].values()) and found["faults"] + found["missed"] >= 20
     assert found["sites"] > 40  # the listing saw the disk being changed
 
 

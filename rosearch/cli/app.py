@@ -6,6 +6,8 @@ loads neither torch nor pandas.
 
 from __future__ import annotations
 
+import atexit
+import gc
 import logging
 import os
 import signal
@@ -33,8 +35,31 @@ from rosearch.progress import ENDING, heard, stoppable
 _MOST_LINES = 100  # of the problems of one input
 
 
+# What an option takes, by the kind of pydantic's error: Typer hands its words on.
+_TAKES = {
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_parsing": "a number",
+    "finite_number": "a number",
+    "bool_parsing": "true or false",
+    "greater_than_equal": "at least {ge:g}",
+    "greater_than": "more than {gt:g}",
+    "less_than_equal": "at most {le:g}",
+    "less_than": "less than {lt:g}",
+}
+
+
 class _Commands(TyperGroup):
-    """`attack resources` is a command of its own beside `attack MODEL`."""
+    """`attack resources` is a command of its own beside `attack MODEL`; wrong numbers are told in our words."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            for found in getattr(error.__cause__, "errors", list)():
+                if takes := _TAKES.get(found["type"]):
+                    error.message = f"expected {takes.format(**found.get('ctx', {}))}, got {found['input']}"
+            raise
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         first = " ".join(args[:2])
@@ -162,4 +187,5 @@ def _fail(exit_code: int, *lines: str) -> NoReturn:
             print_message("error", "red", line)
         if len(lines) > _MOST_LINES:
             print_message("error", "red", f"and {len(lines) - _MOST_LINES:,} more")
+    atexit.register(gc.disable)  # the interpreter would look for garbage once more, at 7 % of a wrong command
     raise SystemExit(exit_code) from None

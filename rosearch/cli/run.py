@@ -174,16 +174,21 @@ def export(
         one.require()
     if (run / "config.json").is_file():
         if best or record is not None or to is not None or not formats:
-            raise typer.BadParameter("an export takes further formats alone: --target onnx,openvino")
+            told = f"{run} is an exported folder and no run: it takes further formats alone, --target onnx,openvino"
+            raise typer.BadParameter(told)
         _print_formats(run, formats, as_json, {"folder": str(run)})
         return
     if best == (record is not None):
-        raise typer.BadParameter("give either --best or --id ID")
-    from rosearch.export.record import export_record, missed_gates
+        raise typer.BadParameter("give either --best or --id ID, such as --id 3")
+    from rosearch.export.destination import check_destination
 
     results = _results(run)
     chosen = results.retrained(results.best() if record is None else results.find(record))
-    folder = export_record(results, chosen, to or results.run.export_folder(chosen), overwrite)
+    folder = to or results.run.export_folder(chosen)
+    check_destination(folder, overwrite)  # before torch is loaded
+    from rosearch.export.record import export_record, missed_gates
+
+    folder = export_record(results, chosen, folder, overwrite)
     if as_json:
         gates = results.fitness[chosen.number].gates
         _print_formats(folder, formats, True, {"id": chosen.id, "folder": str(folder), "gates_missed": list(gates)})

@@ -57,8 +57,11 @@ def search(
 
     Everything is recorded; Ctrl-C or a crash loses nothing.
     """
-    from rosearch.records.lock import require_local
+    from rosearch.records.lock import require_folder, require_local
 
+    require_folder(runs, "--runs")
+    if records is not None:
+        require_folder(records, "--records")
     require_local(records or runs)
     looked = _look_at_own(
         experiment, own_data(train_file, validation_file, test_file, text, label, teacher), override, data_root
@@ -104,10 +107,12 @@ def resume(
     """
     if hours is not None and not isfinite(hours):
         raise typer.BadParameter(f"expected a number of hours, got {hours}", param_hint="--hours")
+    from rosearch.records.lock import require_folder
     from rosearch.records.run_directory import RunDirectory
 
     found = RunDirectory.open(run)
     if records is not None:
+        require_folder(records, "--records")
         found.move_records(records)
     _drive(found, as_json, hours)
 

@@ -181,6 +181,11 @@ class DistillationConfig(Section):
     inherit_embeddings: bool = Field(
         True, description="The student starts with the teacher's embeddings, cut to its rank by SVD."
     )
+    inherit: Literal["none", "teacher", "parent"] = Field(
+        "none",
+        description="Trained weights that a candidate starts with. teacher: its layers, brought to the student's "
+        "width; parent: those of the candidate that it was bred from, as far as they fit. Finalists have no parent.",
+    )
     initial: str | None = Field(
         None, description="Folder of a distilled encoder: operations that both have start with its weights."
     )
@@ -229,5 +234,11 @@ class DistillationConfig(Section):
     def _rules(self) -> Iterator[PydanticCustomError]:
         if self.soft_weight + self.hard_weight == 0:
             yield broken_rule("", "soft_weight or hard_weight above 0 (else the classifier learns nothing)", "both 0")
+        if self.inherit == "teacher" and not self.inherit_embeddings:
+            expected = "distillation.inherit_embeddings true beside teacher: its layers read its embeddings"
+            yield broken_rule("inherit", expected, "false", "inherit_embeddings")
+        if self.inherit == "teacher" and self.initial is not None:
+            expected = "nothing beside inherit: teacher, as a node has one start"
+            yield broken_rule("initial", expected, self.initial, "inherit")
         if self.method == "hidden_states" and not self.hidden_layers:
             yield broken_rule("hidden_layers", "at least one layer for hidden_states", "none", "method")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Literal
 
 from pydantic import Field
@@ -76,6 +77,25 @@ class EvolutionConfig(Section):
         description="generational: each generation waits for its slowest, and equal seeds give equal records for any "
         "number of workers; steady: a candidate is proposed whenever a worker is free, not by kd_nas.",
     )
+    rungs: list[float] = Field(
+        [],
+        description="Rising shares of the training steps at which a generation is measured, on as large a share of the "
+        "attacked rows, and a part goes on; empty: all are trained to the end. Not steady, nor by kd_nas.",
+        json_schema_extra=unit("share"),
+    )
+    rung_keep: float = Field(
+        0.25,
+        gt=0,
+        le=1,
+        description="Part of the students measured at a rung that goes on at least.",
+        json_schema_extra=unit("share"),
+    )
+    rung_slack: float | None = Field(
+        0.02,
+        ge=0,
+        description="Those go on too whom none of the first beats by this in robustness and accuracy; none: no others.",
+        json_schema_extra=unit("share"),
+    )
     population: int = Field(
         8,
         ge=2,
@@ -114,5 +134,15 @@ class EvolutionConfig(Section):
         if self.mode == "steady" and self.strategy == "kd_nas":
             expected = "generational for kd_nas, whose episodes are generations"
             yield broken_rule("mode", expected, self.mode, "strategy")
+        yield from self._rules_of_rungs()
         if self.elite >= self.population:
             yield broken_rule("elite", f"fewer than population ({self.population})", self.elite, "population")
+
+    def _rules_of_rungs(self) -> Iterator[PydanticCustomError]:
+        if any(low >= high for low, high in pairwise((0.0, *self.rungs, 1.0))):
+            yield broken_rule("rungs", "shares between 0 and 1, each larger than the one before", self.rungs)
+        if self.rungs and self.mode == "steady":
+            yield broken_rule("mode", "generational for rungs, at which a generation is compared", self.mode, "rungs")
+        if self.rungs and self.strategy == "kd_nas":
+            expected = "none for kd_nas, whose predictor learns from students that are trained to the end"
+            yield broken_rule("rungs", expected, self.rungs, "strategy")

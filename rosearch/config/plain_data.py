@@ -112,6 +112,8 @@ def _mapping(path: Path, kind: str) -> dict[str, Any]:
             read = file.read(MOST_BYTES + 1)
     except FileNotFoundError:
         raise refuse(f"a {kind} file", "no such file") from None
+    except IsADirectoryError:
+        raise refuse(f"a {kind} file", "a folder") from None
     except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
         raise refuse(f"a readable {kind} file", one_line(error)) from None
     if len(read) > MOST_BYTES:

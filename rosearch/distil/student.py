@@ -32,6 +32,7 @@ from rosearch.evaluation.quality import Logits, predict
 from rosearch.export.destination import RECORD, check_destination
 from rosearch.export.targets.huggingface import export_model, export_student
 from rosearch.materials.derivation import derive
+from rosearch.materials.lineage import begin
 from rosearch.materials.required_resources import require_training
 from rosearch.materials.task import TaskMaterials, gather_materials, quality_of
 from rosearch.materials.training_inputs import fresh_student, training_inputs
@@ -194,9 +195,11 @@ class _Distillation:
         assert self.found.genotype is not None
         positions, token_types = table_rows(load_config(materials.teacher))
         config = self.experiment.distillation
-        return fresh_student(
+        student = fresh_student(
             self.found.genotype, materials, config, seed=self.seed, positions=positions, token_types=token_types
         )
+        begin(student, config, None, materials.teacher, getattr(materials.tokenizer, "source_ids", None))
+        return student
 
     def _train(self, student: PreTrainedModel, materials: TaskMaterials, place: Path) -> Training:
         """Goes on from the checkpoint of an equal training. A training that diverges leaves no checkpoint."""

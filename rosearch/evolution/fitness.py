@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Self
 
 from pydantic_core import from_json
@@ -18,7 +18,7 @@ from rosearch.records.record import Record
 
 FORMULA = 1  # counted up whenever equal measurements get another fitness: what was written down is then computed anew
 
-_NUMBERS = (float, int)
+_NUMBERS = {float, int}
 _ROUNDING = 1e-9  # the last bit of a product must not decide about a gate
 
 
@@ -28,8 +28,8 @@ class Fitness:
 
     `gates` names the missed gates by their keys in the experiment: `min_quality`, `max_class_share`, `min_purity`,
     `min_invariance`, `min_contrast`, `min_under_attack`, `max_parameters`, `max_latency_ms`, `hopeless` if the attack
-    was stopped early; or `finite` if a measured value was no finite number. `violation` is the sum of the margins by
-    which they were missed, 0 if none was.
+    was stopped early, `rung` if the training was; or `finite` if a measured value was no finite number. `violation` is
+    the sum of the margins by which they were missed, 0 if none was.
     """
 
     robustness: float | None  # None: the task has no attack; the weight goes to the other two
@@ -89,7 +89,7 @@ class Yardstick:
             return None
         if record.judged.startswith(self.key, 2) and (found := _read(record.judged)) is not None:
             return found
-        measured = (record if "measurements" in vars(record) else record.bare()).measurements  # none of many is kept
+        measured = (record if "measurements" in vars(record) else record.anew()).measurements  # none of many is kept
         return None if measured is None else self.score(measured)
 
     def write(self, fitness: Fitness) -> str:
@@ -129,11 +129,12 @@ class Yardstick:
         robustness = None if attacked is None else _clip(attacked)
         gates = _missed_gates(quality, config, self.teacher_quality) | _hopeless(measurements)
         gates |= {} if measurements.meaning is None else _blind(measurements.meaning, config)
-        gates |= _over_limits(measurements, config)
+        gates |= _over_limits(measurements, config) | _stopped(measurements)
         scalar = _scalar(robustness, accuracy, efficiency, config) if earned is None else earned
         return Fitness(robustness, accuracy, efficiency, scalar, tuple(gates), sum(gates.values()))
 
 
+@lru_cache(maxsize=512)  # strategy, tally and pruning ask for those of a generation one after the other
 def _read(text: str) -> Fitness | None:
     """The fitness that `Yardstick.write` wrote; None for a text of another shape: a run may come from anywhere."""
     try:
@@ -143,7 +144,7 @@ def _read(text: str) -> Fitness | None:
     except (ValueError, TypeError, AttributeError):
         return None
     numbers = (robustness or 0.0, accuracy, efficiency, scalar, violation)
-    return found if all(type(number) in _NUMBERS and math.isfinite(number) for number in numbers) else None
+    return found if _NUMBERS.issuperset(map(type, numbers)) and math.isfinite(sum(numbers)) else None
 
 
 def reward(loss: float, latency_ms: float, teacher_latency_ms: float, config: RewardConfig) -> float:
@@ -252,6 +253,14 @@ def _hopeless(measurements: Measurements) -> dict[str, float]:
     if robustness is None or robustness.stopped is None:
         return {}
     return {"hopeless": max(robustness.stopped.below - robustness.under_attack.value, _ROUNDING)}
+
+
+def _stopped(measurements: Measurements) -> dict[str, float]:
+    """The gate of a training that ended at a rung: the figures are of a student that is not finished.
+
+    Its margin is above those of other gates, so that what was trained to the end breeds first, then what came furthest.
+    """
+    return {"rung": 2.0 - measurements.rungs[-1].share} if measurements.stopped_at else {}
 
 
 def _over_limits(measurements: Measurements, config: FitnessConfig) -> dict[str, float]:

@@ -30,6 +30,7 @@ from rosearch.space.genotype import Genotype
 
 DRAWS = 16  # quantiles of each objective, in an order drawn for each
 LEAST, MOST = 6, 200  # outcomes to learn from; of more, the newest half and as many of all before it
+_CUT_SHORT = {"rung", "hopeless"}  # gates of students whose figures are not those of a whole training or attack
 
 _Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -74,7 +75,7 @@ class Foresight:
     @classmethod
     def of(cls, told: Sequence[Scored], config: FitnessConfig, seed: int) -> Self | None:
         """Learns from outcomes in the order in which they came; None while they are too few, or none may win."""
-        known = [one for one in told if one[1].finite]
+        known = [one for one in told if one[1].finite and not _CUT_SHORT.intersection(one[1].gates)]
         if len(known) < LEAST or not any(found.eligible for _, found in known):
             return None
         if len(known) > MOST:

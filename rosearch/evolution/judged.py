@@ -60,12 +60,16 @@ class Judged(Mapping[int, Fitness]):
         return self._highest(places, len(places))
 
     def highest(self, count: int | None = None) -> list[Record]:
-        """The measured candidates of highest fitness, whether they passed the gates or not."""
+        """The measured candidates of highest fitness, whether they passed the gates or not; last those of a rung."""
         return self._highest(self._candidates, len(self._candidates) if count is None else count)
 
     def _highest(self, places: Sequence[int], count: int) -> list[Record]:
         told = self._told  # `nlargest` leaves equals in their order, which is that of their numbers
-        return [self._records[place] for place in nlargest(count, places, key=lambda place: told[place][4])]
+
+        def height(place: int) -> tuple[bool, float]:
+            return "rung" not in told[place][5], told[place][4]
+
+        return [self._records[place] for place in nlargest(count, places, key=height)]
 
     def _judge(self, yardstick: Yardstick, places: Sequence[int], written: Sequence[str]) -> dict[int, Told]:
         """All that the yardstick has written at once; it judges those of which it has written nothing."""

@@ -19,7 +19,6 @@ class Nsga2(Strategy):
     """
 
     _by_front = True
-    _population: tuple[Individual, ...] = ()
 
     def best(self) -> list[Record]:
         """Eligible candidates front by front, inside a front by their scalar."""

@@ -36,7 +36,6 @@ class RoSearch(Strategy):
     The elite is kept with its measurements: it is not distilled again.
     """
 
-    _population: tuple[Individual, ...] = ()
     _elite: tuple[Individual, ...] = ()
     _newest: tuple[Individual, ...] = ()  # of a steady search
     _foresight: Foresight | None = None

@@ -39,6 +39,7 @@ class Strategy(ABC):
     """
 
     _by_front = False  # True: the front counts, where others look at the best alone
+    _population: tuple[Individual, ...] = ()  # from which parents are drawn; empty where nobody breeds
 
     def __init__(
         self,
@@ -86,6 +87,14 @@ class Strategy(ABC):
     def fitnesses(self) -> Mapping[str, Fitness]:
         """The fitness of every told candidate that has measurements, by genotype id."""
         return dict(self._scores)
+
+    @property
+    def breeding(self) -> frozenset[str]:
+        """The ids of the candidates that may become parents of what is not proposed yet, now or later.
+
+        A child's first parent is among them as they were just before it was proposed: its weights are kept until then.
+        """
+        return frozenset(one.record.id for one in (*self._population, *self._gated))
 
     def ask(self) -> list[Proposal]:
         """The proposals of the current generation."""

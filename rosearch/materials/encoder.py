@@ -17,6 +17,7 @@ from rosearch.data.corpus import Corpus, prepare_corpus
 from rosearch.errors import BadInput, Problem, one_line
 from rosearch.evaluation.efficiency import teacher_cost
 from rosearch.materials.latency import teacher_latency
+from rosearch.materials.lineage import check_inherited
 from rosearch.measurements import Quality, TeacherFacts
 from rosearch.models.device import resolve_device
 from rosearch.models.lengths import ids_without_words, table_rows
@@ -63,7 +64,7 @@ class EncoderMaterials:
             model = load_encoder(self.teacher).to(self.device)
         with step(progress, "timing"):
             timed = split == "validation"  # once: another timing would renew the machine's table in the middle of a run
-            latency = teacher_latency(model, self.teacher, experiment, self.cache) if timed else None
+            latency = teacher_latency(lambda: model, self.teacher, experiment, self.cache) if timed else None
         positions, token_types = table_rows(model.config)
         quality = Quality(FIDELITY, 1.0, self.corpus.held_out)
         cost = teacher_cost(model, experiment.evaluation.efficiency.tokens)
@@ -110,4 +111,5 @@ def find_encoder(experiment: Experiment, most_layers: int = 0) -> tuple[Path, An
         raise BadInput(Problem("experiment", "corpus.block_length", expected, str(length)))
     if experiment.distillation.encoder.objective == "hidden_states" and most_layers:
         uniform_and_last(most_layers, layers)
+    check_inherited(experiment.distillation, folder)
     return folder, config, tokenizer

@@ -25,8 +25,10 @@ from rosearch.materials.class_weights import weight_doubts, weights_in_words
 from rosearch.materials.encoder import find_encoder, prepare_encoder_materials
 from rosearch.materials.encoder_trial import estimate_encoders
 from rosearch.materials.life import CandidateJob, EncoderLife, Life, TaskLife
+from rosearch.materials.lineage import check_inherited
 from rosearch.materials.required_resources import attack_resources, find_recipes, require_training
-from rosearch.materials.task import dropped_rows, prepare_materials, probe_teacher
+from rosearch.materials.task import dropped_rows, prepare_materials
+from rosearch.materials.teacher_classes import probe_teacher
 from rosearch.materials.trial import estimate
 from rosearch.measurements import TeacherFacts
 from rosearch.models.device import resolve_device, resolve_devices
@@ -121,6 +123,7 @@ class TaskRun:
                 lambda: find_teacher(experiment.teacher, loaded, config.length),
                 lambda: weight_doubts(experiment.distillation, loaded),
             )
+            check_inherited(experiment.distillation, teacher.weights)
         problems.raise_found()
         state = "fine-tuned" if teacher.has_head else "only pretrained: the first run fine-tunes it"
         tried = teacher.has_head and loaded.labels

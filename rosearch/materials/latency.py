@@ -6,7 +6,7 @@ that no fitness depends on: a process of its own costs some seconds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -36,17 +36,19 @@ def student_latencies(
     return list(table.latencies(subjects, config, experiment.execution.threads))
 
 
-def teacher_latency(model: PreTrainedModel, folder: Path, experiment: Experiment, cache: Path) -> float | None:
+def teacher_latency(
+    load: Callable[[], PreTrainedModel], folder: Path, experiment: Experiment, cache: Path
+) -> float | None:
     """The teacher's median latency in ms at the first batch size; None if nothing is timed.
 
-    `model` is the model in `folder`. On a CPU its latency is the yardstick of the machine's table of latencies.
+    `load` gives the model in `folder`. On a CPU its latency is the yardstick of the machine's table of latencies.
     """
     config, threads = experiment.evaluation.efficiency, experiment.execution.threads
     if not (config.repeats and config.batch_sizes):
         return None
     if _quiet(experiment):
         return LatencyTable(cache).yardstick(Subject(folder=folder), config, threads)[0].median_ms
-    before = torch.get_num_threads()
+    model, before = load(), torch.get_num_threads()
     torch.set_num_threads(threads)  # as for the students
     try:
         return measure_latency(model, config.batch_sizes[0], config, model.device).median_ms

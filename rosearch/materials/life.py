@@ -20,13 +20,15 @@ from rosearch.data.corpus import Part
 from rosearch.evaluation.efficiency import measure_efficiency
 from rosearch.evaluation.quality import Logits, predict
 from rosearch.materials.encoder import FIDELITY, EncoderMaterials, fidelity
+from rosearch.materials.lineage import Parent, begin, lineage_of
 from rosearch.materials.task import TaskMaterials, quality_of, run_suite
 from rosearch.materials.training_inputs import fresh_student, training_inputs
-from rosearch.measurements import Efficiency, Latency, Measurements, Quality, TeacherFacts, Training
+from rosearch.measurements import Efficiency, Latency, Lineage, Measurements, Quality, TeacherFacts, Training
 from rosearch.progress import Progress, Stopwatch, step
 from rosearch.randomness import derive_seed
 from rosearch.space.genotype import Genotype
 from rosearch.student.build import build_student, inherit_embeddings
+from rosearch.student.inherit import Taken
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification
 from rosearch.training.checkpoint import Checkpoint
 from rosearch.training.encoder import EncoderInputs, distil_encoder, load_encoder
@@ -53,11 +55,20 @@ class CandidateJob:
     latency: tuple[Latency, ...] | None = None  # measured while the machine was quiet; None: the worker measures
     identity: Mapping[str, str] | None = None  # of the driver's materials, where another machine has its own
     unfinished: Path | None = None  # the folder of a checkpoint to go on from; None: the training starts again
+    parent: Parent | None = None  # its weights are the first ones; None: the start is fresh
+    until: float | None = None  # the share of its steps up to a rung, 1 behind the last; None: without rungs
 
     @property
     def checkpoint(self) -> Checkpoint | None:
         """The checkpoint of the training. The driver removes it once the outcome is recorded."""
-        return None if self.unfinished is None else Checkpoint(self.unfinished / "checkpoint", disposable=True)
+        if self.unfinished is None:
+            return None
+        path, until = self.unfinished / "checkpoint", 1.0 if self.until is None else self.until
+        return Checkpoint(path, disposable=True, until=until, expected=self.until is not None)
+
+    def lineage(self, taken: Taken | None, steps: int) -> Lineage | None:
+        """Where the weights began, for the record of a student that was trained for `steps` and saved."""
+        return lineage_of(self.experiment.distillation, self.parent, taken, steps, self.student_folder)
 
 
 @dataclass(frozen=True)
@@ -73,6 +84,9 @@ class Life(Protocol):
 
     def build(self) -> PreTrainedModel:
         """An untrained student on the device of the materials."""
+
+    def inherit(self, student: PreTrainedModel) -> Taken | None:
+        """Gives the student the weights that `distillation.inherit` says. Raises `MachineFault` where they are lost."""
 
     def distil(self, student: PreTrainedModel, progress: Progress) -> Trained:
         """Trains the student in place. Raises `CandidateFailed` where the training diverges."""
@@ -102,6 +116,11 @@ class TaskLife:
             positions=job.teacher.positions,
             token_types=job.teacher.token_types,
         )
+
+    def inherit(self, student: PreTrainedModel) -> Taken | None:
+        """See `Life`."""
+        rows = getattr(self.materials.tokenizer, "source_ids", None)
+        return begin(student, self.job.experiment.distillation, self.job.parent, self.materials.teacher, rows)
 
     def distil(self, student: PreTrainedModel, progress: Progress) -> Trained:
         """See `Life`."""
@@ -186,6 +205,10 @@ class EncoderLife:
             inherit_embeddings(student, load_encoder(self.materials.teacher))
         encoder: PreTrainedModel = student.student.to(self.materials.device)
         return encoder
+
+    def inherit(self, student: PreTrainedModel) -> Taken | None:
+        """See `Life`."""
+        return begin(student, self.job.experiment.distillation, self.job.parent, self.materials.teacher)
 
     def distil(self, student: PreTrainedModel, progress: Progress) -> Trained:
         """See `Life`."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,22 +25,24 @@ from rosearch.encodings.tokenizer import student_tokenizer
 from rosearch.errors import BadInput, CandidateFailed, Problem
 from rosearch.evaluation.attacks.victim import Victim
 from rosearch.evaluation.calibration import measure_calibration
-from rosearch.evaluation.class_order import ClassOrder, class_order
 from rosearch.evaluation.collapse import collapse
 from rosearch.evaluation.contrast import kept_pairs
 from rosearch.evaluation.efficiency import teacher_cost
-from rosearch.evaluation.quality import Logits, inference, measure_quality, predict
-from rosearch.evaluation.robustness import measure_robustness, sample_rows
+from rosearch.evaluation.quality import Logits, measure_quality, predict
+from rosearch.evaluation.robustness import measure_robustness
+from rosearch.evaluation.yardstick import kept_facts, yardstick_key
 from rosearch.materials.class_weights import weight_doubts
 from rosearch.materials.latency import teacher_latency
+from rosearch.materials.lineage import check_inherited
 from rosearch.materials.meaning import answers_of, measure_meaning, teacher_judge
 from rosearch.materials.required_resources import attack_resources, fingerprints
 from rosearch.materials.suites import UnderAttack, as_suite, attack_seed, suite_of
+from rosearch.materials.teacher_classes import class_doubts
 from rosearch.measurements import Meaning, Quality, TeacherFacts
 from rosearch.models.device import resolve_device
-from rosearch.models.heads import are_named, labels_of
 from rosearch.models.lengths import table_rows
-from rosearch.models.saved import load_classifier, load_config, load_tokenizer
+from rosearch.models.places import model_fingerprint
+from rosearch.models.saved import load_classifier, load_tokenizer
 from rosearch.progress import Progress, silent, step
 from rosearch.randomness import derive_seed
 from rosearch.resources.resources import Resources
@@ -47,8 +50,6 @@ from rosearch.student.inherit import check_initial
 from rosearch.training.outputs import TeacherOutputs, teacher_outputs
 from rosearch.training.teacher import prepare_teacher
 from rosearch.training.trainer import required_layers
-
-_PROBED = 256  # rows on which `rosearch check` tries a teacher
 
 
 @dataclass(frozen=True)
@@ -150,30 +151,48 @@ class TaskMaterials:
             raise BadInput(problem) from None
 
     def _measure_teacher(self, experiment: Experiment, progress: Progress, split: str) -> TeacherFacts:
-        with step(progress, "loading the model"):
-            model = load_classifier(self.teacher)[0].to(self.device).eval()
-        logits = predict(model, self.tokenised(split), self.device, 64, progress)
         # The yardstick is measured on all rows, however hopeless.
         suite = suite_of(experiment, split).model_copy(update={"hopeless": None})
-        under = run_suite(model, self, split, suite, attack_seed(experiment, split), progress)
+        tokens, seed = experiment.evaluation.efficiency.tokens, attack_seed(experiment, split)
+        key = self._yardstick_key(split, suite, seed, tokens)
+        measure = partial(self._teacher_facts, split, suite, seed, tokens, progress)
+        facts = kept_facts(self.cache, key, measure)
+        with step(progress, "meaning and latency"):
+            timed = split == "validation"  # once: another timing would renew the machine's table in the middle of a run
+            latency = teacher_latency(self._loaded_teacher, self.teacher, experiment, self.cache) if timed else None
+        return replace(facts, latency_ms=latency, notes=self.notes, folder=self.teacher_folder)
+
+    def _yardstick_key(self, split: str, suite: SuiteConfig, seed: int, tokens: int) -> str:
+        judge = self.judge()
+        rows = (model_fingerprint(self.teacher), self.tokenised(split).key, self.split(split).fingerprint)
+        task = (self.task.problem, self.task.metric, *self.task.labels)
+        settings = (str(seed), str(tokens), str(self.max_length), "" if judge is None else judge.key)
+        attacked = None if judge is None else as_suite(suite)
+        return yardstick_key([*rows, *task, *settings], attacked, self.resources, self.device)
+
+    def _teacher_facts(
+        self, split: str, suite: SuiteConfig, seed: int, tokens: int, progress: Progress
+    ) -> TeacherFacts:
+        with step(progress, "loading the model"):
+            model = self._loaded_teacher()
+        logits = predict(model, self.tokenised(split), self.device, 64, progress)
+        under = run_suite(model, self, split, suite, seed, progress)
         positions, token_types = table_rows(model.config)
         with step(progress, "meaning and latency"):
             meaning = self.meaning(model, self.tokenizer, split, of_teacher=True)
-            timed = split == "validation"  # once: another timing would renew the machine's table in the middle of a run
-            latency = teacher_latency(model, self.teacher, experiment, self.cache) if timed else None
         return TeacherFacts(
             quality=quality_of(logits, self, split),
-            cost=teacher_cost(model, experiment.evaluation.efficiency.tokens),
+            cost=teacher_cost(model, tokens),
             positions=positions,
             token_types=token_types,
-            latency_ms=latency,
             robustness=under.robustness,
             attacks=under.attacks,
             single_swaps=under.single_swaps,
             meaning=meaning,
-            notes=self.notes,
-            folder=self.teacher_folder,
         )
+
+    def _loaded_teacher(self) -> PreTrainedModel:
+        return load_classifier(self.teacher)[0].to(self.device).eval()
 
 
 def prepare_materials(experiment: Experiment, cache: Path, progress: Progress = silent) -> TaskMaterials:
@@ -213,9 +232,10 @@ def gather_materials(
     theirs = load_tokenizer(folder)
     if experiment.distillation.initial is not None:
         check_initial(experiment.distillation.initial, len(theirs))
+    check_inherited(experiment.distillation, folder)
     train = tokenise(task.transfer, theirs, max_length, cache, progress)
     outputs = teacher_outputs(folder, train, required_layers(experiment.distillation), cache, device, progress)
-    notes = (*dropped_rows(task), *_doubts(folder, outputs, task), *weighed)
+    notes = (*dropped_rows(task), *class_doubts(folder, outputs, task), *weighed)
     transfer = task.answered(outputs.logits)
     train = tokenise(transfer, tokenizer or theirs, max_length, cache, progress)
     where = (device, cache, max_length, attack_resources(experiment), called or {}, notes)
@@ -226,42 +246,6 @@ def dropped_rows(task: Task) -> tuple[str, ...]:
     """In words, how many rows of each split were left out; nothing where none was."""
     counts = ", ".join(f"{rows:,} of {split}" for split, rows in task.dropped.items())
     return (f"rows without a text or a label were left out (task.on_bad_rows: drop): {counts}",) if counts else ()
-
-
-def probe_teacher(folder: Path, task: Task, max_length: int, device: torch.device) -> str:
-    """A doubt about the order of a teacher's classes, from a few validation rows; "" for none.
-
-    Raises `BadInput` where they have no names and surely stand in another order.
-    """
-    model, tokenizer = load_classifier(folder)
-    rows = sample_rows(len(task.validation), _PROBED, 0)
-    with inference(model.to(device), device):
-        logits = Victim(model, tokenizer, max_length, device)([task.validation.texts[row] for row in rows])
-    order = class_order(logits.argmax(dim=1).numpy(), task.validation.labels[rows], len(task.labels))
-    named = are_named(labels_of(load_config(folder)))
-    return (order if named else _refused(order, folder, task)).doubt
-
-
-def _doubts(folder: Path, outputs: TeacherOutputs, task: Task) -> tuple[str, ...]:
-    """In words, why the teacher's classes may stand in another order: by the rows that students learn from.
-
-    Raises `BadInput` where they have no names and surely stand in another order.
-    """
-    if task.problem == "regression":
-        return ()
-    logits = outputs.logits[: len(task.train)]  # rows without labels follow
-    order = class_order(logits.argmax(axis=1), task.train.labels, len(task.labels))
-    if not are_named(labels_of(load_config(folder))):
-        _refused(order, folder, task)
-    return (f"the teacher is {order.doubt}",) if order.doubt else ()
-
-
-def _refused(order: ClassOrder, folder: Path, task: Task) -> ClassOrder:
-    if order.wrong:
-        expected = f"classes in the order of the task ({', '.join(task.labels)})"
-        got = f"classes without names, {order.doubt}"
-        raise BadInput(Problem("experiment", f"teacher.model: {folder}", expected, got, order.advice(task.labels)))
-    return order
 
 
 def quality_of(logits: Logits, materials: TaskMaterials, split: str, validation: Logits | None = None) -> Quality:

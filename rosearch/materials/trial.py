@@ -116,9 +116,11 @@ def whole_in_words(experiment: Experiment, before: float, students: float, made:
     """The estimate from the seconds before the first student and those of all students, and what they are made of."""
     workers = experiment.execution.at_a_time or max(1, torch.cuda.device_count())
     spent = (before + students) * experiment.execution.threads
+    early = "; less with evolution.rungs, which end trainings early" if experiment.evolution.rungs else ""
     return (
         f"about {time_in_words(before + students / workers)} with {workers} at a time ({made}), "
         f"{time_in_words(spent)} of a device or processor in all; estimated from a trial step of each on this machine"
+        + early
     )
 
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from rosearch.errors import RunError
+from rosearch.errors import BadInput, Problem, RunError
 from rosearch.files import try_lock, write_whole
 
 # File systems of other machines. 9p and plain FUSE are left out: sandboxes and containers show their own disk so.
@@ -76,6 +76,15 @@ def require_local(place: Path, command: str = "rosearch search ...") -> None:
     if kind := network_file_system(place):
         told = f"{place}: lies on a network file system ({kind}), where SQLite may lose what it wrote"
         raise RunError(f"{told}. Name a folder on a disk of this machine for the records: `{command} --records DIR`")
+
+
+def require_folder(folder: Path, option: str) -> None:
+    """Raises `BadInput` where a folder is not there and cannot be made, or may not be written."""
+    there = next(one for one in (folder.absolute(), *folder.absolute().parents) if one.exists())
+    if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
+        return
+    got = f"{there}, which may not be written" if there.is_dir() else f"the file {there}"
+    raise BadInput(Problem("command line", option, "a folder, there or to be made", got, "Name another place."))
 
 
 def network_file_system(path: Path, mounts: Path = Path("/proc/self/mountinfo")) -> str:

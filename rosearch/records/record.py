@@ -96,9 +96,17 @@ class Record:
 
     def bare(self) -> Self:
         """The same record without what can be read again, of which a long run would fill the memory."""
-        if "_read" not in self.__dict__ or not any(map(self.__dict__.get, LATER)):
+        return self.anew() if any(map(self.__dict__.get, LATER)) else self
+
+    def anew(self) -> Self:
+        """The same record as another object that reads again, and keeps for itself, what can be read again.
+
+        Whoever goes through a long run asks it in place of a record that stays.
+        """
+        if "_read" not in self.__dict__:
             return self
-        kept = {name: value for name, value in self.__dict__.items() if name not in LATER and name != "_read"}
+        fields = self.__dict__.items()  # of which None says that there is nothing to read
+        kept = {name: value for name, value in fields if name != "_read" and (name not in LATER or value is None)}
         return self.known(kept, self.__dict__["_read"])
 
     @cached_property

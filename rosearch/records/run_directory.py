@@ -100,7 +100,7 @@ class RunDirectory:
         if (told := run.elsewhere) is not None:
             told.require(path / POINTER)
         elif not run.store.is_file():
-            found = "no such folder" if not path.is_dir() else f"a folder without {_STORE}"
+            found = f"a folder without {_STORE}" if path.is_dir() else "a file" if path.exists() else "no such folder"
             raise RunError(f"{path}: expected the folder of a run, such as runs/quickstart-0001, got {found}")
         return run
 

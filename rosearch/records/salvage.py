@@ -33,7 +33,7 @@ from rosearch.space.genotype import Genotype
 
 # Facts that a resumed search, or whoever writes the store anew, makes again as they were.
 MADE_AGAIN = (
-    *("format", CONTENTS, "finished", "teacher", "teacher_on_test", "materials", "budget"),
+    *("format", CONTENTS, "finished", "teacher", "teacher_on_test", "materials", "budget", "rungs"),
     *("experiment", "search_space", "versions", "run"),
 )
 _ORDER = "order "  # begins the facts that tell the order of outcomes of a steady search

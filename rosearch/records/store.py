@@ -161,6 +161,13 @@ class Store:
             for key, value in facts.items():
                 self._note(connection, key, value)
 
+    def rest(self, number: int, facts: Mapping[str, Any]) -> None:
+        """Marks a running record as pending again and stores facts, in one transaction."""
+        with self._writing() as connection:
+            self._change(connection, number, ("pending", "running"), status="pending")
+            for key, value in facts.items():
+                self._note(connection, key, value)
+
     def reset_running(self) -> tuple[int, ...]:
         """Makes the records pending again that were running when a driver died; returns their numbers."""
         with self._transaction() as connection:

@@ -71,6 +71,7 @@ RECORDS: dict[str, Described] = {
     "fitness_accuracy": _figure("the term, from 0 to 1"),
     "fitness_efficiency": _figure("the term, from 0 to 1"),
     "gates": _words("the missed gates, divided by spaces; empty: none"),
+    "rung": _count("number of the rung at which its training was stopped; missing: it was trained to the end"),
     "metric": _words("the task's metric"),
     "quality": _figure("the task's metric on clean rows; of encoders 1 / (1 + loss)"),
     "quality_n": _count("clean rows", "rows"),
@@ -116,6 +117,9 @@ RECORDS: dict[str, Described] = {
     "final_loss": _figure("mean over the last tenth of the steps"),
     "held_out_loss": _figure("distillation loss on unseen rows; of encoders, and where a reward asks for it"),
     "precision": _words("`float32` or `bfloat16`"),
+    "inherited_from": _words("where its first weights came from: a parent's id, `teacher`, or empty for a fresh start"),
+    "inherited_share": _share("parameters that were taken over"),
+    "inherited_steps": _count("of its training and of all that led to its first weights", "steps"),
     "architecture": _words("one readable line"),
     "genotype": _words("JSON"),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from rosearch.measurements import Estimate, Measurements, Robustness
+from rosearch.measurements import Estimate, Lineage, Measurements, Robustness
 from rosearch.records.record import Record
 from rosearch.report.data import (
     INTERVAL,
@@ -53,7 +53,7 @@ def _facts(results: Results, record: Record) -> list[tuple[str, str]]:
     if record.failure is not None:
         facts.append(("failure", str(record.failure)))
     if found is not None:
-        facts += _measured_facts(found)
+        facts += [*_rung_facts(found), *_measured_facts(found)]
     if (fitness := results.fitness.get(record.number)) is not None:
         terms = f"accuracy {fitness.accuracy:.4f}, efficiency {fitness.efficiency:.4f}"
         if fitness.robustness is not None:
@@ -74,6 +74,17 @@ def _role(record: Record, steady: bool) -> str:
     return f"{played}, measured on validation rows"
 
 
+def _rung_facts(found: Measurements) -> list[tuple[str, str]]:
+    """A line for each rung that it came to."""
+    facts = []
+    for number, rung in enumerate(found.rungs, start=1):
+        attacked = "" if rung.robustness is None else f"robustness {rung.robustness:.4f}, "
+        terms = f"{attacked}accuracy {rung.accuracy:.4f}, fitness {rung.scalar:.4f}"
+        ended = "promoted" if rung.promoted else "stopped: all figures here are those of this rung"
+        facts.append((f"rung {number}", f"{ended}; after {rung.steps:,} steps {terms}"))
+    return facts
+
+
 def _measured_facts(found: Measurements) -> list[tuple[str, str]]:
     quality, efficiency = found.quality, found.efficiency
     facts = [(f"clean {quality.metric}", f"{metric_unit(quality.metric).text(quality.value)} of {quality.n} rows")]
@@ -83,6 +94,7 @@ def _measured_facts(found: Measurements) -> list[tuple[str, str]]:
     for swaps in found.single_swaps:
         worst = f"right on all of {swaps.texts} texts: {percent(swaps.worst)} of {swaps.n} rows"
         facts.append((f"single swaps of {swaps.attack}", f"{worst}, margin {interval(swaps.margin)}"))
+    facts += [] if found.lineage is None else [("first weights", _start(found.lineage))]
     figures = {} if found.meaning is None else found.meaning.figures
     facts += [
         (name, f"{percent(value)} of {value.n}" if isinstance(value, Estimate) else f"{value:.1%}")
@@ -106,6 +118,15 @@ def _measured_facts(found: Measurements) -> list[tuple[str, str]]:
         for latency in efficiency.latency
     ]
     return facts
+
+
+def _start(lineage: Lineage) -> str:
+    """Where the first weights came from, how much, and what that took."""
+    if not lineage.origin:
+        return "fresh"
+    of = lineage.parent[:8] if lineage.parent else "the teacher's layers"
+    nodes = f"{sum(map(bool, lineage.nodes))} of {len(lineage.nodes)} nodes"
+    return f"{of}: {lineage.share:.1%} of its parameters, {nodes}; {lineage.inherited_steps:,} steps in all"
 
 
 _QUERIES = Unit(decimals=1, ends=1)

@@ -33,7 +33,7 @@ def draw_front(table: pd.DataFrame, path: Path, *, robustness: str = "under_atta
     front are 95 % intervals. Where nothing was attacked, compression takes the place of robustness.
     Raises `MissingResource` without matplotlib and `ValueError` where nothing was measured.
     """
-    measured = table[table["quality"].notna() & (table["role"] != "finalist")]
+    measured = table[table["quality"].notna() & table["rung"].isna() & (table["role"] != "finalist")]
     height = robustness if measured[robustness].notna().any() else "compression"
     shown = measured[measured[height].notna()]
     if shown.empty:

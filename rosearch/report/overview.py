@@ -54,7 +54,7 @@ def results_table(
     figures = _figures(results, measured)
     rows = [] if teacher is None else [Row(("teacher", "", *(figure.read(teacher) for figure in figures)))]
     rows += [
-        Row((f"#{record.number} {record.label}", _scalar(fitness), *(figure.read(found) for figure in figures)))
+        Row((f"#{record.number} {record.label}", _scalar(fitness, found), *(figure.read(found) for figure in figures)))
         for record, found, fitness in shown
         if found is not None
     ]
@@ -90,7 +90,9 @@ def _figures(results: Results, measured: Sequence[Measured]) -> list[_Figure]:
     return [*figures, _Figure("parameters", MILLIONS, _parameters, 3), _Figure("smaller", TIMES, _smaller)]
 
 
-def _scalar(fitness: Fitness) -> Value | Cell:
+def _scalar(fitness: Fitness, found: Measurements) -> Value | Cell:
+    if found.stopped_at:
+        return Cell(f"rung {found.stopped_at}", emphasis="warning")
     return fitness.scalar if fitness.eligible else Cell("gated", emphasis="warning")
 
 
@@ -199,6 +201,16 @@ def _kept(found: Measured | None) -> Estimate | None:
 
 def _percent(share: Estimate) -> str:
     return f"{share.value:.0%}"
+
+
+def rungs_line(results: Results) -> str:
+    """`Rungs: 9 of 24 candidates were stopped before the end of their training`; "" without rungs."""
+    if not results.experiment.evolution.rungs:
+        return ""
+    judged = (results.fitness.get(record.number) for record in results.measured("candidate"))
+    stopped = sum(found is not None and "rung" in found.gates for found in judged)
+    told = "were stopped before the end of their training; their figures are those of a rung"
+    return f"Rungs: {stopped} of {results.counts['candidate', 'done']} candidates {told}" if stopped else ""
 
 
 def predictions_table(episodes: Sequence[EpisodeAgreement]) -> Table:

@@ -50,6 +50,7 @@ class Sample:
     rows: pd.DataFrame
     failed: int
     unfinished: int
+    stopped: int  # at a rung: their figures are of no finished training
     constant: int  # predictors of one class for nearly every text: what survives an attack there is no robustness
     baselines: int
     finalists: int
@@ -59,6 +60,7 @@ class Sample:
         reasons = {
             "failed": self.failed,
             "unfinished": self.unfinished,
+            "stopped at a rung": self.stopped,
             "constant": self.constant,
             "baseline": self.baselines,
             "finalist": self.finalists,
@@ -82,12 +84,14 @@ def usable_rows(table: pd.DataFrame, *, include_baselines: bool = False, max_cla
     """
     role, status = table["role"], table["status"]
     wanted = role.isin(["candidate", "baseline"]) if include_baselines else role == "candidate"
-    done = wanted & (status == "done")
+    stopped = wanted & table.get("rung", pd.Series(pd.NA, table.index)).notna()  # a table of an older version has none
+    done = wanted & (status == "done") & ~stopped
     constant = done & (table["largest_class_share"] > max_class_share)
     return Sample(
         rows=table[done & ~constant],
         failed=int((wanted & (status == "failed")).sum()),
         unfinished=int((wanted & status.isin(["pending", "running"])).sum()),
+        stopped=int(stopped.sum()),
         constant=int(constant.sum()),
         baselines=0 if include_baselines else int((role == "baseline").sum()),
         finalists=int((role == "finalist").sum()),

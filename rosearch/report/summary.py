@@ -112,6 +112,7 @@ def _brief(results: Results, record: Record) -> dict[str, Any]:
         "replicate": record.replicate,
         "fitness": results.fitness[record.number].scalar,
         "gates_missed": list(results.fitness[record.number].gates),
+        "rung": found.stopped_at or None,
         "quality": found.quality.value,
         "under_attack": None if robust is None else _interval(robust.under_attack),
         "words_to_break": None if robust is None else _interval(robust.words_to_break),

@@ -58,7 +58,7 @@ def records_table(records: Iterable[Record], score: Score | None = None) -> pd.D
     `score` gives the fitness of measurements; without it those columns are missing. Parameters are those
     measured of the built student or, where there are none, counted for the default vocabulary and two labels.
     """
-    rows = [_row(record, score) for record in sorted(records, key=lambda record: record.number)]
+    rows = [_row(record.anew(), score) for record in sorted(records, key=lambda record: record.number)]
     table = pd.DataFrame(rows).reindex(columns=[*COLUMNS, *_occurring(rows)])
     return table.astype({name: COLUMNS.get(name, "float64") for name in table.columns})
 
@@ -140,7 +140,11 @@ def _measured(measurements: Measurements) -> dict[str, Cell]:
             f"single_swap_worst_{swaps.attack}": swaps.worst.value,
             f"single_swap_margin_{swaps.attack}": swaps.margin.value,
         }
+    if (lineage := measurements.lineage) is not None:
+        cells["inherited_from"] = lineage.parent or lineage.origin
+        cells |= {"inherited_share": lineage.share, "inherited_steps": lineage.inherited_steps}
     return cells | {
+        "rung": measurements.stopped_at or None,
         "steps": training.steps,
         "rows_seen": training.rows_seen,
         "final_loss": training.final_loss,

@@ -99,6 +99,10 @@ def of_weights(run: RunDirectory) -> Iterator[Ailment]:
         if (folder := run.unfinished_folder(record)).is_dir():
             told = "checkpoint of a training that ended"
             yield Ailment("checkpoint", folder, told, "removed", partial(run.remove_unfinished, record))
+    for folder in _folders(run.place("unfinished")):
+        if folder.name not in known:
+            told = "checkpoint that belongs to no record"
+            yield Ailment("checkpoint without record", folder, told, "put into aside/", partial(_aside, run, folder))
     yield from _lost_weights(results)
     if ended and (what := _unlike(run.tokenizer)):
         yield Ailment("tokenizer", run.tokenizer, what, "written again by resume", next=run.resume_command)
@@ -128,8 +132,13 @@ def _missing(run: RunDirectory, store: Path) -> Ailment:
     if kept:
         again = f"cp {shlex.quote(str(kept[-1]))} {shlex.quote(str(store))}"
         return Ailment("records missing", store, "no such file", "a copy lies in aside/", next=again)
-    again = f"rosearch search {shlex.quote(str(run.experiment_file))}"
+    again = _begin_again(run)
     return Ailment("records missing", store, "no such file", "restore a copy, or begin again", next=again)
+
+
+def _begin_again(run: RunDirectory) -> str:
+    """The command for it; "" where the folder holds no experiment."""
+    return f"rosearch search {shlex.quote(str(run.experiment_file))}" if run.experiment_file.is_file() else ""
 
 
 def _log(store: Path) -> Iterator[Ailment]:
@@ -162,7 +171,7 @@ def _torn(run: RunDirectory, store: Path, trouble: str) -> Ailment:
     try:
         plan = plan_of(read_left(store), partial(_seed_of, run))
     except RosearchError as error:
-        again = f"rosearch search {shlex.quote(str(run.experiment_file))}"
+        again = _begin_again(run)
         done = f"cannot be mended ({one_line(error, 200)}): restore a copy, or begin again"
         return Ailment("torn records", store, what, done, next=again)
     return Ailment("torn records", store, what, _plan_words(plan), partial(_rewrite, run, store, plan))
@@ -195,7 +204,7 @@ def _seed_of(run: RunDirectory, record: Record) -> int:
 
 def _at_work(run: RunDirectory, store: Path) -> Iterator[Ailment]:
     with run.open_store(read_only=True) as opened:
-        numbers = [str(record.number) for record in opened.records() if record.status == "running"]
+        numbers = [f"#{record.number}" for record in opened.records() if record.status == "running"]
     if numbers:
         what = f"{', '.join(numbers)} at work when the driver died"
         yield Ailment("cut short", store, what, "they will run again", partial(_reset, store))

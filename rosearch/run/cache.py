@@ -27,6 +27,7 @@ KINDS = {
     "encodings": "robust encodings of words",
     "contrast": "changes of rows that turn a teacher's answer",
     "plans": "attacks, compiled for rows",
+    "yardsticks": "quality and robustness of teachers",
     "latency": "latencies measured on this machine",
     "unfinished": "attacks that were stopped, and go on",
     "textattack": "files that TextAttack keeps",

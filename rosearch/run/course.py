@@ -42,13 +42,21 @@ def overall(experiment: Experiment, tally: Tally, stopped: bool = False, budget_
     return Overall(
         stage=stages.index(stage) + 1 if stage in stages else len(stages),
         stages=len(stages),
-        title=f"generation {generation}" if stage == "candidate" and not steady else _TITLES[stage],
+        title=_generation(experiment, generation, tally) if stage == "candidate" and not steady else _TITLES[stage],
         done=sum(map(tally.over, _ORDER)),
         of=sum(planned.values()),
         best=None if tally.best is None else tally.best[1],
         fitness=None if tally.best is None else tally.best[0],
         seconds_left=_seconds_left(experiment, tally, planned, budget_s),
     )
+
+
+def _generation(experiment: Experiment, generation: int, tally: Tally) -> str:
+    """`generation 2`, with rungs also `generation 2, rung 1 of 2`."""
+    title, rungs = f"generation {generation}", len(experiment.evolution.rungs)
+    if not rungs or not tally.rung:
+        return title
+    return f"{title}, promoted" if tally.rung > rungs else f"{title}, rung {tally.rung} of {rungs}"
 
 
 _ORDER: tuple[Role, ...] = ("baseline", "candidate", "finalist")  # as a search runs them

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import InitVar, dataclass, field, replace
 from itertools import chain
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from rosearch.candidate import run_candidate
 from rosearch.config.experiment import Experiment
@@ -15,6 +17,7 @@ from rosearch.evolution.fitness import Yardstick
 from rosearch.evolution.front import Scored, by_scalar, front_of
 from rosearch.materials.latency import student_latencies
 from rosearch.materials.life import CandidateJob
+from rosearch.materials.lineage import Parent
 from rosearch.materials.suites import attack_seed, suite_of
 from rosearch.measurements import TeacherFacts
 from rosearch.progress import check_stop, step, stoppable
@@ -27,6 +30,7 @@ from rosearch.run.backends.backend import Backend, Job, Lost, More, always
 from rosearch.run.observer import Observer
 
 Told = Callable[[Record], None]
+Take = Callable[[Record, Outcome], Record]  # stores an outcome; gives the record as it is now
 
 
 @dataclass
@@ -46,8 +50,9 @@ class Driver:
     device: str  # the name under which a worker finds its own
     records: InitVar[Sequence[Record]]  # all that the store holds
     _records: dict[int, Record] = field(init=False)
+    _numbers: dict[str, int] = field(init=False, default_factory=dict)  # of candidates, by id
     _batches: dict[tuple[Role, int], list[int]] = field(init=False)  # numbers, by role and generation
-    _yardstick: Yardstick = field(init=False)
+    yardstick: Yardstick = field(init=False)
     _unpruned: list[int] = field(init=False, default_factory=list)  # numbers of candidates that ended since
     _kept: list[Scored] = field(init=False, default_factory=list)  # candidates whose weights were worth keeping
     _starting: bool = False
@@ -55,7 +60,7 @@ class Driver:
 
     def __post_init__(self, records: Sequence[Record]) -> None:
         self._records, self._batches = {}, {}
-        self._yardstick = Yardstick.of(self.experiment.fitness, self.teacher)
+        self.yardstick = Yardstick.of(self.experiment.fitness, self.teacher)
         self._remember(records)
 
     def _remember(self, records: Sequence[Record]) -> None:
@@ -63,12 +68,28 @@ class Driver:
             if record.number not in self._records:
                 self._batches.setdefault((record.role, record.generation), []).append(record.number)
             self._records[record.number] = record.bare()
+            if record.role == "candidate":
+                self._numbers[record.id] = record.number
             if record.role == "candidate" and record.status in ("done", "failed"):
                 self._unpruned.append(record.number)
 
     def recorded_candidates(self) -> list[Record]:
         """The records of all candidates, in the order of their proposals."""
         return [record for _, record in sorted(self._records.items()) if record.role == "candidate"]
+
+    def parent_of(self, record: Record) -> Parent | None:
+        """The trained candidate that a candidate starts from, the first of its parents; None for a fresh start.
+
+        Raises `RunError` where the records do not tell of it.
+        """
+        if self.experiment.distillation.inherit != "parent" or record.role != "candidate" or not record.parents:
+            return None
+        number = self._numbers.get(record.parents[0])
+        found = None if number is None else self.store.record(number)
+        if found is None or found.measurements is None or found.measurements.lineage is None:
+            told = f"expected the lineage of {record.parents[0][:8]}, parent of record {record.number}, got none"
+            raise RunError(f"{self.run.store}: {told}: begin another run")
+        return Parent(found.id, self.run.student_folder(found), found.measurements.lineage)
 
     def recorded(self, role: Role, generation: int) -> list[Record]:
         """The records of a role and generation, in the order of their proposals."""
@@ -102,11 +123,13 @@ class Driver:
         records: Sequence[Record],
         make_job: Callable[[Driver, Record], CandidateJob] | None = None,
         more: More = always,
+        take: Take | None = None,
     ) -> None:
         """Run the records that are not done yet and record every outcome; once `more()` is False no other starts.
 
-        Raises `SearchAborted` where `execution.stop_after_failures` candidates in a row failed alike, `MachineFault`
-        where the machine failed a candidate, which then stays to be run.
+        `take` records an outcome in place of `finish`. Raises `SearchAborted` where `execution.stop_after_failures`
+        candidates in a row failed alike, `MachineFault` where the machine failed a candidate, which then stays to be
+        run.
         """
         waiting = {record.number: record for record in records if record.status in ("pending", "running")}
         over = [record for record in records if record.number not in waiting]
@@ -119,10 +142,10 @@ class Driver:
         with step(self.observer.progress, "timing"):
             latencies = student_latencies(self.experiment, genotypes, self.run.tokenizer, self.cache)
         jobs = [
-            Job(number, run_candidate, self._for_worker(replace(make_job(self, record), latency=latency)))
+            Job(number, run_candidate, self._for_worker(replace(make_job(self, record), latency=latency), record))
             for (number, record), latency in zip(waiting.items(), latencies, strict=True)
         ]
-        self._record_outcomes(jobs, waiting, more)
+        self._record_outcomes(jobs, waiting, more, take or self.finish)
 
     def flow(
         self, title: str, next_record: Callable[[], Record | None], order: list[int], told: Told, more: More
@@ -138,21 +161,28 @@ class Driver:
             if (record := next_record()) is None:
                 return None
             waiting[record.number] = record
-            return Job(record.number, run_candidate, self._for_worker(candidate_job(self, record)))
+            return Job(record.number, run_candidate, self._for_worker(candidate_job(self, record), record))
 
-        def ordered(number: int) -> dict[str, list[int]]:
-            order.append(number)
-            return order_fact(order)
+        def take(record: Record, outcome: Outcome) -> Record:
+            order.append(record.number)
+            return self.finish(record, outcome, order_fact(order))
 
         self.observer.batch(title, [])
-        self._record_outcomes(next_job, waiting, more, ordered, told)
+        self._record_outcomes(next_job, waiting, more, take, told)
+
+    def finish(self, record: Record, outcome: Outcome, facts: Mapping[str, Any] = MappingProxyType({})) -> Record:
+        """Stores the outcome of a record, and facts in the same transaction; gives the record with its outcome."""
+        self.store.finish(record.number, outcome, facts, self._judged(outcome))
+        self.run.remove_unfinished(record)
+        self._remember([finished := self.store.record(record.number)])
+        return finished
 
     def _record_outcomes(
         self,
         jobs: Sequence[Job[CandidateJob, Outcome]] | Callable[[], Job[CandidateJob, Outcome] | None],
         waiting: dict[int, Record],
         more: More,
-        facts: Callable[[int], dict[str, list[int]]] = lambda number: {},
+        take: Take,
         told: Told = lambda record: None,
     ) -> None:
         def start(key: int) -> None:
@@ -168,10 +198,7 @@ class Driver:
         for result in self.backend.run(jobs, on_start=start, on_progress=report, more=more):
             self._workers_start(False)  # a job that cannot be sent never starts
             outcome = result.value if result.value is not None else _lost(result.lost)
-            self.store.finish(result.key, outcome, facts(result.key), self._judged(outcome))
-            record = waiting[result.key]
-            self.run.remove_unfinished(record)
-            self._remember([finished := self.store.record(record.number)])
+            finished = take(waiting[result.key], outcome)
             self.observer.finished(finished)
             told(finished)
             self._break_circuit(outcome)
@@ -181,14 +208,15 @@ class Driver:
         """The fitness of an outcome for its record; "" where there is none, which the strategy then says."""
         with suppress(BadInput):
             if outcome.measurements is not None:
-                return self._yardstick.write(self._yardstick.score(outcome.measurements))
+                return self.yardstick.write(self.yardstick.score(outcome.measurements))
         return ""
 
-    def _for_worker(self, job: CandidateJob) -> CandidateJob:
+    def _for_worker(self, job: CandidateJob, record: Record) -> CandidateJob:
         execution = job.experiment.execution.of_worker(self.device)
         elsewhere = job.experiment.execution.backend == "ray"  # a node opens data and teacher by itself
         identity = self.store.materials() if elsewhere else None
-        return replace(job, experiment=job.experiment.model_copy(update={"execution": execution}), identity=identity)
+        experiment = job.experiment.model_copy(update={"execution": execution})
+        return replace(job, experiment=experiment, identity=identity, parent=self.parent_of(record))
 
     def _workers_start(self, now: bool) -> None:
         """Tells that workers start, until the first has taken a student."""
@@ -196,21 +224,28 @@ class Driver:
             self._starting = now
             self.observer.progress("starting workers", int(not now), 1)
 
-    def prune_students(self) -> None:
+    def prune_students(self, breeding: Collection[str] = ()) -> None:
         """Deletes the weights of candidates that are neither on the front nor among the best.
 
-        Nothing is deleted where the experiment keeps all students.
+        Where children start with their parents' weights, those of the ids in `breeding` stay, and those of the parents
+        of candidates without an outcome. Nothing is deleted where the experiment keeps all students.
         """
         if self.experiment.execution.keep_students == "all":
             return
         # What was not worth keeping once never will be: only what is new is compared with what was kept.
         ended, self._unpruned = [self._records[number] for number in sorted(self._unpruned)], []
-        judged = [(one, self._yardstick.judge(one)) for one in ended]
+        judged = [(one, self.yardstick.judge(one)) for one in ended]
         pool = [*self._kept, *((one, found) for one, found in judged if found is not None)]
         best = by_scalar(pool)[: max(1, self.experiment.finalists.count)]
         kept = {record.id for record in chain(best, front_of(pool))}
-        self.run.remove_students([one for one in chain((r for r, _ in self._kept), ended) if one.id not in kept])
+        others = [one for one in chain((r for r, _ in self._kept), ended) if one.id not in kept]
         self._kept = [pair for pair in pool if pair[0].id in kept]
+        if self.experiment.distillation.inherit == "parent":
+            waiting = (one for one in self.recorded_candidates() if one.status in ("pending", "running"))
+            parents = {*breeding, *(parent for one in waiting for parent in one.parents[:1])}
+            self._unpruned = [one.number for one in others if one.id in parents]  # looked at again
+            others = [one for one in others if one.id not in parents]
+        self.run.remove_students(others)
 
     def _break_circuit(self, outcome: Outcome) -> None:
         """Stop the search when the last candidates all failed the same way; the cause is then outside them."""

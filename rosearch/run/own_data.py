@@ -93,7 +93,8 @@ class OwnData:
         files = {"--train-file": self.train, "--validation-file": self.validation, "--test-file": self.test}
         for flag, path in files.items():
             if path is not None and not path.expanduser().is_file() and not _inside(path):
-                problems.append(Problem(_WHERE, flag, "a file", f"{path}, which is not there"))
+                found = "which is none" if path.expanduser().exists() else "which is not there"
+                problems.append(Problem(_WHERE, flag, "a file", f"{path}, {found}"))
         return problems
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
@@ -31,6 +31,7 @@ from rosearch.records.record import Record, Role
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.sqlite import unchanged
 from rosearch.records.stored import Columns
+from rosearch.records.waiting import read_waiting, rungs_passed
 from rosearch.run.course import Overall, overall
 from rosearch.run.standing import Standing, read_standing
 from rosearch.run.tally import Tally
@@ -50,6 +51,7 @@ class Results:
     finished: bool  # the whole budget is spent and the finalists are measured
     teacher_on_test: TeacherFacts | None = None  # beside finalists; runs of older versions have none
     budget: Budget = field(default_factory=Budget)
+    passed: Mapping[str, int] = field(default_factory=dict)  # rungs of candidates at work, by id
 
     @property
     def state(self) -> Literal["finished", "running", "interrupted"]:
@@ -69,7 +71,7 @@ class Results:
         left = None if self.hours is None else max(0.0, self.hours * 3600 - self.budget.worked_seconds)
         best = self.fitness.best
         scalar = None if best is None else (self.fitness[best.number].scalar, best.number)
-        tally = Tally.counted(self._columns, scalar)
+        tally = Tally.counted(self._columns, scalar, self.passed)
         return overall(self.experiment, tally, bool(self.budget.stopped), left)
 
     @property
@@ -211,7 +213,8 @@ def _loaded(run: RunDirectory) -> Results:
     with run.open_store(read_only=True) as store:
         refuse_changes(store, run.experiment_file, run.search_space)
         records, budget = store.stored(), read_budget(store)
-        return Results(run, run.experiment(), store.teacher(), records, store.finished(), store.teacher("test"), budget)
+        passed, on_test = rungs_passed(read_waiting(store)), store.teacher("test")
+        return Results(run, run.experiment(), store.teacher(), records, store.finished(), on_test, budget, passed)
 
 
 def open_results(folder: Path) -> Results:

@@ -41,11 +41,11 @@ def evolve(driver: Driver, strategy: Strategy, more: More) -> None:
     def told(record: Record) -> None:
         strategy.tell_one(record)
         if len(order) % every == 0:
-            driver.prune_students()
+            driver.prune_students(strategy.breeding)
 
     to_run = driver.experiment.evolution.candidates - len(order)
     driver.flow(f"{to_run:,} candidates, each as a worker becomes free", next_record, order, told, more)
-    driver.prune_students()
+    driver.prune_students(strategy.breeding)
 
 
 def _rebuilt(driver: Driver, strategy: Strategy) -> tuple[list[int], deque[Record]]:

@@ -11,12 +11,14 @@ from bisect import insort
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import compress
+from types import MappingProxyType
 from typing import Self
 
 from rosearch.evolution.fitness import Fitness
 from rosearch.records.record import Record, Role, Status
 from rosearch.records.stored import Columns
 
+_OPEN: tuple[tuple[Role, Status], ...] = (("candidate", "pending"), ("candidate", "running"))
 _LATEST = 12  # records that say how long the next will take: a run may go on on another machine
 
 
@@ -28,6 +30,7 @@ class Tally:
         self.best: tuple[float, int] | None = None  # scalar and number of the eligible candidate of highest fitness
         self._states: dict[int, Status] = {}
         self._counts: Counter[tuple[Role, Status]] = Counter()
+        self._rungs: dict[int, int] = {}  # of candidates that are not over, by number: rungs at which each was measured
         self._latest: dict[Role, list[tuple[int, dict[str, float]]]] = {"candidate": [], "baseline": [], "finalist": []}
 
     @classmethod
@@ -39,13 +42,18 @@ class Tally:
         return tally
 
     @classmethod
-    def counted(cls, columns: Columns, best: tuple[float, int] | None) -> Self:
-        """As `of`, of all records at once, to be looked at and not to be changed."""
+    def counted(
+        cls, columns: Columns, best: tuple[float, int] | None, passed: Mapping[str, int] = MappingProxyType({})
+    ) -> Self:
+        """As `of`, of all records at once, to be looked at and not to be changed; `passed` are rungs by id."""
         tally = cls()
         tally.best = best
         tally._counts.update(zip(columns.role, columns.status, strict=True))
         if columns.number:
             tally.newest = max(zip(columns.number, columns.role, columns.generation, strict=True))
+        if any(tally._counts[role, status] for role, status in _OPEN):
+            states = zip(columns.number, columns.id, zip(columns.role, columns.status, strict=True), strict=True)
+            tally._rungs |= {number: passed.get(identity, 0) for number, identity, state in states if state in _OPEN}
         for role, latest in tally._latest.items():
             if tally._counts[role, "done"]:
                 those = compress(zip(columns.number, columns.seconds, strict=True), _done(columns, role))
@@ -63,12 +71,26 @@ class Tally:
             if status == "done":
                 insort(self._latest[role], (number, record.seconds), key=lambda pair: pair[0])
                 del self._latest[role][:-_LATEST]
+        self._climbs(record)
         if self.newest is None or number > self.newest[0]:
             self.newest = (number, role, record.generation)
         if role == "candidate" and fitness is not None and fitness.eligible:
             found = (fitness.scalar, -number)
             if self.best is None or found > (self.best[0], -self.best[1]):
                 self.best = (fitness.scalar, number)
+
+    def _climbs(self, record: Record) -> None:
+        if (record.role, record.status) not in _OPEN:
+            self._rungs.pop(record.number, None)
+        elif record.measurements is not None:
+            self._rungs[record.number] = len(record.measurements.rungs)
+        else:
+            self._rungs.setdefault(record.number, 0)
+
+    @property
+    def rung(self) -> int:
+        """The rung, from 1, that the candidates at work are on the way to, one more behind the last; 0 without any."""
+        return min(self._rungs.values(), default=-1) + 1
 
     def of_role(self, role: Role) -> int:
         """The records of a role."""

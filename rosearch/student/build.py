@@ -101,15 +101,8 @@ def inherit_embeddings(
     rows beyond the teacher's. RoBERTa's positions start behind its padding index, the student's at 0. Raises `BadInput`
     if the teacher knows fewer words than the student.
     """
-    words = teacher.get_input_embeddings().weight.detach()
-    if rows is not None:
-        words = words[torch.tensor(rows, device=words.device)]
-    ours = student.student.embeddings
-    vocabulary, rank = int(student.config.vocab_size), int(student.config.genotype["rank"])
-    if len(words) < vocabulary:
-        expected = f"a row for each of its tokenizer's {vocabulary} words"
-        raise BadInput(Problem("teacher", "word embeddings", expected, f"{len(words)} rows"))
-    words = words[:vocabulary]
+    ours, rank = student.student.embeddings, int(student.config.genotype["rank"])
+    words = _words_of(teacher, int(student.config.vocab_size), rows)
     basis = _right_singular_vectors(words)[:, :rank]
     share = _inherit_words(ours.word, words, basis, rank)
     if (positions := _table(teacher, "position_embeddings", words.shape[1])) is not None:
@@ -121,6 +114,24 @@ def inherit_embeddings(
     ours.project.weight.copy_(left @ right)
     ours.project.bias.zero_()
     return share
+
+
+@torch.no_grad()
+def embedding_basis(config: StudentConfig, teacher: PreTrainedModel, rows: Sequence[int] | None = None) -> Tensor:
+    """U of `inherit_embeddings`, (D, R); where R > D, of which D features are used, the others are 0."""
+    basis = _right_singular_vectors(_words_of(teacher, config.vocab_size, rows))[:, : config.genotype["rank"]]
+    return torch.nn.functional.pad(basis, (0, config.genotype["rank"] - basis.shape[1]))
+
+
+def _words_of(teacher: PreTrainedModel, vocabulary: int, rows: Sequence[int] | None) -> Tensor:
+    """The teacher's vectors of the student's words, (V, D)."""
+    words: Tensor = teacher.get_input_embeddings().weight.detach()
+    if rows is not None:
+        words = words[torch.tensor(rows, device=words.device)]
+    if len(words) < vocabulary:
+        expected = f"a row for each of its tokenizer's {vocabulary} words"
+        raise BadInput(Problem("teacher", "word embeddings", expected, f"{len(words)} rows"))
+    return words[:vocabulary]
 
 
 def _right_singular_vectors(table: Tensor) -> Tensor:

@@ -1,20 +1,65 @@
-"""Starts a student from a distilled encoder: it takes over the weights of every operation that both have."""
+"""A student that starts with the weights of another: of its parent in a search, or of a distilled encoder.
+
+>>> taken = inherit_parent(child, parent)  # as much as can be, and the parent's function as nearly as can be
+>>> taken.share, taken.nodes
+(0.97, (1, 2, 0, 3))
+>>> inherit_operations(student, encoder)  # what both have, whole, and nothing else
+0.81
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import nn
-from transformers import AutoModel
+from transformers import AutoModel, PreTrainedModel
 
 from rosearch.errors import BadInput, Problem
 from rosearch.models.saved import asked_by, load_model, open_config
 from rosearch.student.configuration_rosearch import StudentConfig
 from rosearch.student.modeling_rosearch import GraphNode, StudentForSequenceClassification, StudentModel
+from rosearch.student.node_pairs import matched_nodes
+from rosearch.student.takeover import Takeover
 
 _INITIAL = "distillation.initial"
 _Shapes = tuple[tuple[str, tuple[int, ...]], ...]
+
+
+@dataclass(frozen=True)
+class Taken:
+    """The part that a student took over: a share of its parameters, the other's node for each of its own, other parts.
+
+    A node that took nothing over has 0; the others are counted from 1, as are the layers of a teacher.
+    """
+
+    share: float
+    nodes: tuple[int, ...]
+    parts: tuple[str, ...] = ()
+
+
+@torch.no_grad()
+def inherit_parent(student: PreTrainedModel, parent: PreTrainedModel) -> Taken:
+    """Gives a student the weights of its parent, a student of ours with a head of the same labels, or one without.
+
+    Nodes are matched by their place in the graph (`node_pairs`). A narrower layer takes the most important channels, a
+    wider one copies of them (`channels`). New nodes begin as if they were not there. So the student's function begins
+    as the parent's, but for what a mean over other sinks or inputs, another pooling, or fewer channels change. The
+    parent is left as it was, and no random number is drawn.
+    """
+    ours, theirs = getattr(student, "student", student), getattr(parent, "student", parent)
+    matched = matched_nodes(ours.config.genotype["nodes"], theirs.config.genotype["nodes"])
+    over = Takeover(ours, theirs, matched)
+    over.embeddings()
+    over.nodes()
+    over.merges()
+    over.still()
+    over.norm()
+    over.pooling()
+    if isinstance(student, StudentForSequenceClassification) and isinstance(parent, StudentForSequenceClassification):
+        over.head(student, parent)
+    return Taken(over.share(student), matched, tuple(over.parts))
 
 
 @torch.no_grad()
@@ -28,19 +73,12 @@ def inherit_operations(student: StudentForSequenceClassification, encoder: Stude
     ours, theirs = student.student, encoder
     if ours.config.genotype["width"] != theirs.config.genotype["width"]:
         return 0.0
-    pairs: list[tuple[nn.Module, nn.Module]] = [(ours.norm, theirs.norm)]
+    over = Takeover(ours, theirs, _in_order(ours, theirs))
+    over.norm()
     if _shapes(ours.embeddings) == _shapes(theirs.embeddings):
-        pairs.append((ours.embeddings, theirs.embeddings))
-    waiting: dict[tuple[object, ...], list[nn.Module]] = {}
-    for node, module in zip(theirs.config.genotype["nodes"], theirs.nodes, strict=True):
-        waiting.setdefault(_kind(node, module), []).append(module)
-    for node, module in zip(ours.config.genotype["nodes"], ours.nodes, strict=True):
-        if same := waiting.get(_kind(node, module)):
-            pairs.append((_operation(module), _operation(same.pop(0))))
-    for mine, given in pairs:
-        mine.load_state_dict(given.state_dict())
-    copied = sum(int(parameter.numel()) for mine, _ in pairs for parameter in mine.parameters())
-    return copied / sum(int(parameter.numel()) for parameter in student.parameters())
+        over.embeddings()
+    over.nodes()
+    return over.share(student)
 
 
 def load_initial(folder: str) -> StudentModel:
@@ -73,16 +111,20 @@ def _open_initial(folder: str) -> StudentConfig:
     return config
 
 
+def _in_order(ours: StudentModel, theirs: StudentModel) -> tuple[int, ...]:
+    """For each of our nodes the position of theirs, from 1: the next unused one of the same kind; 0 without one."""
+    waiting: dict[tuple[object, ...], list[int]] = {}
+    for at, (node, module) in enumerate(zip(theirs.config.genotype["nodes"], theirs.nodes, strict=True), start=1):
+        waiting.setdefault(_kind(node, module), []).append(at)
+    kinds = [_kind(*pair) for pair in zip(ours.config.genotype["nodes"], ours.nodes, strict=True)]
+    return tuple(waiting[kind].pop(0) if waiting.get(kind) else 0 for kind in kinds)
+
+
 def _kind(node: dict[str, object], module: nn.Module) -> tuple[object, ...]:
     assert isinstance(module, GraphNode)
     settings = node.get("settings") or {}
     assert isinstance(settings, dict)
     return (node["op"], tuple(sorted(settings.items())), _shapes(module.operation))
-
-
-def _operation(module: nn.Module) -> nn.Module:
-    assert isinstance(module, GraphNode)
-    return module.operation
 
 
 def _shapes(module: nn.Module) -> _Shapes:

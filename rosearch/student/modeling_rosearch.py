@@ -17,7 +17,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling, SequenceCl
 
 from .configuration_rosearch import StudentConfig
 from .lexicon import LEXICONS, SpelledEmbedding, TokenDropout
-from .local_operations import LightConvolution, zero_pads
+from .local_operations import LightConvolution, mute_pads, real_tokens
 from .operations import MERGES, Gate, Mean, build_operation
 
 
@@ -97,7 +97,7 @@ class MeanPooling(nn.Module):
         """(B, T, W) -> (B, W)."""
         if keep is None:
             return x.mean(1)
-        return zero_pads(x, keep).sum(1) / keep.sum(1, keepdim=True).clamp(min=1)
+        return mute_pads(x, keep).sum(1) / keep.sum(1, keepdim=True).clamp(min=1)
 
 
 class AttentionPooling(nn.Module):
@@ -223,7 +223,7 @@ class StudentModel(StudentPreTrainedModel):
         if input_ids is not None:
             self.warn_if_padding_and_no_attention_mask(input_ids, attention_mask)
             inputs_embeds = self.embeddings.word(input_ids)
-        keep = None if attention_mask is None else attention_mask.bool()
+        keep = real_tokens(attention_mask, self.training)
 
         states = [self.embeddings(inputs_embeds, token_type_ids, position_ids)]
         for node in self.nodes:

@@ -24,7 +24,7 @@ from .local_operations import (
     MaxPool,
     SeparableConvolution,
     convolve,
-    zero_pads,
+    mute_pads,
 )
 
 
@@ -66,7 +66,7 @@ class Attention(nn.Module):
         """Queries, keys and values after their convolution, if there is one: (B, T, 3 W) -> (B, T, 3 W)."""
         if self.mix is None:
             return made
-        return convolve(zero_pads(made, keep), self.mix.weight, self.mix.bias, groups=self.mix.groups)
+        return convolve(mute_pads(made, keep), self.mix.weight, self.mix.bias, groups=self.mix.groups)
 
 
 def squared_relu(x: Tensor) -> Tensor:

@@ -238,4 +238,11 @@ def _verdict(record: Record) -> str:
     smaller = size_in_words(found.efficiency.compression)
     quality = metric_unit(found.quality.metric).text(found.quality.value)
     collapse = f", {found.quality.collapse}" if found.quality.collapse else ""
-    return f"{found.quality.metric} {quality}{robust}, {smaller}, {seconds}{collapse}"
+    return f"{_rung(record)}{found.quality.metric} {quality}{robust}, {smaller}, {seconds}{collapse}"
+
+
+def _rung(record: Record) -> str:
+    """`at rung 1: ` of a candidate that waits there, `stopped at rung 1: ` of one that is not promoted."""
+    if record.measurements is None or not (rung := record.measurements.stopped_at):
+        return ""
+    return f"stopped at rung {rung}: " if record.status == "done" else f"at rung {rung}: "

@@ -19,6 +19,7 @@ from rosearch.report.overview import (
     predictions_table,
     ranked_table,
     results_table,
+    rungs_line,
     seconds_line,
 )
 from rosearch.report.summary import counts
@@ -60,7 +61,9 @@ def print_status(results: Results) -> None:
 
 
 def _time(results: Results) -> list[str]:
-    return [f"Time: {line}"] if (line := seconds_line(results)) else []
+    """A sentence of the students that were stopped early, and one of the workers' time; none where there is none."""
+    line = seconds_line(results)
+    return [*filter(None, (rungs_line(results),)), *([f"Time: {line}"] if line else [])]
 
 
 def _print_teacher(results: Results) -> None:

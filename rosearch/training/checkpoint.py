@@ -46,6 +46,8 @@ class Checkpoint:
     note: Callable[[str], None] = logging.getLogger(__name__).warning  # takes notes in words
     content: Mapping[str, str] = field(default_factory=dict)
     disposable: bool = False  # the user did not choose the place, and cannot be told to choose another
+    until: float = 1.0  # the share of all steps after which the training pauses: its state is then on disk
+    expected: bool = False  # that there is a state to go on from: it is no news
 
     @property
     def previous(self) -> Path:
@@ -55,6 +57,10 @@ class Checkpoint:
     def of(self, content: Mapping[str, str]) -> Checkpoint:
         """The same checkpoint for a training that follows from `content` as well."""
         return replace(self, content={**self.content, **content})
+
+    def last_step(self, steps: int) -> int:
+        """The number of steps, of all, after which the training pauses; at least 1."""
+        return min(steps, max(1, round(self.until * steps)))
 
     def load(self, device: torch.device = _CPU) -> State | None:
         """The newest state that is whole, on a device; None where there is none, or where it starts over.

@@ -77,14 +77,16 @@ def fit(
 
     Each part of a loss is propagated back before the next is computed. `before_step` is called before each step with
     its number; its random draws belong to the training. With a `checkpoint`, an equal training resumes where it stopped
-    and gives the same bits; the state of `method` is saved with the model's. Every few steps `on_loss` gets the mean
-    loss since its last call.
+    and gives the same bits; the state of `method` is saved with the model's. Where its checkpoint says so, it pauses
+    before its end: the learning rate is that of the whole, so that all legs together are one training. Every few steps
+    `on_loss` gets the mean loss since its last call.
 
     Raises `CandidateFailed("nan", stage=stage)` if the loss becomes non-finite or runs away, `RunError` if the
     checkpoint belongs to another training.
     """
     precision = resolve_precision(device, schedule.precision)
     steps = schedule.steps(len(rows))
+    end = steps if checkpoint is None else checkpoint.last_step(steps)
     model.to(device).train()
     generator = private_generator(device, derive_seed(seed, "dropout"))
     with generator, sparse_word_table(model), byte_dropout(model, device):
@@ -92,19 +94,19 @@ def fit(
         run = _Run(model, method, optimisers, Watch(stage), device)
         if checkpoint is not None:
             checkpoint = checkpoint.of(_content(model, rows.content, schedule, seed, device, precision))
-            run.go_on(checkpoint, steps)
-        progress(stage, run.step, steps)
+            run.go_on(checkpoint, end)
+        progress(stage, run.step, end)
         with saved(checkpoint, run.state) as after_step:
-            for batch in _batches(rows, schedule.batch_size, seed, run.step, steps):
+            for batch in _batches(rows, schedule.batch_size, seed, run.step, end):
                 if before_step is not None:
                     before_step(run.step)
                 value = _propagate(losses(batch.to(device)), device, precision)
                 run.advance(value, schedule.rate(run.step, steps), len(batch))
-                if run.step % _CHECK_EVERY == 0 or run.step == steps:
-                    run.tell(steps, progress, on_loss)
-                after_step(run.step == steps)
+                if run.step % _CHECK_EVERY == 0 or run.step == end:
+                    run.tell(end, progress, on_loss)
+                after_step(run.step == end)
     model.eval()
-    return Training(steps, run.rows, run.watch.final_loss(), precision)
+    return Training(run.step, run.rows, run.watch.final_loss(), precision)
 
 
 def _propagate(parts: Iterable[Tensor], device: torch.device, precision: Precision) -> Tensor:
@@ -185,10 +187,10 @@ class _Run:
             on_loss(self.step, steps, sum(last) / len(last))
         progress(self.watch.stage, self.step, steps)
 
-    def go_on(self, checkpoint: Checkpoint, steps: int) -> None:
-        """Loads the state of the checkpoint, if it has one."""
+    def go_on(self, checkpoint: Checkpoint, end: int) -> None:
+        """Loads the state of the checkpoint, if it has one of a step up to `end`."""
         state = checkpoint.load(self.device)
-        if state is None:
+        if state is None or state["step"] > end:
             return
         for name, module in self.modules.items():
             module.load_state_dict(state[name])
@@ -198,7 +200,8 @@ class _Run:
         torch.set_rng_state(state["random"].cpu())
         if self.device.type == "cuda":
             torch.cuda.set_rng_state(state["random_cuda"].cpu(), self.device)
-        checkpoint.note(f"goes on at step {self.step} of {steps}")
+        if not checkpoint.expected:
+            checkpoint.note(f"goes on at step {self.step} of {end}")
 
     def state(self) -> State:
         """The state that `go_on` loads. Raises `CandidateFailed` if the losses diverge, so no such state is saved."""

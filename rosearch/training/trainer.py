@@ -35,7 +35,10 @@ def required_layers(config: DistillationConfig) -> tuple[int, ...]:
     return tuple(config.hidden_layers) if METHODS[config.method].needs_hidden else ()
 
 
-_ADDED = {"class_weights": "none"}  # by value: a checkpoint from before such a key is of the same training
+_ADDED = {
+    "class_weights": "none",
+    "inherit": "none",
+}  # by value: a checkpoint from before such a key is of the same training
 
 
 def own_settings(config: DistillationConfig) -> dict[str, Any]:

@@ -172,7 +172,7 @@ def test_a_file_that_is_no_mapping_is_one_clear_line(content: bytes, expected: s
 
 def test_a_missing_file_and_a_folder_are_one_clear_line(tmp_path: Path) -> None:
     assert problems_of(tmp_path / "gone.yaml") == [f"{tmp_path}/gone.yaml: expected a YAML file, got no such file"]
-    assert len(problems_of(tmp_path)) == 1
+    assert problems_of(tmp_path) == [f"{tmp_path}: expected a YAML file, got a folder"]
 
 
 def test_overrides_are_read_as_yaml_and_the_last_one_counts(tmp_path: Path) -> None:
@@ -311,6 +311,36 @@ def test_a_data_root_leaves_a_malformed_layout_to_the_checks(tmp_path: Path) -> 
 def test_a_rule_between_keys_names_the_key_and_what_it_holds(tmp_path: Path) -> None:
     path = write(tmp_path, evolution={"strategy": "nsga2", "population": 10})
     assert problems_of(path) == [f"{path}: evolution.population: expected a multiple of 4 for nsga2, got 10"]
+
+
+@pytest.mark.parametrize(
+    ("evolution", "expected"),
+    [
+        (
+            {"rungs": [0.5, 0.5]},
+            "rungs: expected shares between 0 and 1, each larger than the one before, got [0.5, 0.5]",
+        ),
+        ({"rungs": [0.0]}, "rungs: expected shares between 0 and 1, each larger than the one before, got [0.0]"),
+        (
+            {"rungs": [0.5, 1]},
+            "rungs: expected shares between 0 and 1, each larger than the one before, got [0.5, 1.0]",
+        ),
+        (
+            {"rungs": [0.5], "mode": "steady"},
+            "mode: expected generational for rungs, at which a generation is compared, got steady",
+        ),
+        (
+            {"rungs": [0.5], "strategy": "kd_nas"},
+            "rungs: expected none for kd_nas, whose predictor learns from students that are trained to the end, "
+            "got [0.5]",
+        ),
+    ],
+)
+def test_rungs_that_no_search_can_climb_are_one_line(
+    tmp_path: Path, evolution: dict[str, object], expected: str
+) -> None:
+    path = write(tmp_path, evolution=evolution)
+    assert problems_of(path) == [f"{path}: evolution.{expected}"]
 
 
 def test_a_fitness_must_only_weigh_what_is_measured(tmp_path: Path) -> None:

@@ -62,6 +62,8 @@ def test_it_knows_nothing_before_a_few_are_told_of_which_one_may_win() -> None:
     assert Foresight.of(known[1:], CONFIG, 1) is None
     gated = [(record, replace(found, gates=("min_quality",))) for record, found in known]
     assert Foresight.of(gated, CONFIG, 1) is None
+    cut_short = [(record, replace(found, gates=("rung",))) for record, found in known[:1]]
+    assert Foresight.of(cut_short + known[1:], CONFIG, 1) is None
 
 
 def test_of_many_outcomes_it_learns_the_newest_and_a_part_of_those_before() -> None:

@@ -478,3 +478,27 @@ def test_a_strategy_whose_episodes_are_generations_says_that_it_is_not_steady(na
         return
     with pytest.raises(ValueError, match="generational for kd_nas, whose episodes are generations"):
         steady(name)
+
+
+@pytest.mark.parametrize("mode", ["generational", "steady"])
+def test_a_first_parent_was_among_the_breeding_and_who_leaves_them_never_returns(
+    name_of_graphs: str, mode: str, landscape: Landscape
+) -> None:
+    """A run deletes the weights of who breeds no more, and a child starts with those of its first parent."""
+    strategy = build(evolution(name_of_graphs, mode=mode, candidates=24))
+    left: set[str] = set()
+    told = 0
+    while not strategy.finished:
+        breeding = strategy.breeding
+        proposals = strategy.ask() if mode == "generational" else list(filter(None, [strategy.ask_one()]))
+        assert {proposal.parents[0] for proposal in proposals if proposal.parents} <= breeding
+        records = answer(proposals, strategy.generation, told + 1, landscape)
+        told += len(records)
+        if mode == "generational":
+            strategy.tell(records)
+        else:
+            strategy.begin(pending(records[0]))
+            strategy.tell_one(records[0])
+        assert not left & strategy.breeding
+        left |= breeding - strategy.breeding
+    assert told == 24 and len(strategy.breeding) <= 8 + 8 // 2

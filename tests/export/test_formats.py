@@ -7,7 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pytest
@@ -33,8 +33,13 @@ from rosearch.student.modeling_rosearch import POOLINGS
 from rosearch.student.operations import MERGES, OPERATIONS
 
 EACH = [pytest.param(name, marks=pytest.mark.openvino if name == "openvino" else ()) for name in FORMATS]
-# Each pooling and each way to read words once, with a graph of every operation and merge.
-STUDENTS = [("first", "none"), ("mean", "cnn"), ("attention", "ngrams")]
+Problem = Literal["classification", "regression"]
+# Each pooling, each way to read words and a regression once, with a graph of every operation and merge.
+STUDENTS: list[tuple[str, str, Problem]] = [
+    ("first", "none", "regression"),
+    ("mean", "cnn", "classification"),
+    ("attention", "ngrams", "classification"),
+]
 TINY: dict[str, Any] = {"vocab_size": len(WORDS), "hidden_size": 16, "num_attention_heads": 2, "num_hidden_layers": 1}
 FAMILIES = {
     "bert": lambda: BertForSequenceClassification(BertConfig(**TINY, intermediate_size=16, max_position_embeddings=32)),
@@ -49,12 +54,20 @@ FAMILIES = {
 }
 
 
-def exported_student(place: Path, pooling: str = "first", characters: str = "none", regression: bool = False) -> Path:
+def exported_model(place: Path, family: str = "bert") -> Path:
+    """A Hugging Face folder of a model of transformers' own with random weights; they are exported fastest."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        model = FAMILIES[family]()
+    model.config.id2label = dict(enumerate(FACTS.labels))
+    return export_model(model.eval(), make_tokenizer(WORDS), place / "out", FACTS)
+
+
+def exported_student(place: Path, pooling: str, characters: str, problem: Problem) -> Path:
     """A Hugging Face folder of a student with random weights."""
     genotype = replace(GENOTYPE, pooling=pooling)
     genotype = genotype.with_(source=tuple({**genotype.source_setting, "characters": characters}.items()))
-    labels = () if regression else ("negative", "positive")
-    problem = "regression" if regression else "classification"
+    labels = () if problem == "regression" else ("negative", "positive")
     student = build_student(
         genotype, labels=labels, problem=problem, vocabulary=len(WORDS), positions=32, token_types=2, pad_token_id=0,
         dropout=0.1, seed=1, pieces=WORDS,
@@ -66,41 +79,33 @@ def exported_student(place: Path, pooling: str = "first", characters: str = "non
 
 
 def test_students_of_this_contract_have_all_that_a_student_may_have() -> None:
-    assert {pooling for pooling, _ in STUDENTS} == {*POOLINGS} and {read for _, read in STUDENTS} == {*LEXICONS}
+    poolings, readers, problems = map(set, zip(*STUDENTS, strict=True))
+    assert poolings == {*POOLINGS} and readers == {*LEXICONS} and problems == {*get_args(Problem)}
     assert {node.op for node in GENOTYPE.nodes} == {*OPERATIONS, "identity"}
     assert {node.merge for node in GENOTYPE.nodes if len(node.inputs) > 1} == {*MERGES}
 
 
 @pytest.mark.parametrize("name", EACH)
-@pytest.mark.parametrize(("pooling", "characters"), STUDENTS)
+@pytest.mark.parametrize(("pooling", "characters", "problem"), STUDENTS)
 def test_any_student_answers_as_torch_does_at_every_size(
-    name: str, pooling: str, characters: str, tmp_path: Path
+    name: str, pooling: str, characters: str, problem: Problem, tmp_path: Path
 ) -> None:
-    folder = exported_student(tmp_path, pooling, characters)
+    folder = exported_student(tmp_path, pooling, characters, problem)
     written = FORMATS[name].export(folder)
     assert written.apart < 1e-5 and written.path.is_file() and written.path.parent == folder / name
 
 
 @pytest.mark.parametrize("name", EACH)
-def test_a_regression_has_one_output(name: str, tmp_path: Path) -> None:
-    assert FORMATS[name].export(exported_student(tmp_path, regression=True)).apart < 1e-5
-
-
-@pytest.mark.parametrize("name", EACH)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_models_of_transformers_own_answer_as_torch_does(name: str, family: str, tmp_path: Path) -> None:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(1)
-        model = FAMILIES[family]()
-    folder = export_model(model.eval(), make_tokenizer(WORDS), tmp_path / "out", FACTS)
-    assert FORMATS[name].export(folder).apart < 1e-5
+    assert FORMATS[name].export(exported_model(tmp_path, family)).apart < 1e-5
 
 
 @pytest.mark.parametrize("name", EACH)
 def test_what_answers_otherwise_is_not_written_and_what_was_there_stays(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = exported_student(tmp_path)
+    folder = exported_model(tmp_path)
     (folder / name).mkdir()
     (folder / name / "mine.txt").write_text("mine")
     logits = parity.Logits.forward
@@ -116,7 +121,7 @@ def _jump(ids: torch.Tensor) -> float:
 
 
 def test_one_file_says_its_labels_and_is_read_without_torch_and_rosearch(tmp_path: Path) -> None:
-    folder = exported_student(tmp_path)
+    folder = exported_model(tmp_path)
     written = FORMATS["onnx"].export(folder)
     assert sorted(path.name for path in written.path.parent.iterdir()) == ["model.onnx", "rosearch_digests.json"]
     alone = (
@@ -132,7 +137,7 @@ def test_one_file_says_its_labels_and_is_read_without_torch_and_rosearch(tmp_pat
     )
     command = [sys.executable, "-c", alone, str(written.path), str(folder / "tokenizer.json")]
     logits, labels, longest = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    assert labels == ["negative", "positive"] and longest == FACTS.max_length
+    assert labels == list(FACTS.labels) and longest == FACTS.max_length
     model, tokenizer = onnx.load_classifier(folder)
     with torch.inference_mode():
         expected = model(**tokenizer("a very good film", return_tensors="pt")).logits[0].numpy()
@@ -146,7 +151,7 @@ def test_the_gate_holds_twelve_sizes_from_one_token_to_the_longest_text() -> Non
 
 
 def test_a_folder_without_a_classifier_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
-    folder = exported_student(tmp_path)
+    folder = exported_model(tmp_path)
     (folder / "model.safetensors").unlink()
     with pytest.raises(BadInput):
         FORMATS["onnx"].export(folder)

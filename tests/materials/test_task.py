@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +16,7 @@ from transformers import AutoTokenizer, BertForSequenceClassification
 
 from rosearch.config.file import load_experiment
 from rosearch.materials.task import prepare_materials, quality_of
+from rosearch.measurements import TeacherFacts
 from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
 from rosearch.run.teacher import prepare_run
@@ -123,6 +125,25 @@ def test_a_teacher_is_attacked_on_each_split_as_the_students_are(tmp_path: Path)
         [("pruthi", 6)],
     ]
     assert validation.cost == test.cost
+
+
+def test_a_teacher_that_was_measured_before_is_timed_alone_and_its_facts_are_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suites = {"search": {"attacks": ["deepwordbug"], "rows": 4}}
+    experiment = load_experiment(write_experiment(tmp_path, "classification", evaluation={"robustness": suites}))
+    materials = prepare_materials(experiment, tmp_path / "cache")
+    alone, first = (replace(materials, cache=tmp_path / name).measure_teacher(experiment) for name in ("a", "cache"))
+    monkeypatch.setattr("rosearch.materials.task.run_suite", None)  # a call would fail
+    second = materials.measure_teacher(experiment)
+    assert replace(second, latency_ms=first.latency_ms) == first
+
+    def untimed(facts: TeacherFacts) -> TeacherFacts:
+        attacks = tuple(replace(attack, seconds=0.0) for attack in facts.attacks)
+        assert facts.robustness is not None
+        return replace(facts, latency_ms=None, attacks=attacks, robustness=replace(facts.robustness, seconds=0.0))
+
+    assert untimed(alone) == untimed(second)
 
 
 class Told(Quiet):

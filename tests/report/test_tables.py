@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from records import sample_records as samples
 from report.made_records import make_genotype, make_measurements, make_record
 
 from rosearch.config.fitness import FitnessConfig
 from rosearch.evolution.fitness import Yardstick
 from rosearch.measurements import SingleSwaps, Stopped
 from rosearch.records.record import Record
+from rosearch.records.store import Store
 from rosearch.report.statistics import feature_statistics
 from rosearch.report.tables import COLUMNS, records_table, replace_file, write_tables
 
@@ -27,6 +29,16 @@ def test_a_table_has_one_row_per_record_in_the_order_of_their_numbers(search_rec
     assert table["number"].tolist() == [1, 2, 3, 4, 5, 6, 7]
     assert table["id"].tolist() == [record.id for record in records]
     assert table["role"].tolist() == ["candidate"] * 5 + ["baseline", "finalist"]
+
+
+def test_a_table_of_a_run_leaves_nothing_of_its_records_in_memory(tmp_path: Path) -> None:
+    with Store.create(tmp_path / "records.sqlite") as store:
+        store.propose(samples.generation_of(0, 3))
+        store.finish(1, samples.measured(0.5))
+    with Store.open(tmp_path / "records.sqlite", read_only=True) as store:
+        records = store.stored()
+    assert records_table(records)["quality"].tolist()[0] == 0.5
+    assert all(vars(record).keys().isdisjoint({"measurements", "genotype"}) for record in records[:1])
 
 
 def test_a_row_holds_what_was_measured(search_records: Search) -> None:

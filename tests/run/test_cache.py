@@ -25,7 +25,7 @@ def test_every_folder_that_a_search_makes_is_a_kind_with_its_size(run: RunDirect
     cache = cache_folder(run)
     kinds = {kind.name: kind for kind in kinds_of(cache)}
     assert {path.name for path in cache.iterdir() if any(path.iterdir())} == set(kinds)
-    assert {"encoded", "outputs"} <= set(kinds) <= set(KINDS)
+    assert {"encoded", "outputs", "yardsticks"} <= set(kinds) <= set(KINDS)
     assert kinds["encoded"].bytes == bytes_below(cache / "encoded") > 0
     assert [kind.bytes for kind in kinds_of(cache)] == sorted((k.bytes for k in kinds.values()), reverse=True)
 
@@ -41,8 +41,9 @@ def test_a_cache_is_found_below_runs_or_as_it_is(run: RunDirectory, tmp_path: Pa
 def test_what_is_removed_is_made_anew_to_the_same_records(run: RunDirectory) -> None:
     cache, experiment = cache_folder(run), run.experiment()
     before = outcomes(run_search(run, Quiet()).records)
-    assert remove_kinds(cache, ["encoded", "outputs"]) > 0
-    assert {kind.name for kind in kinds_of(cache)}.isdisjoint({"encoded", "outputs"})
+    removed = ["encoded", "outputs", "yardsticks"]
+    assert remove_kinds(cache, removed) > 0
+    assert {kind.name for kind in kinds_of(cache)}.isdisjoint(removed)
     again = run_search(RunDirectory.create(run.path.parent, experiment), Quiet())
     assert outcomes(again.records) == before
 

@@ -9,7 +9,9 @@ from attacked_results import attacked, measured, record, results_of
 
 from rosearch.config.experiment import Experiment, FinalistsConfig
 from rosearch.evolution.fitness import Fitness
+from rosearch.measurements import Rung
 from rosearch.records.record import Failure, Record
+from rosearch.records.stored import Columns
 from rosearch.run.course import Overall, overall, planned_students
 from rosearch.run.tally import Tally
 
@@ -47,6 +49,34 @@ def test_stages_that_an_experiment_does_not_have_are_not_counted(tmp_path: Path)
     made = results_of(tmp_path).experiment
     told = told_of(made.model_copy(update={"finalists": FinalistsConfig(count=0)}), [record(1, WEAK)], {})
     assert (told.stage, told.stages, told.title) == (2, 2, "generation 0")
+
+
+@pytest.mark.parametrize(
+    ("measured_at", "title"),
+    [
+        ([0, 0], "generation 3, rung 1 of 2"),
+        ([1, 0], "generation 3, rung 1 of 2"),
+        ([1, 1], "generation 3, rung 2 of 2"),
+        ([2, 2], "generation 3, promoted"),
+    ],
+)
+def test_a_generation_on_its_rungs_says_at_which_it_is(
+    experiment: Experiment, measured_at: list[int], title: str
+) -> None:
+    climbing = experiment.model_copy(
+        update={"evolution": experiment.evolution.model_copy(update={"rungs": [0.2, 0.5]})}
+    )
+    rung = Rung(0.2, 10, 0.5, 0.5, 0.5, 0.5, 1)
+    open_ones = [
+        replace(record(n, replace(WEAK, rungs=(rung,) * count) if count else None), status="pending", generation=3)
+        for n, count in enumerate(measured_at, start=2)
+    ]
+    records = [replace(record(1, WEAK), generation=3), *open_ones]
+    assert told_of(climbing, records, {}).title == title
+    passed = {one.id: count for one, count in zip(open_ones, measured_at, strict=True) if count}
+    onlooker = Tally.counted(Columns.of(records), None, passed)
+    assert overall(climbing, onlooker).title == title
+    assert told_of(experiment, records, {}).title == "generation 3"
 
 
 def test_the_best_is_the_candidate_of_highest_fitness_that_passed_the_gates(tmp_path: Path) -> None:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 from student.small_students import OPERATION_CASES, WIDTH, case_name
 from torch import Tensor, nn
 
 from rosearch.space.node import Setting
-from rosearch.student.local_operations import LocalOperation, convolve
+from rosearch.student.local_operations import LocalOperation, convolve, mute_pads, real_tokens, zero_pads
 from rosearch.student.operations import OPERATIONS, build_operation
 
 TOKENS, PLACE = 41, 20
@@ -71,3 +73,55 @@ def test_convolve_is_a_one_dimensional_convolution(kernel: int, dilation: int, g
     expected = reference(x.transpose(1, 2)).transpose(1, 2)
     y = convolve(x, reference.weight, reference.bias, dilation, groups)
     torch.testing.assert_close(y, expected, rtol=1e-4, atol=1e-5)
+
+
+def trained_convolution(shape: tuple[int, int, int], dilation: int, groups: int) -> tuple[list[Tensor], list[Tensor]]:
+    """Output and gradients of `convolve`, and those of torch's own conv1d."""
+    generator = torch.Generator().manual_seed(5)
+    values = [torch.randn(size, generator=generator) for size in ((2, 11, WIDTH), shape, (WIDTH,))]
+    found = []
+    for own in (True, False):
+        x, weight, bias = (value.clone().requires_grad_() for value in values)
+        reach = dilation * (shape[2] // 2)
+        plain = partial(nn.functional.conv1d, padding=reach, dilation=dilation, groups=groups)
+        y = convolve(x, weight, bias, dilation, groups) if own else plain(x.mT, weight, bias).mT
+        y.square().sum().backward()
+        assert x.grad is not None and weight.grad is not None and bias.grad is not None
+        found.append([y.detach(), x.grad, weight.grad, bias.grad])
+    return found[0], found[1]
+
+
+@pytest.mark.parametrize("capability", ["AVX2", "AVX512"])
+@pytest.mark.parametrize(
+    ("kernel", "dilation", "groups"), [(3, 1, 1), (3, 1, WIDTH), (5, 1, WIDTH), (3, 2, WIDTH), (7, 2, WIDTH)]
+)
+def test_a_convolution_and_its_gradients_are_those_of_torch(
+    kernel: int, dilation: int, groups: int, capability: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    ours, theirs = trained_convolution((WIDTH, WIDTH // groups, kernel), dilation, groups)
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-3)
+
+
+def test_a_convolution_can_be_differentiated_twice() -> None:
+    x, weight = tokens().requires_grad_(), torch.ones(WIDTH, 1, 5, requires_grad=True)
+    (first,) = torch.autograd.grad(convolve(x, weight, None, 2, WIDTH).square().sum(), x, create_graph=True)
+    first.sum().backward()
+    assert weight.grad is not None and weight.grad.abs().min() > 0
+
+
+def test_a_batch_without_padding_needs_no_mask_in_training_and_keeps_it_elsewhere() -> None:
+    full, padded = torch.ones(2, 3, dtype=torch.long), torch.tensor([[1, 1, 1], [1, 0, 0]])
+    assert real_tokens(full, training=True) is None and real_tokens(None, training=False) is None
+    kept = real_tokens(full, training=False)
+    assert kept is not None and kept.all()
+    masked = real_tokens(padded, training=True)
+    assert masked is not None and masked.tolist() == padded.bool().tolist()
+
+
+def test_pads_are_zero_with_and_without_a_gradient() -> None:
+    keep = torch.tensor([[True, False], [True, True]])
+    x = torch.randn(2, 2, WIDTH, generator=torch.Generator().manual_seed(1))
+    trained = mute_pads(x.clone().requires_grad_(), keep)
+    assert torch.equal(trained.detach(), zero_pads(x, keep))
+    assert not zero_pads(x, keep)[0, 1].any()

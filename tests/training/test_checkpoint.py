@@ -295,3 +295,26 @@ def test_the_loss_is_told_every_few_steps(tmp_path: Path) -> None:
     training = distil(small_student(inputs), inputs, on_loss=lambda *what: told.append(what))
     assert [(step, steps) for step, steps, _ in told] == [(20, 32), (32, 32)]
     assert all(torch.tensor(loss).isfinite() for *_, loss in told) and training.steps == 32
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_training_that_pauses_twice_is_one_training_bit_for_bit(
+    method: str, places: Callable[..., Checkpoint], tmp_path: Path
+) -> None:
+    inputs = small_inputs(method, tmp_path)
+    student, training = trained(inputs)
+    notes: list[str] = []
+    legs = [
+        trained(inputs, places(every=3600.0, until=share, expected=True, note=notes.append)) for share in (0.2, 0.5, 1)
+    ]
+    assert [leg.steps for _, leg in legs if leg is not None] == [2, 5, STEPS]
+    assert same_weights(legs[-1][0], student) and legs[-1][1] == training
+    assert notes == []
+
+
+def test_a_state_behind_the_pause_is_not_gone_on_from(places: Callable[..., Checkpoint], tmp_path: Path) -> None:
+    inputs = small_inputs("kd", tmp_path)
+    first, _ = trained(inputs, places(until=0.2))
+    trained(inputs, places())
+    again, training = trained(inputs, places(until=0.2))
+    assert training is not None and training.steps == 2 and same_weights(again, first)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from copy import deepcopy
+
 import pytest
 import torch
 from torch import nn
@@ -7,7 +9,7 @@ from training.tiny_models import GENOTYPE, make_student
 
 from rosearch.student.build import build_student
 from rosearch.training import quick_steps
-from rosearch.training.optimisers import Optimisers, decay_groups
+from rosearch.training.optimisers import Optimisers, RowAdam, decay_groups
 from rosearch.training.quick_steps import sparse_word_table
 
 
@@ -70,3 +72,25 @@ def test_a_table_of_words_has_a_sparse_gradient_whatever_else_reads_them_and_one
     expected = [2, 3, 5] if characters != "ngrams" else sorted({*words.buckets[[2, 3, 5]].flatten().tolist()} - {0})
     assert moved == expected
     assert not any(parameter is words.weight for parameter in decay_groups(student, ())[0])
+
+
+def test_rows_are_updated_as_torch_does_it_to_the_bit_and_its_state_is_gone_on_from() -> None:
+    generator = torch.Generator().manual_seed(1)
+    start = torch.randn(20, 3, generator=generator)
+    tables = [nn.Parameter(start.clone()) for _ in range(2)]
+    ours, torchs = RowAdam([tables[0]], lr=0.1), torch.optim.SparseAdam([tables[1]], lr=0.1)
+    for step in range(6):
+        rows, values = (
+            torch.randint(20, (1, 9), generator=generator),
+            torch.randn(9, 3, generator=generator),
+        )
+        for table, optimiser in zip(tables, (ours, torchs), strict=True):
+            table.grad = torch.sparse_coo_tensor(rows, values, (20, 3), check_invariants=True)
+            optimiser.param_groups[0]["lr"] = 0.1 / (1 + step)
+            optimiser.step()
+        assert torch.equal(*tables)
+        if step == 3:  # a checkpoint of either is one of the other
+            ours.load_state_dict(deepcopy(torchs.state_dict()))
+    assert all(
+        torch.equal(ours.state[tables[0]][name], torchs.state[tables[1]][name]) for name in ("exp_avg", "exp_avg_sq")
+    )

@@ -107,7 +107,7 @@ def prepare_attack(
     """
     recipe = resolve(name, resources)
     rows = tuple(tuple(row) for row in texts)
-    fingerprint = _fingerprint(recipe, resources)
+    fingerprint = attack_fingerprint(recipe, resources)
     key = plan_key(recipe.name, rows, seed, fingerprint)
     prepared = _PREPARED.get(key)
     if prepared is None:
@@ -138,7 +138,7 @@ _PREPARED: dict[str, PreparedAttack] = {}
 _KEPT = 8  # attacks: a worker runs the same suite for one candidate after another
 
 
-def _fingerprint(recipe: Recipe, resources: Resources) -> str:
+def attack_fingerprint(recipe: Recipe, resources: Resources) -> str:
     """The files behind a recipe and the versions of its code: with its name, they decide its candidates."""
     files = resources.fingerprint(recipe.needs) if recipe.needs else ""
     return f"{files}\x1f{recipe.differs}\x1ftextattack {version('textattack')}\x1fnltk {version('nltk')}"

@@ -57,7 +57,7 @@ class Tracking:
     def finished(self, record: Record) -> None:
         """See `Observer`."""
         self._to.finished(record)
-        for lane in self._lanes:
+        for lane in self._lanes if record.status != "pending" else ():  # at a rung
             lane.put(record)
         self._tell()
 

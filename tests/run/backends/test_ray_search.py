@@ -39,14 +39,15 @@ def weights(results: Results) -> dict[str, str]:
     return {path.parent.name: file_hash(path) for path in folder.glob("*/model.safetensors")}
 
 
+@pytest.mark.parametrize("inherit", ["none", "parent"])
 def test_a_search_whose_node_dies_has_the_records_and_weights_of_a_local_one(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    inherit: str, tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "rosearch")
     path = write_experiment(
         tmp_path / "small",
         "classification",
-        distillation={"max_steps": 300, "epochs": 100},
+        distillation={"max_steps": 300, "epochs": 100, "inherit": inherit},
         evolution={"candidates": 4, "population": 2, "elite": 1},
         finalists={"count": 1},
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -150,8 +151,11 @@ def test_an_observer_is_told_before_the_trackers(tmp_path: Path) -> None:
         def put(self, record: Record) -> None:
             told.append("tracker")
 
-    Tracking(First(), [Second()]).finished(record(1, measured(attacked("deepwordbug", "ssbb"))))
+    tracking, found = Tracking(First(), [Second()]), record(1, measured(attacked("deepwordbug", "ssbb")))
+    tracking.finished(found)
     assert told == ["observer", "tracker"]
+    tracking.finished(replace(found, status="pending"))  # measured at a rung: it is not over
+    assert told == ["observer", "tracker", "observer"]
 
 
 def without_packages(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
