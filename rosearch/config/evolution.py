@@ -112,6 +112,16 @@ class EvolutionConfig(Section):
         0.4, ge=0, le=1, description="Chance that a child has two parents.", json_schema_extra=unit("share")
     )
     mutations: int = Field(2, ge=1, description="Most mutations of a child.", json_schema_extra=unit("mutations"))
+    surrogate: Literal["gaussian_process", "none"] = Field(
+        "gaussian_process",
+        description="rosearch: what chooses among many children before any is trained; none: all children are trained.",
+    )
+    offspring: int = Field(
+        16,
+        ge=1,
+        description="rosearch: children bred for each that the surrogate chooses.",
+        json_schema_extra=unit("children"),
+    )
     warm_start: list[str] = Field(
         [],
         description="First generation: published architectures, fitted to the space; run:PATH, an earlier run's front.",

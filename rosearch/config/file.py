@@ -119,6 +119,8 @@ def _in_new_keys(data: dict[str, Any]) -> dict[str, Any]:
     if "attack" in robustness:
         robustness["search"] = {"attacks": [robustness.pop("attack")], "rows": robustness.pop("rows", None)}
         robustness["report"] = {"rows": finalists.pop("rows", None)}
+    if evolution := _section(data, "evolution"):
+        evolution.setdefault("surrogate", "none")  # a run of before there were any goes on as it began
     mate_kd = _section(data, "distillation", "mate_kd")
     if isinstance(rows := mate_kd.pop("rows_at_once", None), int):
         mate_kd["tokens_at_once"] = 128 * rows  # 128: most tokens of a row in the texts it was set for

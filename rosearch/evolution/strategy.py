@@ -17,6 +17,7 @@ from rosearch.evolution.toolbox import Individual
 from rosearch.evolution.variation import Novelty, warm_starts
 from rosearch.randomness import generator
 from rosearch.records.record import Proposal, Record
+from rosearch.space.genotype import Genotype
 from rosearch.space.size_limit import SizeLimit
 from rosearch.space.space import Space
 
@@ -65,7 +66,7 @@ class Strategy(ABC):
         self._scores: dict[str, Fitness] = {}
         self._gated: list[Individual] = []
         self._asked: list[Proposal] | None = None
-        self._under_way: set[str] = set()
+        self._under_way: dict[str, Genotype] = {}
         self._begun: set[str] = set()
         self._toolbox = self._tools()
         self._standstill = Standstill(config.patience, fronts=self._by_front)
@@ -129,7 +130,7 @@ class Strategy(ABC):
         if begun >= config.population and len(self._told) >= config.population // 2:
             for child in self._descendants(1, novelty, rng):
                 return child
-        return novelty.sample(rng)
+        return next(iter(self._samples(1, novelty, rng)), None)
 
     def begin(self, record: Record) -> None:
         """Takes the record of a proposal of a steady search: its architecture is proposed no more.
@@ -139,13 +140,13 @@ class Strategy(ABC):
         if record.role != "candidate" or record.id in self._begun:
             raise ValueError(f"record {record.number}: {record.role} of {record.id}, which was begun before")
         self._begun.add(record.id)
-        self._under_way.add(record.id)
+        self._under_way[record.id] = record.genotype
 
     def tell_one(self, record: Record) -> None:
         """Takes the outcome of a candidate that was begun. Raises `ValueError` where it is none."""
         if record.id not in self._under_way or record.status not in ("done", "failed"):
             raise ValueError(f"record {record.number}: expected the outcome of one under way, got {record.status}")
-        self._under_way.remove(record.id)
+        del self._under_way[record.id]
         newcomer = self._learn(record)
         if newcomer is not None:
             self._keep_gated([newcomer])
@@ -201,9 +202,7 @@ class Strategy(ABC):
         novelty = Novelty(self._space, self._told, self._limit)
         proposals = [founder for founder in self._founders[:count] if self.generation == 0 and novelty.admit(founder)]
         proposals += self._descendants(count, novelty, rng)
-        while len(proposals) < count and (fresh := novelty.sample(rng)) is not None:
-            proposals.append(fresh)
-        return proposals
+        return proposals + self._samples(count - len(proposals), novelty, rng, proposals)
 
     def _descendants(self, count: int, novelty: Novelty, rng: random.Random) -> list[Proposal]:
         """At most `count` new proposals that follow from the generations before: here the offspring of parents."""
@@ -212,6 +211,15 @@ class Strategy(ABC):
             novelty.offspring(pair, self._toolbox, self._config, rng) for pair in zip(parents[::2], parents[1::2])
         )
         return [child for child in children if child is not None]
+
+    def _samples(
+        self, count: int, novelty: Novelty, rng: random.Random, beside: Sequence[Proposal] = ()
+    ) -> list[Proposal]:
+        """At most `count` draws from the space, new `beside` the other proposals of the generation."""
+        samples: list[Proposal] = []
+        while len(samples) < count and (fresh := novelty.sample(rng)) is not None:
+            samples.append(fresh)
+        return samples
 
     @property
     def _least(self) -> int:

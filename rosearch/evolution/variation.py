@@ -76,6 +76,10 @@ class Novelty:
         self._seen.add(proposal.genotype.id)
         return new
 
+    def apart(self) -> Novelty:
+        """Another that knows the same; what it gives stays unknown to this one."""
+        return Novelty(self._space, self._seen, self._limit)
+
     def offspring(
         self,
         parents: tuple[Individual, Individual],

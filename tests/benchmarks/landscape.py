@@ -28,6 +28,7 @@ import torch
 from transformers import PreTrainedModel
 
 from rosearch.config.file import load_experiment
+from rosearch.config.fitness import FitnessConfig
 from rosearch.evaluation.latency_table import machine
 from rosearch.evaluation.quality import predict
 from rosearch.evolution.fitness import Fitness, Yardstick
@@ -48,7 +49,7 @@ from rosearch.training.trainer import distil
 from tests.evolution.landscapes import measurements
 
 LANDSCAPES = Path(__file__).parent / "landscapes"
-EXPERIMENT = LANDSCAPES / "experiment.yaml"
+EXPERIMENT, SPACE = LANDSCAPES / "experiment.yaml", LANDSCAPES / "space.yaml"
 POINTS = (40, 80, 120, 160, 240)  # steps, multiples of 20; the record holds the figures of the last
 
 
@@ -136,7 +137,8 @@ def written(results: Results, curves: Path) -> dict[str, Any]:
     """The landscape as JSON data: one row for each student that was measured, with its curve."""
     experiment, teacher = results.experiment, results.teacher
     assert teacher is not None  # of a run that is over
-    yardstick = Yardstick.of(experiment.fitness, teacher)
+    fitness = load_experiment(EXPERIMENT).fitness  # a run's own may be older; its students were measured alike
+    yardstick = Yardstick.of(fitness, teacher)
     points = {(found := json.loads(line))["id"]: found["points"] for line in curves.read_text().splitlines()}
     students = []
     for one in results.measured("candidate"):
@@ -149,6 +151,8 @@ def written(results: Results, curves: Path) -> dict[str, Any]:
     return {
         "about": f"{experiment.name}: {len(students)} architectures, each distilled once, seed {experiment.seed}",
         "machine": machine(),
+        "space": SPACE.name,
+        "fitness": fitness.model_dump(mode="json"),
         "teacher_quality": teacher.quality.value,
         "reference": [0.0, 0.5, 0.0],  # robustness, accuracy (chance), efficiency: what bounds a hypervolume below
         "batch_size": experiment.distillation.batch_size,
@@ -186,11 +190,12 @@ def _measurements(row: dict[str, Any]) -> Measurements:
 class Landscape:
     """A landscape that was written: its space, and of every architecture the outcome, the curve and the cost.
 
+    `folder` holds the file of the space that `data` names. Scaling (`fitness`) and reference point are those of `data`.
     Costs are rows that went through a student: 3 for each row of a step, which goes forward and back, 1 for a query.
     """
 
-    def __init__(self, data: dict[str, Any]) -> None:
-        space = load_space(LANDSCAPES / "space.yaml")
+    def __init__(self, data: dict[str, Any], folder: Path = LANDSCAPES) -> None:
+        space = load_space(folder / data["space"])
         assert isinstance(space, SearchSpace)
         self.space = space
         self.about, self.reference = data["about"], tuple(data["reference"])
@@ -199,7 +204,7 @@ class Landscape:
         if missing := sum(one.id not in self._rows for one in self.space.genotypes()):
             raise ValueError(f"{data['about']}: {missing} architectures of the space have no outcome")
         self.genotypes = [one for one, _ in self._rows.values()]
-        self.yardstick = Yardstick(load_experiment(EXPERIMENT).fitness, data["teacher_quality"])
+        self.yardstick = Yardstick(FitnessConfig.model_validate(data["fitness"]), data["teacher_quality"])
         self._found = {one: self.yardstick.score(self.measurements(one)) for one in self._rows}
         everything = [found.objectives for found in self._found.values() if found.eligible]
         self._whole = hypervolume(everything, self.reference)
@@ -253,7 +258,7 @@ def hypervolume(objectives: Sequence[tuple[float, float, float]], reference: tup
 
 def read_landscape(path: Path) -> Landscape:
     """The landscape in a file. Raises `ValueError` where an architecture of its space has no outcome."""
-    return Landscape(json.loads(lzma.decompress(path.read_bytes())))
+    return Landscape(json.loads(lzma.decompress(path.read_bytes())), path.parent)
 
 
 def main() -> None:

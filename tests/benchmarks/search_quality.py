@@ -11,7 +11,7 @@ a strategy reaches it, over random search's whole cost, infinite where it never 
 Beside ours: random search (never repeats), `random_rungs` (it trains the better half on, twice), parameters alone
 (largest or smallest first), and Optuna's samplers with its default settings, told of gates as constraints. Optuna asks
 for what it had before: `+repeats` pays for it again; the others are told the known values for nothing, and after ten
-such trials in a row get one architecture that is new.
+such trials in a row get one architecture that is new. Optuna is no dependency of the project: `pip install optuna`.
 """
 
 from __future__ import annotations
@@ -39,12 +39,17 @@ from rosearch.space.node import Node
 from tests.benchmarks.landscape import LANDSCAPES, Landscape, read_landscape
 
 GENERATED = LANDSCAPES / "generated.json.xz"
-OURS = ("rosearch", "nsga2", "random")
+DEFAULT = "rosearch"
+OURS: dict[str, dict[str, Any]] = {  # settings beside those of a default experiment
+    DEFAULT: {},
+    "rosearch_without_surrogate": {"surrogate": "none"},
+    "nsga2": {"strategy": "nsga2"},
+    "random": {"strategy": "random"},
+}
 SAMPLERS = ("optuna_nsga2", "optuna_tpe", "optuna_tpe_multivariate", "optuna_random")
 REPEATS = "+repeats"
 RUNGS = (80, 160)  # steps at which `random_rungs` keeps the better half
-DEFAULT = "rosearch"
-POPULATION = 12
+POPULATION = EvolutionConfig().population  # of Optuna's NSGA-II, too
 MOST_KNOWN = 10  # trials of Optuna in a row that ask for what is known
 ALL = (
     *OURS,
@@ -69,6 +74,7 @@ class Course:
         self.spent = 0.0
         self.costs: list[float] = []
         self.volumes: list[float] = []
+        self.best = 0.0  # scalar fitness
         self._front: list[tuple[float, float, float]] = []
 
     @property
@@ -82,6 +88,7 @@ class Course:
         found = self.landscape.fitness(genotype.id)
         if found.eligible:
             self._front.append(found.objectives)
+            self.best = max(self.best, found.scalar)
         self.costs.append(self.spent)
         self.volumes.append(self.landscape.share(self._front))
         return found
@@ -98,8 +105,8 @@ class Course:
 def ours(name: str, seed: int, course: Course) -> None:
     """One of our strategies, to its end."""
     landscape = course.landscape
-    settings = {"strategy": name, "candidates": len(landscape.genotypes), "population": POPULATION, "elite": 2}
-    strategy = make_strategy(EvolutionConfig.model_validate(settings), landscape.space, seed, landscape.yardstick)
+    config = EvolutionConfig.model_validate(OURS[name] | {"candidates": len(landscape.genotypes)})
+    strategy = make_strategy(config, landscape.space, seed, landscape.yardstick)
     number = 0
     while not strategy.finished and not course.over:
         records = []
@@ -200,7 +207,7 @@ def asked(trial: Any, landscape: Landscape) -> Genotype:
 def parameters(genotype: Genotype) -> dict[str, Any]:
     """The parameters of a trial that `asked` makes this architecture of."""
     nodes = enumerate(genotype.nodes, start=1)
-    chosen = {"nodes": len(genotype.nodes), "width": genotype.width, "encoding": genotype.source_setting["encoding"]}
+    chosen = {"nodes": len(genotype.nodes), "width": genotype.width} | genotype.source_setting
     for position, node in nodes:
         chosen |= {f"op {position}": node.op, f"reads {position}": node.inputs[0]}
     return chosen
@@ -245,6 +252,7 @@ def report(courses: Courses, landscape: Landscape, candidates: int) -> dict[str,
         name: {
             "budget_share_to_random": quartiles([cost / budget for cost in reached[name]]),
             "hypervolume": quartiles(last[name]),
+            "best_fitness": quartiles([one.best for one in found]),
             "students_ended": median(len(one.costs) for one in found),
         }
         for name, found in courses.items()

@@ -416,6 +416,11 @@ def test_the_snapshot_of_an_older_version_is_read(tmp_path: Path) -> None:
     by_rows = write(tmp_path, distillation={"mate_kd": {"rows_at_once": 4}})
     assert load_snapshot(by_rows).distillation.mate_kd.tokens_at_once == 512
     assert load_snapshot(write(tmp_path)) == load_experiment(write(tmp_path))
+    before_surrogates = write(tmp_path, evolution={"strategy": "rosearch"})  # its other keys are all there
+    assert load_snapshot(before_surrogates).evolution.surrogate == "none"  # it goes on as it began
+    assert load_experiment(before_surrogates).evolution.surrogate == "gaussian_process"
+    since = write(tmp_path, evolution={"surrogate": "gaussian_process"})
+    assert load_snapshot(since) == load_experiment(since)
     damaged = write(tmp_path, seed=-1)
     with pytest.raises(BadInput, match="seed"):
         load_snapshot(damaged)

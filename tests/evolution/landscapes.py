@@ -104,9 +104,21 @@ def hilly(genotype: Genotype) -> Measurements:
     )
 
 
+def smooth(genotype: Genotype) -> Measurements:
+    """Quality from attention and size, robustness from a share of convolutions: what a few dozen outcomes teach."""
+    ops = [node.op for node in genotype.nodes]
+    parameters = count_parameters(genotype, vocabulary=30522).total
+    convolutions, attention = (sum(op.endswith(kind) for op in ops) / len(ops) for kind in ("conv", "attention"))
+    return measurements(
+        quality=0.7 + 0.1 * min(3 * attention, 1.0) + 0.1 * min(parameters / 2e7, 1.0),
+        words=0.1 + 1.6 * convolutions * (1 - convolutions),
+        compression=TEACHER_PARAMETERS / parameters,
+    )
+
+
 def evolution(strategy: str, **changes: object) -> EvolutionConfig:
     controller = {"exploration_step": 0.3, "passes": 5}  # kd_nas alone reads it
-    defaults = {"strategy": strategy, "candidates": 24, "population": 8, "kd_nas": controller}
+    defaults = {"strategy": strategy, "candidates": 24, "population": 8, "kd_nas": controller, "offspring": 2}  # quick
     return EvolutionConfig.model_validate(defaults | changes)
 
 

@@ -1,0 +1,88 @@
+"""Architectures in numbers, for regressions: counts of what a graph is made of, and its sizes.
+
+`rosearch.report` has features that people read. These are more, cheaper, and nobody needs to know their names.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from rosearch.space.cost import count_parameters
+from rosearch.space.genotype import Genotype
+from rosearch.space.node import SOURCE, Node
+
+Table = np.ndarray[tuple[int, int], np.dtype[np.float64]]
+
+
+def features(genotype: Genotype) -> Mapping[str, float]:
+    """The features of a genotype by name; one that is not there is 0.
+
+    Of each operation: how often it stands, how deep, how often it reads the source and is read by the output, and its
+    settings. Of the whole: nodes, depth, merges, pooling, settings of the source, and logarithms of its sizes.
+    """
+    found: Counter[str] = Counter()
+    depths, sinks = [0], set(genotype.sinks)
+    for position, node in enumerate(genotype.nodes, start=1):
+        depths.append(1 + max(depths[read] for read in node.inputs))
+        found[f"op {node.op}"] += 1
+        found[f"depth {node.op}"] += depths[-1]
+        found[f"first {node.op}"] += SOURCE in node.inputs
+        found[f"last {node.op}"] += position in sinks
+        found.update(_of_node(node))
+    sizes = {"width": genotype.width, "rank": genotype.rank, "parameters": tables_apart(genotype)}
+    found.update({name: math.log(size) for name, size in sizes.items()})
+    found.update({"nodes": len(genotype.nodes), "depth": max(depths), "sinks": len(sinks)})
+    found.update([f"pooling {genotype.pooling}"])
+    found.update(dict(_number("source", *setting) for setting in genotype.source_setting.items()))
+    return found
+
+
+def tables_apart(genotype: Genotype) -> int:
+    """Its parameters without a table of words, which a robust encoding may cut by a share that only a run knows."""
+    return count_parameters(genotype, vocabulary=0).total
+
+
+def table(rows: Sequence[Mapping[str, float]], names: Sequence[str]) -> Table:
+    """Features as (rows, names)."""
+    return np.array([[row.get(name, 0.0) for name in names] for row in rows], dtype=np.float64)
+
+
+def farthest(genotypes: Sequence[Genotype], others: Sequence[Genotype], count: int) -> list[int]:
+    """The places of `count` genotypes, each the farthest from those before it and from `others`, the first of equals.
+
+    Distances are those of features, in units of their deviation among all.
+    """
+    if not genotypes:
+        return []
+    told = [features(genotype) for genotype in (*others, *genotypes)]
+    rows = table(told, sorted(set().union(*told)))
+    deviation = rows.std(axis=0)
+    rows = rows / np.where(deviation > 0, deviation, 1.0)
+    nearest = np.full(len(rows), np.inf)
+    places: list[int] = []
+    for row in rows[: len(others)]:
+        nearest = np.minimum(nearest, ((rows - row) ** 2).sum(axis=1))
+    while len(places) < min(count, len(genotypes)):
+        place = int(nearest[len(others) :].argmax())
+        places.append(place)
+        row = rows[len(others) + place]
+        nearest = np.minimum(nearest, ((rows - row) ** 2).sum(axis=1))
+        nearest[len(others) + place] = -1.0  # not twice
+    return places
+
+
+def _of_node(node: Node) -> dict[str, float]:
+    told = dict(_number(node.op, *setting) for setting in node.settings)
+    return told | ({f"merge {node.merge}": 1.0} if len(node.inputs) > 1 else {})
+
+
+def _number(of: str, name: str, value: Any) -> tuple[str, float]:
+    """A number as it is, anything else as the presence of that value."""
+    if isinstance(value, str | bool):
+        return f"{of} {name} {value}", 1.0
+    return f"{of} {name}", float(value)
