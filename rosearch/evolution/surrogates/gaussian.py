@@ -3,8 +3,8 @@
 >>> processes = GaussianProcesses(rows, values)
 >>> mean, deviation = processes.predict(others)  # (others, outputs) each
 
-scikit-learn's takes 10 to 50 times as long, as it climbs to the best length scale of each output. Here the likeliest of
-a small grid of length scales and noises is taken. The kernel is Matern's with nu = 2.5 (Rasmussen and Williams 2006,
+scikit-learn's climbs to the best length scale of each output. Here the likeliest of a small grid of length scales and
+noises is taken. The kernel is Matern's with nu = 2.5 (Rasmussen and Williams 2006,
 section 4.2); its variance has a closed form.
 """
 
