@@ -19,7 +19,7 @@ from transformers import AutoTokenizer, BertForSequenceClassification
 from rosearch.candidate import run_candidate
 from rosearch.evolution.agreement import Agreement, EpisodeAgreement
 from rosearch.materials.life import CandidateJob
-from rosearch.measurements import Rung, Stopped
+from rosearch.measurements import Lineage, Rung, Stopped
 from rosearch.progress import Progress
 from rosearch.records.record import Failure, Outcome
 from rosearch.run.standing import AtWork, Stage, Standing, standing_data
@@ -146,6 +146,8 @@ def test_every_command_prints_the_documented_keys_and_no_others(printed: list[tu
     assert page.differences("genotype", Genotype(8, 8, "mean", (Node("glu"),), source).to_dict()) == []
     rung = asdict(Rung(0.25, 10, 0.5, 0.8, 0.9, 0.7, 100, ("max_parameters",)))
     assert page.differences("rung", json.loads(json.dumps(rung))) == []
+    lineage = asdict(Lineage("0123", 10, "parent", "4567", "89ab", 1, 0.5, (1, 0), ("norm",)))
+    assert page.differences("lineage", json.loads(json.dumps(lineage))) == []
     worst = next(data for title, data in printed if title == "attack")["models"][0]["worst"]
     assert page.differences("robustness", worst | {"stopped": asdict(Stopped(50, 200, 0.2, 0.05))}) == []
     assert page.places - page.seen == set()
