@@ -7,7 +7,6 @@ another search.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from transformers import AutoModel, PreTrainedModel
 
 from rosearch.config.distillation import DistillationConfig
 from rosearch.errors import BadInput, MachineFault
+from rosearch.files import file_hash
 from rosearch.measurements import Lineage
 from rosearch.models.saved import load_config, load_model
 from rosearch.student.build import load_student
@@ -87,8 +87,7 @@ def lineage_of(
 
 def digest_of(folder: Path) -> str:
     """32 hex digits of the weights in a student's folder."""
-    with (folder / _WEIGHTS).open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    return file_hash(folder / _WEIGHTS)
 
 
 def _opened(parent: Parent, head: bool) -> PreTrainedModel:

@@ -71,7 +71,7 @@ def teacher(folder: Path) -> object:
 
 
 def encoder_teacher(folder: Path) -> object:
-    distillation = SimpleNamespace(encoder=SimpleNamespace(objective="relations"))
+    distillation = SimpleNamespace(encoder=SimpleNamespace(objective="relations"), inherit="none")
     corpus, named = SimpleNamespace(block_length=16), SimpleNamespace(model=str(folder))
     return find_encoder(SimpleNamespace(corpus=corpus, teacher=named, distillation=distillation))  # type: ignore[arg-type]
 
