@@ -59,6 +59,7 @@ NOT_RUN = {
     "docs/how-to/scale.md": {
         "pip install": "the extra is installed for the tests marked ray",
         "rosearch search quickstart -o execution.backend=ray": "test_ray_search.py runs such a search",
+        "rosearch search quickstart -o execution.devices=auto": "docs/how-to/devices.md runs it",
         "rosearch search sst2 --runs /shared": "needs several machines",
         "ray start": "needs several machines; the tests marked ray make clusters of two nodes on one",
         "ray stop": "needs several machines",

@@ -493,8 +493,9 @@ def test_looking_at_a_run_loads_no_torch(searched: tuple[Path, str]) -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.slow  # .ci/run does the same with the wheel
 def test_the_quickstart_runs_from_one_command(tmp_path: Path) -> None:
-    """The real teacher out of its package and the real file, cut short; the whole of it is a slow test's."""
+    """The real teacher out of its package and the real file, cut short."""
     short = "task.generated.train=160 teacher.fine_tune.max_steps=3 distillation.max_steps=2"
     fewer = "evolution.candidates=2 evolution.population=2 evolution.elite=1 evaluation.robustness.search.rows=3"
     more = "baselines=[] evaluation.robustness.report.rows=3 execution.workers=1 evaluation.efficiency.repeats=1"
