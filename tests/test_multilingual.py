@@ -30,7 +30,7 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture(scope="module", params=OBJECTIVES)
+@pytest.fixture(scope="module", params=["hidden_states", pytest.param("relations", marks=pytest.mark.slow)])
 def searched(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Results:
     folder = tmp_path_factory.mktemp(request.param)
     path = write_multilingual_experiment(folder, distillation={"encoder": OBJECTIVES[request.param], "epochs": 2})

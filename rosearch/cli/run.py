@@ -14,6 +14,7 @@ from rosearch.cli.options import Json, RunFolder
 
 if TYPE_CHECKING:
     from rosearch.export.formats import Format
+    from rosearch.records.record import Record
     from rosearch.run.results import Results
 
 RECOMMEND_EXAMPLES = """Examples:
@@ -149,10 +150,11 @@ def export(
     run: Annotated[
         Path, typer.Argument(metavar="RUN", help="The folder of a run; or of an export, which gets further formats.")
     ],
-    best: Annotated[bool, typer.Option("--best", help="The candidate of highest fitness.")] = False,
     record: Annotated[
-        str | None, typer.Option("--id", help="Another one, by number, first letters of its id, or name.")
+        str | None, typer.Argument(help="Which: number, first letters (6 or more) of an id, or a baseline's name.")
     ] = None,
+    best: Annotated[bool, typer.Option("--best", help="The candidate of highest fitness.")] = False,
+    named: Annotated[str | None, typer.Option("--id", help="The same as RECORD.")] = None,
     to: Annotated[Path | None, typer.Option(help="The new folder; default: RUN/export/ID.")] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace the folder if it exists.")] = False,
     target: Annotated[
@@ -166,26 +168,32 @@ def export(
     retraining. Other formats lie in folders of their own inside it; each is held against torch before it is written.
     """
     from rosearch.export.formats import formats_of
-    from rosearch.terminal.console import print_message
-    from rosearch.terminal.run import print_export
 
     formats = formats_of(target)
     for one in formats:
         one.require()
+    asked = [*filter(None, (record, named)), *(["--best"] if best else [])]
     if (run / "config.json").is_file():
-        if best or record is not None or to is not None or not formats:
+        if asked or to is not None or not formats:
             raise typer.BadParameter("an exported folder takes further formats alone: --target onnx,openvino")
         _print_formats(run, formats, as_json, {"folder": str(run)})
         return
-    if best == (record is not None):
-        raise typer.BadParameter("give either --best or --id ID, such as --id 3")
+    if len(asked) != 1:
+        raise typer.BadParameter("name one student: --best, or a RECORD such as 3")
+    results = _results(run)
+    chosen = results.retrained(results.best() if best else results.find(asked[0]))
+    _export(results, chosen, to or results.run.export_folder(chosen), overwrite, formats, as_json)
+
+
+def _export(
+    results: Results, chosen: Record, folder: Path, overwrite: bool, formats: Sequence[Format], as_json: bool
+) -> None:
     from rosearch.export.destination import check_destination
 
-    results = _results(run)
-    chosen = results.retrained(results.best() if record is None else results.find(record))
-    folder = to or results.run.export_folder(chosen)
     check_destination(folder, overwrite)  # before torch is loaded
     from rosearch.export.record import export_record, missed_gates
+    from rosearch.terminal.console import print_message
+    from rosearch.terminal.run import print_export
 
     folder = export_record(results, chosen, folder, overwrite)
     if as_json:

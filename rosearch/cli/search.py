@@ -107,6 +107,7 @@ def resume(
     """
     if hours is not None and not isfinite(hours):
         raise typer.BadParameter(f"expected a number of hours, got {hours}", param_hint="--hours")
+    from rosearch.records.beginning import refuse_changes
     from rosearch.records.lock import require_folder
     from rosearch.records.run_directory import RunDirectory
 
@@ -114,6 +115,9 @@ def resume(
     if records is not None:
         require_folder(records, "--records")
         found.move_records(records)
+    found.require_local()
+    with found.lock(), found.open_store() as store:  # what is wrong is told before torch is loaded
+        refuse_changes(store, found.experiment_file, found.search_space)
     _drive(found, as_json, hours)
 
 

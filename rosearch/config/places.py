@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import inf
 from pathlib import Path
 
 from rosearch.config.plain_data import lines_of
@@ -70,9 +71,24 @@ def placed(written: Written) -> Iterator[None]:
         yield
     except BadInput as error:
         missing = [written.placed_missing(one) for one in error.missing]
-        raise BadInput([written.placed(one) for one in error.problems], missing) from None
+        raise BadInput(in_file_order([written.placed(one) for one in error.problems]), missing) from None
     except MissingResource as error:
         raise written.placed_missing(error) from None
+
+
+def in_file_order(problems: Sequence[Problem]) -> list[Problem]:
+    """The problems with those of a file together, in the order of its lines; files in the order they are met.
+
+    Keys that a file does not have come after those that it has.
+    """
+    files: dict[str, int] = {}
+
+    def position(problem: Problem) -> tuple[int, float]:
+        file, _, line = problem.where.rpartition(":")
+        file, number = (file, int(line)) if file and line.isdigit() else (problem.where, inf)
+        return files.setdefault(file, len(files)), number
+
+    return sorted(problems, key=position)
 
 
 _SECTIONS = ("task", "teacher", "execution", "evaluation", "distillation", "corpus", "search_space")

@@ -69,7 +69,7 @@ def found_labels(config: TaskConfig) -> tuple[str, ...]:
     names = class_names(table.frame[reading.label])
     if not 2 <= len(names) <= max(_FEWEST, len(table.frame) // 4):
         got = f"{len(names):,} different values in {len(table.frame):,} rows"
-        fix = "name another column in task.label, or give task.labels"
+        fix = "name another column (task.label, or --label), or give task.labels"
         raise BadInput(Problem(table.where, f"column {reading.label!r}", "a column of classes", got, fix))
     return names
 

@@ -7,6 +7,8 @@ looked at when nothing is: `kind_of(experiment).check`.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +26,8 @@ from rosearch.resources.functions import find_functions
 if TYPE_CHECKING:
     from rosearch.data.tasks import Task
 
-_OF_ROWS = tuple(f"task.{key}" for key in ("text", "label", "labels", "path", "files", "local", "hub", "problem"))
+_OF_FILES = tuple(f"files.{key}" for key in ("train", "validation", "test", "unlabelled", "columns", "label_values"))
+_OF_ROWS = tuple(f"task.{key}" for key in ("text", "label", "labels", "path", *_OF_FILES, "local", "hub", "problem"))
 _OF_ATTACKS = tuple(
     f"evaluation.robustness.{key}"
     for key in ("search.attacks", "search.single_swaps", "report.attacks", "report.single_swaps", "resources")
@@ -51,7 +54,7 @@ def look_outside(draft: Draft, problems: Problems) -> Task | None:
     """
     experiment, loaded = draft.experiment, None
     if (task := experiment.task) is not None and draft.sound(*_OF_ROWS):
-        with problems:
+        with problems, _told_where_sound(draft):
             loaded = _read_rows(draft, task)
     if loaded is not None:
         problems.add(*_leaks(loaded, experiment.require_task()))
@@ -80,6 +83,15 @@ def _read_rows(draft: Draft, task: TaskConfig) -> Task | None:
     if task.problem == "classification" and not task.labels:
         task = task.model_copy(update={"labels": list(found_labels(task))})
     return load_task(task, task_seed(draft.experiment))
+
+
+@contextmanager
+def _told_where_sound(draft: Draft) -> Iterator[None]:
+    """Leaves out problems of what stands for a wrong value, such as a share of rows."""
+    try:
+        yield
+    except BadInput as error:
+        raise BadInput([one for one in error.problems if draft.sound(one.key)], error.missing) from None
 
 
 def _leaks(task: Task, config: TaskConfig) -> list[Problem]:

@@ -18,7 +18,7 @@ from rosearch.config.evaluation import SuiteConfig
 from rosearch.config.experiment import Experiment
 from rosearch.data.corpus_sources import find_sources
 from rosearch.data.loading import load_task, task_seed
-from rosearch.data.shared_rows import contradictions_in_words, leak_problems, shared_in_words, shared_rows
+from rosearch.data.shared_rows import Shared, contradictions_in_words, leak_problems, shared_in_words, shared_rows
 from rosearch.data.tasks import Task
 from rosearch.errors import BadInput, MachineFault, Problem, Problems, gather
 from rosearch.materials.class_weights import weight_doubts, weights_in_words
@@ -32,6 +32,7 @@ from rosearch.materials.teacher_classes import probe_teacher
 from rosearch.materials.trial import estimate
 from rosearch.measurements import TeacherFacts
 from rosearch.models.device import resolve_device, resolve_devices
+from rosearch.models.places import locate_weights
 from rosearch.progress import Progress
 from rosearch.space.space import Space
 from rosearch.training.teacher import find_teacher
@@ -116,9 +117,9 @@ class TaskRun:
                 lambda: _devices(experiment),
             )
         with problems:
-            loaded = task or load_task(config, task_seed(experiment))
-            shared = shared_rows(loaded)
-            problems.add(*(leak_problems(loaded, shared, "experiment") if config.on_shared_rows == "refuse" else []))
+            (loaded, shared), _ = gather(
+                lambda: _rows(experiment, task), lambda: locate_weights(experiment.teacher.model)
+            )
             teacher, weighed = gather(
                 lambda: find_teacher(experiment.teacher, loaded, config.length),
                 lambda: weight_doubts(experiment.distillation, loaded),
@@ -218,6 +219,16 @@ KINDS: dict[str, RunKind] = {
 def kind_of(experiment: Experiment) -> RunKind:
     """The kind that `distillation.target` names."""
     return KINDS[experiment.distillation.target]
+
+
+def _rows(experiment: Experiment, task: Task | None) -> tuple[Task, Shared]:
+    """The task, and its shared rows. Raises `BadInput` also where test rows are training rows and may not be."""
+    config = experiment.require_task()
+    task = task or load_task(config, task_seed(experiment))
+    shared = shared_rows(task)
+    if config.on_shared_rows == "refuse" and (problems := leak_problems(task, shared, "experiment")):
+        raise BadInput(problems)
+    return task, shared
 
 
 def _devices(experiment: Experiment) -> tuple[torch.device, ...]:

@@ -103,6 +103,7 @@ class Guesses:
     epochs: int
     attacked: int  # test rows under attack: the queries of a row, and what each costs, grow with its length
     skew: str = ""  # of the classes, in words; "" where they are not badly skewed
+    dropped: str = ""  # rows without a text or a label that are left out, in words; "" for none
 
 
 def guess(experiment: Experiment) -> Guesses:
@@ -116,7 +117,9 @@ def guess(experiment: Experiment) -> Guesses:
     shares = {split: min(share, round(_MOST_ROWS[split] / rows, 4)) for split, share in carved.items()}
     epochs = max(1, min(_MOST_EPOCHS, round(_SEEN / len(task.train))))
     attacked = max(_LEAST_ATTACKED, min(_MOST_ATTACKED, round(_MOST_ATTACKED * (_SHORT / config.length) ** 2, -1)))
-    return Guesses(*_metric(task), shares, epochs, int(attacked), skew(task))
+    dropped = " and ".join(f"{count:,} {split} row{'s' * (count > 1)}" for split, count in task.dropped.items())
+    dropped = dropped.replace("train ", "training ")
+    return Guesses(*_metric(task), shares, epochs, int(attacked), skew(task), dropped)
 
 
 def _metric(task: Task) -> tuple[Metric, str]:

@@ -108,7 +108,7 @@ def of_weights(run: RunDirectory) -> Iterator[Ailment]:
         yield Ailment("tokenizer", run.tokenizer, what, "written again by resume", next=run.resume_command)
     for folder in _folders(run.place("export")):
         if problem := damage(folder):
-            again = f"rosearch export {shlex.quote(str(run.path))} --id {folder.name[:8]} --overwrite"
+            again = f"rosearch export {shlex.quote(str(run.path))} {folder.name[:8]} --overwrite"
             yield Ailment("export", Path(problem.where), f"damaged: {problem.got}", "can be exported again", next=again)
 
 

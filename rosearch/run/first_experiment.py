@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -21,12 +22,12 @@ from rosearch.config.experiment import Experiment
 from rosearch.config.file import experiment_of
 from rosearch.config.plain_data import parse_yaml
 from rosearch.config.task import TaskConfig
-from rosearch.errors import gather
+from rosearch.errors import BadInput, gather
 from rosearch.materials.own_data import Guesses, check_columns, guess
 from rosearch.materials.own_data import Preview as Preview
 from rosearch.materials.own_data import preview as preview
 from rosearch.models.places import locate_named
-from rosearch.run.first_template import RARE, REGRESSION, TEMPLATE
+from rosearch.run.first_template import DROPPED, RARE, REGRESSION, TEMPLATE
 from rosearch.run.own_data import OwnData
 
 _PLAIN = re.compile(r"(\./)?[A-Za-z]([\w./ -]*\w)?")  # needs no quotes, but for words that YAML reads otherwise
@@ -51,7 +52,8 @@ class FirstExperiment:
     def told(self) -> tuple[str, ...]:
         """In words, what nobody gave: derived from teacher and rows, or guessed."""
         shares = [f"{split}: {share:.0%} of the training file" for split, share in self.guesses.shares.items()]
-        return (*self.derived, *shares, f"metric {self.guesses.metric}: a guess; {self.guesses.why}")
+        dropped = [f"left out: {self.guesses.dropped} without a text or a label"] if self.guesses.dropped else []
+        return (*self.derived, *dropped, *shares, f"metric {self.guesses.metric}: a guess; {self.guesses.why}")
 
     def text(self, folder: Path | None = None, schema: str = "") -> str:
         """The YAML of the experiment for a file in `folder`, with the schema for editors that lies beside it."""
@@ -64,6 +66,7 @@ class FirstExperiment:
             files="\n".join(f"    {line}" for line in self._files(folder)),
             columns=f"[{', '.join(map(_scalar, task.text))}]",
             label=_scalar(task.label),
+            dropped=Template(DROPPED).substitute(dropped=self.guesses.dropped) if self.guesses.dropped else "",
             labels=_flow([_scalar(label) for label in task.labels]),
             labels_why=why.get("labels", _GIVEN),
             max_length=task.length,
@@ -109,14 +112,30 @@ def first_experiment(own: OwnData, name: str = "", overrides: Sequence[str] = ()
     gather(
         lambda: check_columns(own.task()), lambda: locate_named(str(own.teacher), "--teacher", _ADVICE)
     )  # before torch is loaded
-    from rosearch.materials.derivation import derive, gives_scores
+    from rosearch.materials.derivation import gives_scores
 
     given = [one for one in overrides if one.startswith(("task.", "teacher."))]
     asked = any(one.replace(" ", "") == "task.problem=regression" for one in given)
     scores = {"problem": "regression", "metric": "pearson"} if asked or gives_scores(str(own.teacher)) else {}
     data = {"name": name, "search_space": "starter", "task": {**own.task(), **scores}, "teacher": own.teacher}
-    experiment, derived = derive(experiment_of(data, "command line", Path(), given))
+    may_drop = not any(one.startswith("task.on_bad_rows") for one in given)
+    experiment, derived = _derived(experiment_of(data, "command line", Path(), given), may_drop)
     return FirstExperiment(own, name, experiment.require_task(), guess(experiment), tuple(derived))
+
+
+def _derived(experiment: Experiment, may_drop: bool) -> tuple[Experiment, tuple[str, ...]]:
+    """`derive`; rows that lack a text or a label are left out where that is all that is wrong, and `may_drop`."""
+    from rosearch.materials.derivation import derive
+
+    try:
+        return derive(experiment)
+    except BadInput:
+        if not may_drop:
+            raise
+        task = experiment.require_task().model_copy(update={"on_bad_rows": "drop"})
+        with suppress(BadInput):  # then more is wrong, and the first error tells all of it
+            return derive(experiment.model_copy(update={"task": task}))
+        raise
 
 
 def _beside(path: str, folder: Path | None) -> str:

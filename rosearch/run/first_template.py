@@ -22,7 +22,7 @@ _DATA = """\
 $files
   text: $columns                # two columns for pairs of texts
   label: $label
-"""
+$dropped"""
 
 _CLASSES = """\
   # The classes: $labels_why.
@@ -64,6 +64,10 @@ _SCORES = """\
 fitness:                        # what wins: shares of one score; scores are not attacked
   weights: {robustness: 0.0, accuracy: 0.7, efficiency: 0.3}
   min_quality: 0.8              # a student below this part of the teacher's quality never wins
+"""
+
+DROPPED = """\
+  on_bad_rows: drop             # $dropped without a text or a label
 """
 
 RARE = """\

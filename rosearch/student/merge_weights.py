@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from rosearch.student.channels import Channels
 from rosearch.student.modeling_rosearch import GraphNode
+from rosearch.student.operation_weights import ALMOST_NOTHING, Weights
 from rosearch.student.operations import Concat, Gate
-from rosearch.student.taken_over import ALMOST_NOTHING, Weights
 
 
 def taken_merge(mine: nn.Module, former: GraphNode | None, reads: Sequence[int | None], width: Channels) -> Weights:

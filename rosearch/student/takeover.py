@@ -24,8 +24,8 @@ from rosearch.student.modeling_rosearch import (
     StudentModel,
 )
 from rosearch.student.node_pairs import stand_ins
+from rosearch.student.operation_weights import Weights, taken
 from rosearch.student.operations import Residual
-from rosearch.student.taken_over import Weights, taken
 
 _READ, _WRITTEN = ("project", "up", "conv", "pointwise"), ("out", "down")  # an operation's maps of a token's channels
 

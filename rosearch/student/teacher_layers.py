@@ -21,8 +21,8 @@ from rosearch.student.build import embedding_basis
 from rosearch.student.channels import every
 from rosearch.student.inherit import Taken
 from rosearch.student.modeling_rosearch import GraphNode
+from rosearch.student.operation_weights import taken
 from rosearch.student.operations import Attention, FeedForward, Residual
-from rosearch.student.taken_over import taken
 
 # Where a kind of model has its layers, and in a layer the maps to queries, keys, values, output; then up and down.
 _BERT = (

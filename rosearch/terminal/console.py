@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich import box
@@ -24,7 +25,7 @@ from rosearch.errors import RosearchError, cut, safe
 if TYPE_CHECKING:
     from rosearch.report.data import Cell, Column, Emphasis, Table, Value
 
-_LOG_WIDTH = 120  # of a pipe or a file, which have no width of their own
+_LOG_WIDTH = 120  # of a pipe or a file without a terminal, which have no width of their own
 _STYLES: dict[Emphasis, str] = {"": "", "strong": "bold", "warning": "yellow"}
 
 _NO_LIMIT = 100_000  # letters: a table is measured as it would like to be
@@ -48,7 +49,15 @@ class _Terminal(Console):
 
 def _terminal(stream: Any, *, stderr: bool = False) -> _Terminal:
     terminal = stream is not None and stream.isatty()  # None: the program was started without this stream
-    return _Terminal(stderr=stderr, width=None if terminal else _LOG_WIDTH, emoji=False, markup=False)
+    return _Terminal(stderr=stderr, width=None if terminal else _piped_width(), emoji=False, markup=False)
+
+
+def _piped_width() -> int:
+    """That of the terminal which a command was typed in, as for `| less`; where there is none, `_LOG_WIDTH`."""
+    for stream in (sys.stderr, sys.stdin):
+        with suppress(OSError, ValueError, AttributeError):
+            return os.get_terminal_size(stream.fileno()).columns or _LOG_WIDTH
+    return _LOG_WIDTH
 
 
 out, err = _terminal(sys.stdout), _terminal(sys.stderr, stderr=True)

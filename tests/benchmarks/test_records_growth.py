@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import subprocess
 import sys
 from contextlib import redirect_stdout
 from io import StringIO
@@ -17,8 +16,8 @@ from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
 from rosearch.run.results import load_results
 from rosearch.terminal.run import print_status
-from tests.benchmarks.records_growth import FLAT, POPULATION, Run, go_on, replay
-from tests.equal_records import HERE, environment
+from tests.benchmarks import records_growth
+from tests.benchmarks.records_growth import FLAT, POPULATION, Run, go_on, in_processes, replay
 
 
 @pytest.fixture
@@ -28,13 +27,19 @@ def run(tmp_path: Path) -> Run:
     return made
 
 
-def test_the_figures_of_the_largest_size_are_flat_and_the_others_stand_beside_them() -> None:
-    command = [sys.executable, "-m", "tests.benchmarks.records_growth", "--sizes", "20,40", "--json"]
-    done = subprocess.run(command, env=environment(HERE), cwd=HERE, check=True, stdout=subprocess.PIPE, text=True)
-    found = json.loads(done.stdout)
-    assert {*FLAT, "sizes"} == set(found)
-    assert set(found["sizes"]["20"]) == set(FLAT)
-    assert all(found[key] > 0 for key in FLAT if key != "driver_mib")
+def test_the_figures_of_the_largest_size_are_flat_and_the_others_stand_beside_them(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    honest = in_processes([20])
+    assert set(honest["20"]) == set(FLAT)
+    assert all(honest["20"][key] > 0 for key in FLAT if key != "driver_mib")
+    larger = {key: 2 * value for key, value in honest["20"].items()}
+    monkeypatch.setattr(
+        records_growth, "in_processes", lambda sizes: dict(zip(map(str, sizes), (honest["20"], larger)))
+    )
+    monkeypatch.setattr(sys, "argv", ["records_growth", "--sizes", "20,40", "--json"])
+    records_growth.main()
+    assert json.loads(capsys.readouterr().out) == {**larger, "sizes": honest}
 
 
 @pytest.mark.parametrize("generations", [1, 4])

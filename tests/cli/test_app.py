@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import errno
-import io
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -11,47 +11,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 import yaml
+from command_line import rosearch
 from small_run import finished_count, write_experiment
 
-from rosearch.cli import main
 from rosearch.config.file import load_experiment
 from rosearch.records.run_directory import RunDirectory
 from rosearch.run.results import Results
 
 ROOT = Path(__file__).parents[2]
-
-
-@dataclass(frozen=True)
-class Printed:
-    stdout: str
-    stderr: str
-
-
-def rosearch(*arguments: str | Path, cwd: Path, expect: int = 0) -> Printed:
-    """The program, in this process: torch is imported once for all tests."""
-    out, err = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-        patch.chdir(cwd)
-        patch.setattr(sys, "argv", ["rosearch", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-    assert (ended.value.code or 0) == expect, out.getvalue() + err.getvalue()
-    return Printed(out.getvalue(), err.getvalue())
-
-
-def program(*arguments: str | Path, cwd: Path) -> Printed:
-    """The program in a process of its own, as a user runs it."""
-    command = [sys.executable, "-m", "rosearch.cli", *map(str, arguments)]
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=280)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return Printed(done.stdout, done.stderr)
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +72,7 @@ def test_everything_that_inspects_speaks_json(searched: tuple[Path, str]) -> Non
     assert "comparisons.csv" in {Path(path).name for path in told["files"]}
     assert {row["outcome"] for row in statistics} >= {"quality", "under_attack"}
     assert ask("check", "experiment.yaml")["ok"] is True
-    exported = ask("export", run, "--id", "bert_mini", "--to", "student")
+    exported = ask("export", run, "bert_mini", "--to", "student")
     assert (folder / "student/config.json").is_file() and Path(exported["folder"]).name == "student"
 
 
@@ -112,10 +85,11 @@ def test_an_export_is_not_overwritten_unless_told(searched: tuple[Path, str]) ->
     rosearch(*export, "--overwrite", cwd=folder)
 
 
-@pytest.mark.parametrize("arguments", [(), ("--best", "--id", "a")])
+@pytest.mark.parametrize("arguments", [(), ("--best", "--id", "a"), ("3", "--best"), ("3", "--id", "3")])
 def test_an_export_wants_exactly_one_choice(arguments: tuple[str, ...], searched: tuple[Path, str]) -> None:
     folder, _ = searched
-    assert "either --best or --id" in rosearch("export", "runs/small-0001", *arguments, cwd=folder, expect=2).stderr
+    said = rosearch("export", "runs/small-0001", *arguments, cwd=folder, expect=2).stderr
+    assert "name one student: --best, or a RECORD" in said
 
 
 def test_an_export_that_is_there_gets_further_formats_and_nothing_else(searched: tuple[Path, str]) -> None:
@@ -203,6 +177,30 @@ def test_a_place_that_can_be_no_folder_is_told_before_anything_is_loaded(option:
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     for command in (("resume", "gone"), ("status", "gone"), ("stats", "gone"), ("show", "gone", "x")):
         assert "gone: expected the folder of a run" in rosearch(*command, cwd=tmp_path, expect=5).stderr
+
+
+def test_a_run_that_cannot_go_on_is_told_before_torch_is_loaded(searched: tuple[Path, str], tmp_path: Path) -> None:
+    folder, _ = searched
+    shutil.copytree(folder / "runs/small-0001", tmp_path / "run")
+    code = (
+        "import sys\n"
+        "from rosearch.cli import main\n"
+        "sys.argv = ['rosearch', 'resume', 'run']\n"
+        "try:\n    main()\nexcept SystemExit as ended:\n    print(ended.code)\n"
+        "print(*sorted({'torch', 'transformers', 'textattack'} & set(sys.modules)))\n"
+    )
+
+    def resumed() -> tuple[list[str], str]:
+        done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+        return done.stdout.split(), done.stderr
+
+    with RunDirectory.open(tmp_path / "run").lock():
+        printed, said = resumed()
+    assert printed == ["5"] and "another process is working on it (pid" in said
+    experiment = tmp_path / "run/experiment.yaml"
+    experiment.write_text(re.sub(r"^seed: .*", "seed: 99", experiment.read_text(), flags=re.MULTILINE))
+    printed, said = resumed()
+    assert printed == ["5"] and "changed since the run began: seed (was 3, is 99)" in said
 
 
 def test_a_teacher_that_cannot_be_read_is_one_clear_line(tmp_path: Path) -> None:
@@ -501,8 +499,7 @@ def test_the_quickstart_runs_from_one_command(tmp_path: Path) -> None:
     more = "baselines=[] evaluation.robustness.report.rows=3 execution.workers=1 evaluation.efficiency.repeats=1"
     gates = "finalists.epochs=1 fitness.min_quality=0 fitness.max_class_share=1"
     overrides = [part for text in f"{short} {fewer} {more} {gates}".split() for part in ("-o", text)]
-    found = program("search", ROOT / "experiments/quickstart.yaml", *overrides, "--json", cwd=tmp_path)
-    summary = json.loads(found.stdout)
+    summary = rosearch("search", ROOT / "experiments/quickstart.yaml", *overrides, "--json", cwd=tmp_path).data
     assert summary["finished"] and summary["counts"]["done"] == 2 and len(summary["finalists"]) == 1
     exported = rosearch("export", summary["run"], "--best", "--json", cwd=tmp_path)
     assert (Path(json.loads(exported.stdout)["folder"]) / "model.safetensors").is_file()

@@ -45,6 +45,15 @@ def test_problems_of_the_experiment_are_placed_and_those_of_other_files_stay(wri
     assert caught.value.lines[-1] == "one.yaml:6: teacher.model: no model; get one"
 
 
+def test_problems_are_told_in_the_order_of_the_lines_of_their_file(written: Written) -> None:
+    keys = ("fitness", "teacher.model", "evolution.elite", "evolution.warm_start.1", "name", "evolution.population")
+    with pytest.raises(BadInput) as caught, placed(written):
+        raise BadInput([Problem("data.csv", "", "x", "y"), *(Problem("one.yaml", key, "x", "y") for key in keys)])
+    places = [problem.where for problem in caught.value.problems]
+    lines = [f"one.yaml:{line}" for line in (1, 3, 5, 6)]
+    assert places == ["data.csv", *lines, "one.yaml", "command line"]
+
+
 def test_all_that_is_missing_is_placed(written: Written) -> None:
     with pytest.raises(MissingResource) as caught, placed(written):
         raise MissingResource("a", "b", "execution.device", [MissingResource("c", "d", "teacher.model")])

@@ -120,6 +120,11 @@ BROKEN: list[tuple[dict[str, Any], list[str]]] = [
         {"task.text": "text", "task.labels": [True, False]},
         ["Put it in brackets: [text].", "task.labels.0: expected a text, got true. Put it in quotes."],
     ),
+    (
+        {"task.path": None, "task.local": None, "task.files": {"train": "data/train.tsv", "test_share": 2}}
+        | {"task.label": "lbl", "task.validation_rows": "x"},
+        ["test_share: expected a number", "task.validation_rows: expected a whole number", "a column 'lbl'"],
+    ),
     ({"task.labels": ["sad", "happy"]}, ["id2label: expected sad, happy, got negative, positive"]),
     (
         {"execution.device": "gpu", "execution.workers": -1},
@@ -211,6 +216,14 @@ def test_one_run_tells_all_that_is_wrong(changes: dict[str, Any], parts: list[st
 def test_a_rule_that_only_what_stands_for_a_wrong_value_breaks_is_not_told(folder: Path) -> None:
     (line,) = told(change(folder, {"evolution.population": "ten", "evolution.elite": 9}))
     assert "evolution.population: expected a whole number" in line
+
+
+def test_rows_too_few_for_what_stands_for_a_wrong_share_are_not_blamed(folder: Path) -> None:
+    rows = ["text\tlabel", *["a good day\tpositive", "a sad day\tnegative"] * 2]  # none is without a double
+    (folder / "few.tsv").write_text("\n".join(rows) + "\n")
+    files = {"train": "few.tsv", "validation": "data/test.tsv", "test_share": 2}
+    (line,) = told(change(folder, {"task.path": None, "task.local": None, "task.files": files}))
+    assert "task.files.test_share: expected a number" in line
 
 
 def test_each_key_is_told_with_its_line(folder: Path) -> None:

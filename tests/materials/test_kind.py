@@ -4,13 +4,16 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import get_args
 
+import pytest
 from small_run import write_encoder_experiment, write_experiment
 
 from rosearch.config.distillation import DistillationConfig
 from rosearch.config.experiment import Experiment
 from rosearch.config.file import load_experiment
+from rosearch.errors import MissingResource
 from rosearch.materials import kind
 from rosearch.materials.kind import KINDS, EncoderRun, TaskRun, kind_of
+from rosearch.run.check import check_resources
 
 
 def test_every_target_of_an_experiment_has_a_kind() -> None:
@@ -39,3 +42,13 @@ def test_a_worker_keeps_its_materials_for_trainings_of_any_length_and_for_nothin
 
     assert [ask(), ask(epochs=7.0), ask(epochs=None, max_steps=3)] == [1, 1, 1]
     assert ask(method="hidden_states") == 2
+
+
+def test_data_and_a_teacher_that_are_both_on_a_hub_that_is_away_are_told_at_once(tmp_path: Path) -> None:
+    write_experiment(tmp_path, "classification")
+    changes = ("task.path=null", "task.local={}", "task.hub={dataset: nobody/nothing}", "teacher.model=nobody/nobert")
+    experiment = load_experiment(tmp_path / "experiment.yaml", changes)
+    with pytest.raises(MissingResource) as caught:
+        check_resources(experiment)
+    told = "\n".join(caught.value.lines)
+    assert "nobody/nothing" in told and "teacher.model: 'nobody/nobert'" in told

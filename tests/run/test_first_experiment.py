@@ -132,12 +132,31 @@ def test_overrides_of_the_task_count_for_what_is_derived(tmp_path: Path, monkeyp
         file.write("999,,billing\n")
     own = OwnData(Path("tickets.csv"), text=("message",), label="queue", teacher="my-bert")
     with pytest.raises(BadInput, match="none in row 161"):
-        first_experiment(own)
+        first_experiment(own, overrides=("task.on_bad_rows=refuse",))
     made = first_experiment(own, overrides=("task.on_bad_rows=drop", "task.max_length=24", "evolution.candidates=3"))
     experiment = made.experiment(("task.on_bad_rows=drop", "task.max_length=24", "evolution.candidates=3"))
     task = experiment.require_task()
     assert (task.on_bad_rows, task.max_length, experiment.evolution.candidates) == ("drop", 24, 3)
     assert "as it was given" in made.text()
+
+
+def test_rows_without_a_text_or_a_label_are_left_out_and_the_file_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(write_own_data(tmp_path))
+    with Path("tickets.csv").open("a", encoding="utf-8") as file:
+        file.write("998,,billing\n999,no queue,\n")
+    own = OwnData(Path("tickets.csv"), text=("message",), label="queue", teacher="my-bert")
+    made = first_experiment(own)
+    assert "left out: 2 training rows without a text or a label" in made.told
+    assert "  on_bad_rows: drop             # 2 training rows without a text or a label" in made.text().splitlines()
+    assert read_back(made, tmp_path)["task"]["on_bad_rows"] == "drop"
+    assert load_experiment(tmp_path / "a.yaml") == made.experiment()
+    with Path("tickets.csv").open("a", encoding="utf-8") as file:
+        file.write("1000,a text,complaints\n")  # no class of the teacher: the rows without any are told with it
+    with pytest.raises(BadInput, match="none in row 161") as caught:
+        first_experiment(own)
+    assert "'complaints'" in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,12 @@
 from __future__ import annotations
 
+import fcntl
 import io
+import os
+import struct
+import subprocess
+import sys
+import termios
 
 import pytest
 from rich.console import Console
@@ -144,3 +150,18 @@ def test_columns_of_figures_break_their_names_and_never_their_figures() -> None:
     ]
     assert lines[5].split() == ["#3", "3fa9c2d1", "50.0%", "25.0%", "1234567"]
     assert lines[-2:] == ["a note", ""]
+
+
+@pytest.mark.parametrize(("typed_in", "width"), [("a terminal", 70), ("a job", 120)])
+def test_a_pipe_is_as_wide_as_the_terminal_that_the_command_was_typed_in(typed_in: str, width: int) -> None:
+    code = "from rosearch.terminal.console import out; print(out.width)"
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 70, 0, 0))
+    stderr = theirs if typed_in == "a terminal" else subprocess.DEVNULL
+    try:
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, check=True)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert int(done.stdout) == width

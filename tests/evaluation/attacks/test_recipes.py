@@ -421,29 +421,27 @@ def test_the_masked_language_model_is_loaded_once(resources: ToyResources, victi
 HASHED = """
 import sys
 sys.path[:0] = sys.argv[2:]
-import torch
 from pathlib import Path
 import evaluation.attacks.test_recipes as t
-from evaluation.attacks.letter_victim import LetterVictim
-resources = t.ToyResources(Path("nowhere"))
-texts = [("A good film of a bad and dull plot .",), ("This film is good and the plot bad , film by film .",)]
-for name in ("pwws", "leap", "synonym-swap", "textbugger-lite"):
-    rows = t.attacked(t.RECIPES[name], LetterVictim(), texts, resources, Path(sys.argv[1]))
-    print([(row.texts, row.queries) for row in rows])
+print(t.told(Path(sys.argv[1])))
 """
 
 
+def told(folder: Path) -> str:
+    """What some attacks make of two texts, and with how many queries."""
+    texts = [("A good film of a bad and dull plot .",), ("This film is good and the plot bad , film by film .",)]
+    names = ("pwws", "leap", "synonym-swap", "textbugger-lite")
+    found = [attacked(RECIPES[name], LetterVictim(), texts, ToyResources(Path("nowhere")), folder) for name in names]
+    return repr([[(row.texts, row.queries) for row in rows] for rows in found])
+
+
 def test_results_do_not_hang_on_the_seed_of_hashes(tmp_path: Path) -> None:
-    tests = Path(__file__).parents[2]
-    said = []
-    for seed in ("1", "2"):
-        arguments = [sys.executable, "-c", HASHED, str(tmp_path), str(tests)]
-        environment = _environment(seed)
-        done = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=False, timeout=240)
-        assert (done.returncode, done.stderr) == (0, "")
-        said.append(done.stdout)
-    assert said[0] == said[1]
-    assert "film" in said[0]
+    """That of this process is another one."""
+    command = [sys.executable, "-c", HASHED, str(tmp_path), str(Path(__file__).parents[2])]
+    done = subprocess.run(command, env=_environment("1"), capture_output=True, text=True, check=False, timeout=240)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.strip() == told(tmp_path)
+    assert "film" in done.stdout
 
 
 def _environment(hash_seed: str) -> dict[str, str]:

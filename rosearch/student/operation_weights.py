@@ -18,9 +18,8 @@ from rosearch.student.operations import Attention, FeedForward, GatedLinearUnit
 
 Weights = dict[str, Tensor]
 
-ALMOST_NOTHING = (
-    -4.0
-)  # an argument of a softmax whose others are about 0: a fiftieth of theirs, yet not beyond learning
+# An argument of a softmax whose others are about 0: a fiftieth of theirs, yet not beyond learning.
+ALMOST_NOTHING = -4.0
 
 
 def taken(mine: nn.Module, theirs: nn.Module, width: Channels) -> Weights:
