@@ -65,7 +65,7 @@ PASSED_OVER = re.compile(
 )
 # Facts about the file and the machine; the snapshots are compared as files.
 NO_RECORDS = ("format", "contents", "versions", "experiment", "search_space")
-_SEALED = {"plans", "contrast"}  # folders of the cache whose files end in a digest
+_SEALED = {"plans", "contrast", "encodings"}  # folders of the cache whose files end in a digest
 ONLY_NAMED = (".png", ".csv")  # figures, and tables that are there as parquet too
 
 
