@@ -10,14 +10,15 @@ space for it to learn from. With `evolution.surrogate: none` every child and eve
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
+from types import MappingProxyType
 
 from deap import base, tools
 
 from rosearch.evolution.fitness import Fitness
 from rosearch.evolution.foresight import Foresight
-from rosearch.evolution.front import by_scalar, undominated
+from rosearch.evolution.front import Objectives, by_scalar, undominated
 from rosearch.evolution.strategy import Strategy
 from rosearch.evolution.surrogates.architecture import farthest
 from rosearch.evolution.toolbox import Individual, build_toolbox, on_private_generator, scalar_individual
@@ -40,7 +41,7 @@ class RoSearch(Strategy):
     _newest: tuple[Individual, ...] = ()  # of a steady search
     _foresight: Foresight | None = None
     _learnt = 0  # outcomes that it knows
-    _front: tuple[Fitness, ...] = ()
+    _front: Mapping[Objectives, Fitness] = MappingProxyType({})
 
     def best(self) -> list[Record]:
         """Eligible candidates by their scalar."""
@@ -113,13 +114,15 @@ class RoSearch(Strategy):
         """Keeps the front at hand too: a choice asks for it, and not for all that was told."""
         newcomer = super()._learn(record)
         if newcomer is not None and newcomer.score.eligible:
-            scores = {score.objectives: score for score in (newcomer.score, *self._front)}
-            self._front = tuple(scores[point] for point in undominated(scores))
+            first, second, third = point = newcomer.score.objectives
+            if not any(one[0] >= first and one[1] >= second and one[2] >= third for one in self._front):
+                scores = {point: newcomer.score, **self._front}
+                self._front = {one: scores[one] for one in undominated(scores)}
         return newcomer
 
     def _best_known(self) -> list[Fitness]:
         """The front, and the elite: of a reward the front says nothing."""
-        return [*self._front, *(one.score for one in self._elite)]
+        return [*self._front.values(), *(one.score for one in self._elite)]
 
 
 def _times(count: int, each: int) -> int:

@@ -157,11 +157,11 @@ def _pending(number: int, generation: int, genotype: Genotype) -> Record:
 
 
 def replay(driver: Driver, strategy: Any) -> None:
-    """Tells a strategy all that was recorded, as a resumed search does."""
+    """Tells a strategy all that was recorded, and prunes once behind it, as a resumed search does."""
     while records := driver.recorded("candidate", strategy.generation):
         driver.work("generation", records)
         strategy.tell(records)
-        driver.prune_students()
+    driver.prune_students()
 
 
 def go_on(driver: Driver, strategy: Any) -> dict[str, float]:
