@@ -22,11 +22,14 @@ def non_dominated(values: npt.ArrayLike) -> npt.NDArray[np.bool_]:
     points = np.asarray(values, dtype=np.float64)
     if points.ndim != 2:
         raise ValueError(f"values must have the shape (rows, objectives), got {points.shape}")
-    finite = np.asarray(np.isfinite(points).all(axis=1))
-    mask = finite.copy()
-    for row in np.flatnonzero(finite):
-        no_worse = (points[finite] >= points[row]).all(axis=1)
-        mask[row] = not (no_worse & (points[finite] > points[row]).any(axis=1)).any()
+    left = np.flatnonzero(np.isfinite(points).all(axis=1))
+    left, place = left[np.argsort(-points[left].sum(axis=1))], 0  # the first ones dominate nearly all others
+    while place < len(left):
+        rows, one = points[left], points[left[place]]
+        stays = (rows > one).any(axis=1) | (rows == one).all(axis=1)
+        left, place = left[stays], int(stays[: place + 1].sum())
+    mask = np.zeros(len(points), bool)
+    mask[left] = True
     return mask
 
 
