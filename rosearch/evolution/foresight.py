@@ -36,10 +36,15 @@ _Array = np.ndarray[Any, np.dtype[np.float64]]
 
 
 class Worlds:
-    """The fronts as they would be, one for each draw, as architectures are taken into them."""
+    """The fronts as they would be, one for each draw, as architectures are taken into them.
 
-    def __init__(self, front: Sequence[Objectives], draws: int) -> None:
-        self._free = [Free(front)] * draws
+    They begin with the architectures whose draws are (draws, architectures, 3): one after the other, as `take` takes
+    them, they would cost as many times as much.
+    """
+
+    def __init__(self, front: Sequence[Objectives], drawn: _Array) -> None:
+        taken = [[(one, two, three) for one, two, three in points] for points in drawn.tolist()]
+        self._free = [Free([*front, *points]) for points in taken] if drawn.size else [Free(front)] * len(drawn)
 
     def gains(self, draws: _Array, passes: _Array) -> _Array:
         """The expected gain of each architecture, of (draws, architectures, 3) and their chances to pass the gates.
@@ -108,10 +113,9 @@ class Foresight:
         if not genotypes:
             return []
         draws, passes = self.expect([*genotypes, *under_way])
-        worlds = Worlds([self.objectives(found) for found in front], DRAWS)
-        for place in range(len(genotypes), len(passes)):
-            worlds.take(draws[:, place])
-        gains = worlds.gains(draws, passes)[: len(genotypes)]
+        draws, under_way_draws = np.split(draws, [len(genotypes)], axis=1)
+        worlds = Worlds([self.objectives(found) for found in front], under_way_draws)
+        gains = worlds.gains(draws, passes[: len(genotypes)])
         waiting = [(-gain, place) for place, gain in enumerate(gains.tolist())]
         heapq.heapify(waiting)
         chosen: list[int] = []

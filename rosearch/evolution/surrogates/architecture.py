@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from rosearch.space.node import SOURCE, Node
 Table = np.ndarray[tuple[int, int], np.dtype[np.float64]]
 
 
+@lru_cache(maxsize=2048)  # a steady search asks for those under way each time
 def features(genotype: Genotype) -> Mapping[str, float]:
     """The features of a genotype by name; one that is not there is 0.
 
@@ -63,16 +65,13 @@ def farthest(genotypes: Sequence[Genotype], others: Sequence[Genotype], count: i
     rows = table(told, sorted(set().union(*told)))
     deviation = rows.std(axis=0)
     rows = rows / np.where(deviation > 0, deviation, 1.0)
-    nearest = np.full(len(rows), np.inf)
+    taken, rows = rows[: len(others)], rows[len(others) :]
+    nearest = np.array([((taken - row) ** 2).sum(axis=1).min(initial=np.inf) for row in rows])
     places: list[int] = []
-    for row in rows[: len(others)]:
-        nearest = np.minimum(nearest, ((rows - row) ** 2).sum(axis=1))
     while len(places) < min(count, len(genotypes)):
-        place = int(nearest[len(others) :].argmax())
-        places.append(place)
-        row = rows[len(others) + place]
-        nearest = np.minimum(nearest, ((rows - row) ** 2).sum(axis=1))
-        nearest[len(others) + place] = -1.0  # not twice
+        places.append(int(nearest.argmax()))
+        nearest = np.minimum(nearest, ((rows - rows[places[-1]]) ** 2).sum(axis=1))
+        nearest[places[-1]] = -1.0  # not twice
     return places
 
 
