@@ -10,7 +10,7 @@ from evolution.landscapes import DAG, ENCODERS, answer, measurements, score, smo
 
 from rosearch.config.fitness import FitnessConfig, RewardConfig
 from rosearch.evolution.fitness import Fitness
-from rosearch.evolution.foresight import LEAST, MOST, Foresight, Sizes
+from rosearch.evolution.foresight import LEAST, MOST, Foresight, Sizes, Worlds
 from rosearch.evolution.front import Objectives, Scored
 from rosearch.evolution.hypervolume import Free
 from rosearch.measurements import Measurements
@@ -81,6 +81,19 @@ def test_children_are_chosen_apart_from_those_under_way_and_from_each_other() ->
     twice = [fresh[first], *fresh]  # the same expectation: it adds nothing once it is taken, or under way
     assert foresight.choose(twice, 2, fronts(known))[1] not in (0, first + 1)
     assert foresight.choose(fresh, 1, fronts(known), under_way=[fresh[first]]) != [first]
+
+
+def test_worlds_that_begin_with_some_are_those_that_took_them_one_after_the_other() -> None:
+    rng = np.random.default_rng(1)
+    front = [(0.2, 0.9, 0.5), (0.7, 0.3, 0.6), (0.5, 0.6, 0.1)]
+    under_way, children, passes = rng.random((16, 5, 3)), rng.random((16, 20, 3)), rng.random(20)
+    one_by_one = Worlds(front, under_way[:, :0])
+    before = one_by_one.gains(children, passes)
+    for place in range(5):
+        one_by_one.take(under_way[:, place])
+    gains = Worlds(front, under_way).gains(children, passes)
+    assert np.array_equal(gains, one_by_one.gains(children, passes))
+    assert (gains <= before).all() and (gains < before).any()
 
 
 def test_where_nothing_is_attacked_the_other_two_objectives_count() -> None:
