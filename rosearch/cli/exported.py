@@ -1,4 +1,4 @@
-"""`rosearch predict`: parse, call, print."""
+"""`rosearch predict` and `rosearch verify`: parse, call, print."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rosearch.cli.options import Json
 from rosearch.errors import BadInput, Problem, nearest
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ PREDICT_EXAMPLES = """Examples:
 
 _BATCH = 32
 _AT_ONCE = 16  # batches that are read from a file before the first is asked, so that texts of like length share one
+_STATES = {"ok": "ok", "unknown": "not checked"}
 _MOST_TOLD = 20  # rows that are left out
 
 Exported = Annotated[Path, typer.Argument(metavar="FOLDER", help="An exported student, or any classifier's folder.")]
@@ -89,6 +91,34 @@ def predict(
         print_text(head + render(answers))
         head = ""
     print_text(head)
+
+
+def verify(
+    folder: Exported,
+    trust_remote_code: Annotated[
+        bool, typer.Option("--trust-remote-code", help="Run code in the folder that is not this rosearch's own.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Hold an exported folder against its records.
+
+    Files against their digests, the card against recorded figures, the encoding, plain transformers in a process
+    without rosearch and every further format against recorded logits. Exit code 3 where a check fails.
+    """
+    from rosearch.export.verification import verify
+    from rosearch.terminal.console import print_json, print_line
+
+    checks = []
+    for check in verify(folder, trust_remote_code=trust_remote_code):
+        checks.append(check)
+        if not as_json and check.state != "failed":
+            print_line(f"{_STATES[check.state]:<12} {check.name:<9} {check.told}")
+    problems = [problem for check in checks for problem in check.problems]
+    if as_json:
+        told = [{"name": one.name, "state": one.state, "told": one.told} for one in checks]
+        print_json({"folder": str(folder), "ok": not problems, "checks": told})
+    if problems:
+        raise BadInput(problems)
 
 
 def _whole_rows(rows: Iterator[Row], where: str, drop: bool) -> Iterator[tuple[int, tuple[str, ...]]]:

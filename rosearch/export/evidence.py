@@ -52,7 +52,7 @@ def gather_evidence(folder: Path, facts: CardFacts, card: str) -> str:
     rows: list[tuple[str, ...]] = []
     logits: list[list[float]] = []
     if facts.problem != "encoder":
-        rows = [(text,) if facts.texts == 1 else (text, _TEXTS[place - 1]) for place, text in enumerate(_TEXTS)]
+        rows = sample_rows(facts.texts)
         logits = open_runner(folder, "hf", read_facts(folder)).logits(rows).tolist()
     calibration = facts.measurements.quality.calibration
     found = {
@@ -65,6 +65,11 @@ def gather_evidence(folder: Path, facts: CardFacts, card: str) -> str:
         "examples": [{"texts": row, "logits": answer} for row, answer in zip(rows, logits, strict=True)],
     }
     return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+
+
+def sample_rows(texts: int) -> list[tuple[str, ...]]:
+    """Rows of one text or two that any classifier can be asked."""
+    return [(text,) if texts == 1 else (text, _TEXTS[place - 1]) for place, text in enumerate(_TEXTS)]
 
 
 def read_evidence(folder: Path) -> Evidence | None:

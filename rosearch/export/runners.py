@@ -90,6 +90,14 @@ def open_onnx(path: Path) -> tuple[tuple[str, ...], Run]:
     return names, lambda given: session.run(["logits"], dict(given))[0]
 
 
+def onnx_facts(path: Path) -> dict[str, str]:
+    """The metadata of an ONNX file."""
+    import onnxruntime
+
+    session: Any = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return dict(session.get_modelmeta().custom_metadata_map)
+
+
 def open_openvino(path: Path) -> tuple[tuple[str, ...], Run]:
     """OpenVINO's files, in float32 on the processor: the names of the inputs, and the function."""
     import openvino

@@ -1,4 +1,4 @@
-"""`rosearch predict` answers files and pipes; what cannot be read is one line with its number."""
+"""`rosearch predict` answers files and pipes, `rosearch verify` tells each check; what is wrong is one line."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 from command_line import Printed, rosearch
 from export.exported import exported, write_quick_onnx
+
+from rosearch.export import verification
+from rosearch.export.evidence import read_evidence
 
 COMMAND = [sys.executable, "-m", "rosearch.cli", "predict", "quick"]
 
@@ -92,6 +95,28 @@ def test_what_is_wrong_is_one_line_and_nothing_is_answered(
 ) -> None:
     failed = rosearch("predict", "out", *given, cwd=place, expect=code)
     assert message in failed.stderr and len(failed.stderr.splitlines()) == 1 and failed.stdout == ""
+
+
+def test_verify_tells_each_check_and_ends_with_a_line_for_each_that_failed(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answers(folder: Path, rows: object, *, trusted: bool) -> object:
+        evidence = read_evidence(folder)
+        assert not trusted and evidence is not None
+        return evidence.logits
+
+    monkeypatch.setattr(verification, "ask_fresh_process", answers)
+    shutil.copytree(place / "out", tmp_path / "out")
+    told = rosearch("verify", "out", cwd=tmp_path).stdout.splitlines()
+    assert [line.split()[:2] for line in told] == [
+        ["ok", name] for name in ("files", "evidence", "card", "encoding", "loading")
+    ]
+    (tmp_path / "out/README.md").unlink()
+    failed = rosearch("verify", "out", cwd=tmp_path, expect=3)
+    assert failed.stderr == "error out/README.md: expected the model card, got no such file\n"
+    assert "card" not in failed.stdout and "loading" in failed.stdout
+    printed = rosearch("verify", "out", "--json", cwd=tmp_path, expect=3).data
+    assert printed["ok"] is False and [one["state"] for one in printed["checks"]].count("failed") == 1
 
 
 @pytest.mark.parametrize("way", ["closed", "interrupted"])

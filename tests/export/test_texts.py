@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from export.conftest import ENCODING
 from export.exported import exported
 from export.saved_student import FACTS, WORDS, make_tokenizer
-from export.targets.conftest import ENCODING
 
 from rosearch.errors import BadInput
 from rosearch.export.facts import read_facts
