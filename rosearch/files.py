@@ -293,15 +293,22 @@ def damage(folder: Path, later: Collection[str] = ()) -> Problem | None:
 
     A file is read once a process, unless it is written again. Of those in `later` the sizes alone are compared.
     """
+    return next(damages(folder, later), None)
+
+
+def damages(folder: Path, later: Collection[str] = ()) -> Iterator[Problem]:
+    """As `damage`, all of them."""
     told = folder / DIGESTS
     try:
         stored = stored_digests(told, stamp(told))
     except (FileNotFoundError, NotADirectoryError):
-        return None
+        return
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        return damaged(told, str(error) or type(error).__name__)
-    found = ((folder / name, _difference(folder / name, *stored[name], name in later)) for name in stored)
-    return next((damaged(path, got) for path, got in found if got), None)
+        yield damaged(told, str(error) or type(error).__name__)
+        return
+    for name in stored:
+        if got := _difference(folder / name, *stored[name], name in later):
+            yield damaged(folder / name, got)
 
 
 def _difference(path: Path, size: int, digests: bytes, size_only: bool) -> str:

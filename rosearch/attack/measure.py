@@ -149,6 +149,11 @@ class AttackState:
     note: str
 
 
+def open_resources(folder: Path | None) -> Resources:
+    """The resources in a folder; by default in the one that ROSEARCH_RESOURCES names."""
+    return Resources(folder)
+
+
 def attack_states(resources: Resources) -> list[AttackState]:
     """Every recipe, in the order of the registry."""
     states = []

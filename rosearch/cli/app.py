@@ -24,6 +24,7 @@ from rosearch.cli.attack import ATTACK_EXAMPLES, attack, attack_resources
 from rosearch.cli.distil import DISTIL_EXAMPLES, distil, encoding, teacher
 from rosearch.cli.doctor import DOCTOR_EXAMPLES, doctor
 from rosearch.cli.explain import EXPLAIN_EXAMPLES, explain
+from rosearch.cli.exported import PREDICT_EXAMPLES, predict, verify
 from rosearch.cli.folders import cache, runs
 from rosearch.cli.init import INIT_EXAMPLES, init
 from rosearch.cli.run import RECOMMEND_EXAMPLES, export, recommend, show, stats, status
@@ -113,6 +114,8 @@ app.command(rich_help_panel=_MODEL)(teacher)
 app.command(rich_help_panel=_MODEL, epilog=ATTACK_EXAMPLES)(attack)
 app.command(rich_help_panel=_MODEL)(encoding)
 app.command("attack resources", rich_help_panel=_MODEL)(attack_resources)
+app.command(rich_help_panel=_MODEL, epilog=PREDICT_EXAMPLES)(predict)
+app.command(rich_help_panel=_MODEL)(verify)
 app.command(rich_help_panel=_FOLDERS)(runs)
 app.command(rich_help_panel=_FOLDERS)(cache)
 

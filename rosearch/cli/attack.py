@@ -127,12 +127,11 @@ def attack_resources(
     It says which files are there, how to get the rest, and which attacks run here. A file that is missing is no error:
     the exit code is 0.
     """
-    from rosearch.attack.measure import attack_states, unreadable_resources
+    from rosearch.attack.measure import attack_states, open_resources, unreadable_resources
     from rosearch.attack.tables import resources_json, resources_table, states_table
-    from rosearch.resources.resources import Resources
     from rosearch.terminal.console import print_json, print_table
 
-    found = Resources(resources)
+    found = open_resources(resources)
     states = attack_states(found)
     if as_json:
         print_json(resources_json(found, states))

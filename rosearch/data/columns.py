@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from rosearch.data.quoting import look_quoted
 from rosearch.errors import BadInput, Problem
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Text columns of GLUE and its relatives. Where none is named, the first line counts of which a file has all.
 USUAL_COLUMNS: tuple[tuple[str, ...], ...] = (
@@ -56,7 +58,11 @@ COLUMNS_BY_NAME = Columns()
 
 def column_problems(where: str, frame: pd.DataFrame, columns: Sequence[str], fix: str = "") -> list[Problem]:
     """A problem for each of the columns that a table lacks, or has more than once."""
-    has = list(frame.columns)
+    return name_problems(where, list(frame.columns), columns, fix)
+
+
+def name_problems(where: str, has: Sequence[str], columns: Sequence[str], fix: str = "") -> list[Problem]:
+    """As `column_problems`, for a table whose own columns are `has`."""
     got = f"only {', '.join(map(repr, has))}" if has else "none"
     missing = [column for column in columns if column not in has]
     several = [column for column in dict.fromkeys(columns) if has.count(column) > 1]

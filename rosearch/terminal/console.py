@@ -69,8 +69,13 @@ def print_json(value: Any) -> None:
         text = json.dumps(value, indent=2, allow_nan=False)
     except ValueError as error:
         raise RosearchError(f"this cannot be printed as JSON: {error}") from error
+    print_text(text + "\n")
+
+
+def print_text(text: str) -> None:
+    """Text for other programs on standard output, as it stands; on a terminal without its control characters."""
     try:
-        print(text, file=out.file, flush=True)
+        print(safe(text) if out.is_terminal else text, end="", file=out.file, flush=True)
     except BrokenPipeError:
         out.on_broken_pipe()
 

@@ -18,6 +18,7 @@ from transformers import AutoTokenizer, BertForSequenceClassification
 
 from rosearch.candidate import run_candidate
 from rosearch.evolution.agreement import Agreement, EpisodeAgreement
+from rosearch.export.evidence import read_evidence
 from rosearch.materials.life import CandidateJob
 from rosearch.measurements import Lineage, Rung, Stopped
 from rosearch.progress import Progress
@@ -50,6 +51,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "attack resources": ("attack", "resources"),
     "encoding": ("encoding", "encoded", "--explain", "harbor"),
     "teacher": ("teacher", "experiment.yaml", "--to", "taught"),
+    "verify": ("verify", "student"),
     "distil": ("distil", "--student", "bert_mini", "--task", "experiment.yaml", "--to", "distilled"),
 }
 ENCODING = {
@@ -92,7 +94,9 @@ def printed(searched: tuple[Path, dict[str, Any]]) -> list[tuple[str, Any]]:
     folder, search = searched
     _write_encoding(folder)
     found = [("search", search)]
-    found += [(name, rosearch(*given, "--json", cwd=folder).data) for name, given in COMMANDS.items()]
+    with pytest.MonkeyPatch.context() as patch:  # no process of its own: tests/export/test_fresh.py starts one
+        patch.setattr("rosearch.export.verification.ask_fresh_process", _recorded)
+        found += [(name, rosearch(*given, "--json", cwd=folder).data) for name, given in COMMANDS.items()]
     failed = search["failures"][0]["id"]
     found.append(("show", rosearch("show", RUN, failed, "--json", cwd=folder).data))
     _write_broken_model_and_set(folder)
@@ -113,6 +117,12 @@ def printed(searched: tuple[Path, dict[str, Any]]) -> list[tuple[str, Any]]:
     own = ("--method", "robust_kd", "-o", "distillation.robust_kd.sources=[edits_of_json:edit]", "--to", "own")
     found.append(("distil", rosearch(*COMMANDS["distil"], *own, "--json", cwd=folder).data))
     return found
+
+
+def _recorded(folder: Path, rows: Any, *, trusted: bool) -> Any:
+    evidence = read_evidence(folder)
+    assert trusted and evidence is not None
+    return evidence.logits
 
 
 def _write_encoding(folder: Path) -> None:

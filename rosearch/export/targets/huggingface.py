@@ -18,7 +18,8 @@ from safetensors import SafetensorError, safe_open
 
 from rosearch.errors import BadInput, RunError, one_line
 from rosearch.export.card import CardFacts, render_card
-from rosearch.export.destination import CODE, WEIGHTS, check_destination, in_one_step
+from rosearch.export.destination import CODE, EVIDENCE, WEIGHTS, check_destination, in_one_step
+from rosearch.export.evidence import gather_evidence
 from rosearch.files import damaged
 from rosearch.models.places import require_undamaged
 from rosearch.models.saved import load_config, load_tokenizer, save_model
@@ -63,8 +64,7 @@ def export_student(
         _write_tokenizer(tokenizer, half, facts.max_length, config["vocab_size"], student)
         for name in CODE:
             (half / name).write_bytes(files("rosearch.student").joinpath(name).read_bytes())
-        code = (*CODE, *_tokenizer_code(half))
-        _write_texts(half, {"README.md": render_card(facts, destination.name, code), **more})
+        _write_texts(half, destination.name, (*CODE, *_tokenizer_code(half)), facts, more)
     return destination
 
 
@@ -83,14 +83,15 @@ def export_model(
     tokenizer.model_max_length = facts.max_length
     with in_one_step(destination) as half:
         save_model(model, tokenizer, half)
-        code = _tokenizer_code(half)
-        _write_texts(half, {"README.md": render_card(facts, destination.name, code), **more})
+        _write_texts(half, destination.name, _tokenizer_code(half), facts, more)
     return destination
 
 
-def _write_texts(folder: Path, texts: Mapping[str, str]) -> None:
-    for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8")
+def _write_texts(folder: Path, name: str, code: tuple[str, ...], facts: CardFacts, more: Mapping[str, str]) -> None:
+    """Writes the card, `more`, and the evidence of all that lies there."""
+    card = render_card(facts, name, code)
+    for one, text in {"README.md": card, **more, EVIDENCE: gather_evidence(folder, facts, card)}.items():
+        (folder / one).write_text(text, encoding="utf-8")
 
 
 def _read_config(student: Path, facts: CardFacts) -> dict[str, Any]:

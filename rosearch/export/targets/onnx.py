@@ -24,7 +24,8 @@ from torch.export import Dim
 from transformers import PreTrainedModel
 
 from rosearch.errors import RunError, one_line
-from rosearch.export.targets.parity import Exported, Logits, Run, graph_inputs, require_parity
+from rosearch.export.runners import open_onnx
+from rosearch.export.targets.parity import Exported, Logits, graph_inputs, require_parity
 from rosearch.files import whole
 from rosearch.models.lengths import longest_input
 from rosearch.models.places import folder_fingerprint
@@ -45,7 +46,7 @@ def export_onnx(folder: Path) -> Exported:
     with whole(folder / "onnx") as draft:
         draft.mkdir()
         write_graph(model, draft / "model.onnx", _facts(model, folder, longest))
-        apart = require_parity(model, longest, open_onnx(draft / "model.onnx"), "model.onnx")
+        apart = require_parity(model, longest, open_onnx(draft / "model.onnx")[1], "model.onnx")
     return Exported(folder / "onnx" / "model.onnx", apart)
 
 
@@ -87,14 +88,6 @@ def _with_a_table(model: PreTrainedModel) -> PreTrainedModel:
     copied = copy.deepcopy(model)
     copied.set_input_embeddings(nn.Embedding(table.shape[0], table.shape[1], _weight=table))
     return copied
-
-
-def open_onnx(path: Path) -> Run:
-    """An ONNX file as a function from named inputs to logits, on the processor."""
-    import onnxruntime
-
-    session: Any = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    return lambda given: session.run(["logits"], dict(given))[0]
 
 
 def _facts(model: PreTrainedModel, folder: Path, longest: int) -> dict[str, str]:

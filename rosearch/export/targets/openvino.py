@@ -9,11 +9,11 @@ It is made from the ONNX graph, and keeps float32: OpenVINO itself would write f
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from rosearch.errors import RunError, one_line
+from rosearch.export.runners import open_openvino
 from rosearch.export.targets.onnx import write_graph
-from rosearch.export.targets.parity import Exported, Run, require_parity
+from rosearch.export.targets.parity import Exported, require_parity
 from rosearch.files import whole
 from rosearch.models.lengths import longest_input
 from rosearch.models.saved import load_classifier
@@ -39,13 +39,5 @@ def export_openvino(folder: Path) -> Exported:
             raise RunError(f"OpenVINO cannot read this model ({one_line(error)})") from error
         graph.unlink()
         longest = longest_input(model.config, tokenizer)
-        apart = require_parity(model, longest, open_openvino(draft / _NAME), _NAME)
+        apart = require_parity(model, longest, open_openvino(draft / _NAME)[1], _NAME)
     return Exported(folder / "openvino" / _NAME, apart)
-
-
-def open_openvino(path: Path) -> Run:
-    """OpenVINO's files as a function from named inputs to logits, in float32 on the processor."""
-    import openvino
-
-    compiled: Any = openvino.compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    return lambda given: compiled(dict(given))[0]

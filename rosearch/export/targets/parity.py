@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,9 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from rosearch.errors import RunError
-
-Run = Callable[[Mapping[str, np.ndarray[Any, Any]]], np.ndarray[Any, Any]]
-"""From arrays (texts, tokens) of int64, by name, to logits (texts, labels)."""
+from rosearch.errors import BadInput, Problem, RunError
+from rosearch.export.texts import Array, Run
+from rosearch.models.saved import load_classifier
 
 
 @dataclass(frozen=True)
@@ -55,6 +54,21 @@ class Logits(nn.Module):
         """Tensors (texts, tokens) -> (texts, labels)."""
         logits: Tensor = self.model(**dict(zip(self.names, inputs, strict=True))).logits
         return logits
+
+
+def open_torch(folder: Path) -> tuple[tuple[str, ...], Run, Any]:
+    """A Hugging Face folder in torch: the names of its inputs, its function, its tokenizer as `tokenizers` has it."""
+    model, tokenizer = load_classifier(folder)
+    if not tokenizer.is_fast:
+        fix = "Save the model with a fast tokenizer of transformers"
+        raise BadInput(Problem(str(folder), "", "a tokenizer of the tokenizers library", type(tokenizer).__name__, fix))
+
+    def run(given: Mapping[str, Array]) -> Array:
+        with torch.inference_mode():
+            found: Array = model(**{name: torch.from_numpy(array) for name, array in given.items()}).logits.numpy()
+        return found
+
+    return graph_inputs(model), run, tokenizer.backend_tokenizer
 
 
 def samples(model: PreTrainedModel, longest: int) -> Iterator[tuple[Tensor, ...]]:

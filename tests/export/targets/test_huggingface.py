@@ -15,7 +15,8 @@ from export.saved_student import FACTS, GENOTYPE, WORDS, make_tokenizer
 from transformers import BertConfig, BertForSequenceClassification, pipeline
 
 from rosearch.errors import RunError
-from rosearch.export.targets.huggingface import AUTO_MAP, CODE, export_model, export_student
+from rosearch.export.destination import CODE, EVIDENCE
+from rosearch.export.targets.huggingface import AUTO_MAP, export_model, export_student
 from rosearch.files import DIGESTS
 from rosearch.models.saved import load_tokenizer
 from rosearch.space.genotype import Genotype
@@ -186,7 +187,7 @@ def test_an_export_holds_the_model_its_code_its_tokenizer_its_card_and_nothing_e
     names = {path.name for path in folder.iterdir()}
     assert {"config.json", "model.safetensors", "README.md", "tokenizer.json", *CODE} <= names
     assert all(name.startswith(("tokenizer", "special_tokens")) for name in names - {
-        "config.json", "model.safetensors", "README.md", DIGESTS, *CODE,
+        "config.json", "model.safetensors", "README.md", EVIDENCE, DIGESTS, *CODE,
     })  # fmt: skip
     assert (folder / "model.safetensors").read_bytes() == (student / "model.safetensors").read_bytes()
     config = json.loads((folder / "config.json").read_text())
