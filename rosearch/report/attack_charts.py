@@ -46,7 +46,8 @@ def _chart(name: str, title: str, students: Sequence[_Student]) -> Chart:
         marks = tuple(_marks(attacked, attack, offset))
         layers.append(Marks(attack, SERIES[index % len(SERIES)], marks))
     names = tuple(student[0] for student in attacked)
-    axes = (Axis("accuracy under attack", SHARE), Axis("", names=names))
+    under = attacks[0] if len(attacks) == 1 else "attack"
+    axes = (Axis(f"accuracy under {under}", SHARE), Axis("", names=names))
     return Chart(name, title, _in_words(attacked), *axes, tuple(layers))
 
 

@@ -10,7 +10,7 @@ from rosearch.report.data import GROUPED, THOUSANDTHS, Column, Row, Table, Unit,
 from rosearch.run.results import Results
 
 _MINUTES = Unit(" min", 1, style=",")
-_UNCOMPARED = ("name",)  # a run's own name says nothing of how it searched
+_UNCOMPARED = ("name", "search_space")  # the names of a run and of its snapshot say nothing of how it searched
 
 
 def beside_tables(runs: Sequence[Results], curves: Sequence[Curve]) -> list[Table]:
@@ -44,7 +44,7 @@ def _both(one: Curve, cost: Cost, end: float) -> tuple[float | None, float | Non
 
 
 def _notes(runs: Sequence[Results]) -> Iterator[str]:
-    """What stands in the way of a comparison."""
+    """All that stands in the way of a comparison."""
     first = runs[0]
     if any(run.experiment.fitness != first.experiment.fitness for run in runs):
         yield "the runs weigh fitness otherwise (see below): their fitness and hypervolume cannot be compared"

@@ -7,10 +7,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from rosearch.report.data import HUNDREDTHS, Unit
+from rosearch.report.scale import Scale
 
 # The part that something plays in a figure; a stylesheet gives each its colour, light and dark.
 Tone = Literal["plain", "pale", "front", "best", "gated", "teacher", "baseline", "finalist", "one", "two", "three",
@@ -29,6 +30,20 @@ class Axis:
     unit: Unit = HUNDREDTHS
     log: bool = False
     names: tuple[str, ...] = ()
+
+    def scale(self, ends: Ends, start: float, end: float) -> Scale:
+        """The scale of the values between two ends; beside a share that cannot be there is no room."""
+        if self.names:
+            return Scale(*ends, start, end)
+        found = Scale.around(*ends, start, end, self.log)
+        return (
+            replace(found, low=max(found.low, -0.03), high=min(found.high, 1.03)) if self.unit.suffix == "%" else found
+        )
+
+    def number(self, tick: float) -> str:
+        """A round number as short as it is exact."""
+        number, suffix = self.unit.text(tick).removesuffix(self.unit.suffix), self.unit.suffix
+        return (number.rstrip("0").rstrip(".") if "." in number else number) + suffix
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,7 @@ def operator_graph(genotype: Genotype) -> nx.DiGraph:
             stands_for[position] = reads[0]
             continue
         stands_for[position] = position
-        graph.add_node(position, op=node.op, settings=node.setting, inputs=len(reads), merge=node.merge)
+        graph.add_node(position, op=node.op, settings=node.setting, inputs=len(reads))
         graph.add_edges_from((read, position) for read in reads)
     graph.add_node(OUTPUT, op="output")
     graph.add_edges_from((stands_for[sink], OUTPUT) for sink in canonical.sinks)

@@ -60,18 +60,20 @@ def _ends(figure: Figure) -> Ends | None:
 
 
 def _limits(shown: Shown, direction: str, objective: Objective) -> list[Limit]:
-    """The gates that are limits of one objective."""
+    """The gates that are limits of one objective, and where efficiency counts no more."""
     fitness, teacher = shown.results.experiment.fitness, shown.teacher
     found: list[tuple[str, float | None]] = []
     if objective == "accuracy" and teacher is not None and fitness.min_quality:
-        found.append(("min_quality", fitness.min_quality * max(teacher.place["accuracy"].value, 0.0)))
+        found.append(("gate min_quality", fitness.min_quality * max(teacher.place["accuracy"].value, 0.0)))
     if objective == "robustness" and fitness.robustness == "accuracy_under_attack":
-        found.append(("min_under_attack", fitness.min_under_attack or None))
+        found.append(("gate min_under_attack", fitness.min_under_attack or None))
+    if objective == "cost" and teacher is not None and "cost" in teacher.place and fitness.reward is None:
+        found.append(("full efficiency", teacher.place["cost"].value / fitness.full_compression))
     if objective == "cost" and fitness.efficiency == "parameters":
-        found.append(("max_parameters", fitness.max_parameters and fitness.max_parameters / 1e6))
+        found.append(("gate max_parameters", fitness.max_parameters and fitness.max_parameters / 1e6))
     if objective == "cost" and fitness.efficiency == "latency":
-        found.append(("max_latency_ms", fitness.max_latency_ms))
-    return [Limit(f"gate {name}", direction, value) for name, value in found if value]  # type: ignore[arg-type]
+        found.append(("gate max_latency_ms", fitness.max_latency_ms))
+    return [Limit(name, direction, value) for name, value in found if value]  # type: ignore[arg-type]
 
 
 def _in_words(shown: Shown, across: Objective, up: Objective) -> str:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import pairwise
 
-from rosearch.report.features import OUTPUT, SHARES, operator_graph
+from rosearch.report.features import OUTPUT, SHARES
 from rosearch.space.genotype import Genotype
-from rosearch.space.node import SOURCE
+from rosearch.space.node import SOURCE, Node, Setting
 
 BOX, ROW, GAP, LANE = (104.0, 36.0), 66.0, 16.0, 22.0  # of a drawing, in pixels
-_SWEEPS = 4
+_SWEEPS = 3
 _FAMILIES = {op: share.removesuffix("_share") for share, ops in SHARES.items() for op in ops}
 
 Vertex = int | tuple[int, int, int]  # a node, or the place of an edge (from, to) in a layer between them
@@ -52,29 +53,37 @@ class Drawing:
 
 def lay_out(genotype: Genotype) -> Drawing:
     """The drawing of an architecture, without its no-ops."""
-    graph = operator_graph(genotype)
-    level = _levels(graph.pred, list(graph.nodes))
-    chains = {(read, reader): _chain(read, reader, level) for read, reader in graph.edges}
-    layers = _ordered(level, list(chains.values()))
-    width = max(sum(_room(vertex) for vertex in layer) + GAP * (len(layer) + 1) for layer in layers)
-    centre = {}
-    for depth, layer in enumerate(layers):
-        left = (width - sum(_room(vertex) for vertex in layer) - GAP * (len(layer) - 1)) / 2
-        for vertex in layer:
-            centre[vertex] = (left + _room(vertex) / 2, depth * ROW + BOX[1] / 2 + 4)
-            left += _room(vertex) + GAP
-    boxes = tuple(_box(genotype, name, data, centre[name]) for name, data in graph.nodes(data=True))
-    wires = tuple(_wire([centre[vertex] for vertex in chain]) for chain in chains.values())
-    return Drawing(width, (len(layers) - 1) * ROW + BOX[1] + 8, boxes, wires)
-
-
-def _levels(reads: dict[int, dict[int, object]], nodes: list[int]) -> dict[int, int]:
-    """The longest path from the source to each node; nodes come after what they read, the output last."""
+    nodes, reads = _without_idlers(genotype)
     level = {SOURCE: 0}
-    for node in nodes:
-        if node != SOURCE:
-            level[node] = 1 + max(level[read] for read in reads[node])
-    return level
+    for name, read in reads.items():
+        level[name] = 1 + max(level[one] for one in read)
+    chains = [_chain(read, name, level) for name, inputs in reads.items() for read in dict.fromkeys(inputs)]
+    layers = _ordered(level, chains)
+    width = max(sum(map(_room, layer)) + GAP * (len(layer) + 1) for layer in layers)
+    centre: dict[Vertex, tuple[float, float]] = {}
+    for depth, layer in enumerate(layers):
+        left = (width - sum(map(_room, layer)) - GAP * (len(layer) - 1)) / 2
+        for vertex in layer:
+            centre[vertex] = (left + _room(vertex) / 2, depth * ROW + BOX[1] / 2 + 8)
+            left += _room(vertex) + GAP
+    boxes = [_end(centre[SOURCE], "text", _source_words(genotype))]
+    boxes += [_box(nodes[name], len(reads[name]), centre[name]) for name in nodes]
+    boxes.append(_end(centre[OUTPUT], "output", f"{genotype.pooling} of {genotype.width}", len(reads[OUTPUT])))
+    wires = tuple(_wire([centre[vertex] for vertex in chain]) for chain in chains)
+    return Drawing(width, (len(layers) - 1) * ROW + BOX[1] + 16, tuple(boxes), wires)
+
+
+def _without_idlers(genotype: Genotype) -> tuple[dict[int, Node], dict[int, list[int]]]:
+    """The operations by position, and what each and the output read; an identity of one input is what it reads."""
+    stands_for, nodes, reads = {SOURCE: SOURCE}, {}, {}
+    for position, node in enumerate(genotype.nodes, start=1):
+        inputs = [stands_for[read] for read in node.inputs]
+        if node.op == "identity" and len(inputs) == 1:
+            stands_for[position] = inputs[0]
+            continue
+        stands_for[position], nodes[position], reads[position] = position, node, inputs
+    reads[OUTPUT] = [stands_for[sink] for sink in genotype.sinks]
+    return nodes, reads
 
 
 def _chain(read: int, reader: int, level: dict[int, int]) -> list[Vertex]:
@@ -91,13 +100,15 @@ def _ordered(level: dict[int, int], chains: list[list[Vertex]]) -> list[list[Ver
     for chain in chains:
         for vertex in chain[1:-1]:
             layers[vertex[2]].append(vertex)  # type: ignore[index]
-        for upper, lower in zip(chain, chain[1:]):
+        for upper, lower in pairwise(chain):
             above[lower].append(upper)
             below[upper].append(lower)
+    place = {vertex: (index + 0.5) / len(layer) for layer in layers for index, vertex in enumerate(layer)}
     for sweep in range(_SWEEPS):
         down = sweep % 2 == 0
-        place = {vertex: index / len(layer) for layer in layers for index, vertex in enumerate(layer)}
         for layer in layers if down else reversed(layers):
+            if len(layer) < 2:
+                continue
             near = above if down else below
             heights = {v: sum(place[n] for n in near[v]) / len(near[v]) if near[v] else place[v] for v in layer}
             layer.sort(key=heights.__getitem__)
@@ -116,23 +127,25 @@ def _wire(centres: list[tuple[float, float]]) -> Wire:
     return Wire(((x, y + half), *lanes, (last_x, last_y - half)), bool(between))
 
 
-def _box(genotype: Genotype, name: int, data: dict[str, object], centre: tuple[float, float]) -> Box:
-    if name == SOURCE:
-        told = ", ".join(str(value) for _, value in genotype.source) or f"rank {genotype.rank}"
-        return Box(*centre, "text", told, "source")
-    if name == OUTPUT:
-        return Box(*centre, "output", f"{genotype.pooling} of {genotype.width}", "source", "mean")
-    settings = dict(data["settings"])  # type: ignore[call-overload]
-    told = ", ".join(_setting(key, value) for key, value in settings.items())
-    merge = str(data["merge"]) if data["inputs"] != 1 else ""
-    op = str(data["op"])
-    return Box(*centre, op.replace("_", " "), told, _FAMILIES.get(op, "other"), merge)
+def _end(centre: tuple[float, float], name: str, detail: str, reads: int = 1) -> Box:
+    return Box(*centre, name, detail, "source", "mean" if reads > 1 else "")
 
 
-def _setting(key: str, value: object) -> str:
-    """`heads 4`, `x2` for a ratio, the word alone for an activation; what is off is left out by the caller's join."""
+def _source_words(genotype: Genotype) -> str:
+    told = ", ".join(_setting(*setting) for setting in genotype.source)
+    return told or f"rank {genotype.rank}"
+
+
+def _box(node: Node, reads: int, centre: tuple[float, float]) -> Box:
+    told = ", ".join(filter(None, (_setting(*setting) for setting in node.settings)))
+    merge = node.merge if reads > 1 else ""
+    return Box(*centre, node.op.replace("_", " "), told, _FAMILIES.get(node.op, "other"), merge)
+
+
+def _setting(key: str, value: Setting) -> str:
+    """`heads 4`; `x2` for a ratio; a word by itself; "" for what is switched off."""
     if isinstance(value, bool):
-        return key if value else f"no {key}"
+        return key if value else ""
     if key == "ratio":
         return f"x{value}"
-    return str(value) if isinstance(value, str) else f"{key} {value}"
+    return value if isinstance(value, str) else f"{key} {value}"

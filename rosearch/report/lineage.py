@@ -9,7 +9,6 @@ from functools import cached_property
 from statistics import median
 
 from rosearch.evaluation.intervals import wilson
-from rosearch.records.record import Record
 from rosearch.report.chart import Axis, Chart, Layer, Line, Links, Mark, Marks
 from rosearch.report.data import GROUPED, PERCENT, THOUSANDTHS, Column, Row, Table, Unit
 from rosearch.report.points import Point, Shown
@@ -30,11 +29,11 @@ class Lineage:
     @classmethod
     def of(cls, shown: Shown) -> Lineage:
         """Read the descent. A parent that this run does not hold is left out."""
-        records = shown.results.of("candidate")
-        number = {record.id: record.number for record in reversed(records)}
-        parents = {r.number: _numbers(r, number) for r in records}
-        origins = {record.number: kind(record.origin) for record in records}
-        return cls(shown, parents, origins, frozenset(r.number for r in records if r.status == "failed"))
+        made = shown.made
+        number = {made[place].id: place for place in sorted(made, reverse=True)}
+        parents = {one: _numbers(one, found.parents, number) for one, found in made.items()}
+        origins = {one: kind(found.origin) for one, found in made.items()}
+        return cls(shown, parents, origins, frozenset(one for one, found in made.items() if found.status == "failed"))
 
     @cached_property
     def children(self) -> Mapping[int, Sequence[int]]:
@@ -111,7 +110,7 @@ def _descent_in_words(lineage: Lineage, line: int) -> str:
     best = lineage.shown.results.fitness.best
     if best is None:
         return told
-    came = f" with {line - 1:,} ancestors" if line > 1 else ""
+    came = f" with {line - 1:,} ancestor{'s' if line > 2 else ''}" if line > 1 else ""
     return f"{told} The best is #{best.number} ({lineage.origins[best.number]}){came}."
 
 
@@ -160,7 +159,7 @@ def founders_table(lineage: Lineage) -> Table:
 
 
 def variation_table(lineage: Lineage) -> Table:
-    """What each kind of origin has given: how many, how many failed or missed a gate, how many beat their parents."""
+    """The yield of each kind of origin: how many, how many failed or missed a gate, how many beat their parents."""
     front = {point.number for point in lineage.shown.front}
     kinds = defaultdict(list)
     for number, name in lineage.origins.items():
@@ -194,10 +193,10 @@ def _tried(row: Row) -> int:
     return row.cells[1] if isinstance(row.cells[1], int) else 0
 
 
-def _numbers(record: Record, number: Mapping[str, int]) -> tuple[int, ...]:
+def _numbers(child: int, parents: Sequence[str], number: Mapping[str, int]) -> tuple[int, ...]:
     """The parents that came before it: a damaged run may name others, and descent has no circle."""
-    found = (number[parent] for parent in dict.fromkeys(record.parents) if parent in number)
-    return tuple(parent for parent in found if parent < record.number)
+    found = (number[parent] for parent in dict.fromkeys(parents) if parent in number)
+    return tuple(parent for parent in found if parent < child)
 
 
 def _reached(number: int, graph: Mapping[int, Iterable[int]]) -> set[int]:

@@ -1,12 +1,12 @@
 "use strict";
 // The report: a click on a mark or a number opens that student; a slider orders them; a table finds them.
 const told = JSON.parse(document.getElementById("data").textContent);
-const rows = new Map(told.rows.map((row) => [row.number, row]));
-const numbers = [...rows.keys()];
+const students = told.rows.map((row) => Object.fromEntries(told.columns.map((name, index) => [name, row[index]])));
+const rows = new Map(students.map((row) => [row.number, row]));
 const at = (id) => document.getElementById(id);
 const svgns = "http://www.w3.org/2000/svg";
 const panel = at("panel");
-const place = new Map(told.panels.map((number, index) => [number, index]));
+const place = new Map(students.map((row, index) => [row.number, index]));
 let current = null;
 
 function make(tag, words, attributes = {}) {
@@ -32,13 +32,49 @@ function inflate(chunk) {
   return inflated.get(chunk);
 }
 
+function scroller(inner, name) {
+  const made = make("div", "", { class: "scroll", tabindex: "0", role: "region", "aria-label": name || "facts" });
+  made.append(inner);
+  return made;
+}
+
+function table([title, names, sides, lines, notes]) {
+  const made = make("table", "");
+  if (title) made.append(make("caption", title));
+  if (names.some(Boolean)) {
+    const first = made.createTHead().insertRow();
+    names.forEach((name, index) => first.append(make(name ? "th" : "td", name, { class: sides[index] })));
+  }
+  const body = made.createTBody();
+  for (const line of lines) {
+    const row = body.insertRow();
+    line.forEach((cell, index) => row.append(make(index ? "td" : "th", cell, { class: sides[index] })));
+    row.cells[0].scope = "row";
+  }
+  return [scroller(made, title), ...notes.map((note) => make("p", note, { class: "note" }))];
+}
+
+function kin(title, found) {
+  if (!found.length) return [];
+  const line = make("p", `${title}: `, { class: "kin" });
+  for (const [number, words] of found) line.append(opener(number, words), " ");
+  return [line];
+}
+
+function show(title, words, drawing, parents, children, tables) {
+  const drawn = make("div", "");
+  drawn.innerHTML = drawing; // an SVG that was escaped where the page was written
+  at("panel-body").replaceChildren(make("h2", title, { id: "panel-title" }), make("p", words, { class: "note" }),
+    scroller(drawn, "Architecture"), ...kin("Parents", parents), ...kin("Children", children), ...tables.flatMap(table));
+}
+
 async function open(number) {
   if (!place.has(number)) return;
   const index = place.get(number);
   const panels = await inflate(Math.floor(index / told.chunk));
-  at("panel-body").innerHTML = panels[index % told.chunk]; // written and escaped where the page was
+  show(...panels[index % told.chunk]);
   at("before").disabled = index === 0;
-  at("after").disabled = index === told.panels.length - 1;
+  at("after").disabled = index === students.length - 1;
   current = number;
   point(number);
   if (!panel.open) panel.showModal();
@@ -47,8 +83,8 @@ async function open(number) {
 }
 
 function step(by) {
-  const next = told.panels[place.get(current) + by];
-  if (next !== undefined) open(next);
+  const next = students[place.get(current) + by];
+  if (next) open(next.number);
 }
 
 function reached(number, edges) {
@@ -60,7 +96,7 @@ function reached(number, edges) {
   return found;
 }
 const children = new Map();
-for (const row of told.rows) for (const parent of row.parents) children.set(parent, [...(children.get(parent) || []), row.number]);
+for (const row of students) for (const parent of row.parents) children.set(parent, [...(children.get(parent) || []), row.number]);
 
 function middle(mark) {
   if (mark.hasAttribute("cx")) return [Number(mark.getAttribute("cx")), Number(mark.getAttribute("cy"))];
@@ -143,11 +179,14 @@ const slider = at("worth");
 function order() {
   const weight = Number(slider.value) / 100;
   const [accuracy, efficiency] = told.others;
-  const scored = told.rows.filter((row) => row.eligible).map((row) => {
+  const scored = students.filter((row) => row.terms.length).map((row) => {
     const [r, a, e] = row.terms;
     return [weight * r + (1 - weight) * (accuracy * a + efficiency * e), row];
   });
   scored.sort((one, other) => other[0] - one[0] || one[1].number - other[1].number);
+  for (const old of document.querySelectorAll("circle.lead")) old.remove();
+  const [best] = scored;
+  if (best) for (const mark of document.querySelectorAll(`#front svg.plot [data-n="${best[1].number}"]`)) ring(mark, "lead", 11);
   at("worth-told").textContent = `${slider.value} %`;
   at("order").replaceChildren(...scored.slice(0, 5).map(([score, row]) => {
     const line = make("li", "");
@@ -171,15 +210,16 @@ function value(row, column) {
   const number = parseFloat(found);
   return found === "" ? -Infinity : Number.isNaN(number) ? found : number;
 }
+const searched = (row) => `#${row.number} ${row.name} ${row.origin} ${row.state}`.toLowerCase();
 function list() {
   const asked = at("filter").value.trim().toLowerCase();
   const [column, sign] = sorted;
-  const found = told.rows.filter((row) => !asked || row.text.includes(asked));
+  const found = students.filter((row) => !asked || searched(row).includes(asked));
   found.sort((one, other) => {
     const [a, b] = [value(one, column), value(other, column)];
     return sign * (a < b ? -1 : a > b ? 1 : 0) || one.number - other.number;
   });
-  at("all").tBodies[0].replaceChildren(...found.slice(0, most).map((row) => {
+  at("students").tBodies[0].replaceChildren(...found.slice(0, most).map((row) => {
     const line = make("tr", "");
     for (const [name] of columns) {
       const cell = make(name === "number" ? "th" : "td", name === "number" ? "" : row[name]);
@@ -192,7 +232,7 @@ function list() {
   at("shown").textContent = `${Math.min(most, found.length)} of ${found.length}`;
   at("more").hidden = found.length <= most;
 }
-const head = document.querySelector("#all thead tr");
+const head = document.querySelector("#students thead tr");
 if (head) {
   for (const [name, title] of columns) {
     const cell = make("th", "", { scope: "col" });

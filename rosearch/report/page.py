@@ -23,7 +23,7 @@ from rosearch.report.chart import Chart, Limit
 from rosearch.report.data import Cell, Row
 from rosearch.report.lineage import Lineage
 from rosearch.report.overview import gain_in_words
-from rosearch.report.panels import data, graph, pack, renderer
+from rosearch.report.panels import data, graph, pack
 from rosearch.report.picks import facts, others, picks, same, worth
 from rosearch.report.points import Shown
 from rosearch.report.sections import sections
@@ -52,13 +52,11 @@ def write_page(path: Path, runs: Sequence[Results], version: str = "") -> Path:
 
 def render_page(runs: Sequence[Results], version: str = "") -> str:
     """The page. Raises `RunError` where a record is damaged."""
-    shown, *beside = map(Shown.of, runs)
+    shown, *beside = (Shown.of(one, table=place == 0) for place, one in enumerate(runs))
     results, lineage = shown.results, Lineage.of(shown)
     environment = _environment(results)
-    template: Any = environment.get_template("page.html").make_module
     style, script = (_source(environment, f"page.{kind}") for kind in ("css", "js"))
     content = sections(shown, lineage, beside)
-    numbers = [record.number for record in results.records]
     variables = {
         "name": results.run.path.resolve().name,
         "version": version,
@@ -73,11 +71,10 @@ def render_page(runs: Sequence[Results], version: str = "") -> str:
         "style": Markup(style),
         "script": Markup(script),
         "policy": _policy(style, script),
-        "data": data(shown, lineage, numbers, others(shown)),
-        "chunks": [],
+        "data": data(shown, lineage, others(shown)),
+        "chunks": list(pack(shown, lineage)),
     }
-    panels = list(renderer(template(variables).panel, shown, lineage))
-    return str(template({**variables, "chunks": list(map(Markup, pack(panels)))}).page())
+    return environment.get_template("page.html").render(variables)
 
 
 def _environment(results: Results) -> Environment:
@@ -134,7 +131,7 @@ def _headline(results: Results) -> str:
 
 
 def _picks(shown: Shown) -> list[Mapping[str, Any]]:
-    found = []
+    found: list[Mapping[str, Any]] = []
     for pick, questions in same(picks(shown)):
         record, path = pick.record, shlex.quote(str(shown.results.run.path))
         measured = record.anew().measurements

@@ -6,21 +6,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
+import pandas as pd
+
 from rosearch.measurements import Estimate, Measurements, TeacherFacts
-from rosearch.records.record import Record, Role
+from rosearch.records.record import Record, Role, Status
 from rosearch.report.chart import Axis
 from rosearch.report.data import MILLISECONDS, SHARE, THOUSANDTHS, Interval, Unit, metric_unit
+from rosearch.report.tables import COLUMNS, records_table
 from rosearch.run.results import Results
 
 Objective = Literal["robustness", "accuracy", "cost"]
 Measured = Measurements | TeacherFacts
 Figure = Estimate | Interval
 
+_PORTION = 200  # records that are in memory at once
 _MILLIONS = Unit(decimals=2, style=",")
 
 
@@ -46,20 +50,41 @@ class Point:
 
 
 @dataclass(frozen=True)
+class Made:
+    """How a candidate was made: its id, its origin, the ids of its parents, and what became of it."""
+
+    id: str
+    origin: str
+    parents: tuple[str, ...]
+    status: Status
+
+
+@dataclass(frozen=True)
 class Shown:
     """All measured students of a run, read once, in the order of their proposals."""
 
     results: Results
     points: Sequence[Point]
     teacher: Point | None
+    made: Mapping[int, Made] = field(default_factory=dict)  # the candidates' descent, by number
+    table: pd.DataFrame | None = None  # all records with the columns `RECORDS`, where it was asked for
 
     @classmethod
-    def of(cls, results: Results) -> Shown:
-        """Read them. Raises `RunError` where a record is damaged."""
-        points = [found for record in results.records if (found := _point(results, record)) is not None]
+    def of(cls, results: Results, table: bool = False) -> Shown:
+        """Read them, in portions, as measurements are long. Raises `RunError` where a record is damaged."""
+        points: list[Point] = []
+        made: dict[int, Made] = {}
+        tables: list[pd.DataFrame] = []
+        for first in range(0, len(results.records), _PORTION):
+            read = [replace(record.anew()) for record in results.records[first : first + _PORTION]]
+            points += [found for record in read if (found := _point(results, record)) is not None]
+            made |= {r.number: Made(r.id, r.origin, r.parents, r.status) for r in read if r.role == "candidate"}
+            if table:
+                score = None if results.yardstick is None else results.yardstick.score
+                tables.append(records_table(read, score)[list(COLUMNS)])
         facts = results.teacher
         teacher = None if facts is None else Point(0, "teacher", "teacher", _places(results, facts))
-        return cls(results, points, teacher)
+        return cls(results, points, teacher, made, pd.concat(tables, ignore_index=True) if tables else None)
 
     def of_role(self, role: Role) -> list[Point]:
         """Those of one role."""
@@ -104,7 +129,7 @@ _COST = {
 
 def _point(results: Results, record: Record) -> Point | None:
     fitness = results.fitness.get(record.number)
-    found = record.anew().measurements if fitness is not None else None
+    found = record.measurements
     if fitness is None or found is None or not fitness.finite:
         return None
     return Point(

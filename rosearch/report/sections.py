@@ -22,7 +22,6 @@ from rosearch.report.lineage import Lineage, founders_table, lineage_charts, var
 from rosearch.report.overview import explanation, finalists_table, predictions_table, results_table
 from rosearch.report.panels import graph
 from rosearch.report.points import Shown
-from rosearch.report.run_files import candidates_table
 from rosearch.report.spending import failures_table, spending_chart, spending_table
 from rosearch.report.statistics import feature_statistics, statistics_tables
 from rosearch.run.results import Results
@@ -54,6 +53,7 @@ class Section:
     graphs: tuple[Graph, ...] = ()
     tables: tuple[Table, ...] = ()
     files: tuple[tuple[str, str], ...] = ()
+    folded: bool = False  # tables whose first note is shown, and the rest when it is asked for
     all: bool = False  # the list of all candidates, which the page's script draws
 
     @property
@@ -71,7 +71,7 @@ def sections(shown: Shown, lineage: Lineage, others: Sequence[Shown]) -> list[Se
         _winners(shown),
         _lineage(lineage),
         _attacks(shown.results),
-        _statistics(shown.results),
+        _statistics(shown),
         Section("all", "All students", all=True),
         _failures(shown.results),
         _spending(shown.results),
@@ -87,7 +87,11 @@ def _front(shown: Shown) -> Section:
         tables.append(results_table("Baselines: named architectures, distilled alike", results, baselines))
     if results.measured("finalist"):
         tables.append(finalists_table(results))
-    words = ("Nobody on the front is beaten in all objectives at once. Lines are 95 % intervals.", explanation(results))
+    words = (
+        "Nobody on the front is beaten in all objectives at once. Lines are 95 % intervals. Efficiency is full from "
+        f"{results.experiment.fitness.full_compression:g} times smaller on: there, size decides no more.",
+        explanation(results),
+    )
     return Section("front", "The front", words, front_charts(shown), tables=tuple(tables))
 
 
@@ -130,14 +134,12 @@ def _attacks(results: Results) -> Section:
     return Section("attacks", "Under attack", charts=attack_charts(results), tables=tables)
 
 
-def _statistics(results: Results) -> Section:
-    if not results.measured("candidate"):
+def _statistics(shown: Shown) -> Section:
+    if shown.table is None or not shown.of_role("candidate"):
         return Section("statistics", "")
-    statistics = feature_statistics(
-        candidates_table(results), max_class_share=results.experiment.fitness.max_class_share
-    )
+    statistics = feature_statistics(shown.table, max_class_share=shown.results.experiment.fitness.max_class_share)
     tables = tuple(statistics_tables(statistics))
-    return Section("statistics", "What goes with what", (_INDEPENDENT,), tables=tables)
+    return Section("statistics", "What goes with what", (_INDEPENDENT,), tables=tables, folded=True)
 
 
 def _failures(results: Results) -> Section:

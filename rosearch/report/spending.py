@@ -47,7 +47,7 @@ def spending_table(results: Results) -> Table:
 
 
 def failures_table(results: Results) -> Table:
-    """What failed, by kind and stage, with the first of the messages."""
+    """All that failed, by kind and stage, with the first of the messages."""
     groups = defaultdict(list)
     for record in results.failures:
         if record.failure is not None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from html import escape
 
-from rosearch.report.chart import Axis, Bars, Chart, Layer, Limit, Line, Links, Mark, Marks, Shape
+from rosearch.report.chart import Bars, Chart, Layer, Limit, Line, Links, Mark, Marks, Shape
 from rosearch.report.layers import BOX, Box, Drawing, Wire
 from rosearch.report.scale import Scale
 
@@ -25,17 +25,15 @@ _OFFSETS = ((8.0, -7.0), (8.0, 14.0), (-8.0, -7.0), (-8.0, 14.0))  # of a label:
 
 
 def chart_svg(chart: Chart) -> str:
-    """The picture of a chart; its title and its words stand beside it, as the name of the picture."""
+    """The picture of a chart, called by its title. What it says in words, `Chart.text`, belongs beside it."""
     return _Picture(chart).svg
 
 
 def drawing_svg(drawing: Drawing, name: str) -> str:
     """The picture of an architecture, called `name` for those who do not see it."""
     size = f'viewBox="0 0 {drawing.width:.0f} {drawing.height:.0f}" width="{drawing.width:.0f}"'
-    told = "; ".join(f"{box.name} {box.detail}".strip() for box in drawing.boxes)
     parts = [_wire(wire) for wire in drawing.wires] + [_box(box) for box in drawing.boxes]
-    label = escape(f"{name}: {told}")
-    return f'<svg class="graph" role="img" aria-label="{label}" {size}>{"".join(parts)}</svg>'
+    return f'<svg class="graph" role="img" aria-label="{escape(name)}" {size}>{"".join(parts)}</svg>'
 
 
 def swatch_svg(layer: Layer) -> str:
@@ -72,24 +70,17 @@ class _Picture:
 
     @cached_property
     def x(self) -> Scale:
-        return self._scale(self.chart.x, *self.chart.extent("x"), self.left, self.width - 14)
+        return self.chart.x.scale(self.chart.extent("x"), self.left, self.width - 14)
 
     @cached_property
     def y(self) -> Scale:
-        low, high = self.chart.extent("y")
-        if self.chart.y.names:
-            return Scale(low, high, 10, self.height - 46)  # the first name at the top
-        return self._scale(self.chart.y, low, high, self.height - 46, 10)
-
-    def _scale(self, axis: Axis, low: float, high: float, start: float, end: float) -> Scale:
-        scale = Scale.around(low, high, start, end, axis.log)
-        if axis.unit.suffix == "%":  # no room beside what cannot be
-            return Scale(max(scale.low, -0.03), min(scale.high, 1.03), start, end)
-        return scale
+        foot, top = self.height - 46, 10
+        ends = (top, foot) if self.chart.y.names else (foot, top)  # the first name at the top
+        return self.chart.y.scale(self.chart.extent("y"), *ends)
 
     @property
     def svg(self) -> str:
-        label = escape(f"{self.chart.title}. {self.chart.text}")
+        label = escape(self.chart.title)
         size = f'viewBox="0 0 {self.width:.0f} {self.height:.0f}"'
         parts = [*self._axes(), *(f'<g class="t-{_tone(one)}">{self._layer(one)}</g>' for one in self.chart.layers)]
         return f'<svg class="plot" role="img" aria-label="{label}" {size}>{"".join(parts)}{self._labels()}</svg>'
@@ -101,12 +92,12 @@ class _Picture:
         for tick in self.x.ticks(5 if not self.chart.wide else 9):
             place = self.x.place(tick)
             lines.append(f"M{place:.1f} 10V{foot:.0f}")
-            words.append(_text(place, foot + 16, _number(self.chart.x, tick), "middle"))
+            words.append(_text(place, foot + 16, self.chart.x.number(tick), "middle"))
         names = self.chart.y.names
         for tick in list(map(float, range(len(names)))) if names else self.y.ticks():
             place = self.y.place(tick)
             lines.append(f"M{self.left:.0f} {place:.1f}H{right:.0f}")
-            told = _shortened(names[int(tick)]) if names else _number(self.chart.y, tick)
+            told = _shortened(names[int(tick)]) if names else self.chart.y.number(tick)
             words.append(_text(self.left - 7, place + 4, told, "end"))
         words.append(_text((self.left + right) / 2, self.height - 8, self.chart.x.title, "middle", "title"))
         middle = (10 + foot) / 2
@@ -201,13 +192,6 @@ def _sign(shape: Shape, x: float, y: float, size: float, opened: str) -> str:
     return f'<circle{ring} cx="{x:.1f}" cy="{y:.1f}" r="{size:g}"{opened}/>'
 
 
-def _number(axis: Axis, tick: float) -> str:
-    """As short as it is exact."""
-    told = axis.unit.text(tick)
-    number, suffix = told.removesuffix(axis.unit.suffix), axis.unit.suffix
-    return (number.rstrip("0").rstrip(".") if "." in number else number) + suffix
-
-
 def _shortened(name: str) -> str:
     most = int(208 / _LETTER)
     return name if len(name) <= most else name[: most - 1] + "…"
@@ -231,9 +215,9 @@ def _wire(wire: Wire) -> str:
 def _box(box: Box) -> str:
     left, top = box.x - BOX[0] / 2, box.y - BOX[1] / 2
     shape = f'<rect x="{left:.0f}" y="{top:.0f}" width="{BOX[0]:.0f}" height="{BOX[1]:.0f}" rx="6"/>'
-    first = box.y - 3 if box.detail else box.y + 4
+    first = box.y - 2 if box.detail else box.y + 5
     words = _text(box.x, first, box.name, "middle", "op") + (
-        _text(box.x, box.y + 12, box.detail, "middle") if box.detail else ""
+        _text(box.x, box.y + 13, box.detail, "middle") if box.detail else ""
     )
     return f'<g class="f-{box.family}">{shape}{words}{_merge(box, top)}</g>'
 
