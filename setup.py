@@ -11,5 +11,5 @@ inner = [f"{name}.{found}" for name, folder in FOLDERS.items() for found in find
 setup(
     packages=[*find_packages(include=["rosearch", "rosearch.*"]), *FOLDERS, *inner],
     package_dir=FOLDERS,
-    package_data={"": ["py.typed", "*.md", "*.txt", "*.yaml"]},
+    package_data={"": ["py.typed", "*.md", "*.txt", "*.yaml", "*.html", "*.css", "*.js"]},
 )

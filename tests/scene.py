@@ -15,7 +15,7 @@ from tests import pages
 
 LABELS = ["negative", "positive"]
 MODELS = ("model", "teacher", "student")  # copies of my-bert, which pages name
-RUNS = ("sst2-0001", "kd_nas-0001")  # copies of the quickstart's
+RUNS = ("quickstart-0002", "sst2-0001", "kd_nas-0001")  # copies of the quickstart's
 ENCODERS = {"layers": [1], "heads": [2], "hidden": [16, 24], "ffn": [16, 32], "activation": ["gelu"]}
 
 

@@ -41,6 +41,7 @@ NOT_MIRRORED = {
     "evaluation/attacks/passes/test_student_needed_tokens.py": "one question of passes/student.py",
     "evolution/surrogates/test_context.py": "one function of surrogates/predictor.py",
     "export/targets/test_targets.py": "the contract of every export target",
+    "report/test_browser.py": "the page of a run, in a browser",
     "run/test_encoder_search.py": "a search for encoders, from end to end",
     "run/backends/test_ray_search.py": "a search on a cluster, from end to end",
     "run/test_kd_nas_run.py": "a search by kd_nas, from end to end",

@@ -27,6 +27,7 @@ from rosearch.cli.explain import EXPLAIN_EXAMPLES, explain
 from rosearch.cli.exported import PREDICT_EXAMPLES, predict, verify
 from rosearch.cli.folders import cache, runs
 from rosearch.cli.init import INIT_EXAMPLES, init
+from rosearch.cli.report import REPORT_EXAMPLES, figures, report
 from rosearch.cli.run import RECOMMEND_EXAMPLES, export, recommend, show, stats, status
 from rosearch.cli.search import check, resume, search
 from rosearch.cli.shipped import experiments, spaces
@@ -106,6 +107,8 @@ app.command(rich_help_panel=_SEARCH, epilog=EXPLAIN_EXAMPLES)(explain)
 app.command(rich_help_panel=_RUN)(status)
 app.command(rich_help_panel=_RUN)(show)
 app.command(rich_help_panel=_RUN)(stats)
+app.command(rich_help_panel=_RUN, epilog=REPORT_EXAMPLES)(report)
+app.command(rich_help_panel=_RUN)(figures)
 app.command(rich_help_panel=_RUN, epilog=RECOMMEND_EXAMPLES)(recommend)
 app.command(rich_help_panel=_RUN)(export)
 app.command(rich_help_panel=_RUN, epilog=DOCTOR_EXAMPLES)(doctor)

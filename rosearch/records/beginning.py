@@ -30,6 +30,12 @@ def note_beginning(store: Store, *snapshots: Path) -> None:
     store.set_meta(_VERSIONS, _installed())
 
 
+def read_versions(store: Store) -> dict[str, str]:
+    """The versions of libraries that a run began with; none of a run of an older rosearch."""
+    began = store.get_meta(_VERSIONS)
+    return {str(name): str(told) for name, told in began.items()} if isinstance(began, dict) else {}
+
+
 def refuse_changes(store: Store, *snapshots: Path) -> None:
     """Raises `RunError`, with the keys that differ, where a snapshot is not the one that the run began with.
 

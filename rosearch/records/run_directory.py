@@ -10,6 +10,8 @@ Its layout::
     ├── students/            trained weights: ID/ of a candidate, baseline-ID-0/, finalist-ID-REPLICATE/
     ├── tokenizer/           the teacher's, which all students share
     ├── tables/              the tables of `stats`
+    ├── report.html          the page of `report`
+    ├── figures/             the figures of `figures`
     ├── unfinished/          while finalists are trained: the checkpoints that they go on from after a kill
     ├── aside/               what `doctor` took out of the way
     ├── export/              students that `export` wrote without `--to`
@@ -175,6 +177,16 @@ class RunDirectory:
     def students(self) -> Path:
         """The folder of all trained weights."""
         return self.place("students")
+
+    @property
+    def report(self) -> Path:
+        """The page that `report` writes."""
+        return self.place("report.html")
+
+    @property
+    def figures(self) -> Path:
+        """The figures that `figures` writes."""
+        return self.place("figures")
 
     @property
     def tables(self) -> Path:

@@ -27,12 +27,17 @@ from rosearch.run.results import Results
 
 def record_tables(results: Results, record: Record) -> list[Table]:
     """All that `rosearch show` prints of a record; its attacks and classes only where they were measured."""
+    return [*measured_tables(results, record), _architecture_table(record)]
+
+
+def measured_tables(results: Results, record: Record) -> list[Table]:
+    """The same without the architecture."""
     tables = [_facts_table(results, record)]
     if (found := record.measurements) is not None and found.robustness is not None:
         tables.append(_attacks_table(found, found.robustness))
     if found is not None and (found.quality.per_class or (found.robustness and found.robustness.per_class)):
         tables.append(_classes_table(found, results.experiment.require_task().labels))
-    return [*tables, _architecture_table(record)]
+    return tables
 
 
 def _facts_table(results: Results, record: Record) -> Table:

@@ -51,7 +51,7 @@ FEATURES: dict[str, str] = {
     "parameters": "parameters in all",
 }
 
-_OUTPUT = -1
+OUTPUT = -1  # the vertex of the output in `operator_graph`
 
 
 def architecture_features(genotype: Genotype) -> dict[str, float]:
@@ -63,13 +63,13 @@ def architecture_features(genotype: Genotype) -> dict[str, float]:
     alone are NaN for other graphs.
     """
     graph = operator_graph(genotype)
-    operators = [data for name, data in graph.nodes(data=True) if name not in (SOURCE, _OUTPUT)]
+    operators = [data for name, data in graph.nodes(data=True) if name not in (SOURCE, OUTPUT)]
     level = {name: depth for depth, names in enumerate(nx.topological_generations(graph)) for name in names}
     kernels = [float(data["settings"]["kernel"]) for data in operators if "kernel" in data["settings"]]
     count = count_parameters(genotype)
     source = genotype.source_setting
     return {
-        "depth": float(level[_OUTPUT] - 1),
+        "depth": float(level[OUTPUT] - 1),
         "nodes": float(len(operators)),
         "edges": float(graph.number_of_edges()),
         "density": 2.0 * nx.density(graph),  # networkx divides by what a graph with cycles can hold
@@ -121,8 +121,8 @@ def operator_graph(genotype: Genotype) -> nx.DiGraph:
         stands_for[position] = position
         graph.add_node(position, op=node.op, settings=node.setting, inputs=len(reads))
         graph.add_edges_from((read, position) for read in reads)
-    graph.add_node(_OUTPUT, op="output")
-    graph.add_edges_from((stands_for[sink], _OUTPUT) for sink in canonical.sinks)
+    graph.add_node(OUTPUT, op="output")
+    graph.add_edges_from((stands_for[sink], OUTPUT) for sink in canonical.sinks)
     return graph
 
 

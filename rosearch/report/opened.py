@@ -12,6 +12,7 @@ import pandas as pd
 from rosearch.errors import RunError
 from rosearch.records.record import Role
 from rosearch.report.features import FEATURES, architecture_features
+from rosearch.report.gallery import Gallery
 from rosearch.report.run_files import candidates_table
 from rosearch.run.results import Results, open_results
 
@@ -68,6 +69,11 @@ class OpenedRun:
         rows = [architecture_features(genotype) for genotype in genotypes.values()]
         index = pd.Index(list(genotypes), name="id", dtype="string")
         return pd.DataFrame(rows, index=index, columns=list(FEATURES), dtype="float64")
+
+    @property
+    def figures(self) -> Gallery:
+        """The figures of `rosearch report`, drawn by matplotlib: `run.figures.front().savefig("front.pdf")`."""
+        return Gallery(self.results)
 
     def genotype(self, id: str) -> nx.DiGraph:
         """The architecture of a record as a frozen graph: node 0 is the embedded text, the others are operations.

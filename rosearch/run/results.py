@@ -25,7 +25,7 @@ from rosearch.evolution.fitness import Yardstick
 from rosearch.evolution.judged import Judged
 from rosearch.files import stamp
 from rosearch.measurements import TeacherFacts
-from rosearch.records.beginning import refuse_changes
+from rosearch.records.beginning import read_versions, refuse_changes
 from rosearch.records.budget import Budget, read_budget
 from rosearch.records.record import Record, Role
 from rosearch.records.run_directory import RunDirectory
@@ -52,6 +52,7 @@ class Results:
     teacher_on_test: TeacherFacts | None = None  # beside finalists; runs of older versions have none
     budget: Budget = field(default_factory=Budget)
     passed: Mapping[str, int] = field(default_factory=dict)  # rungs of candidates at work, by id
+    versions: Mapping[str, str] = field(default_factory=dict)  # of libraries, as it began; older runs have none
 
     @property
     def state(self) -> Literal["finished", "running", "interrupted"]:
@@ -214,7 +215,8 @@ def _loaded(run: RunDirectory) -> Results:
         refuse_changes(store, run.experiment_file, run.search_space)
         records, budget = store.stored(), read_budget(store)
         passed, on_test = rungs_passed(read_waiting(store)), store.teacher("test")
-        return Results(run, run.experiment(), store.teacher(), records, store.finished(), on_test, budget, passed)
+        facts = (run.experiment(), store.teacher(), records, store.finished(), on_test, budget, passed)
+        return Results(run, *facts, read_versions(store))
 
 
 def open_results(folder: Path) -> Results:

@@ -39,6 +39,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "status": ("status", RUN),
     "show": ("show", RUN, "bert_mini"),
     "stats": ("stats", RUN),
+    "report": ("report", RUN, "--to", "page.html"),
+    "figures": ("figures", RUN, "--to", "figures"),
     "recommend": LATENCY,
     "export": ("export", RUN, "--best", "--target", "hf,onnx"),
     "check": ("check", "experiment.yaml"),

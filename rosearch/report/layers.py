@@ -1,0 +1,151 @@
+"""An architecture laid out in layers: the source at the top, each operation below all that it reads, then the output.
+
+Within a layer, operations stand near what they read (barycentres, Sugiyama 1981). An edge that skips layers runs
+through places of its own in each of them, so that it crosses no box.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from itertools import pairwise
+
+from rosearch.report.features import OUTPUT, SHARES
+from rosearch.space.genotype import Genotype
+from rosearch.space.node import SOURCE, Node, Setting
+
+BOX, ROW, GAP, LANE = (104.0, 36.0), 66.0, 16.0, 22.0  # of a drawing, in pixels
+_SWEEPS = 3
+_FAMILIES = {op: share.removesuffix("_share") for share, ops in SHARES.items() for op in ops}
+
+Vertex = int | tuple[int, int, int]  # a node, or the place of an edge (from, to) in a layer between them
+
+
+@dataclass(frozen=True)
+class Box:
+    """An operation: its centre, its words, the family that gives its colour, how it merges what it reads."""
+
+    x: float
+    y: float
+    name: str
+    detail: str
+    family: str
+    merge: str = ""
+
+
+@dataclass(frozen=True)
+class Wire:
+    """An edge through places (x, y), from the foot of a box to the head of another; `skip` where it passes layers."""
+
+    places: tuple[tuple[float, float], ...]
+    skip: bool
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """Boxes and wires within a width and a height."""
+
+    width: float
+    height: float
+    boxes: tuple[Box, ...]
+    wires: tuple[Wire, ...]
+
+
+def lay_out(genotype: Genotype) -> Drawing:
+    """The drawing of an architecture, without its no-ops."""
+    nodes, reads = _without_idlers(genotype)
+    level = {SOURCE: 0}
+    for name, read in reads.items():
+        level[name] = 1 + max(level[one] for one in read)
+    chains = [_chain(read, name, level) for name, inputs in reads.items() for read in dict.fromkeys(inputs)]
+    layers = _ordered(level, chains)
+    width = max(sum(map(_room, layer)) + GAP * (len(layer) + 1) for layer in layers)
+    centre: dict[Vertex, tuple[float, float]] = {}
+    for depth, layer in enumerate(layers):
+        left = (width - sum(map(_room, layer)) - GAP * (len(layer) - 1)) / 2
+        for vertex in layer:
+            centre[vertex] = (left + _room(vertex) / 2, depth * ROW + BOX[1] / 2 + 8)
+            left += _room(vertex) + GAP
+    boxes = [_end(centre[SOURCE], "text", _source_words(genotype))]
+    boxes += [_box(nodes[name], len(reads[name]), centre[name]) for name in nodes]
+    boxes.append(_end(centre[OUTPUT], "output", f"{genotype.pooling} of {genotype.width}", len(reads[OUTPUT])))
+    wires = tuple(_wire([centre[vertex] for vertex in chain]) for chain in chains)
+    return Drawing(width, (len(layers) - 1) * ROW + BOX[1] + 16, tuple(boxes), wires)
+
+
+def _without_idlers(genotype: Genotype) -> tuple[dict[int, Node], dict[int, list[int]]]:
+    """The operations by position, and what each and the output read; an identity of one input is what it reads."""
+    stands_for, nodes, reads = {SOURCE: SOURCE}, {}, {}
+    for position, node in enumerate(genotype.nodes, start=1):
+        inputs = [stands_for[read] for read in node.inputs]
+        if node.op == "identity" and len(inputs) == 1:
+            stands_for[position] = inputs[0]
+            continue
+        stands_for[position], nodes[position], reads[position] = position, node, inputs
+    reads[OUTPUT] = [stands_for[sink] for sink in genotype.sinks]
+    return nodes, reads
+
+
+def _chain(read: int, reader: int, level: dict[int, int]) -> list[Vertex]:
+    between = range(level[read] + 1, level[reader])
+    return [read, *((read, reader, depth) for depth in between), reader]
+
+
+def _ordered(level: dict[int, int], chains: list[list[Vertex]]) -> list[list[Vertex]]:
+    """The vertices of each layer from left to right."""
+    layers: list[list[Vertex]] = [[] for _ in range(max(level.values()) + 1)]
+    for node, depth in level.items():
+        layers[depth].append(node)
+    above, below = defaultdict(list), defaultdict(list)
+    for chain in chains:
+        for vertex in chain[1:-1]:
+            layers[vertex[2]].append(vertex)  # type: ignore[index]
+        for upper, lower in pairwise(chain):
+            above[lower].append(upper)
+            below[upper].append(lower)
+    place = {vertex: (index + 0.5) / len(layer) for layer in layers for index, vertex in enumerate(layer)}
+    for sweep in range(_SWEEPS):
+        down = sweep % 2 == 0
+        for layer in layers if down else reversed(layers):
+            if len(layer) < 2:
+                continue
+            near = above if down else below
+            heights = {v: sum(place[n] for n in near[v]) / len(near[v]) if near[v] else place[v] for v in layer}
+            layer.sort(key=heights.__getitem__)
+            place |= {vertex: (index + 0.5) / len(layer) for index, vertex in enumerate(layer)}
+    return layers
+
+
+def _room(vertex: Vertex) -> float:
+    return BOX[0] if isinstance(vertex, int) else LANE
+
+
+def _wire(centres: list[tuple[float, float]]) -> Wire:
+    half = BOX[1] / 2
+    (x, y), *between, (last_x, last_y) = centres
+    lanes = [place for lane in between for place in ((lane[0], lane[1] - half), (lane[0], lane[1] + half))]
+    return Wire(((x, y + half), *lanes, (last_x, last_y - half)), bool(between))
+
+
+def _end(centre: tuple[float, float], name: str, detail: str, reads: int = 1) -> Box:
+    return Box(*centre, name, detail, "source", "mean" if reads > 1 else "")
+
+
+def _source_words(genotype: Genotype) -> str:
+    told = ", ".join(_setting(*setting) for setting in genotype.source)
+    return told or f"rank {genotype.rank}"
+
+
+def _box(node: Node, reads: int, centre: tuple[float, float]) -> Box:
+    told = ", ".join(filter(None, (_setting(*setting) for setting in node.settings)))
+    merge = node.merge if reads > 1 else ""
+    return Box(*centre, node.op.replace("_", " "), told, _FAMILIES.get(node.op, "other"), merge)
+
+
+def _setting(key: str, value: Setting) -> str:
+    """`heads 4`; `x2` for a ratio; a word by itself; "" for what is switched off."""
+    if isinstance(value, bool):
+        return key if value else ""
+    if key == "ratio":
+        return f"x{value}"
+    return value if isinstance(value, str) else f"{key} {value}"

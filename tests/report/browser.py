@@ -1,0 +1,56 @@
+"""The Chromium of this machine, driven by Playwright, which downloads none; pages open from a disk."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+READY = "document.documentElement.dataset.ready === 'yes'"
+
+
+def lacking() -> str:
+    """The reason why no page can be opened here; "" where one can."""
+    try:
+        import playwright.sync_api  # noqa: F401
+    except ImportError:
+        return 'needs the extra browser: pip install -e ".[browser]"'
+    return "" if program() else f"needs one of {', '.join(PROGRAMS)}, or its path in CHROMIUM"
+
+
+def program() -> str | None:
+    """The path of a Chromium."""
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, PROGRAMS)), None)
+
+
+@contextmanager
+def chromium() -> Iterator[Any]:
+    """A browser with a profile of its own."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program(), args=list(FLAGS))
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def opened(browser: Any, path: Path, width: int = 1280, scheme: str = "light", anchor: str = "") -> Any:
+    """A page whose script has run; `page.told` has what its console said, `page.asked` what it asked for."""
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page.told, page.asked = [], []
+    page.on("console", lambda message: page.told.append(message.text))
+    page.on("pageerror", lambda error: page.told.append(str(error)))
+    page.on("request", lambda request: page.asked.append(request.url))
+    page.goto(path.as_uri() + anchor)
+    page.wait_for_function(READY)
+    return page
