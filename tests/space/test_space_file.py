@@ -311,7 +311,7 @@ def test_the_keys_of_a_space_of_graphs_beside_an_encoder_section_are_one_line(tm
 def test_all_faults_of_a_file_of_encoders_are_reported_at_once(tmp_path):
     data = {**encoders(layers=[0], ffn=None), "name": "two words", "vocabulary": "BERT", "colour": "red", "ranks": [8]}
     found = [line.partition(":")[0] for line in problems(data, tmp_path)]
-    assert found == ["name", "vocabulary", "colour", "encoder", "encoder.ffn", "encoder.layers"]
+    assert found == ["colour", "encoder", "encoder.ffn", "encoder.layers", "name", "vocabulary"]  # as they stand in it
     assert problems({"name": "example", "encoder": [3, 4]}, tmp_path) == [
         "encoder: expected a section (layers, heads, hidden, ffn, activation), got [3, 4]"
     ]
