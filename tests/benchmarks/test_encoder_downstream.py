@@ -25,6 +25,7 @@ def test_gain_is_paired_by_seed_and_the_share_is_of_the_teachers_mean() -> None:
     assert "| sst2 | accuracy | 90.0 | 83.0 | 80.0 | +3.0 ± 2.8 | 92.2 % |" in table({"sst2": found})
 
 
+@pytest.mark.slow
 def test_both_students_have_one_architecture_and_an_interrupted_comparison_goes_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

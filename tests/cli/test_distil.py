@@ -418,7 +418,9 @@ def test_a_training_that_diverges_says_so_and_leaves_nothing(distil: Callable[..
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("signal", "student"), [("SIGKILL", "genotype.json"), ("SIGINT", "roberta")])
+@pytest.mark.parametrize(
+    ("signal", "student"), [pytest.param("SIGKILL", "genotype.json", marks=pytest.mark.slow), ("SIGINT", "roberta")]
+)
 def test_a_killed_command_goes_on_to_the_same_weights(signal: str, student: str, made: Path, tmp_path: Path) -> None:
     known = ["distil", "--student", student, "--task", "experiment.yaml", "--every", "0"]
     command = [*known, "--to", str(tmp_path / "out")]

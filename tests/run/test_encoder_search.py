@@ -74,6 +74,7 @@ class TestASearchForEncoders:
         first, second = (outcomes(search(tmp_path / name, **changes).of("candidate")) for name in ("a", "b"))
         assert first == second
 
+    @pytest.mark.slow
     def test_learns_by_relations_too(self, tmp_path: Path) -> None:
         config = {"encoder": {"objective": "relations", "relation_heads": 4}}
         results = search(tmp_path / "relations", distillation=config, finalists={"count": 0})

@@ -138,7 +138,7 @@ def test_a_finished_search_is_left_as_it_is_by_another_resume(parallel: Results)
     assert outcomes(again.records) == outcomes(parallel.records) and watcher.done == [] == watcher.titles
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [pytest.param(0, marks=pytest.mark.slow), 2])
 def test_a_killed_search_goes_on_from_the_order_of_its_outcomes(
     workers: int, undisturbed: Results, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

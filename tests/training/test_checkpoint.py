@@ -125,7 +125,7 @@ def test_on_a_slow_disk_it_is_written_less_often(
     assert writes == [10, 115, 220]  # 5 seconds of writing in 105
 
 
-@pytest.mark.parametrize(("signal", "step"), [("SIGKILL", 4), ("SIGINT", 4)])
+@pytest.mark.parametrize(("signal", "step"), [("SIGKILL", 4), pytest.param("SIGINT", 4, marks=pytest.mark.slow)])
 def test_a_killed_process_leaves_a_training_that_goes_on_to_the_same_bits(
     signal: str, step: int, places: Callable[..., Checkpoint], tmp_path: Path
 ) -> None:

@@ -154,7 +154,7 @@ def test_opening_an_attack_needs_no_network_and_leaves_no_trace(
     assert all(place.startswith(report["home"]) for place in report["hub"])
 
 
-@pytest.mark.parametrize("mode", ["without-flair", "broken-flair"])
+@pytest.mark.parametrize("mode", ["without-flair", pytest.param("broken-flair", marks=pytest.mark.slow)])
 def test_attacks_are_the_same_where_flair_is_absent_or_does_not_fit(
     mode: str, offline: Callable[[str], dict[str, Any]]
 ) -> None:
