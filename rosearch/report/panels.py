@@ -56,7 +56,7 @@ def pack(shown: Shown, lineage: Lineage) -> Iterator[Markup]:
     for first in range(0, len(records), CHUNK):
         panels = [make_panel(shown, lineage, record) for record in records[first : first + CHUNK]]
         data = json.dumps(panels, separators=(",", ":"), ensure_ascii=False).encode()
-        yield Markup(base64.b64encode(zlib.compress(data, 7)).decode())
+        yield Markup(base64.b64encode(zlib.compress(data, 9)).decode())
 
 
 def data(shown: Shown, lineage: Lineage, others: tuple[float, float]) -> Markup:
