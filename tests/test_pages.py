@@ -45,6 +45,7 @@ NOT_RUN = {
     },
     "docs/how-to/formats.md": {
         'pip install "rosearch[onnx]': "the extra test brings it",
+        "rosearch export runs/quickstart-0001 --where": "its run has no such student; tests/cli/test_app.py",
         'pip install "rosearch[openvino]': "installed for the tests marked openvino",
         "rosearch export ./student --target openvino": "the tests marked openvino write each student so",
     },

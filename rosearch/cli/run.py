@@ -153,7 +153,14 @@ def export(
     record: Annotated[
         str | None, typer.Argument(help="Which: number, first letters (6 or more) of an id, or a baseline's name.")
     ] = None,
-    best: Annotated[bool, typer.Option("--best", help="The candidate of highest fitness.")] = False,
+    best: Annotated[bool, typer.Option("--best", help="The candidate that is best by --by.")] = False,
+    by: Annotated[str | None, typer.Option(help="fitness, robustness or accuracy; default: fitness.")] = None,
+    knee: Annotated[
+        bool, typer.Option("--knee", help="The front's candidate that is nearest to the best of all terms.")
+    ] = False,
+    where: Annotated[
+        str, typer.Option(help="Only those: 'latency_ms<5 and accuracy>0.85', of columns of the run's tables.")
+    ] = "",
     named: Annotated[str | None, typer.Option("--id", help="The same as RECORD.")] = None,
     to: Annotated[Path | None, typer.Option(help="The new folder; default: RUN/export/ID.")] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace the folder if it exists.")] = False,
@@ -172,17 +179,33 @@ def export(
     formats = formats_of(target)
     for one in formats:
         one.require()
-    asked = [*filter(None, (record, named)), *(["--best"] if best else [])]
+    asked = [*filter(None, (record, named)), *(["--best"] if best else []), *(["--knee"] if knee else [])]
     if (run / "config.json").is_file():
-        if asked or to is not None or not formats:
+        if asked or by or where or to is not None or not formats:
             raise typer.BadParameter("an exported folder takes further formats alone: --target onnx,openvino")
         _print_formats(run, formats, as_json, {"folder": str(run)})
         return
-    if len(asked) != 1:
+    wished = best or knee or by is not None or bool(where)
+    if len(asked) > 1 or not (asked or wished):
         raise typer.BadParameter("name one student: --best, or a RECORD such as 3")
+    if (wished and (record or named)) or (knee and by is not None):
+        raise typer.BadParameter("--by goes with --best, and --where with --best or --knee")
     results = _results(run)
-    chosen = results.retrained(results.best() if best else results.find(asked[0]))
+    found = _choose(results, by or "fitness", knee, where, as_json) if wished else results.find(asked[0])
+    chosen = results.retrained(found)
     _export(results, chosen, to or results.run.export_folder(chosen), overwrite, formats, as_json)
+
+
+def _choose(results: Results, by: str, knee: bool, where: str, as_json: bool) -> Record:
+    """The candidate that is asked for; on the terminal with what it was chosen by, but for the plain best."""
+    from rosearch.report.choice import Wish, choose
+    from rosearch.terminal.console import print_line
+
+    choice = choose(results, Wish(by, knee, where))
+    if not as_json and (knee or where or by != "fitness"):
+        among = f"{choice.among} candidate{'s' if choice.among > 1 else ''}"
+        print_line(f"Chosen by {choice.by} among {among}: #{choice.record.number} {choice.record.id[:8]}")
+    return choice.record
 
 
 def _export(

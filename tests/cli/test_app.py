@@ -85,6 +85,22 @@ def test_an_export_is_not_overwritten_unless_told(searched: tuple[Path, str]) ->
     rosearch(*export, "--overwrite", cwd=folder)
 
 
+def test_an_export_is_chosen_by_a_term_by_the_knee_or_within_a_condition(searched: tuple[Path, str]) -> None:
+    folder, _ = searched
+    run = "runs/small-0001"
+    for name, wish in {
+        "by": ("--best", "--by", "accuracy"),
+        "knee": ("--knee",),
+        "within": ("--where", "accuracy>=0 and latency_ms<1e9 or parameters>0 and parameters<1e12"),
+    }.items():
+        told = rosearch("export", run, *wish, "--to", name, cwd=folder).stdout
+        assert told.startswith("Chosen by ") and (folder / name / "evidence.json").is_file()
+    wrong = rosearch("export", run, "--where", "acuracy>0 and parametres>0", "--to", "none", cwd=folder, expect=3)
+    assert "Did you mean accuracy?" in wrong.stderr and "Did you mean parameters?" in wrong.stderr
+    assert "goes with --best" in rosearch("export", run, "3", "--where", "accuracy>0", cwd=folder, expect=2).stderr
+    assert "none of" in rosearch("export", run, "--where", "accuracy>2", cwd=folder, expect=5).stderr
+
+
 @pytest.mark.parametrize("arguments", [(), ("--best", "--id", "a"), ("3", "--best"), ("3", "--id", "3")])
 def test_an_export_wants_exactly_one_choice(arguments: tuple[str, ...], searched: tuple[Path, str]) -> None:
     folder, _ = searched
