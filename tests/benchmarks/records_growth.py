@@ -8,15 +8,16 @@ all seconds are processor seconds, beyond imports.
 - `ask_ms`, `tell_ms`: of the strategy, over a generation, a candidate;
 - `propose_ms`, `record_ms`: of the driver, a candidate: recorded as pending; its whole bookkeeping besides;
 - `resume_s`: from the records to the first proposals; `status_s`, `stats_s`: what the commands do;
-- `driver_mib`: memory that the driver took more than after its imports.
+- `driver_mib`: the peak of the memory of the driver, beyond that after its imports.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import random
-import resource
+import re
 import subprocess
 import sys
 import tempfile
@@ -196,7 +197,11 @@ class Laps:
 def measure(size: int, folder: Path) -> dict[str, float]:
     """The figures of one size, in this process."""
     run = Run(folder, size + POPULATION * (GENERATIONS + 1))
-    run.fill(size)
+    filling = multiprocessing.get_context("fork").Process(target=run.fill, args=(size,))  # its memory is its own
+    filling.start()
+    filling.join()
+    if filling.exitcode:
+        raise SystemExit("the records were not written")
     # What the commands import is paid before they are timed.
     import rosearch.report.comparisons
     import rosearch.report.run_files
@@ -206,14 +211,14 @@ def measure(size: int, folder: Path) -> dict[str, float]:
     import rosearch.terminal.run  # noqa: F401
     from rosearch.cli.run import stats, status
 
-    before, watch = _memory(), Laps()
+    before, watch = memory_mib("VmRSS"), Laps()
     with run.driver() as driver:
         strategy = run.strategy()
         replay(driver, strategy)
         strategy.ask()
         found = {"resume_s": watch.lap("resume")}
         steps = [go_on(driver, strategy) for _ in range(GENERATIONS)]
-        found["driver_mib"] = _memory() - before
+        found["driver_mib"] = memory_mib("VmHWM") - before
     found |= {f"{name}_ms": 1000 * median(took[name] for took in steps) for name in steps[0]}
     watch.lap("driver")
     with redirect_stdout(StringIO()):
@@ -223,8 +228,14 @@ def measure(size: int, folder: Path) -> dict[str, float]:
     return found | {"stats_s": watch.lap("stats")}
 
 
-def _memory() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def memory_mib(name: str) -> float:
+    """The memory of this process, now (`VmRSS`) or at its peak (`VmHWM`).
+
+    `getrusage` begins with the peak of whoever started the process.
+    """
+    found = re.search(rf"^{name}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
+    assert found is not None
+    return int(found[1]) / 1024
 
 
 def in_processes(sizes: Iterable[int]) -> dict[str, dict[str, float]]:
