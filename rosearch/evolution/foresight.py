@@ -126,7 +126,8 @@ class Foresight:
             if now <= min(waiting[1:3], default=now):  # the next ones of a heap
                 heapq.heappop(waiting)
                 chosen.append(place)
-                worlds.take(draws[:, place])
+                if len(chosen) < count:
+                    worlds.take(draws[:, place])
             else:
                 heapq.heapreplace(waiting, now)
         return chosen
