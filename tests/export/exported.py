@@ -23,7 +23,14 @@ def exported(place: Path, **changes: Any) -> Path:
     quality = replace(MEASUREMENTS.quality, calibration=Calibration(0.1, TEMPERATURE))
     facts = replace(FACTS, measurements=replace(MEASUREMENTS, quality=quality), **changes)
     config = BertConfig(
-        len(WORDS), 16, 1, 2, 16, max_position_embeddings=32, pad_token_id=0, num_labels=max(1, len(facts.labels))
+        vocab_size=len(WORDS),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        max_position_embeddings=32,
+        pad_token_id=0,
+        num_labels=max(1, len(facts.labels)),
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
