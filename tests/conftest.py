@@ -12,6 +12,7 @@ import random
 import signal
 import sys
 import zlib
+from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
@@ -58,6 +59,14 @@ def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object], request: pytest.
 @pytest.fixture(autouse=True)
 def seeded_by_name(request: pytest.FixtureRequest) -> None:
     seed_generators(request.node.nodeid)
+
+
+@pytest.fixture(autouse=True)
+def closed_pipes_raise() -> Iterator[None]:
+    """`--help` has a closed pipe end the program: here, all tests, once a worker of theirs is killed."""
+    before = signal.getsignal(signal.SIGPIPE)
+    yield
+    signal.signal(signal.SIGPIPE, before)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
