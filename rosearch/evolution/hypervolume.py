@@ -10,7 +10,7 @@ the other two. A point's gain is its overlap with each box, for thousands of poi
 from __future__ import annotations
 
 import math
-from bisect import insort
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,19 +26,23 @@ class Free:
 
     def __init__(self, front: Sequence[Objectives]) -> None:
         self._front = undominated(front)
-        boxes: list[tuple[float, float, float, float, float]] = []
-        stairs: list[tuple[float, float]] = []  # ascending in the first objective, descending in the second
-        top = math.inf
-        for first, second, third in [*sorted(self._front, key=lambda point: -point[2]), (0.0, 0.0, 0.0)]:
-            if third < top:
-                firsts = [0.0, *(one for one, _ in stairs), math.inf]
-                seconds = [*(other for _, other in stairs), 0.0]
-                boxes += [(firsts[i], firsts[i + 1], seconds[i], third, top) for i in range(len(seconds))]
-            top = third
-            stairs = [stair for stair in stairs if stair[0] > first or stair[1] > second]
-            if all(stair[0] < first or stair[1] < second for stair in stairs):
-                insort(stairs, (first, second))
-        self._boxes = np.array(boxes, dtype=np.float64).reshape(-1, 5).T
+        low: list[float] = []
+        high: list[float] = []
+        second: list[float] = []
+        third: list[float] = []  # of the slabs, descending
+        sizes: list[int] = []  # boxes of each slab
+        firsts: list[float] = []  # of the stairs, ascending
+        seconds: list[float] = []  # descending
+        for one, two, three in [*sorted(self._front, key=lambda point: -point[2]), (0.0, 0.0, 0.0)]:
+            if not third or three < third[-1]:  # a slab, from here to the one before
+                low += [0.0, *firsts]
+                high += [*firsts, math.inf]
+                second += [*seconds, 0.0]
+                third.append(three)
+                sizes.append(len(firsts) + 1)
+            _add_stair(firsts, seconds, one, two)
+        slabs = np.repeat([third, [math.inf, *third[:-1]]], sizes, axis=1)
+        self._boxes = np.vstack([np.array([low, high, second]), slabs])
 
     def gains(self, points: _Array) -> _Array:
         """The volume that each of (..., 3) points would add alone."""
@@ -52,3 +56,13 @@ class Free:
     def without(self, point: Objectives) -> Free:
         """The rest, once a point is taken into the front."""
         return Free([*self._front, point])
+
+
+def _add_stair(firsts: list[float], seconds: list[float], one: float, two: float) -> None:
+    """Takes a point into a staircase, and what it dominates out of it."""
+    after = bisect_left(firsts, one)
+    if after < len(firsts) and seconds[after] >= two:
+        return
+    end = bisect_right(firsts, one)
+    begin = bisect_left(seconds, -two, hi=end, key=lambda value: -value)
+    firsts[begin:end], seconds[begin:end] = [one], [two]
