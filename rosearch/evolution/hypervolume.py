@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from rosearch.evolution.front import Objectives, undominated
+from rosearch.evolution.front import Objectives
 
 _Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -24,25 +24,33 @@ _Array = np.ndarray[Any, np.dtype[np.float64]]
 class Free:
     """The space that no point of a front dominates."""
 
-    def __init__(self, front: Sequence[Objectives]) -> None:
-        self._front = undominated(front)
+    def __init__(self, points: Iterable[Objectives]) -> None:
+        self._front: list[Objectives] = []
         low: list[float] = []
         high: list[float] = []
         second: list[float] = []
-        third: list[float] = []  # of the slabs, descending
+        slabs: list[float] = []  # where each begins in the third objective, descending
         sizes: list[int] = []  # boxes of each slab
         firsts: list[float] = []  # of the stairs, ascending
         seconds: list[float] = []  # descending
-        for one, two, three in [*sorted(self._front, key=lambda point: -point[2]), (0.0, 0.0, 0.0)]:
-            if not third or three < third[-1]:  # a slab, from here to the one before
+        by_third = sorted(points, key=lambda point: (-point[2], -point[0], -point[1]))  # whoever dominates comes first
+        for point in [*by_third, (0.0, 0.0, 0.0)]:
+            first, other, third = point
+            after = bisect_left(firsts, first)
+            if third > 0.0 and after < len(firsts) and seconds[after] >= other:
+                continue
+            self._front.append(point)
+            if not slabs or third < slabs[-1]:
                 low += [0.0, *firsts]
                 high += [*firsts, math.inf]
                 second += [*seconds, 0.0]
-                third.append(three)
+                slabs.append(third)
                 sizes.append(len(firsts) + 1)
-            _add_stair(firsts, seconds, one, two)
-        slabs = np.repeat([third, [math.inf, *third[:-1]]], sizes, axis=1)
-        self._boxes = np.vstack([np.array([low, high, second]), slabs])
+            end = bisect_right(firsts, first)
+            begin = bisect_left(seconds, -other, hi=end, key=lambda value: -value)
+            firsts[begin:end], seconds[begin:end] = [first], [other]
+        heights = np.repeat([slabs, [math.inf, *slabs[:-1]]], sizes, axis=1)
+        self._boxes = np.vstack([np.array([low, high, second]), heights])
 
     def gains(self, points: _Array) -> _Array:
         """The volume that each of (..., 3) points would add alone."""
@@ -56,13 +64,3 @@ class Free:
     def without(self, point: Objectives) -> Free:
         """The rest, once a point is taken into the front."""
         return Free([*self._front, point])
-
-
-def _add_stair(firsts: list[float], seconds: list[float], one: float, two: float) -> None:
-    """Takes a point into a staircase, and what it dominates out of it."""
-    after = bisect_left(firsts, one)
-    if after < len(firsts) and seconds[after] >= two:
-        return
-    end = bisect_right(firsts, one)
-    begin = bisect_left(seconds, -two, hi=end, key=lambda value: -value)
-    firsts[begin:end], seconds[begin:end] = [one], [two]
