@@ -22,7 +22,7 @@ from scipy.stats import norm
 
 from rosearch.config.fitness import FitnessConfig
 from rosearch.evolution.fitness import Fitness
-from rosearch.evolution.front import Objectives, Scored
+from rosearch.evolution.front import Objectives, Scored, undominated
 from rosearch.evolution.hypervolume import Free
 from rosearch.evolution.surrogates.architecture import features, table, tables_apart
 from rosearch.evolution.surrogates.gaussian import GaussianProcesses
@@ -30,6 +30,7 @@ from rosearch.space.genotype import Genotype
 
 DRAWS = 16  # quantiles of each objective, in an order drawn for each
 LEAST, MOST = 6, 200  # outcomes to learn from; of more, the newest half and as many of all before it
+_DIGITS = 4  # of a front's figures: finer ones are noise, and make thousands of points of hundreds
 _CUT_SHORT = {"rung", "hopeless"}  # gates of students whose figures are not those of a whole training or attack
 
 _Array = np.ndarray[Any, np.dtype[np.float64]]
@@ -114,7 +115,7 @@ class Foresight:
             return []
         draws, passes = self.expect([*genotypes, *under_way])
         draws, under_way_draws = np.split(draws, [len(genotypes)], axis=1)
-        worlds = Worlds([self.objectives(found) for found in front], under_way_draws)
+        worlds = Worlds(self._known(front), under_way_draws)
         gains = worlds.gains(draws, passes[: len(genotypes)])
         waiting = [(-gain, place) for place, gain in enumerate(gains.tolist())]
         heapq.heapify(waiting)
@@ -131,6 +132,12 @@ class Foresight:
             else:
                 heapq.heapreplace(waiting, now)
         return chosen
+
+    def _known(self, front: Sequence[Fitness]) -> list[Objectives]:
+        points = [self.objectives(found) for found in front]
+        if not self._earned:  # a reward is in units of its own
+            points = [(one, two, three) for one, two, three in np.round(points, _DIGITS).tolist()]
+        return undominated(points)
 
 
 @dataclass(frozen=True)
