@@ -215,6 +215,7 @@ class Efficiency:
     latency: tuple[Latency, ...] = ()
     device: str = "cpu"
     threads: int = 1
+    machine: str = ""  # that latency was timed on, in words; "" where none was, and in records of older versions
 
 
 @dataclass(frozen=True)
@@ -328,6 +329,8 @@ def to_json(measurements: Measurements) -> str:
     """One line of JSON. Raises `ValueError` for a non-finite float, which should have been a failed candidate."""
     try:
         data = _ADAPTER.dump_python(measurements)  # ten times as fast as `asdict`
+        if not measurements.efficiency.machine:
+            del data["efficiency"]["machine"]
         if not measurements.rungs:
             del data["rungs"]  # a run without rungs writes what it always wrote
         if measurements.lineage is None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rosearch.cli.options import Json, RunFolder
+from rosearch.cli.push import Push
 
 if TYPE_CHECKING:
     from rosearch.export.formats import Format
@@ -167,6 +168,11 @@ def export(
     target: Annotated[
         str, typer.Option(help="hf is the folder; beside it, with commas: onnx, openvino (extras of those names).")
     ] = "hf",
+    push_to_hub: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Send the folder to a new, private repository of the hub.")
+    ] = None,
+    public: Annotated[bool, typer.Option("--public", help="With --push-to-hub: everybody may read it.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="With --push-to-hub: send without asking.")] = False,
     as_json: Json = False,
 ) -> None:
     """Write a student as a Hugging Face folder.
@@ -179,11 +185,12 @@ def export(
     formats = formats_of(target)
     for one in formats:
         one.require()
+    push = Push.asked(push_to_hub, public, yes, as_json)
     asked = [*filter(None, (record, named)), *(["--best"] if best else []), *(["--knee"] if knee else [])]
     if (run / "config.json").is_file():
-        if asked or by or where or to is not None or not formats:
+        if asked or by or where or to is not None or not (formats or push):
             raise typer.BadParameter("an exported folder takes further formats alone: --target onnx,openvino")
-        _print_formats(run, formats, as_json, {"folder": str(run)})
+        _finish(run, formats, push, as_json, {"folder": str(run)})
         return
     wished = best or knee or by is not None or bool(where)
     if len(asked) > 1 or not (asked or wished):
@@ -193,7 +200,7 @@ def export(
     results = _results(run)
     found = _choose(results, by or "fitness", knee, where, as_json) if wished else results.find(asked[0])
     chosen = results.retrained(found)
-    _export(results, chosen, to or results.run.export_folder(chosen), overwrite, formats, as_json)
+    _export(results, chosen, to or results.run.export_folder(chosen), overwrite, formats, push, as_json)
 
 
 def _choose(results: Results, by: str, knee: bool, where: str, as_json: bool) -> Record:
@@ -209,38 +216,49 @@ def _choose(results: Results, by: str, knee: bool, where: str, as_json: bool) ->
 
 
 def _export(
-    results: Results, chosen: Record, folder: Path, overwrite: bool, formats: Sequence[Format], as_json: bool
+    results: Results,
+    chosen: Record,
+    folder: Path,
+    overwrite: bool,
+    formats: Sequence[Format],
+    push: Push | None,
+    as_json: bool,
 ) -> None:
     from rosearch.export.destination import check_destination
 
     check_destination(folder, overwrite)  # before torch is loaded
     from rosearch.export.record import export_record, missed_gates
+    from rosearch.report.layers import lay_out
+    from rosearch.report.plotting import graph_png
     from rosearch.terminal.console import print_message
     from rosearch.terminal.run import print_export
 
-    folder = export_record(results, chosen, folder, overwrite)
+    folder = export_record(results, chosen, folder, overwrite, graph_png(lay_out(chosen.genotype)))
     if as_json:
         gates = results.fitness[chosen.number].gates
-        _print_formats(folder, formats, True, {"id": chosen.id, "folder": str(folder), "gates_missed": list(gates)})
+        _finish(folder, formats, push, True, {"id": chosen.id, "folder": str(folder), "gates_missed": list(gates)})
         return
     auto = "AutoModel" if results.experiment.task is None else "AutoModelForSequenceClassification"
     print_export(folder, chosen, auto)
-    _print_formats(folder, formats, False, {})
     for note in missed_gates(results, chosen):
         print_message("warning", "yellow", note)
+    _finish(folder, formats, push, False, {})
 
 
-def _print_formats(folder: Path, formats: Sequence[Format], as_json: bool, facts: Mapping[str, object]) -> None:
-    """Writes the formats beside a folder, and prints where each lies; as JSON, behind the facts of the folder."""
+def _finish(
+    folder: Path, formats: Sequence[Format], push: Push | None, as_json: bool, facts: Mapping[str, object]
+) -> None:
+    """Writes the formats beside a folder, prints where each lies, and pushes it; as JSON, behind `facts` of it."""
     from rosearch.terminal.console import print_json, print_line
 
     written = {one.name: one.export(folder) for one in formats}
     told = {name: {"file": str(one.path), "apart": one.apart} for name, one in written.items()}
+    if not as_json:
+        for name, one in written.items():
+            print_line(f"{name}: {one.path}; its logits differ from torch's by at most {one.apart:.0e} of the largest")
+    pushed = push.send(folder) if push is not None else None
     if as_json:
-        print_json({**facts, **({"formats": told} if told else {})})
-        return
-    for name, one in written.items():
-        print_line(f"{name}: {one.path}; its logits differ from torch's by at most {one.apart:.0e} of the largest")
+        print_json({**facts, **({"formats": told} if told else {}), **({"pushed": pushed} if pushed else {})})
 
 
 def _watched(run: Path) -> Results:

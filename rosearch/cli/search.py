@@ -155,7 +155,7 @@ def _check(
     from rosearch.run.check import check_all
 
     with step(progress, "loading libraries"):
-        from rosearch.materials import kind  # noqa: F401 (torch)
+        from rosearch.run import teacher  # noqa: F401 (torch)
     with step(progress, "checking data and teacher"):
         return check_all(looked, path, overrides)
 

@@ -14,7 +14,7 @@ import torch
 
 from rosearch.config.experiment import Experiment
 from rosearch.distil.inputs import FoundStudent
-from rosearch.export.card import CardFacts
+from rosearch.export.card_facts import CardFacts
 from rosearch.export.markdown import as_code
 from rosearch.materials.task import TaskMaterials
 from rosearch.measurements import (

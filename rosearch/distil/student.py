@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from rosearch.distil.workplace import workplace
 from rosearch.errors import CandidateFailed, DamagedError, gather
 from rosearch.evaluation.efficiency import measure_efficiency, teacher_cost
 from rosearch.evaluation.quality import Logits, predict
-from rosearch.export.destination import RECORD, check_destination
+from rosearch.export.destination import PICTURE, RECORD, check_destination
 from rosearch.export.targets.huggingface import export_model, export_student
 from rosearch.materials.derivation import derive
 from rosearch.materials.lineage import begin
@@ -42,6 +42,8 @@ from rosearch.models.lengths import table_rows
 from rosearch.models.saved import load_classifier, load_config, load_tokenizer, save_whole
 from rosearch.progress import Progress, Stopwatch, silent, step
 from rosearch.randomness import derive_seed
+from rosearch.report.layers import lay_out
+from rosearch.report.plotting import graph_png
 from rosearch.space.genotype import Genotype
 from rosearch.student.configuration_rosearch import StudentConfig
 from rosearch.training.checkpoint import Checkpoint
@@ -261,12 +263,17 @@ class _Distillation:
         place: Path,
     ) -> None:
         genotype = _genotype(student)
-        facts = card_facts(self.experiment, self.found, measured, self.to, genotype, materials.notes)
-        more = {RECORD: json.dumps(record, indent=2, allow_nan=False) + "\n"}
+        facts = replace(
+            card_facts(self.experiment, self.found, measured, self.to, genotype, materials.notes),
+            rows=len(materials.split("train")),
+            hours=sum(record["seconds"].values()) / 3600,
+        )
+        more: dict[str, str | bytes] = {RECORD: json.dumps(record, indent=2, allow_nan=False) + "\n"}
         overwrite = self.options.overwrite
         if genotype is None:
             export_model(student, materials.tokenizer, self.to, facts, overwrite=overwrite, more=more)
             return
+        more[PICTURE] = graph_png(lay_out(genotype))
         save_whole(place / "student", student, materials.tokenizer)
         export_student(place / "student", place / "student", self.to, facts, overwrite=overwrite, more=more)
 

@@ -18,6 +18,7 @@ from rosearch.config.evaluation import EfficiencyConfig
 from rosearch.errors import BadInput, Problem
 from rosearch.evaluation.quality import inference
 from rosearch.measurements import Efficiency, Latency, TeacherCost
+from rosearch.models.device import machine
 from rosearch.models.lengths import text_positions
 from rosearch.space.cost import count_flops
 from rosearch.space.genotype import Genotype
@@ -70,6 +71,7 @@ def measure_efficiency(
         flops = count_model_flops(model, config.tokens)
     else:
         flops = count_flops(genotype, config.tokens, _labels(model))
+    own = latency is None and config.repeats > 0
     if latency is None:
         batch_sizes = config.batch_sizes if config.repeats else []
         latency = tuple(measure_latency(model, size, config, device) for size in batch_sizes)
@@ -85,6 +87,7 @@ def measure_efficiency(
         latency=latency,
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         threads=torch.get_num_threads(),
+        machine=machine() if own else "",
     )
 
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from importlib.resources import files
 from string import Template
-from typing import Literal
 
-import yaml
-
-from rosearch.export.markdown import Row, as_code, as_text, in_one_line, table
+from rosearch.export.card_facts import CardFacts, card_header, making
+from rosearch.export.markdown import Row, as_code, as_text, table
 from rosearch.measurements import Efficiency, Estimate, Measurements, Quality, Robustness
 from rosearch.space.genotype import Genotype
 
@@ -35,35 +32,15 @@ _ANSWERS = {
 }
 
 
-@dataclass(frozen=True)
-class CardFacts:
-    """The contents of a card. `measurements` are of `split`; `max_length` is in tokens, longer texts are cut."""
+def render_card(facts: CardFacts, folder: str, code: Iterable[str], picture: str = "") -> str:
+    """The README.md of the export `folder`: Markdown with the hub's YAML header.
 
-    name: str
-    task: str  # an encoder has no task: its corpus, in words
-    problem: Literal["classification", "regression", "encoder"]
-    labels: tuple[str, ...]  # in the order of the logits; empty unless a classification
-    texts: Literal[1, 2]  # 2: the task is about pairs
-    max_length: int
-    genotype: Genotype | None  # None: a model of transformers' own, see `architecture`
-    measurements: Measurements
-    teacher: str
-    run: str
-    date: str
-    split: str = "validation"
-    candidates: int = 0  # number of candidates it was chosen from by these measurements; 0: not chosen by them
-    origin: str = ""  # its making, in words; "": found by evolution in `run`
-    architecture: str = ""  # in words, if there is no genotype
-    teacher_quality: Quality | None = None  # on the same rows
-    notes: tuple[str, ...] = ()  # about data and teacher, as `TeacherFacts` has them
-
-
-def render_card(facts: CardFacts, folder: str, code: Iterable[str]) -> str:
-    """The README.md of the export `folder`: Markdown with the hub's YAML header. `code` names its Python files."""
+    `code` names its Python files, `picture` the file beside it that shows its architecture, if there is one.
+    """
     template = Template(files("rosearch.export").joinpath("model_card.md").read_text(encoding="utf-8"))
     measurements, code = facts.measurements, tuple(code)
     return template.substitute(
-        metadata=_metadata(facts),
+        metadata=card_header(facts),
         name=as_text(facts.name),
         teacher=as_code(facts.teacher),
         purpose="any task" if facts.problem == "encoder" else f"the task {as_code(facts.task)}",
@@ -77,7 +54,8 @@ def render_card(facts: CardFacts, folder: str, code: Iterable[str]) -> str:
             [*_quality(measurements.quality), *_taught(facts), *_attacked(measurements), *_meaning(measurements)],
         ),
         cost=table(("cost", "value", "against the teacher"), _efficiency(measurements.efficiency)),
-        architecture=facts.architecture if facts.genotype is None else _graph(facts.genotype),
+        making=table(("made by", "value"), making(facts)),
+        architecture=facts.architecture if facts.genotype is None else _graph(facts.genotype, picture),
         limits="\n".join(f"- {limit}" for limit in _limits(facts)),
     )
 
@@ -98,9 +76,10 @@ def _rows(facts: CardFacts) -> str:
     )
 
 
-def _graph(genotype: Genotype) -> str:
+def _graph(genotype: Genotype, picture: str) -> str:
     frame = f"Width {genotype.width}, embedding rank {genotype.rank}, pooling: {as_text(genotype.pooling)}. {_FRAME}"
-    return f"{frame}\n\n{table(('node', 'operation', 'settings', 'reads', 'merge'), _nodes(genotype))}"
+    shown = f"![The graph of its operations]({picture})\n\n" if picture else ""
+    return f"{shown}{frame}\n\n{table(('node', 'operation', 'settings', 'reads', 'merge'), _nodes(genotype))}"
 
 
 def usage_snippet(facts: CardFacts, folder: str, *, trusted: bool) -> str:
@@ -120,15 +99,6 @@ def usage_snippet(facts: CardFacts, folder: str, *, trusted: bool) -> str:
             *_ANSWERS[facts.problem],
         )
     )
-
-
-def _metadata(facts: CardFacts) -> str:
-    searched = [] if facts.origin else ["neural-architecture-search"]
-    encoder = facts.problem == "encoder"
-    pipeline = "feature-extraction" if encoder else "text-classification"
-    tags = ["rosearch", "distillation", *searched, *([] if encoder else [in_one_line(facts.task)])]
-    header = {"library_name": "transformers", "pipeline_tag": pipeline, "tags": tags}
-    return yaml.safe_dump(header, sort_keys=False, allow_unicode=True)
 
 
 def _quality(quality: Quality) -> list[Row]:
@@ -223,7 +193,8 @@ def _efficiency(efficiency: Efficiency) -> list[Row]:
         ),
         ("weights on disk", f"{efficiency.size_mb:.1f} MB", ""),
     ]
-    where = f"{efficiency.tokens} tokens, {efficiency.device}, threads: {efficiency.threads}"
+    device = ", ".join(filter(None, (efficiency.device, efficiency.machine)))
+    where = f"{efficiency.tokens} tokens, {device}, threads: {efficiency.threads}"
     for latency in efficiency.latency:
         value = f"{latency.median_ms:.1f} ms ({latency.low_ms:.1f} to {latency.high_ms:.1f})"
         rows.append((f"median latency (quartiles), batch {latency.batch_size}, {where}", value, ""))

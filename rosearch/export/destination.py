@@ -18,6 +18,7 @@ from rosearch.files import whole
 CODE = ("configuration_rosearch.py", "lexicon.py", "local_operations.py", "operations.py", "modeling_rosearch.py")
 WEIGHTS = "model.safetensors"
 RECORD = "distillation.json"  # the record that `rosearch distil` writes beside the weights
+PICTURE = "architecture.png"  # the graph of a student, which the card shows
 EVIDENCE = "evidence.json"  # what `rosearch verify` compares an export with
 
 

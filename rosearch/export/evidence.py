@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from rosearch.errors import BadInput
-from rosearch.export.card import CardFacts
+from rosearch.export.card_facts import CardFacts
 from rosearch.export.destination import EVIDENCE
 from rosearch.export.facts import ENCODED, read_facts, read_json
 from rosearch.export.runners import open_runner

@@ -8,7 +8,8 @@ from typing import Any
 
 from rosearch.config.experiment import Experiment
 from rosearch.errors import RunError
-from rosearch.export.card import CardFacts
+from rosearch.export.card_facts import CardFacts
+from rosearch.export.destination import PICTURE
 from rosearch.records.record import Record
 from rosearch.run.results import Results
 
@@ -39,8 +40,10 @@ def missed_gates(results: Results, record: Record) -> tuple[str, ...]:
     return (f"it misses a gate of the search: {', '.join(gates)}",) if gates else ()
 
 
-def export_record(results: Results, record: Record, destination: Path, overwrite: bool) -> Path:
-    """Writes the student of a record as a Hugging Face folder; returns its path.
+def export_record(
+    results: Results, record: Record, destination: Path, overwrite: bool, picture: bytes | None = None
+) -> Path:
+    """Writes the student of a record as a Hugging Face folder; returns its path. `picture` shows its graph (PNG).
 
     Raises `RunError` if its weights were not kept, `BadInput` if they are damaged.
     """
@@ -64,7 +67,9 @@ def export_record(results: Results, record: Record, destination: Path, overwrite
         split="test" if record.role == "finalist" else "validation",
         notes=(*(results.teacher.notes if results.teacher is not None else ()), *missed_gates(results, record)),
         candidates=len(results.measured("candidate")) if record.role == "candidate" else 0,
+        hours=sum(results.seconds.values()) / 3600,
     )
     own = (weights / "tokenizer_config.json").is_file()  # a student with a robust encoding has its own tokenizer
     tokenizer = weights if own else results.run.tokenizer
-    return TARGETS["hf"](weights, tokenizer, destination, facts, overwrite=overwrite)
+    more = {} if picture is None else {PICTURE: picture}
+    return TARGETS["hf"](weights, tokenizer, destination, facts, overwrite=overwrite, more=more)

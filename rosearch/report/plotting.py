@@ -5,6 +5,7 @@ matplotlib is imported where it draws, through its Agg canvas: no display, no gl
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +68,13 @@ def draw_graphs(graphs: Sequence[tuple[str, Drawing]]) -> Figure:
         _graph(axes, drawing)
         axes.set_title(title, fontsize=9, parse_math=False)
     return figure
+
+
+def graph_png(drawing: Drawing) -> bytes:
+    """An architecture as a PNG file; equal drawings give equal bytes."""
+    file = io.BytesIO()
+    draw_graphs([("", drawing)]).savefig(file, format="png", metadata={"Software": None})
+    return file.getvalue()
 
 
 def _draw(axes: Axes, chart: Chart) -> None:

@@ -6,7 +6,9 @@ import pytest
 from report.test_svg import LAYERS, chart
 
 from rosearch.report.chart import Bars
-from rosearch.report.plotting import draw_charts
+from rosearch.report.layers import lay_out
+from rosearch.report.plotting import draw_charts, graph_png
+from rosearch.space.known import KNOWN
 
 
 @pytest.mark.parametrize("kind", ["svg", "pdf", "png"])
@@ -28,3 +30,8 @@ def test_names_stand_from_the_top_down_and_ticks_are_those_of_the_page() -> None
         "second",
     ]
     assert [text.get_text() for text in axes.get_xticklabels()] == ["0", "1", "2", "3", "4"]
+
+
+def test_the_picture_of_an_architecture_is_a_png_and_the_same_each_time() -> None:
+    drawing = lay_out(KNOWN["adabert"])
+    assert graph_png(drawing) == graph_png(drawing) and graph_png(drawing).startswith(b"\x89PNG")

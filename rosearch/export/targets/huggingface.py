@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 from safetensors import SafetensorError, safe_open
 
 from rosearch.errors import BadInput, RunError, one_line
-from rosearch.export.card import CardFacts, render_card
-from rosearch.export.destination import CODE, EVIDENCE, WEIGHTS, check_destination, in_one_step
+from rosearch.export.card import render_card
+from rosearch.export.card_facts import CardFacts
+from rosearch.export.destination import CODE, EVIDENCE, PICTURE, WEIGHTS, check_destination, in_one_step
 from rosearch.export.evidence import gather_evidence
 from rosearch.files import damaged
 from rosearch.models.places import require_undamaged
@@ -44,14 +45,14 @@ def export_student(
     facts: CardFacts,
     *,
     overwrite: bool = False,
-    more: Mapping[str, str] = MappingProxyType({}),
+    more: Mapping[str, str | bytes] = MappingProxyType({}),
 ) -> Path:
     """Writes the bundle of a saved student and a saved tokenizer (folders) to `destination`; returns its path.
 
-    `more` are further text files by name. The bundle is written whole or not at all. With `overwrite` it takes the
-    place of an earlier export, and of nothing else. Raises `RunError` where the destination exists, where student or
-    tokenizer are absent or do not fit each other or the facts, and where nothing can be written; `BadInput` where
-    either is damaged.
+    `more` are further files by name; the card shows one called `PICTURE`. The bundle is written whole or not at all.
+    With `overwrite` it takes the place of an earlier export, and of nothing else. Raises `RunError` where the
+    destination exists, where student or tokenizer are absent or do not fit each other or the facts, and where nothing
+    can be written; `BadInput` where either is damaged.
     """
     destination = destination.resolve()
     check_destination(destination, overwrite)
@@ -75,7 +76,7 @@ def export_model(
     facts: CardFacts,
     *,
     overwrite: bool = False,
-    more: Mapping[str, str] = MappingProxyType({}),
+    more: Mapping[str, str | bytes] = MappingProxyType({}),
 ) -> Path:
     """Writes a model of transformers' own as `export_student` does one of ours; no code goes with it."""
     destination = destination.resolve()
@@ -87,11 +88,13 @@ def export_model(
     return destination
 
 
-def _write_texts(folder: Path, name: str, code: tuple[str, ...], facts: CardFacts, more: Mapping[str, str]) -> None:
+def _write_texts(
+    folder: Path, name: str, code: tuple[str, ...], facts: CardFacts, more: Mapping[str, str | bytes]
+) -> None:
     """Writes the card, `more`, and the evidence of all that lies there."""
-    card = render_card(facts, name, code)
-    for one, text in {"README.md": card, **more, EVIDENCE: gather_evidence(folder, facts, card)}.items():
-        (folder / one).write_text(text, encoding="utf-8")
+    card = render_card(facts, name, code, PICTURE if PICTURE in more else "")
+    for one, content in {"README.md": card, **more, EVIDENCE: gather_evidence(folder, facts, card)}.items():
+        (folder / one).write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def _read_config(student: Path, facts: CardFacts) -> dict[str, Any]:
