@@ -18,6 +18,7 @@ PAGES = ROOT / "docs"
 # Test modules that stand beside no module of theirs, by what they hold. Folders end in a slash.
 NOT_MIRRORED = {
     "benchmarks/": "the benchmarks, which are no part of the package",
+    "clients/": "stock programs that read an exported student",
     "compatibility/": "what older versions wrote",
     "models/test_whole_models.py": "every door that a model comes in by",
     "test_damage.py": "damaged files, from end to end",

@@ -166,7 +166,7 @@ def export(
     to: Annotated[Path | None, typer.Option(help="The new folder; default: RUN/export/ID.")] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace the folder if it exists.")] = False,
     target: Annotated[
-        str, typer.Option(help="hf is the folder; beside it, with commas: onnx, openvino (extras of those names).")
+        str, typer.Option(help="hf is the folder; inside it, with commas: onnx, openvino, transformersjs (extras).")
     ] = "hf",
     push_to_hub: Annotated[
         str | None, typer.Option(metavar="NAME", help="Send the folder to a new, private repository of the hub.")

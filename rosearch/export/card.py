@@ -25,6 +25,14 @@ _FRAME = (
     "Node 0 is the embedded text; each operation is pre-norm with a residual; the mean of the nodes that nobody reads "
     "is normed and pooled."
 )
+_ATTACK = """TextAttack does not run the code of a folder by itself. Save this as `textattack_model.py`:
+
+```python
+{snippet}
+```
+
+Then `textattack attack --model-from-file textattack_model.py --recipe deepwordbug` and a data set attack it."""
+_STOCK_ATTACK = "`textattack attack --model-from-huggingface FOLDER` attacks it, with the path of this folder."
 _ANSWERS = {
     "classification": ("logits = model(**inputs).logits", "label = model.config.id2label[int(logits[0].argmax())]"),
     "regression": ("logits = model(**inputs).logits", "score = logits[0, 0].item()"),
@@ -48,7 +56,7 @@ def render_card(facts: CardFacts, folder: str, code: Iterable[str], picture: str
         date=facts.date,
         rows=_rows(facts),
         snippet=usage_snippet(facts, folder, trusted=bool(code)),
-        needs=_needs(code),
+        needs="\n\n".join(filter(None, (_needs(code), _attack(facts, folder, trusted=bool(code))))),
         measured=table(
             ("measure", "value"),
             [*_quality(measurements.quality), *_taught(facts), *_attacked(measurements), *_meaning(measurements)],
@@ -58,6 +66,24 @@ def render_card(facts: CardFacts, folder: str, code: Iterable[str], picture: str
         architecture=facts.architecture if facts.genotype is None else _graph(facts.genotype, picture),
         limits="\n".join(f"- {limit}" for limit in _limits(facts)),
     )
+
+
+def _attack(facts: CardFacts, folder: str, *, trusted: bool) -> str:
+    """The way in which stock TextAttack takes the folder; "" for what it cannot attack."""
+    if facts.problem != "classification":
+        return ""
+    if not trusted:
+        return _STOCK_ATTACK
+    lines = (
+        "from textattack.models.wrappers import HuggingFaceModelWrapper",
+        "from transformers import AutoModelForSequenceClassification, AutoTokenizer",
+        "",
+        f"folder = {folder!r}  # the path of this folder",
+        "tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=True)",
+        "found = AutoModelForSequenceClassification.from_pretrained(folder, trust_remote_code=True)",
+        "model = HuggingFaceModelWrapper(found.eval(), tokenizer)",
+    )
+    return _ATTACK.format(snippet="\n".join(lines))
 
 
 def _needs(code: Sequence[str]) -> str:

@@ -63,7 +63,14 @@ def _openvino(folder: Path) -> Exported:
     return export_openvino(folder)
 
 
+def _transformersjs(folder: Path) -> Exported:
+    from rosearch.export.targets.transformersjs import export_transformersjs
+
+    return export_transformersjs(folder)
+
+
 FORMATS: dict[str, Format] = {
     "onnx": Format("onnx", ("onnx", "onnxscript", "onnxruntime"), _onnx),
     "openvino": Format("openvino", ("openvino", "onnx", "onnxscript"), _openvino),
+    "transformersjs": Format("transformersjs", ("onnx", "onnxscript", "onnxruntime"), _transformersjs),
 }

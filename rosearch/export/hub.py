@@ -77,7 +77,7 @@ def plan_push(folder: Path, name: str, *, public: bool = False) -> Push:
 
     Raises `BadInput` for a folder that is no model, is damaged, or holds a link, whose target nobody was shown.
     """
-    for needed in ("config.json", "README.md"):
+    for needed in ("config.json", "tokenizer.json"):
         if not (folder / needed).is_file():
             raise BadInput(Problem(str(folder), needed, "an exported folder", "no such file"))
     paths = [path for path in sorted(folder.rglob("*")) if not _hidden(path.relative_to(folder))]

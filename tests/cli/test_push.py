@@ -36,10 +36,10 @@ def test_a_push_lists_every_file_and_the_place_and_json_has_both(hub: StandIn, f
 def test_what_nobody_confirms_is_not_sent(hub: StandIn, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = ("export", "out", "--push-to-hub", "me/student")
     told = rosearch(*asked, cwd=folder.parent, expect=2).stderr
-    assert "give --yes with it: nobody can be asked here" in told
+    assert "give --yes with it" in told
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
     monkeypatch.setattr("typer.confirm", _no)
-    assert "1 files" not in rosearch(*asked, cwd=folder.parent, expect=1).stdout
+    assert "files, " in rosearch(*asked, cwd=folder.parent, expect=1).stdout
     assert hub.asked == []
 
 

@@ -32,7 +32,14 @@ from rosearch.student.lexicon import LEXICONS
 from rosearch.student.modeling_rosearch import POOLINGS
 from rosearch.student.operations import MERGES, OPERATIONS
 
-EACH = [pytest.param(name, marks=pytest.mark.openvino if name == "openvino" else ()) for name in FORMATS]
+COPIES = (
+    "transformersjs",
+)  # of the ONNX file, with other files beside it: tests/export/targets/test_transformersjs.py
+EACH = [
+    pytest.param(name, marks=pytest.mark.openvino if name == "openvino" else ())
+    for name in FORMATS
+    if name not in COPIES
+]
 Problem = Literal["classification", "regression"]
 # Each pooling, each way to read words and a regression once, with a graph of every operation and merge.
 STUDENTS: list[tuple[str, str, Problem]] = [
