@@ -603,6 +603,7 @@ WRITERS = {
     "evaluation/latency_table.py": "sealed",
     "evaluation/yardstick.py": "made_once",
     "export/targets/huggingface.py": "in_one_step",
+    "export/targets/transformersjs.py": "whole",
     "models/saved.py": "whole",
     "records/lock.py": "a name of a process, for people",
     "records/place.py": "a place, beside a word that the records hold too",

@@ -10,14 +10,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from export.saved_student import FACTS, GENOTYPE
+from export.saved_student import FACTS
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 from rosearch.export.targets.huggingface import export_student
+from rosearch.space.genotype import Genotype
+from rosearch.space.node import Node
 from rosearch.student.build import build_student
 from rosearch.student.tokenization_rosearch import EncodedTokenizer
 
+GENOTYPE = Genotype(
+    16, 8, "attention",
+    (Node.of("attention", heads=2, conv=True), Node.of("ffn", (1,), ratio=2, activation="gelu"),
+     Node.of("conv", (0, 2), "gate", kernel=3)),
+)  # fmt: skip
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 WORDS = [
     "[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "very", "good", "bad", "film", "text", "the", "was", ",", "!",
@@ -58,7 +65,7 @@ def exported(place: Path, kind: Kind) -> Path:
     )  # fmt: skip
     student.save_pretrained(place / "saved")
     tokenizer(kind).save_pretrained(place / "tokenizer")
-    facts = replace(FACTS, texts=2 if kind == "pairs" else 1)
+    facts = replace(FACTS, genotype=GENOTYPE, texts=2 if kind == "pairs" else 1)
     return export_student(place / "saved", place / "tokenizer", place / "student", facts)
 
 
