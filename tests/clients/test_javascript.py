@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from clients.students import TEXTS, TYPOS
+from clients.students import LONG, TEXTS, TYPOS, tokenizer
 
 from rosearch.export.facts import read_facts
 from rosearch.export.predictions import open_classifier
@@ -22,6 +22,7 @@ from rosearch.export.runners import open_runner
 
 pytestmark = pytest.mark.clients
 
+SHORT = [text for text in TEXTS if text != LONG]
 ASK = """
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
@@ -66,20 +67,31 @@ def javascript(folder: Path, texts: list[str], pairs: list[str] | None, place: P
 
 def test_its_pipeline_gives_the_labels_and_probabilities_of_torch(in_onnx: Path, tmp_path: Path) -> None:
     moved = shutil.copytree(in_onnx / "transformersjs", tmp_path / "alone")
-    told = javascript(moved, TEXTS, None, tmp_path)
+    told = javascript(moved, SHORT, None, tmp_path)
     classifier = open_classifier(in_onnx, "hf", temperature=1.0)
-    (expected,) = classifier.answers(enumerate((text,) for text in TEXTS))
+    (expected,) = classifier.answers(enumerate((text,) for text in SHORT))
     for got, wanted in zip(told, expected, strict=True):
         shares = {one["label"]: one["score"] for one in got}
         assert got[0]["label"] == wanted.label
         np.testing.assert_allclose([shares[name] for name in classifier.facts.labels], wanted.values, atol=1e-5)
 
 
+def test_a_text_that_it_cuts_loses_its_last_token_as_the_page_says(in_onnx: Path, tmp_path: Path) -> None:
+    ((told,),) = [javascript(in_onnx / "transformersjs", [LONG], None, tmp_path)]
+    runner = open_runner(in_onnx, "onnx", read_facts(in_onnx))
+    read = tokenizer("texts")(LONG)["input_ids"][:24]
+    arrays = {"input_ids": [read], "attention_mask": [[1] * 24], "token_type_ids": [[0] * 24]}
+    logits = runner.run({name: np.array(rows) for name, rows in arrays.items()})[0]
+    assert read[-1] != 3  # [SEP]
+    shares = {one["label"]: one["score"] for one in told}
+    np.testing.assert_allclose(shares["positive"], 1 / (1 + np.exp(logits[0] - logits[1])), atol=1e-5)
+
+
 def test_pairs_have_the_segments_that_torch_gives_them(pairs_in_onnx: Path, tmp_path: Path) -> None:
-    others = TEXTS[1:] + TEXTS[:1]
-    told = javascript(pairs_in_onnx / "transformersjs", TEXTS, others, tmp_path)
+    others = [*SHORT[1:], SHORT[0]]
+    told = javascript(pairs_in_onnx / "transformersjs", SHORT, others, tmp_path)
     runner = open_runner(pairs_in_onnx, "hf", read_facts(pairs_in_onnx))
-    for got, rows in zip(told, zip(TEXTS, others, strict=True), strict=True):
+    for got, rows in zip(told, zip(SHORT, others, strict=True), strict=True):
         np.testing.assert_allclose(got, runner.logits([rows])[0], atol=1e-5)
 
 

@@ -18,24 +18,26 @@ ROWS = """
 import textattack
 dataset = textattack.datasets.Dataset([("a very good film", 1), ("the text was bad", 0)])
 """
-# Without the default constraint on stop words, which TextAttack would download; deletions of a letter, on any word.
 ATTACK = (
-    "--transformation", "word-swap-random-char-deletion", "--constraints", "repeat",
-    "--goal-function", "untargeted-classification", "--search-method", "greedy", "--num-examples", "2",
-    "--dataset-from-file", "rows.py", "--disable-stdout", "--log-to-csv", "log.csv", "--random-seed", "1",
+    "--recipe", "deepwordbug", "--num-examples", "2", "--dataset-from-file", "rows.py", "--disable-stdout",
+    "--log-to-csv", "log.csv", "--random-seed", "1",
 )  # fmt: skip
 START = "import sys; from textattack.commands.textattack_cli import main; main()"
 
 
 def textattack(folder: Path, *model: str) -> subprocess.CompletedProcess[str]:
     """Stock TextAttack beside a folder, offline and without rosearch."""
-    (folder.parent / "rows.py").write_text(ROWS)
-    caches = {"HF_HOME": str(folder.parent / "hf"), "TA_CACHE_DIR": str(folder.parent / "ta"), "HF_HUB_OFFLINE": "1"}
-    environment = {**os.environ, **caches, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    place = folder.parent
+    (place / "rows.py").write_text(ROWS)
+    stop_words = place / "nltk_data/corpora/stopwords/english"  # TextAttack would download the same list
+    stop_words.parent.mkdir(parents=True)
+    stop_words.write_text("\n".join(sorted(stop_words())) + "\n")
+    caches = {"HF_HOME": str(place / "hf"), "TA_CACHE_DIR": str(place / "ta"), "NLTK_DATA": str(place / "nltk_data")}
+    environment = {**os.environ, **caches, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     environment.pop("PYTHONPATH", None)
     return subprocess.run(
         [sys.executable, "-c", f"import sys; sys.modules['rosearch'] = None\n{START}", "attack", *model, *ATTACK],
-        cwd=folder.parent, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900,
+        cwd=place, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900,
     )  # fmt: skip
 
 
