@@ -32,7 +32,7 @@ const { env, pipeline, AutoTokenizer, AutoModelForSequenceClassification } = awa
 env.allowRemoteModels = false;
 env.localModelPath = '';
 const [folder, texts, pairs] = JSON.parse(process.argv[2]);
-const options = { dtype: 'fp32', local_files_only: true };
+const options = { local_files_only: true };
 let told;
 try {
   if (pairs) {

@@ -31,6 +31,8 @@ _NAME = "transformersjs"
 _SHARED = ("id2label", "label2id", "problem_type", "pad_token_id", "vocab_size", "max_position_embeddings")
 _SETTINGS = ("type_vocab_size", "hidden_size")
 
+_CHOICES = {"transformers.js_config": {"dtype": "fp32"}}  # a browser would look for a file of 8 bits
+
 
 def export_transformersjs(folder: Path) -> Exported:
     """Writes the folder for a classifier of single texts or pairs, with the ONNX file beside it; either is replaced.
@@ -84,9 +86,9 @@ def _graph(folder: Path) -> Exported:
 def _config(config: dict[str, Any]) -> dict[str, Any]:
     """A configuration that names a type of model which stock clients know."""
     if config.get("model_type") != MODEL_TYPE:
-        return config
+        return {**config, **_CHOICES}
     shared = {name: config[name] for name in (*_SHARED, *_SETTINGS) if name in config}
-    return {"model_type": "bert", "architectures": ["BertForSequenceClassification"], **shared}
+    return {"model_type": "bert", "architectures": ["BertForSequenceClassification"], **shared, **_CHOICES}
 
 
 def _tokenizer(tokenizer: dict[str, Any]) -> dict[str, Any]:
