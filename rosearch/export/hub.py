@@ -59,7 +59,7 @@ def require_hub(name: str) -> None:
     """Raises `BadInput` for a name that is none, `MissingResource` without a token or in offline mode."""
     from huggingface_hub import constants, get_token
     from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
     try:
         validate_repo_id(name)

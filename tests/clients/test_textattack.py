@@ -29,9 +29,9 @@ def textattack(folder: Path, *model: str) -> subprocess.CompletedProcess[str]:
     """Stock TextAttack beside a folder, offline and without rosearch."""
     place = folder.parent
     (place / "rows.py").write_text(ROWS)
-    stop_words = place / "nltk_data/corpora/stopwords/english"  # TextAttack would download the same list
-    stop_words.parent.mkdir(parents=True)
-    stop_words.write_text("\n".join(sorted(stop_words())) + "\n")
+    path = place / "nltk_data/corpora/stopwords/english"  # TextAttack would download the same list
+    path.parent.mkdir(parents=True)
+    path.write_text("\n".join(sorted(stop_words())) + "\n")
     caches = {"HF_HOME": str(place / "hf"), "TA_CACHE_DIR": str(place / "ta"), "NLTK_DATA": str(place / "nltk_data")}
     environment = {**os.environ, **caches, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     environment.pop("PYTHONPATH", None)

@@ -17,7 +17,8 @@ from rosearch.evaluation.efficiency import (
     measure_size_mb,
     teacher_cost,
 )
-from rosearch.measurements import TeacherCost
+from rosearch.measurements import Latency, TeacherCost
+from rosearch.models.device import machine
 from rosearch.space.cost import count_flops, count_parameters
 from rosearch.space.genotype import Genotype
 from rosearch.space.node import Node
@@ -109,12 +110,19 @@ def test_each_batch_size_is_passed_as_often_as_asked_after_the_warm_up(student: 
     for latency in efficiency.latency:
         assert 0 < latency.low_ms <= latency.median_ms <= latency.high_ms
     assert (efficiency.device, efficiency.threads, efficiency.tokens) == ("cpu", torch.get_num_threads(), 12)
+    assert efficiency.machine == machine()
 
 
 def test_no_repeats_leave_latency_out(student: Any) -> None:
     calls = Calls(student)
     efficiency = measure_efficiency(student, GENOTYPE, TEACHER, EfficiencyConfig(tokens=12, repeats=0), CPU)
     assert (efficiency.latency, calls.shapes) == ((), [])
+
+
+def test_a_latency_that_was_measured_elsewhere_names_no_machine_of_this_process(student: Any) -> None:
+    given = (Latency(1, 1.0, 0.9, 1.1),)
+    efficiency = measure_efficiency(student, GENOTYPE, TEACHER, EfficiencyConfig(tokens=12), CPU, given)
+    assert efficiency.latency == given and efficiency.machine == ""
 
 
 def test_timing_leaves_the_model_and_the_generators_as_they_were() -> None:
