@@ -12,6 +12,8 @@ import pytest
 from clients.students import MEANT, TYPOS, Kind, exported, tokenizer
 from export.exported import exported as exported_stock
 
+from rosearch.resources.word_lists import stop_words
+
 pytestmark = pytest.mark.clients
 
 ROWS = """
