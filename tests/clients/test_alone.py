@@ -42,7 +42,7 @@ def test_it_gives_the_labels_of_predict(
 ) -> None:
     folder: Path = request.getfixturevalue(kind)
     page = (ROOT / "docs/how-to/clients.md").read_text(encoding="utf-8")
-    (tmp_path / "predict.py").write_text(page.split("`predict.py`:\n\n```python\n")[1].split("```")[0])
+    (tmp_path / "predict.py").write_text(page.split("predict.py:\n\n```python\n")[1].split("```")[0])
     classifier = open_classifier(folder, "onnx")
     for text in TYPOS if kind == "encoded" else TEXTS:
         done = run(python, "predict.py", folder, text, cwd=tmp_path)

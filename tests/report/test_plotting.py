@@ -33,5 +33,5 @@ def test_names_stand_from_the_top_down_and_ticks_are_those_of_the_page() -> None
 
 
 def test_the_picture_of_an_architecture_is_a_png_and_the_same_each_time() -> None:
-    drawing = lay_out(KNOWN["adabert"])
+    drawing = lay_out(KNOWN["adabert"].genotype)
     assert graph_png(drawing) == graph_png(drawing) and graph_png(drawing).startswith(b"\x89PNG")
