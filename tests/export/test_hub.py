@@ -29,6 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+@pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # of httpx, to huggingface_hub 1
 @pytest.mark.parametrize("public", [False, True])
 def test_exactly_the_listed_files_are_sent_to_a_repository_that_is_private_unless_asked(
     public: bool, hub: StandIn, folder: Path
