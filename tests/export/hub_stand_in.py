@@ -22,11 +22,17 @@ class StandIn(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.asked: list[tuple[str, str]] = []  # method and path
         self.tokens: set[str | None] = set()
-        self.made: dict[str, dict[str, Any]] = {}
+        self.made: dict[str, dict[str, Any]] = {}  # by name, what was wished of it
         self.taken: set[str] = set()
         self.broken: set[str] = set()
         self.large: dict[str, bytes] = {}  # by their hash
         self.files: dict[str, bytes | str] = {}  # of the last commit: content, or the hash of a large one
+
+    def is_private(self, name: str) -> bool:
+        """The wish of huggingface_hub 0 has `private`, that of 1 `visibility`."""
+        wish = self.made[name]
+        found: bool = wish["private"] if "private" in wish else {"private": True, "public": False}[wish["visibility"]]
+        return found
 
     @property
     def address(self) -> str:

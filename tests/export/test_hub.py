@@ -38,7 +38,7 @@ def test_exactly_the_listed_files_are_sent_to_a_repository_that_is_private_unles
     push = plan_push(folder, "me/student", public=public)
     assert hub.asked == []  # nothing leaves before it is sent
     assert push.send() == f"{hub.address}/me/student"
-    assert hub.made["me/student"]["private"] is not public
+    assert hub.is_private("me/student") is not public
     assert {path for path, _ in push.files} == hub.files.keys() >= {"README.md", "onnx/model.onnx", "evidence.json"}
     assert not any(path.startswith(".git") for path in hub.files)
     assert hub.tokens == {f"Bearer {TOKEN}"}
