@@ -67,7 +67,7 @@ def require_hub(name: str) -> None:
         problem = Problem("command line", _OPTION, "NAME or OWNER/NAME of the hub", repr(name), _first(error))
         raise BadInput(problem) from None
     if constants.HF_HUB_OFFLINE:
-        raise MissingResource("the hub, but HF_HUB_OFFLINE is set", "Unset it to push", _OPTION)
+        raise MissingResource("HF_HUB_OFFLINE is set", "Unset it to push", _OPTION)
     if get_token() is None:
         raise MissingResource("no token of the hub", "Set HF_TOKEN, or log in by `hf auth login`", _OPTION)
 
