@@ -13,6 +13,7 @@ import pytest
 import torch
 from cli.documented_keys import Page
 from command_line import rosearch
+from export.hub_stand_in import connected
 from small_run import write_encoder_experiment, write_experiment
 from transformers import AutoTokenizer, BertForSequenceClassification
 
@@ -99,6 +100,9 @@ def printed(searched: tuple[Path, dict[str, Any]]) -> list[tuple[str, Any]]:
     with pytest.MonkeyPatch.context() as patch:  # no process of its own: tests/export/test_fresh.py starts one
         patch.setattr("rosearch.export.verification.ask_fresh_process", _recorded)
         found += [(name, rosearch(*given, "--json", cwd=folder).data) for name, given in COMMANDS.items()]
+    with pytest.MonkeyPatch.context() as patch, connected(patch):
+        pushed = rosearch("export", "student", "--push-to-hub", "me/student", "--yes", "--json", cwd=folder).data
+    found.append(("export", dict(found)["export"] | pushed))
     failed = search["failures"][0]["id"]
     found.append(("show", rosearch("show", RUN, failed, "--json", cwd=folder).data))
     _write_broken_model_and_set(folder)
