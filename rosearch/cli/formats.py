@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rosearch.cli.options import complete_experiment
-from rosearch.errors import BadInput, Problem
+from rosearch.errors import BadInput, Problem, RunError
 
 if TYPE_CHECKING:
     from rosearch.export.formats import Format, Measured
@@ -108,15 +108,27 @@ class GateOptions:
 def print_formats(
     folder: Path, formats: Sequence[Format], gates: GateOptions, as_json: bool, facts: Mapping[str, object]
 ) -> None:
-    """Writes formats beside a folder, and prints where each lies; as JSON, behind the facts of the folder."""
+    """Writes formats beside a folder, and prints where each lies; as JSON, behind the facts of the folder.
+
+    Raises `RunError` for one that misses its gates, once all others are written and told.
+    """
     from rosearch.terminal.console import print_json, print_line
 
     measured = gates.measured(folder) if any(one.measured for one in formats) else None
-    written = {one.name: one.export(folder, measured) if measured else one.export(folder) for one in formats}
+    written, refused = {}, []
+    for one in sorted(formats, key=lambda one: one.measured):
+        try:
+            written[one.name] = one.export(folder, measured) if measured else one.export(folder)
+        except RunError as error:
+            if not one.measured:
+                raise
+            refused.append(error)
     told = {name: {"file": str(one.path), "apart": one.apart} for name, one in written.items()}
     if as_json:
         print_json({**facts, **({"formats": told} if told else {})})
-        return
-    for name, one in written.items():
-        close = f"its logits differ from torch's by at most {one.apart:.0e} of the largest"
-        print_line(f"{name}: {one.path}; {one.told or close}")
+    else:
+        for name, file in written.items():
+            close = f"its logits differ from torch's by at most {file.apart:.0e} of the largest"
+            print_line(f"{name}: {file.path}; {file.told or close}")
+    if refused:
+        raise refused[0]

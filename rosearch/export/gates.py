@@ -22,6 +22,7 @@ from rosearch.export.markdown import as_text, table
 from rosearch.files import damaged, write_whole
 from rosearch.measurements import FormatFigures
 from rosearch.models.engines import ENGINES
+from rosearch.models.places import require_undamaged
 
 LEAST_ALIKE = 0.99  # of the rows, predicted as in float32
 _MARK = "<!-- rosearch: formats -->"
@@ -104,7 +105,10 @@ def require_passed(gates: Gates, name: str) -> None:
 def gates_in(folder: Path) -> Gates | None:
     """The gates of the int8 file in an exported folder; None where there is no such file."""
     path = (folder / ENGINES["int8"].file).with_suffix(".json")
-    return Gates.read(path) if path.is_file() else None
+    if not path.is_file():
+        return None
+    require_undamaged(path.parent)
+    return Gates.read(path)
 
 
 def tell_in_card(folder: Path) -> None:

@@ -19,7 +19,7 @@ from rosearch.export.gates import gates_of, require_passed
 from rosearch.export.targets.onnx import onnx_draft, plain_graph
 from rosearch.export.targets.parity import Exported
 from rosearch.measurements import FormatFigures
-from rosearch.models.engines import ENGINES
+from rosearch.models.engines import ENGINES, onnx_facts
 from rosearch.models.lengths import longest_input
 from rosearch.models.saved import load_classifier
 
@@ -48,6 +48,7 @@ def export_int8(folder: Path, compare: Compare, *, force: bool = False) -> Expor
 
 def quantise(plain: Path, path: Path) -> None:
     """Writes an ONNX file with int8 weights, one scale for each column of a matrix; the metadata stay."""
+    import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     root, level = logging.getLogger(), logging.getLogger().level
@@ -58,3 +59,6 @@ def quantise(plain: Path, path: Path) -> None:
         raise RunError(f"ONNX Runtime cannot quantise this model ({one_line(error)})") from error
     finally:
         root.setLevel(level)
+    made, facts = onnx.load(path), onnx_facts(plain)
+    onnx.helper.set_model_props(made, facts)  # without a word that the quantiser leaves for itself
+    onnx.save(made, path)

@@ -29,7 +29,7 @@ from rosearch.models.saved import load_classifier
 class Exported:
     """A file that was written, and the largest difference of its logits from torch's, as a share of the largest.
 
-    A quantised file has gates on its answers in the place of a difference: see `rosearch.export.gates`.
+    Of a quantised file it is the share of rows that are predicted otherwise: see `rosearch.export.gates`.
     """
 
     path: Path
