@@ -12,7 +12,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rosearch.config.experiment import Experiment
-from rosearch.errors import RunError
 from rosearch.evolution.fitness import Yardstick
 from rosearch.evolution.registry import make_strategy
 from rosearch.evolution.strategy import Strategy
@@ -24,7 +23,7 @@ from rosearch.run.backends import Given, make_backend
 from rosearch.run.check import check_room, complete
 from rosearch.run.devices import crowded, place_workers
 from rosearch.run.driver import Driver, guarded
-from rosearch.run.finalists import retrain_finalists, retrain_pick
+from rosearch.run.finalists import require_finished, retrain_finalists, retrain_pick
 from rosearch.run.following import Following
 from rosearch.run.founders import noted_founders
 from rosearch.run.hours import Hours, allow_hours, stop_in_words
@@ -97,8 +96,7 @@ def retrain(run: RunDirectory, number: int, observer: Observer | None = None) ->
     that is not finished, or that another process works on; else as `run_search`.
     """
     with _opened(run) as store:
-        if not store.finished():
-            raise RunError(f"{run.path}: is not finished, so that its pick may change: {run.resume_command}")
+        require_finished(run, store)
         experiment, records, cache = run.experiment(), store.records(), cache_folder(run)
         following = Following(experiment, records, StandingFile(run.standing), observer or Nobody())
         teacher, _ = prepare_run(run, store, cache, following)

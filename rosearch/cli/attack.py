@@ -87,7 +87,6 @@ def attack(
         from rosearch.attack.report import run_attack
         from rosearch.attack.request import AttackRequest, Columns, Limits
         from rosearch.attack.tables import report_json
-        from rosearch.models.engines import FOLDER
         from rosearch.terminal.attack import print_report, watched
         from rosearch.terminal.console import print_json
 
@@ -111,7 +110,7 @@ def attack(
         max_length=max_length,
         trust_remote_code=trust_remote_code,
         cache=cache,
-        targets=targets or (FOLDER,),
+        targets=targets or ("hf",),
     )
     with watched() as progress:
         report = run_attack(request, progress)

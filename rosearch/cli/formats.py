@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +19,7 @@ from rosearch.errors import BadInput, Problem, RunError
 
 if TYPE_CHECKING:
     from rosearch.export.formats import Format, Measured
+    from rosearch.progress import Progress
     from rosearch.run.results import Results
 
 GateTask = Annotated[
@@ -76,7 +78,7 @@ class GateOptions:
     def _attacks(self) -> tuple[str, ...]:
         return tuple(name for part in (self.attacks or _ATTACKS).split(",") if (name := part.strip()))
 
-    def measured(self, folder: Path) -> Measured:
+    def measured(self, folder: Path, progress: Progress) -> Measured:
         """The means to measure a folder's formats."""
         from rosearch.export.formats import Measured
 
@@ -84,8 +86,6 @@ class GateOptions:
             return Measured()
         from rosearch.attack.formats import compare_formats
         from rosearch.attack.request import AttackRequest
-        from rosearch.measurements import FormatFigures
-        from rosearch.terminal.attack import watched
 
         request = AttackRequest(
             models=(str(folder),),
@@ -97,12 +97,7 @@ class GateOptions:
             resources=self.resources,
             device="cpu",
         )
-
-        def compare(plain: Path, other: Path) -> FormatFigures:
-            with watched() as progress:
-                return compare_formats(request, plain, other, progress)
-
-        return Measured(compare, force=self.int8 == "force")
+        return Measured(partial(compare_formats, request, progress=progress), force=self.int8 == "force")
 
 
 def print_formats(
@@ -114,14 +109,17 @@ def print_formats(
     """
     from rosearch.terminal.console import print_json, print_line
 
-    measured = gates.measured(folder) if any(one.measured for one in formats) else None
     written, refused = {}, []
     for one in sorted(formats, key=lambda one: one.measured):
+        if not one.measured:
+            written[one.name] = one.export(folder)
+            continue
+        from rosearch.terminal.attack import watched
+
         try:
-            written[one.name] = one.export(folder, measured) if measured else one.export(folder)
+            with watched() as progress:
+                written[one.name] = one.export(folder, gates.measured(folder, progress))
         except RunError as error:
-            if not one.measured:
-                raise
             refused.append(error)
     told = {name: {"file": str(one.path), "apart": one.apart} for name, one in written.items()}
     if as_json:

@@ -11,9 +11,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from rosearch.config.experiment import FinalistsConfig
+from rosearch.errors import RunError
 from rosearch.materials.life import CandidateJob
 from rosearch.materials.suites import attack_seed, suite_of
 from rosearch.records.record import Proposal, Record
+from rosearch.records.run_directory import RunDirectory
+from rosearch.records.store import Store
 from rosearch.run.driver import Driver, candidate_job
 from rosearch.run.results import Results, load_results
 
@@ -29,6 +32,12 @@ def retrain_finalists(driver: Driver) -> list[Record]:
         driver.propose("finalist", -1, _missing(results, before, config))
     driver.work("finalists on the test split", driver.recorded("finalist", -1), finalist_job)
     return driver.recorded("finalist", -1)
+
+
+def require_finished(run: RunDirectory, store: Store) -> None:
+    """Raises `RunError` for a search that goes on: what is picked from it may not be its pick in the end."""
+    if not store.finished():
+        raise RunError(f"{run.path}: is not finished, so that its pick may change: {run.resume_command}")
 
 
 def retrain_pick(driver: Driver, record: Record) -> list[Record]:

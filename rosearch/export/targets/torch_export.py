@@ -3,8 +3,12 @@
 >>> export_torch_export(Path("student"))
 Exported(path=PosixPath('student/torch_export/model.pt2'), apart=0.0)
 
-It needs torch alone: neither transformers nor the code of the model. `torch.export.load(path).module()` is called with
-int64 tensors (texts, tokens) in the order that `inputs` of its facts names, and gives logits (texts, labels).
+It needs torch alone, neither transformers nor the code of the model::
+
+    told = {"facts.json": ""}
+    program = torch.export.load("student/torch_export/model.pt2", extra_files=told)
+    order = json.loads(told["facts.json"])["inputs"]
+    logits = program.module()(*(given[name] for name in order))  # int64 (texts, tokens) -> (texts, labels)
 """
 
 from __future__ import annotations
