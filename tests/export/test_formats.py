@@ -5,22 +5,22 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from export.classifiers import exported_model
+from export.classifiers import FAMILIES, exported_model
 from export.saved_student import FACTS
 
 from rosearch.errors import BadInput, MissingResource, RunError
 from rosearch.export import formats
 from rosearch.export.formats import FORMATS, formats_of
-from rosearch.export.targets import onnx, parity
-from rosearch.models.engines import ENGINES, EXACT
+from rosearch.export.targets import onnx, parity, torch_export
+from rosearch.models.engines import ENGINES, EXACT, Array
 
 MARKS = {"openvino": pytest.mark.openvino}
-EACH = [pytest.param(name, marks=MARKS.get(name, ())) for name in FORMATS]
 EXACT_ONES = [pytest.param(name, marks=MARKS.get(name, ())) for name in FORMATS if ENGINES[name].apart == EXACT]
 
 
@@ -31,16 +31,17 @@ def test_what_answers_otherwise_is_not_written_and_what_was_there_stays(
     folder = exported_model(tmp_path)
     (folder / name).mkdir()
     (folder / name / "mine.txt").write_text("mine")
-    logits = parity.Logits.forward
-    monkeypatch.setattr(parity.Logits, "forward", lambda self, *given: logits(self, *given) + _jump(given[0]))
+    monkeypatch.setattr(parity, "Logits", Jumping)  # that of the gate alone: what is traced stays as it is
     with pytest.raises(RunError, match=r"differ from torch's by 0\.\d+ for 7 texts of 2\d tokens: not written"):
         FORMATS[name].export(folder)
     assert [path.name for path in (folder / name).iterdir()] == ["mine.txt"]
 
 
-def _jump(ids: torch.Tensor) -> float:
-    """An error at one size alone, which no example of the exporter has."""
-    return 0.5 * (ids.shape == (7, 24))
+class Jumping(parity.Logits):
+    """An error at one size alone, which no example of an exporter has."""
+
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+        return super().forward(*inputs) + 0.5 * (inputs[0].shape == (7, 24))
 
 
 def test_one_file_says_its_labels_and_is_read_without_torch_and_rosearch(tmp_path: Path) -> None:
@@ -83,6 +84,18 @@ def test_what_changes_answers_is_not_written_without_rows_to_measure_it_by(tmp_p
 
 def test_every_format_has_an_engine_that_runs_it() -> None:
     assert {*FORMATS} == {*ENGINES}
+    assert torch_export.Logits is onnx.Logits
+
+
+def test_an_engine_that_cannot_answer_a_size_is_one_clear_line_with_that_size() -> None:
+    def run(given: Mapping[str, Array]) -> Array:
+        raise ValueError("Guard failed:\nsize != 1")
+
+    with pytest.raises(
+        RunError, match=r"x: cannot answer 1 texts of 1 tokens \(.*Guard failed.*\): not written"
+    ) as told:
+        parity.require_parity(FAMILIES["bert"](), 24, run, "x")
+    assert "\n" not in str(told.value)
 
 
 def test_a_missing_package_is_told_with_the_extra_that_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from rosearch.errors import BadInput, Problem, RunError
+from rosearch.errors import BadInput, Problem, RunError, one_line
 from rosearch.models.engines import EXACT, Array, Run
 from rosearch.models.places import folder_fingerprint
 from rosearch.models.saved import load_classifier
@@ -98,8 +98,11 @@ def require_parity(model: PreTrainedModel, longest: int, run: Run, name: str, mo
     for inputs in samples(model, longest):
         with torch.inference_mode():
             expected = as_function(*inputs).numpy()
-        got = np.asarray(run({one: value.numpy() for one, value in zip(names, inputs, strict=True)}))
         size = f"{inputs[0].shape[0]} texts of {inputs[0].shape[1]} tokens"
+        try:
+            got = np.asarray(run({one: value.numpy() for one, value in zip(names, inputs, strict=True)}))
+        except Exception as error:  # of the engines, which have no class of their own for them
+            raise RunError(f"{name}: cannot answer {size} ({one_line(error)}): not written") from error
         if got.shape != expected.shape:
             raise RunError(f"{name}: gives logits of shape {got.shape} for {size}, torch {expected.shape}: not written")
         apart = float(np.abs(got - expected).max()) / max(1.0, float(np.abs(expected).max()))
