@@ -20,7 +20,7 @@ def share(value: float) -> Estimate:
 FIGURES = FormatFigures(
     "872 rows of dev.tsv",
     "a processor, 2 cores",
-    share(0.995),
+    share(0.994),
     (AttackedTwice("deepwordbug", share(0.61), share(0.62)),),
     0.8,
     1.0,
@@ -33,13 +33,13 @@ def test_a_file_that_keeps_answers_and_is_faster_passes() -> None:
     gates = gates_of(FIGURES)
     assert gates.failed == () and len(gates.gates) == 3
     require_passed(gates, "model_quantized.onnx")
-    assert "predicted as in float32 99.5 % of 500 rows (at least 99.0 %)" in str(gates)
+    assert "predicted as in float32 99.40 % of 500 rows, 3 otherwise (at least 99.0 %)" in str(gates)
 
 
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"same": share(0.985)}, r"predicted as in float32 98\.5 % of 500 rows \(at least 99\.0 %\)"),
+        ({"same": share(0.988)}, r"predicted as in float32 98\.80 % of 500 rows, 6 otherwise \(at least 99\.0 %\)"),
         (
             {"attacks": (AttackedTwice("deepwordbug", share(0.57), share(0.62)),)},
             r"accuracy under deepwordbug 57\.0 % \(at least 58\.0 %",
