@@ -201,6 +201,29 @@ class Latency:
 
 
 @dataclass(frozen=True)
+class AttackedTwice:
+    """The accuracy under one attack of a format that changes answers, beside that of the float32 file."""
+
+    attack: str
+    under_attack: Estimate
+    exact: Estimate
+
+
+@dataclass(frozen=True)
+class FormatFigures:
+    """A format that changes answers beside the float32 file, on the same rows, each text asked alone."""
+
+    rows: str  # in words
+    machine: str  # in words
+    same: Estimate  # share of the rows predicted as by the float32 file
+    attacks: tuple[AttackedTwice, ...]
+    ms: float  # median of a text without its tokeniser, in turn with the other file
+    exact_ms: float  # of the float32 file
+    accuracy: Estimate  # before any attack
+    exact_accuracy: Estimate
+
+
+@dataclass(frozen=True)
 class Efficiency:
     """Costs of a student. Compression is the teacher's count divided by the student's."""
 

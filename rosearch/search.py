@@ -7,7 +7,8 @@ a time (`run/steady.py`).
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rosearch.config.experiment import Experiment
@@ -22,7 +23,7 @@ from rosearch.run.backends import Given, make_backend
 from rosearch.run.check import check_room, complete
 from rosearch.run.devices import crowded, place_workers
 from rosearch.run.driver import Driver, guarded
-from rosearch.run.finalists import retrain_finalists
+from rosearch.run.finalists import require_finished, retrain_finalists, retrain_pick
 from rosearch.run.following import Following
 from rosearch.run.founders import noted_founders
 from rosearch.run.hours import Hours, allow_hours, stop_in_words
@@ -76,20 +77,49 @@ def run_search(
         run = RunDirectory.create(Path(runs), complete(run, (observer or Nobody()).note), there)
     elif records is not None:
         run.move_records(Path(records))
+    with _opened(run) as store:
+        if hours is not None:
+            allow_hours(store, hours)
+        clock = Hours(store, run.experiment())
+        with clock.running():
+            _search(run, store, observer or Nobody(), clock)
+    return load_results(run)
+
+
+def retrain(run: RunDirectory, number: int, observer: Observer | None = None) -> Results:
+    """Retrain one record of a finished run on the finalists' budget and seeds, and measure it on the test split.
+
+    >>> results = retrain(results.run, results.best().number)
+    >>> results.retrained(results.best()).measurements.quality.value
+
+    Retrainings that are there already stay as they are. A call that was stopped goes on. Raises `RunError` for a run
+    that is not finished, or that another process works on; else as `run_search`.
+    """
+    with _opened(run) as store:
+        require_finished(run, store)
+        experiment, records, cache = run.experiment(), store.records(), cache_folder(run)
+        following = Following(experiment, records, StandingFile(run.standing), observer or Nobody())
+        teacher, _ = prepare_run(run, store, cache, following)
+        places = place_workers(experiment.execution)
+        given = Given(places.visible, (run.place("driver"),), places.room)
+        with make_backend(places.execution, given) as backend:
+            driver = Driver(run, store, experiment, cache, teacher, backend, following, places.device, records)
+            retrain_pick(driver, store.record(number))
+    return load_results(run)
+
+
+@contextmanager
+def _opened(run: RunDirectory) -> Iterator[Store]:
+    """The store of a run in the hands of this process alone."""
     run.require_local()
     with guarded(run), run.lock(), run.open_store() as store:
         go_on(store, run.path, run.experiment_file, run.search_space)
         store.reset_running()
-        if hours is not None:
-            allow_hours(store, hours)
-        clock = Hours(store, run.experiment())
         try:
-            with clock.running():
-                _search(run, store, observer or Nobody(), clock)
+            yield store
         finally:
             with suppress(Exception):  # on a full disk; the next driver begins with it
                 store.reset_running()  # after Ctrl-C nothing runs any more, and `status` should say so
-    return load_results(run)
 
 
 def _search(run: RunDirectory, store: Store, observer: Observer, hours: Hours) -> None:

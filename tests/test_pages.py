@@ -44,10 +44,18 @@ NOT_RUN = {
         "python -m tests.gpu_acceptance": "needs a GPU; tests/test_gpu_acceptance.py tries it on a CPU",
     },
     "docs/how-to/formats.md": {
-        'pip install "rosearch[onnx]': "the extra test brings it",
         "rosearch export runs/quickstart-0001 --where": "its run has no such student; tests/cli/test_app.py",
+    },
+    "docs/how-to/onnx.md": {'pip install "rosearch[onnx]': "the extra test brings it"},
+    "docs/how-to/int8.md": {
+        'pip install "rosearch[onnx]': "the extra test brings it",
+        "rosearch export ./student --target int8 --task dev.tsv --attack": "its gates are of the reader's student",
+        "rosearch export ./student --target int8 --task dev.tsv": "as above; with --int8 force it is run",
+    },
+    "docs/how-to/openvino.md": {
         'pip install "rosearch[openvino]': "installed for the tests marked openvino",
         "rosearch export ./student --target openvino": "the tests marked openvino write each student so",
+        "import openvino": "as above",
     },
     "docs/contributing.md": {"TRANSFORMERS_JS": "needs programs of others"},
     "docs/how-to/serve.md": {

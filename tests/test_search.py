@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,7 +33,7 @@ from rosearch.records.run_directory import RunDirectory
 from rosearch.records.store import Store
 from rosearch.report.tables import records_table
 from rosearch.run.results import Results, load_results
-from rosearch.search import run_search
+from rosearch.search import retrain, run_search
 from rosearch.space.loading import load_space
 
 FULL = {"baselines": ["bert_mini"], "finalists": {"count": 1, "replicates": 2}}
@@ -79,6 +80,26 @@ def test_a_finished_run_is_left_as_it_is_by_another_resume(undisturbed: Results)
     again = run_search(undisturbed.run, watcher)
     assert outcomes(again.records) == outcomes(undisturbed.records)
     assert watcher.done == []
+
+
+def test_a_pick_is_retrained_once_as_finalists_are_and_no_record_of_the_search_changes(
+    undisturbed: Results, tmp_path: Path
+) -> None:
+    shutil.copytree(undisturbed.run.path.parent, tmp_path / "runs")
+    run = RunDirectory.open(tmp_path / "runs" / undisturbed.run.path.name)
+    pick = undisturbed.ranking[1]
+    results = retrain(run, pick.number)
+    again = results.retrained(pick)
+    assert (again.role, again.id, again.replicate) == ("finalist", pick.id, 0) and again.seed != pick.seed
+    assert again.measurements is not None and again.measurements.quality.n == 24  # the test split
+    assert len(results.of("finalist")) == len(undisturbed.of("finalist")) + 2
+    before = outcomes(undisturbed.records)
+    assert outcomes(results.records)[: len(before)] == before and results.finished
+    assert retrain(run, pick.number).of("finalist") == results.of("finalist")
+    with run.open_store() as store:
+        store.set_finished(False)
+    with pytest.raises(RunError, match="is not finished, so that its pick may change: rosearch resume"):
+        retrain(run, pick.number)
 
 
 def test_equal_seeds_give_equal_records_with_one_and_two_workers(undisturbed: Results, tmp_path: Path) -> None:

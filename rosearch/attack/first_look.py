@@ -13,8 +13,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rosearch.config.shipped import EXPERIMENTS
-from rosearch.errors import BadInput, Problem, Problems
+from rosearch.errors import BadInput, MissingResource, Problem, Problems, nearest
 from rosearch.evaluation.attacks.recipes import resolve, unknown_attacks
+from rosearch.models.engines import ENGINES, FOLDER, is_there
 from rosearch.models.places import is_local, locate_named
 from rosearch.resources.resources import Resources
 
@@ -22,13 +23,17 @@ ADVICE = "give the folder of a classifier, or its name on the hub"
 _PATTERN = frozenset("*?[{")
 
 
-def look_first(models: Iterable[str], attacks: Sequence[str], files: Iterable[Path]) -> None:
+def look_first(
+    models: Iterable[str], attacks: Sequence[str], files: Iterable[Path], targets: Sequence[str] = ()
+) -> None:
     """Raises `BadInput` with all names that are wrong, and `MissingResource` for folders that are not there.
 
     The hub is not asked.
     """
     problems = Problems(missing=True)
     problems.add(*_unknown(attacks))
+    with problems:
+        check_targets(targets)
     for model in models:
         if is_local(model) and not Path(model).expanduser().exists():
             with problems:
@@ -46,6 +51,19 @@ def check_attacks(names: Sequence[str], resources: Resources) -> None:
     for name in () if problems.found else names:
         with problems:
             resolve(name, resources)
+    problems.raise_found()
+
+
+def check_targets(names: Sequence[str]) -> None:
+    """Raises `BadInput` with all formats that are none, or `MissingResource` with what does not run here."""
+    known, problems = (FOLDER, *ENGINES), Problems(missing=True)
+    for name in names:
+        if name not in known:
+            expected = f"names of {', '.join(known)}"
+            problems.add(Problem("command line", "--target", expected, repr(name), nearest(name, known)))
+        elif name != FOLDER and not is_there(ENGINES[name].package):
+            with problems:
+                raise MissingResource(f"--target {name} needs {ENGINES[name].package}", ENGINES[name].install)
     problems.raise_found()
 
 

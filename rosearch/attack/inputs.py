@@ -14,6 +14,7 @@ import numpy as np
 from transformers import AutoModelForSequenceClassification
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
+from rosearch.attack.engine_model import EngineModel, find_engine
 from rosearch.attack.first_look import ADVICE
 from rosearch.config.file import load_experiment
 from rosearch.config.shipped import EXPERIMENTS
@@ -25,6 +26,7 @@ from rosearch.data.table import Reading, Table
 from rosearch.data.tasks import Labels
 from rosearch.errors import BadInput, MissingResource, Problem, one_line
 from rosearch.materials.derivation import derive
+from rosearch.models.engines import ENGINES, FOLDER
 from rosearch.models.heads import are_named, output_names
 from rosearch.models.places import locate_named
 from rosearch.models.saved import asked_by, load_model, open_model
@@ -43,6 +45,8 @@ class FoundClassifier:
     config: Any
     tokenizer: Any
     trust_remote_code: bool
+    target: str = FOLDER  # the format of the folder that answers
+    file: Path | None = None  # of that format
 
     @property
     def named(self) -> bool:
@@ -51,15 +55,25 @@ class FoundClassifier:
 
     def load(self) -> Any:
         """The model in eval mode, in float32 on the CPU. Raises `BadInput` for the weights of anything else."""
+        if self.file is not None:
+            return self._by_engine(self.file)
         with asked_by("model", self.name):
             options = {"config": self.config, "trust_remote_code": self.trust_remote_code}
             model = load_model(AutoModelForSequenceClassification, self.folder, **options)
         model.eval().requires_grad_(False)
         return model
 
+    def _by_engine(self, file: Path) -> Any:
+        try:
+            return EngineModel(self.config, *ENGINES[self.target].open(file)).eval()
+        except Exception as error:  # of the engines, which have no class of their own for them
+            raise BadInput(Problem("model", self.name, "a file that its engine opens", one_line(error))) from None
 
-def find_classifier(name: str, *, trust_remote_code: bool = False) -> FoundClassifier:
+
+def find_classifier(name: str, *, trust_remote_code: bool = False, target: str = FOLDER) -> FoundClassifier:
     """The classifier in a folder, or under a name on the hub (from its cache, else downloaded).
+
+    With a `target`, a format of an exported folder answers in its place: `onnx`, `int8` and others of `ENGINES`.
 
     Raises `MissingResource` where it is not there, `BadInput` where it cannot be attacked: pickled weights, code of
     its own that is not trusted, a single output, a tokenizer that does not pad.
@@ -72,7 +86,10 @@ def find_classifier(name: str, *, trust_remote_code: bool = False) -> FoundClass
         raise _unfit(name, "a classifier: an attack flips its class", "one output")
     if tokenizer.pad_token_id is None:
         raise _unfit(name, "a tokenizer that pads", "none with a padding token", "Set its pad_token and save it again")
-    return FoundClassifier(name, folder, output_names(config, f"model: {name}"), config, tokenizer, trusted)
+    found = FoundClassifier(name, folder, output_names(config, f"model: {name}"), config, tokenizer, trusted)
+    if target == FOLDER:
+        return found
+    return replace(found, name=f"{name} [{target}]", target=target, file=find_engine(folder, target)[1])
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,6 +22,7 @@ from rosearch.evaluation.heldout import HeldOut, HeldOutScore, score
 from rosearch.evaluation.robustness import Suite, SuiteResult, measure_robustness, sample_rows
 from rosearch.measurements import Robustness
 from rosearch.models.device import resolve_device
+from rosearch.models.engines import FOLDER
 from rosearch.models.heads import are_named
 from rosearch.progress import Progress, silent, step
 from rosearch.resources.resources import Resources
@@ -41,6 +42,7 @@ class AttackedModel:
     failure: str = ""
     order: ClassOrder | None = None  # None without an attack
     cut: int = 0  # attacked rows of which it reads a part
+    target: str = FOLDER  # the format of its folder that answered
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def run_attack(request: AttackRequest, progress: Progress = silent) -> AttackRep
     Raises `BadInput` with every problem of attacks, models, rows and sets, and `MissingResource`, all before a
     weight is loaded. A model that fails is reported and the others go on; a single one's failure is raised.
     """
-    resources, device = Resources(request.resources), resolve_device(request.device)
+    resources, device = Resources(request.resources), _device(request)
     with step(progress, "reading models and data"):
         inputs = read_inputs(request, resources)
     cache = open_cache(request.cache)
@@ -96,6 +98,16 @@ def run_attack(request: AttackRequest, progress: Progress = silent) -> AttackRep
     return AttackReport(tuple(done), compared, warnings, where, available, str(device), columns, dropped)
 
 
+def _device(request: AttackRequest) -> torch.device:
+    """The device of all models: the processor where an engine answers. Raises `BadInput` where another one is named."""
+    if set(request.targets) <= {FOLDER}:
+        return resolve_device(request.device)
+    if request.device not in ("auto", "cpu"):
+        expected = f"cpu, where {', '.join(request.targets)} are asked"
+        raise BadInput(Problem("command line", "--device", expected, request.device))
+    return torch.device("cpu")
+
+
 def _all_measured(
     inputs: Inputs,
     request: AttackRequest,
@@ -112,11 +124,14 @@ def _all_measured(
             progress(f"{title}{stage}", steps, total)
 
         try:
-            done.append(_measured(inputs, place, request, resources, cache, device, told))
+            measured = _measured(inputs, place, request, resources, cache, device, told)
+            done.append(replace(measured, target=found.target))
         except RosearchError as error:
             if len(inputs.classifiers) == 1:
                 raise
-            done.append(AttackedModel(found.name, found.labels, inputs.lengths[place], failure=str(error)))
+            done.append(
+                AttackedModel(found.name, found.labels, inputs.lengths[place], failure=str(error), target=found.target)
+            )
     return done
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 
 import torch
 
-from rosearch.attack.first_look import check_attacks, check_cache
+from rosearch.attack.first_look import check_attacks, check_cache, check_targets
 from rosearch.attack.inputs import FoundClassifier, LabelledRows, find_classifier, is_experiment, read_rows
 from rosearch.data.columns import COLUMNS_BY_NAME
 from rosearch.data.columns import Columns as Columns
@@ -19,7 +20,8 @@ from rosearch.evaluation.attacks.result import NO_LIMITS
 from rosearch.evaluation.attacks.result import Limits as Limits
 from rosearch.evaluation.heldout import HeldOut
 from rosearch.evaluation.heldout_files import ADVGLUE, Wanted, known_task, read_held_out
-from rosearch.files import content_key
+from rosearch.files import content_key, file_hash
+from rosearch.models.engines import ENGINES, FOLDER
 from rosearch.models.lengths import longest_input
 from rosearch.models.places import folder_fingerprint
 from rosearch.resources.resources import Resources
@@ -48,6 +50,7 @@ class AttackRequest:
     max_length: int | None = None
     trust_remote_code: bool = False
     cache: Path | None = None
+    targets: tuple[str, ...] = (FOLDER,)  # the formats of each folder that are attacked
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,9 +77,11 @@ def read_inputs(request: AttackRequest, resources: Resources) -> Inputs:
         check_cache(request.cache)
     with problems:
         check_attacks((*request.attacks, *request.single_swaps), resources)
-    for name in request.models:
+    with problems:
+        check_targets(request.targets)
+    for name, target in product(request.models, [one for one in request.targets if one in (FOLDER, *ENGINES)]):
         with problems:
-            found.append(find_classifier(name, trust_remote_code=request.trust_remote_code))
+            found.append(find_classifier(name, trust_remote_code=request.trust_remote_code, target=target))
     if request.task is not None and found:
         with problems:
             # An experiment names its own columns: those that a user names beside it belong to the held-out sets.
@@ -121,6 +126,7 @@ def open_memories(
     for place, found in enumerate(inputs.classifiers):
         parts = (
             folder_fingerprint(found.folder),
+            *([] if found.file is None else [found.target, file_hash(found.file)]),
             str(inputs.lengths[place]),
             str(device),
             repr(request.limits),

@@ -37,7 +37,7 @@ def short_names(names: Sequence[str]) -> list[str]:
     while depth < max(map(len, parts)) and len({tuple(one[-depth:]) for one in parts}) < len(set(names)):
         depth += 1
     ends = ["/".join(one[-depth:]) for one in parts]
-    return [end if len(end) <= _LONGEST_NAME else f"{end[: _LONGEST_NAME - 3]}..." for end in ends]
+    return [end if len(end) <= _LONGEST_NAME else f"{end[:11]}...{end[-_LONGEST_NAME + 14 :]}" for end in ends]
 
 
 def _queries(robustness: Robustness) -> str:
@@ -254,6 +254,7 @@ def report_json(report: AttackReport) -> dict[str, Any]:
 
 def _model_json(model: AttackedModel) -> dict[str, Any]:
     data: dict[str, Any] = {"model": model.name, "labels": list(model.labels), "max_length": model.max_length}
+    data["target"] = model.target
     data["cut"] = model.cut
     if model.failure:
         data["failure"] = model.failure

@@ -27,8 +27,9 @@ from rosearch.cli.explain import EXPLAIN_EXAMPLES, explain
 from rosearch.cli.exported import PREDICT_EXAMPLES, predict, verify
 from rosearch.cli.folders import cache, runs
 from rosearch.cli.init import INIT_EXAMPLES, init
+from rosearch.cli.recommend import RECOMMEND_EXAMPLES, recommend
 from rosearch.cli.report import REPORT_EXAMPLES, figures, report
-from rosearch.cli.run import RECOMMEND_EXAMPLES, export, recommend, show, stats, status
+from rosearch.cli.run import export, show, stats, status
 from rosearch.cli.search import check, resume, search
 from rosearch.cli.shipped import experiments, spaces
 from rosearch.errors import BadInput, MachineFault, MissingResource, RosearchError, machine_fault, one_line

@@ -16,6 +16,8 @@ ATTACK_EXAMPLES = """Examples:
 
 `rosearch attack ./teacher ./student --attack pwws --task sst2 --data-root ./data --json`
 
+`rosearch attack ./student --target hf,onnx,int8 --attack deepwordbug --task sst2`
+
 `rosearch attack ./model --suite advglue/dev.json --suite-task sst2`
 
 `rosearch attack ./model --suite 'data/sib200.tar.xz/{eng_Latn,swh_Latn}/test.tsv' --label category`"""
@@ -62,6 +64,9 @@ def attack(
     cache: Annotated[
         Path | None, typer.Option(help="Folder of compiled plans; default: .rosearch here. Nothing goes to your home.")
     ] = None,
+    target: Annotated[
+        str, typer.Option(help="Formats of an exported folder, with commas: hf (torch), onnx, openvino, int8 ...")
+    ] = "hf",
     as_json: Json = False,
 ) -> None:
     """Measure how robust classifiers are.
@@ -76,7 +81,8 @@ def attack(
     from rosearch.terminal.progress import loading
 
     files = (*(suite or ()), *((task,) if task is not None else ()))
-    look_first(models, (*named, *_names(single_swaps)), files)
+    targets = tuple(dict.fromkeys(_names(target)))
+    look_first(models, (*named, *_names(single_swaps)), files, targets)
     with loading():
         from rosearch.attack.report import run_attack
         from rosearch.attack.request import AttackRequest, Columns, Limits
@@ -104,6 +110,7 @@ def attack(
         max_length=max_length,
         trust_remote_code=trust_remote_code,
         cache=cache,
+        targets=targets or ("hf",),
     )
     with watched() as progress:
         report = run_attack(request, progress)

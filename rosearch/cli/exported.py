@@ -37,7 +37,10 @@ def predict(
         Path, typer.Argument(help="Lines, .csv, .tsv or .jsonl, also compressed; default: standard input.")
     ] = Path("-"),
     target: Annotated[
-        str, typer.Option(help="onnx, openvino or hf (torch); auto: the first of them that lies there and runs here.")
+        str,
+        typer.Option(
+            help="onnx, openvino, torch_export, hf (torch); auto: the first there that runs. By name alone: fp16, int8."
+        ),
     ] = "auto",
     read: Annotated[
         str | None, typer.Option(help="lines, csv, tsv or jsonl; default: by the file's suffix, else lines.")

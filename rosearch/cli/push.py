@@ -10,9 +10,15 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
+
+PushToHub = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Send the folder to a new, private repository of the hub.")
+]
+Public = Annotated[bool, typer.Option("--public", help="With --push-to-hub: everybody may read it.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="With --push-to-hub: send without asking.")]
 
 
 @dataclass(frozen=True)

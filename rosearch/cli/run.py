@@ -1,28 +1,32 @@
-"""`rosearch status`, `show`, `stats`, `recommend` and `export`: parse, call, print."""
+"""`rosearch status`, `show`, `stats` and `export`: parse, call, print."""
 
 from __future__ import annotations
 
 import gc
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rosearch.cli.options import Json, RunFolder
-from rosearch.cli.push import Push
+from rosearch.cli.formats import (
+    GateAttacks,
+    GateOptions,
+    GateRows,
+    GateSplit,
+    GateTask,
+    Int8,
+    finish,
+)
+from rosearch.cli.options import DataRoot, Json, ResourceFolder, RunFolder
+from rosearch.cli.push import Public, Push, PushToHub, Yes
+from rosearch.progress import step
 
 if TYPE_CHECKING:
     from rosearch.export.formats import Format
     from rosearch.records.record import Record
     from rosearch.run.results import Results
-
-RECOMMEND_EXAMPLES = """Examples:
-
-`rosearch recommend runs/kd_nas-0001 --latency-ms 5,10,20`
-
-`rosearch recommend runs/kd_nas-0001 --latency-ms 8 --device cuda --json`"""
 
 
 def status(
@@ -36,7 +40,7 @@ def status(
     """
     if watch and as_json:
         raise typer.BadParameter("give either --watch or --json")
-    results = _watched(run) if watch else _results(run)
+    results = _watched(run) if watch else results_of(run)
     from rosearch.report.summary import describe_run
     from rosearch.terminal.console import print_json
     from rosearch.terminal.run import print_status
@@ -56,7 +60,7 @@ def show(
 
     Architecture, measurements with intervals, parents, seconds per stage.
     """
-    results = _results(run)
+    results = results_of(run)
     from rosearch.report.summary import describe_record
     from rosearch.terminal.console import print_json
     from rosearch.terminal.run import print_record
@@ -83,11 +87,11 @@ def stats(run: RunFolder, as_json: Json = False) -> None:
         from rosearch.terminal.console import print_json
         from rosearch.terminal.run import print_statistics
 
-    results = _results(run)
+    results = results_of(run)
     statistics, paths = write_statistics(results)
     comparisons, more = write_comparisons(results)
     if not (paths and more):
-        _say_unwritten("tables and figures", results)
+        say_unwritten("tables and figures", results)
     paths += more
     if as_json:
         print_json(
@@ -100,51 +104,6 @@ def stats(run: RunFolder, as_json: Json = False) -> None:
         )
     else:
         print_statistics(comparison_tables(comparisons), statistics_tables(statistics), paths)
-
-
-def recommend(
-    run: RunFolder,
-    latency_ms: Annotated[str, typer.Option(help="Budgets in milliseconds, parted by commas.", metavar="MS,MS,...")],
-    device: Annotated[str, typer.Option(help="cpu or cuda: where the run was timed.")] = "cpu",
-    as_json: Json = False,
-) -> None:
-    """Name the best architecture for each latency budget.
-
-    It comes from the records of a run; the whole front is drawn.
-    """
-    from rosearch.report.figures import draw_latency
-    from rosearch.report.recommendation import (
-        describe,
-        recommend,
-        recommendation_verdicts,
-        recommendations_table,
-        timed_candidates,
-    )
-    from rosearch.report.run_files import where_allowed
-    from rosearch.report.tables import records_table
-    from rosearch.terminal.console import print_json
-    from rosearch.terminal.run import print_recommendations
-
-    budgets = _budgets(latency_ms)
-    if device not in ("cpu", "cuda"):
-        raise typer.BadParameter(f"expected cpu or cuda, got {device!r}", param_hint="--device")
-    results = _results(run)
-    found = recommend(results, budgets, device)
-    timed = [record for record, _ in timed_candidates(results, device)]
-    teacher = results.teacher.latency_ms if results.teacher is not None else None
-    chosen = [one.record for one in found if one.record is not None]
-    named = [record.id for record in chosen]
-    table, picture = records_table(timed), results.run.tables / "latency.png"
-    drawn = where_allowed(lambda: [draw_latency(table, picture, budgets, named, teacher)])
-    if not drawn:
-        _say_unwritten("the figure", results)
-    if as_json:
-        described = [describe(one) for one in found]
-        told = {"verdicts": recommendation_verdicts(found), "figure": str(picture) if drawn else None}
-        print_json({"recommendations": described, **told})
-    else:
-        numbers = [record.number for record in chosen]
-        print_recommendations(recommendations_table(results, found), picture if drawn else None, run, numbers)
 
 
 def export(
@@ -163,24 +122,39 @@ def export(
         str, typer.Option(help="Only those: 'latency_ms<5 and accuracy>0.85', of columns of the run's tables.")
     ] = "",
     named: Annotated[str | None, typer.Option("--id", help="The same as RECORD.")] = None,
+    retrain: Annotated[
+        bool, typer.Option("--retrain", help="First train it again: full budget, fresh seeds, figures of test rows.")
+    ] = False,
     to: Annotated[Path | None, typer.Option(help="The new folder; default: RUN/export/ID.")] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace the folder if it exists.")] = False,
     target: Annotated[
-        str, typer.Option(help="hf is the folder; inside it, with commas: onnx, openvino, transformersjs (extras).")
+        str,
+        typer.Option(
+            help="hf is the folder; inside it, with commas: onnx, openvino, transformersjs, torch_export, fp16, int8."
+        ),
     ] = "hf",
-    push_to_hub: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Send the folder to a new, private repository of the hub.")
-    ] = None,
-    public: Annotated[bool, typer.Option("--public", help="With --push-to-hub: everybody may read it.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="With --push-to-hub: send without asking.")] = False,
+    task: GateTask = None,
+    attack: GateAttacks = "",
+    n: GateRows = None,
+    split: GateSplit = "test",
+    data_root: DataRoot = None,
+    resources: ResourceFolder = None,
+    int8: Int8 = "gates",
+    push_to_hub: PushToHub = None,
+    public: Public = False,
+    yes: Yes = False,
     as_json: Json = False,
 ) -> None:
     """Write a student as a Hugging Face folder.
 
     Plain transformers loads it, without rosearch. Where finalists were retrained, the weights are those of the first
     retraining. Other formats lie in folders of their own inside it; each is held against torch before it is written.
+    `--retrain` does so for the one that is chosen: test rows, and an attack that the search never used.
+    int8 is measured beside float32 on the rows of --task (of a run: its own), and written only through its gates.
     """
     from rosearch.export.formats import formats_of
+
+    gates = GateOptions(task, attack, n, split, data_root, resources, int8)
 
     formats = formats_of(target)
     for one in formats:
@@ -188,19 +162,24 @@ def export(
     push = Push.asked(push_to_hub, public, yes, as_json)
     asked = [*filter(None, (record, named)), *(["--best"] if best else []), *(["--knee"] if knee else [])]
     if (run / "config.json").is_file():
-        if asked or by or where or to is not None or not (formats or push):
-            raise typer.BadParameter("an exported folder takes further formats alone: --target onnx,openvino")
-        _finish(run, formats, push, as_json, {"folder": str(run)})
+        if asked or by or where or retrain or to is not None or not (formats or push):
+            raise typer.BadParameter("an exported folder takes further formats alone: --target onnx,int8")
+        gates.require(formats)
+        finish(run, formats, gates, push, as_json, {"folder": str(run)})
         return
     wished = best or knee or by is not None or bool(where)
     if len(asked) > 1 or not (asked or wished):
         raise typer.BadParameter("name one student: --best, or a RECORD such as 3")
     if (wished and (record or named)) or (knee and by is not None):
         raise typer.BadParameter("--by goes with --best, and --where with --best or --knee")
-    results = _results(run)
+    results = results_of(run)
     found = _choose(results, by or "fitness", knee, where, as_json) if wished else results.find(asked[0])
+    if retrain:
+        results = _retrain(results, found, as_json)
     chosen = results.retrained(found)
-    _export(results, chosen, to or results.run.export_folder(chosen), overwrite, formats, push, as_json)
+    gates = gates.of_run(results)
+    gates.require(formats)
+    _export(results, chosen, to or results.run.export_folder(chosen), overwrite, formats, gates, push, as_json)
 
 
 def _choose(results: Results, by: str, knee: bool, where: str, as_json: bool) -> Record:
@@ -215,12 +194,28 @@ def _choose(results: Results, by: str, knee: bool, where: str, as_json: bool) ->
     return choice.record
 
 
+def _retrain(results: Results, found: Record, as_json: bool) -> Results:
+    """Trains the pick again as a finalist, unless it is one; on the terminal with its figures on the test rows."""
+    from rosearch.report.overview import retrained_table
+    from rosearch.terminal.console import err, print_table
+    from rosearch.terminal.progress import SearchDisplay
+
+    with SearchDisplay(err) as display:
+        with step(display.progress, "loading libraries"):
+            from rosearch.search import retrain
+        results = retrain(results.run, found.number, display)
+    if not as_json:
+        print_table(retrained_table(results, found.id))
+    return results
+
+
 def _export(
     results: Results,
     chosen: Record,
     folder: Path,
     overwrite: bool,
     formats: Sequence[Format],
+    gates: GateOptions,
     push: Push | None,
     as_json: bool,
 ) -> None:
@@ -235,30 +230,15 @@ def _export(
 
     folder = export_record(results, chosen, folder, overwrite, graph_png(lay_out(chosen.genotype)))
     if as_json:
-        gates = results.fitness[chosen.number].gates
-        _finish(folder, formats, push, True, {"id": chosen.id, "folder": str(folder), "gates_missed": list(gates)})
+        missed = results.fitness[chosen.number].gates
+        facts = {"id": chosen.id, "folder": str(folder), "gates_missed": list(missed), "role": chosen.role}
+        finish(folder, formats, gates, push, True, facts)
         return
     auto = "AutoModel" if results.experiment.task is None else "AutoModelForSequenceClassification"
     print_export(folder, chosen, auto)
     for note in missed_gates(results, chosen):
         print_message("warning", "yellow", note)
-    _finish(folder, formats, push, False, {})
-
-
-def _finish(
-    folder: Path, formats: Sequence[Format], push: Push | None, as_json: bool, facts: Mapping[str, object]
-) -> None:
-    """Writes the formats beside a folder, prints where each lies, and pushes it; as JSON, behind `facts` of it."""
-    from rosearch.terminal.console import print_json, print_line
-
-    written = {one.name: one.export(folder) for one in formats}
-    told = {name: {"file": str(one.path), "apart": one.apart} for name, one in written.items()}
-    if not as_json:
-        for name, one in written.items():
-            print_line(f"{name}: {one.path}; its logits differ from torch's by at most {one.apart:.0e} of the largest")
-    pushed = push.send(folder) if push is not None else None
-    if as_json:
-        print_json({**facts, **({"formats": told} if told else {}), **({"pushed": pushed} if pushed else {})})
+    finish(folder, formats, gates, push, False, {})
 
 
 def _watched(run: Path) -> Results:
@@ -269,7 +249,7 @@ def _watched(run: Path) -> Results:
     return watch(RunDirectory.open(run))
 
 
-def _results(run: Path) -> Results:
+def results_of(run: Path) -> Results:
     """The results of a run. Modules that load leave no garbage; to look for it would take a third of `status`."""
     gc.disable()
     try:
@@ -281,18 +261,8 @@ def _results(run: Path) -> Results:
         gc.enable()
 
 
-def _say_unwritten(what: str, results: Results) -> None:
+def say_unwritten(what: str, results: Results) -> None:
+    """Warns that something could not be written into a run."""
     from rosearch.terminal.console import print_message
 
     print_message("warning", "yellow", f"{results.run.tables} is read-only; not written: {what}")
-
-
-def _budgets(text: str) -> list[float]:
-    try:
-        budgets = [float(part) for part in text.split(",")]
-    except ValueError:
-        budgets = []
-    if not budgets or not all(0 < budget < float("inf") for budget in budgets):
-        expected = "milliseconds above 0, parted by commas, as in 5,10,20"
-        raise typer.BadParameter(f"expected {expected}, got {text!r}", param_hint="--latency-ms")
-    return sorted(set(budgets))

@@ -21,6 +21,7 @@ from rosearch.errors import BadInput
 from rosearch.export.card_facts import CardFacts
 from rosearch.export.destination import EVIDENCE
 from rosearch.export.facts import ENCODED, read_facts, read_json
+from rosearch.export.gates import without_formats
 from rosearch.export.runners import open_runner
 from rosearch.files import damaged
 
@@ -99,9 +100,9 @@ def encoding_digest(folder: Path) -> str | None:
 
 
 def card_digest(folder: Path) -> str:
-    """The digest of the model card that lies in a folder; "" where there is none."""
+    """The digest of the model card in a folder, without its formats; "" where there is none."""
     path = folder / "README.md"
-    return _digest(path.read_bytes()) if path.is_file() else ""
+    return _digest(without_formats(path.read_text(encoding="utf-8")).encode()) if path.is_file() else ""
 
 
 def _digest(data: bytes) -> str:

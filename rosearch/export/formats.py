@@ -15,26 +15,48 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rosearch.errors import BadInput, MissingResource, Problem, nearest
+from rosearch.models.engines import ENGINES, FOLDER
 
 if TYPE_CHECKING:
+    from rosearch.export.targets.int8 import Compare
     from rosearch.export.targets.parity import Exported
 
-FOLDER = "hf"  # the Hugging Face folder itself
+
+@dataclass(frozen=True)
+class Measured:
+    """The means to measure a format that changes answers: it is written only where it passes its gates.
+
+    `compare` is None where there are no rows to ask. `force` writes what fails a gate as well.
+    """
+
+    compare: Compare | None = None
+    force: bool = False
+
+
+NOT_MEASURED = Measured()
 
 
 @dataclass(frozen=True)
 class Format:
-    """A format by its name, which is that of the extra that brings its packages."""
+    """A format by its name. One that is `measured` changes answers, and is written only through gates."""
 
     name: str
     packages: tuple[str, ...]
-    export: Callable[[Path], Exported]
+    write: Callable[[Path, Measured], Exported]
+    measured: bool = False
 
     def require(self) -> None:
         """Raises `MissingResource` where a package is not installed."""
         if absent := [package for package in self.packages if find_spec(package) is None]:
             told = f"--target {self.name} needs {', '.join(absent)}"
-            raise MissingResource(told, f"pip install 'rosearch[{self.name}]'")
+            raise MissingResource(told, ENGINES[self.name].install)
+
+    def export(self, folder: Path, measured: Measured = NOT_MEASURED) -> Exported:
+        """Writes it beside the folder. Raises `BadInput` where it has to be measured and there are no rows."""
+        if self.measured and measured.compare is None:
+            expected, fix = "labelled rows to measure it by", "Name them: --task EXPERIMENT_OR_FILE"
+            raise BadInput(Problem("command line", f"--target {self.name}", expected, "none", fix))
+        return self.write(folder, measured)
 
 
 def formats_of(names: str) -> tuple[Format, ...]:
@@ -51,26 +73,49 @@ def formats_of(names: str) -> tuple[Format, ...]:
     return tuple(FORMATS[name] for name in dict.fromkeys(given) if name != FOLDER)
 
 
-def _onnx(folder: Path) -> Exported:
+def _onnx(folder: Path, measured: Measured) -> Exported:
     from rosearch.export.targets.onnx import export_onnx
 
     return export_onnx(folder)
 
 
-def _openvino(folder: Path) -> Exported:
+def _openvino(folder: Path, measured: Measured) -> Exported:
     from rosearch.export.targets.openvino import export_openvino
 
     return export_openvino(folder)
 
 
-def _transformersjs(folder: Path) -> Exported:
+def _transformersjs(folder: Path, measured: Measured) -> Exported:
     from rosearch.export.targets.transformersjs import export_transformersjs
 
     return export_transformersjs(folder)
 
 
+def _torch_export(folder: Path, measured: Measured) -> Exported:
+    from rosearch.export.targets.torch_export import export_torch_export
+
+    return export_torch_export(folder)
+
+
+def _fp16(folder: Path, measured: Measured) -> Exported:
+    from rosearch.export.targets.onnx import export_fp16
+
+    return export_fp16(folder)
+
+
+def _int8(folder: Path, measured: Measured) -> Exported:
+    from rosearch.export.targets.int8 import export_int8
+
+    assert measured.compare is not None
+    return export_int8(folder, measured.compare, force=measured.force)
+
+
+_ONNX = ("onnx", "onnxscript", "onnxruntime")
 FORMATS: dict[str, Format] = {
-    "onnx": Format("onnx", ("onnx", "onnxscript", "onnxruntime"), _onnx),
+    "onnx": Format("onnx", _ONNX, _onnx),
     "openvino": Format("openvino", ("openvino", "onnx", "onnxscript"), _openvino),
-    "transformersjs": Format("transformersjs", ("onnx", "onnxscript", "onnxruntime"), _transformersjs),
+    "transformersjs": Format("transformersjs", _ONNX, _transformersjs),
+    "torch_export": Format("torch_export", ("torch",), _torch_export),
+    "fp16": Format("fp16", _ONNX, _fp16),
+    "int8": Format("int8", _ONNX, _int8, measured=True),
 }

@@ -20,7 +20,7 @@ import numpy as np
 from rosearch.errors import BadInput, Problem, RosearchError
 from rosearch.export.facts import Facts, read_facts
 from rosearch.export.runners import Runner, choose_target, open_runner
-from rosearch.export.texts import Array
+from rosearch.models.engines import Array
 
 Row = tuple[int, tuple[str, ...]]  # a number, and one or two texts
 _MOST_LETTERS = 1 << 22  # of a window

@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from rosearch.errors import BadInput, MissingResource, Problem, RosearchError, nearest, one_line
 from rosearch.export.facts import Facts
-from rosearch.export.texts import Array, Reader, Run, open_tokenizer
+from rosearch.export.texts import Reader, open_tokenizer
+from rosearch.models.engines import ENGINES, EXACT, Array, Engine, Run
 from rosearch.models.places import require_undamaged
 
 
@@ -39,6 +39,7 @@ class Runner:
 class _Target:
     pattern: str  # of the file that it reads
     package: str  # that runs it
+    install: str  # the command that brings the package
     open: Callable[[Path, Facts], tuple[Reader, tuple[str, ...], Run]]
 
 
@@ -65,7 +66,7 @@ def choose_target(folder: Path, asked: str = "auto") -> str:
         raise BadInput(Problem(str(folder), "", expected, ", ".join(there) or "none", fix))
     if asked not in runs:
         name = there[0] if asked == "auto" else asked
-        raise MissingResource(f"{name} needs {RUNNERS[name].package}", f"pip install 'rosearch[{name}]'", str(folder))
+        raise MissingResource(f"{name} needs {RUNNERS[name].package}", RUNNERS[name].install, str(folder))
     return asked
 
 
@@ -81,38 +82,13 @@ def open_runner(folder: Path, target: str, facts: Facts) -> Runner:
         raise BadInput(Problem(str(folder), target, "a model that can be opened", one_line(error))) from None
 
 
-def open_onnx(path: Path) -> tuple[tuple[str, ...], Run]:
-    """An ONNX file on the processor: the names of its inputs, and its function."""
-    import onnxruntime
+def _of(engine: Engine) -> _Target:
+    """An engine's file in a folder, with the tokenizer beside it."""
 
-    session: Any = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    names = tuple(one.name for one in session.get_inputs())
-    return names, lambda given: session.run(["logits"], dict(given))[0]
+    def opened(folder: Path, facts: Facts) -> tuple[Reader, tuple[str, ...], Run]:
+        return Reader(open_tokenizer(folder, facts), facts), *engine.open(folder / engine.file)
 
-
-def onnx_facts(path: Path) -> dict[str, str]:
-    """The metadata of an ONNX file."""
-    import onnxruntime
-
-    session: Any = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    return dict(session.get_modelmeta().custom_metadata_map)
-
-
-def open_openvino(path: Path) -> tuple[tuple[str, ...], Run]:
-    """OpenVINO's files, in float32 on the processor: the names of the inputs, and the function."""
-    import openvino
-
-    compiled: Any = openvino.compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    return tuple(one.any_name for one in compiled.inputs), lambda given: compiled(dict(given))[0]
-
-
-def _onnx(folder: Path, facts: Facts) -> tuple[Reader, tuple[str, ...], Run]:
-    return Reader(open_tokenizer(folder, facts), facts), *open_onnx(folder / "onnx" / "model.onnx")
-
-
-def _openvino(folder: Path, facts: Facts) -> tuple[Reader, tuple[str, ...], Run]:
-    path = folder / "openvino" / "openvino_model.xml"
-    return Reader(open_tokenizer(folder, facts), facts), *open_openvino(path)
+    return _Target(engine.file, engine.package, engine.install, opened)
 
 
 def _torch(folder: Path, facts: Facts) -> tuple[Reader, tuple[str, ...], Run]:
@@ -122,8 +98,9 @@ def _torch(folder: Path, facts: Facts) -> tuple[Reader, tuple[str, ...], Run]:
     return Reader(backend, facts), names, run
 
 
+# Those that do not answer as torch does come last: they are for who asks for them.
 RUNNERS: dict[str, _Target] = {
-    "onnx": _Target("onnx/model.onnx", "onnxruntime", _onnx),
-    "openvino": _Target("openvino/openvino_model.xml", "openvino", _openvino),
-    "hf": _Target("*.safetensors", "torch", _torch),
+    **{name: _of(engine) for name, engine in ENGINES.items() if engine.apart <= EXACT},
+    "hf": _Target("*.safetensors", "torch", "pip install rosearch", _torch),
+    **{name: _of(engine) for name, engine in ENGINES.items() if engine.apart > EXACT},
 }

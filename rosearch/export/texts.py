@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,7 @@ from tokenizers import Tokenizer
 
 from rosearch.errors import BadInput, Problem, one_line
 from rosearch.export.facts import Facts
-
-Array = np.ndarray[Any, Any]
-Run = Callable[[Mapping[str, Array]], Array]
-"""From arrays (texts, tokens) of int64, by name, to logits (texts, labels)."""
+from rosearch.models.engines import Array
 
 _CODE = "tokenization_rosearch.py"
 

@@ -26,11 +26,12 @@ from rosearch.export.destination import EVIDENCE
 from rosearch.export.evidence import Evidence, card_digest, encoding_digest, read_evidence, sample_rows
 from rosearch.export.facts import ENCODED, Facts, read_facts, read_json
 from rosearch.export.fresh import ask_fresh_process, foreign_code
-from rosearch.export.runners import RUNNERS, onnx_facts, open_runner, targets_in
+from rosearch.export.gates import gates_in
+from rosearch.export.runners import RUNNERS, open_runner, targets_in
 from rosearch.files import DIGESTS, damaged, damages, stamp, stored_digests
+from rosearch.models.engines import ENGINES, EXACT, onnx_facts
 from rosearch.models.places import folder_fingerprint
 
-_MOST = 1e-4  # that logits may differ by, as a share of the largest: other machines sum in another order
 State = Literal["ok", "failed", "unknown"]
 
 
@@ -177,16 +178,27 @@ def _target(export: _Export, target: str) -> str:
     if export.facts is None:
         raise _Unknown("an encoder answers nothing")
     if find_spec(RUNNERS[target].package) is None:
-        raise _Unknown(f"it needs {RUNNERS[target].package}: pip install 'rosearch[{target}]'")
+        raise _Unknown(f"it needs {RUNNERS[target].package}: {RUNNERS[target].install}")
     if export.logits is None and export.evidence is not None:
         export.logits = np.asarray(export.evidence.logits)
     if export.logits is None:
         raise _Unknown("there are no logits of torch to compare with")
     runner = open_runner(export.folder, target, export.facts)
-    if target == "onnx":
+    if path.suffix == ".onnx":
         _require_own(export.folder, path, export.facts)
-    apart = _apart(path, runner.logits(export.rows), export.logits, "torch's")
+    if target == "int8":
+        return _as_measured(export, path)
+    apart = _apart(path, runner.logits(export.rows), export.logits, "torch's", ENGINES[target].apart)
     return f"answers as torch does ({apart:.0e} apart)"
+
+
+def _as_measured(export: _Export, path: Path) -> str:
+    """The gates of a quantised file, which answers otherwise than torch."""
+    gates = gates_in(export.folder)
+    if gates is None:
+        fix = f"rosearch export {export.folder} --target int8 --task ROWS"
+        raise BadInput(Problem(str(path.with_suffix(".json")), "", "what it was measured by", "no such file", fix))
+    return str(gates)
 
 
 def _require_own(folder: Path, path: Path, facts: Facts) -> None:
@@ -199,14 +211,14 @@ def _require_own(folder: Path, path: Path, facts: Facts) -> None:
             raise BadInput(Problem(str(path), key, f"{value} of the folder", told[key], fix))
 
 
-def _apart(path: Path, got: np.ndarray[Any, Any], expected: ArrayLike, whose: str) -> float:
+def _apart(path: Path, got: np.ndarray[Any, Any], expected: ArrayLike, whose: str, most: float = EXACT) -> float:
     """The largest difference as a share of the largest logit. Raises `BadInput` where it is too large."""
     wanted = np.asarray(expected)
     if got.shape != wanted.shape:
         raise BadInput(Problem(str(path), "", f"logits of shape {wanted.shape}", str(got.shape)))
     apart = float(np.abs(got - wanted).max() / max(1.0, np.abs(wanted).max()))
-    if not apart <= _MOST:
-        raise BadInput(Problem(str(path), "logits", f"{whose}, within {_MOST:g} of the largest", f"{apart:.2g} apart"))
+    if not apart <= most:
+        raise BadInput(Problem(str(path), "logits", f"{whose}, within {most:g} of the largest", f"{apart:.2g} apart"))
     return apart
 
 

@@ -163,6 +163,22 @@ def finalists_table(results: Results) -> Table:
     return replace(table, notes=(*table.notes, gain)) if gain else table
 
 
+def retrained_table(results: Results, identity: str) -> Table:
+    """The retrainings of one student under the report's attacks on test rows, beside the teacher."""
+    found = [record for record in results.measured("finalist") if record.id == identity]
+    table = results_table("Retrained (fresh seeds, test split)", results, found, teacher=results.teacher_on_test)
+    return replace(table, notes=(*table.notes, never_searched(results)))
+
+
+def never_searched(results: Results) -> str:
+    """The attacks of the report that the search never used, in words."""
+    suites = results.experiment.evaluation.robustness
+    if results.experiment.task is None or not suites.report.attacks:
+        return "no attack was asked for"
+    new = [name for name in suites.report.attacks if name not in suites.search.attacks]
+    return f"the search never saw these rows, nor the attack{'s' * (len(new) > 1)} {' and '.join(new) or '(none)'}"
+
+
 def gain_in_words(results: Results) -> str:
     """One sentence: what the winner keeps under attack, and what the best named baseline and the teacher keep.
 

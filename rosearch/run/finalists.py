@@ -11,9 +11,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from rosearch.config.experiment import FinalistsConfig
+from rosearch.errors import RunError
 from rosearch.materials.life import CandidateJob
 from rosearch.materials.suites import attack_seed, suite_of
 from rosearch.records.record import Proposal, Record
+from rosearch.records.run_directory import RunDirectory
+from rosearch.records.store import Store
 from rosearch.run.driver import Driver, candidate_job
 from rosearch.run.results import Results, load_results
 
@@ -31,10 +34,33 @@ def retrain_finalists(driver: Driver) -> list[Record]:
     return driver.recorded("finalist", -1)
 
 
+def require_finished(run: RunDirectory, store: Store) -> None:
+    """Raises `RunError` for a search that goes on: what is picked from it may not be its pick in the end."""
+    if not store.finished():
+        raise RunError(f"{run.path}: is not finished, so that its pick may change: {run.resume_command}")
+
+
+def retrain_pick(driver: Driver, record: Record) -> list[Record]:
+    """Retrain one record of a finished search as a finalist, as often as finalists are; what is there stays.
+
+    Its measurements of the search chose it, so that they are no fair figures: those of its retrainings are.
+    """
+    before = [one for one in driver.recorded("finalist", -1) if one.id == record.id]
+    driver.propose("finalist", -1, _retrainings([record], before, driver.experiment.finalists))
+    found = [one for one in driver.recorded("finalist", -1) if one.id == record.id]
+    driver.work("the pick on the test split", found, finalist_job)
+    return [one for one in driver.recorded("finalist", -1) if one.id == record.id]
+
+
 def _missing(results: Results, before: Sequence[Record], config: FinalistsConfig) -> list[tuple[Proposal, int, str]]:
     """The retrainings of the best and the baselines that were not proposed before."""
+    return _retrainings([*results.ranking[: config.count], *results.of("baseline")], before, config)
+
+
+def _retrainings(
+    chosen: Sequence[Record], before: Sequence[Record], config: FinalistsConfig
+) -> list[tuple[Proposal, int, str]]:
     there = {(record.id, record.replicate) for record in before}
-    chosen = [*results.ranking[: config.count], *results.of("baseline")]
     return [
         (
             Proposal(record.genotype, f"{record.role}:{record.name or record.number}", (record.id,)),

@@ -7,7 +7,9 @@ from typing import Any
 from small_run import write_experiment
 
 from rosearch.config.file import load_experiment
+from rosearch.data.loading import load_task, task_seed
 from rosearch.materials.life import CandidateJob
+from rosearch.materials.suites import attack_seed
 from rosearch.run.driver import candidate_job
 from rosearch.run.finalists import finalist_job
 
@@ -40,3 +42,15 @@ def test_finalists_are_distilled_on_their_own_budget_and_all_else_is_the_runs(tm
     assert (before.epochs, before.max_steps, after.epochs, after.max_steps) == (1, 4, 3, None)
     restored = finalist.experiment.model_copy(update={"distillation": before})
     assert restored == candidate.experiment
+
+
+def test_rows_of_the_search_and_of_the_report_never_mix(tmp_path: Path) -> None:
+    """Neither the rows themselves nor the attacked sample: each has its split, and the report an attack of its own."""
+    search, report = {"attacks": ["deepwordbug"], "rows": 8}, {"attacks": ["deepwordbug", "pruthi"], "rows": 8}
+    candidate, finalist = jobs(tmp_path, evaluation={"robustness": {"search": search, "report": report}})
+    task = load_task(candidate.experiment.require_task(), task_seed(candidate.experiment))
+    seen = {"train": {*task.train.texts}, "search": {*getattr(task, candidate.split).texts}}
+    fresh = {*getattr(task, finalist.split).texts}
+    assert fresh and not fresh & (seen["train"] | seen["search"])
+    assert {*finalist.suite.attacks} - {*candidate.suite.attacks} == {"pruthi"}
+    assert candidate.attack_seed == attack_seed(candidate.experiment, "validation") != finalist.attack_seed

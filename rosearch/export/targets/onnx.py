@@ -3,36 +3,35 @@
 >>> export_onnx(Path("student"))
 Exported(path=PosixPath('student/onnx/model.onnx'), apart=1.2e-07)
 
-The layout is that of the hub, which transformers.js and Optimum read too. Batch and length are dynamic. The answers are
-held against torch's before anything lies in the folder.
+The layout is that of the hub, which transformers.js and Optimum read too: `model_fp16.onnx` and `model_quantized.onnx`
+lie beside it. Batch and length are dynamic. The answers are held against torch's before anything lies in the folder.
 """
 
 from __future__ import annotations
 
-import copy
-import json
 import logging
+import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import nn
 from torch.export import Dim
 from transformers import PreTrainedModel
 
 from rosearch.errors import RunError, one_line
-from rosearch.export.runners import open_onnx
-from rosearch.export.targets.parity import Exported, Logits, graph_inputs, require_parity
+from rosearch.export.gates import tell_in_card
+from rosearch.export.targets.parity import Exported, Logits, graph_facts, graph_inputs, require_parity, with_a_table
 from rosearch.files import whole
+from rosearch.models.engines import ENGINES, onnx_facts, open_onnx
 from rosearch.models.lengths import longest_input
-from rosearch.models.places import folder_fingerprint
+from rosearch.models.places import folder_fingerprint, require_undamaged
 from rosearch.models.saved import load_classifier
 
 _OPSET = 20
 _LOUD = ("torch.onnx", "onnxscript", "onnx_ir")
+_NAME = "model.onnx"
 
 
 def export_onnx(folder: Path) -> Exported:
@@ -42,12 +41,61 @@ def export_onnx(folder: Path) -> Exported:
     converted or answers otherwise than torch.
     """
     model, tokenizer = load_classifier(folder)
-    longest = longest_input(model.config, tokenizer)
+    with onnx_draft(folder) as draft:
+        apart = _write_plain(model, longest_input(model.config, tokenizer), folder, draft)
+    return Exported(folder / "onnx" / _NAME, apart)
+
+
+def export_fp16(folder: Path) -> Exported:
+    """Writes `onnx/model_fp16.onnx`, half of the size, whose inputs and logits stay int64 and float32.
+
+    The float32 file is written as well where none of these weights lies there. Raises as `export_onnx` does, where a
+    logit differs from torch's by more than a hundredth of the largest.
+    """
+    import onnx
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    model, tokenizer = load_classifier(folder)
+    longest, engine = longest_input(model.config, tokenizer), ENGINES["fp16"]
+    with onnx_draft(folder) as draft:
+        plain, path = plain_graph(model, longest, folder, draft), draft / Path(engine.file).name
+        with _quietly():
+            onnx.save(convert_float_to_float16(onnx.load(plain), keep_io_types=True), path)
+        apart = require_parity(model, longest, engine.open(path)[1], path.name, engine.apart)
+    return Exported(folder / engine.file, apart)
+
+
+@contextmanager
+def onnx_draft(folder: Path) -> Iterator[Path]:
+    """A draft of `FOLDER/onnx` that begins with what lies there of the same weights; the rest stays behind."""
     with whole(folder / "onnx") as draft:
         draft.mkdir()
-        write_graph(model, draft / "model.onnx", _facts(model, folder, longest))
-        apart = require_parity(model, longest, open_onnx(draft / "model.onnx")[1], "model.onnx")
-    return Exported(folder / "onnx" / "model.onnx", apart)
+        for path in own_graphs(folder):
+            for one in path.parent.glob(f"{path.stem}.*"):  # the gates of a quantised file as well
+                shutil.copyfile(one, draft / one.name)
+        yield draft
+    tell_in_card(folder)
+
+
+def own_graphs(folder: Path) -> list[Path]:
+    """The ONNX files in a folder that were made of the very weights and tokenizer around them."""
+    place, own = folder / "onnx", folder_fingerprint(folder)
+    if not place.is_dir():
+        return []
+    require_undamaged(place)
+    return [path for path in sorted(place.glob("*.onnx")) if onnx_facts(path).get("source") == own]
+
+
+def plain_graph(model: PreTrainedModel, longest: int, folder: Path, draft: Path) -> Path:
+    """The float32 file in a draft, which is written where it does not lie there yet."""
+    if not (draft / _NAME).is_file():
+        _write_plain(model, longest, folder, draft)
+    return draft / _NAME
+
+
+def _write_plain(model: PreTrainedModel, longest: int, folder: Path, draft: Path) -> float:
+    write_graph(model, draft / _NAME, graph_facts(model, folder, longest))
+    return require_parity(model, longest, open_onnx(draft / _NAME)[1], _NAME)
 
 
 def write_graph(model: PreTrainedModel, path: Path, facts: dict[str, str]) -> None:
@@ -58,7 +106,7 @@ def write_graph(model: PreTrainedModel, path: Path, facts: dict[str, str]) -> No
     try:
         with _quietly():
             program = torch.onnx.export(
-                Logits(_with_a_table(model)),
+                Logits(with_a_table(model)),
                 example,
                 input_names=list(names),
                 output_names=["logits"],
@@ -73,32 +121,6 @@ def write_graph(model: PreTrainedModel, path: Path, facts: dict[str, str]) -> No
     assert program is not None  # with dynamo
     program.model.metadata_props.update(facts)
     program.save(str(path), external_data=False)
-
-
-def _with_a_table(model: PreTrainedModel) -> PreTrainedModel:
-    """A classifier that looks its words up in a table, whatever it reads them from.
-
-    A student that reads characters gives each piece of a word the same vector at every place.
-    """
-    words = model.get_input_embeddings()
-    if type(words) is nn.Embedding:
-        return model
-    with torch.no_grad():
-        table = words(torch.arange(model.config.vocab_size).unsqueeze(0))[0]
-    copied = copy.deepcopy(model)
-    copied.set_input_embeddings(nn.Embedding(table.shape[0], table.shape[1], _weight=table))
-    return copied
-
-
-def _facts(model: PreTrainedModel, folder: Path, longest: int) -> dict[str, str]:
-    """The facts that a reader of the file alone has to know."""
-    labels: dict[int, Any] = model.config.id2label
-    return {
-        "labels": json.dumps([labels[place] for place in sorted(labels)]),
-        "max_length": str(longest),
-        "source": folder_fingerprint(folder),
-        "encoding": "of its own: see tokenization_rosearch.py" if (folder / "encoding.json").is_file() else "none",
-    }
 
 
 @contextmanager

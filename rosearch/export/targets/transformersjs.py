@@ -17,11 +17,11 @@ from typing import Any
 
 from rosearch.errors import BadInput, Problem
 from rosearch.export.facts import Facts, read_facts, read_json
-from rosearch.export.runners import onnx_facts, open_onnx
 from rosearch.export.targets.huggingface import MODEL_TYPE
 from rosearch.export.targets.onnx import export_onnx
 from rosearch.export.targets.parity import Exported, require_parity
 from rosearch.files import whole
+from rosearch.models.engines import onnx_facts, open_onnx
 from rosearch.models.lengths import longest_input
 from rosearch.models.places import folder_fingerprint
 from rosearch.models.saved import load_classifier
