@@ -10,11 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
-import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -23,24 +20,13 @@ from rosearch.config.evaluation import EfficiencyConfig
 from rosearch.evaluation.quiet_latency import Subject, measure_quietly
 from rosearch.files import content, locked, write_whole
 from rosearch.measurements import Latency
+from rosearch.models.device import machine
 
 Table = dict[str, tuple[Latency, ...]]
 
 DRIFT = 1.25  # times slower or faster than in the table: the machine is in another state
 
 _TABLE: TypeAdapter[Table] = TypeAdapter(Table)
-
-
-def machine() -> str:
-    """The machine in words: processor, number of cores, system, torch's version. Latency depends on these."""
-    parts = (
-        _processor(),
-        f"{os.cpu_count()} cores",
-        platform.system(),
-        platform.machine(),
-        f"torch {version('torch')}",
-    )
-    return ", ".join(parts)
 
 
 def fingerprint() -> str:
@@ -119,12 +105,3 @@ def _key(subject: Subject, config: EfficiencyConfig, threads: int) -> str:
         what = hashlib.blake2b((subject.folder / "config.json").read_bytes(), digest_size=8).hexdigest()
     sizes = ",".join(map(str, config.batch_sizes))
     return f"{what} {sizes}x{config.tokens} {threads} threads {config.warmup}+{config.repeats}"
-
-
-def _processor() -> str:
-    """The processor's name, as far as the system tells."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or "unknown processor"

@@ -22,10 +22,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from rosearch.evaluation.attacks.prepared import attack_fingerprint
 from rosearch.evaluation.attacks.recipes import resolve
-from rosearch.evaluation.latency_table import machine
 from rosearch.evaluation.robustness import Suite
 from rosearch.files import content, content_key, file_hash, made_once
 from rosearch.measurements import TeacherFacts
+from rosearch.models.device import machine
 from rosearch.resources.resources import Resources
 
 _FACTS: TypeAdapter[TeacherFacts] = TypeAdapter(TeacherFacts)

@@ -19,6 +19,7 @@ from rosearch.errors import BadInput, MissingResource, Problem, RosearchError, n
 from rosearch.export.facts import Facts
 from rosearch.export.texts import Array, Reader, Run, open_tokenizer
 from rosearch.models.places import require_undamaged
+from rosearch.models.timing import engine_threads
 
 
 @dataclass(frozen=True)
@@ -83,26 +84,31 @@ def open_runner(folder: Path, target: str, facts: Facts) -> Runner:
 
 def open_onnx(path: Path) -> tuple[tuple[str, ...], Run]:
     """An ONNX file on the processor: the names of its inputs, and its function."""
-    import onnxruntime
-
-    session: Any = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    session = onnx_session(path)
     names = tuple(one.name for one in session.get_inputs())
     return names, lambda given: session.run(["logits"], dict(given))[0]
 
 
 def onnx_facts(path: Path) -> dict[str, str]:
     """The metadata of an ONNX file."""
+    return dict(onnx_session(path).get_modelmeta().custom_metadata_map)
+
+
+def onnx_session(path: Path) -> Any:
+    """An ONNX file in ONNX Runtime, on the processor, on as many threads as `on_threads` says."""
     import onnxruntime
 
-    session: Any = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    return dict(session.get_modelmeta().custom_metadata_map)
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = engine_threads()
+    return onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
 
 
 def open_openvino(path: Path) -> tuple[tuple[str, ...], Run]:
     """OpenVINO's files, in float32 on the processor: the names of the inputs, and the function."""
     import openvino
 
-    compiled: Any = openvino.compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": engine_threads()}  # 0: it chooses
+    compiled: Any = openvino.compile_model(path, "CPU", settings)
     return tuple(one.any_name for one in compiled.inputs), lambda given: compiled(dict(given))[0]
 
 

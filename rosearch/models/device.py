@@ -1,10 +1,14 @@
-"""One device setting for everything, and the number format that suits it."""
+"""One device setting for everything, the number format that suits it, and the machine in words."""
 
 from __future__ import annotations
 
+import os
+import platform
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from importlib.metadata import version
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -94,3 +98,24 @@ def _has_bfloat16(device: torch.device) -> bool:
     # x86 only. Torch has no public function for this, and the private ones differ by version.
     checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(bool(getattr(torch.cpu, name, bool)()) for name in checks)
+
+
+def machine() -> str:
+    """The machine in words: processor, number of cores, system, torch's version. Latency depends on these."""
+    parts = (
+        _processor(),
+        f"{os.cpu_count()} cores",
+        platform.system(),
+        platform.machine(),
+        f"torch {version('torch')}",
+    )
+    return ", ".join(parts)
+
+
+def _processor() -> str:
+    """The processor's name, as far as the system tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or "unknown processor"

@@ -7,13 +7,31 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
 Clock = Callable[[], float]
 FEWEST, MOST = 3, 500  # passes that `times_within` counts
+_THREADS = ContextVar("threads", default=0)
+
+
+def engine_threads() -> int:
+    """The threads of a model that is opened now; 0: as many as its engine chooses."""
+    return _THREADS.get()
+
+
+@contextmanager
+def on_threads(count: int) -> Iterator[None]:
+    """Models of ONNX Runtime and OpenVINO that are opened inside run on `count` threads. Torch has its own setting."""
+    token = _THREADS.set(count)
+    try:
+        yield
+    finally:
+        _THREADS.reset(token)
 
 
 def pass_times(run: Callable[[], Any], *, warmup: int, repeats: int, clock: Clock = time.perf_counter) -> list[float]:

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from rosearch.config.evaluation import EfficiencyConfig
-from rosearch.evaluation.latency_table import machine
 from rosearch.evaluation.quiet_latency import Subject, measure_quietly
+from rosearch.models.device import machine
 from rosearch.models.places import locate_weights
 from rosearch.records.run_directory import RunDirectory
 from rosearch.run.results import Results, load_results

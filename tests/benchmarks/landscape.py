@@ -29,13 +29,13 @@ from transformers import PreTrainedModel
 
 from rosearch.config.file import load_experiment
 from rosearch.config.fitness import FitnessConfig
-from rosearch.evaluation.latency_table import machine
 from rosearch.evaluation.quality import predict
 from rosearch.evolution.fitness import Fitness, Yardstick
 from rosearch.materials.life import TaskLife, Trained
 from rosearch.materials.task import quality_of, run_suite
 from rosearch.materials.training_inputs import training_inputs
 from rosearch.measurements import Measurements
+from rosearch.models.device import machine
 from rosearch.progress import Progress, silent
 from rosearch.records.record import Record
 from rosearch.records.run_directory import RunDirectory

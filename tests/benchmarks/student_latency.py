@@ -2,13 +2,13 @@
 
     python -m tests.benchmarks.student_latency [--student NAME] [--threads 2] [--portable] [--json]
 
-Both have random weights: latency does not depend on them. The student is `nas_bert_10m`: the yield of a published search
-(`rosearch.space.known`), a legal genotype of `search_spaces/robust_dag.yaml`. `robust_dag:N` is the N-th random genotype
-of that space with 9.5 to 10.5 million parameters.
+Both have random weights: latency does not depend on them. The student is `nas_bert_10m`, the yield of a published
+search (`rosearch.space.known`) and a legal genotype of `search_spaces/robust_dag.yaml`. `robust_dag:N` is the N-th
+random genotype of that space with 9.5 to 10.5 million parameters, from 0 on.
 
 `eager_batch1` and `eager_batch32` say how many times faster the student is, both in torch; `onnx_batch1` and
-`onnx_batch32`, both in ONNX Runtime: the smaller of lengths 16 and 64. `flops_ratio` is that of their FLOPs, all tokens
-counted at every node, the larger of the two lengths; `onnx_batch1_of_flops` and `onnx_batch32_of_flops` compare at equal
+`onnx_batch32`, both in ONNX Runtime: the smaller of lengths 16 and 64. `flops_ratio` is that of their FLOPs, with all
+tokens at every node, the larger of the two lengths; `onnx_batch1_of_flops` and `onnx_batch32_of_flops` compare at equal
 length. `onnx_over_eager_batch1` is how many times faster the student is in ONNX Runtime than in torch.
 `onnx_share_of_matmul` is the time of its plain products (an ONNX graph of nothing else) over its own, at 1 x 25.
 
@@ -19,6 +19,7 @@ Everything runs in one process. Rounds visit every program; a ratio is the media
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import random
@@ -34,12 +35,13 @@ import torch
 from transformers import BertConfig, BertForSequenceClassification
 
 from rosearch.evaluation.efficiency import count_model_flops
-from rosearch.evaluation.latency_table import machine
 from rosearch.export.product_graph import write_products
+from rosearch.export.runners import onnx_session
 from rosearch.export.targets.onnx import write_graph
 from rosearch.export.targets.parity import graph_inputs
+from rosearch.models.device import machine
 from rosearch.models.products import products_of
-from rosearch.models.timing import Clock, quartiles, times_within
+from rosearch.models.timing import Clock, on_threads, quartiles, times_within
 from rosearch.space.cost import count_parameters
 from rosearch.space.genotype import Genotype
 from rosearch.space.known import known_architecture
@@ -178,11 +180,8 @@ def programs_of(models: Mapping[str, Any], names: Mapping[str, str], graphs: Pat
 
 def session_of(path: Path, threads: int) -> Callable[[Mapping[str, Any]], Callable[[], Any]]:
     """An ONNX file on some threads: from inputs to a pass."""
-    import onnxruntime
-
-    settings = onnxruntime.SessionOptions()
-    settings.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
+    with on_threads(threads):
+        session = onnx_session(path)
     return lambda inputs: lambda: session.run(None, dict(inputs))
 
 
@@ -208,18 +207,15 @@ def summary(medians: Medians, flops: Mapping[str, float]) -> dict[str, Any]:
         return float(np.median(ratios))
 
     found: dict[str, float] = {}
-    for runtime in ("eager", "onnx"):
-        for batch in BATCHES:
-            name = f"{runtime}_batch{batch}"
-            by_length = {
-                tokens: over(
-                    f"{name}_{tokens}", (f"{runtime} bert", (batch, tokens)), (f"{runtime} student", (batch, tokens))
-                )
-                for tokens in LENGTHS
-            }
-            found[name] = min(by_length.values())
-            if runtime == "onnx":
-                found[f"{name}_of_flops"] = min(ratio / flops[f"flops_{tokens}"] for tokens, ratio in by_length.items())
+    for runtime, batch in itertools.product(("eager", "onnx"), BATCHES):
+        name, both = f"{runtime}_batch{batch}", (f"{runtime} bert", f"{runtime} student")
+        by_length = {
+            tokens: over(f"{name}_{tokens}", (both[0], (batch, tokens)), (both[1], (batch, tokens)))
+            for tokens in LENGTHS
+        }
+        found[name] = min(by_length.values())
+        if runtime == "onnx":
+            found[f"{name}_of_flops"] = min(ratio / flops[f"flops_{tokens}"] for tokens, ratio in by_length.items())
     found["flops_ratio"] = max(flops.values())
     found["onnx_over_eager_batch1"] = min(
         over(f"onnx_over_eager_{tokens}", ("eager student", (1, tokens)), ("onnx student", (1, tokens)))

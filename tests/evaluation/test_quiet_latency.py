@@ -17,6 +17,7 @@ from rosearch.evaluation.latency_table import LatencyTable, fingerprint
 from rosearch.evaluation.quiet_latency import Subject, idlest_cores, measure_quietly, narrowest, spread
 from rosearch.files import content
 from rosearch.measurements import Latency
+from rosearch.models.device import machine
 from rosearch.space.genotype import Genotype
 from rosearch.space.node import Node
 
@@ -137,7 +138,7 @@ class TestLatencyTable:
         table.latencies([Subject(SMALL)], CONFIG, 1)
         DAMAGES[damage](table.path)
         assert table.latencies([Subject(SMALL)], CONFIG, 1)[0][0].median_ms == 2.0
-        assert json.loads(content(table.path))["machine"] == latency_table.machine()
+        assert json.loads(content(table.path))["machine"] == machine()
 
     @pytest.mark.parametrize(("slower", "kept"), [(1.2, True), (0.81, True), (1.3, False), (0.7, False)])
     def test_begins_again_where_a_model_that_it_has_takes_another_time_now(

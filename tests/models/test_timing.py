@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import partial
 from itertools import count
 
 from rosearch.models.timing import FEWEST, MOST, pass_times, quartiles, times_within
@@ -14,8 +15,8 @@ def test_warm_passes_run_and_are_not_counted() -> None:
 
 def test_as_many_passes_as_fit_into_the_time_within_bounds() -> None:
     for step, seconds, expected in ((0.5, 4.0, 8), (0.5, 0.1, FEWEST), (1e-9, 10.0, MOST)):
-        ticks = count(0, step)
-        assert len(times_within(lambda: None, seconds, lambda: next(ticks))) == expected
+        tick = partial(next, count(0, step))
+        assert len(times_within(lambda: None, seconds, tick)) == expected
 
 
 def test_quartiles_are_in_order() -> None:
