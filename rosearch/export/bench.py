@@ -11,7 +11,6 @@ Formats are those of `runners.RUNNERS`; latency does not depend on the words, so
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -171,9 +170,10 @@ def bench(
     Each of three rounds visits every program for a third of `seconds`, so that a machine's moods meet all of them.
     Raises `BadInput` for a shape that is longer than a program reads, or that no text fills.
     """
+    texts = {(place, shape): texts_of(one, shape) for shape in shapes for place, one in enumerate(programs)}
     for done, shape in enumerate(shapes):
         tell(done, len(shapes))
-        runs = [_runs(program, shape) for program in programs]
+        runs = [_runs(program, texts[place, shape]) for place, program in enumerate(programs)]
         times: list[dict[str, list[float]]] = [{name: [] for name in one} for one in runs]
         for _ in range(_ROUNDS):
             for one, kept in zip(runs, times, strict=True):
@@ -201,9 +201,8 @@ def _program(
     return Program(folder, engine, package, longest, lambda rows: reader(rows, names), run, products)
 
 
-def _runs(program: Program, shape: Shape) -> dict[str, Callable[[], Any]]:
-    """What is timed of a program at a shape."""
-    rows = texts_of(program, shape)
+def _runs(program: Program, rows: Sequence[tuple[str, ...]]) -> dict[str, Callable[[], Any]]:
+    """The functions that are timed of a program on some texts."""
     given = program.read(rows)
     return {
         "model": lambda: program.run(given),
@@ -246,13 +245,12 @@ def _products(folder: Path, package: str, given: Mapping[str, Array], model: Any
         made = make(calls)
         return lambda: run_alone(made)
 
-    from rosearch.export.product_graph import write_products
+    from rosearch.export.product_graph import product_graph
     from rosearch.export.runners import onnx_session
 
-    with tempfile.TemporaryDirectory(prefix="rosearch-bench-") as scratch:
-        path = Path(scratch) / "products.onnx"
-        inputs = write_products(calls, path)
-        session = onnx_session(path)
+    graph, inputs = product_graph(calls)
+    with on_threads(torch.get_num_threads()):
+        session = onnx_session(graph)
     return lambda: session.run(None, inputs)
 
 

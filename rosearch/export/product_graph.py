@@ -1,7 +1,7 @@
 """The plain matrix products of a model as an ONNX graph of nothing else: the limit of an ONNX file in its own runtime.
 
->>> inputs = write_products(products_of(model, inputs), Path("products.onnx"))
->>> session.run(None, inputs)
+>>> graph, inputs = product_graph(products_of(model, inputs))
+>>> onnx_session(graph).run(None, inputs)
 
 Products stand side by side, each with a weight of its own, which a runtime may pack beforehand as it does a model's.
 It needs the package `onnx`.
@@ -10,7 +10,6 @@ It needs the package `onnx`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,9 +20,9 @@ from rosearch.models.products import Call, Like
 _OPSET = 17
 
 
-def write_products(calls: Sequence[Call], path: Path) -> dict[str, Array]:
-    """Writes the graph and returns inputs for it. Raises `ValueError` for a product that it does not know."""
-    from onnx import TensorProto, helper, numpy_helper, save
+def product_graph(calls: Sequence[Call]) -> tuple[bytes, dict[str, Array]]:
+    """The graph as the bytes of a file, and inputs for it. Raises `ValueError` for a product that it does not know."""
+    from onnx import TensorProto, helper, numpy_helper
 
     nodes, weights, outputs = [], [], []
     inputs: dict[str, Array] = {}
@@ -41,8 +40,7 @@ def write_products(calls: Sequence[Call], path: Path) -> dict[str, Array]:
     declared = [helper.make_tensor_value_info(name, TensorProto.FLOAT, one.shape) for name, one in inputs.items()]
     graph = helper.make_graph(nodes, "products", declared, outputs, weights)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=8)
-    save(model, str(path))
-    return inputs
+    return model.SerializeToString(), inputs
 
 
 def _node(call: Call) -> tuple[Like, Array, str, dict[str, Any]]:

@@ -94,13 +94,15 @@ def onnx_facts(path: Path) -> dict[str, str]:
     return dict(onnx_session(path).get_modelmeta().custom_metadata_map)
 
 
-def onnx_session(path: Path) -> Any:
-    """An ONNX file in ONNX Runtime, on the processor, on as many threads as `on_threads` says."""
+def onnx_session(graph: Path | bytes) -> Any:
+    """An ONNX file, or its bytes, in ONNX Runtime, on the processor, on as many threads as `on_threads` says."""
     import onnxruntime
 
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = engine_threads()
-    return onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(
+        graph if isinstance(graph, bytes) else str(graph), settings, providers=["CPUExecutionProvider"]
+    )
 
 
 def open_openvino(path: Path) -> tuple[tuple[str, ...], Run]:

@@ -35,7 +35,7 @@ import torch
 from transformers import BertConfig, BertForSequenceClassification
 
 from rosearch.evaluation.efficiency import count_model_flops
-from rosearch.export.product_graph import write_products
+from rosearch.export.product_graph import product_graph
 from rosearch.export.runners import onnx_session
 from rosearch.export.targets.onnx import write_graph
 from rosearch.export.targets.parity import graph_inputs
@@ -167,9 +167,8 @@ def programs_of(models: Mapping[str, Any], names: Mapping[str, str], graphs: Pat
         return lambda shape: run({name: given(shape)[name].numpy() for name in inputs})
 
     def products(shape: Shape) -> Callable[[], Any]:
-        path = graphs / "products.onnx"
-        inputs = write_products(products_of(models["student"], given(shape)), path)
-        return session_of(path, threads)(inputs)
+        graph, inputs = product_graph(products_of(models["student"], given(shape)))
+        return session_of(graph, threads)(inputs)
 
     return {
         **{f"eager {kind}": eager(model) for kind, model in models.items()},
@@ -178,10 +177,10 @@ def programs_of(models: Mapping[str, Any], names: Mapping[str, str], graphs: Pat
     }
 
 
-def session_of(path: Path, threads: int) -> Callable[[Mapping[str, Any]], Callable[[], Any]]:
-    """An ONNX file on some threads: from inputs to a pass."""
+def session_of(graph: Path | bytes, threads: int) -> Callable[[Mapping[str, Any]], Callable[[], Any]]:
+    """An ONNX file, or its bytes, on some threads: from inputs to a pass."""
     with on_threads(threads):
-        session = onnx_session(path)
+        session = onnx_session(graph)
     return lambda inputs: lambda: session.run(None, dict(inputs))
 
 
