@@ -42,7 +42,7 @@ def reach_of(operation: Any) -> int:
 
 def is_recorded() -> bool:
     """True where a graph is recorded: it may run on inputs of other shapes."""
-    return torch.compiler.is_compiling() or torch.jit.is_tracing()
+    return torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
 
 
 def leading(x: Tensor, count: int) -> Tensor:

@@ -145,8 +145,9 @@ class StudentModel(StudentPreTrainedModel):
         self.merge = Mean(genotype["width"], len(self.sinks))
         self.norm = nn.LayerNorm(genotype["width"], eps=config.layer_norm_eps)
         self.pooling = POOLINGS[genotype["pooling"]](genotype["width"])
-        reads = [node.reads for node in self.nodes]
-        self.needed = needed_tokens(reads, [node.reach for node in self.nodes], self.sinks)  # by its first token
+        nodes: list[Any] = list(self.nodes)
+        reads, reaches = [node.reads for node in nodes], [node.reach for node in nodes]
+        self.needed = needed_tokens(reads, reaches, self.sinks)  # by its first token
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Module:
@@ -194,10 +195,10 @@ class StudentModel(StudentPreTrainedModel):
         keep = real_tokens(attention_mask)
         only = pooled_only and not (self.training or output_hidden_states) and isinstance(self.pooling, FirstPooling)
         needed = self.needed if only else [ALL] * len(self.needed)
-        if only and keep is None and is_recorded():
-            keep = torch.ones(inputs_embeds.shape[:2], dtype=torch.bool, device=inputs_embeds.device)
 
         states = [self.embeddings(inputs_embeds, token_type_ids, position_ids)]
+        if only and keep is None and is_recorded():  # `leading` may add tokens, which are none
+            keep = torch.ones(states[0].shape[:2], dtype=torch.bool, device=states[0].device)
         for node, gives in zip(self.nodes, needed[1:]):
             states.append(node(states, keep, gives))
         ends = [states[sink][:, :1] if only else states[sink] for sink in self.sinks]

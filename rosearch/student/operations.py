@@ -62,8 +62,8 @@ class Attention(nn.Module):
         query, key, value = made.chunk(3, dim=-1)
         if gives is not None:
             query = leading(query, gives)
-        by_head = [part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in (query, key, value)]
-        return attend(*by_head, keep).transpose(1, 2).flatten(2)
+        query, key, value = (one.reshape(*one.shape[:2], self.heads, -1).transpose(1, 2) for one in (query, key, value))
+        return attend(query, key, value, keep).transpose(1, 2).flatten(2)
 
     def mixed(self, made: Tensor, keep: Tensor | None) -> Tensor:
         """Queries, keys and values after their convolution, if there is one: (B, T, 3 W) -> (B, T, 3 W)."""

@@ -17,6 +17,7 @@ from rosearch.evaluation.latency_table import LatencyTable, fingerprint
 from rosearch.evaluation.quiet_latency import Subject, idlest_cores, measure_quietly, narrowest, spread
 from rosearch.files import content
 from rosearch.measurements import Latency
+from rosearch.models import device
 from rosearch.models.device import machine
 from rosearch.space.genotype import Genotype
 from rosearch.space.node import Node
@@ -127,7 +128,7 @@ class TestLatencyTable:
     ) -> None:
         LatencyTable(tmp_path).latencies([Subject(SMALL)], CONFIG, 1)
         here = fingerprint()
-        monkeypatch.setattr(latency_table, "_processor", lambda: "another processor")
+        monkeypatch.setattr(device, "_processor", lambda: "another processor")
         assert fingerprint() != here
         LatencyTable(tmp_path).latencies([Subject(SMALL)], CONFIG, 1)
         assert len(measured) == 2
