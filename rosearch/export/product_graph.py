@@ -44,7 +44,7 @@ def product_graph(calls: Sequence[Call]) -> tuple[bytes, dict[str, Array]]:
 
 
 def _node(call: Call) -> tuple[Like, Array, str, dict[str, Any]]:
-    """Of a product: its left operand, the right one, the operator and its settings."""
+    """The left operand of a product, the right one, the operator and its settings."""
     name = str(call.kernel).split(".")[1]
     operands = call.operands
     if name in ("addmm", "mm", "bmm", "baddbmm"):
