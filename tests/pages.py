@@ -130,6 +130,8 @@ def in_short(command: list[str]) -> list[str]:
             return [*command, *_options(experiment), *_own(rest), "--device", "cpu"]
         case ["teacher", experiment, *_]:
             return [*command, *_options(experiment)]
+        case ["bench", *_]:
+            return [*command, "--seconds", "0.01"]
         case ["attack", model, *_] if model != "resources":
             return [*command, "--n", "4", "--device", "cpu"]
         case ["status", *_]:

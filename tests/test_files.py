@@ -651,7 +651,7 @@ READERS = {
     "export/texts.py": "a tokenizer, of a folder that `export/facts.py` has compared; files of the package",
     "export/verification.py": "damages",
     "materials/first_look.py": "a configuration alone, before `models/saved.py` compares the folder",
-    "models/device.py": "a table of the system",
+    "models/device.py": "files of the system",
     "models/parts.py": "nothing: it asks transformers without a folder",
     "models/saved.py": "require_undamaged",
     "models/weights.py": "headers alone; `models/saved.py` compares the folder",

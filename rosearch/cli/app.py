@@ -21,6 +21,7 @@ from typer.core import TyperGroup
 
 from rosearch import __version__
 from rosearch.cli.attack import ATTACK_EXAMPLES, attack, attack_resources
+from rosearch.cli.bench import BENCH_EXAMPLES, bench
 from rosearch.cli.distil import DISTIL_EXAMPLES, distil, encoding, teacher
 from rosearch.cli.doctor import DOCTOR_EXAMPLES, doctor
 from rosearch.cli.explain import EXPLAIN_EXAMPLES, explain
@@ -119,6 +120,7 @@ app.command(rich_help_panel=_MODEL, epilog=ATTACK_EXAMPLES)(attack)
 app.command(rich_help_panel=_MODEL)(encoding)
 app.command("attack resources", rich_help_panel=_MODEL)(attack_resources)
 app.command(rich_help_panel=_MODEL, epilog=PREDICT_EXAMPLES)(predict)
+app.command(rich_help_panel=_MODEL, epilog=BENCH_EXAMPLES)(bench)
 app.command(rich_help_panel=_MODEL)(verify)
 app.command(rich_help_panel=_FOLDERS)(runs)
 app.command(rich_help_panel=_FOLDERS)(cache)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors.torch import save_model
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -20,6 +18,7 @@ from rosearch.evaluation.quality import inference
 from rosearch.measurements import Efficiency, Latency, TeacherCost
 from rosearch.models.device import machine
 from rosearch.models.lengths import text_positions
+from rosearch.models.timing import pass_times, quartiles
 from rosearch.space.cost import count_flops
 from rosearch.space.genotype import Genotype
 
@@ -48,7 +47,8 @@ def count_model_flops(model: torch.nn.Module, tokens: int) -> int:
         # Torch's counter does not know fused attention on a CPU and would count its two products as nothing.
         contexts.enter_context(sdpa_kernel(SDPBackend.MATH))
         counter = contexts.enter_context(FlopCounterMode(display=False))
-        model(**_sentences(model, 1, tokens, device))
+        # All hidden states are asked for, so that a student computes all tokens, as `count_flops` counts them.
+        model(**_sentences(model, 1, tokens, device), output_hidden_states=True)
     return int(counter.get_total_flops())
 
 
@@ -105,16 +105,15 @@ def measure_latency(model: torch.nn.Module, batch_size: int, config: EfficiencyC
     The tokens are already on the device. `config.warmup` passes come before the counted ones.
     """
     inputs = _sentences(model, batch_size, config.tokens, device)
-    passes = []
+
+    def run() -> None:
+        model(**inputs)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)  # kernels run after the call has returned
+
     with inference(model, device):
-        for _ in range(config.warmup + config.repeats):
-            start = time.perf_counter()
-            model(**inputs)
-            if device.type == "cuda":
-                torch.cuda.synchronize(device)  # kernels run after the call has returned
-            passes.append((time.perf_counter() - start) * 1e3)
-    low, median, high = np.percentile(passes[config.warmup :], [25, 50, 75])
-    return Latency(batch_size, float(median), float(low), float(high))
+        low, median, high = quartiles(pass_times(run, warmup=config.warmup, repeats=config.repeats))
+    return Latency(batch_size, median, low, high)
 
 
 def _labels(model: Any) -> int:

@@ -15,7 +15,15 @@ from rosearch.errors import RunError
 from rosearch.files import whole
 
 # The files of rosearch.student that travel. They import each other, torch and transformers, and nothing else.
-CODE = ("configuration_rosearch.py", "lexicon.py", "local_operations.py", "operations.py", "modeling_rosearch.py")
+CODE = (
+    "configuration_rosearch.py",
+    "leading_tokens.py",
+    "lexicon.py",
+    "local_operations.py",
+    "operations.py",
+    "poolings.py",
+    "modeling_rosearch.py",
+)
 WEIGHTS = "model.safetensors"
 RECORD = "distillation.json"  # the record that `rosearch distil` writes beside the weights
 PICTURE = "architecture.png"  # the graph of a student, which the card shows

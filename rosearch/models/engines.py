@@ -19,6 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from rosearch.models.timing import engine_threads
+
 Array = np.ndarray[Any, Any]
 Run = Callable[[Mapping[str, Array]], Array]
 """From arrays (texts, tokens) of int64, by name, to logits (texts, labels)."""
@@ -52,20 +54,24 @@ def is_there(package: str) -> bool:
 
 def open_onnx(path: Path) -> Opened:
     """An ONNX file on the processor: the names of its inputs, and its function."""
-    session = _session(path)
+    session = onnx_session(path)
     names = tuple(one.name for one in session.get_inputs())
     return names, lambda given: session.run(["logits"], dict(given))[0]
 
 
 def onnx_facts(path: Path) -> dict[str, str]:
     """The metadata of an ONNX file."""
-    return dict(_session(path).get_modelmeta().custom_metadata_map)
+    return dict(onnx_session(path).get_modelmeta().custom_metadata_map)
 
 
-def _session(path: Path) -> Any:
+def onnx_session(graph: Path | bytes) -> Any:
+    """An ONNX file, or its bytes, in ONNX Runtime, on the processor, on as many threads as `on_threads` says."""
     import onnxruntime
 
-    return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = engine_threads()
+    given = graph if isinstance(graph, bytes) else str(graph)
+    return onnxruntime.InferenceSession(given, settings, providers=["CPUExecutionProvider"])
 
 
 def open_int8(path: Path) -> Opened:
@@ -89,7 +95,8 @@ def open_openvino(path: Path) -> Opened:
     """OpenVINO's files, in float32 on the processor: the names of the inputs, and the function."""
     import openvino
 
-    compiled: Any = openvino.compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": engine_threads()}  # 0: it chooses
+    compiled: Any = openvino.compile_model(path, "CPU", settings)
     return tuple(one.any_name for one in compiled.inputs), lambda given: compiled(dict(given))[0]
 
 

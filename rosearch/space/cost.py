@@ -57,6 +57,7 @@ def count_parameters(
 def count_flops(genotype: Genotype, tokens: int, labels: int = 2) -> int:
     """FLOPs of one forward pass over `tokens` tokens: twice the multiply-adds of linear maps, convolutions, attention.
 
+    All nodes count for all tokens: that a served student which pools the first token computes less stays out of it.
     A student reads the characters of each distinct token once; here all tokens count as distinct.
     """
     width = genotype.width

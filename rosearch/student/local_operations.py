@@ -2,7 +2,7 @@
 
 B is the batch, T the tokens, W the width. `operations` explains `keep` and the treatment of padding.
 
-This file travels with every exported student: it imports nothing of rosearch.
+This file travels with every exported student: it imports only the files beside it that travel too.
 """
 
 from __future__ import annotations
@@ -14,18 +14,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .leading_tokens import is_recorded
+
 LIGHT_HEADS = 8
 
 
-def real_tokens(mask: Tensor | None, training: bool) -> Tensor | None:
+def real_tokens(mask: Tensor | None) -> Tensor | None:
     """A mask (B, T), 0 at padding, as `keep`: None without padding, which spares every operation its mask.
 
-    Whether there is padding is asked in training on a CPU alone. Elsewhere the answer would stop a GPU, or a tracer.
+    Whether there is padding is asked on a CPU alone. Elsewhere the answer would stop a GPU, or stand in a graph.
     """
     if mask is None:
         return None
     keep = mask.bool()
-    asked = training and keep.device.type == "cpu" and not torch.compiler.is_compiling()
+    asked = keep.device.type == "cpu" and not is_recorded()
     return None if asked and bool(keep.all()) else keep
 
 

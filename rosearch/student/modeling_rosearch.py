@@ -6,7 +6,7 @@ This file travels with every exported student: it imports only the files beside 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -16,9 +16,11 @@ from transformers import PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPooling, SequenceClassifierOutput
 
 from .configuration_rosearch import StudentConfig
+from .leading_tokens import ALL, is_recorded, leading, needed_tokens, reach_of
 from .lexicon import LEXICONS, SpelledEmbedding, TokenDropout
-from .local_operations import LightConvolution, mute_pads, real_tokens
+from .local_operations import LightConvolution, real_tokens
 from .operations import MERGES, Gate, Mean, build_operation
+from .poolings import POOLINGS, FirstPooling
 
 
 class Embeddings(nn.Module):
@@ -68,60 +70,21 @@ class GraphNode(nn.Module):
         self.merge = MERGES[merge](width, len(self.reads)) if len(self.reads) > 1 else None
         settings = node.get("settings", {})
         self.operation = build_operation(node["op"], settings, width, config.dropout, config.layer_norm_eps)
+        self.reach = reach_of(self.operation)
 
-    def forward(self, states: list[Tensor], keep: Tensor | None) -> Tensor:
-        """The outputs of all earlier nodes, each (B, T, W) -> (B, T, W)."""
-        inputs = [states[read] for read in self.reads]
-        y: Tensor = self.operation(inputs[0] if self.merge is None else self.merge(inputs), keep)
-        return y
+    def forward(self, states: Sequence[Tensor], keep: Tensor | None, gives: int = ALL) -> Tensor:
+        """The outputs of all earlier nodes, each (B, T, W) -> (B, T, W), or its first `gives` tokens alone.
 
-
-class FirstPooling(nn.Module):
-    """The first token."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-
-    def forward(self, x: Tensor, keep: Tensor | None) -> Tensor:
-        """(B, T, W) -> (B, W)."""
-        return x[:, 0]
-
-
-class MeanPooling(nn.Module):
-    """The mean of the real tokens."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-
-    def forward(self, x: Tensor, keep: Tensor | None) -> Tensor:
-        """(B, T, W) -> (B, W)."""
-        if keep is None:
-            return x.mean(1)
-        return mute_pads(x, keep).sum(1) / keep.sum(1, keepdim=True).clamp(min=1)
-
-
-class AttentionPooling(nn.Module):
-    """A mean of the real tokens, weighted by a learned score of each."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.score = nn.Linear(width, 1)
-
-    def forward(self, x: Tensor, keep: Tensor | None) -> Tensor:
-        """(B, T, W) -> (B, W)."""
-        scores = self.score(x).squeeze(-1)
-        if keep is not None:
-            # With -inf, a text without any real token would become NaN.
-            scores = scores.masked_fill(~keep, torch.finfo(scores.dtype).min)
-        y: Tensor = (scores.softmax(-1).unsqueeze(1) @ x).squeeze(1)
-        return y
-
-
-POOLINGS: dict[str, Callable[[int], nn.Module]] = {
-    "first": FirstPooling,
-    "mean": MeanPooling,
-    "attention": AttentionPooling,
-}
+        Of a state, no more leading tokens are read than that takes, and no more need be there.
+        """
+        inputs, few = [states[read] for read in self.reads], gives < ALL
+        if few and self.reach < ALL:
+            inputs = [leading(x, gives + self.reach) for x in inputs]
+            keep = None if keep is None else leading(keep, gives + self.reach)
+        x = inputs[0] if self.merge is None else self.merge(inputs)
+        # Attention computes the first tokens alone. Others lack adjacent tokens at the right edge, which is cut off.
+        y: Tensor = self.operation(x, keep, gives) if few and self.reach == ALL else self.operation(x, keep)
+        return y[:, :gives] if few else y
 
 
 class StudentPreTrainedModel(PreTrainedModel):  # type: ignore[misc]
@@ -182,6 +145,9 @@ class StudentModel(StudentPreTrainedModel):
         self.merge = Mean(genotype["width"], len(self.sinks))
         self.norm = nn.LayerNorm(genotype["width"], eps=config.layer_norm_eps)
         self.pooling = POOLINGS[genotype["pooling"]](genotype["width"])
+        nodes: list[Any] = list(self.nodes)
+        reads, reaches = [node.reads for node in nodes], [node.reach for node in nodes]
+        self.needed = needed_tokens(reads, reaches, self.sinks)  # by its first token
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Module:
@@ -201,6 +167,7 @@ class StudentModel(StudentPreTrainedModel):
         inputs_embeds: Tensor | None = None,
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
+        pooled_only: bool | None = None,
     ) -> BaseModelOutputWithPooling | tuple[Any, ...]:
         """Tokens to features.
 
@@ -212,6 +179,8 @@ class StudentModel(StudentPreTrainedModel):
             inputs_embeds: (B, T, R), in place of the lexical vectors of `input_ids`.
             output_hidden_states: also give the outputs of source, nodes and final norm, each (B, T, W).
             return_dict: an output object (default) or a tuple.
+            pooled_only: who asks reads `pooler_output` alone. A student that pools the first token then computes of its
+                last nodes what that depends on, and `last_hidden_state` is (B, 1, W). Training computes all.
 
         Raises `ValueError` if both or neither of the inputs are given, or the input is too long.
         """
@@ -223,12 +192,17 @@ class StudentModel(StudentPreTrainedModel):
         if input_ids is not None:
             self.warn_if_padding_and_no_attention_mask(input_ids, attention_mask)
             inputs_embeds = self.embeddings.word(input_ids)
-        keep = real_tokens(attention_mask, self.training)
+        keep = real_tokens(attention_mask)
+        only = pooled_only and not (self.training or output_hidden_states) and isinstance(self.pooling, FirstPooling)
+        needed = self.needed if only else [ALL] * len(self.needed)
 
         states = [self.embeddings(inputs_embeds, token_type_ids, position_ids)]
-        for node in self.nodes:
-            states.append(node(states, keep))
-        last = self.norm(self.merge([states[sink] for sink in self.sinks]))
+        if only and keep is None and is_recorded():  # `leading` may add tokens, which are none
+            keep = torch.ones(states[0].shape[:2], dtype=torch.bool, device=states[0].device)
+        for node, gives in zip(self.nodes, needed[1:]):
+            states.append(node(states, keep, gives))
+        ends = [states[sink][:, :1] if only else states[sink] for sink in self.sinks]
+        last = self.norm(self.merge(ends))
         pooled = self.pooling(last, keep)
         hidden_states = (*states, last) if output_hidden_states else None
         if not return_dict:
@@ -272,6 +246,7 @@ class StudentForSequenceClassification(StudentPreTrainedModel):
             inputs_embeds=inputs_embeds,
             output_hidden_states=output_hidden_states,
             return_dict=True,
+            pooled_only=True,
         )
         logits = self.classifier(self.dropout(outputs.pooler_output))
         loss = None if labels is None else self._loss(logits, labels)

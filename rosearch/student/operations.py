@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .leading_tokens import leading
 from .local_operations import (
     AveragePool,
     Convolution,
@@ -50,17 +51,19 @@ class Attention(nn.Module):
         self.mix = nn.Conv1d(3 * width, 3 * width, 3, groups=3 * width) if conv else None
         self.out = nn.Linear(width, width)
 
-    def forward(self, x: Tensor, keep: Tensor | None) -> Tensor:
-        """(B, T, W) -> (B, T, W)."""
-        y: Tensor = self.out(self.read(self.mixed(self.project(x), keep), keep))
+    def forward(self, x: Tensor, keep: Tensor | None, gives: int | None = None) -> Tensor:
+        """(B, T, W) -> (B, T, W); with `gives` for that many first tokens alone."""
+        made = self.mixed(self.project(x), keep)
+        y: Tensor = self.out(self.read(made, keep, gives))
         return y
 
-    def read(self, made: Tensor, keep: Tensor | None) -> Tensor:
+    def read(self, made: Tensor, keep: Tensor | None, gives: int | None = None) -> Tensor:
         """Attention over queries, keys and values, side by side: (B, T, 3 W) -> (B, T, W), before the output map."""
-        batch, tokens, width = made.shape
-        # Each (B, heads, T, W / heads).
-        query, key, value = made.reshape(batch, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        return attend(query, key, value, keep).transpose(1, 2).reshape(batch, tokens, width // 3)
+        query, key, value = made.chunk(3, dim=-1)
+        if gives is not None:
+            query = leading(query, gives)
+        query, key, value = (one.reshape(*one.shape[:2], self.heads, -1).transpose(1, 2) for one in (query, key, value))
+        return attend(query, key, value, keep).transpose(1, 2).flatten(2)
 
     def mixed(self, made: Tensor, keep: Tensor | None) -> Tensor:
         """Queries, keys and values after their convolution, if there is one: (B, T, 3 W) -> (B, T, 3 W)."""
@@ -85,6 +88,8 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 class FeedForward(nn.Module):
     """Two linear maps around an activation; the inner width is round(ratio x W)."""
 
+    reach = 0  # tokens to either side that it looks at
+
     def __init__(self, width: int, ratio: float, activation: str) -> None:
         super().__init__()
         if activation not in ACTIVATIONS:
@@ -102,6 +107,8 @@ class FeedForward(nn.Module):
 
 class GatedLinearUnit(nn.Module):
     """A gated linear unit (Dauphin 2017, arXiv 1612.08083), then a linear map."""
+
+    reach = 0
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -136,14 +143,17 @@ class Residual(nn.Module):
         self.operation = operation
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, keep: Tensor | None) -> Tensor:
-        """(B, T, W) -> (B, T, W)."""
-        y: Tensor = x + self.dropout(self.operation(self.norm(x), keep))
+    def forward(self, x: Tensor, keep: Tensor | None, gives: int | None = None) -> Tensor:
+        """(B, T, W) -> (B, T, W); with `gives` that many first tokens alone, of an operation that knows them."""
+        made = self.operation(self.norm(x), keep, *([] if gives is None else [gives]))
+        y: Tensor = (x if gives is None else leading(x, gives)) + self.dropout(made)
         return y
 
 
 class Identity(nn.Module):
     """y = x, without parameters."""
+
+    reach = 0
 
     def forward(self, x: Tensor, keep: Tensor | None) -> Tensor:
         """(B, T, W) -> (B, T, W)."""

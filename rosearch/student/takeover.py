@@ -17,15 +17,11 @@ from torch import Tensor, nn
 from rosearch.student.channels import Channels, energy, picked
 from rosearch.student.lexicon import NgramEmbedding, SpelledEmbedding
 from rosearch.student.merge_weights import taken_merge
-from rosearch.student.modeling_rosearch import (
-    AttentionPooling,
-    GraphNode,
-    StudentForSequenceClassification,
-    StudentModel,
-)
+from rosearch.student.modeling_rosearch import GraphNode, StudentForSequenceClassification, StudentModel
 from rosearch.student.node_pairs import stand_ins
 from rosearch.student.operation_weights import Weights, taken
 from rosearch.student.operations import Residual
+from rosearch.student.poolings import AttentionPooling
 
 _READ, _WRITTEN = ("project", "up", "conv", "pointwise"), ("out", "down")  # an operation's maps of a token's channels
 

@@ -24,19 +24,16 @@ import random
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_map_only
-from torch.utils.flop_counter import flop_registry
 
 from rosearch.config.distillation import DistillationConfig
 from rosearch.data.batches import Batch, TaskRows
 from rosearch.data.tokens import TokenisedSplit
+from rosearch.models.products import Call, Products, make, run_alone
 from rosearch.space.genotype import Genotype
 from rosearch.space.loading import load_space
 from rosearch.student.build import build_student
@@ -73,42 +70,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(line(number, found[-1]), flush=True)
     result = summary(found)
     print(json.dumps(result, indent=2) if options.json else _in_words(result))
-
-
-@dataclass(frozen=True)
-class Call:
-    """A product that a step computed: the kernel and its arguments, with tensors as `_Like`."""
-
-    kernel: Callable[..., Any]
-    arguments: tuple[Any, ...]
-    settings: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class _Like:
-    """Shape, strides and type of a tensor."""
-
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
-    kind: torch.dtype
-
-    def make(self) -> Tensor:
-        """A tensor like it, with small numbers."""
-        return torch.empty_strided(self.shape, self.strides, dtype=self.kind).fill_(0.01)
-
-
-class Products(TorchDispatchMode):
-    """Inside, every call that torch's FLOP counter counts is noted."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.calls: list[Call] = []
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func.overloadpacket in flop_registry:
-            noted = tree_map_only(Tensor, lambda x: _Like(tuple(x.shape), x.stride(), x.dtype), (args, kwargs or {}))
-            self.calls.append(Call(func, *noted))
-        return func(*args, **(kwargs or {}))
 
 
 def genotypes() -> list[Genotype]:
@@ -191,16 +152,6 @@ def products_of(genotype: Genotype, rows: TokenisedSplit, steps: int, precision:
     return calls, dense + round(float(touched)) * table.shape[1]
 
 
-def alone(calls: Sequence[Call]) -> float:
-    """Processor seconds of products, one after the other, each with tensors of its own."""
-    made = [tree_map_only(_Like, _Like.make, (call.arguments, call.settings)) for call in calls]
-    with torch.no_grad():
-        start = time.process_time()
-        for call, (arguments, settings) in zip(calls, made, strict=True):
-            call.kernel(*arguments, **settings)
-        return time.process_time() - start
-
-
 class Flat:
     """Fused AdamW over one flat tensor: the optimiser's traffic, without what it costs to go from tensor to tensor."""
 
@@ -224,7 +175,7 @@ def measured(genotype: Genotype, rows: TokenisedSplit, steps: int, repeats: int,
     whole, products, traffic = [], [], []
     for _ in range(repeats):
         whole.append(step_seconds(genotype, rows, steps, precision))
-        products.append([alone(step) for step in calls])
+        products.append([run_alone(make(step), time.process_time) for step in calls])
         traffic.append([flat.seconds() for _ in range(steps)])
     step, matmul, optimiser = (1000 * float(np.min(times, axis=0).mean()) for times in (whole, products, traffic))
     return {

@@ -449,7 +449,7 @@ def test_help_groups_the_commands_on_one_line_each_and_names_the_exit_codes() ->
     groups = {
         "Search": ["init", "search", "resume", "check", "experiments", "spaces", "explain"],
         "Look at a run": ["status", "show", "stats", "report", "figures", "recommend", "export", "doctor"],
-        "One model": ["distil", "teacher", "attack", "encoding", "attack resources", "predict", "verify"],
+        "One model": ["distil", "teacher", "attack", "encoding", "attack resources", "predict", "bench", "verify"],
     }
     for title, commands in groups.items():
         panel = printed.split(f"─ {title} ─")[1].split("╰")[0].splitlines()[1:]

@@ -55,6 +55,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "encoding": ("encoding", "encoded", "--explain", "harbor"),
     "teacher": ("teacher", "experiment.yaml", "--to", "taught"),
     "verify": ("verify", "student"),
+    "bench": ("bench", "student", "--batch", "1", "--length", "8", "--seconds", "0.01"),
     "distil": ("distil", "--student", "bert_mini", "--task", "experiment.yaml", "--to", "distilled"),
 }
 ENCODING = {

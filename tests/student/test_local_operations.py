@@ -110,13 +110,14 @@ def test_a_convolution_can_be_differentiated_twice() -> None:
     assert weight.grad is not None and weight.grad.abs().min() > 0
 
 
-def test_a_batch_without_padding_needs_no_mask_in_training_and_keeps_it_elsewhere() -> None:
+def test_a_batch_without_padding_needs_no_mask_but_in_a_graph_for_any_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     full, padded = torch.ones(2, 3, dtype=torch.long), torch.tensor([[1, 1, 1], [1, 0, 0]])
-    assert real_tokens(full, training=True) is None and real_tokens(None, training=False) is None
-    kept = real_tokens(full, training=False)
-    assert kept is not None and kept.all()
-    masked = real_tokens(padded, training=True)
+    assert real_tokens(full) is None and real_tokens(None) is None
+    masked = real_tokens(padded)
     assert masked is not None and masked.tolist() == padded.bool().tolist()
+    monkeypatch.setattr(torch.jit, "is_tracing", lambda: True)
+    kept = real_tokens(full)
+    assert kept is not None and kept.all()
 
 
 def test_pads_are_zero_with_and_without_a_gradient() -> None:

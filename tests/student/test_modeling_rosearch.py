@@ -79,7 +79,7 @@ def test_known_architectures_and_encoders_build_with_the_cost_that_is_counted(ge
     assert sum(parameter.numel() for parameter in student.parameters()) == counted.total
     batch = padded_batch((8,), 8)
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        logits = student(**batch).logits
+        logits = student(**batch, output_hidden_states=True).logits  # of all tokens
     assert counter.get_total_flops() == count_flops(genotype, 8)
     assert logits.shape == (1, 2) and logits.isfinite().all()
 

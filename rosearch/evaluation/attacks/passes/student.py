@@ -1,7 +1,6 @@
 """One forward pass of a student that computes each vector once, and only where something reads it. Own code.
 
-`needed_tokens` walks the graph backwards and counts the leading tokens that each node has to give. Pooling of the first
-token needs one token; a convolution or pool adds its reach; attention needs all.
+Of a student that pools the first token, a node gives as many leading tokens as that takes (`leading_tokens`).
 
 Then forwards: the texts of an attack's batch are those of a few rows, each with a word or two changed, so most tokens
 stand in many of them, at the same place, among the same adjacent tokens. Until attention has read whole texts, such
@@ -29,11 +28,12 @@ from rosearch.evaluation.attacks.passes.attention import ask, by_head, few, read
 from rosearch.evaluation.attacks.passes.forwards import Forwards, watched
 from rosearch.evaluation.attacks.passes.packed import End, roomy, rounded
 from rosearch.evaluation.attacks.passes.real_tokens import Layout, Same, joined, laid_out
+from rosearch.student.leading_tokens import ALL
 from rosearch.student.local_operations import LocalOperation
-from rosearch.student.modeling_rosearch import FirstPooling, StudentForSequenceClassification, StudentModel
-from rosearch.student.operations import Attention, FeedForward, GatedLinearUnit, Identity, Residual, attend
+from rosearch.student.modeling_rosearch import StudentForSequenceClassification, StudentModel
+from rosearch.student.operations import Attention, Residual, attend
+from rosearch.student.poolings import FirstPooling
 
-_ALL = 2**31  # tokens: more than any text has
 _NO_ENDS: Mapping[nn.Module, End] = MappingProxyType({})
 
 
@@ -63,7 +63,7 @@ def student_forwards(student: StudentModel, distinct: bool, ends: Mapping[nn.Mod
     whole, nodes = student.forward, _nodes(student)
 
     def forward(input_ids: Any = None, attention_mask: Any = None, token_type_ids: Any = None, **named: Any) -> Any:
-        more = any(value is not None for name, value in named.items() if name != "return_dict")
+        more = any(value is not None for name, value in named.items() if name not in ("return_dict", "pooled_only"))
         if input_ids is None or more or named.get("return_dict") is False:
             return whole(input_ids, attention_mask, token_type_ids, **named)
         fits = input_ids.shape[1] <= student.embeddings.position.num_embeddings
@@ -81,29 +81,6 @@ def student_forwards(student: StudentModel, distinct: bool, ends: Mapping[nn.Mod
     return {student: forward}
 
 
-def needed_tokens(reads: Sequence[Sequence[int]], reaches: Sequence[int], sinks: Sequence[int]) -> list[int]:
-    """The number of leading tokens of the source and of each node (nodes + 1,) that the first token depends on.
-
-    2^31 stands for all. `reads` has the positions that each node reads, `reaches` the number of tokens that it looks to
-    the right (`reach_of`): both (nodes,).
-    """
-    counts = [0] * (len(reads) + 1)
-    for sink in sinks:
-        counts[sink] = 1
-    for position in range(len(reads), 0, -1):
-        for read in reads[position - 1]:
-            counts[read] = max(counts[read], min(_ALL, counts[position] + reaches[position - 1]))
-    return counts
-
-
-def reach_of(operation: Any) -> int:
-    """The number of tokens to the right that a node's operation looks at; 2^31 where it may be any."""
-    inner = getattr(operation, "operation", operation)
-    if isinstance(inner, LocalOperation):
-        return inner.reach
-    return 0 if isinstance(inner, FeedForward | GatedLinearUnit | Identity) else _ALL
-
-
 class _Node(NamedTuple):
     """A node of the graph, and the number of leading tokens that it has to give."""
 
@@ -115,10 +92,8 @@ class _Node(NamedTuple):
 
 def _nodes(student: StudentModel) -> list[_Node]:
     modules: list[Any] = list(student.nodes)
-    reaches = [reach_of(module.operation) for module in modules]
-    counts = [_ALL] * (len(modules) + 1)
-    if reads_first_token(student):
-        counts = needed_tokens([module.reads for module in modules], reaches, student.sinks)
+    reaches = [module.reach for module in modules]
+    counts = student.needed if reads_first_token(student) else [ALL] * (len(modules) + 1)
     inner = [getattr(module.operation, "operation", module.operation) for module in modules]
     return [_Node(*parts) for parts in zip(modules, inner, counts[1:], reaches, strict=True)]
 
@@ -180,13 +155,8 @@ def _run(student: StudentModel, nodes: Sequence[_Node], states: _States) -> Base
 
 
 def _leading(node: _Node, states: _States) -> Tensor:
-    """A node on the leading tokens: (B, T, W) -> (B, `gives` + `reach`, W).
-
-    At the right edge adjacent tokens are missing, so the last `reach` outputs are wrong, and nobody reads them.
-    """
-    count = node.gives + node.reach
-    read: Any = {place: states[place][:, :count] for place in node.module.reads}
-    y: Tensor = node.module(read, None if states.keep is None else states.keep[:, :count])
+    """A node on the leading tokens: (B, T, W) -> (B, `gives`, W)."""
+    y: Tensor = node.module(states, states.keep, node.gives)
     return y
 
 
@@ -272,8 +242,8 @@ def _has_plain_queries(node: _Node) -> bool:
 
 
 _KERNELS = (  # the first that applies
-    _Kernel(lambda node, known: node.gives < _ALL and node.reach < _ALL, _leading),
-    _Kernel(lambda node, known: node.gives < _ALL and _has_plain_queries(node), _leading_queries),
+    _Kernel(lambda node, known: node.gives < ALL and node.reach < ALL, _leading),
+    _Kernel(lambda node, known: node.gives < ALL and _has_plain_queries(node), _leading_queries),
     _Kernel(lambda node, known: known and isinstance(node.inner, LocalOperation), _adjacent),
     _Kernel(lambda node, known: known and type(node.inner) is Attention, _attention),
     _Kernel(lambda node, known: known and node.reach == 0, _each_token),

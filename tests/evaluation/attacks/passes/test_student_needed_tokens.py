@@ -10,25 +10,19 @@ from evaluation.attacks.tiny_tokenizers import TOKENIZERS
 from evaluation.tiny_model import CPU, WORDS
 from hypothesis import given, settings
 from student.small_students import (
-    OPERATION_CASES,
     VOCABULARY,
-    WIDTH,
-    case_name,
     genotypes,
     small_student,
 )
 
 from rosearch.evaluation.attacks.passes.forwards import replaced
 from rosearch.evaluation.attacks.passes.lean import lean_passes
-from rosearch.evaluation.attacks.passes.student import needed_tokens, reach_of, reads_first_token, student_forwards
+from rosearch.evaluation.attacks.passes.student import reads_first_token, student_forwards
 from rosearch.evaluation.attacks.victim import Victim
 from rosearch.space.genotype import Genotype
 from rosearch.space.known import known_architecture
-from rosearch.space.node import Setting
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification
-from rosearch.student.operations import build_operation
 
-ALL = 2**31
 TEXTS = [(" ".join(WORDS[place % 19] for place in range(count)),) for count in (1, 2, 5, 9, 14, 30)]
 
 
@@ -98,27 +92,3 @@ def test_all_tokens_of_a_student_that_pools_otherwise_are_needed(pooling: str, t
     assert widths(genotype, tokenizer) == [24] * 8
     model: Any = victim_of(genotype, tokenizer).model
     assert not reads_first_token(model.student)
-
-
-def test_needs_are_counted_back_from_the_sinks() -> None:
-    reads, reaches = [[0], [1], [2], [2, 3], [3]], [0, ALL, 4, 1, ALL]
-    assert needed_tokens(reads[:4], reaches[:4], [4]) == [ALL, ALL, 6, 2, 1]
-    assert needed_tokens(reads[:3], reaches[:3], [3]) == [ALL, ALL, 5, 1]
-    assert needed_tokens(reads, reaches, [4, 5]) == [ALL, ALL, ALL, ALL, 1, 1]
-
-
-@pytest.mark.parametrize("case", [*OPERATION_CASES, ("identity", {})], ids=case_name)
-def test_an_operation_looks_as_far_to_the_right_as_it_says(case: tuple[str, dict[str, Setting]]) -> None:
-    torch.manual_seed(1)  # with some weights a gradient vanishes
-    operation = build_operation(*case, WIDTH, 0.0, 1e-5).eval()
-    for parameter in operation.parameters():  # some are not initialised
-        torch.nn.init.normal_(parameter, std=0.3)
-    x = torch.randn(1, 40, WIDTH, generator=torch.Generator().manual_seed(1), requires_grad=True)
-    operation(x, None)[:, 3].square().sum().backward()
-    assert x.grad is not None
-    last = int(x.grad.abs().sum((0, 2)).nonzero().max())
-    assert last == min(39, 3 + reach_of(operation))
-
-
-def test_an_operation_that_is_not_known_may_look_anywhere() -> None:
-    assert reach_of(torch.nn.Linear(2, 2)) == ALL
