@@ -78,7 +78,7 @@ def stats(run: RunFolder, as_json: Json = False) -> None:
     with loading():
         from rosearch.report.comparisons import comparison_tables, comparison_verdicts
         from rosearch.report.run_files import write_comparisons, write_statistics
-        from rosearch.report.statistics import statistics_tables, statistics_verdicts
+        from rosearch.report.statistics_tables import statistics_tables, statistics_verdicts
         from rosearch.terminal.console import print_json
         from rosearch.terminal.run import print_statistics
 

@@ -136,19 +136,34 @@ OCCURRING: dict[str, Described] = {
     "seconds_STAGE": _figure("a worker's time in this stage", "seconds"),
 }
 
+def _correlation(prefix: str, held: str, whole: bool = True) -> dict[str, Described]:
+    """A rank correlation with its test; `held` says what is held fixed."""
+    of_all = {f"{prefix}rho": _figure(f"Spearman's rank correlation over all candidates{held}")} if whole else {}
+    return {
+        **of_all,
+        f"{prefix}sibling_rho": _figure(f"the same among siblings: what is tested{held if not whole else ''}"),
+        f"{prefix}sibling_low": _figure(f"lower end of the 95 % interval of `{prefix}sibling_rho`"),
+        f"{prefix}sibling_high": _figure(f"upper end of the 95 % interval of `{prefix}sibling_rho`"),
+        f"{prefix}p": _figure(f"p of `{prefix}sibling_rho`, two-sided"),
+        f"{prefix}p_holm": _figure(f"`{prefix}p` adjusted by Holm over all rows of the table that have one"),
+    }
+
+
 # A row an outcome and a feature.
 STATISTICS: dict[str, Described] = {
-    "outcome": _words("`under_attack`, `words_to_break` or `quality`"),
+    "outcome": _words("`under_attack`, `words_to_break`, `quality`, and `under_attack_ATTACK` where there are several"),
     "feature": _words("of the architecture"),
     "control": _words("the feature that partial correlations hold fixed"),
     "n": _count("candidates that have feature and outcome", "candidates"),
     "failed": _count("left out because they have no measurements", "candidates"),
-    "rho": _figure("Spearman's rank correlation"),
-    "p": _figure("its p, two-sided"),
-    "p_holm": _figure("`p` adjusted by Holm over all rows of the table that have one"),
-    "partial_rho": _figure("the rank correlation with `control` held fixed"),
-    "partial_p": _figure("its p, two-sided"),
-    "partial_p_holm": _figure("`partial_p` adjusted by Holm over all rows of the table that have one"),
+    "comparisons": _count("independent comparisons of siblings that differ in both", "comparisons"),
+    "lineages": _count("founders of these candidates, by first parents", "lineages"),
+    "effective_lineages": _figure("lineages of equal size that are as diverse", "lineages"),
+    **_correlation("", ""),
+    **_correlation("partial_", ", with `control` held fixed"),
+    **_correlation("beyond_", ", with `control` and `quality` held fixed; missing where `quality` is the outcome"),
+    "detectable": _figure("the |rho| that so many comparisons find in 80 % of samples, in one test"),
+    "detectable_holm": _figure("the same for the smallest p of all rows, after Holm's adjustment"),
     "note": _words("why a value is missing"),
 }
 

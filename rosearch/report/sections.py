@@ -23,7 +23,8 @@ from rosearch.report.overview import explanation, finalists_table, predictions_t
 from rosearch.report.panels import graph
 from rosearch.report.points import Shown
 from rosearch.report.spending import failures_table, spending_chart, spending_table
-from rosearch.report.statistics import feature_statistics, statistics_tables
+from rosearch.report.statistics import feature_statistics
+from rosearch.report.statistics_tables import statistics_tables
 from rosearch.run.results import Results
 
 _MOST_GRAPHS = 9

@@ -17,10 +17,11 @@ from rosearch.report.statistics import (
     COLUMNS,
     OUTCOMES,
     feature_statistics,
-    statistics_tables,
-    statistics_verdicts,
+
+
     usable_rows,
 )
+from rosearch.report.statistics_tables import statistics_tables, statistics_verdicts
 from rosearch.report.tables import records_table
 
 Search = Callable[[int], Sequence[Record]]
