@@ -141,9 +141,11 @@ def _of_outcome(
     found: dict[str, dict[str, Any]] = {}
     alike: defaultdict[bytes, list[str]] = defaultdict(list)
     masks: dict[bytes, npt.NDArray[np.bool_]] = {}
+    columns = {name: rows[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in {*features, outcome, CONTROL}}
+    able = ~np.isnan(columns[outcome]) & ~np.isnan(columns[CONTROL])
     for feature in features:
-        mask = rows[[feature, outcome, CONTROL]].notna().all(axis=1).to_numpy()
-        values = rows.loc[mask, [feature, outcome]].to_numpy(dtype=np.float64)
+        mask = able & ~np.isnan(columns[feature])
+        values = np.stack([columns[feature][mask], columns[outcome][mask]], axis=1)
         if reason := _obstacle(values, outcome, feature):
             found[feature] = {"n": len(values), "comparisons": kin[mask].comparisons, "note": reason}
         else:
@@ -187,7 +189,7 @@ def _correlated(
 
 
 def _cells(prefix: str, found: Correlations, place: int) -> dict[str, float]:
-    names = ("rho", "sibling_rho", "sibling_low", "sibling_high", "p")
+    names = ("rho", "sibling_rho", "sibling_rho_low", "sibling_rho_high", "p")
     values = (found.rho, found.sibling_rho, found.low, found.high, found.p)
     return {f"{prefix}{name}": float(value[place]) for name, value in zip(names, values, strict=True)}
 

@@ -55,7 +55,7 @@ def _cells(row: Mapping[Hashable, Any]) -> tuple[Value, ...]:
         return None if math.isnan(row[name]) else float(row[name])
 
     def interval(prefix: str) -> Value:
-        value, low, high = (number(f"{prefix}sibling_{end}") for end in ("rho", "low", "high"))
+        value, low, high = (number(f"{prefix}sibling_rho{end}") for end in ("", "_low", "_high"))
         return value if value is None or low is None or high is None else Interval(value, low, high)
 
     parts = ((interval(prefix), number(f"{prefix}p_holm")) for prefix in ("partial_", "beyond_"))
@@ -102,7 +102,9 @@ def _unrelated(outcome: str, rows: pd.DataFrame) -> list[str]:
         if note := str(row["note"]):
             reason = _CONSTANT.sub("the same in all candidates", note.removeprefix(f"{row['feature']} "))
             reasons.setdefault(reason, []).append(str(row["feature"]))
-    told = {reason.replace(f"{outcome} ", f"{outcome_title(outcome)} is ", 1): names for reason, names in reasons.items()}
+    told = {
+        reason.replace(f"{outcome} ", f"{outcome_title(outcome)} is ", 1): names for reason, names in reasons.items()
+    }
     return [f"{reason}: {', '.join(names)}" for reason, names in told.items()]
 
 
