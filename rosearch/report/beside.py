@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from rosearch.report.comparable import obstacles
 from rosearch.report.curves import Cost, Curve
 from rosearch.report.data import GROUPED, THOUSANDTHS, Column, Row, Table, Unit, lefts
 from rosearch.run.results import Results
@@ -45,11 +46,7 @@ def _both(one: Curve, cost: Cost, end: float) -> tuple[float | None, float | Non
 
 def _notes(runs: Sequence[Results]) -> Iterator[str]:
     """All that stands in the way of a comparison."""
-    first = runs[0]
-    if any(run.experiment.fitness != first.experiment.fitness for run in runs):
-        yield "the runs weigh fitness otherwise (see below): their fitness and hypervolume cannot be compared"
-    if any(run.experiment.task != first.experiment.task for run in runs):
-        yield "the runs have other tasks or rows: their figures cannot be compared"
+    yield from obstacles(runs)
     if len({run.experiment.seed for run in runs}) == len(runs) > 1:
         yield "each run has a seed of its own; one run a setting does not tell a better setting from luck"
 

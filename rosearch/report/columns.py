@@ -143,7 +143,7 @@ def _correlation(prefix: str, held: str, whole: bool = True) -> dict[str, Descri
     of_all = {f"{prefix}rho": _figure(f"Spearman's rank correlation over all candidates{held}")} if whole else {}
     return {
         **of_all,
-        f"{prefix}sibling_rho": _figure(f"the same among siblings: what is tested{held if not whole else ''}"),
+        f"{prefix}sibling_rho": _figure(f"the same among siblings: what is tested{'' if whole else held}"),
         f"{prefix}sibling_rho_low": _figure(f"lower end of the 95 % interval of `{prefix}sibling_rho`"),
         f"{prefix}sibling_rho_high": _figure(f"upper end of the 95 % interval of `{prefix}sibling_rho`"),
         f"{prefix}p": _figure(f"p of `{prefix}sibling_rho`, two-sided"),
@@ -199,6 +199,21 @@ REGRESSIONS: dict[str, Described] = {
     "r2_low": _figure("lower end of the 95 % interval of `r2`"),
     "r2_high": _figure("upper end of the 95 % interval of `r2`"),
     "strongest": _words("the features of largest weight when all rows are known, in standard deviations of both"),
+    "note": _words("why a value is missing"),
+}
+
+
+# A row an outcome and a feature, over several runs.
+POOLED: dict[str, Described] = {
+    "outcome": _words("as in `statistics`"),
+    "feature": _words("of the architecture"),
+    "runs": _count("in which siblings differ in feature and outcome", "runs"),
+    "comparisons": _count("of all these runs", "comparisons"),
+    "same_sign": _count("in which the correlation has the more frequent sign", "runs"),
+    "tau": _figure("standard deviation of atanh(rho) between runs"),
+    **_correlation("", "", whole=False),
+    **_correlation("partial_", ", with the parameters held fixed", whole=False),
+    **_correlation("beyond_", ", with parameters and clean quality held fixed", whole=False),
     "note": _words("why a value is missing"),
 }
 

@@ -119,4 +119,4 @@ def motif_tables(motifs: pd.DataFrame) -> list[Table]:
         Column("p (Holm)", THOUSANDTHS),
     )
     notes = (motif_verdict(motifs), "counts and p are of siblings, of whom some are on the front and some are not")
-    return [Table("Pairs of operations on the front", columns, tuple(rows), notes)]
+    return [Table("Pairs of operations on the front", columns if rows else (), tuple(rows), notes)]

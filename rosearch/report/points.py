@@ -17,6 +17,7 @@ from rosearch.measurements import Estimate, Measurements, TeacherFacts
 from rosearch.records.record import Record, Role, Status
 from rosearch.report.chart import Axis
 from rosearch.report.data import MILLISECONDS, SHARE, THOUSANDTHS, Interval, Unit, metric_unit
+from rosearch.report.statistics import is_attack
 from rosearch.report.tables import COLUMNS, records_table
 from rosearch.run.results import Results
 
@@ -81,7 +82,8 @@ class Shown:
             made |= {r.number: Made(r.id, r.origin, r.parents, r.status) for r in read if r.role == "candidate"}
             if table:
                 score = None if results.yardstick is None else results.yardstick.score
-                tables.append(records_table(read, score)[list(COLUMNS)])
+                read_table = records_table(read, score)
+                tables.append(read_table[[*COLUMNS, *(name for name in read_table.columns if is_attack(str(name)))]])
         facts = results.teacher
         teacher = None if facts is None else Point(0, "teacher", "teacher", _places(results, facts))
         return cls(results, points, teacher, made, pd.concat(tables, ignore_index=True) if tables else None)

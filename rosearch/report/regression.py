@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 
-_FOLDS, _LEAST_ROWS, _LEAST_GROUPS = 5, 10, 3
+_FOLDS, _LEAST_ROWS, _LEAST_GROUPS = 5, 10, 5
 _ALPHAS = np.logspace(-2, 5, 15)
 _NAMED = 3  # features that a row names
 _R2 = Unit(decimals=2, ends=2)

@@ -1,8 +1,8 @@
 """Rank correlations among siblings: what goes with what once descent is held fixed.
 
 Relatives resemble each other in everything, so a test that takes the candidates of an evolution as independent finds
-what is not there. Siblings differ by their mutations alone. Where a feature has no part in an outcome, all orders of the
-outcome within a family are equally probable: a permutation test in blocks (Strasser and Weber 1999, Mathematical
+what is not there. Siblings differ by their mutations alone. Where a feature has no part in an outcome, all orders of
+the outcome within a family are equally probable: a permutation test in blocks (Strasser and Weber 1999, Mathematical
 Methods of Statistics 8), as the sibling test of genetics is (Spielman and Ewens 1998). Candidates that were drawn at
 random are one family, of which this is Spearman's test.
 
