@@ -21,6 +21,7 @@ from typer.core import TyperGroup
 
 from rosearch import __version__
 from rosearch.cli.attack import ATTACK_EXAMPLES, attack, attack_resources
+from rosearch.cli.compare import COMPARE_EXAMPLES, compare
 from rosearch.cli.distil import DISTIL_EXAMPLES, distil, encoding, teacher
 from rosearch.cli.doctor import DOCTOR_EXAMPLES, doctor
 from rosearch.cli.explain import EXPLAIN_EXAMPLES, explain
@@ -109,6 +110,7 @@ app.command(rich_help_panel=_RUN)(show)
 app.command(rich_help_panel=_RUN)(stats)
 app.command(rich_help_panel=_RUN, epilog=REPORT_EXAMPLES)(report)
 app.command(rich_help_panel=_RUN)(figures)
+app.command(rich_help_panel=_RUN, epilog=COMPARE_EXAMPLES)(compare)
 app.command(rich_help_panel=_RUN, epilog=RECOMMEND_EXAMPLES)(recommend)
 app.command(rich_help_panel=_RUN)(export)
 app.command(rich_help_panel=_RUN, epilog=DOCTOR_EXAMPLES)(doctor)

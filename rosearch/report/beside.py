@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import yaml
+
 from rosearch.report.comparable import obstacles
 from rosearch.report.curves import Cost, Curve
 from rosearch.report.data import GROUPED, THOUSANDTHS, Column, Row, Table, Unit, lefts
@@ -17,6 +19,14 @@ _UNCOMPARED = ("name", "search_space")  # the names of a run and of its snapshot
 def beside_tables(runs: Sequence[Results], curves: Sequence[Curve]) -> list[Table]:
     """The runs at the cost that all of them have spent, and the keys that differ."""
     return [_reached(runs, curves), differences_table(runs, curves)]
+
+
+def run_names(runs: Sequence[Results]) -> list[str]:
+    """The names of the folders; where two are the same, with the folder above."""
+    names = [results.run.path.resolve().name for results in runs]
+    if len(set(names)) == len(names):
+        return names
+    return [f"{results.run.path.resolve().parent.name}/{name}" for results, name in zip(runs, names, strict=True)]
 
 
 def _reached(runs: Sequence[Results], curves: Sequence[Curve]) -> Table:
@@ -52,13 +62,19 @@ def _notes(runs: Sequence[Results]) -> Iterator[str]:
 
 
 def differences_table(runs: Sequence[Results], curves: Sequence[Curve]) -> Table:
-    """A row for each key of the experiments that is not the same in all runs."""
-    flat = [dict(_leaves(run.experiment.model_dump(mode="json"))) for run in runs]
+    """A row for each key of the experiments and their search spaces that is not the same in all runs."""
+    flat = [dict(_settings(run)) for run in runs]
     keys = dict.fromkeys(key for one in flat for key in one)
     differing = [key for key in keys if key not in _UNCOMPARED and len({repr(one.get(key)) for one in flat}) > 1]
     rows = tuple(Row((key, *(_told(one.get(key)) for one in flat))) for key in differing)
     notes = () if rows else ("the experiments are the same in every key",)
     return Table("Keys that differ", lefts("key", *(one.name for one in curves)), rows, notes)
+
+
+def _settings(run: Results) -> Iterator[tuple[str, Any]]:
+    """The keys of the experiment, then those of the search space as `space.KEY`."""
+    yield from _leaves(run.experiment.model_dump(mode="json"))
+    yield from _leaves(yaml.safe_load(run.run.search_space.read_text(encoding="utf-8")), "space")
 
 
 def _leaves(data: Any, path: str = "") -> Iterator[tuple[str, Any]]:

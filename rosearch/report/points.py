@@ -43,6 +43,7 @@ class Point:
     parameters: int = 0
     under_attack: float | None = None
     generation: int = -1
+    effort: float = 0.0  # training steps, and queries of its attacks
 
     @property
     def eligible(self) -> bool:
@@ -145,7 +146,13 @@ def _point(results: Results, record: Record) -> Point | None:
         found.efficiency.parameters,
         None if found.robustness is None else found.robustness.under_attack.value,
         record.generation,
+        _effort(found),
     )
+
+
+def _effort(found: Measurements) -> float:
+    attacks = found.attacks or tuple(filter(None, (found.robustness,)))
+    return found.training.steps + sum(one.queries.value * one.n for one in attacks)
 
 
 def _places(results: Results, found: Measured) -> dict[Objective, Figure]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from rosearch.report.attack_charts import attack_charts
-from rosearch.report.beside import beside_tables
+from rosearch.report.beside import beside_tables, run_names
 from rosearch.report.chart import Chart
 from rosearch.report.comparisons import compare_students, comparison_tables
 from rosearch.report.curves import curve, curve_charts
@@ -100,20 +100,12 @@ def _front(shown: Shown) -> Section:
 
 
 def _course(shown: Shown, others: Sequence[Shown]) -> Section:
-    names = _names([one.results for one in (shown, *others)])
+    names = run_names([one.results for one in (shown, *others)])
     curves = [curve(one, name) for one, name in zip((shown, *others), names, strict=True)]
     tables = beside_tables([one.results for one in (shown, *others)], curves) if others else []
     words = ("A curve that still climbs at its end says that more candidates would help.",)
     title = "Course of the search" if not others else "Course of the search, beside other runs"
     return Section("course", title, words, curve_charts(curves), tables=tuple(tables))
-
-
-def _names(runs: Sequence[Results]) -> list[str]:
-    """The names of the folders; where two are the same, with the folder above."""
-    names = [results.run.path.resolve().name for results in runs]
-    if len(set(names)) == len(names):
-        return names
-    return [f"{results.run.path.resolve().parent.name}/{name}" for results, name in zip(runs, names, strict=True)]
 
 
 def _winners(shown: Shown) -> Section:

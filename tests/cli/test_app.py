@@ -448,7 +448,7 @@ def test_help_groups_the_commands_on_one_line_each_and_names_the_exit_codes() ->
     printed = rosearch("--help", cwd=ROOT).stdout
     groups = {
         "Search": ["init", "search", "resume", "check", "experiments", "spaces", "explain"],
-        "Look at a run": ["status", "show", "stats", "report", "figures", "recommend", "export", "doctor"],
+        "Look at a run": ["status", "show", "stats", "report", "figures", "compare", "recommend", "export", "doctor"],
         "One model": ["distil", "teacher", "attack", "encoding", "attack resources", "predict", "verify"],
     }
     for title, commands in groups.items():
