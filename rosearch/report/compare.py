@@ -18,11 +18,13 @@ import numpy as np
 import yaml
 
 from rosearch.evaluation.comparison import PairedDifference, bootstrap_difference, holm
+from rosearch.measurements import Estimate
 from rosearch.report.beside import differences_table, run_names
 from rosearch.report.chart import Chart, Mark, Marks
 from rosearch.report.comparable import differences, obstacles, refuse_others
 from rosearch.report.curves import Cost, Curve, Gain, curve, curve_charts, tones
 from rosearch.report.data import GROUPED, THOUSANDTHS, Column, Interval, Row, Table, Unit, Value
+from rosearch.report.front_charts import PAIRS
 from rosearch.report.points import Objective, Shown
 from rosearch.report.sections import Section
 from rosearch.run.results import Results
@@ -35,11 +37,6 @@ GROUPS: dict[str, Callable[[Results], str]] = {
     "method": lambda run: run.experiment.distillation.method,
     "seed": lambda run: f"seed {run.experiment.seed}",
 }
-_PAIRS: tuple[tuple[Objective, Objective], ...] = (
-    ("accuracy", "robustness"),
-    ("cost", "robustness"),
-    ("cost", "accuracy"),
-)
 _COST = {"candidates": "candidates", "effort": "steps and queries", "hours": "hours"}
 GAIN_WORDS: dict[Gain, str] = {"volume": "hypervolume", "best": "best fitness"}
 _CHANGE = Unit(decimals=3, ends=3, style="+")
@@ -57,6 +54,14 @@ class Pair:
     seeds: tuple[int, ...]
     found: PairedDifference
     p_holm: float
+
+    @property
+    def interval(self) -> Estimate | float:
+        """The mean difference, with its interval from 6 pairs on: of fewer, a bootstrap says nothing."""
+        return self.found.difference if len(self.seeds) >= _FEW else self.found.difference.value
+
+
+_Unadjusted = tuple[str, str, Gain, Cost, tuple[int, ...], PairedDifference]  # a pair without its Holm's p
 
 
 @dataclass(frozen=True)
@@ -105,9 +110,7 @@ class Compared:
         adjusted = holm([found.p for *_, found in found])
         return [Pair(*pair, float(p)) for pair, p in zip(found, adjusted, strict=True)]
 
-    def _paired(
-        self, first: str, second: str
-    ) -> Iterator[tuple[str, str, Gain, Cost, tuple[int, ...], PairedDifference]]:
+    def _paired(self, first: str, second: str) -> Iterator[_Unadjusted]:
         of: dict[str, dict[int, Curve]] = {first: {}, second: {}}
         for shown, group, one in zip(self.shown, self.groups, self.curves, strict=True):
             if group in of:
@@ -117,10 +120,8 @@ class Compared:
             return
         for gain in GAINS:
             for cost, end in self.ends.items():
-                ours, theirs = (
-                    np.array([of[g][seed].mean(cost, end, gain) for seed in seeds]) for g in (first, second)
-                )
-                yield first, second, gain, cost, seeds, bootstrap_difference(ours - theirs)
+                ours, theirs = ([of[one][seed].mean(cost, end, gain) for seed in seeds] for one in (first, second))
+                yield first, second, gain, cost, seeds, bootstrap_difference(np.subtract(ours, theirs))
 
     @property
     def notes(self) -> list[str]:
@@ -129,7 +130,7 @@ class Compared:
         counts = [len(one.work) for one in self.curves]
         if min(counts) < _SHORT * max(counts):
             told.append(
-                f"the shortest run has {min(counts):,} candidates, the longest {max(counts):,}: all are cut there"
+                f"all are cut at the {min(counts):,} candidates of the shortest; the longest has {max(counts):,}"
             )
         if unfinished := [name for name, run in zip(self.names, self.runs, strict=True) if not run.finished]:
             told.append(f"not finished: {', '.join(unfinished)}")
@@ -159,9 +160,7 @@ class Compared:
             unit = Unit(decimals=4) if cost == "hours" else GROUPED
             at = f"at {unit.text(end)} {_COST[cost]}"
             columns += [Column(at, _ENDS), Column("mean until there", _ENDS, spare=1)]
-        notes = (
-            "means over the runs of a group, with the least and the highest; 'mean until there': of the whole course",
-        )
+        notes = ("means of a group's runs, with the least and the highest; 'mean until there': of the whole course",)
         return Table(f"{GAIN_WORDS[gain].capitalize()} at equal cost", tuple(columns), tuple(rows), notes)
 
     @cached_property
@@ -177,7 +176,7 @@ class Compared:
         left_out = {"robustness"} if other["attacks"] else set()
         shared = set.intersection(*(set(one.axes) for one in self.shown)) - left_out
         titles = {one: {shown.axes[one].title for shown in self.shown} for one in shared}
-        pairs = [pair for pair in _PAIRS if set(pair) <= shared and all(len(titles[one]) == 1 for one in pair)]
+        pairs = [pair for pair in PAIRS if set(pair) <= shared and all(len(titles[one]) == 1 for one in pair)]
         charts = (self._front(*pair) for pair in pairs)
         return tuple(chart for chart in charts if not chart.empty)
 
@@ -189,9 +188,8 @@ class Compared:
             marks = tuple(Mark(place[across].value, place[up].value) for place in points)
             layers += [Marks("" if group in seen else group, colours[group], marks)] if marks else []
             seen |= {group} if marks else set()
-        told = "; ".join(
-            f"{name}: {len(one.front):,} on the front" for name, one in zip(self.names, self.shown, strict=True)
-        )
+        sizes = zip(self.names, (len(one.front) for one in self.shown), strict=True)
+        told = "; ".join(f"{name}: {size:,} on the front" for name, size in sizes)
         return Chart(f"fronts-{up}-{across}", f"Fronts: {y.title} over {x.title}", f"{told}.", x, y, tuple(layers))
 
     @property
@@ -237,7 +235,7 @@ def _pairs_table(pairs: Sequence[Pair]) -> Table:
                 f"{pair.first} less {pair.second}",
                 f"{GAIN_WORDS[pair.gain]} by {_COST[pair.cost]}",
                 len(pair.seeds),
-                pair.found.difference,
+                pair.interval,
                 pair.found.p,
                 pair.p_holm,
             )
@@ -253,8 +251,8 @@ def _pairs_table(pairs: Sequence[Pair]) -> Table:
         Column("p (Holm)", THOUSANDTHS),
     )
     fewest = min(len(pair.seeds) for pair in pairs)
-    notes = ["paired by seed: flips of signs; a bootstrap's 95 % interval, extended to 0 where p is above 5 %"]
+    notes = ["paired by seed, by flips of signs; a difference is the first group's mean height less the second's"]
     if fewest < _FEW:
         least = 2 / 2**fewest
-        notes.append(f"of {fewest} pairs no p is below {least:.3g}: {_FEW} seeds at least can tell groups apart")
+        notes.append(f"of {fewest} pairs no p is below {least:.3g}: it takes {_FEW} seeds to tell groups apart")
     return Table("Paired by seed", columns, tuple(rows), tuple(notes))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rosearch.files import write_whole
+from rosearch.measurements import Estimate
 from rosearch.report.beside import differences_table
 from rosearch.report.compare import COSTS, GAIN_WORDS, Compared, Pair
 from rosearch.report.gallery import Format, write_figure
@@ -42,8 +43,8 @@ def _described(pair: Pair) -> dict[str, Any]:
         "cost": pair.cost,
         "seeds": list(pair.seeds),
         "difference": difference.value,
-        "low": difference.low,
-        "high": difference.high,
+        "low": difference.low if isinstance(pair.interval, Estimate) else None,
+        "high": difference.high if isinstance(pair.interval, Estimate) else None,
         "p": pair.found.p,
         "p_holm": pair.p_holm,
     }

@@ -29,6 +29,7 @@ _AXES: dict[Cost, Axis] = {
     "effort": Axis("training steps and queries of attacks", GROUPED),
     "hours": Axis("hours of workers", Unit(decimals=4, style=",")),
 }
+_TITLES: dict[Cost, str] = {"effort": "steps and queries"}
 _GAINS: dict[Gain, tuple[str, Axis]] = {
     "best": ("Best fitness so far", Axis("fitness", THOUSANDTHS)),
     "volume": ("Hypervolume of the front so far", Axis("hypervolume", THOUSANDTHS)),
@@ -113,7 +114,7 @@ def _chart(curves: Sequence[Curve], groups: Sequence[str], gain: Gain, cost: Cos
         points = tuple((float(x), value) for x, value in zip(one.spent(cost), values, strict=True) if value is not None)
         lines.append(Line("" if group in groups[:place] else group, colours[group], _corners(points), True))
     told = "; ".join(_in_words(one, gain) for one in curves)
-    return Chart(f"{gain}-{cost}", f"{title}, by {cost}", f"{told}.", _AXES[cost], y, tuple(lines))
+    return Chart(f"{gain}-{cost}", f"{title}, by {_TITLES.get(cost, cost)}", f"{told}.", _AXES[cost], y, tuple(lines))
 
 
 def _corners(points: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:

@@ -87,10 +87,9 @@ class Gallery:
 
 def write_figure(figure: Figure, folder: Path, name: str, formats: Sequence[Format]) -> list[Path]:
     """Write one figure into a folder, in each format; equal figures give equal files."""
-    paths = {kind: folder / f"{name}.{kind}" for kind in formats}
     return [
-        replace_file(path, partial(figure.savefig, format=kind, metadata=_NO_DATE[kind]))
-        for kind, path in paths.items()
+        replace_file(folder / f"{name}.{kind}", partial(figure.savefig, format=kind, metadata=_NO_DATE[kind]))
+        for kind in formats
     ]
 
 
