@@ -29,9 +29,10 @@ from rosearch.cli.exported import PREDICT_EXAMPLES, predict, verify
 from rosearch.cli.folders import cache, runs
 from rosearch.cli.init import INIT_EXAMPLES, init
 from rosearch.cli.report import REPORT_EXAMPLES, figures, report
-from rosearch.cli.run import RECOMMEND_EXAMPLES, export, recommend, show, stats, status
+from rosearch.cli.run import RECOMMEND_EXAMPLES, export, recommend, show, status
 from rosearch.cli.search import check, resume, search
 from rosearch.cli.shipped import experiments, spaces
+from rosearch.cli.stats import STATS_EXAMPLES, stats
 from rosearch.errors import BadInput, MachineFault, MissingResource, RosearchError, machine_fault, one_line
 from rosearch.progress import ENDING, heard, stoppable
 
@@ -107,7 +108,7 @@ app.command(rich_help_panel=_SEARCH)(spaces)
 app.command(rich_help_panel=_SEARCH, epilog=EXPLAIN_EXAMPLES)(explain)
 app.command(rich_help_panel=_RUN)(status)
 app.command(rich_help_panel=_RUN)(show)
-app.command(rich_help_panel=_RUN)(stats)
+app.command(rich_help_panel=_RUN, epilog=STATS_EXAMPLES)(stats)
 app.command(rich_help_panel=_RUN, epilog=REPORT_EXAMPLES)(report)
 app.command(rich_help_panel=_RUN)(figures)
 app.command(rich_help_panel=_RUN, epilog=COMPARE_EXAMPLES)(compare)

@@ -1,9 +1,8 @@
-"""`rosearch status`, `show`, `stats`, `recommend` and `export`: parse, call, print."""
+"""`rosearch status`, `show`, `recommend` and `export`: parse, call, print."""
 
 from __future__ import annotations
 
 import gc
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -35,7 +34,7 @@ def status(
     """
     if watch and as_json:
         raise typer.BadParameter("give either --watch or --json")
-    results = _watched(run) if watch else _results(run)
+    results = _watched(run) if watch else results_of(run)
     from rosearch.report.summary import describe_run
     from rosearch.terminal.console import print_json
     from rosearch.terminal.run import print_status
@@ -55,7 +54,7 @@ def show(
 
     Architecture, measurements with intervals, parents, seconds per stage.
     """
-    results = _results(run)
+    results = results_of(run)
     from rosearch.report.summary import describe_record
     from rosearch.terminal.console import print_json
     from rosearch.terminal.run import print_record
@@ -65,77 +64,6 @@ def show(
         print_json(describe_record(results, found))
     else:
         print_record(results, found)
-
-
-def stats(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs; several are pooled.")],
-    to: Annotated[
-        Path | None, typer.Option(help="Of several runs: write the tables into this folder.", metavar="DIR")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Correlate features, compare students.
-
-    Rank correlations of architecture features with robustness and accuracy, tested among siblings; pairs of operations
-    on the front; what architecture predicts; and each student against the best, row by row. Tables and figures are
-    written into the run. Several runs, such as those of several seeds, are pooled with random effects.
-    """
-    if len(runs) > 1:
-        _pooled_stats(runs, to, as_json)
-        return
-    if to is not None:
-        raise typer.BadParameter(
-            "one run keeps its tables itself; give several runs, or leave it out", param_hint="--to"
-        )
-    from rosearch.terminal.progress import loading
-
-    with loading():
-        from rosearch.report.comparisons import comparison_tables, comparison_verdicts
-        from rosearch.report.motifs import motif_tables
-        from rosearch.report.regression import regression_tables
-        from rosearch.report.run_files import write_comparisons, write_statistics
-        from rosearch.report.statistics_tables import statistics_tables
-        from rosearch.terminal.console import print_json
-        from rosearch.terminal.run import print_statistics
-
-    results = _results(runs[0])
-    found, paths = write_statistics(results)
-    comparisons, more = write_comparisons(results)
-    if not (paths and more):
-        _say_unwritten("tables and figures", results)
-    paths += more
-    tables = [*statistics_tables(found.features), *motif_tables(found.motifs), *regression_tables(found.regressions)]
-    if as_json:
-        frames = {"statistics": found.features, "motifs": found.motifs, "regressions": found.regressions}
-        told = {name: json.loads(table.to_json(orient="records")) for name, table in frames.items()}
-        told["comparisons"] = json.loads(comparisons.to_json(orient="records"))
-        verdicts = [*comparison_verdicts(comparisons), *(table.notes[0] for table in tables if table.notes)]
-        print_json({**told, "verdicts": verdicts, "files": [str(path) for path in paths]})
-    else:
-        print_statistics([*comparison_tables(comparisons), *tables], paths)
-
-
-def _pooled_stats(runs: Sequence[Path], to: Path | None, as_json: bool) -> None:
-    from rosearch.terminal.progress import loading
-
-    with loading():
-        from rosearch.report.motifs import motif_tables
-        from rosearch.report.pooling import pooled_tables
-        from rosearch.report.regression import regression_tables
-        from rosearch.report.run_files import pool_statistics
-        from rosearch.terminal.console import print_json
-        from rosearch.terminal.run import print_statistics
-
-    found, paths = pool_statistics([_results(run) for run in runs], to)
-    tables = [*pooled_tables(found.features, len(runs)), *motif_tables(found.motifs)]
-    tables += regression_tables(found.regressions)
-    if not as_json:
-        print_statistics(tables, paths)
-        return
-    frames = {"pooled": found.features, "motifs": found.motifs, "regressions": found.regressions}
-    told = {name: json.loads(table.to_json(orient="records")) for name, table in frames.items()}
-    verdicts = [table.notes[0] for table in tables if table.notes]
-    print_json({"runs": [str(run) for run in runs], **told, "verdicts": verdicts, "files": [str(one) for one in paths]})
 
 
 def recommend(
@@ -164,7 +92,7 @@ def recommend(
     budgets = _budgets(latency_ms)
     if device not in ("cpu", "cuda"):
         raise typer.BadParameter(f"expected cpu or cuda, got {device!r}", param_hint="--device")
-    results = _results(run)
+    results = results_of(run)
     found = recommend(results, budgets, device)
     timed = [record for record, _ in timed_candidates(results, device)]
     teacher = results.teacher.latency_ms if results.teacher is not None else None
@@ -173,7 +101,7 @@ def recommend(
     table, picture = records_table(timed), results.run.tables / "latency.png"
     drawn = where_allowed(lambda: [draw_latency(table, picture, budgets, named, teacher)])
     if not drawn:
-        _say_unwritten("the figure", results)
+        say_unwritten("the figure", results)
     if as_json:
         described = [describe(one) for one in found]
         told = {"verdicts": recommendation_verdicts(found), "figure": str(picture) if drawn else None}
@@ -227,7 +155,7 @@ def export(
         raise typer.BadParameter("name one student: --best, or a RECORD such as 3")
     if (wished and (record or named)) or (knee and by is not None):
         raise typer.BadParameter("--by goes with --best, and --where with --best or --knee")
-    results = _results(run)
+    results = results_of(run)
     found = _choose(results, by or "fitness", knee, where, as_json) if wished else results.find(asked[0])
     chosen = results.retrained(found)
     _export(results, chosen, to or results.run.export_folder(chosen), overwrite, formats, as_json)
@@ -288,19 +216,18 @@ def _watched(run: Path) -> Results:
     return watch(RunDirectory.open(run))
 
 
-def _results(run: Path) -> Results:
+def results_of(run: Path) -> Results:
     """The results of a run. Modules that load leave no garbage; to look for it would take a third of `status`."""
     gc.disable()
     try:
-        from rosearch.run.results import open_results
-
         return open_results(run)
     finally:
         gc.freeze()  # what is loaded stays to the end of the program
         gc.enable()
 
 
-def _say_unwritten(what: str, results: Results) -> None:
+def say_unwritten(what: str, results: Results) -> None:
+    """Warn that a run's folder is read-only, so that something was not written."""
     from rosearch.terminal.console import print_message
 
     print_message("warning", "yellow", f"{results.run.tables} is read-only; not written: {what}")

@@ -9,16 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from rosearch.config.experiment import Experiment
 from rosearch.errors import RunError
 from rosearch.run.results import Results
 
 # What decides whether a figure of one run can be held against that of another.
-_PARTS: dict[str, Callable[[Experiment], Any]] = {
-    "task": lambda one: (one.task, one.corpus),
-    "teacher": lambda one: one.teacher,
-    "attacks": lambda one: one.evaluation.robustness.search if one.attacked else None,
-    "fitness": lambda one: one.fitness,
+_PARTS: dict[str, Callable[[Results], Any]] = {
+    "task": lambda one: (one.experiment.task, one.experiment.corpus),
+    "teacher": lambda one: one.experiment.teacher,
+    "attacks": lambda one: one.experiment.evaluation.robustness.search if one.experiment.attacked else None,
+    "fitness": lambda one: one.experiment.fitness,
 }
 _SAID = {
     "task": "the runs have other tasks or rows: their figures cannot be compared",
@@ -29,9 +28,12 @@ _SAID = {
 
 
 def differences(runs: Sequence[Results]) -> dict[str, bool]:
-    """Of `task`, `teacher`, `attacks` and `fitness`: true where the runs are not the same in it."""
-    first = runs[0].experiment
-    return {name: any(part(run.experiment) != part(first) for run in runs) for name, part in _PARTS.items()}
+    """True for each of `task`, `teacher`, `attacks` and `fitness` in which the runs are not the same.
+
+    The strategy, the space, the method and the seed may differ: they are what runs are compared for.
+    """
+    first = runs[0]
+    return {name: any(part(run) != part(first) for run in runs) for name, part in _PARTS.items()}
 
 
 def obstacles(runs: Sequence[Results]) -> list[str]:
@@ -43,7 +45,7 @@ def refuse_others(runs: Sequence[Results], needed: Sequence[str] = ("task", "tea
     """Raises `RunError` that names the first run that differs from the first in one of the parts that are needed."""
     first = runs[0]
     for run in runs[1:]:
-        other = [name for name in needed if _PARTS[name](run.experiment) != _PARTS[name](first.experiment)]
+        other = [name for name in needed if _PARTS[name](run) != _PARTS[name](first)]
         if other:
             expected = f"expected the {other[0]} of {first.run.path}, got another"
             raise RunError(f"{run.run.path}: {expected}: {_SAID[other[0]]}")

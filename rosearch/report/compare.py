@@ -141,7 +141,7 @@ class Compared:
 
     @property
     def tables(self) -> list[Table]:
-        """What each group has reached, the paired tests, and the keys that differ."""
+        """Tables of what each group has reached, of the pairs, and of the keys that differ."""
         reached = [self._reached(gain) for gain in GAINS] if self.scored_alike else []
         pairs = [_pairs_table(self.pairs)] if self.pairs else []
         return [*reached, *pairs, differences_table(self.runs, self.curves)]
