@@ -220,6 +220,8 @@ def results_of(run: Path) -> Results:
     """The results of a run. Modules that load leave no garbage; to look for it would take a third of `status`."""
     gc.disable()
     try:
+        from rosearch.run.results import open_results
+
         return open_results(run)
     finally:
         gc.freeze()  # what is loaded stays to the end of the program
