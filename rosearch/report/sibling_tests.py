@@ -179,7 +179,7 @@ def _left_over(parts: list[Floats]) -> tuple[Floats, Floats, npt.NDArray[np.bool
 
 def _cosines(x: Floats, y: Floats) -> Floats:
     lengths = np.linalg.norm(x, axis=0) * np.linalg.norm(y)
-    return np.clip((x.T @ y[:, 0]) / np.maximum(lengths, 1e-300), -1.0, 1.0)
+    return np.asarray(np.clip((x.T @ y[:, 0]) / np.maximum(lengths, 1e-300), -1.0, 1.0))
 
 
 def _interval(x: Floats, y: Floats, rho: Floats, taken: int, draws: Draws) -> tuple[Floats, Floats]:

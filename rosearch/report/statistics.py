@@ -221,6 +221,6 @@ def sample_size(statistics: pd.DataFrame) -> Mapping[str, float]:
     tested = statistics[statistics["p"].notna()]
     if tested.empty:
         return {}
-    row = tested.loc[tested["comparisons"].idxmax()]
+    row = tested.iloc[int(tested["comparisons"].to_numpy(dtype=np.float64).argmax())]
     names = ("n", "comparisons", "lineages", "effective_lineages", "detectable", "detectable_holm")
     return {**{name: float(row[name]) for name in names}, "tests": float(len(tested))}
