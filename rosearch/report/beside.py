@@ -18,7 +18,7 @@ _UNCOMPARED = ("name", "search_space")  # the names of a run and of its snapshot
 
 def beside_tables(runs: Sequence[Results], curves: Sequence[Curve]) -> list[Table]:
     """The runs at the cost that all of them have spent, and the keys that differ."""
-    return [_reached(runs, curves), differences_table(runs, curves)]
+    return [_reached(runs, curves), differences_table(runs, [one.name for one in curves])]
 
 
 def run_names(runs: Sequence[Results]) -> list[str]:
@@ -61,14 +61,22 @@ def _notes(runs: Sequence[Results]) -> Iterator[str]:
         yield "each run has a seed of its own; one run a setting does not tell a better setting from luck"
 
 
-def differences_table(runs: Sequence[Results], curves: Sequence[Curve]) -> Table:
-    """A row for each key of the experiments and their search spaces that is not the same in all runs."""
+def differences_table(runs: Sequence[Results], names: Sequence[str]) -> Table:
+    """A row for each key of the experiments and their search spaces that is not the same in all runs.
+
+    Runs of one name share a column, which tells all their values.
+    """
     flat = [dict(_settings(run)) for run in runs]
     keys = dict.fromkeys(key for one in flat for key in one)
     differing = [key for key in keys if key not in _UNCOMPARED and len({repr(one.get(key)) for one in flat}) > 1]
-    rows = tuple(Row((key, *(_told(one.get(key)) for one in flat))) for key in differing)
+    rows = []
+    for key in differing:
+        told: dict[str, dict[str, None]] = {name: {} for name in names}
+        for name, one in zip(names, flat, strict=True):
+            told[name][_told(one.get(key))] = None
+        rows.append(Row((key, *(", ".join(values) for values in told.values()))))
     notes = () if rows else ("the experiments are the same in every key",)
-    return Table("Keys that differ", lefts("key", *(one.name for one in curves)), rows, notes)
+    return Table("Keys that differ", lefts("key", *dict.fromkeys(names)), tuple(rows), notes)
 
 
 def _settings(run: Results) -> Iterator[tuple[str, Any]]:

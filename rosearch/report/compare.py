@@ -144,7 +144,7 @@ class Compared:
         """Tables of what each group has reached, of the pairs, and of the keys that differ."""
         reached = [self._reached(gain) for gain in GAINS] if self.scored_alike else []
         pairs = [_pairs_table(self.pairs)] if self.pairs else []
-        return [*reached, *pairs, differences_table(self.runs, self.curves)]
+        return [*reached, *pairs, differences_table(self.runs, self.groups)]
 
     def _reached(self, gain: Gain) -> Table:
         rows = []

@@ -27,7 +27,7 @@ def describe(found: Compared) -> dict[str, Any]:
         settings = results.experiment
         named = {"run": str(results.run.path), "group": group, "strategy": settings.evolution.strategy}
         runs.append({**named, "seed": settings.seed, "finished": results.finished, "course": dict(course)})
-    keys = differences_table(found.runs, found.curves)
+    keys = differences_table(found.runs, found.names)
     differing = [{"key": row.cells[0], "values": list(row.cells[1:])} for row in keys.rows]
     pairs = [_described(pair) for pair in found.pairs]
     ends = found.ends if found.scored_alike else None

@@ -294,7 +294,7 @@ def test_stats_of_a_read_only_run_prints_and_says_what_was_not_written(
 
 def test_several_runs_are_pooled_and_compared_and_one_is_not(tmp_path: Path) -> None:
     for name in ("one", "other"):
-        shutil.copytree(RECORDED / "small-0001", tmp_path / name)
+        shutil.copytree(RECORDED, tmp_path / name)
     pooled = json.loads(rosearch("stats", "one", "other", "--to", "new", "--json", cwd=tmp_path).stdout)
     assert {row["outcome"] for row in pooled["pooled"]} >= {"quality", "under_attack"} and pooled["runs"] == [
         "one",
