@@ -19,21 +19,20 @@ from rosearch.report.curves import curve, curve_charts
 from rosearch.report.data import Row, Table, lefts
 from rosearch.report.front_charts import front_charts
 from rosearch.report.lineage import Lineage, founders_table, lineage_charts, variation_table
-from rosearch.report.motifs import motif_tables
+from rosearch.report.motifs import motif_statistics, motif_tables
 from rosearch.report.overview import explanation, finalists_table, predictions_table, results_table
 from rosearch.report.panels import graph
 from rosearch.report.points import Shown
-from rosearch.report.regression import regression_tables
-from rosearch.report.run_files import statistics_of
 from rosearch.report.spending import failures_table, spending_chart, spending_table
+from rosearch.report.statistics import feature_statistics
 from rosearch.report.statistics_tables import statistics_tables
 from rosearch.run.results import Results
 
 _MOST_GRAPHS = 9
 _INDEPENDENT = (
     "These describe the candidates of one run and prove no cause. An evolved population is no independent sample: "
-    "relatives resemble each other in everything. So p is that of siblings, and regressions are scored on lineages "
-    "that they have not seen. Trust Holm's p, and pool several seeds: rosearch stats RUN RUN."
+    "relatives resemble each other in everything. So p is that of siblings. Trust "
+    "Holm's p, and pool several seeds: rosearch stats RUN RUN, which also says what architecture predicts."
 )
 
 
@@ -133,8 +132,9 @@ def _attacks(results: Results) -> Section:
 def _statistics(shown: Shown) -> Section:
     if shown.table is None or not shown.of_role("candidate"):
         return Section("statistics", "")
-    found = statistics_of(shown.table, shown.results.experiment.fitness.max_class_share)
-    tables = (*statistics_tables(found.features), *motif_tables(found.motifs), *regression_tables(found.regressions))
+    share = shown.results.experiment.fitness.max_class_share
+    motifs = motif_tables(motif_statistics(shown.table, max_class_share=share))
+    tables = (*statistics_tables(feature_statistics(shown.table, max_class_share=share)), *motifs)
     return Section("statistics", "What goes with what", (_INDEPENDENT,), tables=tables, folded=True)
 
 
