@@ -19,7 +19,7 @@ import rosearch
 from rosearch import errors
 from rosearch.cli.app import app
 from rosearch.config.keys import Key
-from rosearch.report.columns import COMPARISONS, OCCURRING, RECORDS, STATISTICS, Described
+from rosearch.report.columns import COMPARISONS, MOTIFS, OCCURRING, POOLED, RECORDS, REGRESSIONS, STATISTICS, Described
 from rosearch.run.reference import SPACE, all_keys, space_keys
 from rosearch.terminal.explain import told, told_default
 
@@ -155,6 +155,9 @@ def tables() -> str:
             "`ATTACK`, `BATCH` and `STAGE` stand for names and numbers.",
         ),
         "`statistics`": (STATISTICS, "A row an outcome and a feature."),
+        "`motifs`": (MOTIFS, "A row a pair of operations."),
+        "`regressions`": (REGRESSIONS, "A row an outcome and a set of predictors."),
+        "`pooled`": (POOLED, "A row an outcome and a feature, over several runs: `rosearch stats RUN RUN --to DIR`."),
         "`comparisons`": (COMPARISONS, "A row a student and the best. Differences are the student's less the other's."),
     }
     return "\n".join(f"## {title}\n\n{text}\n\n{columns(found)}" for title, (found, text) in pages.items())

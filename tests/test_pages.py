@@ -110,6 +110,7 @@ NOT_RUN = {
     },
     "docs/methods/mate_kd.md": {"rosearch distil": "needs a teacher with a mask token, which .ci/run has"},
     "docs/methods/robust_encodings.md": {"tokenizer = ": "tests/student/test_tokenization_rosearch.py loads such"},
+    "docs/concepts/statistics.md": {"": "its runs are a reader's; tests/cli/test_app.py pools and compares runs"},
     "docs/methods/": {"python -m tests.benchmarks": "minutes of work; its parts are tested below tests/benchmarks"},
     "docs/results/": {"": "hours of work on real data; each page says what it took"},
 }

@@ -40,4 +40,4 @@ def test_text_before_the_mark_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(reference.PAGES, "tables.md", lambda: "made\n")
     written = (reference.FOLDER / "tables.md").read_text(encoding="utf-8")
     prose, mark, _ = written.partition(reference.MARK)
-    assert reference.renewed("tables.md") == f"{prose}{mark}\nmade\n" and "independent sample" in prose
+    assert reference.renewed("tables.md") == f"{prose}{mark}\nmade\n" and "each statistic tests" in prose

@@ -22,6 +22,7 @@ from typer.core import TyperGroup
 from rosearch import __version__
 from rosearch.cli.attack import ATTACK_EXAMPLES, attack, attack_resources
 from rosearch.cli.bench import BENCH_EXAMPLES, bench
+from rosearch.cli.compare import COMPARE_EXAMPLES, compare
 from rosearch.cli.distil import DISTIL_EXAMPLES, distil, encoding, teacher
 from rosearch.cli.doctor import DOCTOR_EXAMPLES, doctor
 from rosearch.cli.explain import EXPLAIN_EXAMPLES, explain
@@ -30,9 +31,10 @@ from rosearch.cli.folders import cache, runs
 from rosearch.cli.init import INIT_EXAMPLES, init
 from rosearch.cli.recommend import RECOMMEND_EXAMPLES, recommend
 from rosearch.cli.report import REPORT_EXAMPLES, figures, report
-from rosearch.cli.run import export, show, stats, status
+from rosearch.cli.run import export, show, status
 from rosearch.cli.search import check, resume, search
 from rosearch.cli.shipped import experiments, spaces
+from rosearch.cli.stats import STATS_EXAMPLES, stats
 from rosearch.errors import BadInput, MachineFault, MissingResource, RosearchError, machine_fault, one_line
 from rosearch.progress import ENDING, heard, stoppable
 
@@ -108,9 +110,10 @@ app.command(rich_help_panel=_SEARCH)(spaces)
 app.command(rich_help_panel=_SEARCH, epilog=EXPLAIN_EXAMPLES)(explain)
 app.command(rich_help_panel=_RUN)(status)
 app.command(rich_help_panel=_RUN)(show)
-app.command(rich_help_panel=_RUN)(stats)
+app.command(rich_help_panel=_RUN, epilog=STATS_EXAMPLES)(stats)
 app.command(rich_help_panel=_RUN, epilog=REPORT_EXAMPLES)(report)
 app.command(rich_help_panel=_RUN)(figures)
+app.command(rich_help_panel=_RUN, epilog=COMPARE_EXAMPLES)(compare)
 app.command(rich_help_panel=_RUN, epilog=RECOMMEND_EXAMPLES)(recommend)
 app.command(rich_help_panel=_RUN)(export)
 app.command(rich_help_panel=_RUN, epilog=DOCTOR_EXAMPLES)(doctor)

@@ -67,7 +67,7 @@ def figures(
     The front, the course, descent, attacks, time by stage, the winning architectures. Files of these names are
     replaced.
     """
-    kinds = _formats(formats)
+    kinds = figure_formats(formats)
     results = _opened([run])[0]
     folder = to or results.run.figures
     from rosearch.report.gallery import Gallery
@@ -94,7 +94,8 @@ def _refuse_folder(path: Path) -> None:
         raise typer.BadParameter(f"expected a file, got the folder {path}", param_hint="--to")
 
 
-def _formats(text: str) -> list[Format]:
+def figure_formats(text: str) -> list[Format]:
+    """The formats that an option names."""
     from rosearch.report.gallery import FORMATS
 
     asked = [part.strip().lower() for part in text.split(",")]

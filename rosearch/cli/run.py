@@ -1,9 +1,8 @@
-"""`rosearch status`, `show`, `stats` and `export`: parse, call, print."""
+"""`rosearch status`, `show` and `export`: parse, call, print."""
 
 from __future__ import annotations
 
 import gc
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -70,40 +69,6 @@ def show(
         print_json(describe_record(results, found))
     else:
         print_record(results, found)
-
-
-def stats(run: RunFolder, as_json: Json = False) -> None:
-    """Correlate features, compare students.
-
-    Rank correlations of architecture features with robustness and accuracy, and each student against the best, row by
-    row. Tables and figures are written into the run.
-    """
-    from rosearch.terminal.progress import loading
-
-    with loading():
-        from rosearch.report.comparisons import comparison_tables, comparison_verdicts
-        from rosearch.report.run_files import write_comparisons, write_statistics
-        from rosearch.report.statistics import statistics_tables, statistics_verdicts
-        from rosearch.terminal.console import print_json
-        from rosearch.terminal.run import print_statistics
-
-    results = results_of(run)
-    statistics, paths = write_statistics(results)
-    comparisons, more = write_comparisons(results)
-    if not (paths and more):
-        say_unwritten("tables and figures", results)
-    paths += more
-    if as_json:
-        print_json(
-            {
-                "statistics": json.loads(statistics.to_json(orient="records")),
-                "comparisons": json.loads(comparisons.to_json(orient="records")),
-                "verdicts": [*comparison_verdicts(comparisons), *statistics_verdicts(statistics)],
-                "files": [str(path) for path in paths],
-            }
-        )
-    else:
-        print_statistics(comparison_tables(comparisons), statistics_tables(statistics), paths)
 
 
 def export(
@@ -262,7 +227,7 @@ def results_of(run: Path) -> Results:
 
 
 def say_unwritten(what: str, results: Results) -> None:
-    """Warns that something could not be written into a run."""
+    """Warns that a run's folder is read-only, so that something was not written."""
     from rosearch.terminal.console import print_message
 
     print_message("warning", "yellow", f"{results.run.tables} is read-only; not written: {what}")

@@ -21,9 +21,10 @@ from typing import Any
 from rosearch.errors import BadInput, MissingResource, Problem
 from rosearch.export.facts import Facts, read_facts, read_json
 from rosearch.export.runners import RUNNERS, open_runner, targets_in
-from rosearch.export.texts import Array, Reader, Run
+from rosearch.export.texts import Reader
 from rosearch.measurements import Latency
 from rosearch.models.device import machine
+from rosearch.models.engines import Array, Run
 from rosearch.models.places import locate_named
 from rosearch.models.timing import on_threads, quartiles, times_within
 

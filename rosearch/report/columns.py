@@ -122,6 +122,7 @@ RECORDS: dict[str, Described] = {
     "inherited_steps": _count("of its training and of all that led to its first weights", "steps"),
     "architecture": _words("one readable line"),
     "genotype": _words("JSON"),
+    "operation_pairs": _words("pairs of operations, the first read by the second: `conv>ffn`, divided by spaces"),
 }
 
 # Columns of the records' table that are there where something was measured, by patterns of their names.
@@ -136,19 +137,83 @@ OCCURRING: dict[str, Described] = {
     "seconds_STAGE": _figure("a worker's time in this stage", "seconds"),
 }
 
+
+def _correlation(prefix: str, held: str, whole: bool = True) -> dict[str, Described]:
+    """A rank correlation with its test; `held` says what is held fixed."""
+    of_all = {f"{prefix}rho": _figure(f"Spearman's rank correlation over all candidates{held}")} if whole else {}
+    return {
+        **of_all,
+        f"{prefix}sibling_rho": _figure(f"the same among siblings: what is tested{'' if whole else held}"),
+        f"{prefix}sibling_rho_low": _figure(f"lower end of the 95 % interval of `{prefix}sibling_rho`"),
+        f"{prefix}sibling_rho_high": _figure(f"upper end of the 95 % interval of `{prefix}sibling_rho`"),
+        f"{prefix}p": _figure(f"p of `{prefix}sibling_rho`, two-sided"),
+        f"{prefix}p_holm": _figure(f"`{prefix}p` adjusted by Holm over all rows of the table that have one"),
+    }
+
+
 # A row an outcome and a feature.
 STATISTICS: dict[str, Described] = {
-    "outcome": _words("`under_attack`, `words_to_break` or `quality`"),
+    "outcome": _words("`under_attack`, `words_to_break`, `quality`, and `under_attack_ATTACK` where there are several"),
     "feature": _words("of the architecture"),
     "control": _words("the feature that partial correlations hold fixed"),
     "n": _count("candidates that have feature and outcome", "candidates"),
     "failed": _count("left out because they have no measurements", "candidates"),
-    "rho": _figure("Spearman's rank correlation"),
-    "p": _figure("its p, two-sided"),
-    "p_holm": _figure("`p` adjusted by Holm over all rows of the table that have one"),
-    "partial_rho": _figure("the rank correlation with `control` held fixed"),
-    "partial_p": _figure("its p, two-sided"),
-    "partial_p_holm": _figure("`partial_p` adjusted by Holm over all rows of the table that have one"),
+    "comparisons": _count("independent comparisons of siblings that differ in both", "comparisons"),
+    "lineages": _count("founders of these candidates, by first parents", "lineages"),
+    "effective_lineages": _figure("lineages of equal size that are as diverse", "lineages"),
+    **_correlation("", ""),
+    **_correlation("partial_", ", with `control` held fixed"),
+    **_correlation("beyond_", ", with `control` and `quality` held fixed; missing where `quality` is the outcome"),
+    "detectable": _figure("the |rho| that so many comparisons find in 80 % of samples, in one test"),
+    "detectable_holm": _figure("the same for the smallest p of all rows, after Holm's adjustment"),
+    "note": _words("why a value is missing"),
+}
+
+
+# A row a pair of operations.
+MOTIFS: dict[str, Described] = {
+    "motif": _words("an operation and one that reads it: `conv>ffn`"),
+    "n": _count("candidates that could be on the front or not", "candidates"),
+    "front": _count("on the front", "candidates"),
+    "share": _share("candidates that have the pair"),
+    "front_share": _share("candidates of the front that have it"),
+    "comparable": _count(
+        "of the front, with siblings that are not, and some but not all of whom have it", "candidates"
+    ),
+    "observed": _count("of these, those that have it", "candidates"),
+    "expected": _figure("the mean of `observed` over all permutations among siblings", "candidates"),
+    "p": _figure("of `observed`, two-sided, over all permutations among siblings"),
+    "smallest_p": _figure("the smallest p that so many could give"),
+    "p_holm": _figure("`p` adjusted by Holm over all pairs that have one"),
+}
+
+# A row an outcome and a set of predictors.
+REGRESSIONS: dict[str, Described] = {
+    "outcome": _words("as in `statistics`"),
+    "predictors": _words("`parameters`, `architecture` (all features), or either with clean `quality`"),
+    "held_out": _words("what a fold holds out whole: `lineage`, or `run` where there are several"),
+    "n": _count("candidates", "candidates"),
+    "groups": _count("lineages or runs", "groups"),
+    "folds": _count("parts in which the groups were held out", "folds"),
+    "r2": _figure("1 less the squared errors on what was held out, over those of the mean of the rest"),
+    "r2_low": _figure("lower end of the 95 % interval of `r2`"),
+    "r2_high": _figure("upper end of the 95 % interval of `r2`"),
+    "strongest": _words("the features of largest weight when all rows are known, in standard deviations of both"),
+    "note": _words("why a value is missing"),
+}
+
+
+# A row an outcome and a feature, over several runs.
+POOLED: dict[str, Described] = {
+    "outcome": _words("as in `statistics`"),
+    "feature": _words("of the architecture"),
+    "runs": _count("in which siblings differ in feature and outcome", "runs"),
+    "comparisons": _count("of all these runs", "comparisons"),
+    "same_sign": _count("in which the correlation has the more frequent sign", "runs"),
+    "tau": _figure("standard deviation of atanh(rho) between runs"),
+    **_correlation("", "", whole=False),
+    **_correlation("partial_", ", with the parameters held fixed", whole=False),
+    **_correlation("beyond_", ", with parameters and clean quality held fixed", whole=False),
     "note": _words("why a value is missing"),
 }
 

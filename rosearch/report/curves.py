@@ -6,26 +6,30 @@ free. Several runs are drawn together, so that a search can be held against rand
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Literal
 
 import numpy as np
 
 from rosearch.evolution.front import undominated
 from rosearch.evolution.hypervolume import Free
-from rosearch.report.chart import SERIES, Axis, Chart, Line
+from rosearch.report.chart import SERIES, Axis, Chart, Line, Tone
 from rosearch.report.data import COUNT, GROUPED, THOUSANDTHS, Unit
 from rosearch.report.points import Shown
 
-Cost = Literal["candidates", "work"]
+Cost = Literal["candidates", "work", "effort", "hours"]
 Gain = Literal["best", "volume"]
 
 _AXES: dict[Cost, Axis] = {
     "candidates": Axis("candidates that are over", GROUPED),
     "work": Axis("minutes of workers", Unit(decimals=1, style=",")),
+    "effort": Axis("training steps and queries of attacks", GROUPED),
+    "hours": Axis("hours of workers", Unit(decimals=4, style=",")),
 }
+_TITLES: dict[Cost, str] = {"effort": "steps and queries"}
 _GAINS: dict[Gain, tuple[str, Axis]] = {
     "best": ("Best fitness so far", Axis("fitness", THOUSANDTHS)),
     "volume": ("Hypervolume of the front so far", Axis("hypervolume", THOUSANDTHS)),
@@ -40,24 +44,40 @@ class Curve:
     work: Sequence[float]  # minutes of workers, summed
     best: Sequence[float | None]
     volume: Sequence[float]
+    effort: Sequence[float] = ()  # training steps and queries of attacks, summed; failed candidates count as none
+
+    def spent(self, cost: Cost) -> Sequence[float]:
+        """The cost after each candidate."""
+        if cost == "candidates":
+            return range(1, len(self.work) + 1)
+        if cost == "hours":
+            return [one / 60 for one in self.work]
+        return self.effort if cost == "effort" else self.work
 
     def at(self, cost: Cost, end: float, gain: Gain) -> float | None:
         """The value when so much was spent; None where nothing was good by then."""
-        spent = self.work if cost == "work" else range(1, len(self.work) + 1)
-        places = [place for place, one in enumerate(spent) if one <= end * (1 + 1e-9)]
-        return None if not places else (self.best if gain == "best" else self.volume)[places[-1]]
+        place = bisect_right(self.spent(cost), end * (1 + 1e-9))
+        return (self.best if gain == "best" else self.volume)[place - 1] if place else None
+
+    def mean(self, cost: Cost, end: float, gain: Gain) -> float:
+        """The mean height of the whole course up to a cost; what has no value yet counts as 0."""
+        spent = [0.0, *(min(float(one), end) for one in self.spent(cost)), end]
+        values = [0.0, *((one or 0.0) for one in (self.best if gain == "best" else self.volume))]
+        steps = zip(values, pairwise(spent), strict=True)
+        return sum(value * (after - before) for value, (before, after) in steps) / end if end else 0.0
 
 
 def curve(shown: Shown, name: str) -> Curve:
     """The course of one run, in the order of its proposals."""
     over = [record for record in shown.results.of("candidate") if record.status in ("done", "failed")]
     work = list(accumulate(sum(record.seconds.values()) / 60 for record in over))
+    points = [shown.by_number.get(record.number) for record in over]
+    effort = list(accumulate(0.0 if point is None else point.effort for point in points))
     best: list[float | None] = []
     volumes: list[float] = []
     front: list[tuple[float, float, float]] = []
     free, volume, top = Free([]), 0.0, None
-    for record in over:
-        point = shown.by_number.get(record.number)
+    for point in points:
         if point is not None and point.eligible:
             top = point.scalar if top is None else max(top, point.scalar)
             gain = float(free.gains(np.array(point.terms)))
@@ -66,25 +86,35 @@ def curve(shown: Shown, name: str) -> Curve:
                 free = Free(front)
         best.append(top)
         volumes.append(volume)
-    return Curve(name, work, best, volumes)
+    return Curve(name, work, best, volumes, effort)
 
 
-def curve_charts(curves: Sequence[Curve]) -> tuple[Chart, ...]:
-    """Best fitness and hypervolume, each over candidates and over work; none where no candidate is over."""
-    charts = (_chart(curves, gain, cost) for gain in _GAINS for cost in _AXES)
+def curve_charts(
+    curves: Sequence[Curve], costs: Sequence[Cost] = ("candidates", "work"), groups: Sequence[str] = ()
+) -> tuple[Chart, ...]:
+    """Best fitness and hypervolume, each over each cost; none where no candidate is over.
+
+    Curves of one group have one colour and one place in the legend; without `groups` each is its own.
+    """
+    named = list(groups) or [one.name if len(curves) > 1 else "" for one in curves]
+    charts = (_chart(curves, named, gain, cost) for gain in _GAINS for cost in costs)
     return tuple(chart for chart in charts if not chart.empty)
 
 
-def _chart(curves: Sequence[Curve], gain: Gain, cost: Cost) -> Chart:
+def tones(groups: Sequence[str]) -> dict[str, Tone]:
+    """A colour for each group, in their order."""
+    return {name: SERIES[place % len(SERIES)] for place, name in enumerate(dict.fromkeys(groups))}
+
+
+def _chart(curves: Sequence[Curve], groups: Sequence[str], gain: Gain, cost: Cost) -> Chart:
     title, y = _GAINS[gain]
-    lines = []
-    for place, one in enumerate(curves):
+    colours, lines = tones(groups), []
+    for place, (one, group) in enumerate(zip(curves, groups, strict=True)):
         values = one.best if gain == "best" else one.volume
-        spent = one.work if cost == "work" else range(1, len(values) + 1)
-        points = tuple((float(x), value) for x, value in zip(spent, values, strict=True) if value is not None)
-        lines.append(Line(one.name if len(curves) > 1 else "", SERIES[place % len(SERIES)], _corners(points), True))
+        points = tuple((float(x), value) for x, value in zip(one.spent(cost), values, strict=True) if value is not None)
+        lines.append(Line("" if group in groups[:place] else group, colours[group], _corners(points), True))
     told = "; ".join(_in_words(one, gain) for one in curves)
-    return Chart(f"{gain}-{cost}", f"{title}, by {cost}", f"{told}.", _AXES[cost], y, tuple(lines))
+    return Chart(f"{gain}-{cost}", f"{title}, by {_TITLES.get(cost, cost)}", f"{told}.", _AXES[cost], y, tuple(lines))
 
 
 def _corners(points: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:

@@ -54,15 +54,15 @@ FEATURES: dict[str, str] = {
 OUTPUT = -1  # the vertex of the output in `operator_graph`
 
 
-def architecture_features(genotype: Genotype) -> dict[str, float]:
+def architecture_features(genotype: Genotype, graph: nx.DiGraph | None = None) -> dict[str, float]:
     """The `FEATURES` of a genotype. Equal genotypes have equal features: no-ops are collapsed, as in the id.
 
     The vertices are the source, the operators and the output, which reads every sink; a level is the longest
     path from the source. Parameters are counted for the default vocabulary and two labels. `mean_kernel` is
     NaN where no operator has a kernel (the convolutions inside attention are not counted); the features of encoders
-    alone are NaN for other graphs.
+    alone are NaN for other graphs. `graph` is its `operator_graph`, where that is known.
     """
-    graph = operator_graph(genotype)
+    graph = operator_graph(genotype) if graph is None else graph
     operators = [data for name, data in graph.nodes(data=True) if name not in (SOURCE, OUTPUT)]
     level = {name: depth for depth, names in enumerate(nx.topological_generations(graph)) for name in names}
     kernels = [float(data["settings"]["kernel"]) for data in operators if "kernel" in data["settings"]]
@@ -124,6 +124,12 @@ def operator_graph(genotype: Genotype) -> nx.DiGraph:
     graph.add_node(OUTPUT, op="output")
     graph.add_edges_from((stands_for[sink], OUTPUT) for sink in canonical.sinks)
     return graph
+
+
+def operation_pairs(graph: nx.DiGraph) -> list[str]:
+    """The pairs of operations of an `operator_graph`, the first read by the second: `conv>ffn`, each once, sorted."""
+    inner = (edge for edge in graph.edges if SOURCE not in edge and OUTPUT not in edge)
+    return sorted({f"{graph.nodes[read]['op']}>{graph.nodes[reader]['op']}" for read, reader in inner})
 
 
 def _share(operators: list[dict[str, Any]], members: frozenset[str]) -> float:

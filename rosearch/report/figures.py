@@ -15,7 +15,7 @@ import pandas as pd
 
 from rosearch.errors import MissingResource
 from rosearch.report.pareto import front, non_dominated
-from rosearch.report.statistics import OUTCOMES
+from rosearch.report.statistics import OUTCOMES, outcome_title
 from rosearch.report.tables import replace_file
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def draw_correlations(statistics: pd.DataFrame, path: Path, *, title: str = "") 
     for axes, outcome in zip(panels, outcomes):
         rows = statistics[statistics["outcome"] == outcome].set_index("feature").reindex(features)
         _bars(axes, rows)
-        axes.set(xlim=(-1.1, 1.1), xlabel="Spearman's rho", title=f"{OUTCOMES[outcome]}\n(n = {rows['n'].max()})")
+        axes.set(xlim=(-1.1, 1.1), xlabel="Spearman's rho", title=f"{outcome_title(outcome)}\n(n = {rows['n'].max()})")
     panels[0].set_yticks(np.arange(len(features)), [name.replace("_", " ") for name in features])
     panels[0].invert_yaxis()
     figure.legend(

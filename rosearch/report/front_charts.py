@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from rosearch.report.chart import Chart, Ends, Layer, Limit, Mark, Marks, Shape, Tone
 from rosearch.report.points import Figure, Objective, Point, Shown
 
-_PAIRS: tuple[tuple[Objective, Objective], ...] = (
+PAIRS: tuple[tuple[Objective, Objective], ...] = (
     ("accuracy", "robustness"),
     ("cost", "robustness"),
     ("cost", "accuracy"),
@@ -17,7 +17,7 @@ _LABELLED = 6  # of the front: more labels hide each other
 
 def front_charts(shown: Shown) -> tuple[Chart, ...]:
     """A chart for each pair of objectives that the run has measured; none where no student was measured."""
-    pairs = [pair for pair in _PAIRS if set(pair) <= shown.axes.keys()]
+    pairs = [pair for pair in PAIRS if set(pair) <= shown.axes.keys()]
     charts = (_chart(shown, *pair) for pair in pairs)
     return tuple(chart for chart in charts if not chart.empty)
 

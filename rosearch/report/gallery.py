@@ -77,9 +77,7 @@ class Gallery:
                 figure: Figure = getattr(self, name)()
             except ValueError:  # nothing was measured that it could show
                 continue
-            for kind in formats:
-                path = folder / f"{name}.{kind}"
-                written.append(replace_file(path, partial(figure.savefig, format=kind, metadata=_NO_DATE[kind])))
+            written += write_figure(figure, folder, name, formats)
         return written
 
     @cached_property
@@ -87,5 +85,12 @@ class Gallery:
         return Shown.of(self.results)
 
 
-# Equal records give equal files.
+def write_figure(figure: Figure, folder: Path, name: str, formats: Sequence[Format]) -> list[Path]:
+    """Write one figure into a folder, in each format; equal figures give equal files."""
+    return [
+        replace_file(folder / f"{name}.{kind}", partial(figure.savefig, format=kind, metadata=_NO_DATE[kind]))
+        for kind in formats
+    ]
+
+
 _NO_DATE: dict[Format, dict[str, None]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}

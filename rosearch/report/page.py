@@ -11,7 +11,7 @@ import base64
 import hashlib
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from rosearch.report.overview import gain_in_words
 from rosearch.report.panels import data, graph, pack
 from rosearch.report.picks import facts, others, picks, same, worth
 from rosearch.report.points import Shown
-from rosearch.report.sections import sections
+from rosearch.report.sections import Section, sections
 from rosearch.report.summary import counts
 from rosearch.report.svg import chart_svg, swatch_svg
 from rosearch.report.verdicts import verdicts
@@ -54,12 +54,13 @@ def render_page(runs: Sequence[Results], version: str = "") -> str:
     """The page. Raises `RunError` where a record is damaged."""
     shown, *beside = (Shown.of(one, table=place == 0) for place, one in enumerate(runs))
     results, lineage = shown.results, Lineage.of(shown)
-    environment = _environment(results)
+    environment = _environment({str(record.number) for record in results.records})
     style, script = (_source(environment, f"page.{kind}") for kind in ("css", "js"))
     content = sections(shown, lineage, beside)
     variables = {
         "name": results.run.path.resolve().name,
         "version": version,
+        "whole": True,
         "headline": _headline(results),
         "menu": [("ship", "What to ship"), *((one.id, one.title) for one in content)],
         "told": list(filter(None, (gain_in_words(results), *verdicts(results)))),
@@ -77,11 +78,32 @@ def render_page(runs: Sequence[Results], version: str = "") -> str:
     return environment.get_template("page.html").render(variables)
 
 
-def _environment(results: Results) -> Environment:
+def render_comparison(name: str, headline: str, content: Sequence[Section], version: str = "") -> str:
+    """A page of sections alone: no student is opened in it, and it has no script."""
+    environment = _environment(frozenset())
+    style = _source(environment, "page.css")
+    variables = {
+        "name": name,
+        "version": version,
+        "whole": False,
+        "headline": headline,
+        "menu": [(one.id, one.title) for one in content],
+        "sections": content,
+        "families": _FAMILIES,
+        "style": Markup(style),
+        "script": "",
+        "policy": _policy(style, ""),
+        "data": "",
+        "chunks": (),
+    }
+    return environment.get_template("page.html").render(variables)
+
+
+def _environment(known: Collection[str]) -> Environment:
+    """Templates in which a cell that begins with one of the known numbers opens that record."""
     found = Environment(
         loader=PackageLoader("rosearch.report", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    known = {str(record.number) for record in results.records}
 
     def opened(text: str) -> str | None:
         """The number of the record that a cell begins with."""

@@ -17,6 +17,7 @@ from rosearch.measurements import Estimate, Measurements, TeacherFacts
 from rosearch.records.record import Record, Role, Status
 from rosearch.report.chart import Axis
 from rosearch.report.data import MILLISECONDS, SHARE, THOUSANDTHS, Interval, Unit, metric_unit
+from rosearch.report.statistics import is_attack
 from rosearch.report.tables import COLUMNS, records_table
 from rosearch.run.results import Results
 
@@ -42,6 +43,7 @@ class Point:
     parameters: int = 0
     under_attack: float | None = None
     generation: int = -1
+    effort: float = 0.0  # training steps, and queries of its attacks
 
     @property
     def eligible(self) -> bool:
@@ -81,7 +83,8 @@ class Shown:
             made |= {r.number: Made(r.id, r.origin, r.parents, r.status) for r in read if r.role == "candidate"}
             if table:
                 score = None if results.yardstick is None else results.yardstick.score
-                tables.append(records_table(read, score)[list(COLUMNS)])
+                read_table = records_table(read, score)
+                tables.append(read_table[[*COLUMNS, *(name for name in read_table.columns if is_attack(str(name)))]])
         facts = results.teacher
         teacher = None if facts is None else Point(0, "teacher", "teacher", _places(results, facts))
         return cls(results, points, teacher, made, pd.concat(tables, ignore_index=True) if tables else None)
@@ -143,7 +146,13 @@ def _point(results: Results, record: Record) -> Point | None:
         found.efficiency.parameters,
         None if found.robustness is None else found.robustness.under_attack.value,
         record.generation,
+        _effort(found),
     )
+
+
+def _effort(found: Measurements) -> float:
+    attacks = found.attacks or tuple(filter(None, (found.robustness,)))
+    return found.training.steps + sum(one.queries.value * one.n for one in attacks)
 
 
 def _places(results: Results, found: Measured) -> dict[Objective, Figure]:

@@ -12,24 +12,27 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from rosearch.report.attack_charts import attack_charts
-from rosearch.report.beside import beside_tables
+from rosearch.report.beside import beside_tables, run_names
 from rosearch.report.chart import Chart
 from rosearch.report.comparisons import compare_students, comparison_tables
 from rosearch.report.curves import curve, curve_charts
 from rosearch.report.data import Row, Table, lefts
 from rosearch.report.front_charts import front_charts
 from rosearch.report.lineage import Lineage, founders_table, lineage_charts, variation_table
+from rosearch.report.motifs import motif_statistics, motif_tables
 from rosearch.report.overview import explanation, finalists_table, predictions_table, results_table
 from rosearch.report.panels import graph
 from rosearch.report.points import Shown
 from rosearch.report.spending import failures_table, spending_chart, spending_table
-from rosearch.report.statistics import feature_statistics, statistics_tables
+from rosearch.report.statistics import feature_statistics
+from rosearch.report.statistics_tables import statistics_tables
 from rosearch.run.results import Results
 
 _MOST_GRAPHS = 9
 _INDEPENDENT = (
     "These describe the candidates of one run and prove no cause. An evolved population is no independent sample: "
-    "relatives resemble each other, so p is too small. Trust Holm's p, and repeat on another seed."
+    "relatives resemble each other in everything. So p is that of siblings. Trust "
+    "Holm's p, and pool several seeds: rosearch stats RUN RUN, which also says what architecture predicts."
 )
 
 
@@ -96,20 +99,12 @@ def _front(shown: Shown) -> Section:
 
 
 def _course(shown: Shown, others: Sequence[Shown]) -> Section:
-    names = _names([one.results for one in (shown, *others)])
+    names = run_names([one.results for one in (shown, *others)])
     curves = [curve(one, name) for one, name in zip((shown, *others), names, strict=True)]
     tables = beside_tables([one.results for one in (shown, *others)], curves) if others else []
     words = ("A curve that still climbs at its end says that more candidates would help.",)
     title = "Course of the search" if not others else "Course of the search, beside other runs"
     return Section("course", title, words, curve_charts(curves), tables=tuple(tables))
-
-
-def _names(runs: Sequence[Results]) -> list[str]:
-    """The names of the folders; where two are the same, with the folder above."""
-    names = [results.run.path.resolve().name for results in runs]
-    if len(set(names)) == len(names):
-        return names
-    return [f"{results.run.path.resolve().parent.name}/{name}" for results, name in zip(runs, names, strict=True)]
 
 
 def _winners(shown: Shown) -> Section:
@@ -137,8 +132,9 @@ def _attacks(results: Results) -> Section:
 def _statistics(shown: Shown) -> Section:
     if shown.table is None or not shown.of_role("candidate"):
         return Section("statistics", "")
-    statistics = feature_statistics(shown.table, max_class_share=shown.results.experiment.fitness.max_class_share)
-    tables = tuple(statistics_tables(statistics))
+    share = shown.results.experiment.fitness.max_class_share
+    motifs = motif_tables(motif_statistics(shown.table, max_class_share=share))
+    tables = (*statistics_tables(feature_statistics(shown.table, max_class_share=share)), *motifs)
     return Section("statistics", "What goes with what", (_INDEPENDENT,), tables=tables, folded=True)
 
 

@@ -1,46 +1,41 @@
 """Rank correlations of architecture features with robustness and with quality.
 
-Spearman's rho, and the partial rank correlation given the number of parameters,
-rho_xy.z = (rho_xy - rho_xz rho_yz) / sqrt((1 - rho_xz^2)(1 - rho_yz^2)) (Kendall 1942, on ranks).
-They describe the candidates of one run and prove no cause. Their p-values take candidates as independent
-draws, which those of a `random` search are and those of an evolved population are not: related by descent,
-they make the p-values too small.
+Spearman's rho over all candidates describes them. What is tested is the same among siblings (`sibling_tests`): plain,
+with the ranks of the number of parameters held fixed, and with those of clean quality too. docs/concepts/statistics.md
+says why, and how often each test errs.
 """
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
 
 from rosearch.evaluation.comparison import ALPHA, holm
 from rosearch.report.columns import STATISTICS, dtypes
-from rosearch.report.data import THOUSANDTHS, Column, Row, Table, Value
 from rosearch.report.features import FEATURES
+from rosearch.report.kinship import Kinship
+from rosearch.report.sibling_tests import Correlations, Draws, correlate, detectable
 
-# Columns of the candidates' table that the features are set against.
+# Columns of the candidates' table that the features are set against; those of each attack alone follow.
 OUTCOMES: dict[str, str] = {
     "under_attack": "accuracy under attack",
     "words_to_break": "words to break",
     "quality": "clean quality",
 }
-CONTROL = "parameters"
+CONTROL, CLEAN = "parameters", "quality"
 MINIMUM_ROWS = 5  # fewer say nothing: of four, even a perfect order has p = 1/12
+P_VALUES = ("p", "partial_p", "beyond_p")  # each a family of Holm's, over all outcomes and features
 
 COLUMNS = dtypes(STATISTICS)
 
-_T_FROM = 10  # rows from which Student's t is close to the permutation distribution
-_PERMUTATIONS = 9999
-_COLLINEAR = 1e-9
-
-Ranks = npt.NDArray[np.float64]
+_ALONE = "under_attack_"
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,13 +64,6 @@ class Sample:
         return f"{len(self.rows)} candidates" + (f" (left out: {left_out})" if left_out else "")
 
 
-@dataclass(frozen=True)
-class _Correlation:
-    rho: float = math.nan
-    p: float = math.nan
-    note: str = ""
-
-
 def usable_rows(table: pd.DataFrame, *, include_baselines: bool = False, max_class_share: float = 0.9) -> Sample:
     """The rows of `tables.records_table` that say how a feature goes with an outcome.
 
@@ -98,6 +86,23 @@ def usable_rows(table: pd.DataFrame, *, include_baselines: bool = False, max_cla
     )
 
 
+def outcomes_of(table: pd.DataFrame) -> list[str]:
+    """The outcomes that somebody has: those of `OUTCOMES`, and accuracy under each attack where there are several."""
+    attacks = [str(name) for name in table.columns if is_attack(str(name))]
+    names = [*OUTCOMES, *(attacks if len(attacks) > 1 else [])]
+    return [name for name in names if table[name].notna().any()]
+
+
+def is_attack(column: str) -> bool:
+    """True for the accuracy under one attack alone, such as `under_attack_pruthi`."""
+    return column.startswith(_ALONE) and column.removeprefix(_ALONE) not in ("low", "high", "n")
+
+
+def outcome_title(outcome: str) -> str:
+    """An outcome in words."""
+    return OUTCOMES.get(outcome) or f"accuracy under {outcome.removeprefix(_ALONE)}"
+
+
 def feature_statistics(
     table: pd.DataFrame,
     *,
@@ -107,104 +112,99 @@ def feature_statistics(
 ) -> pd.DataFrame:
     """One row per outcome and feature with `COLUMNS`, from the usable rows of `tables.records_table`.
 
-    `n` counts the rows that have feature and outcome. p is two-sided: from 10 rows on by Student's t (n - 2
-    degrees of freedom, n - 3 where one variable is controlled for), below by permutation. `p_holm` is Holm's
-    adjustment over all rows of the result that have a p. Where a correlation does not exist (a feature or an
-    outcome that is constant, too few rows, a feature that moves only with the parameters), it is missing and
-    `note` says why. Outcomes that nobody has (robustness in a regression task) have no rows.
+    `n` counts the rows that have feature and outcome, `comparisons` the independent comparisons of siblings among them.
+    p is two-sided, from 9 comparisons on by Student's t, below by permutation within families. `p_holm` is Holm's
+    adjustment over all rows of the result that have a p. Where a correlation does not exist (a feature or an outcome
+    that is constant, too few rows, siblings that do not differ, a feature that moves only with the parameters), it is
+    missing and `note` says why. Outcomes that nobody has (robustness in a regression task) have no rows.
     """
     sample = usable_rows(table, include_baselines=include_baselines, max_class_share=max_class_share)
-    rows = [
-        _compare(sample, outcome, feature)
-        for outcome in OUTCOMES
-        if sample.rows[outcome].notna().any()
-        for feature in features
-    ]
-    result = pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
-    result["p_holm"] = holm(result["p"].to_numpy())
-    result["partial_p_holm"] = holm(result["partial_p"].to_numpy())
+    kin, draws = Kinship.of(table)[table.index.get_indexer(sample.rows.index)], Draws()
+    rows: list[dict[str, Any]] = []
+    for outcome in outcomes_of(sample.rows):
+        found = _of_outcome(sample.rows, kin, outcome, features, draws)
+        rows += [{"outcome": outcome, "feature": one, "failed": sample.failed, **found[one]} for one in features]
+    result = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
+    result = result.assign(control=CONTROL, note=result["note"].fillna("")).astype(COLUMNS)
+    for name in P_VALUES:
+        result[f"{name}_holm"] = holm(result[name].to_numpy())
+    tests = max(1, int(result["p"].notna().sum()))
+    found_alone = [[detectable(m, alpha=alpha) for m in result["comparisons"]] for alpha in (ALPHA, ALPHA / tests)]
+    result["detectable"], result["detectable_holm"] = found_alone
     return result
 
 
-def statistics_tables(statistics: pd.DataFrame) -> list[Table]:
-    """A table for each outcome of `feature_statistics`, strongest correlation first, with a verdict.
-
-    Features without a correlation are named in a line for each reason.
-    """
-    tables = []
-    for outcome, rows in statistics.groupby("outcome", sort=False):
-        ordered = rows[rows["rho"].notna()].sort_values("rho", key=abs, ascending=False)
-        shown = tuple(Row(_cells(row)) for row in ordered.to_dict(orient="records"))
-        notes = (_verdict(str(outcome), ordered), *_unrelated(str(outcome), rows))
-        tables.append(Table(f"What goes with {OUTCOMES[str(outcome)]} (Spearman)", _SHOWN, shown, notes))
-    return tables
-
-
-def statistics_verdicts(statistics: pd.DataFrame) -> list[str]:
-    """The verdict of each table."""
-    return [table.notes[0] for table in statistics_tables(statistics)]
-
-
-_SHOWN = (
-    Column("feature", align="left", whole=True),
-    Column("rho", THOUSANDTHS),
-    Column("p", THOUSANDTHS, spare=1),
-    Column("p (Holm)", THOUSANDTHS),
-    Column("rho given parameters", THOUSANDTHS, missing=""),
-    Column("its p", THOUSANDTHS, missing="", spare=1),
-    Column("candidates", spare=2),
-)
+def _of_outcome(
+    rows: pd.DataFrame, kin: Kinship, outcome: str, features: Sequence[str], draws: Draws
+) -> dict[str, dict[str, Any]]:
+    """The cells of each feature. Features that the same rows have are correlated together."""
+    found: dict[str, dict[str, Any]] = {}
+    alike: defaultdict[bytes, list[str]] = defaultdict(list)
+    masks: dict[bytes, npt.NDArray[np.bool_]] = {}
+    columns = {name: rows[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in {*features, outcome, CONTROL}}
+    able = ~np.isnan(columns[outcome]) & ~np.isnan(columns[CONTROL])
+    for feature in features:
+        mask = able & ~np.isnan(columns[feature])
+        values = np.stack([columns[feature][mask], columns[outcome][mask]], axis=1)
+        if reason := _obstacle(values, outcome, feature):
+            found[feature] = {"n": len(values), "comparisons": kin[mask].comparisons, "note": reason}
+        else:
+            alike[mask.tobytes()].append(feature)
+            masks[mask.tobytes()] = mask
+    for key, names in alike.items():
+        found |= _correlated(rows[masks[key]], kin[masks[key]], outcome, names, draws)
+    return found
 
 
-def _cells(row: Mapping[Hashable, Any]) -> tuple[Value, ...]:
-    numbers = (float(row[name]) for name in ("rho", "p", "p_holm", "partial_rho", "partial_p"))
-    return (str(row["feature"]), *(None if math.isnan(value) else value for value in numbers), int(row["n"]))
+def _correlated(
+    rows: pd.DataFrame, kin: Kinship, outcome: str, names: Sequence[str], draws: Draws
+) -> dict[str, dict[str, Any]]:
+    """The cells of features that all rows have."""
+
+    def values(*columns: str) -> npt.NDArray[np.float64]:
+        return rows[list(columns)].to_numpy(dtype=np.float64).reshape(len(rows), len(columns))
+
+    def given(*controls: str) -> Correlations:
+        return correlate(values(*names), values(outcome)[:, 0], values(*controls), kin.families, draws)
+
+    plain, fixed = given(), np.ptp(values(CONTROL)) == 0
+    partial = plain if fixed else given(CONTROL)
+    beyond = None
+    if outcome != CLEAN and rows[CLEAN].notna().all():
+        beyond = given(*([] if fixed else [CONTROL]), *([] if np.ptp(values(CLEAN)) == 0 else [CLEAN]))
+    cells = {}
+    for place, name in enumerate(names):
+        own = name == CONTROL
+        cells[name] = {
+            "n": len(rows),
+            "comparisons": plain.comparisons[place],
+            "lineages": len(np.unique(kin.lineages)),
+            "effective_lineages": kin.effective_lineages,
+            **_cells("", plain, place),
+            **({} if own else _cells("partial_", partial, place)),
+            **({} if own or beyond is None else _cells("beyond_", beyond, place)),
+            "note": _note(name, plain, partial, place, fixed),
+        }
+    return cells
 
 
-def _verdict(outcome: str, ordered: pd.DataFrame) -> str:
-    """The sentence that a reader may quote: which features go with the outcome after Holm's adjustment."""
-    what = OUTCOMES[outcome]
-    if ordered.empty:
-        return f"No feature can be correlated with {what}."
-    sure = ordered[ordered["p_holm"] < ALPHA]
-    if sure.empty:
-        smallest = float(ordered["p_holm"].min())
-        return f"No feature surely goes with {what}: the smallest p after Holm's adjustment is {smallest:.3f}."
-    named = ", ".join(f"{row.feature} ({row.rho:+.2f})" for row in sure.itertuples())
-    return f"These go with {what}, at p below {ALPHA:g} after Holm's adjustment: {named}."
+def _cells(prefix: str, found: Correlations, place: int) -> dict[str, float]:
+    names = ("rho", "sibling_rho", "sibling_rho_low", "sibling_rho_high", "p")
+    values = (found.rho, found.sibling_rho, found.low, found.high, found.p)
+    return {f"{prefix}{name}": float(value[place]) for name, value in zip(names, values, strict=True)}
 
 
-def _unrelated(outcome: str, rows: pd.DataFrame) -> list[str]:
-    """A line for each reason why features have no correlation, or none beyond the parameters, with their names."""
-    reasons: dict[str, list[str]] = {}
-    for row in rows.to_dict(orient="records"):
-        if note := str(row["note"]):
-            reason = _CONSTANT.sub("the same in all candidates", note.removeprefix(f"{row['feature']} "))
-            reasons.setdefault(reason, []).append(str(row["feature"]))
-    told = {reason.replace(f"{outcome} ", f"{OUTCOMES[outcome]} is ", 1): names for reason, names in reasons.items()}
-    return [f"{reason}: {', '.join(names)}" for reason, names in told.items()]
-
-
-_CONSTANT = re.compile(r"is constant \(.*\)$")
-
-
-def _compare(sample: Sample, outcome: str, feature: str) -> dict[str, object]:
-    values = sample.rows[[feature, outcome, CONTROL]].astype("float64").dropna().to_numpy()
-    reason = _obstacle(values, outcome, feature)
-    plain = _Correlation(note=reason) if reason else _spearman(values)
-    partial = _Correlation() if reason else _partial(values, plain, feature)
-    return {
-        "outcome": outcome,
-        "feature": feature,
-        "control": CONTROL,
-        "n": len(values),
-        "failed": sample.failed,
-        "rho": plain.rho,
-        "p": plain.p,
-        "partial_rho": partial.rho,
-        "partial_p": partial.p,
-        "note": plain.note or partial.note,
-    }
+def _note(feature: str, plain: Correlations, partial: Correlations, place: int, fixed: bool) -> str:
+    if math.isnan(plain.p[place]):
+        count = int(plain.comparisons[place])
+        return f"siblings differ in it {count} times" if count else "siblings never differ in it"
+    if feature == CONTROL:
+        return "is what the others are controlled for"
+    if fixed:
+        return f"{CONTROL} are constant: nothing to control for"
+    if partial.collinear[place] or partial.outcome_collinear:
+        return f"{'feature' if partial.collinear[place] else 'outcome'} is ordered exactly as {CONTROL}"
+    return ""
 
 
 def _obstacle(values: npt.NDArray[np.float64], outcome: str, feature: str) -> str:
@@ -216,49 +216,11 @@ def _obstacle(values: npt.NDArray[np.float64], outcome: str, feature: str) -> st
     return f"only {len(values)} candidates" if len(values) < MINIMUM_ROWS else ""
 
 
-def _spearman(values: npt.NDArray[np.float64]) -> _Correlation:
-    x, y = _standard_ranks(values[:, 0]), _standard_ranks(values[:, 1])
-    rho = _product(x, y)
-    return _Correlation(rho, _p_value(x, y, rho, controlled=0))
-
-
-def _partial(values: npt.NDArray[np.float64], plain: _Correlation, feature: str) -> _Correlation:
-    if feature == CONTROL:
-        return _Correlation(note="is what the others are controlled for")
-    if np.ptp(values[:, 2]) == 0:
-        return _Correlation(plain.rho, plain.p, f"{CONTROL} are constant: nothing to control for")
-    x, y, z = (_standard_ranks(column) for column in values.T)
-    x, y = (
-        x - z * _product(x, z),
-        y - z * _product(y, z),
-    )  # what the control's ranks leave; the formula above, in steps
-    left = float(x @ x), float(y @ y)
-    if min(left) < _COLLINEAR:
-        return _Correlation(note=f"{'feature' if left[0] < _COLLINEAR else 'outcome'} is ordered exactly as {CONTROL}")
-    x, y = x / math.sqrt(left[0]), y / math.sqrt(left[1])
-    rho = _product(x, y)
-    return _Correlation(rho, _p_value(x, y, rho, controlled=1))
-
-
-def _standard_ranks(column: npt.NDArray[np.float64]) -> Ranks:
-    """Ranks (n,), ties averaged, of mean 0 and length 1, so that a correlation is a product."""
-    ranks = np.asarray(stats.rankdata(column), dtype=np.float64)
-    centred = ranks - ranks.mean()
-    return np.asarray(centred / np.linalg.norm(centred))
-
-
-def _product(x: Ranks, y: Ranks) -> float:
-    return float(np.clip(x @ y, -1.0, 1.0))
-
-
-def _p_value(x: Ranks, y: Ranks, rho: float, controlled: int) -> float:
-    n = len(x)
-    if n < _T_FROM:
-        shuffled = np.random.default_rng(0).permuted(np.tile(x, (_PERMUTATIONS, 1)), axis=1)
-        as_far = np.abs(shuffled @ y) >= abs(rho) - 1e-12
-        return float((1 + as_far.sum()) / (1 + _PERMUTATIONS))
-    freedom = n - 2 - controlled
-    if abs(rho) == 1.0:
-        return math.exp(math.log(2.0) - math.lgamma(n + 1))  # 2/n!, the share of orders as perfect: t is infinite here
-    t = abs(rho) * math.sqrt(freedom / ((1.0 - rho) * (1.0 + rho)))
-    return float(2.0 * stats.t.sf(t, freedom))
+def sample_size(statistics: pd.DataFrame) -> Mapping[str, float]:
+    """Candidates, comparisons, lineages and what they could have seen, of the feature that most candidates have."""
+    tested = statistics[statistics["p"].notna()]
+    if tested.empty:
+        return {}
+    row = tested.iloc[int(tested["comparisons"].to_numpy(dtype=np.float64).argmax())]
+    names = ("n", "comparisons", "lineages", "effective_lineages", "detectable", "detectable_holm")
+    return {**{name: float(row[name]) for name in names}, "tests": float(len(tested))}

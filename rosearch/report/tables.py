@@ -13,7 +13,7 @@ from rosearch.files import whole
 from rosearch.measurements import Calibration, Efficiency, Estimate, Measurements, Quality, Robustness
 from rosearch.records.record import Record
 from rosearch.report.columns import RECORDS, dtypes
-from rosearch.report.features import architecture_features
+from rosearch.report.features import architecture_features, operation_pairs, operator_graph
 
 Cell = str | int | float | None
 
@@ -92,6 +92,7 @@ def _occurring(rows: list[dict[str, Cell]]) -> list[str]:
 
 
 def _row(record: Record, score: Score | None) -> dict[str, Cell]:
+    graph = operator_graph(record.genotype)
     row: dict[str, Cell] = {
         "number": record.number,
         "role": record.role,
@@ -105,7 +106,8 @@ def _row(record: Record, score: Score | None) -> dict[str, Cell]:
         "status": record.status,
         "architecture": str(record.genotype),
         "genotype": record.genotype.to_json(),
-        **architecture_features(record.genotype),
+        "operation_pairs": " ".join(operation_pairs(graph)),
+        **architecture_features(record.genotype, graph),
         **{f"seconds_{stage}": seconds for stage, seconds in record.seconds.items()},
     }
     if record.failure is not None:

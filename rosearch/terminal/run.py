@@ -106,11 +106,11 @@ def print_record(results: Results, record: Record) -> None:
         print_table(table)
 
 
-def print_statistics(comparisons: Sequence[Table], statistics: Sequence[Table], paths: Sequence[Path]) -> None:
-    """Each student against the best, then the correlations of each outcome, then the files that were written."""
-    for table in (*comparisons, *statistics):
+def print_statistics(tables: Sequence[Table], paths: Sequence[Path]) -> None:
+    """Each student against the best, then the statistics of architectures, then the files that were written."""
+    for table in tables:
         print_table(table)
-    print_line("Many features are compared at once: trust Holm's p, and repeat on another seed.")
+    print_line("Many features are compared at once: trust Holm's p, and pool several seeds: rosearch stats RUN RUN.")
     for line in ("Written:", *(f"  {path}" for path in paths)) if paths else ():
         print_line(line)
 

@@ -204,12 +204,14 @@ def measure(size: int, folder: Path) -> dict[str, float]:
         raise SystemExit("the records were not written")
     # What the commands import is paid before they are timed.
     import rosearch.report.comparisons
+    import rosearch.report.regression
     import rosearch.report.run_files
     import rosearch.report.statistics
     import rosearch.report.summary
     import rosearch.run.results
     import rosearch.terminal.run  # noqa: F401
-    from rosearch.cli.run import stats, status
+    from rosearch.cli.run import status
+    from rosearch.cli.stats import stats
 
     before, watch = memory_mib("VmRSS"), Laps()
     with run.driver() as driver:
@@ -224,7 +226,7 @@ def measure(size: int, folder: Path) -> dict[str, float]:
     with redirect_stdout(StringIO()):
         status(run.directory.path)
         found["status_s"] = watch.lap("status")
-        stats(run.directory.path)
+        stats([run.directory.path])
     return found | {"stats_s": watch.lap("stats")}
 
 

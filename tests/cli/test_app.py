@@ -292,6 +292,23 @@ def test_stats_of_a_read_only_run_prints_and_says_what_was_not_written(
     assert data == json.loads(told.stdout) | {"files": []}
 
 
+def test_several_runs_are_pooled_and_compared_and_one_is_not(tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        shutil.copytree(RECORDED, tmp_path / name)
+    pooled = json.loads(rosearch("stats", "one", "other", "--to", "new", "--json", cwd=tmp_path).stdout)
+    assert {row["outcome"] for row in pooled["pooled"]} >= {"quality", "under_attack"} and pooled["runs"] == [
+        "one",
+        "other",
+    ]
+    assert {Path(path).name for path in pooled["files"]} >= {"pooled.csv", "motifs.parquet", "regressions.csv"}
+    told = json.loads(rosearch("compare", "one", "other", "--to", "new", "--json", cwd=tmp_path).stdout)
+    assert [run["group"] for run in told["runs"]] == ["one", "other"] and told["differences"] == []
+    assert (tmp_path / "new" / "compare.html").is_file()
+    assert "At equal cost" not in rosearch("compare", "one", cwd=tmp_path, expect=2).stdout
+    assert "expected strategy, space" in rosearch("compare", "one", "other", "--by", "x", cwd=tmp_path, expect=2).stderr
+    assert "give several" in rosearch("stats", "one", "--to", "new", cwd=tmp_path, expect=2).stderr
+
+
 def test_many_problems_of_a_file_are_counted_and_the_first_are_printed(tmp_path: Path) -> None:
     path = write_experiment(tmp_path)
     path.write_text(path.read_text() + "".join(f"\x1b[31m{n}: 1\n".replace("\x1b", "x") for n in range(150)))
@@ -448,7 +465,7 @@ def test_help_groups_the_commands_on_one_line_each_and_names_the_exit_codes() ->
     printed = rosearch("--help", cwd=ROOT).stdout
     groups = {
         "Search": ["init", "search", "resume", "check", "experiments", "spaces", "explain"],
-        "Look at a run": ["status", "show", "stats", "report", "figures", "recommend", "export", "doctor"],
+        "Look at a run": ["status", "show", "stats", "report", "figures", "compare", "recommend", "export", "doctor"],
         "One model": ["distil", "teacher", "attack", "encoding", "attack resources", "predict", "bench", "verify"],
     }
     for title, commands in groups.items():

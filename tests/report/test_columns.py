@@ -8,11 +8,12 @@ import pytest
 
 from rosearch.measurements import SingleSwaps
 from rosearch.records.record import Record
-from rosearch.report.columns import COMPARISONS, OCCURRING, RECORDS, STATISTICS, Described, dtypes
+from rosearch.report.columns import COMPARISONS, MOTIFS, OCCURRING, RECORDS, REGRESSIONS, STATISTICS, Described, dtypes
 from rosearch.report.features import FEATURES
 from rosearch.report.tables import records_table
 
 TABLES = {"records": RECORDS, "occurring": OCCURRING, "statistics": STATISTICS, "comparisons": COMPARISONS}
+TABLES |= {"motifs": MOTIFS, "regressions": REGRESSIONS}
 
 
 @pytest.mark.parametrize("columns", TABLES.values(), ids=TABLES)

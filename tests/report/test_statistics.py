@@ -7,7 +7,7 @@ from itertools import permutations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -17,10 +17,9 @@ from rosearch.report.statistics import (
     COLUMNS,
     OUTCOMES,
     feature_statistics,
-    statistics_tables,
-    statistics_verdicts,
     usable_rows,
 )
+from rosearch.report.statistics_tables import statistics_tables, statistics_verdicts
 from rosearch.report.tables import records_table
 
 Search = Callable[[int], Sequence[Record]]
@@ -45,6 +44,7 @@ def test_there_is_a_row_for_every_outcome_and_feature() -> None:
 
 
 @given(st.integers(0, 2**32), st.integers(10, 60))
+@settings(max_examples=15)
 def test_plain_correlations_are_scipys_spearman(seed: int, rows: int) -> None:
     made = table(rows, seed)
     expected = stats.spearmanr(made["depth"], made["quality"])
@@ -55,6 +55,7 @@ def test_plain_correlations_are_scipys_spearman(seed: int, rows: int) -> None:
 
 
 @given(st.integers(0, 2**32), st.integers(10, 60))
+@settings(max_examples=15)
 def test_partial_correlations_are_those_of_what_a_regression_on_ranks_leaves(seed: int, rows: int) -> None:
     made = table(rows, seed)
     x, y, z = (stats.rankdata(made[name]) for name in ("depth", "quality", "parameters"))
