@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rosearch.cli.options import Json, RunFolder
+from rosearch.cli.whole_run import export_whole
 
 if TYPE_CHECKING:
     from rosearch.export.formats import Format
@@ -167,12 +168,17 @@ def export(
     target: Annotated[
         str, typer.Option(help="hf is the folder; beside it, with commas: onnx, openvino (extras of those names).")
     ] = "hf",
+    whole: Annotated[
+        str | None,
+        typer.Option("--format", help="The whole run in place of a student, as the file --to: optuna, parquet."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Write a student as a Hugging Face folder.
 
     Plain transformers loads it, without rosearch. Where finalists were retrained, the weights are those of the first
     retraining. Other formats lie in folders of their own inside it; each is held against torch before it is written.
+    With --format, all records of the run become one file: a study that optuna-dashboard opens, or a table.
     """
     from rosearch.export.formats import formats_of
 
@@ -180,6 +186,11 @@ def export(
     for one in formats:
         one.require()
     asked = [*filter(None, (record, named)), *(["--best"] if best else []), *(["--knee"] if knee else [])]
+    if whole is not None:
+        if asked or by or where or formats:
+            raise typer.BadParameter("it takes the whole run: name no student and no --target", param_hint="--format")
+        export_whole(run, whole, to, overwrite, as_json)
+        return
     if (run / "config.json").is_file():
         if asked or by or where or to is not None or not formats:
             raise typer.BadParameter("an exported folder takes further formats alone: --target onnx,openvino")
