@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rosearch.cli.options import Json, RunFolder
-from rosearch.cli.whole_run import export_whole
+from rosearch.cli.whole_run import export_whole, print_graph
 
 if TYPE_CHECKING:
     from rosearch.export.formats import Format
@@ -50,12 +50,18 @@ def status(
 def show(
     run: RunFolder,
     record: Annotated[str, typer.Argument(help="Number, first letters (6 or more) of an id, or a baseline's name.")],
+    graph: Annotated[
+        str | None, typer.Option("--format", help="Its graph alone, for other programs: graphml, dot.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Show everything about one candidate.
 
-    Architecture, measurements with intervals, parents, seconds per stage.
+    Measurements with intervals, what each attack broke, parents and children, and the architecture, drawn.
     """
+    if graph is not None:
+        print_graph(_results(run).find(record).genotype, graph, as_json)
+        return
     results = _results(run)
     from rosearch.report.summary import describe_record
     from rosearch.terminal.console import print_json

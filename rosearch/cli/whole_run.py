@@ -1,4 +1,4 @@
-"""`rosearch export RUN --format NAME --to FILE`: all records of a run as one file that other programs open."""
+"""Files for other programs: all records of a run in one, and the graph of one candidate."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from rosearch.errors import BadInput, Problem
 
 if TYPE_CHECKING:
     from rosearch.run.results import Results
+    from rosearch.space.genotype import Genotype
 
 
 def _optuna(results: Results, path: Path) -> str:
@@ -52,3 +53,16 @@ def export_whole(run: Path, name: str, to: Path | None, overwrite: bool, as_json
         print_json({"run": str(run), "format": name, "file": str(to)})
     else:
         print_line(f"{to}: {told}")
+
+
+def print_graph(genotype: Genotype, kind: str, as_json: bool) -> None:
+    """The graph of an architecture in a format by its name, on standard output."""
+    from rosearch.report.graph_text import GRAPH_FORMATS, graph_text
+    from rosearch.terminal.console import print_text
+
+    known = next((one for one in GRAPH_FORMATS if one == kind), None)
+    if known is None:
+        raise typer.BadParameter(f"expected {' or '.join(GRAPH_FORMATS)}, got {kind!r}", param_hint="--format")
+    if as_json:
+        raise typer.BadParameter("give either --format or --json")
+    print_text(graph_text(genotype, known))

@@ -11,7 +11,8 @@ import pandas as pd
 
 from rosearch.errors import RunError
 from rosearch.report.comparisons import compare_students
-from rosearch.report.figures import draw_correlations, draw_front
+from rosearch.report.figures import draw_correlations
+from rosearch.report.gallery import Gallery
 from rosearch.report.statistics import feature_statistics
 from rosearch.report.tables import records_table, replace_file, write_tables
 from rosearch.run.results import Results
@@ -37,7 +38,7 @@ def write_statistics(results: Results) -> tuple[pd.DataFrame, tuple[Path, ...]]:
 
     def write() -> Iterator[Path]:
         yield from write_tables(folder, candidates, statistics)
-        yield draw_front(candidates, folder / "front.png", title=name)
+        yield replace_file(folder / "front.png", partial(Gallery(results).front().savefig, format="png"))
         yield draw_correlations(statistics, folder / "correlations.png", title=name)
 
     return statistics, where_allowed(write)
