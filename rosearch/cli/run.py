@@ -60,7 +60,7 @@ def show(
     Measurements with intervals, what each attack broke, parents and children, and the architecture, drawn.
     """
     if graph is not None:
-        print_graph(_results(run).find(record).genotype, graph, as_json)
+        print_graph(_results(run).find(record), graph, as_json)
         return
     results = _results(run)
     from rosearch.report.summary import describe_record

@@ -12,8 +12,8 @@ import typer
 from rosearch.errors import BadInput, Problem
 
 if TYPE_CHECKING:
+    from rosearch.records.record import Record
     from rosearch.run.results import Results
-    from rosearch.space.genotype import Genotype
 
 
 def _optuna(results: Results, path: Path) -> str:
@@ -55,8 +55,8 @@ def export_whole(run: Path, name: str, to: Path | None, overwrite: bool, as_json
         print_line(f"{to}: {told}")
 
 
-def print_graph(genotype: Genotype, kind: str, as_json: bool) -> None:
-    """The graph of an architecture in a format by its name, on standard output."""
+def print_graph(record: Record, kind: str, as_json: bool) -> None:
+    """The graph of a record in a format by its name, on standard output."""
     from rosearch.report.graph_text import GRAPH_FORMATS, graph_text
     from rosearch.terminal.console import print_text
 
@@ -65,4 +65,4 @@ def print_graph(genotype: Genotype, kind: str, as_json: bool) -> None:
         raise typer.BadParameter(f"expected {' or '.join(GRAPH_FORMATS)}, got {kind!r}", param_hint="--format")
     if as_json:
         raise typer.BadParameter("give either --format or --json")
-    print_text(graph_text(genotype, known))
+    print_text(graph_text(record.genotype, known))

@@ -1,4 +1,4 @@
-"""What a notebook shows of a run, its front, a candidate and an architecture: `_repr_html_` of what `open_run` gives.
+"""A run, its front, a candidate and an architecture in a notebook: `_repr_html_` of all that `open_run` gives.
 
 Tables are plain and take the notebook's own style. An architecture is an image that carries its style within, light or
 dark as the reader's system is, so nothing of it leaks into the notebook. Every word is escaped.

@@ -208,5 +208,5 @@ def _between(nets: Sequence[_Net], tracks: Sequence[int], width: int) -> list[st
 
 
 def _shown(cell: Sequence[int]) -> int:
-    """Of two lines that cross, the vertical one."""
+    """The vertical one of two lines that cross."""
     return next((sides for sides in cell if sides == _UP | _DOWN), cell[0] if cell else 0)
