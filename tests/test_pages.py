@@ -71,6 +71,7 @@ NOT_RUN = {
         "rosearch export runs/quickstart-0001 --format optuna": "the tests marked track write studies",
         "optuna-dashboard": "waits for a browser; the tests marked track ask it",
     },
+    "docs/results/sst2_page.md": {"rosearch search sst2": "needs GLUE's files"},
     "docs/attack.md": {
         "rosearch attack ./model --attack pwws": LISTS,
         "rosearch attack ./teacher ./student --attack deepwordbug,pwws": LISTS,
