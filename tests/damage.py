@@ -30,6 +30,7 @@ from contextlib import AbstractContextManager, contextmanager, redirect_stderr, 
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))  # the helpers of the tests, where this is run as a module
@@ -222,8 +223,9 @@ def _program(arguments: list[str]) -> int:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["rosearch", *arguments])
-        for figure in ("draw_front", "draw_correlations"):
-            patch.setattr(f"rosearch.report.run_files.{figure}", lambda table, path, title: path)
+        patch.setattr("rosearch.report.run_files.draw_correlations", lambda table, path, title: path)
+        nothing = SimpleNamespace(savefig=lambda path, format: Path(path).touch())
+        patch.setattr("rosearch.report.run_files.Gallery", lambda results: SimpleNamespace(front=lambda: nothing))
         try:
             main()
         except SystemExit as ended:

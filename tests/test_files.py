@@ -664,6 +664,7 @@ READERS = {
     "run/tracking/tracker.py": "a word that stands for a run in a tracker",
     "run/tracking/wandb.py": "numbers, each on its line, of what a tracker was told",
     "run/backends/environment.py": "a table of the system",
+    "report/notebook.py": "the style sheet of the package",
     "report/sections.py": "snapshots, which opening a run has compared with those in the records",
     "resources/functions.py": "modules of users, whose digest the records name",
     "resources/reading.py": "resources of users",

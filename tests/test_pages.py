@@ -94,6 +94,12 @@ NOT_RUN = {
         "ray stop": "needs several machines",
         "sbatch": "needs SLURM",
     },
+    "docs/how-to/report.md": {
+        "rosearch report runs/quickstart-0001 --serve": "waits for Ctrl-C; tests/report/test_serving.py",
+        "rosearch export runs/quickstart-0001 --format optuna": "the tests marked track write studies",
+        "optuna-dashboard": "waits for a browser; the tests marked track ask it",
+    },
+    "docs/results/sst2_page.md": {"rosearch search sst2": "needs GLUE's files"},
     "docs/attack.md": {
         "rosearch attack ./model --attack pwws": LISTS,
         "rosearch attack ./teacher ./student --attack deepwordbug,pwws": LISTS,

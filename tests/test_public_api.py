@@ -76,7 +76,7 @@ def test_names_and_signatures_are_held(recorded: Path) -> None:
     assert {name: str(inspect.signature(getattr(rosearch, name))) for name in rosearch.__all__} == SIGNATURES
     opened = type(rosearch.open_run(recorded))
     public = {name for name in vars(opened) if not name.startswith("_")}
-    assert public == {"candidates", "front", "finalists", "features", "figures", "genotype", "student"}
+    assert public == {"candidate", "candidates", "front", "finalists", "features", "figures", "genotype", "student"}
     assert list(inspect.signature(opened.genotype).parameters) == ["self", "id"]
     assert list(inspect.signature(opened.student).parameters) == ["self", "id"]
 

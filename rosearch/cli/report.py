@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,11 +17,15 @@ if TYPE_CHECKING:
     from rosearch.report.gallery import Format
     from rosearch.run.results import Results
 
+_PORT = 8321
+
 REPORT_EXAMPLES = """Examples:
 
 `rosearch report runs/quickstart-0001`
 
-`rosearch report runs/ours-0001 runs/random-0001 --to page.html`"""
+`rosearch report runs/ours-0001 runs/random-0001 --to page.html`
+
+`rosearch report runs/quickstart-0001 --serve`"""
 
 RunFolders = Annotated[
     list[Path], typer.Argument(metavar="RUN...", help="Folders of runs; the first is told, others are drawn beside it.")
@@ -30,13 +35,27 @@ RunFolders = Annotated[
 def report(
     runs: RunFolders,
     to: Annotated[Path | None, typer.Option(help="The file; default: report.html in the first run.")] = None,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="No file: show the page at an address of this machine, and keep it new.")
+    ] = False,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Of --serve; default: 8321. 0: any that is free.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Write a run as one page to look at, offline.
 
     The picks first, then front, course, architectures, descent, attacks, statistics, all students, cost, configuration.
-    It opens from a disk and fetches nothing. A click on any mark opens that student.
+    It opens from a disk and fetches nothing. A click on any mark opens that student. With --serve the page follows a
+    search that goes on, until Ctrl-C.
     """
+    if serve:
+        if to is not None:
+            raise typer.BadParameter("give either --serve or --to")
+        _serve(runs, _PORT if port is None else port, as_json)
+        return
+    if port is not None:
+        raise typer.BadParameter("it goes with --serve", param_hint="--port")
     found = _opened(runs)
     target = to or found[0].run.report
     _refuse_folder(target)
@@ -54,6 +73,38 @@ def report(
         print_json({"file": str(target), "bytes": target.stat().st_size, "runs": [str(run) for run in runs]})
     else:
         print_line(f"{target} ({target.stat().st_size / 1e6:.1f} MB): open it in any browser")
+
+
+def _serve(runs: Sequence[Path], port: int, as_json: bool) -> None:
+    """Serves the page until Ctrl-C, whose exit code is 130 as everywhere."""
+    from rosearch import __version__
+    from rosearch.progress import check_stop
+    from rosearch.records.run_directory import RunDirectory
+    from rosearch.report.serving import PageServer
+    from rosearch.terminal.console import err, print_json, print_line
+    from rosearch.terminal.progress import loading
+
+    try:
+        server = PageServer([RunDirectory.open(run) for run in runs], port, __version__, check_stop)
+    except OSError as error:
+        if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+            raise
+        why = "is taken by another program" if error.errno == errno.EADDRINUSE else "may not be used by you"
+        raise typer.BadParameter(
+            f"{port} {why}: name another, or 0 for any that is free", param_hint="--port"
+        ) from None
+    with server:
+        with loading("making the page"):
+            server.watched.page()
+        if as_json:
+            print_json({"url": server.address, "runs": [str(run) for run in runs]})
+        else:
+            print_line(f"{server.address} shows {runs[0]} until Ctrl-C. This machine alone can see it.")
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            print_line("The page is served no more.", err)
+            raise
 
 
 def figures(

@@ -20,6 +20,7 @@ from rosearch.cli.formats import (
 )
 from rosearch.cli.options import DataRoot, Json, ResourceFolder, RunFolder
 from rosearch.cli.push import Public, Push, PushToHub, Yes
+from rosearch.cli.whole_run import export_whole, print_graph
 from rosearch.progress import step
 
 if TYPE_CHECKING:
@@ -53,12 +54,18 @@ def status(
 def show(
     run: RunFolder,
     record: Annotated[str, typer.Argument(help="Number, first letters (6 or more) of an id, or a baseline's name.")],
+    graph: Annotated[
+        str | None, typer.Option("--format", help="Its graph alone, for other programs: graphml, dot.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Show everything about one candidate.
 
-    Architecture, measurements with intervals, parents, seconds per stage.
+    Measurements with intervals, what each attack broke, parents and children, and the architecture, drawn.
     """
+    if graph is not None:
+        print_graph(results_of(run).find(record), graph, as_json)
+        return
     results = results_of(run)
     from rosearch.report.summary import describe_record
     from rosearch.terminal.console import print_json
@@ -108,6 +115,10 @@ def export(
     push_to_hub: PushToHub = None,
     public: Public = False,
     yes: Yes = False,
+    whole: Annotated[
+        str | None,
+        typer.Option("--format", help="The whole run in place of a student, as the file --to: optuna, parquet."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Write a student as a Hugging Face folder.
@@ -116,6 +127,7 @@ def export(
     retraining. Other formats lie in folders of their own inside it; each is held against torch before it is written.
     `--retrain` does so for the one that is chosen: test rows, and an attack that the search never used.
     int8 is measured beside float32 on the rows of --task (of a run: its own), and written only through its gates.
+    With --format, all records of the run become one file: a study that optuna-dashboard opens, or a table.
     """
     from rosearch.export.formats import formats_of
 
@@ -126,6 +138,11 @@ def export(
         one.require()
     push = Push.asked(push_to_hub, public, yes, as_json)
     asked = [*filter(None, (record, named)), *(["--best"] if best else []), *(["--knee"] if knee else [])]
+    if whole is not None:
+        if asked or by or where or formats:
+            raise typer.BadParameter("it takes the whole run: name no student and no --target", param_hint="--format")
+        export_whole(run, whole, to, overwrite, as_json)
+        return
     if (run / "config.json").is_file():
         if asked or by or where or retrain or to is not None or not (formats or push):
             raise typer.BadParameter("an exported folder takes further formats alone: --target onnx,int8")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from pathlib import Path
 
 from rosearch.errors import BadInput, Problem, RunError
 from rosearch.files import try_lock, write_whole
+
+_LOOK_S = 0.05  # who asks whether a run is worked on holds its lock for a moment
 
 # File systems of other machines. 9p and plain FUSE are left out: sandboxes and containers show their own disk so.
 _NETWORK = (
@@ -38,7 +41,9 @@ class RunLock:
         Raises `RunError` at once where another process holds it.
         """
         try:
-            lock = try_lock(self.place)
+            if (lock := try_lock(self.place)) is None:
+                time.sleep(_LOOK_S)
+                lock = try_lock(self.place)
         except OSError as error:
             raise RunError(f"{self.run}: it cannot be locked: {error}") from error
         if lock is None:

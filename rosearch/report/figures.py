@@ -1,4 +1,4 @@
-"""Figures as PNG files: the front of a run, quality over latency, the correlations of its architecture features.
+"""Figures as PNG files: quality over latency, and the correlations of architecture features.
 
 matplotlib is imported where it draws, through its Agg canvas: no display, no global state.
 """
@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from rosearch.errors import MissingResource
-from rosearch.report.pareto import front, non_dominated
-from rosearch.report.statistics import OUTCOMES, outcome_title
+from rosearch.report.pareto import non_dominated
+from rosearch.report.statistics import outcome_title
 from rosearch.report.tables import replace_file
 
 if TYPE_CHECKING:
@@ -24,43 +24,6 @@ if TYPE_CHECKING:
 
 _DOTS_PER_INCH = 150
 _PLAIN, _CONTROLLED = "#9db8d2", "#1f4e79"
-
-
-def draw_front(table: pd.DataFrame, path: Path, *, robustness: str = "under_attack", title: str = "") -> Path:
-    """Robustness over quality: a dot a candidate, coloured by compression; front ringed, baselines named.
-
-    `table` is that of `tables.records_table`; `robustness` is `under_attack` or `words_to_break`. Bars at the
-    front are 95 % intervals. Where nothing was attacked, compression takes the place of robustness.
-    Raises `MissingResource` without matplotlib and `ValueError` where nothing was measured.
-    """
-    measured = table[table["quality"].notna() & table["rung"].isna() & (table["role"] != "finalist")]
-    height = robustness if measured[robustness].notna().any() else "compression"
-    shown = measured[measured[height].notna()]
-    if shown.empty:
-        raise ValueError("no candidate was measured: there is nothing to draw")
-    figure = _figure(7.0, 4.8)
-    axes = figure.subplots()
-    candidates, baselines = shown[shown["role"] == "candidate"], shown[shown["role"] == "baseline"]
-    ringed = candidates[front(candidates)]
-    limits = {"vmin": float(shown["compression"].min()), "vmax": float(shown["compression"].max())}
-    if height == robustness:
-        _intervals(axes, ringed, height)
-    dots = _dots(axes, candidates, height, marker="o", s=46, label="candidate", **limits)
-    ring: dict[str, Any] = {"facecolors": "none", "edgecolors": "#c0392b", "linewidths": 1.6}
-    label = "front (robustness, accuracy, efficiency)" if height == robustness else "front (accuracy, efficiency)"
-    axes.scatter(ringed["quality"], ringed[height], s=120, label=label, zorder=3, **ring)
-    if not baselines.empty:
-        _dots(axes, baselines, height, marker="D", s=52, label="baseline", **limits)
-    for index, (_, row) in enumerate(baselines.iterrows()):
-        offset = (6, -10 if index % 2 else 5)  # neighbours overlap less
-        place = (row["quality"], row[height])
-        axes.annotate(str(row["name"]), place, offset, textcoords="offset points", fontsize=8, parse_math=False)
-    figure.colorbar(dots, ax=axes, label="compression (times fewer parameters than the teacher)")
-    metric = str(shown["metric"].iloc[0]).replace("_", " ")
-    axes.set(xlabel=f"clean quality ({metric})", ylabel=OUTCOMES.get(height, height))
-    axes.set_title(title, parse_math=False)  # a name may hold a dollar
-    axes.legend(loc="best", fontsize=8, framealpha=0.9)
-    return replace_file(path, partial(figure.savefig, format="png"))
 
 
 def draw_latency(
@@ -130,25 +93,6 @@ def draw_correlations(statistics: pd.DataFrame, path: Path, *, title: str = "") 
     if title:
         figure.suptitle(title, parse_math=False)
     return replace_file(path, partial(figure.savefig, format="png"))
-
-
-def _dots(axes: Axes, rows: pd.DataFrame, robustness: str, **style: Any) -> Any:
-    return axes.scatter(
-        rows["quality"],
-        rows[robustness],
-        c=rows["compression"],
-        cmap="viridis",
-        edgecolors="white",
-        linewidths=0.6,
-        zorder=2,
-        **style,
-    )
-
-
-def _intervals(axes: Axes, rows: pd.DataFrame, robustness: str) -> None:
-    value = rows[robustness]
-    reach = np.stack([value - rows[f"{robustness}_low"], rows[f"{robustness}_high"] - value])
-    axes.errorbar(rows["quality"], value, yerr=reach, fmt="none", ecolor="#bbbbbb", elinewidth=1, capsize=2, zorder=1)
 
 
 def _bars(axes: Axes, rows: pd.DataFrame) -> None:

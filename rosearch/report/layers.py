@@ -7,6 +7,7 @@ through places of its own in each of them, so that it crosses no box.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -53,12 +54,12 @@ class Drawing:
 
 def lay_out(genotype: Genotype) -> Drawing:
     """The drawing of an architecture, without its no-ops."""
-    nodes, reads = _without_idlers(genotype)
+    nodes, reads = operations_read(genotype)
     level = {SOURCE: 0}
     for name, read in reads.items():
         level[name] = 1 + max(level[one] for one in read)
     chains = [_chain(read, name, level) for name, inputs in reads.items() for read in dict.fromkeys(inputs)]
-    layers = _ordered(level, chains)
+    layers = ordered(level, chains)
     width = max(sum(map(_room, layer)) + GAP * (len(layer) + 1) for layer in layers)
     centre: dict[Vertex, tuple[float, float]] = {}
     for depth, layer in enumerate(layers):
@@ -73,7 +74,7 @@ def lay_out(genotype: Genotype) -> Drawing:
     return Drawing(width, (len(layers) - 1) * ROW + BOX[1] + 16, tuple(boxes), wires)
 
 
-def _without_idlers(genotype: Genotype) -> tuple[dict[int, Node], dict[int, list[int]]]:
+def operations_read(genotype: Genotype) -> tuple[dict[int, Node], dict[int, list[int]]]:
     """The operations by position, and what each and the output read; an identity of one input is what it reads."""
     stands_for, nodes, reads = {SOURCE: SOURCE}, {}, {}
     for position, node in enumerate(genotype.nodes, start=1):
@@ -86,12 +87,12 @@ def _without_idlers(genotype: Genotype) -> tuple[dict[int, Node], dict[int, list
     return nodes, reads
 
 
-def _chain(read: int, reader: int, level: dict[int, int]) -> list[Vertex]:
+def _chain(read: int, reader: int, level: Mapping[int, int]) -> list[Vertex]:
     between = range(level[read] + 1, level[reader])
     return [read, *((read, reader, depth) for depth in between), reader]
 
 
-def _ordered(level: dict[int, int], chains: list[list[Vertex]]) -> list[list[Vertex]]:
+def ordered(level: Mapping[int, int], chains: Sequence[list[Vertex]]) -> list[list[Vertex]]:
     """The vertices of each layer from left to right."""
     layers: list[list[Vertex]] = [[] for _ in range(max(level.values()) + 1)]
     for node, depth in level.items():

@@ -13,6 +13,7 @@ from rosearch.errors import RunError
 from rosearch.records.record import Role
 from rosearch.report.features import FEATURES, architecture_features
 from rosearch.report.gallery import Gallery
+from rosearch.report.notebook import Candidate, DrawnGraph, Front, run_html
 from rosearch.report.run_files import candidates_table
 from rosearch.run.results import Results, open_results
 
@@ -48,7 +49,7 @@ class OpenedRun:
         Columns as in `candidates`. Empty until a candidate has passed the gates.
         """
         order = [record.number for record in self.results.front]
-        return self._records.set_index("number", drop=False).loc[order].reset_index(drop=True)
+        return Front.of(self._records.set_index("number", drop=False).loc[order].reset_index(drop=True), self.results)
 
     @property
     def finalists(self) -> pd.DataFrame:
@@ -81,7 +82,17 @@ class OpenedRun:
         The graph holds `width`, `rank` and `pooling`; a node `op`, `settings` and `merge`; an edge leads from what is
         read to its reader and holds the `ports` at which it is read.
         """
-        return self.results.find(id).genotype.canonical().graph
+        return DrawnGraph.of(self.results.find(id).genotype)
+
+    def candidate(self, id: str) -> Candidate:
+        """One record whole: `.record` has its measurements as objects, `.graph` its architecture.
+
+        A notebook shows it as `rosearch show` does: drawn, with its figures, its kin, and what each attack broke.
+        """
+        return Candidate(self.results, self.results.find(id))
+
+    def _repr_html_(self) -> str:
+        return run_html(self.results)
 
     def student(self, id: str) -> PreTrainedModel:
         """The trained model of a record, on the CPU and in evaluation mode; torch is imported here.

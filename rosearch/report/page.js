@@ -251,5 +251,67 @@ if (head) {
   list();
 }
 const asked = location.hash.match(/^#student-(\d+)$/);
-if (asked) open(Number(asked[1]));
-document.documentElement.dataset.ready = "yes";
+const opening = asked ? open(Number(asked[1])) : Promise.resolve();
+
+// A page of `rosearch report --serve` asks its server for later editions, and keeps the reader's place in them.
+const edition = document.documentElement.dataset.live;
+const kept = `place of ${location.pathname}`;
+const controls = [...document.querySelectorAll("input, details, .plotbox, button[id]")];
+
+function placed() {
+  const parts = [...document.querySelectorAll("header, section")];
+  const part = parts.findLast((one) => one.getBoundingClientRect().top <= 60) || parts[0];
+  return { part: part.id, down: part.getBoundingClientRect().top };
+}
+
+function keep() {
+  const focused = controls.indexOf(document.activeElement);
+  sessionStorage.setItem(kept, JSON.stringify({
+    ...placed(), inPanel: panel.scrollTop, focused, sorted, most, filter: at("filter").value,
+    worth: slider && slider.value !== slider.defaultValue ? slider.value : null,
+    unfolded: [...document.querySelectorAll("details[open] > summary")].map((one) => one.textContent),
+  }));
+}
+
+async function restore() {
+  const before = JSON.parse(sessionStorage.getItem(kept) || "null");
+  sessionStorage.removeItem(kept);
+  if (!before) return;
+  ({ sorted, most } = before);
+  at("filter").value = before.filter;
+  list();
+  if (slider && before.worth !== null) { slider.value = before.worth; order(); }
+  for (const one of document.querySelectorAll("details > summary")) one.parentNode.open = before.unfolded.includes(one.textContent);
+  await opening;
+  if (before.focused >= 0 && controls[before.focused]) controls[before.focused].focus({ preventScroll: true });
+  for (let turn = 0; turn < 3; turn += 1) { // sections get their height where they come into view
+    const part = before.part ? at(before.part) : document.querySelector("header");
+    if (part) scrollBy({ top: part.getBoundingClientRect().top - before.down, behavior: "instant" });
+    await new Promise(requestAnimationFrame);
+  }
+  panel.scrollTop = before.inPanel;
+}
+
+async function look() {
+  try {
+    const told = await (await fetch("look", { cache: "no-store" })).json();
+    at("live").textContent = told.problem || `Live: ${told.state}. Looked at ${new Date().toLocaleTimeString()}.`;
+    at("live").classList.toggle("warning", Boolean(told.problem));
+    const busy = document.hidden || !getSelection().isCollapsed || document.querySelector(":active");
+    if (told.edition !== edition && !told.problem && !busy) { keep(); location.reload(); return; }
+  } catch {
+    at("live").textContent = "Nobody serves this page any more: it stays as it is.";
+    at("live").classList.add("warning");
+  }
+  setTimeout(look, 2000);
+}
+
+async function begin() {
+  if (edition) {
+    history.scrollRestoration = "manual";
+    await restore();
+    look();
+  }
+  document.documentElement.dataset.ready = "yes";
+}
+begin();

@@ -50,8 +50,11 @@ def write_page(path: Path, runs: Sequence[Results], version: str = "") -> Path:
     return path
 
 
-def render_page(runs: Sequence[Results], version: str = "") -> str:
-    """The page. Raises `RunError` where a record is damaged."""
+def render_page(runs: Sequence[Results], version: str = "", live: str = "") -> str:
+    """The page. Raises `RunError` where a record is damaged.
+
+    `live` is the edition of a page that is served: it asks its own server, and nobody else, for later ones.
+    """
     shown, *beside = (Shown.of(one, table=place == 0) for place, one in enumerate(runs))
     results, lineage = shown.results, Lineage.of(shown)
     environment = _environment({str(record.number) for record in results.records})
@@ -71,7 +74,8 @@ def render_page(runs: Sequence[Results], version: str = "") -> str:
         "families": _FAMILIES,
         "style": Markup(style),
         "script": Markup(script),
-        "policy": _policy(style, script),
+        "policy": _policy(style, script, bool(live)),
+        "live": live,
         "data": data(shown, lineage, others(shown)),
         "chunks": list(pack(shown, lineage)),
     }
@@ -125,10 +129,12 @@ def _source(environment: Environment, name: str) -> str:
     return environment.loader.get_source(environment, name)[0]
 
 
-def _policy(style: str, script: str) -> str:
+def _policy(style: str, script: str, live: bool = False) -> str:
+    """The Content-Security-Policy of a page of this style and script."""
     hashes = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script))
     styles, scripts = (f"'sha256-{one}'" for one in hashes)
-    return f"default-src 'none'; style-src {styles}; script-src {scripts}; base-uri 'none'; form-action 'none'"
+    allowed = f"default-src 'none'; style-src {styles}; script-src {scripts}; base-uri 'none'; form-action 'none'"
+    return f"{allowed}; connect-src 'self'" if live else allowed
 
 
 def _emphasis(row: Row, place: int) -> str:

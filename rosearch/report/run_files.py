@@ -13,7 +13,8 @@ import pandas as pd
 from rosearch.errors import RunError
 from rosearch.report.comparable import refuse_others
 from rosearch.report.comparisons import compare_students
-from rosearch.report.figures import draw_correlations, draw_front
+from rosearch.report.figures import draw_correlations
+from rosearch.report.gallery import Gallery
 from rosearch.report.motifs import motif_statistics
 from rosearch.report.pooling import pooled_statistics
 from rosearch.report.regression import regression_statistics
@@ -59,7 +60,7 @@ def write_statistics(results: Results) -> tuple[Statistics, tuple[Path, ...]]:
     def write() -> Iterator[Path]:
         yield from write_tables(folder, candidates, found.features)
         yield from _write_more(folder, found)
-        yield draw_front(candidates, folder / "front.png", title=name)
+        yield replace_file(folder / "front.png", partial(Gallery(results).front().savefig, format="png"))
         yield draw_correlations(found.features, folder / "correlations.png", title=name)
 
     return found, where_allowed(write)

@@ -13,6 +13,7 @@ from rosearch.records.record import Record
 from rosearch.report.course import course_lines
 from rosearch.report.data import Table
 from rosearch.report.details import record_tables
+from rosearch.report.kin import broken_table, kin_table
 from rosearch.report.overview import (
     explanation,
     finalists_table,
@@ -22,6 +23,7 @@ from rosearch.report.overview import (
     rungs_line,
     seconds_line,
 )
+from rosearch.report.sketch import sketch
 from rosearch.report.summary import counts
 from rosearch.report.verdicts import verdicts
 from rosearch.run.hours import stop_in_words
@@ -101,9 +103,16 @@ def print_results(results: Results) -> None:
 
 
 def print_record(results: Results, record: Record) -> None:
-    """One record, for reading."""
-    for table in record_tables(results, record):
-        print_table(table)
+    """One record, for reading: its figures, its kin, its architecture as a table and drawn."""
+    *measured, architecture = record_tables(results, record)
+    found = record.measurements
+    attacks = () if found is None else found.attacks or filter(None, (found.robustness,))
+    for table in (*measured, broken_table(list(attacks)), kin_table(results, record), architecture):
+        if table.rows:
+            print_table(table)
+    plain = not (out.is_terminal and out.encoding.startswith("utf"))  # of a pipe nobody knows what reads it
+    for line in sketch(record.genotype, plain=plain):
+        print_line(line)
 
 
 def print_statistics(tables: Sequence[Table], paths: Sequence[Path]) -> None:

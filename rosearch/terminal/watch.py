@@ -1,14 +1,12 @@
 """`rosearch status --watch`: a run, looked at again and again until it ends.
 
-A search is not slowed: its records are read again only where their file has changed, and then no more often than a
-tenth of the time allows.
+A search is not slowed: see `rosearch.report.watched`.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -19,32 +17,12 @@ from rosearch.progress import check_stop
 from rosearch.records.run_directory import RunDirectory
 from rosearch.report.course import course_lines
 from rosearch.report.overview import ranked_table
+from rosearch.report.watched import Watched
 from rosearch.run.results import Results, load_results
 from rosearch.terminal.console import out, print_line, rendered
 
 _EVERY_S = 2.0  # between two looks
-_SHARE = 0.1  # of the time, at most, is spent on reading records
 _TOLD_S = 30.0  # between two lines where there is no terminal and no student is finished
-
-
-@dataclass
-class Watched:
-    """The records of a run, read again where their file has changed."""
-
-    run: RunDirectory
-    _results: Results | None = None
-    _stamp: object = None
-    _next: float = 0.0
-
-    def results(self) -> Results:
-        """The results of now, or of a moment ago."""
-        now, state = time.monotonic(), self.run.store.stat()
-        found = state.st_mtime_ns, state.st_size
-        if self._results is None or (found != self._stamp and now >= self._next):
-            self._results, self._stamp = load_results(self.run), found
-            taken = time.monotonic() - now
-            self._next = now + taken / _SHARE
-        return self._results
 
 
 def watch(run: RunDirectory, console: Console = out, pause: Callable[[float], None] = time.sleep) -> Results:

@@ -1,9 +1,10 @@
-"""The Chromium of this machine, driven by Playwright, which downloads none; pages open from a disk."""
+"""The Chromium of this machine, driven by Playwright, which downloads none; pages from a disk or a server."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,13 +45,33 @@ def chromium() -> Iterator[Any]:
             browser.close()
 
 
-def opened(browser: Any, path: Path, width: int = 1280, scheme: str = "light", anchor: str = "") -> Any:
+def opened(browser: Any, path: Path | str, width: int = 1280, scheme: str = "light", anchor: str = "") -> Any:
     """A page whose script has run; `page.told` has what its console said, `page.asked` what it asked for."""
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page.told, page.asked = [], []
     page.on("console", lambda message: page.told.append(message.text))
     page.on("pageerror", lambda error: page.told.append(str(error)))
     page.on("request", lambda request: page.asked.append(request.url))
-    page.goto(path.as_uri() + anchor)
-    page.wait_for_function(READY)
+    page.goto((path if isinstance(path, str) else path.as_uri()) + anchor)
+    until(page, READY)
     return page
+
+
+def until(page: Any, true: str, seconds: float = 60.0) -> None:
+    """Waits until an expression is true. Playwright's own wait asks again in the page, whose policy forbids `eval`."""
+    ends = time.monotonic() + seconds
+    while not evaluated(page, true):
+        assert time.monotonic() < ends, f"not within {seconds:g} s: {true}"
+        page.wait_for_timeout(50)
+
+
+def evaluated(page: Any, expression: str) -> Any:
+    """None where the page is just being left for a later edition of itself."""
+    from playwright.sync_api import Error
+
+    try:
+        return page.evaluate(expression)
+    except Error as error:
+        if "context was destroyed" not in str(error):
+            raise
+        return None

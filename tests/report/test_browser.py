@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import random
+import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from report.browser import chromium, lacking, opened
+from report.browser import READY, chromium, lacking, opened, until
+from report.made_records import make_genotype, make_measurements, make_record
 from report.made_run import make_run
 
+import rosearch.report.watched as watched_module
+from rosearch.records.run_directory import RunDirectory
+from rosearch.records.store import Store
 from rosearch.report.page import write_page
+from rosearch.report.serving import PageServer
 from rosearch.run.results import Results
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(bool(lacking()), reason=lacking())]
@@ -35,7 +43,7 @@ def test_the_page_opens_without_a_word_a_request_or_a_side_scroll(
     browser: Any, path: Path, width: int, scheme: str
 ) -> None:
     page = opened(browser, path, width, scheme)
-    assert page.told == [] and page.asked == [path.as_uri()]
+    assert page.told == [] and page.asked == [path.as_uri()]  # no look either: a page on a disk has no server
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
@@ -62,10 +70,10 @@ def test_panels_lead_to_parents_to_the_next_and_back(browser: Any, path: Path, m
     page = opened(browser, path, anchor="#student-8")
     page.wait_for_selector("dialog[open] .kin")
     page.locator("dialog .kin button").first.click()
-    page.wait_for_function("document.getElementById('panel-title').textContent !== '#8 " + made.records[7].id + "'")
+    until(page, f"document.getElementById('panel-title').textContent !== '#8 {made.records[7].id}'")
     shown = page.locator("#panel-title").inner_text()
     page.click("#after")
-    page.wait_for_function(f"document.getElementById('panel-title').textContent !== '{shown}'")
+    until(page, f"document.getElementById('panel-title').textContent !== '{shown}'")
     page.keyboard.press("Escape")
     assert page.locator("dialog[open]").count() == 0
 
@@ -127,3 +135,69 @@ def test_an_accessibility_engine_finds_nothing_serious(browser: Any, path: Path,
         found = Axe().run(page).response["violations"]
         assert [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")] == []
         page.keyboard.press("Escape")
+
+
+@pytest.fixture
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PageServer]:
+    monkeypatch.setattr(watched_module, "_SHARE", 1e9)  # a new page whenever there is something new
+    with PageServer([make_run(tmp_path, 30).run], 0) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def add_student(run: RunDirectory) -> int:
+    with Store.open(run.store) as store:
+        number, genotype = store.last_number() + 1, make_genotype(random.Random(99), nodes=7)
+        store.propose([make_record(number, genotype, make_measurements(genotype, quality=0.9))])
+    return number
+
+
+HELD = "document.getElementById('all').getBoundingClientRect().top"
+
+
+def test_a_served_page_takes_what_is_new_and_keeps_its_place(browser: Any, served: PageServer) -> None:
+    page = opened(browser, served.address)
+    page.fill("#filter", "mutation")
+    page.click("#students thead button >> text=M parameters")
+    page.locator("#setting details summary").first.evaluate("one => { one.parentNode.open = true; }")
+    page.evaluate("document.getElementById('all').scrollIntoView({behavior: 'instant'})")
+    page.evaluate("scrollBy({top: 137, behavior: 'instant'})")
+    page.wait_for_timeout(200)
+    before, listed = page.evaluate(HELD), page.locator("#students tbody th").all_inner_texts()
+    edition = page.evaluate("document.documentElement.dataset.live")
+    number = add_student(served.watched.runs[0])
+    until(page, f"document.documentElement.dataset.live !== '{edition}' && {READY}")
+    page.wait_for_timeout(200)
+    assert abs(page.evaluate(HELD) - before) < 4
+    assert page.input_value("#filter") == "mutation"
+    assert page.locator("#students tbody th").all_inner_texts() == listed  # sorted and filtered as before
+    assert page.locator("#setting details").first.evaluate("one => one.open")
+    page.fill("#filter", f"#{number} ")
+    assert page.locator("#students tbody tr").count() == 1 and page.told == []
+
+
+def test_a_served_page_keeps_the_student_that_is_open(browser: Any, served: PageServer) -> None:
+    page = opened(browser, served.address, anchor="#student-8", width=390)
+    page.wait_for_selector("dialog[open] .kin")
+    page.evaluate("document.getElementById('panel').scrollTop = 90")
+    edition = page.evaluate("document.documentElement.dataset.live")
+    add_student(served.watched.runs[0])
+    until(page, f"document.documentElement.dataset.live !== '{edition}' && {READY}")
+    assert page.locator("#panel-title").inner_text().startswith("#8 ")
+    assert page.evaluate("document.getElementById('panel').scrollTop") == 90 and page.told == []
+
+
+def test_a_served_page_says_that_its_run_or_its_server_is_gone(browser: Any, served: PageServer) -> None:
+    page = opened(browser, served.address)
+    until(page, "document.getElementById('live').textContent.includes('no search works on this run')")
+    shutil.rmtree(served.watched.runs[0].path)
+    until(page, "document.getElementById('live').textContent.includes('the run is gone')")
+    assert page.locator("#front svg.plot").count() == 3 and page.locator("#live.warning").count() == 1
+    served.shutdown()
+    served.server_close()
+    until(page, "document.getElementById('live').textContent.startsWith('Nobody serves')")

@@ -11,7 +11,7 @@ from rosearch.config.fitness import FitnessConfig
 from rosearch.errors import MissingResource
 from rosearch.evolution.fitness import Yardstick
 from rosearch.records.record import Record
-from rosearch.report.figures import draw_correlations, draw_front
+from rosearch.report.figures import draw_correlations
 from rosearch.report.statistics import feature_statistics
 from rosearch.report.tables import records_table
 
@@ -26,13 +26,6 @@ def is_picture(path: Path) -> bool:
     return path.read_bytes().startswith(b"\x89PNG") and bool(imread(path).std() > 0.01)
 
 
-@pytest.mark.parametrize("robustness", ["under_attack", "words_to_break"])
-def test_the_front_of_a_run_becomes_a_picture(search_records: Search, tmp_path: Path, robustness: str) -> None:
-    path = draw_front(records_table(search_records(12), JUDGE), tmp_path / "new" / "front.png", robustness=robustness)
-    assert is_picture(path)
-    assert list(path.parent.iterdir()) == [path]
-
-
 def test_the_correlations_of_a_run_become_a_picture(search_records: Search, tmp_path: Path) -> None:
     statistics = feature_statistics(records_table(search_records(12)))
     assert is_picture(draw_correlations(statistics, tmp_path / "correlations.png", title="a run"))
@@ -41,16 +34,6 @@ def test_the_correlations_of_a_run_become_a_picture(search_records: Search, tmp_
 def test_a_single_outcome_of_nothing_but_constants_can_be_drawn(search_records: Search, tmp_path: Path) -> None:
     table = records_table(search_records(6)).assign(quality=0.5, under_attack=math.nan, words_to_break=math.nan)
     assert is_picture(draw_correlations(feature_statistics(table), tmp_path / "correlations.png"))
-
-
-def test_a_run_without_robustness_shows_compression_in_its_place(search_records: Search, tmp_path: Path) -> None:
-    table = records_table(search_records(3)).assign(under_attack=math.nan, words_to_break=math.nan)
-    assert is_picture(draw_front(table, tmp_path / "front.png"))
-
-
-def test_a_run_without_measurements_has_no_front_to_draw(search_records: Search, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="nothing to draw"):
-        draw_front(records_table(search_records(3)).assign(quality=math.nan), tmp_path / "front.png")
 
 
 def test_statistics_without_a_usable_candidate_become_a_picture_that_says_so(
@@ -65,5 +48,5 @@ def test_without_matplotlib_one_line_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(MissingResource, match="pip install matplotlib"):
-        draw_front(records_table(search_records(3)), tmp_path / "front.png")
+        draw_correlations(feature_statistics(records_table(search_records(6))), tmp_path / "correlations.png")
     assert list(tmp_path.iterdir()) == []

@@ -11,7 +11,7 @@ from small_run import write_experiment
 from rosearch.config.file import load_experiment
 from rosearch.records.run_directory import RunDirectory
 from rosearch.run.standing import AtWork, Stage, Standing, StandingFile
-from rosearch.terminal.watch import Watched, watch
+from rosearch.terminal.watch import watch
 
 
 @pytest.fixture
@@ -52,8 +52,3 @@ def test_ctrl_c_ends_a_watch(run: RunDirectory) -> None:
 
     with run.lock(), pytest.raises(KeyboardInterrupt):
         watch(run, Console(file=io.StringIO()), pause)
-
-
-def test_records_are_read_again_only_where_they_changed(run: RunDirectory) -> None:
-    watched = Watched(run)
-    assert watched.results() is watched.results()
