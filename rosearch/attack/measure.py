@@ -147,6 +147,7 @@ class AttackState:
     missing: str
     differs: str
     note: str
+    reads: tuple[str, ...]  # where its candidates come from: origins of word lists, a masked LM, edits of letters
 
 
 def open_resources(folder: Path | None) -> Resources:
@@ -166,7 +167,9 @@ def attack_states(resources: Resources) -> list[AttackState]:
             except MissingResource:
                 missing = ", ".join(absent)
         states.append(
-            AttackState(recipe.name, found.name, recipe.paper, recipe.needs, missing, found.differs, recipe.note)
+            AttackState(
+                recipe.name, found.name, recipe.paper, recipe.needs, missing, found.differs, recipe.note, found.reads
+            )
         )
     return states
 
@@ -177,6 +180,8 @@ _LOADERS: dict[str, Callable[[Resources], object]] = {
     "oewn": lambda resources: resources.wordnet("oewn"),
     "neighbours": lambda resources: resources.neighbours(),
     "vectors": lambda resources: resources.vectors(),
+    "corpus_vectors": lambda resources: resources.corpus_vectors(),
+    "antonyms": lambda resources: resources.antonyms(),
     "tagger": lambda resources: resources.tagger(),
     "sentence_encoder": lambda resources: resources.sentence_encoder(),
     "masked_lm": lambda resources: resources.require(["masked_lm"], "a check"),

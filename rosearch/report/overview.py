@@ -152,6 +152,8 @@ def _footnotes(measured: Sequence[Measured]) -> list[str]:
             "rows out of queries": sum(attack.out_of_queries for attack in same),
         }
         notes += [f"{name}: {what}, over all shown here: {count}" for what, count in counts.items() if count]
+        weaker = sorted({attack.weaker_than for attack in same if attack.weaker_than})
+        notes += [f"{name}: broken, as {other}, which does not adapt, breaks more rows of a model" for other in weaker]
     return list(dict.fromkeys(notes))
 
 
