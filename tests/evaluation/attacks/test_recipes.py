@@ -218,7 +218,7 @@ STOCK_PARTS = {
     "textfooler-vectors-minilm": ("TextFoolerJin2019", set()),
     "textbugger-minilm": ("TextBuggerLi2018", set()),
     "textbugger-lite": ("TextBuggerLi2018", {"UniversalSentenceEncoder"}),
-    "textfooler-corpus": ("TextFoolerJin2019", set()),
+    "textfooler-corpus": ("TextFoolerJin2019", {"WordEmbeddingDistance"}),
     "textbugger-corpus": ("TextBuggerLi2018", set()),
     "bae-minilm": ("BAEGarg2019", set()),
     "bert-attack-minilm": ("BERTAttackLi2020", set()),

@@ -120,12 +120,6 @@ def corpus_swap(textattack: ModuleType, resources: Resources, victim: Any) -> Pa
     return _with_embedding(WithoutOpposites, _embedding(textattack, resources.corpus_vectors()))
 
 
-def corpus_distance(textattack: ModuleType, resources: Resources, victim: Any) -> Part:
-    """`WordEmbeddingDistance` over `Resources.corpus_vectors`."""
-    stock = textattack.constraints.semantics.WordEmbeddingDistance
-    return _with_embedding(stock, _embedding(textattack, resources.corpus_vectors()))
-
-
 def nearest_words(vectors: Vectors, most: int) -> Callable[[str], list[str]]:
     """A function from a word to its `most` nearest words, nearest first; none for a word without a vector."""
     places = {word: place for place, word in enumerate(vectors.words)}
