@@ -135,6 +135,8 @@ class Robustness:
     outcomes: str = ""
     shares: tuple[float, ...] = ()  # share of words to break each row, 4 decimals
     stopped: Stopped | None = None
+    reads: tuple[str, ...] = ()  # where its candidates come from: origins of word lists, a masked LM, edits of letters
+    weaker_than: str = ""  # of an attack that adapts: a plain one that broke more rows, which makes its figure void
 
     @property
     def survived(self) -> list[bool]:
@@ -150,7 +152,9 @@ class Robustness:
             (self.out_of_queries, "rows out of queries, counted as survived"),
         )
         stopped = () if self.stopped is None else (str(self.stopped),)
-        return (*stopped, *(f"{what}: {count}" for count, what in counted if count))
+        weak = f"broken: {self.weaker_than}, which does not adapt, breaks more rows; the figure is void"
+        counts = (f"{what}: {count}" for count, what in counted if count)
+        return (*stopped, *((weak,) if self.weaker_than else ()), *counts)
 
 
 LARGEST_MARGIN = 4.0  # logits; a larger margin would say more about a model's confidence than about its robustness

@@ -606,6 +606,7 @@ WRITERS = {
     "export/targets/huggingface.py": "in_one_step",
     "export/targets/transformersjs.py": "whole",
     "export/targets/onnx.py": "whole",
+    "materials/made_resources.py": "whole",
     "models/saved.py": "whole",
     "records/lock.py": "a name of a process, for people",
     "records/place.py": "a place, beside a word that the records hold too",
@@ -618,7 +619,9 @@ WRITERS = {
     "run/backends/worker.py": "a setting of the system",
     "student/tokenization_rosearch.py": "a part of save_pretrained, into a folder of `models/saved.py`",
     "training/checkpoint.py": "seal",
+    "training/masked_lm.py": "made_once",
     "training/outputs.py": "made_once",
+    "training/static_vectors.py": "made_once",
     "training/teacher.py": "made_once",
 }
 # The modules that read files: through a door that compares digests, or what somebody else wrote.
@@ -673,6 +676,7 @@ READERS = {
     "resources/word_lists.py": "files of the package",
     "student/tokenization_rosearch.py": "a part of from_pretrained, from a folder that `models/saved.py` has compared",
     "training/checkpoint.py": "is_sealed",
+    "training/masked_lm.py": "made_once",
     "training/outputs.py": "CheckedRows",
     "training/teacher.py": "made_once",
 }

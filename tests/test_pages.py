@@ -107,7 +107,10 @@ NOT_RUN = {
         "rosearch attack teacher student --attack deepwordbug,pwws": LISTS,
         "# my_attacks.py": "a module of the user's; tests/run/test_check.py searches with such a one",
     },
-    "docs/resources.md": {"from pathlib": LISTS},
+    "docs/resources.md": {
+        "from pathlib": LISTS,
+        "rosearch attack resources --make": "minutes of work; tests/cli/test_attack.py makes a small one",
+    },
     "docs/distil.md": {"rosearch distil --method mate_kd": "its student comes from the hub"},
     "docs/methods/kd_nas.md": {
         "rosearch distil --student runs/": ENCODER,

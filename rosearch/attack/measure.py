@@ -19,6 +19,8 @@ from rosearch.evaluation.attacks.recipes import RECIPES, resolve
 from rosearch.evaluation.attacks.victim import Victim
 from rosearch.evaluation.quality import inference
 from rosearch.evaluation.robustness import Suite, SuiteResult, measure_robustness
+from rosearch.materials.made_resources import Request as Request  # handed on: `rosearch attack resources --make`
+from rosearch.materials.made_resources import make_resource as make_resource
 from rosearch.models.device import resolve_device
 from rosearch.models.lengths import longest_input
 from rosearch.progress import Progress, silent
@@ -147,6 +149,7 @@ class AttackState:
     missing: str
     differs: str
     note: str
+    reads: tuple[str, ...]  # where its candidates come from: origins of word lists, a masked LM, edits of letters
 
 
 def open_resources(folder: Path | None) -> Resources:
@@ -166,7 +169,9 @@ def attack_states(resources: Resources) -> list[AttackState]:
             except MissingResource:
                 missing = ", ".join(absent)
         states.append(
-            AttackState(recipe.name, found.name, recipe.paper, recipe.needs, missing, found.differs, recipe.note)
+            AttackState(
+                recipe.name, found.name, recipe.paper, recipe.needs, missing, found.differs, recipe.note, found.reads
+            )
         )
     return states
 
@@ -177,6 +182,8 @@ _LOADERS: dict[str, Callable[[Resources], object]] = {
     "oewn": lambda resources: resources.wordnet("oewn"),
     "neighbours": lambda resources: resources.neighbours(),
     "vectors": lambda resources: resources.vectors(),
+    "corpus_vectors": lambda resources: resources.corpus_vectors(),
+    "antonyms": lambda resources: resources.antonyms(),
     "tagger": lambda resources: resources.tagger(),
     "sentence_encoder": lambda resources: resources.sentence_encoder(),
     "masked_lm": lambda resources: resources.require(["masked_lm"], "a check"),

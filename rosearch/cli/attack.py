@@ -126,17 +126,49 @@ def attack_resources(
     check: Annotated[
         bool, typer.Option("--check", help="Load all that is found; exit 3 if it cannot be read.")
     ] = False,
+    make: Annotated[
+        str, typer.Option(help="Make masked-lm or vectors from plain text, and put it into the folder of resources.")
+    ] = "",
+    source: Annotated[
+        str, typer.Option("--from", metavar="MODEL", help="Encoder of the masked LM: a folder, package:NAME, hub name.")
+    ] = "",
+    corpus: Annotated[
+        list[Path] | None, typer.Option(help="Plain text to make it from: .txt, .jsonl ... (.gz, .xz). Repeatable.")
+    ] = None,
+    layers: Annotated[int | None, typer.Option(min=1, help="Of the masked LM, the lowest; default: all.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Of the masked LM's training; default: 4000.")] = None,
+    device: Device = "auto",
+    cache: Annotated[Path | None, typer.Option(help="Of what is being made; default: .rosearch here.")] = None,
     resources: ResourceFolder = None,
     as_json: Json = False,
 ) -> None:
-    """List the attacks and the files they need.
+    """List the attacks and the files they need, or make one.
 
     It says which files are there, how to get the rest, and which attacks run here. A file that is missing is no error:
-    the exit code is 0.
+    the exit code is 0. With --make, the same command after Ctrl-C or kill -9 goes on where it was.
     """
+    from rosearch.terminal.console import print_json, print_line, print_table
+
+    if make:
+        from rosearch.terminal.progress import loading
+
+        with loading():
+            from rosearch.attack.measure import Request, make_resource
+            from rosearch.terminal.attack import watched
+            from rosearch.terminal.console import err
+
+        cache = cache or Path(".rosearch")
+        request = Request(tuple(corpus or ()), source, layers, steps, resources, cache, device or "auto")
+        with watched("What was learnt so far is kept") as progress:
+            made = make_resource(make, request, progress, lambda text: print_line(text, err))
+        if as_json:
+            print_json({"made": make, "place": str(made.place), **made.facts})
+            return
+        for line in (*made.lines, f"Saved to {made.place}"):
+            print_line(line)
+        return
     from rosearch.attack.measure import attack_states, open_resources, unreadable_resources
     from rosearch.attack.tables import resources_json, resources_table, states_table
-    from rosearch.terminal.console import print_json, print_table
 
     found = open_resources(resources)
     states = attack_states(found)

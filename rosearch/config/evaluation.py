@@ -68,6 +68,10 @@ class ReportSuiteConfig(SuiteConfig):
     attacks: list[str] = Field(["deepwordbug", "pruthi"], min_length=1, description=_RECIPES)
     rows: int = Field(200, ge=1, description=_ROWS, json_schema_extra=unit("rows"))
     similarity: bool = Field(True, description=_SIMILARITY)
+    allow_shared_lists: bool = Field(
+        False,
+        description="Takes a report in which every attack reads word lists that the encodings or the training read.",
+    )
 
 
 class RobustnessConfig(Section):

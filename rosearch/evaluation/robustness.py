@@ -16,7 +16,16 @@ from rosearch.errors import CandidateFailed
 from rosearch.evaluation.attacks.engine.single_swaps import measure_single_swaps
 from rosearch.evaluation.attacks.memory import AttackMemory
 from rosearch.evaluation.attacks.prepared import PreparedAttack, prepare_attack
-from rosearch.evaluation.attacks.result import NO_LIMITS, AttackedRow, Limits
+from rosearch.evaluation.attacks.result import (
+    NO_LIMITS,
+    SURVIVING,
+    AttackedRow,
+    Limits,
+    share_changed,
+    weaker_than,
+    words_to_break,
+    worst_case,
+)
 from rosearch.evaluation.attacks.victim import Victim
 from rosearch.evaluation.intervals import mean_interval, wilson
 from rosearch.evaluation.quality import inference
@@ -35,7 +44,7 @@ _LETTERS = {
     "out_of_queries": "q",
     "out_of_time": "t",
 }
-_SURVIVING = ("survived", "out_of_queries")
+_TRIES = 10  # times the budget of the others, for an attack that adapts: it must not fail for want of tries
 
 Labels = np.ndarray[tuple[int], np.dtype[Any]]
 
@@ -81,6 +90,8 @@ class _Running:
         begun = time.perf_counter()
         self.done |= {place: self.known[place] for place in places if place in self.known}
         left = [place for place in places if place not in self.known]
+        if self.attack.recipe.adapts and limits.queries is not None:
+            limits = replace(limits, queries=_TRIES * limits.queries)
         if left:
             done = len(places) - len(left)
 
@@ -144,13 +155,18 @@ def measure_robustness(
         replace(
             summarise(one.attack.recipe.name, seed, details[one.attack.recipe.name], seen, one.seconds),
             differs=one.attack.recipe.differs,
+            reads=one.attack.recipe.reads,
+            weaker_than=weaker_than(one.attack.recipe.against, one.attack.recipe.name, details),
             plan=one.attack.key,
             stopped=stopped,
             similarity=_similarity(details[one.attack.recipe.name], rows, places, suite, resources, victim),
         )
         for one in running
     )
-    worst = alone[0] if len(alone) == 1 else _worst_of(alone, details, seed, seen, stopped)
+    counted = _judging(running)
+    judging = tuple(one for one, ran in zip(alone, running, strict=True) if ran in counted)
+    judged = {one.attack: details[one.attack] for one in judging}
+    worst = judging[0] if len(judging) == 1 else _worst_of(judging, judged, seed, seen, stopped)
     known = sum(len(one.known) for one in running)
     return SuiteResult(worst, alone, swaps, tuple(chosen[place] for place in places), details, known)
 
@@ -164,22 +180,12 @@ def sample_rows(available: int, rows: int, seed: int) -> list[int]:
     return sorted(order[:rows])
 
 
-def worst_case(rows: Sequence[AttackedRow]) -> AttackedRow:
-    """The outcome of one row under several attacks: the break that changed least, or survival of all."""
-    return min(rows, key=lambda row: (row.outcome in _SURVIVING, words_to_break(row)))
-
-
-def words_to_break(row: AttackedRow) -> float:
-    """The share of words that had to change: 0 for a row misclassified before, 1 for one that survived."""
-    return 1.0 if row.outcome in _SURVIVING else _share_changed(row)
-
-
 def summarise(
     attack: str, seed: int, results: Sequence[AttackedRow], labels: Sequence[int], seconds: float
 ) -> Robustness:
     """The summary of one attack's rows; a row whose attack raised counts as broken without any change."""
     clean = [result for result in results if result.outcome != "misclassified"]
-    survived = sum(result.outcome in _SURVIVING for result in clean)
+    survived = sum(result.outcome in SURVIVING for result in clean)
     counted = [result for result in clean if result.outcome != "error"]
     shares = [words_to_break(result) for result in results]
     return Robustness(
@@ -190,7 +196,7 @@ def summarise(
         under_attack=wilson(survived, len(results)),
         success_rate=wilson(len(clean) - survived, len(clean)),
         queries=mean_interval([result.queries for result in counted], _COUNT),
-        perturbed_words=mean_interval([_share_changed(row) for row in clean if row.outcome == "broken"], _SHARE),
+        perturbed_words=mean_interval([share_changed(row) for row in clean if row.outcome == "broken"], _SHARE),
         words_to_break=mean_interval(shares, _SHARE),
         errors=_count(results, "error"),
         seconds=seconds,
@@ -203,6 +209,11 @@ def summarise(
     )
 
 
+def _judging(running: Sequence[_Running]) -> list[_Running]:
+    """The attacks whose worst case counts. Those that adapt break a perfect classifier too: they count if alone."""
+    return [one for one in running if not one.attack.recipe.adapts] or list(running)
+
+
 def _run_suite(
     running: Sequence[_Running], victim: Victim, labels: Sequence[int], suite: Suite, seed: int, progress: Progress
 ) -> Stopped | None:
@@ -212,7 +223,7 @@ def _run_suite(
     if suite.hopeless is not None:
         generator(seed, "order of attack").shuffle(order)
         ends = [*(look for look in looks_at(len(labels), suite.hopeless.looks) if look < len(labels)), *ends]
-    start = 0
+    start, judging = 0, _judging(running)
     for end in ends:
         for one in running:
 
@@ -221,7 +232,7 @@ def _run_suite(
 
             one.run(victim, labels, order[start:end], suite.limits, told)
         start = end
-        survived = sum(worst_case([one.done[place] for one in running]).outcome in _SURVIVING for place in order[:end])
+        survived = sum(worst_case([one.done[place] for one in judging]).outcome in SURVIVING for place in order[:end])
         if suite.hopeless is not None and end < len(labels) and is_hopeless(survived, end, suite.hopeless):
             return Stopped(end, len(labels), suite.hopeless.below, suite.hopeless.error_rate)
     return None
@@ -279,14 +290,10 @@ def _per_class(results: Sequence[AttackedRow], labels: Sequence[int]) -> tuple[C
     for label in sorted(set(labels)):
         rows = [row for row, its_label in zip(results, labels, strict=True) if its_label == label]
         clean = sum(row.outcome != "misclassified" for row in rows)
-        survived = sum(row.outcome in _SURVIVING for row in rows)
+        survived = sum(row.outcome in SURVIVING for row in rows)
         found.append(ClassRobustness(label, len(rows), wilson(clean, len(rows)), wilson(survived, len(rows))))
     return tuple(found)
 
 
 def _count(results: Sequence[AttackedRow], outcome: str) -> int:
     return sum(result.outcome == outcome for result in results)
-
-
-def _share_changed(result: AttackedRow) -> float:
-    return result.changed / result.words if result.words else 0.0

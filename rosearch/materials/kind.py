@@ -26,7 +26,12 @@ from rosearch.materials.encoder import find_encoder, prepare_encoder_materials
 from rosearch.materials.encoder_trial import estimate_encoders
 from rosearch.materials.life import CandidateJob, EncoderLife, Life, TaskLife
 from rosearch.materials.lineage import check_inherited
-from rosearch.materials.required_resources import attack_resources, find_recipes, require_training
+from rosearch.materials.required_resources import (
+    attack_resources,
+    find_recipes,
+    require_independent,
+    require_training,
+)
 from rosearch.materials.task import dropped_rows, prepare_materials
 from rosearch.materials.teacher_classes import probe_teacher
 from rosearch.materials.trial import estimate
@@ -111,9 +116,10 @@ class TaskRun:
         config = experiment.require_task()
         problems = Problems(missing=True)
         with problems:
-            recipes, _, devices = gather(
+            recipes, _, _, devices = gather(
                 lambda: find_recipes(experiment, attack_resources(experiment)),
                 lambda: require_training(experiment, space.encodings),
+                lambda: require_independent(experiment, space.encodings),
                 lambda: _devices(experiment),
             )
         with problems:

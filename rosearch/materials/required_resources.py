@@ -11,7 +11,8 @@ from functools import partial
 
 from rosearch.config.experiment import Experiment
 from rosearch.errors import BadInput, MissingResource, Problem
-from rosearch.evaluation.attacks.recipes import Recipe, resolve
+from rosearch.evaluation.attacks.recipes import EDITS, ORIGINS, RECIPES, Recipe, resolve
+from rosearch.materials.made_resources import how_to_make
 from rosearch.resources.functions import find_functions
 from rosearch.resources.resources import Resources
 
@@ -64,6 +65,52 @@ def _check_differ(experiment: Experiment, resolved: dict[str, str]) -> None:
         problems.append(Problem("experiment", f"{key}.report.attacks", expected, ", ".join(report)))
     if problems:
         raise BadInput(problems)
+
+
+def require_independent(experiment: Experiment, encodings: Iterable[str]) -> None:
+    """Requires of the report an attack that reads no word list which the students' encodings or their training read.
+
+    An attack counts where a list or a masked LM gives it words, or the letters that it edits are no subject of the
+    defence; one of the user's own always does. A defence without word lists has nothing to share. Raises `BadInput`.
+    """
+    suite, resources = experiment.evaluation.robustness.report, attack_resources(experiment)
+    known = _known_to_the_defence(experiment, encodings)
+    lists = known - {EDITS}
+    if not lists or not experiment.attacked or suite.allow_shared_lists:
+        return
+    recipes = [RECIPES[name] for name in suite.attacks if name in RECIPES]
+    if len(recipes) < len(suite.attacks) or any(_independent(recipe, known) for recipe in recipes):
+        return
+    key = "evaluation.robustness.report.attacks"
+    expected = f"one that shares nothing with the defence, which knows {', '.join(sorted(known))}"
+    got = "; ".join(f"{recipe.name} ({', '.join(recipe.reads) or 'no list'})" for recipe in recipes)
+    lacking = tuple(name for name in ("masked_lm", "corpus_vectors") if not resources.has(name))
+    made = f"Make what they need ({how_to_make(lacking)}), then name" if lacking else "Name"
+    fix = f"{made} bert-attack-minilm or textfooler-corpus, or say allow_shared_lists: true"
+    raise BadInput(Problem("experiment", key, expected, got, fix))
+
+
+def _independent(recipe: Recipe, known: set[str]) -> bool:
+    """True where the recipe has candidates that the defence does not know, and reads none of its lists."""
+    reads = set(recipe.reads)
+    return not recipe.adapts and bool(reads - known) and not (reads - {EDITS}) & known
+
+
+def _known_to_the_defence(experiment: Experiment, encodings: Iterable[str]) -> set[str]:
+    """The origins of all that encodings and training read; edits of letters too, where either has them as a subject."""
+    from rosearch.encodings.tokenizer import lists_of  # late, as below
+    from rosearch.training.trainer import METHODS
+
+    config, encodings = experiment.distillation, list(encodings)
+    read = [name for encoding in encodings for name in lists_of(encoding)]
+    read += [name for names in METHODS[config.method].reads(config).values() for name in names]
+    known = {ORIGINS[name] for name in read if name in ORIGINS}
+    if any("typos" in encoding for encoding in encodings):
+        known.add(EDITS)
+    if config.method == "robust_kd":
+        known |= {EDITS} if "characters" in config.robust_kd.sources else set()
+        known |= {origin for name in config.robust_kd.attacks if name in RECIPES for origin in RECIPES[name].reads}
+    return known
 
 
 def attack_names(experiment: Experiment) -> tuple[str, ...]:

@@ -161,6 +161,7 @@ def _attacks_table(found: Measurements, worst: Robustness) -> Table:
         if any(cell is not None for cell in cells):
             rows.append(Row((name, *cells)))
     notes = [f"{name}: {attack.differs}" for name, attack in columns.items() if attack.differs]
+    notes += [f"{name}: candidates from {', '.join(attack.reads)}" for name, attack in columns.items() if attack.reads]
     notes += [f"{name}: {note}" for name, attack in columns.items() for note in attack.notes]
     shown = (Column(name, INTERVAL, "left", missing="") for name in columns)
     return Table("Under attack", (Column("", align="left"), *shown), tuple(rows), tuple(notes))

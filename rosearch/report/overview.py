@@ -152,6 +152,8 @@ def _footnotes(measured: Sequence[Measured]) -> list[str]:
             "rows out of queries": sum(attack.out_of_queries for attack in same),
         }
         notes += [f"{name}: {what}, over all shown here: {count}" for what, count in counts.items() if count]
+        weaker = sorted({attack.weaker_than for attack in same if attack.weaker_than})
+        notes += [f"{name}: broken, as {other}, which does not adapt, breaks more rows of a model" for other in weaker]
     return list(dict.fromkeys(notes))
 
 
@@ -294,6 +296,5 @@ def _terms(results: Results) -> str:
         return f"(1 - held-out loss) x (latency / ({reward.beta:g} x the teacher's))^{reward.alpha:g}"
     weights = fitness.weights
     others = f"{weights.accuracy:g} x accuracy + {weights.efficiency:g} x efficiency ({fitness.efficiency})"
-    if not results.experiment.attacked:
-        return others
-    return f"{weights.robustness:g} x {fitness.robustness} + {others}, over the weights' sum"
+    attacked = f"{weights.robustness:g} x {fitness.robustness} + {others}, over the weights' sum"
+    return attacked if results.experiment.attacked else others

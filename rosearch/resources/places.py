@@ -123,8 +123,18 @@ def _find_masked_lm(places: Places) -> Found | None:
     return None
 
 
+def _find_antonyms(places: Places) -> Found | None:
+    for folder in places.within("counter-fitting", "linguistic_constraints"):
+        found = tuple(folder / name for name in _ANTONYMS if (folder / name).is_file())
+        if found:
+            return Found(folder, found)
+    return None
+
+
 _NEIGHBOURS = ("counterfitted_neighbors.json.xz", "counterfitted_neighbors.json")
 _VECTORS = ("counter-fitted-vectors.txt", "counter-fitted-vectors.txt.zip")
+_CORPUS_VECTORS = ("corpus-vectors.txt", "corpus-vectors.txt.zip")
+_ANTONYMS = ("wordnet_antonyms.txt", "ppdb_antonyms.txt")
 _HOMOGLYPHS = ("intentional_homoglyphs.txt", "homoglyph_chars.txt")
 
 RESOURCES: dict[str, Kind] = {
@@ -148,6 +158,17 @@ RESOURCES: dict[str, Kind] = {
         f"put {_VECTORS[0]} of counter-fitting there, plain or zipped",
         _find_file(_VECTORS, "counter-fitting", "vectors"),
     ),
+    "corpus_vectors": Kind(
+        "nearest words that no list of synonyms is behind",
+        "rosearch attack resources --make vectors --corpus FILE, or put vectors of plain text there as "
+        f"{_CORPUS_VECTORS[0]}",
+        _find_file(_CORPUS_VECTORS, "vectors"),
+    ),
+    "antonyms": Kind(
+        "words that no nearest word of plain text may be swapped for",
+        f"put {' and '.join(_ANTONYMS)} of counter-fitting's linguistic_constraints there",
+        _find_antonyms,
+    ),
     "tagger": Kind(
         "parts of speech before and after a swap",
         "put NLTK's averaged_perceptron_tagger_eng.zip and universal_tagset.zip into taggers/ of the folder",
@@ -160,7 +181,8 @@ RESOURCES: dict[str, Kind] = {
     ),
     "masked_lm": Kind(
         "words that a masked language model proposes, for BAE and BERT-Attack",
-        "put a masked language model of transformers (safetensors) there as masked_lm/",
+        "rosearch attack resources --make masked-lm --from MODEL --corpus FILE, or put a masked language model of "
+        "transformers (safetensors) there as masked_lm/",
         _find_masked_lm,
     ),
     "homoglyphs": Kind(

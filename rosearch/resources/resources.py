@@ -82,6 +82,14 @@ class Resources:
         """The counter-fitted vectors."""
         return _vectors(self._found("vectors"))
 
+    def corpus_vectors(self) -> Vectors:
+        """Vectors that were trained on plain text alone."""
+        return _vectors(self._found("corpus_vectors"))
+
+    def antonyms(self) -> dict[str, frozenset[str]]:
+        """The opposites of each word, either way round."""
+        return _antonyms(self._found("antonyms").files)
+
     def has(self, name: str) -> bool:
         """True where a resource is there. Raises `BadInput` for an unknown name."""
         return self.find(name) is not None
@@ -203,7 +211,14 @@ def _homoglyphs(found: Found) -> dict[str, tuple[str, ...]]:
     return read_homoglyphs(found.place)
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=4)
+def _antonyms(files: tuple[Path, ...]) -> dict[str, frozenset[str]]:
+    from rosearch.resources.word_lists import read_antonyms
+
+    return read_antonyms(files)
+
+
+@lru_cache(maxsize=2)
 def _vectors(found: Found) -> Vectors:
     from rosearch.resources.vectors import read_vectors
 

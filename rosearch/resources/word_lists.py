@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -57,6 +58,23 @@ def read_neighbours(path: Path) -> Neighbours:
         if not isinstance(nearest, list) or not all(isinstance(other, str) for other in nearest):
             raise damaged(path, expected, f"{nearest!r:.60} for {word!r}")
     return Neighbours(lists)
+
+
+def read_antonyms(paths: Sequence[Path]) -> dict[str, frozenset[str]]:
+    """The opposites of each word, from lines of two words: the lists of counter-fitting (Mrksic et al. 2016).
+
+    A pair counts both ways round, whichever way it is listed. Raises `BadInput`.
+    """
+    expected = "lines of two words"
+    found: dict[str, set[str]] = {}
+    for path in paths:
+        for line in read_lines(path, expected):
+            words = line.split()
+            if words and len(words) != 2:
+                raise damaged(path, expected, f"{line!r:.60}")
+            for one, other in (words, words[::-1]) if words else ():
+                found.setdefault(one, set()).add(other)
+    return {word: frozenset(others) for word, others in found.items()}
 
 
 def read_homoglyphs(path: Path) -> dict[str, tuple[str, ...]]:

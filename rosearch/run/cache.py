@@ -24,6 +24,8 @@ KINDS = {
     "outputs": "what teachers answer",
     "corpora": "corpora as tokens",
     "generators": "generators of MATE-KD, trained",
+    "masked_lms": "masked LMs of attacks, trained",
+    "vectors": "word vectors of attacks",
     "encodings": "robust encodings of words",
     "contrast": "changes of rows that turn a teacher's answer",
     "plans": "attacks, compiled for rows",

@@ -23,13 +23,13 @@ from rosearch.terminal.progress import SearchDisplay
 
 
 @contextmanager
-def watched() -> Iterator[Progress]:
+def watched(kept: str = "Plans and attacked rows are kept") -> Iterator[Progress]:
     """Progress on standard error: bars on a terminal, lines elsewhere. Ctrl-C says what is kept."""
     try:
         with SearchDisplay(err) as display:
             yield display.progress
     except KeyboardInterrupt:
-        err.print("Stopped. Plans and attacked rows are kept: the same command goes on where it was")
+        err.print(f"Stopped. {kept}: the same command goes on where it was")
         raise
 
 

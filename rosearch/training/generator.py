@@ -83,22 +83,26 @@ class Generator(nn.Module):
         self.vocabulary = vocabulary
 
     def forward(self, model_inputs: ModelInputs, hidden: Tensor) -> Tensor:
-        """Float32 logits (N, V) of the tokens at the N True positions of `hidden` (B, T), row after row.
+        """Float32 logits (N, V) of the tokens at the N True positions of `hidden` (B, T), row after row."""
+        masked = model_inputs["input_ids"].masked_fill(hidden, self.masking.mask)
+        return self.at({**model_inputs, "input_ids": masked}, hidden)
+
+    def at(self, model_inputs: ModelInputs, positions: Tensor) -> Tensor:
+        """As `forward`, of the tokens as they are.
 
         The head runs at those positions only: a hook on the encoder, which every masked LM of transformers has, drops
         the other states. Their number is rounded up, because a CPU compiles and keeps every new shape.
         """
-        count = int(hidden.sum())
+        count = int(positions.sum())
 
-        def only_hidden(encoder: nn.Module, args: Any, output: Any) -> Any:
-            states = output.last_hidden_state[hidden]  # (N, H)
+        def only_there(encoder: nn.Module, args: Any, output: Any) -> Any:
+            states = output.last_hidden_state[positions]  # (N, H)
             output["last_hidden_state"] = F.pad(states, (0, 0, 0, -count % _ROUND)).unsqueeze(0)
             return output
 
-        masked = {**model_inputs, "input_ids": model_inputs["input_ids"].masked_fill(hidden, self.masking.mask)}
-        hook = self.model.base_model.register_forward_hook(only_hidden)
+        hook = self.model.base_model.register_forward_hook(only_there)
         try:
-            logits: Tensor = self.model(**accepted(self.model, masked)).logits
+            logits: Tensor = self.model(**accepted(self.model, model_inputs)).logits
         finally:
             hook.remove()
         return logits[0, :count, : self.vocabulary].float()

@@ -31,9 +31,10 @@ from rosearch.data.loading import load_task, task_seed
 from rosearch.data.tasks import Split
 from rosearch.evaluation.attacks.engine.single_swaps import single_swap_margins
 from rosearch.evaluation.attacks.prepared import prepare_attack
+from rosearch.evaluation.attacks.result import words_to_break
 from rosearch.evaluation.attacks.victim import Victim
 from rosearch.evaluation.quality import inference
-from rosearch.evaluation.robustness import Suite, measure_robustness, sample_rows, words_to_break
+from rosearch.evaluation.robustness import Suite, measure_robustness, sample_rows
 from rosearch.randomness import generator
 from rosearch.records.run_directory import RunDirectory
 from rosearch.resources.resources import Resources

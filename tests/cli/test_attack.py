@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 import signal
 import subprocess
@@ -469,6 +470,27 @@ def test_a_resource_that_cannot_be_read_is_told_by_the_check(made: Path, tmp_pat
     rosearch("attack", "resources", "--resources", tmp_path, cwd=made)
     failed = rosearch("attack", "resources", "--check", "--resources", tmp_path, cwd=made, expect=3)
     assert "counterfitted_neighbors.json" in failed.stderr and "neighbours" in failed.stdout
+
+
+def test_vectors_are_made_from_plain_text_and_lie_where_attacks_find_them(made: Path, tmp_path: Path) -> None:
+    words = [f"{first}{second}{third}" for first in "bcdfgk" for second in "aeiou" for third in "lmnprstv"]
+    text = random.Random(1).sample(words * 30, k=len(words) * 30)
+    (tmp_path / "text.txt").write_text(
+        "\n".join(" ".join(text[start : start + 20]) for start in range(0, len(text), 20))
+    )
+    command = ("attack", "resources", "--make", "vectors", "--corpus", tmp_path / "text.txt")
+    there = ("--resources", tmp_path / "resources", "--cache", tmp_path / "cache")
+    found = rosearch(*command, *there, "--json", cwd=made).data
+    place = tmp_path / "resources" / "corpus-vectors.txt"
+    assert found == {"made": "vectors", "place": str(place), "words": len(words), "width": 200, "corpus": ["text.txt"]}
+    assert len(place.read_text().splitlines()) == len(words)
+    listed = rosearch("attack", "resources", "--check", "--json", *there[:2], cwd=made).data
+    state = next(one for one in listed["attacks"] if one["name"] == "textfooler-corpus")
+    assert state["missing"].startswith("antonyms, tagger") and state["reads"] == ["corpus vectors"]
+    printed = rosearch(*command, *there, cwd=made)
+    assert f"Saved to {place}" in printed.stdout and "vectors of 240 words" in printed.stdout
+    failed = rosearch("attack", "resources", "--make", "vector", *there, cwd=made, expect=3)
+    assert "--make: expected one of masked-lm, vectors, got 'vector'" in failed.stderr
 
 
 def test_ctrl_c_is_one_line_and_its_own_exit_code(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:

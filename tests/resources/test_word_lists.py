@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rosearch.errors import BadInput
-from rosearch.resources.word_lists import read_homoglyphs, read_neighbours
+from rosearch.resources.word_lists import read_antonyms, read_homoglyphs, read_neighbours
 
 LISTS = {"movie": ["film", "films", "cinema"], "the": []}
 
@@ -55,6 +55,17 @@ def test_an_archive_that_is_cut_off_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "l.json.xz").write_bytes(lzma.compress(json.dumps(LISTS).encode())[:-20])
     with pytest.raises(BadInput, match="Put a whole copy of the file there"):
         read_neighbours(tmp_path / "l.json.xz")
+
+
+def test_opposites_count_both_ways_round_and_over_all_lists(tmp_path: Path) -> None:
+    one, two = tmp_path / "one.txt", tmp_path / "two.txt"
+    one.write_text("good bad\n\ngood evil \n")
+    two.write_text("bad good\nhot cold\n")
+    found = read_antonyms([one, two])
+    assert found == {"good": {"bad", "evil"}, "bad": {"good"}, "evil": {"good"}, "hot": {"cold"}, "cold": {"hot"}}
+    two.write_text("hot cold warm\n")
+    with pytest.raises(BadInput, match=r"two\.txt.*expected lines of two words.*hot cold warm"):
+        read_antonyms([one, two])
 
 
 def test_unicodes_table_is_read_as_textattack_reads_it(tmp_path: Path) -> None:

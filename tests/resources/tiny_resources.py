@@ -32,6 +32,8 @@ def write_resources(folder: Path) -> Resources:
     (folder / "counterfitted_neighbors.json").write_text(json.dumps(lists))
     vectors = "".join(f"{word} {rng.random():.3f} {rng.random():.3f} {rng.random():.3f}\n" for word in words[::4])
     (folder / "counter-fitted-vectors.txt").write_text(vectors)
+    (folder / "corpus-vectors.txt").write_text(vectors)
+    (folder / "wordnet_antonyms.txt").write_text("good bad\ngood ugly\n")
     return Resources(folder)
 
 

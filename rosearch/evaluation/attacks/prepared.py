@@ -20,7 +20,7 @@ from rosearch.evaluation.attacks.result import NO_LIMITS, AttackedRow, Limits, O
 from rosearch.evaluation.attacks.stock import library
 from rosearch.evaluation.attacks.stock.forms import Form, form_of
 from rosearch.evaluation.attacks.stock.pool import RowJob, run_pool
-from rosearch.evaluation.attacks.victim import Victim
+from rosearch.evaluation.attacks.victim import Victim, expected
 from rosearch.progress import Progress, silent, step
 from rosearch.randomness import derive_seed
 from rosearch.resources.resources import Resources
@@ -55,6 +55,8 @@ class PreparedAttack:
         through.
         """
         places = range(len(self.texts)) if places is None else places
+        if self.recipe.adapts:
+            victim = expected(victim, self.texts)
         walked = [place for place in places if self.plan is not None and not self.plan.rows[place].odd]
         left = sorted(set(places) - set(walked))
         done = {}
@@ -107,7 +109,7 @@ def prepare_attack(
     """
     recipe = resolve(name, resources)
     rows = tuple(tuple(row) for row in texts)
-    fingerprint = attack_fingerprint(recipe, resources)
+    fingerprint = attack_fingerprint(recipe, resources) + _read_by(recipe, victim)
     key = plan_key(recipe.name, rows, seed, fingerprint)
     prepared = _PREPARED.get(key)
     if prepared is None:
@@ -142,6 +144,12 @@ def attack_fingerprint(recipe: Recipe, resources: Resources) -> str:
     """The files behind a recipe and the versions of its code: with its name, they decide its candidates."""
     files = resources.fingerprint(recipe.needs) if recipe.needs else ""
     return f"{files}\x1f{recipe.differs}\x1ftextattack {version('textattack')}\x1fnltk {version('nltk')}"
+
+
+def _read_by(recipe: Recipe, victim: Victim) -> str:
+    """The encoding of a student's tokenizer, where an attack adapts to it; "" for others, whose plans all share."""
+    encoding = getattr(victim.tokenizer, "encoding_fingerprint", "no encoding")
+    return f"\x1fread by {encoding}" if recipe.adapts else ""
 
 
 def learn_plan(tokens: Tokens, plan: Plan) -> None:

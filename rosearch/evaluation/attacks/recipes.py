@@ -17,12 +17,25 @@ from types import ModuleType
 from typing import Any
 
 from rosearch.errors import BadInput, MissingResource, Problem, nearest, one_line
-from rosearch.evaluation.attacks.stock import library, stand_ins
+from rosearch.evaluation.attacks.stock import adaptive, library, stand_ins
 from rosearch.evaluation.attacks.stock.stand_ins import Part
 from rosearch.resources.functions import find_function, is_function
 from rosearch.resources.resources import Resources
 
 Build = Callable[[ModuleType, Resources, Any], Any]
+
+# The origin of the words of each resource: what has one origin is one list. The neighbour lists were made from the
+# counter-fitted vectors; the second WordNet is an edition of the first.
+ORIGINS = {
+    "wordnet-3.0": "wordnet",
+    "oewn": "wordnet",
+    "wordnet": "wordnet",
+    "neighbours": "counter-fitted",
+    "vectors": "counter-fitted",
+    "corpus_vectors": "corpus vectors",
+    "masked_lm": "masked LM",
+}
+EDITS = "edits of letters"
 
 
 @dataclass(frozen=True)
@@ -32,7 +45,9 @@ class Recipe:
     `needs` are names of `Resources`. `build(textattack, resources, victim)` gives a `textattack.Attack`; call it
     through `build` of this module. `differs` tells the difference from a stock recipe, "" for the stock recipe itself.
     `asks` names a part that cannot be supplied, "" where the recipe runs. `note` warns of a wrong reading of its
-    results. `digest` is that of the source of a user's own attack, "" for the others.
+    results. `digest` is that of the source of a user's own attack, "" for the others. `edits` says that it changes the
+    letters of words, `adapts` that it knows the student's encoding. `against` names plain attacks that it must not be
+    weaker than.
     """
 
     name: str
@@ -43,6 +58,15 @@ class Recipe:
     asks: str = ""
     note: str = ""
     digest: str = ""
+    edits: bool = False
+    adapts: bool = False
+    against: tuple[str, ...] = ()
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The sources of its candidates: lists of words by their origin, a masked LM, edits of letters."""
+        listed = dict.fromkeys(ORIGINS[need] for need in self.needs if need in ORIGINS)
+        return (*listed, *([EDITS] if self.edits else []))
 
     @property
     def identity(self) -> str:
@@ -155,11 +179,21 @@ def _a2t(textattack: ModuleType, resources: Resources, victim: Any) -> Any:
 
 _USE = "the Universal Sentence Encoder (TensorFlow Hub)"
 _MINILM = "all-MiniLM-L6-v2 in place of the Universal Sentence Encoder"
+_CORPUS = "vectors of plain text, less antonyms, in place of the counter-fitted ones"
 _LISTS = "neighbour lists (up to 8 words) in place of the counter-fitted vectors"
 
+_STRICT = "30 % of the words and an angular similarity of 0.84 by all-MiniLM-L6-v2"
+_OF_EDITS = ("deepwordbug", "pruthi")
+_OF_WORDS = (
+    *("pwws", "pwws-oewn", "synonym-swap", "textfooler-minilm", "textfooler-vectors-minilm", "textfooler-corpus"),
+    *("bae-minilm", "bert-attack-minilm", "genetic-lite"),
+)
+
 RECIPES: dict[str, Recipe] = {
-    "deepwordbug": Recipe("deepwordbug", "Gao et al. 2018, arXiv 1801.04354", (), _stock("DeepWordBugGao2018")),
-    "pruthi": Recipe("pruthi", "Pruthi et al. 2019, arXiv 1905.11268", (), _stock("Pruthi2019")),
+    "deepwordbug": Recipe(
+        "deepwordbug", "Gao et al. 2018, arXiv 1801.04354", (), _stock("DeepWordBugGao2018"), edits=True
+    ),
+    "pruthi": Recipe("pruthi", "Pruthi et al. 2019, arXiv 1905.11268", (), _stock("Pruthi2019"), edits=True),
     "pwws": Recipe(
         "pwws",
         "Ren et al. 2019, ACL P19-1103",
@@ -230,6 +264,7 @@ RECIPES: dict[str, Recipe] = {
             WordSwapEmbedding=stand_ins.vector_swap,
         ),
         asks=_USE,
+        edits=True,
     ),
     "textbugger-minilm": Recipe(
         "textbugger-minilm",
@@ -242,6 +277,7 @@ RECIPES: dict[str, Recipe] = {
             UniversalSentenceEncoder=stand_ins.universal_sentence_encoder,
         ),
         differs=f"TextBugger with neighbour lists in place of the counter-fitted vectors and {_MINILM}",
+        edits=True,
     ),
     "textbugger-lite": Recipe(
         "textbugger-lite",
@@ -256,6 +292,34 @@ RECIPES: dict[str, Recipe] = {
         ),
         differs="TextBugger with neighbour lists in place of the counter-fitted vectors and no constraint on "
         "sentence similarity",
+        edits=True,
+    ),
+    "textfooler-corpus": Recipe(
+        "textfooler-corpus",
+        "Jin et al. 2020, arXiv 1907.11932",
+        ("corpus_vectors", "antonyms", "tagger", "sentence_encoder"),
+        _stock(
+            "TextFoolerJin2019",
+            WordSwapEmbedding=stand_ins.corpus_swap,
+            WordEmbeddingDistance=stand_ins.omitted,  # with it, a third of the rows of a plain student withstood it
+            PartOfSpeech=stand_ins.part_of_speech,
+            UniversalSentenceEncoder=stand_ins.universal_sentence_encoder,
+            Attack=stand_ins.constrained_attack,
+        ),
+        differs=f"TextFooler with {_CORPUS}, no constraint on word distance, and {_MINILM}",
+    ),
+    "textbugger-corpus": Recipe(
+        "textbugger-corpus",
+        "Li et al. 2019, arXiv 1812.05271",
+        ("corpus_vectors", "antonyms", "sentence_encoder"),
+        _stock(
+            "TextBuggerLi2018",
+            WordSwapHomoglyphSwap=stand_ins.homoglyph_swap,
+            WordSwapEmbedding=stand_ins.corpus_swap,
+            UniversalSentenceEncoder=stand_ins.universal_sentence_encoder,
+        ),
+        differs=f"TextBugger with {_CORPUS} and {_MINILM}",
+        edits=True,
     ),
     "bae": Recipe(
         "bae",
@@ -368,5 +432,43 @@ RECIPES: dict[str, Recipe] = {
         ("oewn",),
         _stock("LEAP2023", WordSwapWordNet=stand_ins.oewn_swap),
         differs="LEAP with the Open English WordNet in place of WordNet 3.0",
+    ),
+    "adaptive-characters": Recipe(
+        "adaptive-characters",
+        "edits of Gao et al. 2018, arXiv 1801.04354; adapted as in Tramer et al. 2020, arXiv 2002.08347",
+        (),
+        adaptive.adaptive_characters,
+        differs="up to 60 edits of each word, and pairs of edits, each read by the student as another word, "
+        "and no constraint",
+        edits=True,
+        against=_OF_EDITS,
+        adapts=True,
+    ),
+    "adaptive-characters-strict": Recipe(
+        "adaptive-characters-strict",
+        "edits of Gao et al. 2018, arXiv 1801.04354; adapted as in Tramer et al. 2020, arXiv 2002.08347",
+        ("sentence_encoder",),
+        adaptive.strict_characters,
+        differs=f"adaptive-characters within {_STRICT}",
+        edits=True,
+        adapts=True,
+    ),
+    "adaptive-words": Recipe(
+        "adaptive-words",
+        "search of Jin et al. 2020, arXiv 1907.11932; adapted as in Tramer et al. 2020, arXiv 2002.08347",
+        ("wordnet", "neighbours", "corpus_vectors", "masked_lm"),
+        adaptive.adaptive_words,
+        differs="words of all lists and of the masked language model together, of which each is read by the student as "
+        "another word; no constraint",
+        against=_OF_WORDS,
+        adapts=True,
+    ),
+    "adaptive-words-strict": Recipe(
+        "adaptive-words-strict",
+        "search of Jin et al. 2020, arXiv 1907.11932; adapted as in Tramer et al. 2020, arXiv 2002.08347",
+        ("wordnet", "neighbours", "corpus_vectors", "masked_lm", "tagger", "sentence_encoder"),
+        adaptive.strict_words,
+        differs=f"adaptive-words of the same part of speech, within {_STRICT}",
+        adapts=True,
     ),
 }

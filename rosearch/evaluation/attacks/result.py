@@ -1,8 +1,8 @@
-"""The outcome of an attacked row, and the limits of its attack."""
+"""The outcome of an attacked row, the limits of its attack, and the comparison of outcomes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,6 +22,7 @@ class Limits:
 
 
 NO_LIMITS = Limits()
+SURVIVING = ("survived", "out_of_queries")
 
 
 @dataclass(frozen=True)
@@ -51,3 +52,27 @@ OnRow = Callable[[int, AttackedRow], None]  # told the number of a row and its o
 
 def ignored(number: int, row: AttackedRow) -> None:
     """Nobody is told."""
+
+
+def worst_case(rows: Sequence[AttackedRow]) -> AttackedRow:
+    """The outcome of one row under several attacks: the break that changed least, or survival of all."""
+    return min(rows, key=lambda row: (row.outcome in SURVIVING, words_to_break(row)))
+
+
+def words_to_break(row: AttackedRow) -> float:
+    """The share of words that had to change: 0 for a row misclassified before, 1 for one that survived."""
+    return 1.0 if row.outcome in SURVIVING else share_changed(row)
+
+
+def share_changed(result: AttackedRow) -> float:
+    """The share of words that differ afterwards; 0 for a text without words."""
+    return result.changed / result.words if result.words else 0.0
+
+
+def weaker_than(against: Sequence[str], name: str, details: Mapping[str, Sequence[AttackedRow]]) -> str:
+    """The first of the plain attacks on the same rows that broke more of them than one that adapts; "" for none."""
+
+    def left(results: Sequence[AttackedRow]) -> int:
+        return sum(row.outcome in SURVIVING for row in results)
+
+    return next((other for other in against if other in details and left(details[other]) < left(details[name])), "")

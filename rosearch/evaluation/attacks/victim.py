@@ -136,6 +136,36 @@ class Victim:
         return logits
 
 
+class Expected(Victim):
+    """A victim that answers with its mean probabilities over several draws, as a student with random parts must be met.
+
+    A single answer of such a student hides what it does on average: an attack on one draw stops at a lucky one, and the
+    next draw is right again (Athalye et al. 2018, arXiv 1802.00420: expectation over transformation).
+    """
+
+    draws = 10
+
+    def _forward(self, ids: Ints, types: Ints | None, starts: Ints, lengths: Ints) -> Logits:
+        mean = np.zeros((), np.float64)
+        for _ in range(self.draws):
+            logits = super()._forward(ids, types, starts, lengths).astype(np.float64)
+            shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+            mean = mean + shares / shares.sum(axis=1, keepdims=True) / self.draws
+        found: Logits = np.log(np.maximum(mean, np.finfo(np.float32).tiny)).astype(np.float32)
+        return found
+
+
+def expected(victim: Victim, texts: Sequence[tuple[str, ...]]) -> Victim:
+    """The victim itself; `Expected` around its model where two answers to the same text differ: it draws at inference.
+
+    Call it inside `evaluation.quality.inference`.
+    """
+    asked = victim.tokenise(list(texts[:4]))
+    if np.array_equal(victim.one_pass(*asked), victim.one_pass(*asked)):
+        return victim
+    return Expected(victim.model, victim.tokenizer, victim.max_length, victim.device, 0)
+
+
 def _ends(lengths: Ints, most_rows: int, most_padding: float) -> list[int]:
     """The ends of batches of rows (n,), the shortest first.
 

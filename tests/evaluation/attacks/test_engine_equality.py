@@ -15,6 +15,7 @@ from evaluation.attacks.tiny_tokenizers import TOKENIZERS
 
 from rosearch.evaluation.attacks.recipes import RECIPES, build
 from rosearch.evaluation.attacks.result import AttackedRow, Limits
+from rosearch.evaluation.attacks.stock import adaptive
 from rosearch.evaluation.attacks.stock.forms import form_of
 from rosearch.resources.resources import Resources
 
@@ -29,8 +30,11 @@ POOLED = {
     "genetic-lite",
     "leap",
     "leap-oewn",
+    "adaptive-words",
+    "adaptive-words-strict",
 }
-PLANNED = [name for name in RUNNABLE if name not in POOLED]
+ADAPTIVE = ["adaptive-characters", "adaptive-characters-strict"]  # so many candidates that they are tried with fewer
+PLANNED = [name for name in RUNNABLE if name not in (*POOLED, *ADAPTIVE)]
 DRAWS_NOTHING = ["pwws", "pwws-oewn", "synonym-swap", "textfooler-minilm", "textfooler-vectors-minilm"]
 
 
@@ -56,6 +60,18 @@ def test_single_texts_are_attacked_as_textattack_attacks_them(name: str, case: C
     assert made.tokens.exact
     assert not made.unequal()
     assert kinds(made.engine()) == {"misclassified", "broken", "survived"}
+
+
+@pytest.mark.parametrize("rows", [single_rows, pair_rows])
+@pytest.mark.parametrize("name", ADAPTIVE)
+def test_attacks_that_adapt_are_walked_as_textattack_walks_them(
+    name: str, rows: Callable[[int], Rows], case: Cases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adaptive, "TRIES", 3)
+    made = case(name, rows(8))
+    assert len(made.rows) > 4
+    assert not made.unequal()
+    assert "broken" in kinds(made.engine())
 
 
 @pytest.mark.parametrize("name", PLANNED)

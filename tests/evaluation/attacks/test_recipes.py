@@ -99,6 +99,12 @@ class ToyResources(Resources):
     def vectors(self) -> Vectors:
         return VECTORS
 
+    def corpus_vectors(self) -> Vectors:
+        return VECTORS
+
+    def antonyms(self) -> dict[str, frozenset[str]]:
+        return {"good": frozenset({"bad"}), "bad": frozenset({"good"})}
+
 
 @pytest.fixture(scope="session")
 def masked_lm(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -170,6 +176,17 @@ def test_a_registered_recipe_says_what_it_is() -> None:
         assert bool(recipe.differs) != stock, name
 
 
+def test_a_recipe_says_where_its_candidates_come_from(resources: ToyResources) -> None:
+    reads = {name: RECIPES[name].reads for name in RUNNABLE}
+    assert reads["deepwordbug"] == ("edits of letters",)
+    assert reads["pwws"] == reads["pwws-oewn"] == ("wordnet",)
+    assert reads["synonym-swap"] == reads["textfooler-vectors-minilm"] == ("counter-fitted",)
+    assert reads["textbugger-corpus"] == ("corpus vectors", "edits of letters")
+    assert reads["bert-attack-minilm"] == ("masked LM",)
+    assert reads["adaptive-words"] == ("wordnet", "counter-fitted", "corpus vectors", "masked LM")
+    assert [name for name in RUNNABLE if not reads[name]] == ["checklist-lite", "input-reduction"]
+
+
 def test_an_unknown_attack_names_the_known(resources: ToyResources) -> None:
     with pytest.raises(BadInput, match=r"expected one of deepwordbug, pruthi, .*, got 'deepwordbugs'"):
         resolve("deepwordbugs", resources)
@@ -201,6 +218,8 @@ STOCK_PARTS = {
     "textfooler-vectors-minilm": ("TextFoolerJin2019", set()),
     "textbugger-minilm": ("TextBuggerLi2018", set()),
     "textbugger-lite": ("TextBuggerLi2018", {"UniversalSentenceEncoder"}),
+    "textfooler-corpus": ("TextFoolerJin2019", {"WordEmbeddingDistance"}),
+    "textbugger-corpus": ("TextBuggerLi2018", set()),
     "bae-minilm": ("BAEGarg2019", set()),
     "bert-attack-minilm": ("BERTAttackLi2020", set()),
     "a2t-minilm": ("A2TYoo2021", {"WordEmbeddingDistance"}),
@@ -297,6 +316,15 @@ def test_vectors_give_the_nearest_words_and_their_distances(textattack: ModuleTy
     distance = stand_ins.vector_distance(textattack, resources, None)(min_cos_sim=0.5)
     assert distance.get_cos_sim(0, 1) == pytest.approx(np.cos(0.1))
     assert swap.embedding is distance.embedding
+
+
+def test_vectors_of_plain_text_never_give_the_opposite_of_a_word(
+    textattack: ModuleType, resources: ToyResources
+) -> None:
+    swap = stand_ins.corpus_swap(textattack, resources, None)(max_candidates=2)
+    assert swap._get_replacement_words("film") == ["movie", "cinema"]
+    assert swap._get_replacement_words("Good") == ["Cinema"]
+    assert swap._get_replacement_words("bad") == ["cinema"]
 
 
 def test_homoglyphs_are_those_of_the_stock_swap(

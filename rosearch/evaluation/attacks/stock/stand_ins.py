@@ -108,6 +108,25 @@ def vector_distance(textattack: ModuleType, resources: Resources, victim: Any) -
     return _with_embedding(stock, _embedding(textattack, resources.vectors()))
 
 
+def corpus_swap(textattack: ModuleType, resources: Resources, victim: Any) -> Part:
+    """`WordSwapEmbedding` over `Resources.corpus_vectors`, without the opposites of a word."""
+    opposites = resources.antonyms()
+
+    class WithoutOpposites(textattack.transformations.WordSwapEmbedding):  # type: ignore[misc,name-defined]
+        def _get_replacement_words(self, word: str) -> list[str]:
+            excluded = opposites.get(word.lower(), frozenset())
+            return [other for other in super()._get_replacement_words(word) if other.lower() not in excluded]
+
+    return _with_embedding(WithoutOpposites, _embedding(textattack, resources.corpus_vectors()))
+
+
+def nearest_words(vectors: Vectors, most: int) -> Callable[[str], list[str]]:
+    """A function from a word to its `most` nearest words, nearest first; none for a word without a vector."""
+    places = {word: place for place, word in enumerate(vectors.words)}
+    nearest = _Nearest(vectors.matrix)
+    return lambda word: [vectors.words[n] for n in nearest[places[word]][1 : most + 1]] if word in places else []
+
+
 _EMBEDDED: list[tuple[Vectors, Any]] = []  # the last one, which lanes share with its memory
 
 
@@ -167,9 +186,14 @@ def homoglyph_swap(textattack: ModuleType, resources: Resources, victim: Any) ->
 
 def masked_lm_swap(textattack: ModuleType, resources: Resources, victim: Any) -> Part:
     """`WordSwapMaskedLM` with the model of `Resources.masked_lm`; all attacks share it."""
-    model, tokenizer = _masked_lm(resources.masked_lm())
+    model, tokenizer = masked_lm(resources)
     stock = textattack.transformations.WordSwapMaskedLM
     return lambda **options: stock(masked_language_model=model, tokenizer=tokenizer, **options)
+
+
+def masked_lm(resources: Resources) -> tuple[Any, Any]:
+    """The model of `Resources.masked_lm` and its tokenizer."""
+    return _masked_lm(resources.masked_lm())
 
 
 @lru_cache(maxsize=1)
