@@ -309,7 +309,9 @@ def test_several_runs_are_pooled_and_compared_and_one_is_not(tmp_path: Path) -> 
     assert "expected strategy, space" in rosearch("compare", "one", "other", "--by", "x", cwd=tmp_path, expect=2).stderr
     assert "give several" in rosearch("stats", "one", "--to", "new", cwd=tmp_path, expect=2).stderr
     shutil.copytree(tmp_path / "one", tmp_path / "copied")
+    (tmp_path / "file").touch()
     for command in ("stats", "compare"):
+        assert "--to" in rosearch(command, "one", "other", "--to", "file", cwd=tmp_path, expect=2).stderr
         twice = rosearch(command, "one", "other", "copied", cwd=tmp_path, expect=5).stderr
         assert "copied: expected each run once, got the records of one again" in twice
 
