@@ -25,7 +25,9 @@ def compare(
         str,
         typer.Option(help="strategy, space, method, seed, or several with commas; default: what differs."),
     ] = "",
-    to: Annotated[Path | None, typer.Option(help="Write figures and compare.html here.", metavar="DIR")] = None,
+    to: Annotated[
+        Path | None, typer.Option(help="Write figures and compare.html here.", metavar="DIR", file_okay=False)
+    ] = None,
     formats: Annotated[str, typer.Option("--format", help="svg, png, pdf, or several with commas.")] = "svg",
     as_json: Json = False,
 ) -> None:

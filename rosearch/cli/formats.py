@@ -20,6 +20,7 @@ from rosearch.errors import BadInput, Problem, RunError
 if TYPE_CHECKING:
     from rosearch.cli.push import Push
     from rosearch.export.formats import Format, Measured
+    from rosearch.export.targets.parity import Exported
     from rosearch.progress import Progress
     from rosearch.run.results import Results
 
@@ -62,10 +63,19 @@ class GateOptions:
         attacks = self.attacks or ",".join(results.experiment.evaluation.robustness.report.attacks)
         return replace(self, task=results.run.experiment_file, attacks=attacks)
 
-    def require(self, formats: Sequence[Format]) -> None:
-        """Raises `BadInput` where a format has to be measured and no rows are named; torch is not loaded."""
+    def refuse_unused(self, formats: Sequence[Format]) -> None:
+        """Raises `BadInput` for a value of --int8 that is none, and for options of int8 where it is not written."""
         if self.int8 not in ("gates", "force"):
             raise BadInput(Problem("command line", "--int8", "gates or force", repr(self.int8)))
+        force = self.int8 if self.int8 != "gates" else None
+        given = {"--task": self.task, "--attack": self.attacks, "--n": self.rows, "--int8": force}
+        unused = [f"{name} {value}" for name, value in given.items() if value]
+        if unused and not any(one.measured for one in formats):
+            fix = "Leave it out, or add --target int8"
+            raise BadInput(Problem("command line", unused[0], "--target int8 with it", "none", fix))
+
+    def require(self, formats: Sequence[Format]) -> None:
+        """Raises `BadInput` where a format has to be measured and no rows are named; torch is not loaded."""
         if (measured := [one.name for one in formats if one.measured]) and self.task is None:
             expected, fix = "labelled rows to measure it by", "Name them: --task EXPERIMENT_OR_FILE"
             raise BadInput(Problem("command line", f"--target {','.join(measured)}", expected, "none", fix))
@@ -111,21 +121,16 @@ def finish(
 ) -> None:
     """Writes formats beside a folder, prints where each lies, and pushes it; as JSON, behind the facts of the folder.
 
-    Raises `RunError` for one that misses its gates, once all others are written and told; then nothing is pushed.
+    Raises `RunError` for one that misses its gates, and `BadInput` for one that this student cannot have, once all
+    others are written and told; then nothing is pushed.
     """
-    from rosearch.terminal.console import print_json, print_line
+    from rosearch.terminal.console import print_json, print_line, print_message
 
     written, refused = {}, []
     for one in sorted(formats, key=lambda one: one.measured):
-        if not one.measured:
-            written[one.name] = one.export(folder)
-            continue
-        from rosearch.terminal.attack import watched
-
         try:
-            with watched() as progress:
-                written[one.name] = one.export(folder, gates.measured(folder, progress))
-        except RunError as error:
+            written[one.name] = _written(one, folder, gates)
+        except (BadInput, RunError) as error:
             refused.append(error)
     told = {name: {"file": str(one.path), "apart": one.apart} for name, one in written.items()}
     if not as_json:
@@ -135,5 +140,17 @@ def finish(
     pushed = push.send(folder) if push is not None and not refused else None
     if as_json:
         print_json({**facts, **({"formats": told} if told else {}), **({"pushed": pushed} if pushed else {})})
+    for line in dict.fromkeys(line for error in refused[1:] for line in error.lines):
+        if line not in refused[0].lines:
+            print_message("error", "red", line)
     if refused:
         raise refused[0]
+
+
+def _written(one: Format, folder: Path, gates: GateOptions) -> Exported:
+    if not one.measured:
+        return one.export(folder)
+    from rosearch.terminal.attack import watched
+
+    with watched() as progress:
+        return one.export(folder, gates.measured(folder, progress))

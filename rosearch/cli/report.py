@@ -109,7 +109,9 @@ def _serve(runs: Sequence[Path], port: int, as_json: bool) -> None:
 
 def figures(
     run: RunFolder,
-    to: Annotated[Path | None, typer.Option(help="The folder; default: figures in the run.", metavar="DIR")] = None,
+    to: Annotated[
+        Path | None, typer.Option(help="The folder; default: figures in the run.", metavar="DIR", file_okay=False)
+    ] = None,
     formats: Annotated[str, typer.Option("--format", help="svg, png, pdf, or several with commas.")] = "svg",
     as_json: Json = False,
 ) -> None:

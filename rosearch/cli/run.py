@@ -134,13 +134,15 @@ def export(
     gates = GateOptions(task, attack, n, split, data_root, resources, int8)
 
     formats = formats_of(target)
+    gates.refuse_unused(formats)
     for one in formats:
         one.require()
     push = Push.asked(push_to_hub, public, yes, as_json)
     asked = [*filter(None, (record, named)), *(["--best"] if best else []), *(["--knee"] if knee else [])]
     if whole is not None:
-        if asked or by or where or formats:
-            raise typer.BadParameter("it takes the whole run: name no student and no --target", param_hint="--format")
+        if asked or by or where or formats or retrain or push:
+            told = "it takes the whole run: name no student, no --target, --retrain or --push-to-hub"
+            raise typer.BadParameter(told, param_hint="--format")
         export_whole(run, whole, to, overwrite, as_json)
         return
     if (run / "config.json").is_file():

@@ -25,7 +25,8 @@ STATS_EXAMPLES = """Examples:
 def stats(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs; several are pooled.")],
     to: Annotated[
-        Path | None, typer.Option(help="Of several runs: write the tables into this folder.", metavar="DIR")
+        Path | None,
+        typer.Option(help="Of several runs: write the tables into this folder.", metavar="DIR", file_okay=False),
     ] = None,
     as_json: Json = False,
 ) -> None:

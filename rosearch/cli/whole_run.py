@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ def _optuna(results: Results, path: Path) -> str:
     from rosearch.report.study import write_study
 
     trials = write_study(results, path)
-    return f"a study of {trials:,} trials: optuna-dashboard sqlite:///{path}"
+    return f"a study of {trials:,} trials: optuna-dashboard {shlex.quote(f'sqlite:///{path}')}"
 
 
 def _parquet(results: Results, path: Path) -> str:

@@ -7,6 +7,7 @@ False
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import combinations
 from typing import Any
 
 from rosearch.errors import RunError
@@ -42,10 +43,28 @@ def obstacles(runs: Sequence[Results]) -> list[str]:
 
 
 def refuse_others(runs: Sequence[Results], needed: Sequence[str] = ("task", "teacher", "attacks")) -> None:
-    """Raises `RunError` that names the first run that differs from the first in one of the parts that are needed."""
+    """Raises `RunError` that names the first run that differs from the first in one of the parts that are needed.
+
+    It is raised for a run that is given twice as well: its luck would count as evidence two times.
+    """
+    for one, other_run in combinations(runs, 2):
+        if _is_copy(one, other_run):
+            raise RunError(f"{other_run.run.path}: expected each run once, got the records of {one.run.path} again")
     first = runs[0]
     for run in runs[1:]:
         other = [name for name in needed if _PARTS[name](run) != _PARTS[name](first)]
         if other:
             expected = f"expected the {other[0]} of {first.run.path}, got another"
             raise RunError(f"{run.run.path}: {expected}: {_SAID[other[0]]}")
+
+
+def _is_copy(one: Results, other: Results) -> bool:
+    """Whether two folders hold one run. No two searches take the same seconds, even of one seed."""
+    if one.run.path.resolve() == other.run.path.resolve():
+        return True
+    return _trace(one) == _trace(other) and any(record.seconds for record in one.records)
+
+
+def _trace(results: Results) -> tuple[object, ...]:
+    evolution, seed = results.experiment.evolution, results.experiment.seed
+    return evolution, seed, [(record.id, record.seconds) for record in results.records]

@@ -97,6 +97,7 @@ def render_comparison(name: str, headline: str, content: Sequence[Section], vers
         "style": Markup(style),
         "script": "",
         "policy": _policy(style, ""),
+        "live": "",
         "data": "",
         "chunks": (),
     }

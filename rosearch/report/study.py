@@ -21,6 +21,7 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from importlib.util import find_spec
@@ -78,7 +79,8 @@ def write_study(results: Results, path: Path) -> int:
         name = results.run.path.resolve().name
         terms = _terms(results)
         study = optuna.create_study(storage=storage, study_name=name, directions=["maximize"] * len(terms))
-        study.set_metric_names(list(terms))
+        with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):
+            study.set_metric_names(list(terms))
         for key, value in _facts(results).items():
             study.set_user_attr(key, value)
         storage.remove_session()

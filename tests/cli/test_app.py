@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 import pytest
 import yaml
 from command_line import rosearch
+from report.made_run import make_run
 from small_run import finished_count, write_experiment
 
 from rosearch.config.file import load_experiment
@@ -293,8 +294,8 @@ def test_stats_of_a_read_only_run_prints_and_says_what_was_not_written(
 
 
 def test_several_runs_are_pooled_and_compared_and_one_is_not(tmp_path: Path) -> None:
-    for name in ("one", "other"):
-        shutil.copytree(RECORDED, tmp_path / name)
+    for name, count in (("one", 12), ("other", 14)):
+        make_run(tmp_path, count, name=name).run.path.rename(tmp_path / name)
     pooled = json.loads(rosearch("stats", "one", "other", "--to", "new", "--json", cwd=tmp_path).stdout)
     assert {row["outcome"] for row in pooled["pooled"]} >= {"quality", "under_attack"} and pooled["runs"] == [
         "one",
@@ -307,6 +308,12 @@ def test_several_runs_are_pooled_and_compared_and_one_is_not(tmp_path: Path) -> 
     assert "At equal cost" not in rosearch("compare", "one", cwd=tmp_path, expect=2).stdout
     assert "expected strategy, space" in rosearch("compare", "one", "other", "--by", "x", cwd=tmp_path, expect=2).stderr
     assert "give several" in rosearch("stats", "one", "--to", "new", cwd=tmp_path, expect=2).stderr
+    shutil.copytree(tmp_path / "one", tmp_path / "copied")
+    (tmp_path / "file").touch()
+    for command in ("stats", "compare"):
+        assert "--to" in rosearch(command, "one", "other", "--to", "file", cwd=tmp_path, expect=2).stderr
+        twice = rosearch(command, "one", "other", "copied", cwd=tmp_path, expect=5).stderr
+        assert "copied: expected each run once, got the records of one again" in twice
 
 
 def test_many_problems_of_a_file_are_counted_and_the_first_are_printed(tmp_path: Path) -> None:

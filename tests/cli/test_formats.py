@@ -12,10 +12,11 @@ from command_line import rosearch
 from export.exported import exported
 from small_run import write_experiment
 
-from rosearch.cli.formats import GateOptions
+from rosearch.cli.formats import GateOptions, finish
 from rosearch.config.file import load_experiment
-from rosearch.errors import BadInput
+from rosearch.errors import BadInput, Problem, RunError
 from rosearch.export.formats import formats_of
+from rosearch.export.targets.parity import Exported
 
 INT8 = formats_of("int8")
 
@@ -37,6 +38,35 @@ def test_without_rows_int8_is_refused_before_anything_is_written(place: Path) ->
     assert "--int8: expected gates or force, got 'yes'" in told.stderr
     told = rosearch("export", "out", "--target", "int8", "--task", "absent.tsv", "--attack", "x", cwd=place, expect=3)
     assert "absent.tsv: expected a file" in told.stderr and "attack: x: expected one of" in told.stderr
+
+
+def test_options_of_int8_are_refused_where_it_is_not_written(place: Path) -> None:
+    for given in (("--task", "rows.tsv"), ("--attack", "pruthi"), ("--n", "2"), ("--int8", "force")):
+        told = rosearch("export", "out", "--target", "onnx", *given, cwd=place, expect=3).stderr
+        assert f"{' '.join(given)}: expected --target int8 with it" in told
+    assert not (place / "out/onnx").exists()
+
+
+def test_a_format_that_a_student_cannot_have_keeps_no_other_from_it_and_both_are_told(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(folder: Path) -> Exported:
+        raise BadInput(Problem(str(folder), "first", "words", "none"))
+
+    def miss(folder: Path) -> Exported:
+        raise RunError("second misses a gate")
+
+    def write(folder: Path) -> Exported:
+        return Exported(folder / "third.onnx", 0.0)
+
+    formats: Any = [
+        SimpleNamespace(name=name, measured=False, export=export)
+        for name, export in (("first", refuse), ("second", miss), ("third", write))
+    ]
+    with pytest.raises(BadInput, match="first: expected words"):
+        finish(place, formats, GateOptions(), None, True, {"id": "x"})
+    printed = capsys.readouterr()
+    assert list(json.loads(printed.out)["formats"]) == ["third"] and "second misses a gate" in printed.err
 
 
 def test_of_a_run_the_rows_and_attacks_are_those_of_its_report(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from command_line import rosearch
 from export.exported import exported
 from export.hub_stand_in import StandIn, connected
+from report.made_run import make_run
 
 
 @pytest.fixture
@@ -55,3 +56,10 @@ def test_without_the_flag_nothing_is_sent_and_its_options_are_refused(hub: Stand
         told = rosearch("export", "out", "--target", "hf", option, cwd=folder.parent, expect=2).stderr
         assert "it goes with --push-to-hub" in told
     assert hub.asked == []
+
+
+def test_a_whole_run_as_a_file_is_not_pushed(hub: StandIn, tmp_path: Path) -> None:
+    run = make_run(tmp_path, 3).run.path
+    given = ("export", run, "--format", "parquet", "--to", "all.parquet", "--push-to-hub", "me/run", "--yes")
+    assert "--push-to-hub" in rosearch(*given, cwd=tmp_path, expect=2).stderr
+    assert hub.asked == [] and not (tmp_path / "all.parquet").exists()

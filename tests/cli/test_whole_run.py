@@ -35,4 +35,5 @@ def test_a_whole_run_becomes_one_table_and_nothing_is_overwritten_unasked(tmp_pa
     assert "--to" in rosearch(*given[:-2], cwd=tmp_path, expect=2).stderr
     wrong = rosearch("export", results.run.path, "--best", *given[2:], cwd=tmp_path, expect=2).stderr
     assert "name no student" in " ".join(wrong.replace("│", " ").split())
+    assert "--retrain" in rosearch(*given, "--overwrite", "--retrain", cwd=tmp_path, expect=2).stderr
     assert "optuna or parquet" in rosearch(*given[:3], "csv", *given[4:], cwd=tmp_path, expect=2).stderr

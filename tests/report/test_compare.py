@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 from report.made_run import make_run
@@ -8,7 +9,8 @@ from report.made_run import make_run
 from rosearch.errors import RunError
 from rosearch.report.compare import Compared, group_labels
 from rosearch.report.compare_files import describe, write_compared
-from rosearch.run.results import Results
+from rosearch.report.run_files import pool_statistics
+from rosearch.run.results import Results, open_results
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +69,16 @@ def test_another_task_is_refused_and_another_fitness_leaves_out_what_depends_on_
     assert not found.pairs and [chart.name for chart in found.charts] == [chart.name for chart in found.fronts]
     assert any("weigh fitness otherwise" in note for note in found.notes)
     assert [table.title for table in found.tables] == ["Keys that differ"]
+
+
+def test_a_run_that_is_given_twice_is_refused_also_as_a_copy_of_its_folder(runs: list[Results], tmp_path: Path) -> None:
+    copied = open_results(Path(copytree(runs[0].run.path, tmp_path / "copied")))
+    for again in (runs[0], copied):
+        with pytest.raises(RunError, match="expected each run once, got the records of"):
+            Compared.of([*runs, again])
+        with pytest.raises(RunError, match="expected each run once"):
+            pool_statistics([*runs, again], tmp_path / "pooled")
+    assert not (tmp_path / "pooled").exists()
 
 
 def test_figures_and_a_page_without_a_script_are_written(runs: list[Results], tmp_path: Path) -> None:

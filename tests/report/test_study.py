@@ -19,8 +19,6 @@ from rosearch.report.study import TERMS, _choices, _parameters, write_study
 from rosearch.run.results import Results, load_results
 from rosearch.space.genotype import Genotype
 
-OPTUNA = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
-
 
 def test_a_parameter_has_every_value_of_the_space_from_the_first_trial_on(made: Results) -> None:
     chosen = [_parameters(record.genotype) for record in made.of("candidate")]
@@ -56,7 +54,6 @@ def study_of(results: Results, path: Path) -> Any:
 
 
 @pytest.mark.track
-@OPTUNA
 def test_a_study_holds_what_the_records_hold(made: Results, tmp_path: Path) -> None:
     study = study_of(made, tmp_path / "study.db")
     trials = {trial.user_attrs["record"]: trial for trial in study.trials}
@@ -77,7 +74,6 @@ def test_a_study_holds_what_the_records_hold(made: Results, tmp_path: Path) -> N
 
 
 @pytest.mark.track
-@OPTUNA
 def test_optuna_goes_on_with_a_study(made: Results, tmp_path: Path) -> None:
     study = study_of(made, tmp_path / "study.db")
     before = len(study.trials)
@@ -86,7 +82,6 @@ def test_optuna_goes_on_with_a_study(made: Results, tmp_path: Path) -> None:
 
 
 @pytest.mark.track
-@OPTUNA
 def test_the_dashboard_shows_the_records_the_failures_and_the_front(made: Results, tmp_path: Path) -> None:
     write_study(made, tmp_path / "study.db")
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -130,7 +125,6 @@ def answered(port: int, path: str) -> Any:
 
 
 @pytest.mark.track
-@OPTUNA
 def test_the_command_writes_one_file_and_nothing_beside_it(tmp_path: Path) -> None:
     results = make_run(tmp_path, 6)
     told = rosearch("export", results.run.path, "--format", "optuna", "--to", "a/study.db", "--json", cwd=tmp_path).data
