@@ -84,6 +84,7 @@ NOT_RUN = {
         "mlflow ui": "waits for a browser",
         "wandb sync": "needs an account",
         "MLFLOW_TRACKING_URI": "needs a server",
+        "TRACKIO_DIR": "waits for a browser",
     },
     "docs/how-to/scale.md": {
         "pip install": "the extra is installed for the tests marked ray",

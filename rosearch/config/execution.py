@@ -48,7 +48,7 @@ _NUMBER = WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"const":
 WorkersEach = Annotated[int | Literal["auto"], BeforeValidator(_workers_each), _NUMBER]
 _EITHER = WithJsonSchema({"anyOf": [{"const": "auto"}, {"type": "array", "items": {"type": "string"}}]})
 Gpus = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_gpus), _EITHER]
-TrackerName = Literal["tensorboard", "mlflow", "wandb"]
+TrackerName = Literal["tensorboard", "mlflow", "wandb", "trackio"]
 Trackers = Annotated[tuple[TrackerName, ...], BeforeValidator(_listed), AfterValidator(_once)]
 
 
@@ -95,8 +95,9 @@ class ExecutionConfig(Section):
 
     track: Trackers = Field(
         (),
-        description="Trackers of experiments that are told of each finished student: tensorboard, mlflow, wandb; they "
-        "come with the extra `track`. What they keep lies in the run's folder, below tracking/.",
+        description="Trackers of experiments that are told of each finished student: tensorboard, mlflow, wandb, which "
+        "come with the extra `track`, and trackio, on transformers 5. What they keep lies in the run's folder, below "
+        "tracking/.",
     )
 
     @property

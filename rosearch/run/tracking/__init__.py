@@ -1,10 +1,10 @@
-"""Trackers of experiments, told of a search as it goes on: `execution.track: [tensorboard, mlflow, wandb]`.
+"""Trackers of experiments, told of a search as it goes on: `execution.track: [tensorboard, mlflow, wandb, trackio]`.
 
 >>> with tracked(run, experiment, yardstick, records, observer) as observer:
 ...     observer.finished(record)
 
-Their packages come with the extra `track`. Each tracker is imported and called in a thread of its own, and whatever
-becomes of it, the search and its records are the same.
+Their packages come with the extra `track`, and Trackio with the extra `trackio`, on transformers 5. Each tracker
+is imported and called in a thread of its own, and whatever becomes of it, the search and its records are the same.
 """
 
 from __future__ import annotations
@@ -43,16 +43,35 @@ def _wandb(told: Tracked) -> Tracker:
     return WandB(told)
 
 
+def _trackio(told: Tracked) -> Tracker:
+    from rosearch.run.tracking.trackio import Trackio
+
+    return Trackio(told)
+
+
 # By their names in an experiment, which are those of their packages.
-TRACKERS: dict[str, Callable[[Tracked], Tracker]] = {"tensorboard": _tensorboard, "mlflow": _mlflow, "wandb": _wandb}
+TRACKERS: dict[str, Callable[[Tracked], Tracker]] = {
+    "tensorboard": _tensorboard,
+    "mlflow": _mlflow,
+    "wandb": _wandb,
+    "trackio": _trackio,
+}
 
 
 def require_trackers(names: Collection[str]) -> None:
-    """Raises `MissingResource` with the trackers whose package is not installed."""
-    if absent := [name for name in names if not _is_installed(name)]:
+    """Raises `MissingResource` with the trackers whose package is not installed, and with what Trackio lacks."""
+    missing = []
+    if absent := [name for name in names if name != "trackio" and not _is_installed(name)]:
         are = "is" if len(absent) == 1 else "are"
         what = f"{' and '.join(absent)} {are} not installed"
-        raise MissingResource(what, 'pip install "rosearch[track]"', "execution.track")
+        missing.append(MissingResource(what, 'pip install "rosearch[track]"', "execution.track"))
+    if "trackio" in names:
+        from rosearch.run.tracking.trackio import lacking
+
+        missing += lacking(_is_installed("trackio"))
+    if missing:
+        first, *others = missing
+        raise MissingResource(first.what, first.advice, first.where, others)
 
 
 def _is_installed(name: str) -> bool:

@@ -26,7 +26,7 @@ from rosearch.run.tracking.lane import Lane
 from rosearch.run.tracking.tracking import Tracking
 from rosearch.search import run_search
 
-ALL = ["tensorboard", "mlflow", "wandb"]
+ALL = ["tensorboard", "mlflow", "wandb", "trackio"]
 
 
 class Noting(Quiet):
@@ -187,7 +187,9 @@ def test_a_mere_folder_of_the_name_is_no_package(tmp_path: Path, monkeypatch: py
 
 
 def test_a_wrong_name_is_told_with_the_one_that_is_meant() -> None:
-    with pytest.raises(BadInput, match=r"expected one of tensorboard, mlflow, wandb.*Did you mean tensorboard\?"):
+    with pytest.raises(
+        BadInput, match=r"expected one of tensorboard, mlflow, wandb, trackio.*Did you mean tensorboard\?"
+    ):
         look_at("quickstart", ["execution.track=[tensorbord]"])
     with pytest.raises(BadInput, match="each once"):
         look_at("quickstart", ["execution.track=[mlflow,mlflow]"])
