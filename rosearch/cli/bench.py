@@ -49,10 +49,10 @@ def bench(
     ] = 0.5,
     as_json: Json = False,
 ) -> None:
-    """Measure how fast exported students answer, in every format that lies in their folders.
+    """Measure how fast exported students answer.
 
-    Beside them stand the teacher in torch, and the plain matrix products of the same pass: what would be left if all
-    else cost nothing. Nothing else should run meanwhile.
+    Every format that lies in their folders is timed. Beside them stand the teacher in torch, and the plain matrix
+    products of the same pass: what would be left if all else cost nothing. Nothing else should run meanwhile.
     """
     from rosearch.export.bench import bench, default_lengths, hardware, open_all
     from rosearch.terminal.console import err, print_json, print_table

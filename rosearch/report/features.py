@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from statistics import fmean
-from typing import Any
-
-import networkx as nx
+from typing import TYPE_CHECKING, Any
 
 from rosearch.space.cost import count_parameters
 from rosearch.space.encoder_space import encoder_of
 from rosearch.space.genotype import Genotype
 from rosearch.space.node import SOURCE
+
+if TYPE_CHECKING:
+    import networkx as nx  # a look at a run draws without it
 
 # Which operations count towards which share. Identities that merge inputs count in the denominator only.
 SHARES: dict[str, frozenset[str]] = {
@@ -62,6 +63,8 @@ def architecture_features(genotype: Genotype, graph: nx.DiGraph | None = None) -
     NaN where no operator has a kernel (the convolutions inside attention are not counted); the features of encoders
     alone are NaN for other graphs. `graph` is its `operator_graph`, where that is known.
     """
+    import networkx as nx
+
     graph = operator_graph(genotype) if graph is None else graph
     operators = [data for name, data in graph.nodes(data=True) if name not in (SOURCE, OUTPUT)]
     level = {name: depth for depth, names in enumerate(nx.topological_generations(graph)) for name in names}
@@ -109,6 +112,8 @@ def operator_graph(genotype: Genotype) -> nx.DiGraph:
     No-ops are gone, as in the genotype's canonical form: an identity of one input is replaced by what it
     reads, a mean of equal inputs by that input. Sinks go into the output.
     """
+    import networkx as nx
+
     canonical = genotype.canonical()
     graph = nx.DiGraph()
     graph.add_node(SOURCE, op="source")
