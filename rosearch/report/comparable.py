@@ -59,7 +59,7 @@ def refuse_others(runs: Sequence[Results], needed: Sequence[str] = ("task", "tea
 
 
 def _is_copy(one: Results, other: Results) -> bool:
-    """Whether two folders hold one run. No two searches take the same seconds, even of one seed."""
+    """True where two folders hold one run. No two searches take the same seconds, even of one seed."""
     if one.run.path.resolve() == other.run.path.resolve():
         return True
     return _trace(one) == _trace(other) and any(record.seconds for record in one.records)
