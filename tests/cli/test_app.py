@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 import pytest
 import yaml
+from cli.documented_keys import Page
 from command_line import rosearch
 from report.made_run import make_run
 from small_run import finished_count, write_experiment
@@ -304,6 +305,9 @@ def test_several_runs_are_pooled_and_compared_and_one_is_not(tmp_path: Path) -> 
     assert {Path(path).name for path in pooled["files"]} >= {"pooled.csv", "motifs.parquet", "regressions.csv"}
     told = json.loads(rosearch("compare", "one", "other", "--to", "new", "--json", cwd=tmp_path).stdout)
     assert [run["group"] for run in told["runs"]] == ["one", "other"] and told["differences"] == []
+    page = Page((ROOT / "docs/json.md").read_text())
+    assert page.differences("compare", told) == []
+    assert [line for line in page.differences("stats", pooled) if "is not printed" not in line] == []
     assert (tmp_path / "new" / "compare.html").is_file()
     assert "At equal cost" not in rosearch("compare", "one", cwd=tmp_path, expect=2).stdout
     assert "expected strategy, space" in rosearch("compare", "one", "other", "--by", "x", cwd=tmp_path, expect=2).stderr

@@ -75,7 +75,9 @@ def test_what_is_not_there_and_what_is_unknown_are_one_clear_line(folder: Path, 
         choose_target(folder, "openvino")
     with pytest.raises(BadInput, match=r"Did you mean onnx\?"):
         choose_target(folder, "onx")
-    with pytest.raises(BadInput, match="expected one of onnx, openvino, torch_export, hf, fp16, int8, got none"):
+    with pytest.raises(
+        BadInput, match="expected one of onnx, openvino, transformersjs, torch_export, hf, fp16, int8, got none"
+    ):
         choose_target(tmp_path)
 
 

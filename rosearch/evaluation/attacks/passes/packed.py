@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from transformers.activations import GELUActivation
 
 from rosearch.evaluation.attacks.passes.forwards import Forward, watched
+from rosearch.student.leading_tokens import leading
 from rosearch.student.local_operations import Convolution, LightConvolution, SeparableConvolution
 from rosearch.student.operations import Attention, FeedForward, Residual
 
@@ -165,7 +166,12 @@ def _inner(first: _Map, activation: str, last: nn.Module | None) -> Forward:
 
 def _residual(module: Residual) -> Forward:
     """The sum may be written into the operation's output: no operation returns its input, or keeps its output."""
-    return lambda x, keep: module.operation(module.norm(x), keep).add_(x)
+
+    def forward(x: Tensor, keep: Tensor | None, gives: int | None = None) -> Tensor:
+        made: Tensor = module.operation(module.norm(x), keep, *([] if gives is None else [gives]))
+        return made.add_(x if gives is None else leading(x, gives))
+
+    return forward
 
 
 def _feed_forward(module: Any, activation: str, up: _Map, down: _Map) -> Forward:
