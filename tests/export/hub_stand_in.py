@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from huggingface_hub.utils import _http
 
 TOKEN = "hf_of_this_test"
 
@@ -62,7 +63,14 @@ def connected(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
         # Chunks of hf_xet go to a service of their own; without it large files go as LFS has it.
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
+        _forget_sessions()
         yield server
+    _forget_sessions()
+
+
+def _forget_sessions() -> None:
+    """A session is kept for the process, and one that was opened offline stays so."""
+    (getattr(_http, "reset_sessions", None) or _http.close_session)()  # of huggingface_hub before 1, and since
 
 
 class _Handler(BaseHTTPRequestHandler):
