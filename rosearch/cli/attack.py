@@ -167,6 +167,8 @@ def attack_resources(
         for line in (*made.lines, f"Saved to {made.place}"):
             print_line(line)
         return
+    if source or corpus or layers is not None or steps is not None:
+        raise typer.BadParameter("--from, --corpus, --layers and --steps go with --make", param_hint="--make")
     from rosearch.attack.measure import attack_states, open_resources, unreadable_resources
     from rosearch.attack.tables import resources_json, resources_table, states_table
 

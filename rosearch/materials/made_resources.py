@@ -72,6 +72,8 @@ def make_resource(name: str, request: Request, progress: Progress = silent, note
         raise BadInput(
             Problem("--corpus", "", "files of plain text", "none", "Give --corpus FILE, as often as you like")
         )
+    if absent := [path for path in request.corpus if not path.exists()]:
+        raise BadInput([Problem("--corpus", str(path), "a file of plain text", "no such file") for path in absent])
     return MAKERS[name](request, folder.expanduser(), progress, note)
 
 

@@ -491,6 +491,7 @@ def test_vectors_are_made_from_plain_text_and_lie_where_attacks_find_them(made: 
     assert f"Saved to {place}" in printed.stdout and "vectors of 240 words" in printed.stdout
     failed = rosearch("attack", "resources", "--make", "vector", *there, cwd=made, expect=3)
     assert "--make: expected one of masked-lm, vectors, got 'vector'" in failed.stderr
+    assert "--from, --corpus, --layers" in rosearch("attack", "resources", "--steps", "5", cwd=made, expect=2).stderr
 
 
 def test_ctrl_c_is_one_line_and_its_own_exit_code(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:

