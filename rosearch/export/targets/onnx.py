@@ -22,6 +22,7 @@ from transformers import PreTrainedModel
 
 from rosearch.errors import RunError, one_line
 from rosearch.export.gates import tell_in_card
+from rosearch.export.onnx_operations import OnnxOperations
 from rosearch.export.targets.parity import Exported, Logits, graph_facts, graph_inputs, require_parity, with_a_table
 from rosearch.files import whole
 from rosearch.models.engines import ENGINES, onnx_facts, open_onnx
@@ -104,7 +105,7 @@ def write_graph(model: PreTrainedModel, path: Path, facts: dict[str, str]) -> No
     example = tuple(torch.zeros(2, 8, dtype=torch.long) + (name == "attention_mask") for name in names)
     shape = {0: Dim.DYNAMIC, 1: Dim.DYNAMIC}
     try:
-        with _quietly():
+        with _quietly(), OnnxOperations():
             program = torch.onnx.export(
                 Logits(with_a_table(model)),
                 example,
