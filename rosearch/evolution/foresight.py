@@ -77,6 +77,7 @@ class Foresight:
         order = np.random.default_rng(seed)
         steps = norm.ppf((np.arange(DRAWS) + 0.5) / DRAWS)
         self._steps = np.stack([order.permutation(steps) for _ in range(3)], axis=-1)[:, None]  # (draws, 1, 3)
+        self._weighed: tuple[list[Fitness], list[Objectives]] = [], []  # the last front, and its points
 
     @classmethod
     def of(cls, told: Sequence[Scored], config: FitnessConfig, seed: int) -> Self | None:
@@ -134,10 +135,13 @@ class Foresight:
         return chosen
 
     def _known(self, front: Sequence[Fitness]) -> list[Objectives]:
-        points = [self.objectives(found) for found in front]
-        if not self._earned:  # a reward is in units of its own
-            points = [(one, two, three) for one, two, three in np.round(points, _DIGITS).tolist()]
-        return undominated(points)
+        """The points of a front, kept until there is another: thousands of points take longer than a choice."""
+        if self._weighed[0] != front:
+            points = [self.objectives(found) for found in front]
+            if not self._earned:  # a reward is in units of its own
+                points = [(one, two, three) for one, two, three in np.round(points, _DIGITS).tolist()]
+            self._weighed = list(front), undominated(points)
+        return self._weighed[1]
 
 
 @dataclass(frozen=True)
