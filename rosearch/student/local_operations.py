@@ -69,9 +69,18 @@ def _along_tokens(x: Tensor, weight: Tensor, bias: Tensor | None, dilation: int,
         # Without AVX-512 oneDNN has no fast kernel that reaches so far with gaps: this takes a thirtieth of the time.
         image = F.conv2d(_phases(x, dilation), weight.unsqueeze(3), bias, padding=(reach // dilation, 0), groups=groups)
         return _from_phases(image, x.shape[1])
-    image = x.transpose(1, 2).unsqueeze(2)
-    y = F.conv2d(image, weight.unsqueeze(2), bias, padding=(0, reach), dilation=(1, dilation), groups=groups)
-    return y.squeeze(2).transpose(1, 2)
+    y = F.conv2d(_image(x), weight.unsqueeze(2), bias, padding=(0, reach), dilation=(1, dilation), groups=groups)
+    return _from_image(y)
+
+
+def _image(x: Tensor) -> Tensor:
+    """The view (B, W, 1, T) of x (B, T, W). One permutation of four axes is what ONNX Runtime folds into a kernel."""
+    return x.unsqueeze(1).permute(0, 3, 1, 2)
+
+
+def _from_image(image: Tensor) -> Tensor:
+    """(B, W, 1, T) -> (B, T, W)."""
+    return image.permute(0, 2, 3, 1).squeeze(1)
 
 
 def _phases(x: Tensor, dilation: int) -> Tensor:
@@ -129,13 +138,13 @@ def _input_gradient(x: Tensor, weight: Tensor, grad: Tensor, dilation: int, grou
     images = (_phases(grad, dilation), _phases(x, dilation), weight.unsqueeze(3))
     padding = [kernel // 2, 0]
     if dilation == 1:  # as `_along_tokens` does it
-        images = (grad.transpose(1, 2).unsqueeze(2), x.transpose(1, 2).unsqueeze(2), weight.unsqueeze(2))
+        images = (_image(grad), _image(x), weight.unsqueeze(2))
         padding = [0, kernel // 2]
     wanted = (True, False, False)
     made: Tensor = torch.ops.aten.convolution_backward(
         *images, None, [1, 1], padding, [1, 1], False, [0, 0], groups, wanted
     )[0]
-    return made.squeeze(2).transpose(1, 2) if dilation == 1 else _from_phases(made, x.shape[1])
+    return _from_image(made) if dilation == 1 else _from_phases(made, x.shape[1])
 
 
 def _weight_gradient(x: Tensor, grad: Tensor, kernel: int, dilation: int, groups: int) -> Tensor:
@@ -263,9 +272,8 @@ class MaxPool(LocalOperation):
         """(B, T, W) -> (B, T, W)."""
         if keep is not None:
             x = x.masked_fill(~keep.unsqueeze(-1), float("-inf"))
-        image = x.transpose(1, 2).unsqueeze(2)  # channels-last, as in `convolve`
-        y = F.max_pool2d(image, (1, self.kernel), stride=1, padding=(0, self.reach))
-        return zero_pads(y.squeeze(2).transpose(1, 2), keep)  # a pad among pads holds -inf
+        y = F.max_pool2d(_image(x), (1, self.kernel), stride=1, padding=(0, self.reach))
+        return zero_pads(_from_image(y), keep)  # a pad among pads holds -inf
 
 
 class AveragePool(LocalOperation):
@@ -283,6 +291,4 @@ class AveragePool(LocalOperation):
         return self._average(mute_pads(x, keep)) / self._average(real).clamp(min=1 / self.kernel)
 
     def _average(self, x: Tensor) -> Tensor:
-        image = x.transpose(1, 2).unsqueeze(2)  # channels-last, as in `convolve`
-        y = F.avg_pool2d(image, (1, self.kernel), stride=1, padding=(0, self.reach))
-        return y.squeeze(2).transpose(1, 2)
+        return _from_image(F.avg_pool2d(_image(x), (1, self.kernel), stride=1, padding=(0, self.reach)))
