@@ -98,6 +98,7 @@ NOT_RUN = {
     "docs/how-to/report.md": {
         "rosearch report runs/quickstart-0001 --serve": "waits for Ctrl-C; tests/report/test_serving.py",
         "rosearch compare": "the second run here is a copy, which is refused; tests/cli/test_app.py compares runs",
+        "rosearch report runs/quickstart-0001 runs/quickstart-0002": "likewise; tests/cli/test_report.py",
         "rosearch export runs/quickstart-0001 --format optuna": "the tests marked track write studies",
         "optuna-dashboard": "waits for a browser; the tests marked track ask it",
     },

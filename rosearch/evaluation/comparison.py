@@ -9,24 +9,22 @@ must adjust `p` (Holm).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import brentq
-from scipy.stats import binomtest, norm
+from scipy.special import bdtr, ndtri  # scipy.stats and scipy.optimize take 70 MiB more
 
+from rosearch.evaluation.resampling import SAME, Shares, resampled_means, sign_flips
 from rosearch.measurements import Estimate
 
 ALPHA = 0.05
 POWER = 0.8
 RESAMPLES = 9_999
 
-_Z = float(norm.ppf(1 - ALPHA / 2))
-_BATCH = 4_000_000  # values drawn at a time: 32 MB
-_SAME = 1e-9  # the largest difference between sums of the same shares in another order
-
-Shares = npt.NDArray[np.float64]
+_Z = float(ndtri(1 - ALPHA / 2))
+_EXACT = 1e-13  # of a root
 
 
 @dataclass(frozen=True)
@@ -123,7 +121,7 @@ def mcnemar(only_a: int, only_b: int) -> float:
     if min(only_a, only_b) < 0:
         raise ValueError(f"discordant rows must be counts, got {only_a} and {only_b}")
     discordant = only_a + only_b
-    return float(binomtest(only_a, discordant).pvalue) if discordant else 1.0
+    return min(1.0, 2 * float(bdtr(min(only_a, only_b), discordant, 0.5))) if discordant else 1.0
 
 
 def survival_difference(only_a: int, only_b: int, n: int) -> PairedDifference:
@@ -157,14 +155,14 @@ def bootstrap_difference(differences: npt.ArrayLike, *, seed: int = 0, resamples
     # The data or its mirror image is drawn from, so that the order of neither rows nor models changes the result.
     sign = 1.0 if data.tolist() >= mirrored.tolist() else -1.0
     data = data if sign > 0 else mirrored
-    mean, rng = float(data.mean()), np.random.default_rng(seed)
-    means = np.concatenate([data[rng.integers(0, n, (rows, n))].mean(axis=1) for rows in _batches(resamples, n)])
+    mean = float(data.mean())
+    means, rng = resampled_means(data, seed, resamples)
     ends = [min(float(np.quantile(means, ALPHA / 2)), mean), max(float(np.quantile(means, 1 - ALPHA / 2)), mean)]
     low, high = sorted(sign * end + 0.0 for end in ends)
-    p = _sign_flips(data[data != 0], rng, resamples)
+    p = sign_flips(data[data != 0], rng, resamples)
     needed = None
-    if n > 1 and abs(mean) > _SAME:
-        quantiles = _Z + float(norm.ppf(POWER))
+    if n > 1 and abs(mean) > SAME:
+        quantiles = _Z + float(ndtri(POWER))
         needed = math.ceil((quantiles * float(data.std(ddof=1)) / mean) ** 2)
     return _reaching_0_where_not_separated(PairedDifference(Estimate(sign * mean + 0.0, low, high, n), p, needed))
 
@@ -177,7 +175,7 @@ def rows_needed(difference: float, discordant: float, power: float = POWER) -> i
     """
     if not (0 < difference <= discordant <= 1 and 0 < power < 1):
         raise ValueError(f"no sample size for a difference of {difference}, {discordant} discordant, power {power}")
-    spread = _Z * math.sqrt(discordant) + float(norm.ppf(power)) * math.sqrt(discordant - difference**2)
+    spread = _Z * math.sqrt(discordant) + float(ndtri(power)) * math.sqrt(discordant - difference**2)
     return math.ceil((spread / difference) ** 2)
 
 
@@ -189,13 +187,13 @@ def smallest_separable(n: int, discordant: float, power: float = POWER) -> float
         raise ValueError(f"rows must be at least 1, got {n}")
     if rows_needed(discordant, discordant, power) > n:
         return None
-    quantile = float(norm.ppf(power))
+    quantile = float(ndtri(power))
 
     def missing(difference: float) -> float:
         spread = _Z * math.sqrt(discordant) + quantile * math.sqrt(max(discordant - difference**2, 0.0))
         return spread - difference * math.sqrt(n)
 
-    return discordant if missing(discordant) >= 0 else float(brentq(missing, 0.0, discordant, xtol=1e-12))
+    return discordant if missing(discordant) >= 0 else _root(lambda difference: -missing(difference), 0.0, discordant)
 
 
 def holm(p: npt.ArrayLike) -> npt.NDArray[np.float64]:
@@ -221,19 +219,15 @@ def _tango_high(only_a: int, only_b: int, n: int) -> float:
         return n * difference - (only_a - only_b) - _Z * math.sqrt(variance)
 
     start = (only_a - only_b) / n + 1e-9  # without discordant rows, the difference itself is a root too
-    return 1.0 if surplus(1.0) <= 0 else float(brentq(surplus, start, 1.0, xtol=1e-12))
+    return 1.0 if surplus(1.0) <= 0 else _root(surplus, start, 1.0)
 
 
-def _sign_flips(data: Shares, rng: np.random.Generator, resamples: int) -> float:
-    """The two-sided p of a sum this far from 0, if each difference had either sign with the same chance."""
-    if not len(data):
-        return 1.0
-    reached = abs(float(data.sum())) - _SAME
-    as_far = 0
-    for rows in _batches(resamples, len(data)):
-        signs = rng.integers(0, 2, (rows, len(data)), dtype=np.int8) * np.int8(2) - np.int8(1)
-        as_far += int((np.abs(signs @ data) >= reached).sum())
-    return (1 + as_far) / (1 + resamples)  # the sample itself is one of the flips
+def _root(rising: Callable[[float], float], low: float, high: float) -> float:
+    """The place between `low` and `high` at which a function passes from below 0 to above, by bisection."""
+    while high - low > _EXACT:
+        middle = (low + high) / 2
+        low, high = (middle, high) if rising(middle) < 0 else (low, middle)
+    return (low + high) / 2
 
 
 def _reaching_0_where_not_separated(found: PairedDifference) -> PairedDifference:
@@ -243,11 +237,6 @@ def _reaching_0_where_not_separated(found: PairedDifference) -> PairedDifference
     # The sample sizes are approximate: for very few rows they may claim that these had been enough.
     needed = None if found.needed is None else max(found.needed, seen.n + 1)
     return PairedDifference(Estimate(seen.value, min(seen.low, 0.0), max(seen.high, 0.0), seen.n), found.p, needed)
-
-
-def _batches(resamples: int, n: int) -> list[int]:
-    size = max(_BATCH // n, 1)
-    return [min(size, resamples - start) for start in range(0, resamples, size)]
 
 
 def _points(share: float) -> float:

@@ -11,10 +11,11 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import binomtest
-from scipy.stats import t as student_t
+from scipy.special import ndtri, stdtrit  # scipy.stats takes 45 MiB more, and whoever writes a report loads this
 
 from rosearch.measurements import Estimate
+
+_Z = float(ndtri(0.975))
 
 
 def wilson(successes: int, n: int) -> Estimate:
@@ -26,8 +27,11 @@ def wilson(successes: int, n: int) -> Estimate:
         raise ValueError(f"successes must be within 0..{n}, got {successes}")
     if n == 0:
         return Estimate(0.0, 0.0, 1.0, 0)
-    interval = binomtest(successes, n).proportion_ci(confidence_level=0.95, method="wilson")
-    return Estimate(successes / n, float(interval.low), float(interval.high), n)
+    share, scale = successes / n, 2 * (n + _Z**2)
+    centre = (2 * n * share + _Z**2) / scale
+    reach = _Z / scale * math.sqrt(4 * n * share * (1 - share) + _Z**2)
+    low, high = centre - reach if successes else 0.0, centre + reach if successes < n else 1.0
+    return Estimate(share, low, high, n)
 
 
 def mean_interval(values: Sequence[float], limits: tuple[float, float] = (-math.inf, math.inf)) -> Estimate:
@@ -45,5 +49,5 @@ def mean_interval(values: Sequence[float], limits: tuple[float, float] = (-math.
     mean = float(data.mean())
     if n == 1:
         return Estimate(mean, mean, mean, 1)
-    half = float(student_t.ppf(0.975, n - 1)) * float(data.std(ddof=1)) / math.sqrt(n)
+    half = float(stdtrit(n - 1, 0.975)) * float(data.std(ddof=1)) / math.sqrt(n)
     return Estimate(mean, min(max(mean - half, limits[0]), mean), max(min(mean + half, limits[1]), mean), n)

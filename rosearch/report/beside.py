@@ -43,9 +43,9 @@ def _reached(runs: Sequence[Results], curves: Sequence[Curve]) -> Table:
         Column("candidates", GROUPED),
         Column("work", _MINUTES),
         Column(f"fitness at {candidates:,} candidates", THOUSANDTHS),
-        Column("hypervolume there", THOUSANDTHS),
+        Column(f"hypervolume at {candidates:,} candidates", THOUSANDTHS),
         Column(f"fitness at {work:,.1f} min", THOUSANDTHS),
-        Column("hypervolume there", THOUSANDTHS),
+        Column(f"hypervolume at {work:,.1f} min", THOUSANDTHS),
     )
     return Table("At equal cost", columns, tuple(rows), tuple(_notes(runs)))
 

@@ -45,17 +45,22 @@ def obstacles(runs: Sequence[Results]) -> list[str]:
 def refuse_others(runs: Sequence[Results], needed: Sequence[str] = ("task", "teacher", "attacks")) -> None:
     """Raises `RunError` that names the first run that differs from the first in one of the parts that are needed.
 
-    It is raised for a run that is given twice as well: its luck would count as evidence two times.
+    It is raised for a run that is given twice as well (`refuse_copies`).
     """
-    for one, other_run in combinations(runs, 2):
-        if _is_copy(one, other_run):
-            raise RunError(f"{other_run.run.path}: expected each run once, got the records of {one.run.path} again")
+    refuse_copies(runs)
     first = runs[0]
     for run in runs[1:]:
         other = [name for name in needed if _PARTS[name](run) != _PARTS[name](first)]
         if other:
             expected = f"expected the {other[0]} of {first.run.path}, got another"
             raise RunError(f"{run.run.path}: {expected}: {_SAID[other[0]]}")
+
+
+def refuse_copies(runs: Sequence[Results]) -> None:
+    """Raises `RunError` for a run that is given twice, or with a copy of it: its luck would count as evidence twice."""
+    for one, other in combinations(runs, 2):
+        if _is_copy(one, other):
+            raise RunError(f"{other.run.path}: expected each run once, got the records of {one.run.path} again")
 
 
 def _is_copy(one: Results, other: Results) -> bool:

@@ -158,8 +158,9 @@ class Compared:
         columns = [Column("group", align="left", whole=True), Column("runs")]
         for cost, end in self.ends.items():
             unit = Unit(decimals=4) if cost == "hours" else GROUPED
-            columns += [Column(f"at {unit.text(end)} {_COST[cost]}", _ENDS), Column("mean until there", _ENDS, spare=1)]
-        notes = ("means of a group's runs, with the least and the highest; 'mean until there': of the whole course",)
+            told = f"{unit.text(end)} {_COST[cost]}"
+            columns += [Column(f"at {told}", _ENDS), Column(f"mean up to {told}", _ENDS, spare=1)]
+        notes = ("means of a group's runs, with the least and the highest; 'mean up to': of the whole course",)
         return Table(f"{GAIN_WORDS[gain].capitalize()} at equal cost", tuple(columns), tuple(rows), notes)
 
     @cached_property

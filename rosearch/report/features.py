@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
 
 from rosearch.space.cost import count_parameters
 from rosearch.space.encoder_space import encoder_of
 from rosearch.space.genotype import Genotype
-from rosearch.space.node import SOURCE
-
-if TYPE_CHECKING:
-    import networkx as nx  # a look at a run draws without it
+from rosearch.space.node import SOURCE, Node
 
 # Which operations count towards which share. Identities that merge inputs count in the denominator only.
 SHARES: dict[str, frozenset[str]] = {
@@ -52,33 +51,75 @@ FEATURES: dict[str, str] = {
     "parameters": "parameters in all",
 }
 
-OUTPUT = -1  # the vertex of the output in `operator_graph`
+OUTPUT = -1  # the vertex of the output in `Operators`
 
 
-def architecture_features(genotype: Genotype, graph: nx.DiGraph | None = None) -> dict[str, float]:
+@dataclass(frozen=True)
+class Operators:
+    """The operators of a genotype by position, and who reads whom; the source is 0, the output -1.
+
+    An identity of one input is replaced by what it reads; sinks go into the output. Other no-ops stay, of which a
+    canonical genotype has none. Plain data: a run is told and drawn without networkx.
+    """
+
+    nodes: Mapping[int, Node]
+    reads: Mapping[int, tuple[int, ...]]  # what each operator and the output read, as often as they read it
+
+    @classmethod
+    def of(cls, genotype: Genotype) -> Operators:
+        """Those of a genotype as it is numbered."""
+        stands_for, nodes, reads = {SOURCE: SOURCE}, {}, {}
+        for position, node in enumerate(genotype.nodes, start=1):
+            inputs = tuple(stands_for[read] for read in node.inputs)
+            if node.op == "identity" and len(inputs) == 1:
+                stands_for[position] = inputs[0]
+                continue
+            stands_for[position], nodes[position], reads[position] = position, node, inputs
+        reads[OUTPUT] = tuple(stands_for[sink] for sink in genotype.sinks)
+        return cls(nodes, reads)
+
+    @cached_property
+    def edges(self) -> list[tuple[int, int]]:
+        """Each reader with each vertex that it reads, once: (read, reader)."""
+        return [(read, reader) for reader, inputs in self.reads.items() for read in dict.fromkeys(inputs)]
+
+    @cached_property
+    def level(self) -> dict[int, int]:
+        """The longest path from the source to each vertex."""
+        found = {SOURCE: 0}
+        for reader, inputs in self.reads.items():
+            found[reader] = 1 + max(found[read] for read in inputs)
+        return found
+
+    @property
+    def pairs(self) -> list[str]:
+        """The pairs of operations, the first read by the second: `conv>ffn`, each once, sorted."""
+        nodes = self.nodes
+        return sorted({f"{nodes[a].op}>{nodes[b].op}" for a, b in self.edges if a in nodes and b in nodes})
+
+
+def architecture_features(genotype: Genotype, operators: Operators | None = None) -> dict[str, float]:
     """The `FEATURES` of a genotype. Equal genotypes have equal features: no-ops are collapsed, as in the id.
 
     The vertices are the source, the operators and the output, which reads every sink; a level is the longest
     path from the source. Parameters are counted for the default vocabulary and two labels. `mean_kernel` is
     NaN where no operator has a kernel (the convolutions inside attention are not counted); the features of encoders
-    alone are NaN for other graphs. `graph` is its `operator_graph`, where that is known.
+    alone are NaN for other graphs. `operators` are those of its canonical form, where they are known.
     """
-    import networkx as nx
-
-    graph = operator_graph(genotype) if graph is None else graph
-    operators = [data for name, data in graph.nodes(data=True) if name not in (SOURCE, OUTPUT)]
-    level = {name: depth for depth, names in enumerate(nx.topological_generations(graph)) for name in names}
-    kernels = [float(data["settings"]["kernel"]) for data in operators if "kernel" in data["settings"]]
+    graph = Operators.of(genotype.canonical()) if operators is None else operators
+    nodes, edges, level = graph.nodes.values(), graph.edges, graph.level
+    settings = [node.setting for node in nodes]
+    kernels = [float(one["kernel"]) for one in settings if "kernel" in one]
     count = count_parameters(genotype)
     source = genotype.source_setting
     return {
         "depth": float(level[OUTPUT] - 1),
-        "nodes": float(len(operators)),
-        "edges": float(graph.number_of_edges()),
-        "density": 2.0 * nx.density(graph),  # networkx divides by what a graph with cycles can hold
-        "skips": float(sum(level[reader] - level[read] > 1 for read, reader in graph.edges)),
-        "inputs_per_node": fmean(data["inputs"] for data in operators) if operators else 0.0,
-        **{share: _share(operators, members) for share, members in SHARES.items()},
+        "nodes": float(len(nodes)),
+        "edges": float(len(edges)),
+        "density": 2.0 * len(edges) / (len(level) * (len(level) - 1)),
+        "skips": float(sum(level[reader] - level[read] > 1 for read, reader in edges)),
+        "inputs_per_node": fmean(len(graph.reads[name]) for name in graph.nodes) if nodes else 0.0,
+        **{share: _share(nodes, members) for share, members in SHARES.items()},
         "mean_kernel": fmean(kernels) if kernels else math.nan,
         "width": float(genotype.width),
         "rank": float(genotype.rank),
@@ -88,54 +129,26 @@ def architecture_features(genotype: Genotype, graph: nx.DiGraph | None = None) -
         "character_cnn": float(source["characters"] == "cnn"),
         "character_ngrams": float(source["characters"] == "ngrams"),
         "token_dropout": float(source["token_dropout"]),
-        **_encoder_features(genotype),
+        **_encoder_features(genotype, {node.op for node in nodes}),
         "encoder_parameters": float(count.encoder),
         "parameters": float(count.total),
     }
 
 
-def _encoder_features(genotype: Genotype) -> dict[str, float]:
+def _encoder_features(genotype: Genotype, operations: set[str]) -> dict[str, float]:
     """The choices of an encoder besides `depth` and `width`. Other graphs have none: each feature costs every other
     one significance.
     """
+    none = dict.fromkeys(("heads", "ffn", "relu", "silu"), math.nan)
+    if operations != {"attention", "ffn"}:
+        return none
     try:
         encoder = encoder_of(genotype)
     except ValueError:
-        return dict.fromkeys(("heads", "ffn", "relu", "silu"), math.nan)
+        return none
     activations = {name: float(encoder.activation == name) for name in ("relu", "silu")}
     return {"heads": float(encoder.heads), "ffn": float(encoder.ffn), **activations}
 
 
-def operator_graph(genotype: Genotype) -> nx.DiGraph:
-    """Source 0, operators by position, output -1; nodes carry op, settings and number of inputs.
-
-    No-ops are gone, as in the genotype's canonical form: an identity of one input is replaced by what it
-    reads, a mean of equal inputs by that input. Sinks go into the output.
-    """
-    import networkx as nx
-
-    canonical = genotype.canonical()
-    graph = nx.DiGraph()
-    graph.add_node(SOURCE, op="source")
-    stands_for = {SOURCE: SOURCE}
-    for position, node in enumerate(canonical.nodes, start=1):
-        reads = [stands_for[read] for read in node.inputs]
-        if node.op == "identity" and len(reads) == 1:
-            stands_for[position] = reads[0]
-            continue
-        stands_for[position] = position
-        graph.add_node(position, op=node.op, settings=node.setting, inputs=len(reads))
-        graph.add_edges_from((read, position) for read in reads)
-    graph.add_node(OUTPUT, op="output")
-    graph.add_edges_from((stands_for[sink], OUTPUT) for sink in canonical.sinks)
-    return graph
-
-
-def operation_pairs(graph: nx.DiGraph) -> list[str]:
-    """The pairs of operations of an `operator_graph`, the first read by the second: `conv>ffn`, each once, sorted."""
-    inner = (edge for edge in graph.edges if SOURCE not in edge and OUTPUT not in edge)
-    return sorted({f"{graph.nodes[read]['op']}>{graph.nodes[reader]['op']}" for read, reader in inner})
-
-
-def _share(operators: list[dict[str, Any]], members: frozenset[str]) -> float:
-    return sum(data["op"] in members for data in operators) / len(operators) if operators else 0.0
+def _share(nodes: Collection[Node], members: frozenset[str]) -> float:
+    return sum(node.op in members for node in nodes) / len(nodes) if nodes else 0.0

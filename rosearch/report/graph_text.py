@@ -12,8 +12,8 @@ from typing import Literal
 
 import networkx as nx
 
-from rosearch.report.features import OUTPUT
-from rosearch.report.layers import lay_out, operations_read
+from rosearch.report.features import OUTPUT, Operators
+from rosearch.report.layers import lay_out
 from rosearch.space.genotype import Genotype
 from rosearch.space.node import SOURCE
 
@@ -28,7 +28,8 @@ def plain_graph(genotype: Genotype) -> nx.DiGraph:
     `port`, the first place at which it is read, and `times`, how often. The graph
     has `architecture` (the id), `width`, `rank` and `pooling`.
     """
-    nodes, reads = operations_read(genotype)
+    operators = Operators.of(genotype)
+    nodes, reads = operators.nodes, operators.reads
     given = {"architecture": genotype.id, "width": genotype.width, "rank": genotype.rank, "pooling": genotype.pooling}
     graph = nx.DiGraph(**given)
     names = {SOURCE: "source", **{position: f"n{position}" for position in nodes}, OUTPUT: "output"}

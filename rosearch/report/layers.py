@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from rosearch.report.features import OUTPUT, SHARES
+from rosearch.report.features import OUTPUT, SHARES, Operators
 from rosearch.space.genotype import Genotype
 from rosearch.space.node import SOURCE, Node, Setting
 
@@ -54,11 +54,9 @@ class Drawing:
 
 def lay_out(genotype: Genotype) -> Drawing:
     """The drawing of an architecture, without its no-ops."""
-    nodes, reads = operations_read(genotype)
-    level = {SOURCE: 0}
-    for name, read in reads.items():
-        level[name] = 1 + max(level[one] for one in read)
-    chains = [_chain(read, name, level) for name, inputs in reads.items() for read in dict.fromkeys(inputs)]
+    graph = Operators.of(genotype)
+    nodes, reads, level = graph.nodes, graph.reads, graph.level
+    chains = [_chain(read, name, level) for read, name in graph.edges]
     layers = ordered(level, chains)
     width = max(sum(map(_room, layer)) + GAP * (len(layer) + 1) for layer in layers)
     centre: dict[Vertex, tuple[float, float]] = {}
@@ -72,19 +70,6 @@ def lay_out(genotype: Genotype) -> Drawing:
     boxes.append(_end(centre[OUTPUT], "output", f"{genotype.pooling} of {genotype.width}", len(reads[OUTPUT])))
     wires = tuple(_wire([centre[vertex] for vertex in chain]) for chain in chains)
     return Drawing(width, (len(layers) - 1) * ROW + BOX[1] + 16, tuple(boxes), wires)
-
-
-def operations_read(genotype: Genotype) -> tuple[dict[int, Node], dict[int, list[int]]]:
-    """The operations by position, and what each and the output read; an identity of one input is what it reads."""
-    stands_for, nodes, reads = {SOURCE: SOURCE}, {}, {}
-    for position, node in enumerate(genotype.nodes, start=1):
-        inputs = [stands_for[read] for read in node.inputs]
-        if node.op == "identity" and len(inputs) == 1:
-            stands_for[position] = inputs[0]
-            continue
-        stands_for[position], nodes[position], reads[position] = position, node, inputs
-    reads[OUTPUT] = [stands_for[sink] for sink in genotype.sinks]
-    return nodes, reads
 
 
 def _chain(read: int, reader: int, level: Mapping[int, int]) -> list[Vertex]:

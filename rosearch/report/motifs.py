@@ -12,7 +12,6 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import hypergeom
 
 from rosearch.evaluation.comparison import ALPHA, holm
 from rosearch.report.columns import MOTIFS, dtypes
@@ -79,10 +78,19 @@ def permutation_p(
     total, least = np.ones(1), 0
     for size, carrying, places in zip(sizes, carriers, chosen, strict=True):
         low, high = max(0, places - (size - carrying)), min(places, carrying)
-        total = np.convolve(total, hypergeom.pmf(np.arange(low, high + 1), size, carrying, places))
+        total = np.convolve(total, _hypergeometric(int(low), int(high), int(size), int(carrying), int(places)))
         least += low
     seen = total[int(np.sum(both)) - least]
     return min(1.0, float(total[total <= seen * _TIE].sum())), float(total[total <= total.min() * _TIE].sum())
+
+
+def _hypergeometric(low: int, high: int, size: int, carrying: int, places: int) -> npt.NDArray[np.float64]:
+    """The probabilities of `low` to `high` carriers among those chosen, from the ratios of each to the one before."""
+    k = np.arange(low, high, dtype=np.float64)
+    ratios = (carrying - k) * (places - k) / ((k + 1) * (size - carrying - places + k + 1))
+    logs = np.r_[0.0, np.cumsum(np.log(ratios))]
+    found = np.exp(logs - logs.max())
+    return np.asarray(found / found.sum())
 
 
 def motif_verdict(motifs: pd.DataFrame) -> str:

@@ -233,7 +233,7 @@ def rungs_line(results: Results) -> str:
 
 def predictions_table(episodes: Sequence[EpisodeAgreement]) -> Table:
     """Rank correlations of predicted and observed reward, a row for each episode of kd_nas that had predictions."""
-    columns = ("episode", "drawn", "tau-b", "rho", "chosen", "tau-b", "rho")
+    columns = ("episode", "drawn", "tau-b (drawn)", "rho (drawn)", "chosen", "tau-b (chosen)", "rho (chosen)")
     rows = [
         Row((one.episode, *(value for a in (one.drawn, one.chosen) for value in (a.n, a.kendall, a.spearman))))
         for one in episodes
@@ -242,10 +242,9 @@ def predictions_table(episodes: Sequence[EpisodeAgreement]) -> Table:
         "predicted before any of the episode was distilled; encoders drawn at random tell how good the predictor is,",
         "those it chose are all predicted to be good: little is left to rank",
     )
-    units = {"tau-b": HUNDREDTHS, "rho": HUNDREDTHS}
     return Table(
         "Predicted against observed reward",
-        tuple(Column(name, units.get(name, Unit())) for name in columns),
+        tuple(Column(name, HUNDREDTHS if "(" in name else Unit()) for name in columns),
         tuple(rows),
         notes,
     )

@@ -20,6 +20,7 @@ from markupsafe import Markup
 
 from rosearch.files import write_whole
 from rosearch.report.chart import Chart, Limit
+from rosearch.report.comparable import refuse_copies
 from rosearch.report.data import Cell, Row
 from rosearch.report.lineage import Lineage
 from rosearch.report.overview import gain_in_words
@@ -51,10 +52,11 @@ def write_page(path: Path, runs: Sequence[Results], version: str = "") -> Path:
 
 
 def render_page(runs: Sequence[Results], version: str = "", live: str = "") -> str:
-    """The page. Raises `RunError` where a record is damaged.
+    """The page. Raises `RunError` where a record is damaged, or a run is given twice.
 
     `live` is the edition of a page that is served: it asks its own server, and nobody else, for later ones.
     """
+    refuse_copies(runs)
     shown, *beside = (Shown.of(one, table=place == 0) for place, one in enumerate(runs))
     results, lineage = shown.results, Lineage.of(shown)
     environment = _environment({str(record.number) for record in results.records})

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
+from scipy.special import stdtr, stdtrit
 
 from rosearch.evaluation.comparison import ALPHA, holm
 from rosearch.report.columns import POOLED, dtypes
@@ -53,8 +53,8 @@ def random_effects(effects: npt.ArrayLike, variances: npt.ArrayLike) -> Pooled:
     mean = float((w @ z) / w.sum())
     inflation = max(1.0, float((w * (z - mean) ** 2).sum()) / (count - 1))
     error = math.sqrt(inflation / float(w.sum()))
-    reach = float(stats.t.ppf(1 - ALPHA / 2, count - 1)) * error
-    p = float(2 * stats.t.sf(abs(mean) / error, count - 1))
+    reach = float(stdtrit(count - 1, 1 - ALPHA / 2)) * error
+    p = float(2 * stdtr(count - 1, -abs(mean) / error))
     return Pooled(mean, mean - reach, mean + reach, p, math.sqrt(between))
 
 
@@ -108,9 +108,9 @@ _SHOWN = (
     Column("between runs", HUNDREDTHS, spare=3),
     Column("runs of its sign", spare=1),
     Column("given parameters", _RHO, missing=""),
-    Column("its p (Holm)", THOUSANDTHS, missing="", spare=1),
+    Column("p (Holm) given parameters", THOUSANDTHS, missing="", spare=1, heading="its p\n(Holm)"),
     Column("given quality too", _RHO, missing="", spare=4),
-    Column("its p (Holm)", THOUSANDTHS, missing="", spare=4),
+    Column("p (Holm) given quality too", THOUSANDTHS, missing="", spare=4, heading="its p\n(Holm)"),
 )
 
 

@@ -7,7 +7,7 @@ fold holds lineages out whole; of several runs, it holds one run out.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,16 +18,11 @@ from rosearch.report.columns import REGRESSIONS, dtypes
 from rosearch.report.data import Column, Interval, Row, Table, Unit
 from rosearch.report.features import FEATURES
 from rosearch.report.kinship import Kinship
+from rosearch.report.ridge import Floats, Ridge, folds_of
 from rosearch.report.sibling_tests import Draws
 from rosearch.report.statistics import CLEAN, CONTROL, outcome_title, outcomes_of, usable_rows
 
-if TYPE_CHECKING:
-    from sklearn.pipeline import Pipeline
-
-Floats = npt.NDArray[np.float64]
-
 _FOLDS, _LEAST_ROWS, _LEAST_GROUPS = 5, 10, 5
-_ALPHAS = np.logspace(-2, 5, 15)
 _NAMED = 3  # features that a row names
 _R2 = Unit(decimals=2, ends=2)
 
@@ -42,16 +37,17 @@ def regression_statistics(table: pd.DataFrame, *, max_class_share: float = 0.9) 
     kin = Kinship.of(table)[table.index.get_indexer(sample.index)]
     by_run = "run" in table and table["run"].nunique() > 1
     groups = pd.factorize(sample["run"])[0] if by_run else kin.lineages
+    draws = Draws()
     rows = [
         {"outcome": outcome, "predictors": named, "held_out": "run" if by_run else "lineage", **found}
         for outcome in outcomes_of(sample)
-        for named, found in _of_outcome(sample, groups, outcome)
+        for named, found in _of_outcome(sample, groups, outcome, draws)
     ]
     return pd.DataFrame(rows).reindex(columns=list(REGRESSIONS)).astype(dtypes(REGRESSIONS))
 
 
 def _of_outcome(
-    rows: pd.DataFrame, groups: npt.NDArray[np.int64], outcome: str
+    rows: pd.DataFrame, groups: npt.NDArray[np.int64], outcome: str, draws: Draws
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
     has = rows[outcome].notna().to_numpy()
     rows, groups = rows[has], np.unique(groups[has], return_inverse=True)[1]
@@ -65,7 +61,8 @@ def _of_outcome(
         if reason := _obstacle(size["n"], size["groups"], y, names):
             yield named, {**size, "note": reason}
         else:
-            yield named, {**size, **_scored(rows[names].to_numpy(dtype=np.float64), y, groups, names), "note": ""}
+            x = rows[names].to_numpy(dtype=np.float64)
+            yield named, {**size, **_scored(x, y, groups, names, draws), "note": ""}
 
 
 def _obstacle(rows: int, groups: int, y: Floats, names: Sequence[str]) -> str:
@@ -76,18 +73,17 @@ def _obstacle(rows: int, groups: int, y: Floats, names: Sequence[str]) -> str:
     return "the outcome is constant" if np.ptp(y) == 0 else ""
 
 
-def _scored(x: Floats, y: Floats, groups: npt.NDArray[np.int64], names: Sequence[str]) -> dict[str, Any]:
-    from sklearn.model_selection import GroupKFold  # slow to load
-
+def _scored(x: Floats, y: Floats, groups: npt.NDArray[np.int64], names: Sequence[str], draws: Draws) -> dict[str, Any]:
     count = int(groups.max()) + 1
     folds = min(_FOLDS, count)
     errors, spread = np.zeros(len(y)), np.zeros(len(y))
-    for known, held in GroupKFold(folds).split(x, y, groups):
-        errors[held] = (y[held] - _ridge().fit(x[known], y[known]).predict(x[held])) ** 2
+    fold_of = folds_of(groups, folds)
+    for held, known in ((fold_of == fold, fold_of != fold) for fold in range(folds)):
+        errors[held] = (y[held] - Ridge.fit(x[known], y[known]).predict(x[held])) ** 2
         spread[held] = (y[held] - y[known].mean()) ** 2
-    drawn = Draws()(count) @ np.stack([np.bincount(groups, errors), np.bincount(groups, spread)], axis=1)
+    drawn = draws(count) @ np.stack([np.bincount(groups, errors), np.bincount(groups, spread)], axis=1)
     low, high = np.quantile(1 - drawn[:, 0] / np.maximum(drawn[:, 1], 1e-300), [ALPHA / 2, 1 - ALPHA / 2])
-    weights = _ridge().fit(x, y)[-1].coef_ / y.std()
+    weights = Ridge.fit(x, y).weights / y.std()
     order = np.argsort(-np.abs(weights))[:_NAMED]
     strongest = ", ".join(f"{names[place]} {weights[place]:+.2f}" for place in order)
     return {
@@ -97,16 +93,6 @@ def _scored(x: Floats, y: Floats, groups: npt.NDArray[np.int64], names: Sequence
         "r2_high": high,
         "strongest": strongest,
     }
-
-
-def _ridge() -> Pipeline:
-    """Standardised features, the missing ones at their mean; the penalty by leave-one-out among what it learns from."""
-    from sklearn.impute import SimpleImputer
-    from sklearn.linear_model import RidgeCV
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    return make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler(), RidgeCV(_ALPHAS))
 
 
 def regression_tables(regressions: pd.DataFrame) -> list[Table]:

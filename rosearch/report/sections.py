@@ -23,6 +23,7 @@ from rosearch.report.motifs import motif_statistics, motif_tables
 from rosearch.report.overview import explanation, finalists_table, predictions_table, results_table
 from rosearch.report.panels import graph
 from rosearch.report.points import Shown
+from rosearch.report.regression import regression_statistics, regression_tables
 from rosearch.report.spending import failures_table, spending_chart, spending_table
 from rosearch.report.statistics import feature_statistics
 from rosearch.report.statistics_tables import statistics_tables
@@ -32,7 +33,7 @@ _MOST_GRAPHS = 9
 _INDEPENDENT = (
     "These describe the candidates of one run and prove no cause. An evolved population is no independent sample: "
     "relatives resemble each other in everything. So p is that of siblings. Trust "
-    "Holm's p, and pool several seeds: rosearch stats RUN RUN, which also says what architecture predicts."
+    "Holm's p, and pool several seeds: rosearch stats RUN RUN."
 )
 
 
@@ -56,7 +57,7 @@ class Section:
     graphs: tuple[Graph, ...] = ()
     tables: tuple[Table, ...] = ()
     files: tuple[tuple[str, str], ...] = ()
-    folded: bool = False  # tables whose first note is shown, and the rest when it is asked for
+    folded: bool = False  # a table's first note is shown, and the rest, if there is any, when it is asked for
     all: bool = False  # the list of all candidates, which the page's script draws
 
     @property
@@ -134,7 +135,8 @@ def _statistics(shown: Shown) -> Section:
         return Section("statistics", "")
     share = shown.results.experiment.fitness.max_class_share
     motifs = motif_tables(motif_statistics(shown.table, max_class_share=share))
-    tables = (*statistics_tables(feature_statistics(shown.table, max_class_share=share)), *motifs)
+    predicted = regression_tables(regression_statistics(shown.table, max_class_share=share))
+    tables = (*statistics_tables(feature_statistics(shown.table, max_class_share=share)), *motifs, *predicted)
     return Section("statistics", "What goes with what", (_INDEPENDENT,), tables=tables, folded=True)
 
 

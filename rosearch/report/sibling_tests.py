@@ -17,9 +17,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+import pandas as pd
+from scipy.special import ndtri, stdtr, stdtrit
 
 from rosearch.evaluation.comparison import ALPHA, POWER
+from rosearch.evaluation.resampling import fill_counts
 
 Floats = npt.NDArray[np.float64]
 
@@ -58,8 +60,8 @@ class Draws:
         if size not in self._kept:
             rng = np.random.default_rng(self.seed)
             count = int(np.clip(_CELLS // max(size, 1), *_DRAWS))
-            drawn = (np.bincount(rng.integers(0, size, size), minlength=size) for _ in range(count))
-            self._kept[size] = np.stack([one.astype(np.float32) for one in drawn])
+            kept = self._kept[size] = np.empty((count, size), np.float32)
+            fill_counts(kept, rng)
         return self._kept[size]
 
 
@@ -91,7 +93,7 @@ def detectable(comparisons: float, controlled: int = 0, alpha: float = ALPHA, po
     freedom = comparisons - 2 - controlled
     if freedom <= 0:
         return math.nan
-    quantiles = float(stats.norm.ppf(1 - alpha / 2) + stats.norm.ppf(power))
+    quantiles = float(ndtri(1 - alpha / 2) + ndtri(power))
     return math.tanh(quantiles * math.sqrt(FIELLER / freedom))
 
 
@@ -99,7 +101,7 @@ def standard_ranks(values: Floats) -> Floats:
     """Ranks (n, k), ties averaged, of mean 0 and length 1 in each column, so that a correlation is a product."""
     if not values.size:
         return np.zeros(values.shape)
-    ranks = np.asarray(stats.rankdata(values, axis=0), dtype=np.float64)
+    ranks = pd.DataFrame(values).rank().to_numpy()
     centred = ranks - ranks.mean(axis=0)
     return np.asarray(centred / np.maximum(np.linalg.norm(centred, axis=0), 1e-300))
 
@@ -143,7 +145,7 @@ class _Test:
         freedom = np.maximum(self.comparisons - 1 - self.taken, 1)
         perfect = np.abs(self.r) > 1 - 1e-12
         t = np.abs(self.r) * np.sqrt(freedom / np.maximum((1 - self.r) * (1 + self.r), 1e-300))
-        found = 2.0 * stats.t.sf(t, freedom)
+        found = 2.0 * stdtr(freedom, -t)
         sizes = np.bincount(self.families)
         for column in np.flatnonzero(perfect):  # t is infinite: the share of orders as perfect
             orders = sum(math.lgamma(size + 1) for size in sizes[self.informative[:, column]])
@@ -195,7 +197,7 @@ def _interval(x: Floats, y: Floats, rho: Floats, taken: int, draws: Draws) -> tu
     with np.errstate(invalid="ignore", divide="ignore"):
         drawn = np.arctanh(np.clip(of_both / np.sqrt(of_x * of_y), -_NEARLY_1, _NEARLY_1))
     drawn = np.where(np.isfinite(drawn), drawn, 0.0)  # a draw without a difference shows no relation
-    reach = stats.t.ppf(1 - ALPHA / 2, freedom) * drawn.std(axis=0, ddof=1)
+    reach = stdtrit(freedom, 1 - ALPHA / 2) * drawn.std(axis=0, ddof=1)
     middle = np.arctanh(np.clip(rho, -_NEARLY_1, _NEARLY_1))
     return np.tanh(middle - reach), np.tanh(middle + reach)
 

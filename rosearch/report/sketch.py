@@ -18,8 +18,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from rosearch.report.features import OUTPUT
-from rosearch.report.layers import Box, Vertex, lay_out, operations_read, ordered
+from rosearch.report.features import OUTPUT, Operators
+from rosearch.report.layers import Box, Vertex, lay_out, ordered
 from rosearch.space.genotype import Genotype
 from rosearch.space.node import SOURCE
 
@@ -48,8 +48,9 @@ class _Net:
 
 def sketch(genotype: Genotype, width: int = _WIDTH, plain: bool = False) -> list[str]:
     """The drawing in lines of at most `width` columns, in ASCII alone where it is to be `plain`."""
-    nodes, reads = operations_read(genotype)
-    words = dict(zip((SOURCE, *nodes, OUTPUT), map(_label, lay_out(genotype).boxes), strict=True))
+    operators = Operators.of(genotype)
+    reads = operators.reads
+    words = dict(zip((SOURCE, *operators.nodes, OUTPUT), map(_label, lay_out(genotype).boxes), strict=True))
     for room in range(width, 0, -4):
         level = _levels(reads, words, room)
         chains = _chains(reads, level)

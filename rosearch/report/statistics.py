@@ -87,10 +87,12 @@ def usable_rows(table: pd.DataFrame, *, include_baselines: bool = False, max_cla
 
 
 def outcomes_of(table: pd.DataFrame) -> list[str]:
-    """The outcomes that somebody has: those of `OUTCOMES`, and accuracy under each attack where there are several."""
-    attacks = [str(name) for name in table.columns if is_attack(str(name))]
-    names = [*OUTCOMES, *(attacks if len(attacks) > 1 else [])]
-    return [name for name in names if table[name].notna().any()]
+    """The outcomes that somebody has: those of `OUTCOMES`, and accuracy under each attack where there are several.
+
+    Of one attack alone it is `under_attack` again. Finalists may have met others: a column that is empty is no attack.
+    """
+    attacks = [str(name) for name in table.columns if is_attack(str(name)) and table[name].notna().any()]
+    return [name for name in OUTCOMES if table[name].notna().any()] + (attacks if len(attacks) > 1 else [])
 
 
 def is_attack(column: str) -> bool:

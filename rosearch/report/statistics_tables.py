@@ -43,9 +43,9 @@ _SHOWN = (
     Column("p", THOUSANDTHS, spare=2),
     Column("p (Holm)", THOUSANDTHS),
     Column("given parameters", _RHO, missing=""),
-    Column("its p (Holm)", THOUSANDTHS, missing="", spare=1),
+    Column("p (Holm) given parameters", THOUSANDTHS, missing="", spare=1, heading="its p\n(Holm)"),
     Column("given quality too", _RHO, missing="", spare=4),
-    Column("its p (Holm)", THOUSANDTHS, missing="", spare=4),
+    Column("p (Holm) given quality too", THOUSANDTHS, missing="", spare=4, heading="its p\n(Holm)"),
     Column("comparisons", spare=5),
 )
 

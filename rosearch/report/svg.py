@@ -203,30 +203,32 @@ def _text(x: float, y: float, words: str, anchor: str, kind: str = "", more: str
 
 
 def _wire(wire: Wire) -> str:
+    """Relative to its start: what looks alike is written alike, and a page packs it well."""
     (x, y), *rest = wire.places
     told = [f"M{x:.0f} {y:.0f}"]
-    for place, (u, v) in enumerate(rest):
-        half = (y + v) / 2
-        told.append(f"V{v:.0f}" if place % 2 == 1 else f"C{x:.0f} {half:.0f} {u:.0f} {half:.0f} {u:.0f} {v:.0f}")
+    x, y = round(x), round(y)
+    for place, (u, v) in enumerate((round(u), round(v)) for u, v in rest):
+        across, down = u - x, v - y
+        told.append(f"v{down}" if place % 2 == 1 else f"c0 {down / 2:g} {across} {down / 2:g} {across} {down}")
         x, y = u, v
     return f'<path class="{"skip" if wire.skip else "wire"}" d="{"".join(told)}"/>'
 
 
 def _box(box: Box) -> str:
-    left, top = box.x - BOX[0] / 2, box.y - BOX[1] / 2
-    shape = f'<rect x="{left:.0f}" y="{top:.0f}" width="{BOX[0]:.0f}" height="{BOX[1]:.0f}" rx="6"/>'
-    first = box.y - 2 if box.detail else box.y + 5
-    words = _text(box.x, first, box.name, "middle", "op") + (
-        _text(box.x, box.y + 13, box.detail, "middle") if box.detail else ""
-    )
-    return f'<g class="f-{box.family}">{shape}{words}{_merge(box, top)}</g>'
+    """Around its own middle, likewise."""
+    wide, high = BOX
+    shape = f'<rect x="{-wide / 2:g}" y="{-high / 2:g}" width="{wide:g}" height="{high:g}" rx="6"/>'
+    words = f'<text class="op" y="{-2 if box.detail else 5}">{escape(box.name)}</text>'
+    if box.detail:
+        words += f'<text y="13">{escape(box.detail)}</text>'
+    place = f'transform="translate({box.x:.0f} {box.y:.0f})"'
+    return f'<g class="f-{box.family}" {place}>{shape}{words}{_merge(box)}</g>'
 
 
-def _merge(box: Box, top: float) -> str:
+def _merge(box: Box) -> str:
     """A sign at the head of a box that reads several: mean, gate or concatenation."""
     if not box.merge:
         return ""
-    width = len(box.merge) * 5.6 + 8
-    left = box.x - width / 2
-    shape = f'<rect class="merge" x="{left:.0f}" y="{top - 7:.0f}" width="{width:.0f}" height="13" rx="6.5"/>'
-    return shape + _text(box.x, top + 3, box.merge, "middle", "merge")
+    wide, top = round(len(box.merge) * 5.6 + 8), -BOX[1] / 2
+    shape = f'<rect class="merge" x="{-wide / 2:g}" y="{top - 7:g}" width="{wide}" height="13" rx="6.5"/>'
+    return f'{shape}<text class="merge" y="{top + 3:g}">{escape(box.merge)}</text>'

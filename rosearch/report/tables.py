@@ -13,7 +13,7 @@ from rosearch.files import whole
 from rosearch.measurements import Calibration, Efficiency, Estimate, Measurements, Quality, Robustness
 from rosearch.records.record import Record
 from rosearch.report.columns import RECORDS, dtypes
-from rosearch.report.features import architecture_features, operation_pairs, operator_graph
+from rosearch.report.features import Operators, architecture_features
 
 Cell = str | int | float | None
 
@@ -92,7 +92,7 @@ def _occurring(rows: list[dict[str, Cell]]) -> list[str]:
 
 
 def _row(record: Record, score: Score | None) -> dict[str, Cell]:
-    graph = operator_graph(record.genotype)
+    operators = Operators.of(record.genotype.canonical())
     row: dict[str, Cell] = {
         "number": record.number,
         "role": record.role,
@@ -106,8 +106,8 @@ def _row(record: Record, score: Score | None) -> dict[str, Cell]:
         "status": record.status,
         "architecture": str(record.genotype),
         "genotype": record.genotype.to_json(),
-        "operation_pairs": " ".join(operation_pairs(graph)),
-        **architecture_features(record.genotype, graph),
+        "operation_pairs": " ".join(operators.pairs),
+        **architecture_features(record.genotype, operators),
         **{f"seconds_{stage}": seconds for stage, seconds in record.seconds.items()},
     }
     if record.failure is not None:

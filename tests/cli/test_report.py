@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from command_line import rosearch
+from report.made_run import make_run
 
 RECORDED = Path(__file__).parents[1] / "compatibility/recorded/small-0001"
 
@@ -22,10 +23,19 @@ def test_a_run_of_an_older_version_becomes_a_page_in_its_folder(folder: Path) ->
 
 
 def test_the_page_goes_where_it_is_asked_and_several_runs_share_it(folder: Path) -> None:
-    told = rosearch("report", "run", "run", "--to", "pages/one.html", "--json", cwd=folder).data
+    make_run(folder, 8, name="made")
+    told = rosearch("report", "run", "made-0001", "--to", "pages/one.html", "--json", cwd=folder).data
     page = folder / "pages" / "one.html"
-    assert told == {"file": "pages/one.html", "bytes": page.stat().st_size, "runs": ["run", "run"]}
+    assert told == {"file": "pages/one.html", "bytes": page.stat().st_size, "runs": ["run", "made-0001"]}
     assert not (folder / "run" / "report.html").exists() and "beside other runs" in page.read_text()
+
+
+def test_a_run_beside_itself_is_refused_as_by_compare(folder: Path) -> None:
+    shutil.copytree(folder / "run", folder / "copy")
+    for again in ("run", "copy"):
+        told = rosearch("report", "run", again, cwd=folder, expect=5).stderr
+        assert f"{again}: expected each run once, got the records of run again" in told
+    assert not (folder / "run" / "report.html").exists()
 
 
 def test_a_folder_in_the_place_of_the_file_and_what_is_no_run_are_refused(folder: Path) -> None:

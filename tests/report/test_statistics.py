@@ -152,6 +152,14 @@ def test_outcomes_that_nobody_has_have_no_rows() -> None:
     assert set(statistics["outcome"]) == {"quality"}
 
 
+def test_each_of_several_attacks_is_an_outcome_and_one_that_only_finalists_met_is_none() -> None:
+    both = table(20, under_attack_a=np.arange(20.0), under_attack_b=np.arange(20.0) % 7)
+    assert list(feature_statistics(both)["outcome"].unique()) == [*OUTCOMES, "under_attack_a", "under_attack_b"]
+    roles = ["candidate"] * 19 + ["finalist"]
+    alone = both.assign(under_attack_b=[math.nan] * 19 + [0.5], role=roles)
+    assert list(feature_statistics(alone)["outcome"].unique()) == list(OUTCOMES)
+
+
 def test_an_empty_table_has_no_statistics_and_all_columns() -> None:
     statistics = feature_statistics(records_table([]))
     assert len(statistics) == 0 and list(statistics.columns) == list(COLUMNS)
