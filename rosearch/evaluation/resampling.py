@@ -39,9 +39,14 @@ def resampled_means(data: Shares, seed: int, resamples: int) -> tuple[Shares, np
         drawn = (rng.integers(0, n, (rows, n)) for rows in _batches(resamples, n))
         return np.concatenate([data[one].mean(axis=1) for one in drawn]), rng
     counts, rng.bit_generator.state = _drawn(seed, n, resamples)
-    step = max(1, _PART // n)
-    parts = (counts[first : first + step] for first in range(0, resamples, step))
-    return np.concatenate([part.astype(np.float64) @ data for part in parts]) / n, rng
+    return _products(counts, data) / n, rng
+
+
+def _products(counts: Counts, data: Shares) -> Shares:
+    """Counts (draws, n) times data (n,): in parts, of which each stays in the processor's cache as floats."""
+    step = max(1, _PART // len(data))
+    parts = (counts[first : first + step] for first in range(0, len(counts), step))
+    return np.concatenate([part.astype(np.float64) @ data for part in parts])
 
 
 @lru_cache(maxsize=1)
@@ -62,7 +67,7 @@ def sign_flips(data: Shares, rng: np.random.Generator, resamples: int) -> float:
     total = float(data.sum())
     as_far = 0
     for rows in _batches(resamples, len(data)):
-        positive = rng.integers(0, 2, (rows, len(data)), dtype=np.int8) @ data
+        positive = _products(rng.integers(0, 2, (rows, len(data)), dtype=np.int8), data)
         as_far += int((np.abs(2 * positive - total) >= abs(total) - SAME).sum())
     return (1 + as_far) / (1 + resamples)  # the sample itself is one of the flips
 

@@ -11,6 +11,7 @@ from statistics import fmean
 from rosearch.space.cost import count_parameters
 from rosearch.space.encoder_space import encoder_of
 from rosearch.space.genotype import Genotype
+from rosearch.space.identity import without_no_ops
 from rosearch.space.node import SOURCE, Node
 
 # Which operations count towards which share. Identities that merge inputs count in the denominator only.
@@ -58,8 +59,8 @@ OUTPUT = -1  # the vertex of the output in `Operators`
 class Operators:
     """The operators of a genotype by position, and who reads whom; the source is 0, the output -1.
 
-    An identity of one input is replaced by what it reads; sinks go into the output. Other no-ops stay, of which a
-    canonical genotype has none. Plain data: a run is told and drawn without networkx.
+    An identity of one input is replaced by what it reads; sinks go into the output. Plain data: a run is told and drawn
+    without networkx.
     """
 
     nodes: Mapping[int, Node]
@@ -67,7 +68,7 @@ class Operators:
 
     @classmethod
     def of(cls, genotype: Genotype) -> Operators:
-        """Those of a genotype as it is numbered."""
+        """Those of a genotype as it is numbered, means of equal inputs among them."""
         stands_for, nodes, reads = {SOURCE: SOURCE}, {}, {}
         for position, node in enumerate(genotype.nodes, start=1):
             inputs = tuple(stands_for[read] for read in node.inputs)
@@ -77,6 +78,13 @@ class Operators:
             stands_for[position], nodes[position], reads[position] = position, node, inputs
         reads[OUTPUT] = tuple(stands_for[sink] for sink in genotype.sinks)
         return cls(nodes, reads)
+
+    @classmethod
+    def working(cls, genotype: Genotype) -> Operators:
+        """Those that do something: the same as in the canonical form, whose order takes longer to find."""
+        kept, reads, output = without_no_ops(genotype.nodes, genotype.sinks)
+        nodes = {place: genotype.nodes[position - 1] for place, position in enumerate(kept, start=1)}
+        return cls(nodes, {**dict(enumerate(reads, start=1)), OUTPUT: output})
 
     @cached_property
     def edges(self) -> list[tuple[int, int]]:
@@ -104,9 +112,9 @@ def architecture_features(genotype: Genotype, operators: Operators | None = None
     The vertices are the source, the operators and the output, which reads every sink; a level is the longest
     path from the source. Parameters are counted for the default vocabulary and two labels. `mean_kernel` is
     NaN where no operator has a kernel (the convolutions inside attention are not counted); the features of encoders
-    alone are NaN for other graphs. `operators` are those of its canonical form, where they are known.
+    alone are NaN for other graphs. `operators` are those that do something, where they are known.
     """
-    graph = Operators.of(genotype.canonical()) if operators is None else operators
+    graph = Operators.working(genotype) if operators is None else operators
     nodes, edges, level = graph.nodes.values(), graph.edges, graph.level
     settings = [node.setting for node in nodes]
     kernels = [float(one["kernel"]) for one in settings if "kernel" in one]

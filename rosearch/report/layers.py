@@ -58,13 +58,14 @@ def lay_out(genotype: Genotype) -> Drawing:
     nodes, reads, level = graph.nodes, graph.reads, graph.level
     chains = [_chain(read, name, level) for read, name in graph.edges]
     layers = ordered(level, chains)
-    width = max(sum(map(_room, layer)) + GAP * (len(layer) + 1) for layer in layers)
+    rooms = [[_room(vertex) for vertex in layer] for layer in layers]
+    width = max(sum(room) + GAP * (len(room) + 1) for room in rooms)
     centre: dict[Vertex, tuple[float, float]] = {}
-    for depth, layer in enumerate(layers):
-        left = (width - sum(map(_room, layer)) - GAP * (len(layer) - 1)) / 2
-        for vertex in layer:
-            centre[vertex] = (left + _room(vertex) / 2, depth * ROW + BOX[1] / 2 + 8)
-            left += _room(vertex) + GAP
+    for depth, (layer, room) in enumerate(zip(layers, rooms, strict=True)):
+        left = (width - sum(room) - GAP * (len(room) - 1)) / 2
+        for vertex, wide in zip(layer, room, strict=True):
+            centre[vertex] = (left + wide / 2, depth * ROW + BOX[1] / 2 + 8)
+            left += wide + GAP
     boxes = [_end(centre[SOURCE], "text", _source_words(genotype))]
     boxes += [_box(nodes[name], len(reads[name]), centre[name]) for name in nodes]
     boxes.append(_end(centre[OUTPUT], "output", f"{genotype.pooling} of {genotype.width}", len(reads[OUTPUT])))
@@ -96,7 +97,7 @@ def ordered(level: Mapping[int, int], chains: Sequence[list[Vertex]]) -> list[li
             if len(layer) < 2:
                 continue
             near = above if down else below
-            heights = {v: sum(place[n] for n in near[v]) / len(near[v]) if near[v] else place[v] for v in layer}
+            heights = {v: sum([place[n] for n in near[v]]) / len(near[v]) if near[v] else place[v] for v in layer}
             layer.sort(key=heights.__getitem__)
             place |= {vertex: (index + 0.5) / len(layer) for index, vertex in enumerate(layer)}
     return layers

@@ -54,25 +54,30 @@ function table([title, names, sides, lines, notes]) {
   return [scroller(made, title), ...notes.map((note) => make("p", note, { class: "note" }))];
 }
 
-function kin(title, found) {
-  if (!found.length) return [];
+function kin(title, numbers) {
+  if (!numbers.length) return [];
   const line = make("p", `${title}: `, { class: "kin" });
-  for (const [number, words] of found) line.append(opener(number, words), " ");
+  for (const number of numbers.slice(0, 20)) {
+    const { fitness, origin } = rows.get(number);
+    line.append(opener(number, `#${number}${fitness && ` ${fitness}`} (${origin})`), " ");
+  }
+  if (numbers.length > 20) line.append(`and ${numbers.length - 20} more`);
   return [line];
 }
 
-function show(title, words, drawing, parents, children, tables) {
+function show(number, title, words, drawing, tables) {
   const drawn = make("div", "");
   drawn.innerHTML = drawing; // an SVG that was escaped where the page was written
   at("panel-body").replaceChildren(make("h2", title, { id: "panel-title" }), make("p", words, { class: "note" }),
-    scroller(drawn, "Architecture"), ...kin("Parents", parents), ...kin("Children", children), ...tables.flatMap(table));
+    scroller(drawn, "Architecture"), ...kin("Parents", rows.get(number).parents), ...kin("Children", children.get(number) || []),
+    ...tables.flatMap(table));
 }
 
 async function open(number) {
   if (!place.has(number)) return;
   const index = place.get(number);
   const panels = await inflate(Math.floor(index / told.chunk));
-  show(...panels[index % told.chunk]);
+  show(number, ...panels[index % told.chunk]);
   at("before").disabled = index === 0;
   at("after").disabled = index === students.length - 1;
   current = number;

@@ -57,8 +57,10 @@ def render_page(runs: Sequence[Results], version: str = "", live: str = "") -> s
     `live` is the edition of a page that is served: it asks its own server, and nobody else, for later ones.
     """
     refuse_copies(runs)
-    shown, *beside = (Shown.of(one, table=place == 0) for place, one in enumerate(runs))
-    results, lineage = shown.results, Lineage.of(shown)
+    results, *more = runs
+    chunks: list[Markup] = []
+    shown = Shown.of(results, table=True, each=lambda read: chunks.extend(pack(results, read)))
+    beside, lineage = [Shown.of(one) for one in more], Lineage.of(shown)
     environment = _environment({str(record.number) for record in results.records})
     style, script = (_source(environment, f"page.{kind}") for kind in ("css", "js"))
     content = sections(shown, lineage, beside)
@@ -79,7 +81,7 @@ def render_page(runs: Sequence[Results], version: str = "", live: str = "") -> s
         "policy": _policy(style, script, bool(live)),
         "live": live,
         "data": data(shown, lineage, others(shown)),
-        "chunks": list(pack(shown, lineage)),
+        "chunks": chunks,
     }
     return environment.get_template("page.html").render(variables)
 

@@ -1,4 +1,4 @@
-"""The panel of each student of a report: its drawing, its kin, the tables of `rosearch show`; and its row in the data.
+"""The panel of each student of a report: its drawing, the tables of `rosearch show`; and its row in the data.
 
 Panels are data, packed in chunks: a page inflates a chunk when one of its students is opened.
 """
@@ -18,25 +18,22 @@ from rosearch.report.data import THOUSANDTHS, Table
 from rosearch.report.details import measured_tables
 from rosearch.report.layers import lay_out
 from rosearch.report.lineage import Lineage
-from rosearch.report.points import Point, Shown
+from rosearch.report.points import PORTION, Point, Shown
 from rosearch.report.svg import drawing_svg
+from rosearch.run.results import Results
 
-CHUNK = 40  # panels: about 300 KB of text, inflated in a few milliseconds
-_MOST_KIN = 20
+CHUNK = PORTION // 2  # panels: about 200 KB of text, inflated in a few milliseconds
 
 
-def make_panel(shown: Shown, lineage: Lineage, record: Record) -> list[Any]:
-    """The panel of a record, read anew: title, architecture in words and drawn, parents, children, tables.
+def make_panel(results: Results, record: Record) -> list[Any]:
+    """The panel of a record: title, architecture in words and drawn, tables.
 
-    Parents and children are pairs of a number and words. The page's script makes elements of all words but the drawing.
+    The page's script makes elements of all words but the drawing, and adds parents and children from the data.
     """
-    record = record.anew()
     title = f"#{record.number} {record.name or record.id}"
-    kin = (lineage.parents.get(record.number, ()), lineage.children.get(record.number, ()))
-    parents, children = (_named(shown, lineage, numbers) for numbers in kin)
-    tables = [_plain(table) for table in measured_tables(shown.results, record)]
+    tables = [_plain(table) for table in measured_tables(results, record)]
     drawing = drawing_svg(lay_out(record.genotype), "Architecture")  # the words stand above it
-    return [title, str(record.genotype), drawing, parents, children, tables]
+    return [title, str(record.genotype), drawing, tables]
 
 
 def _plain(table: Table) -> list[Any]:
@@ -50,13 +47,12 @@ def graph(record: Record) -> Markup:
     return Markup(drawing_svg(lay_out(record.genotype), f"#{record.number}: {record.genotype}"))
 
 
-def pack(shown: Shown, lineage: Lineage) -> Iterator[Markup]:
-    """The panels of all records, in chunks: JSON, deflated, in base64."""
-    records = shown.results.records
+def pack(results: Results, records: Sequence[Record]) -> Iterator[Markup]:
+    """The panels of records, in chunks: JSON, deflated, in base64."""
     for first in range(0, len(records), CHUNK):
-        panels = [make_panel(shown, lineage, record) for record in records[first : first + CHUNK]]
+        panels = [make_panel(results, record) for record in records[first : first + CHUNK]]
         data = json.dumps(panels, separators=(",", ":"), ensure_ascii=False).encode()
-        yield Markup(base64.b64encode(zlib.compress(data, 9)).decode())
+        yield Markup(base64.b64encode(zlib.compress(data, 6)).decode())
 
 
 def data(shown: Shown, lineage: Lineage, others: tuple[float, float]) -> Markup:
@@ -106,13 +102,3 @@ def _state(record: Record, point: Point | None) -> str:
         return record.status
     missed = f"missed {', '.join(point.gates)}" if point.gates else "passed"
     return missed if record.role == "candidate" else f"{record.role}, {missed}"
-
-
-def _named(shown: Shown, lineage: Lineage, numbers: Sequence[int]) -> list[tuple[int, str]]:
-    """`#5 0.917`, and of a child how it was made."""
-    found = []
-    for number in numbers[:_MOST_KIN]:
-        point = shown.by_number.get(number)
-        fitness = "" if point is None else f" {THOUSANDTHS.text(point.scalar)}"
-        found.append((number, f"#{number}{fitness} ({lineage.origins[number]})"))
-    return found

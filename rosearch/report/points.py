@@ -6,9 +6,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Literal
 
 import pandas as pd
@@ -17,16 +17,22 @@ from rosearch.measurements import Estimate, Measurements, TeacherFacts
 from rosearch.records.record import Record, Role, Status
 from rosearch.report.chart import Axis
 from rosearch.report.data import MILLISECONDS, SHARE, THOUSANDTHS, Interval, Unit, metric_unit
-from rosearch.report.statistics import is_attack
-from rosearch.report.tables import COLUMNS, records_table
+from rosearch.report.features import FEATURES
+from rosearch.report.statistics import OUTCOMES, is_attack
+from rosearch.report.tables import COLUMNS, Cell, Score, record_row, table_of
 from rosearch.run.results import Results
 
 Objective = Literal["robustness", "accuracy", "cost"]
 Measured = Measurements | TeacherFacts
 Figure = Estimate | Interval
 
-_PORTION = 200  # records that are in memory at once
+PORTION = 80  # records that are in memory at once
 _MILLIONS = Unit(decimals=2, style=",")
+_READ = {
+    *("number", "role", "generation", "id", "origin", "parents", "status", "rung", "gates"),
+    *("fitness", "fitness_robustness", "fitness_accuracy", "fitness_efficiency", "compression"),
+    *("largest_class_share", "operation_pairs", *FEATURES, *OUTCOMES),
+}  # columns
 
 
 @dataclass(frozen=True)
@@ -69,25 +75,30 @@ class Shown:
     points: Sequence[Point]
     teacher: Point | None
     made: Mapping[int, Made] = field(default_factory=dict)  # the candidates' descent, by number
-    table: pd.DataFrame | None = None  # all records with the columns `RECORDS`, where it was asked for
+    table: pd.DataFrame | None = None  # all records with what statistics read, where it was asked for
 
     @classmethod
-    def of(cls, results: Results, table: bool = False) -> Shown:
-        """Read them, in portions, as measurements are long. Raises `RunError` where a record is damaged."""
+    def of(
+        cls, results: Results, table: bool = False, each: Callable[[Sequence[Record]], object] | None = None
+    ) -> Shown:
+        """Read them, in portions, as measurements are long. Raises `RunError` where a record is damaged.
+
+        `each` is called with the records of each portion, so that who needs all of them reads nothing again.
+        """
         points: list[Point] = []
         made: dict[int, Made] = {}
-        tables: list[pd.DataFrame] = []
-        for first in range(0, len(results.records), _PORTION):
-            read = [replace(record.anew()) for record in results.records[first : first + _PORTION]]
+        rows: list[dict[str, Cell]] = []
+        score = None if results.yardstick is None else results.yardstick.score
+        for first in range(0, len(results.records), PORTION):
+            read = [replace(record.anew()) for record in results.records[first : first + PORTION]]
             points += [found for record in read if (found := _point(results, record)) is not None]
             made |= {r.number: Made(r.id, r.origin, r.parents, r.status) for r in read if r.role == "candidate"}
-            if table:
-                score = None if results.yardstick is None else results.yardstick.score
-                read_table = records_table(read, score)
-                tables.append(read_table[[*COLUMNS, *(name for name in read_table.columns if is_attack(str(name)))]])
+            rows += [_row(record, score) for record in read] if table else []
+            if each is not None:
+                each(read)
         facts = results.teacher
         teacher = None if facts is None else Point(0, "teacher", "teacher", _places(results, facts))
-        return cls(results, points, teacher, made, pd.concat(tables, ignore_index=True) if tables else None)
+        return cls(results, points, teacher, made, _table(rows) if rows else None)
 
     def of_role(self, role: Role) -> list[Point]:
         """Those of one role."""
@@ -128,6 +139,21 @@ _COST = {
     "flops": ("million FLOPs of a text", _MILLIONS),
     "latency": ("milliseconds of a batch", MILLISECONDS),
 }
+
+
+def _row(record: Record, score: Score | None) -> dict[str, Cell]:
+    """The cells that statistics read."""
+    return {name: cell for name, cell in record_row(record, score).items() if _is_read(name)}
+
+
+@cache
+def _is_read(column: str) -> bool:
+    return column in _READ or is_attack(column)
+
+
+def _table(rows: list[dict[str, Cell]]) -> pd.DataFrame:
+    attacks = sorted({name for row in rows for name in row if is_attack(name)})
+    return table_of(rows, [*(name for name in COLUMNS if name in _READ), *attacks])
 
 
 def _point(results: Results, record: Record) -> Point | None:

@@ -81,7 +81,8 @@ def _scored(x: Floats, y: Floats, groups: npt.NDArray[np.int64], names: Sequence
     for held, known in ((fold_of == fold, fold_of != fold) for fold in range(folds)):
         errors[held] = (y[held] - Ridge.fit(x[known], y[known]).predict(x[held])) ** 2
         spread[held] = (y[held] - y[known].mean()) ** 2
-    drawn = draws(count) @ np.stack([np.bincount(groups, errors), np.bincount(groups, spread)], axis=1)
+    sums = np.stack([np.bincount(groups, errors), np.bincount(groups, spread)], axis=1)
+    drawn = draws(count) @ sums.astype(np.float32)
     low, high = np.quantile(1 - drawn[:, 0] / np.maximum(drawn[:, 1], 1e-300), [ALPHA / 2, 1 - ALPHA / 2])
     weights = Ridge.fit(x, y).weights / y.std()
     order = np.argsort(-np.abs(weights))[:_NAMED]

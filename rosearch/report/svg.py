@@ -204,10 +204,9 @@ def _text(x: float, y: float, words: str, anchor: str, kind: str = "", more: str
 
 def _wire(wire: Wire) -> str:
     """Relative to its start: what looks alike is written alike, and a page packs it well."""
-    (x, y), *rest = wire.places
-    told = [f"M{x:.0f} {y:.0f}"]
-    x, y = round(x), round(y)
-    for place, (u, v) in enumerate((round(u), round(v)) for u, v in rest):
+    (x, y), *rest = [(round(u), round(v)) for u, v in wire.places]
+    told = [f"M{x} {y}"]
+    for place, (u, v) in enumerate(rest):
         across, down = u - x, v - y
         told.append(f"v{down}" if place % 2 == 1 else f"c0 {down / 2:g} {across} {down / 2:g} {across} {down}")
         x, y = u, v

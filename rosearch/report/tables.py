@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -58,8 +58,14 @@ def records_table(records: Iterable[Record], score: Score | None = None) -> pd.D
     `score` gives the fitness of measurements; without it those columns are missing. Parameters are those
     measured of the built student or, where there are none, counted for the default vocabulary and two labels.
     """
-    rows = [_row(record.anew(), score) for record in sorted(records, key=lambda record: record.number)]
-    table = pd.DataFrame(rows).reindex(columns=[*COLUMNS, *_occurring(rows)])
+    read = (record.anew() for record in sorted(records, key=lambda record: record.number))
+    rows = [{**record_row(one, score), **_architecture(one)} for one in read]
+    return table_of(rows, [*COLUMNS, *_occurring(rows)])
+
+
+def table_of(rows: list[dict[str, Cell]], columns: Sequence[str]) -> pd.DataFrame:
+    """A table of `record_row`s with these columns in this order; what a row does not have is missing."""
+    table = pd.DataFrame(rows).reindex(columns=list(columns))
     return table.astype({name: COLUMNS.get(name, "float64") for name in table.columns})
 
 
@@ -91,8 +97,9 @@ def _occurring(rows: list[dict[str, Cell]]) -> list[str]:
     return [*attacks, *latency, *sorted(extra - {*attacks, *latency})]
 
 
-def _row(record: Record, score: Score | None) -> dict[str, Cell]:
-    operators = Operators.of(record.genotype.canonical())
+def record_row(record: Record, score: Score | None) -> dict[str, Cell]:
+    """The cells of a record that it has, but for the architecture itself."""
+    operators = Operators.working(record.genotype)
     row: dict[str, Cell] = {
         "number": record.number,
         "role": record.role,
@@ -104,8 +111,6 @@ def _row(record: Record, score: Score | None) -> dict[str, Cell]:
         "parents": " ".join(record.parents),
         "seed": record.seed,
         "status": record.status,
-        "architecture": str(record.genotype),
-        "genotype": record.genotype.to_json(),
         "operation_pairs": " ".join(operators.pairs),
         **architecture_features(record.genotype, operators),
         **{f"seconds_{stage}": seconds for stage, seconds in record.seconds.items()},
@@ -121,6 +126,10 @@ def _row(record: Record, score: Score | None) -> dict[str, Cell]:
         if score is not None:
             row |= _fitness(score(record.measurements))
     return row
+
+
+def _architecture(record: Record) -> dict[str, Cell]:
+    return {"architecture": str(record.genotype), "genotype": record.genotype.to_json()}
 
 
 def _measured(measurements: Measurements) -> dict[str, Cell]:

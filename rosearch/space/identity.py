@@ -52,7 +52,7 @@ def canonical_form(nodes: Sequence[Node], sinks: Sequence[int]) -> CanonicalForm
 
     `sinks` are the positions of the nodes whose mean is the output.
     """
-    kept, reads, output = _without_no_ops(nodes, sinks)
+    kept, reads, output = without_no_ops(nodes, sinks)
     working = [nodes[old - 1] for old in kept]
     labels = ["source", *(_label(node, inputs) for node, inputs in zip(working, reads, strict=True))]
     adds = [False, *(node.merge == "add" for node in working)]
@@ -67,7 +67,7 @@ def canonical_form(nodes: Sequence[Node], sinks: Sequence[int]) -> CanonicalForm
 
 def working_nodes(nodes: Sequence[Node], sinks: Sequence[int]) -> int:
     """The number of nodes that do something: all but identities of one input. Isomorphic graphs have the same."""
-    return len(_without_no_ops(nodes, sinks)[0])
+    return len(without_no_ops(nodes, sinks)[0])
 
 
 def _label(node: Node, inputs: Sequence[int]) -> str:
@@ -79,7 +79,7 @@ def _spelled(settings: Iterable[tuple[str, Setting]]) -> list[tuple[str, bool | 
     return sorted((name, value if isinstance(value, bool | str) else float(value)) for name, value in settings)
 
 
-def _without_no_ops(
+def without_no_ops(
     nodes: Sequence[Node], sinks: Sequence[int]
 ) -> tuple[list[int], list[tuple[int, ...]], tuple[int, ...]]:
     """Positions of the kept nodes; their inputs and those of the output, as 0 (source) or 1 + index among the kept."""
