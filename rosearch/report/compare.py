@@ -159,7 +159,8 @@ class Compared:
         for cost, end in self.ends.items():
             unit = Unit(decimals=4) if cost == "hours" else GROUPED
             told = f"{unit.text(end)} {_COST[cost]}"
-            columns += [Column(f"at {told}", _ENDS), Column(f"mean up to {told}", _ENDS, spare=1)]
+            mean = Column(f"mean up to {told}", _ENDS, spare=1, heading="mean\nup to\nthere")
+            columns += [Column(f"at {told}", _ENDS), mean]
         notes = ("means of a group's runs, with the least and the highest; 'mean up to': of the whole course",)
         return Table(f"{GAIN_WORDS[gain].capitalize()} at equal cost", tuple(columns), tuple(rows), notes)
 

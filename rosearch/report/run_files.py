@@ -14,12 +14,14 @@ from rosearch.errors import RunError
 from rosearch.report.comparable import refuse_others
 from rosearch.report.comparisons import compare_students
 from rosearch.report.figures import draw_correlations
-from rosearch.report.gallery import Gallery
+from rosearch.report.front_charts import front_charts
 from rosearch.report.motifs import motif_statistics
+from rosearch.report.plotting import draw_charts
+from rosearch.report.points import Shown
 from rosearch.report.pooling import pooled_statistics
 from rosearch.report.regression import regression_statistics
 from rosearch.report.statistics import feature_statistics
-from rosearch.report.tables import records_table, replace_file, write_tables
+from rosearch.report.tables import Cell, records_table, replace_file, table_of, whole_row, write_tables
 from rosearch.run.results import Results
 
 
@@ -53,14 +55,14 @@ def write_statistics(results: Results) -> tuple[Statistics, tuple[Path, ...]]:
     Returns the statistics and the paths written; none where the run may not be written. Raises `RunError` where no
     candidate has been measured.
     """
-    candidates = _measured_table(results)
+    shown, candidates = _measured(results)
     found = statistics_of(candidates, results.experiment.fitness.max_class_share)
     folder, name = results.run.tables, results.run.path.name
 
     def write() -> Iterator[Path]:
         yield from write_tables(folder, candidates, found.features)
         yield from _write_more(folder, found)
-        yield replace_file(folder / "front.png", partial(Gallery(results).front().savefig, format="png"))
+        yield replace_file(folder / "front.png", partial(draw_charts(front_charts(shown)).savefig, format="png"))
         yield draw_correlations(found.features, folder / "correlations.png", title=name)
 
     return found, where_allowed(write)
@@ -74,7 +76,7 @@ def pool_statistics(runs: Sequence[Results], folder: Path | None) -> tuple[Stati
     refuse_others(runs)
     tables, frames = [], []
     for place, results in enumerate(runs):
-        candidates, share = _measured_table(results), results.experiment.fitness.max_class_share
+        (_, candidates), share = _measured(results), results.experiment.fitness.max_class_share
         frames.append(feature_statistics(candidates, max_class_share=share))
         tables.append(candidates.assign(run=str(place)))
     whole, share = pd.concat(tables, ignore_index=True), runs[0].experiment.fitness.max_class_share
@@ -86,10 +88,14 @@ def pool_statistics(runs: Sequence[Results], folder: Path | None) -> tuple[Stati
     return found, (*pooled, *_write_more(folder, found))
 
 
-def _measured_table(results: Results) -> pd.DataFrame:
+def _measured(results: Results) -> tuple[Shown, pd.DataFrame]:
+    """The points of a run and the table of its records, for which each is read once."""
     if not results.measured("candidate"):
         raise RunError(f"{results.run.path}: no candidate has been measured yet: there is nothing to correlate")
-    return candidates_table(results)
+    score = None if results.yardstick is None else results.yardstick.score
+    rows: list[dict[str, Cell]] = []
+    shown = Shown.of(results, each=lambda read: rows.extend(whole_row(record, score) for record in read))
+    return shown, table_of(rows)
 
 
 def _write_more(folder: Path, found: Statistics) -> Iterator[Path]:

@@ -199,7 +199,7 @@ def _cells(prefix: str, found: Correlations, place: int) -> dict[str, float]:
 def _note(feature: str, plain: Correlations, partial: Correlations, place: int, fixed: bool) -> str:
     if math.isnan(plain.p[place]):
         count = int(plain.comparisons[place])
-        return f"siblings differ in it {count} times" if count else "siblings never differ in it"
+        return f"siblings differ in it only {count} times" if count else "siblings never differ in it"
     if feature == CONTROL:
         return "is what the others are controlled for"
     if fixed:

@@ -59,13 +59,12 @@ def records_table(records: Iterable[Record], score: Score | None = None) -> pd.D
     measured of the built student or, where there are none, counted for the default vocabulary and two labels.
     """
     read = (record.anew() for record in sorted(records, key=lambda record: record.number))
-    rows = [{**record_row(one, score), **_architecture(one)} for one in read]
-    return table_of(rows, [*COLUMNS, *_occurring(rows)])
+    return table_of([whole_row(one, score) for one in read])
 
 
-def table_of(rows: list[dict[str, Cell]], columns: Sequence[str]) -> pd.DataFrame:
-    """A table of `record_row`s with these columns in this order; what a row does not have is missing."""
-    table = pd.DataFrame(rows).reindex(columns=list(columns))
+def table_of(rows: list[dict[str, Cell]], columns: Sequence[str] = ()) -> pd.DataFrame:
+    """A table of rows with these columns in this order, or with all; what a row does not have is missing."""
+    table = pd.DataFrame(rows).reindex(columns=list(columns) or [*COLUMNS, *_occurring(rows)])
     return table.astype({name: COLUMNS.get(name, "float64") for name in table.columns})
 
 
@@ -128,8 +127,10 @@ def record_row(record: Record, score: Score | None) -> dict[str, Cell]:
     return row
 
 
-def _architecture(record: Record) -> dict[str, Cell]:
-    return {"architecture": str(record.genotype), "genotype": record.genotype.to_json()}
+def whole_row(record: Record, score: Score | None) -> dict[str, Cell]:
+    """The cells of a record with the architecture, in words and as JSON."""
+    told = {"architecture": str(record.genotype), "genotype": record.genotype.to_json()}
+    return {**record_row(record, score), **told}
 
 
 def _measured(measurements: Measurements) -> dict[str, Cell]:

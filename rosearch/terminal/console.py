@@ -103,17 +103,22 @@ def print_prose(*sentences: str, style: str = "") -> None:
 
 
 def rendered(table: Table, console: Console | None = None) -> Group:
-    """A table as wide as a terminal at most: where it has no room, columns are folded away, and a note names them."""
+    """A table as wide as a terminal at most: where it has no room, columns are folded away, and a note names them.
+
+    Of one without rows, the title and the notes that say why.
+    """
     console = console or out
     made = _grid(table)
-    while Measurement.get(console, console.options.update(width=_NO_LIMIT), made).minimum > console.width:
+    while (
+        table.rows and Measurement.get(console, console.options.update(width=_NO_LIMIT), made).minimum > console.width
+    ):
         if (narrower := table.fold()) is None:
             break
         table, made = narrower, _grid(narrower)
     folded = (f"no room for: {', '.join(table.folded)} (a wider terminal shows all)",) if table.folded else ()
     title = [Text(safe(table.title), "table.title")] if table.title else []
     notes = [Text(safe(note), "table.caption") for note in (*table.notes, *folded)]
-    return Group(*title, made, *notes, Text())
+    return Group(*title, *([made] if table.rows or not notes else []), *notes, Text())
 
 
 def _grid(table: Table) -> RichTable:

@@ -141,6 +141,13 @@ def test_a_table_folds_the_columns_that_can_be_spared_best_and_names_them() -> N
     assert all(len(line) <= 28 for line in narrowest) and "50.0%" in "\n".join(narrowest)
 
 
+def test_a_table_without_rows_is_its_title_and_the_reason() -> None:
+    console = Console(width=20, file=io.StringIO())
+    with console.capture() as captured:
+        console.print(rendered(Table("Front", WIDE.columns, (), ("nobody passed",)), console))
+    assert [line.rstrip() for line in captured.get().splitlines()] == ["Front", "nobody passed", ""]
+
+
 def test_columns_of_figures_break_their_names_and_never_their_figures() -> None:
     lines = drawn(80)
     assert [line.split() for line in lines[1:4]] == [
