@@ -138,7 +138,7 @@ def open_teacher(folder: Path) -> Program:
     import torch
     from transformers import AutoModel
 
-    from rosearch.export.targets.parity import graph_inputs
+    from rosearch.models.graphs import graph_inputs
     from rosearch.models.lengths import longest_input
     from rosearch.models.saved import load_model, load_tokenizer
 

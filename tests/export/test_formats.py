@@ -15,9 +15,9 @@ from export.classifiers import FAMILIES, exported_model
 from export.saved_student import FACTS
 
 from rosearch.errors import BadInput, MissingResource, RunError
-from rosearch.export import formats
 from rosearch.export.formats import FORMATS, formats_of
-from rosearch.export.targets import onnx, parity, torch_export
+from rosearch.export.targets import parity
+from rosearch.models import engines
 from rosearch.models.engines import ENGINES, EXACT, Array
 
 MARKS = {"openvino": pytest.mark.openvino}
@@ -84,7 +84,6 @@ def test_what_changes_answers_is_not_written_without_rows_to_measure_it_by(tmp_p
 
 def test_every_format_has_an_engine_that_runs_it() -> None:
     assert {*FORMATS} == {*ENGINES}
-    assert torch_export.Logits is onnx.Logits
 
 
 def test_an_engine_that_cannot_answer_a_size_is_one_clear_line_with_that_size() -> None:
@@ -99,7 +98,7 @@ def test_an_engine_that_cannot_answer_a_size_is_one_clear_line_with_that_size() 
 
 
 def test_a_missing_package_is_told_with_the_extra_that_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(formats, "find_spec", lambda name: None if name.startswith("onnxr") else object())
+    monkeypatch.setattr(engines, "find_spec", lambda name: None if name.startswith("onnxr") else object())
     with pytest.raises(MissingResource, match=r"onnx needs onnxruntime; pip install 'rosearch\[onnx\]'"):
         FORMATS["onnx"].require()
 
