@@ -19,6 +19,7 @@ from rosearch.export.formats import FORMATS, formats_of
 from rosearch.export.targets import parity
 from rosearch.models import engines
 from rosearch.models.engines import ENGINES, EXACT, Array
+from rosearch.models.saved import load_classifier
 
 MARKS = {"openvino": pytest.mark.openvino}
 EXACT_ONES = [pytest.param(name, marks=MARKS.get(name, ())) for name in FORMATS if ENGINES[name].apart == EXACT]
@@ -62,7 +63,7 @@ def test_one_file_says_its_labels_and_is_read_without_torch_and_rosearch(tmp_pat
     command = [sys.executable, "-c", alone, str(written.path), str(folder / "tokenizer.json")]
     logits, labels, longest = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     assert labels == list(FACTS.labels) and longest == FACTS.max_length
-    model, tokenizer = onnx.load_classifier(folder)
+    model, tokenizer = load_classifier(folder)
     with torch.inference_mode():
         expected = model(**tokenizer("a very good film", return_tensors="pt")).logits[0].numpy()
     np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-6)
