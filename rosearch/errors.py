@@ -319,6 +319,21 @@ def shown(value: object, most: int = 120) -> str:
     return cut(repr(value), most)
 
 
+def told_apart(value: float, bar: float, digits: int, kind: str = "f") -> tuple[str, str]:
+    """Two figures as text, rounded alike, with as many digits as show which of them is larger.
+
+    >>> told_apart(0.2149, 0.2151, 2)
+    ('0.2149', '0.2151')
+
+    `kind` is that of a format: `f` counts digits behind the point, `g` all that tell.
+    """
+    for more in range(digits, digits + 17):  # by then every two numbers differ
+        told = f"{value:.{more}{kind}}", f"{bar:.{more}{kind}}"
+        if value == bar or told[0] != told[1]:
+            break
+    return told
+
+
 def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """The known name that a wrong one may mean, as a question; "" where none is near.
 

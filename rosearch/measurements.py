@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
@@ -243,6 +243,12 @@ class Efficiency:
     device: str = "cpu"
     threads: int = 1
     machine: str = ""  # that latency was timed on, in words; "" where none was, and in records of older versions
+    runtime: Literal["eager", "onnx"] = "eager"  # that latency was timed in: torch, or ONNX Runtime
+
+    @property
+    def timed_on(self) -> str:
+        """The device that latency was timed on; where it was no torch, with the runtime."""
+        return self.device if self.runtime == "eager" else f"{self.device}, ONNX Runtime"
 
 
 @dataclass(frozen=True)
@@ -358,6 +364,8 @@ def to_json(measurements: Measurements) -> str:
         data = _ADAPTER.dump_python(measurements)  # ten times as fast as `asdict`
         if not measurements.efficiency.machine:
             del data["efficiency"]["machine"]
+        if measurements.efficiency.runtime == "eager":
+            del data["efficiency"]["runtime"]  # as every run of older versions
         if not measurements.rungs:
             del data["rungs"]  # a run without rungs writes what it always wrote
         if measurements.lineage is None:

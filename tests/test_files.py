@@ -604,6 +604,7 @@ WRITERS = {
     "evaluation/yardstick.py": "made_once",
     "export/gates.py": "write_whole",
     "export/targets/huggingface.py": "in_one_step",
+    "export/targets/int8.py": "onnx_draft",
     "export/targets/transformersjs.py": "whole",
     "export/targets/onnx.py": "whole",
     "materials/made_resources.py": "whole",

@@ -63,6 +63,7 @@ efficiencies = st.builds(
     latency=latencies,
     device=st.text(),
     threads=COUNT,
+    runtime=st.sampled_from(["eager", "onnx"]),
 )
 trainings = st.builds(Training, COUNT, COUNT, FINITE, st.text())
 all_measurements = st.builds(

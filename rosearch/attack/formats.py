@@ -1,6 +1,7 @@
 """A format that changes answers, measured beside the float32 file: the same rows, the same attacks, in turn.
 
->>> figures = compare_formats(request, Path("plain/model.onnx"), Path("model_quantized.onnx"))
+>>> compare = FormatComparison(request)
+>>> figures = compare(Path("plain/model.onnx"), Path("model_quantized.onnx"))
 >>> figures.same, figures.ms / figures.exact_ms
 (Estimate(value=0.994, low=0.987, high=0.998, n=872), 0.71)
 
@@ -11,7 +12,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -19,15 +21,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from rosearch.attack.engine_model import EngineModel
-from rosearch.attack.inputs import FoundClassifier
+from rosearch.attack.inputs import LabelledRows
 from rosearch.attack.measure import open_cache, predict_classes
 from rosearch.attack.request import AttackRequest, Inputs, read_inputs
+from rosearch.data.tasks import Labels
 from rosearch.evaluation.attacks.victim import Tokenised, Victim
 from rosearch.evaluation.intervals import wilson
 from rosearch.evaluation.robustness import Suite, SuiteResult, measure_robustness
 from rosearch.measurements import AttackedTwice, Estimate, FormatFigures
 from rosearch.models.device import machine
+from rosearch.models.engine_model import EngineModel
 from rosearch.progress import Progress, silent, step
 from rosearch.resources.resources import Resources
 
@@ -36,51 +39,72 @@ _TIMED = 200  # rows
 _AGAIN = 3  # times that each is asked; the quickest counts
 
 
-def compare_formats(request: AttackRequest, plain: Path, other: Path, progress: Progress = silent) -> FormatFigures:
-    """The figures of `other`, an int8 file, beside those of `plain`, both of the one folder that the request names.
+@dataclass
+class FormatComparison:
+    """int8 files beside the float32 file of the one folder that the request names.
 
-    All rows of the request's split are predicted; `request.rows` of them are attacked. Raises as `rosearch attack`.
+    All rows of the request's split are predicted; `request.rows` of them are attacked. The float32 file is asked once,
+    however many others stand beside it; only their time is measured in turn.
     """
-    resources = Resources(request.resources)
-    with step(progress, "reading rows"):
-        inputs = read_inputs(request, resources)
-    found, rows = inputs.classifiers[0], inputs.rows
-    assert rows is not None  # a request with attacks has a task
-    exact, fast = (_victim(found, name, path, inputs) for name, path in (("onnx", plain), ("int8", other)))
-    labels = inputs.labels[0]
-    with step(progress, "predicting every row twice"):
-        expected, got = predict_classes(exact, rows.texts), predict_classes(fast, rows.texts)
-    with step(progress, "timing both"):
-        exact_ms, ms = _timed(exact, fast, rows.texts)
-    suite = Suite(request.attacks, request.rows, request.limits)
-    attacked = []
-    for title, victim in (("float32", exact), ("int8", fast)):
 
-        def told(stage: str, done: int, total: int, title: str = title) -> None:
-            progress(f"{title}, {stage}", done, total)
+    request: AttackRequest
+    progress: Progress = silent
+    _known: dict[Path, tuple[Labels, SuiteResult]] = field(default_factory=dict)  # of float32 files
 
-        cache = open_cache(request.cache)
-        attacked.append(
-            measure_robustness(
-                victim, rows.texts, labels, suite, seed=request.seed, resources=resources, cache=cache, progress=told
-            )
+    def __call__(self, plain: Path, other: Path) -> FormatFigures:
+        """The figures of `other` beside those of `plain`. Raises as `rosearch attack`."""
+        rows, labels = self._rows, self._inputs.labels[0]
+        exact, fast = self._victim("onnx", plain), self._victim("int8", other)
+        with step(self.progress, "timing both"):
+            exact_ms, ms = _timed(exact, fast, rows.texts)
+        if plain not in self._known:
+            self._known[plain] = self._answers(exact, "float32")
+        (expected, exact_suite), (got, suite) = self._known[plain], self._answers(fast, "int8")
+        return FormatFigures(
+            rows=f"{len(rows.texts)} rows of {Path(rows.where).name}",
+            machine=machine(),
+            same=_share(expected == got),
+            attacks=_pairs(exact_suite, suite),
+            ms=ms,
+            exact_ms=exact_ms,
+            accuracy=_share(got == labels),
+            exact_accuracy=_share(expected == labels),
         )
-    return FormatFigures(
-        rows=f"{len(rows.texts)} rows of {Path(rows.where).name}",
-        machine=machine(),
-        same=_share(expected == got),
-        attacks=_pairs(*attacked),
-        ms=ms,
-        exact_ms=exact_ms,
-        accuracy=_share(got == labels),
-        exact_accuracy=_share(expected == labels),
-    )
 
+    @cached_property
+    def _resources(self) -> Resources:
+        return Resources(self.request.resources)
 
-def _victim(found: FoundClassifier, target: str, path: Path, inputs: Inputs) -> Victim:
-    model = replace(found, target=target, file=path).load()
-    assert isinstance(model, EngineModel)
-    return Victim(model, found.tokenizer, inputs.lengths[0], _CPU)
+    @cached_property
+    def _inputs(self) -> Inputs:
+        with step(self.progress, "reading rows"):
+            return read_inputs(self.request, self._resources)
+
+    @property
+    def _rows(self) -> LabelledRows:
+        assert self._inputs.rows is not None  # a request with attacks has a task
+        return self._inputs.rows
+
+    def _victim(self, target: str, path: Path) -> Victim:
+        found = self._inputs.classifiers[0]
+        model = replace(found, target=target, file=path).load()
+        assert isinstance(model, EngineModel)
+        return Victim(model, found.tokenizer, self._inputs.lengths[0], _CPU)
+
+    def _answers(self, victim: Victim, title: str) -> tuple[Labels, SuiteResult]:
+        """The class of every row, and the attacks on some of them."""
+
+        def told(stage: str, done: int, total: int) -> None:
+            self.progress(f"{title}, {stage}", done, total)
+
+        request, texts, labels = self.request, self._rows.texts, self._inputs.labels[0]
+        with step(told, "predicting every row"):
+            classes = predict_classes(victim, texts)
+        suite, cache = Suite(request.attacks, request.rows, request.limits), open_cache(request.cache)
+        attacked = measure_robustness(
+            victim, texts, labels, suite, seed=request.seed, resources=self._resources, cache=cache, progress=told
+        )
+        return classes, attacked
 
 
 def _timed(exact: Victim, fast: Victim, texts: Sequence[tuple[str, ...]]) -> tuple[float, float]:

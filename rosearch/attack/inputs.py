@@ -14,7 +14,6 @@ import numpy as np
 from transformers import AutoModelForSequenceClassification
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-from rosearch.attack.engine_model import EngineModel, find_engine
 from rosearch.attack.first_look import ADVICE
 from rosearch.config.file import load_experiment
 from rosearch.config.shipped import EXPERIMENTS
@@ -26,6 +25,7 @@ from rosearch.data.table import Reading, Table
 from rosearch.data.tasks import Labels
 from rosearch.errors import BadInput, MissingResource, Problem, one_line
 from rosearch.materials.derivation import derive
+from rosearch.models.engine_model import EngineModel, find_engine
 from rosearch.models.engines import ENGINES, FOLDER
 from rosearch.models.heads import are_named, output_names
 from rosearch.models.places import locate_named

@@ -115,7 +115,7 @@ def verify(
     for check in verify(folder, trust_remote_code=trust_remote_code):
         checks.append(check)
         if not as_json and check.state != "failed":
-            print_line(f"{_STATES[check.state]:<12} {check.name:<9} {check.told}")
+            print_line(f"{_STATES[check.state]:<12} {check.name:<13} {check.told}")
     problems = [problem for check in checks for problem in check.problems]
     if as_json:
         told = [{"name": one.name, "state": one.state, "told": one.told} for one in checks]

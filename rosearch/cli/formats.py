@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -95,7 +94,7 @@ class GateOptions:
 
         if self.task is None:
             return Measured()
-        from rosearch.attack.formats import compare_formats
+        from rosearch.attack.formats import FormatComparison
         from rosearch.attack.request import AttackRequest
 
         request = AttackRequest(
@@ -108,7 +107,7 @@ class GateOptions:
             resources=self.resources,
             device="cpu",
         )
-        return Measured(partial(compare_formats, request, progress=progress), force=self.int8 == "force")
+        return Measured(FormatComparison(request, progress), force=self.int8 == "force")
 
 
 def finish(
@@ -132,7 +131,7 @@ def finish(
             written[one.name] = _written(one, folder, gates)
         except (BadInput, RunError) as error:
             refused.append(error)
-    told = {name: {"file": str(one.path), "apart": one.apart} for name, one in written.items()}
+    told = {name: {"file": str(one.path), "apart": one.apart, **one.facts} for name, one in written.items()}
     if not as_json:
         for name, file in written.items():
             close = f"its logits differ from torch's by at most {file.apart:.0e} of the largest"

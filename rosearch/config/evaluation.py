@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 from pydantic_core import PydanticCustomError
@@ -111,6 +111,10 @@ class EfficiencyConfig(Section):
         ge=0,
         description="Timed batches, of which the median counts; 0: latency is not measured.",
         json_schema_extra=unit("batches"),
+    )
+    runtime: Literal["eager", "onnx"] = Field(
+        "eager",
+        description="Times teacher and students in torch, or as graphs in ONNX Runtime on the CPU (extra onnx).",
     )
 
 

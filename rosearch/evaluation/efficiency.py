@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,8 +18,11 @@ from rosearch.errors import BadInput, Problem
 from rosearch.evaluation.quality import inference
 from rosearch.measurements import Efficiency, Latency, TeacherCost
 from rosearch.models.device import machine
+from rosearch.models.engine_model import EngineModel
+from rosearch.models.engines import open_onnx
+from rosearch.models.graphs import write_graph
 from rosearch.models.lengths import text_positions
-from rosearch.models.timing import pass_times, quartiles
+from rosearch.models.timing import on_threads, pass_times, quartiles
 from rosearch.space.cost import count_flops
 from rosearch.space.genotype import Genotype
 
@@ -64,7 +68,7 @@ def measure_efficiency(
 
     If `latency` was measured elsewhere, nothing is timed here. FLOPs come from the genotype, where there is one;
     parameters come from the model itself. Latency is left out where `config.repeats` is 0; otherwise `BadInput` is
-    raised where `config.tokens` exceeds the model's positions.
+    raised where `config.tokens` exceeds the model's positions. In ONNX Runtime it is that of the processor.
     """
     parameters, encoder_parameters = count_model_parameters(model)
     if genotype is None:
@@ -73,8 +77,8 @@ def measure_efficiency(
         flops = count_flops(genotype, config.tokens, _labels(model))
     own = latency is None and config.repeats > 0
     if latency is None:
-        batch_sizes = config.batch_sizes if config.repeats else []
-        latency = tuple(measure_latency(model, size, config, device) for size in batch_sizes)
+        latency = measure_latencies(model, config, device) if config.repeats else ()
+    where = timing_device(config, device) if latency else device
     return Efficiency(
         parameters=parameters,
         encoder_parameters=encoder_parameters,
@@ -85,9 +89,10 @@ def measure_efficiency(
         tokens=config.tokens,
         size_mb=measure_size_mb(model),
         latency=latency,
-        device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        device=torch.cuda.get_device_name(where) if where.type == "cuda" else where.type,
         threads=torch.get_num_threads(),
         machine=machine() if own else "",
+        runtime=config.runtime if latency else "eager",
     )
 
 
@@ -97,6 +102,32 @@ def measure_size_mb(model: torch.nn.Module) -> float:
         path = Path(folder) / "model.safetensors"
         save_model(model, str(path))
         return path.stat().st_size / 1e6
+
+
+def timing_device(config: EfficiencyConfig, device: torch.device) -> torch.device:
+    """The device that a model on `device` is timed on: its own in torch, the processor in ONNX Runtime."""
+    return device if config.runtime == "eager" else torch.device("cpu")
+
+
+def in_runtime(model: Any, config: EfficiencyConfig) -> Any:
+    """The model as it is timed: itself, or its graph in ONNX Runtime on as many threads as torch has.
+
+    To make the graph takes seconds. Raises `RunError` where torch cannot write it.
+    """
+    if config.runtime == "eager":
+        return model
+    # A copy: it is moved to the processor and put into evaluation mode, and its owner goes on with the original.
+    copied = copy.deepcopy(model).cpu()
+    with tempfile.TemporaryDirectory(prefix="rosearch-graph-") as folder, on_threads(torch.get_num_threads()):
+        path = Path(folder) / "model.onnx"
+        write_graph(copied, path, {})
+        return EngineModel(model.config, *open_onnx(path))
+
+
+def measure_latencies(model: Any, config: EfficiencyConfig, device: torch.device) -> tuple[Latency, ...]:
+    """The latency at each of the batch sizes, in the runtime of `config`."""
+    timed, where = in_runtime(model, config), timing_device(config, device)
+    return tuple(measure_latency(timed, size, config, where) for size in config.batch_sizes)
 
 
 def measure_latency(model: torch.nn.Module, batch_size: int, config: EfficiencyConfig, device: torch.device) -> Latency:

@@ -12,6 +12,7 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -92,7 +93,7 @@ class LatencyTable:
 
 
 def _key(subject: Subject, config: EfficiencyConfig, threads: int) -> str:
-    """The subject and the way it is timed.
+    """The subject and the way it is timed: in torch, or in a version of ONNX Runtime, which `machine` does not name.
 
     The size of a word table is left out: looking up a row takes the same time in any table. A saved model counts by its
     configuration, not by its weights.
@@ -104,4 +105,5 @@ def _key(subject: Subject, config: EfficiencyConfig, threads: int) -> str:
         # Shorter than `files.file_hash`: the tables of earlier versions have this key.
         what = hashlib.blake2b((subject.folder / "config.json").read_bytes(), digest_size=8).hexdigest()
     sizes = ",".join(map(str, config.batch_sizes))
-    return f"{what} {sizes}x{config.tokens} {threads} threads {config.warmup}+{config.repeats}"
+    runtime = "" if config.runtime == "eager" else f" onnxruntime {version('onnxruntime')}"
+    return f"{what} {sizes}x{config.tokens} {threads} threads {config.warmup}+{config.repeats}{runtime}"

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -138,7 +139,7 @@ def open_teacher(folder: Path) -> Program:
     import torch
     from transformers import AutoModel
 
-    from rosearch.export.targets.parity import graph_inputs
+    from rosearch.models.graphs import graph_inputs
     from rosearch.models.lengths import longest_input
     from rosearch.models.saved import load_model, load_tokenizer
 
@@ -157,10 +158,23 @@ def open_teacher(folder: Path) -> Program:
 
 
 def recorded_teacher(folder: Path) -> Path | None:
-    """The folder of the teacher that a student was distilled from, if the record names it and it is there."""
+    """The folder of the teacher that a student was distilled from, if the record names it and it is there.
+
+    Where its own folder is not there, the package that it began as has the same shape, and so the same latency. The log
+    says where a teacher is recorded and none of both is there.
+    """
     found = read_json(folder / _TEACHER, absent={}).get("teacher")
-    named = found.get("folder") if isinstance(found, dict) else None
-    return Path(named) if isinstance(named, str) and (Path(named) / "config.json").is_file() else None
+    if not isinstance(found, dict):
+        return None
+    own, model = str(found.get("folder") or ""), str(found.get("model") or "")
+    if own and (Path(own) / "config.json").is_file():
+        return Path(own)
+    if model.startswith("package:"):  # of a path the record has the last part alone
+        with suppress(BadInput, MissingResource):
+            return locate_named(model, str(folder / _TEACHER), "")
+    told = "%s: its teacher (%s) is left out, as it is not there; --teacher names it"
+    logging.getLogger(__name__).warning(told, folder, model or own)
+    return None
 
 
 def bench(

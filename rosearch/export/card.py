@@ -219,7 +219,7 @@ def _efficiency(efficiency: Efficiency) -> list[Row]:
         ),
         ("weights on disk", f"{efficiency.size_mb:.1f} MB", ""),
     ]
-    device = ", ".join(filter(None, (efficiency.device, efficiency.machine)))
+    device = ", ".join(filter(None, (efficiency.timed_on, efficiency.machine)))
     where = f"{efficiency.tokens} tokens, {device}, threads: {efficiency.threads}"
     for latency in efficiency.latency:
         value = f"{latency.median_ms:.1f} ms ({latency.low_ms:.1f} to {latency.high_ms:.1f})"

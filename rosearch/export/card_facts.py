@@ -117,7 +117,13 @@ def _clean(facts: CardFacts, task: str) -> Iterator[EvalResult]:
             yield _result(facts, task, name, value)
     for name, number in {"parameters": cost.parameters, "flops": cost.flops, "size_mb": cost.size_mb}.items():
         yield _result(facts, task, name, number, {"tokens": cost.tokens} if name == "flops" else None)
-    where = {"tokens": cost.tokens, "device": cost.device, "threads": cost.threads, "machine": cost.machine}
+    where = {
+        "tokens": cost.tokens,
+        "device": cost.device,
+        "runtime": cost.runtime,
+        "threads": cost.threads,
+        "machine": cost.machine,
+    }
     for timed in cost.latency:
         quartiles = {"low_quartile": _plain(timed.low_ms), "high_quartile": _plain(timed.high_ms)}
         yield _result(

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rosearch.errors import BadInput, MissingResource, Problem, nearest
-from rosearch.models.engines import ENGINES, FOLDER
+from rosearch.errors import BadInput, Problem, nearest
+from rosearch.models.engines import ENGINES, FOLDER, GRAPH_PACKAGES, require_packages
 
 if TYPE_CHECKING:
     from rosearch.export.targets.int8 import Compare
@@ -47,9 +46,7 @@ class Format:
 
     def require(self) -> None:
         """Raises `MissingResource` where a package is not installed."""
-        if absent := [package for package in self.packages if find_spec(package) is None]:
-            told = f"--target {self.name} needs {', '.join(absent)}"
-            raise MissingResource(told, ENGINES[self.name].install)
+        require_packages(self.packages, f"--target {self.name}", ENGINES[self.name].install)
 
     def export(self, folder: Path, measured: Measured = NOT_MEASURED) -> Exported:
         """Writes it beside the folder. Raises `BadInput` where it has to be measured and there are no rows."""
@@ -110,12 +107,11 @@ def _int8(folder: Path, measured: Measured) -> Exported:
     return export_int8(folder, measured.compare, force=measured.force)
 
 
-_ONNX = ("onnx", "onnxscript", "onnxruntime")
 FORMATS: dict[str, Format] = {
-    "onnx": Format("onnx", _ONNX, _onnx),
+    "onnx": Format("onnx", GRAPH_PACKAGES, _onnx),
     "openvino": Format("openvino", ("openvino", "onnx", "onnxscript"), _openvino),
-    "transformersjs": Format("transformersjs", _ONNX, _transformersjs),
+    "transformersjs": Format("transformersjs", GRAPH_PACKAGES, _transformersjs),
     "torch_export": Format("torch_export", ("torch",), _torch_export),
-    "fp16": Format("fp16", _ONNX, _fp16),
-    "int8": Format("int8", _ONNX, _int8, measured=True),
+    "fp16": Format("fp16", GRAPH_PACKAGES, _fp16),
+    "int8": Format("int8", GRAPH_PACKAGES, _int8, measured=True),
 }

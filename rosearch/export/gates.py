@@ -1,9 +1,9 @@
 """The gates of a format that changes answers: what it keeps of the float32 file, and whether it is faster.
 
->>> gates = gates_of(figures)  # of both files on the same rows
+>>> gates = gates_of(figures, "word table in int8")  # of both files on the same rows
 >>> print(gates)
-predicted as in float32 99.43 % of 872 rows, 5 otherwise (at least 99.0 %); accuracy under ...
->>> require_passed(gates, "model_quantized.onnx")  # raises where one fails
+word table in int8: predicted as in float32 99.43 % of 872 rows, 5 otherwise (at least 99.0 %); accuracy under ...
+>>> written = first_that_passes([gates], "model_quantized.onnx")  # raises where each way misses a gate
 
 They lie beside the file as `model_quantized.json`, and in the model card of the folder.
 """
@@ -11,13 +11,14 @@ They lie beside the file as `model_quantized.json`, and in the model card of the
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter
 
-from rosearch.errors import BadInput, RunError
+from rosearch.errors import BadInput, RunError, told_apart
 from rosearch.export.markdown import as_text, table
 from rosearch.files import damaged, write_whole
 from rosearch.measurements import FormatFigures
@@ -48,6 +49,8 @@ class Gates:
     figures: FormatFigures
     gates: tuple[Gate, ...]
     forced: bool = False
+    way: str = ""  # in which it was quantised, in words; "": files of older versions do not say
+    others: tuple[Gates, ...] = ()  # of the ways that were tried and not written
 
     @property
     def failed(self) -> tuple[Gate, ...]:
@@ -61,7 +64,23 @@ class Gates:
 
     def __str__(self) -> str:
         missed = f"; it misses a gate: {', '.join(one.name for one in self.failed)}" if self.failed else ""
-        return "; ".join(map(str, self.gates)) + missed
+        way = f"{self.way}: " if self.way else ""
+        others = "".join(f"; not written: {one.missed}" for one in self.others)
+        return way + "; ".join(map(str, self.gates)) + missed + others
+
+    @property
+    def missed(self) -> str:
+        """The gates that it misses and by how much, in words."""
+        told = "; ".join(map(str, self.failed))
+        return f"{self.way}, which misses {len(self.failed)} of {len(self.gates)} gates: {told}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The way that was written, and each that was tried with the gates that it misses, as plain data."""
+        tried = {one.way: one for one in (self, *self.others)}
+        return {
+            "way": self.way,
+            "tried": {way: {gate.name: str(gate) for gate in one.failed} for way, one in tried.items()},
+        }
 
     def write(self, path: Path) -> None:
         """Writes them as JSON."""
@@ -79,28 +98,36 @@ class Gates:
 _ADAPTER = TypeAdapter(Gates)
 
 
-def gates_of(figures: FormatFigures, *, forced: bool = False) -> Gates:
-    """The gates by the figures of both files."""
-    return Gates(figures, tuple(_gates(figures)), forced)
+def gates_of(figures: FormatFigures, way: str) -> Gates:
+    """The gates by the figures of both files; `way` says in words how the other one was made."""
+    return Gates(figures, tuple(_gates(figures)), way=way)
 
 
 def _gates(figures: FormatFigures) -> Iterator[Gate]:
     same, fast, slow = figures.same, figures.ms, figures.exact_ms
     other = round(same.n * (1 - same.value))
-    alike = f"{100 * same.value:.2f} % of {same.n} rows, {other} otherwise"
-    yield Gate("predicted as in float32", alike, f"at least {_percent(LEAST_ALIKE)}", same.value >= LEAST_ALIKE)
+    share, least = told_apart(100 * same.value, 100 * LEAST_ALIKE, 2)
+    alike = f"{share} % of {same.n} rows, {other} otherwise"
+    yield Gate("predicted as in float32", alike, f"at least {least} %", same.value >= LEAST_ALIKE)
     for attack in figures.attacks:
         got, exact = attack.under_attack, attack.exact
-        least = f"at least {_percent(exact.low)}, the interval of float32 from {_percent(exact.value)} down"
-        yield Gate(f"accuracy under {attack.attack}", _percent(got.value), least, got.value >= exact.low)
-    yield Gate("milliseconds a text, one at a time", f"{fast:.2f}", f"below {slow:.2f}, float32's", fast < slow)
+        share, least = told_apart(100 * got.value, 100 * exact.low, 1)
+        bar = f"at least {least} %, the interval of float32 from {100 * exact.value:.1f} % down"
+        yield Gate(f"accuracy under {attack.attack}", f"{share} %", bar, got.value >= exact.low)
+    ms, most = told_apart(fast, slow, 2)
+    yield Gate("milliseconds a text, one at a time", ms, f"below {most}, float32's", fast < slow)
 
 
-def require_passed(gates: Gates, name: str) -> None:
-    """Raises `RunError` with every gate that fails, unless they are forced."""
-    if gates.failed and not gates.forced:
-        told = "; ".join(map(str, gates.failed))
-        raise RunError(f"{name}: not written, it misses {len(gates.failed)} of {len(gates.gates)} gates: {told}")
+def first_that_passes(tried: Sequence[Gates], name: str, *, force: bool = False) -> Gates:
+    """The gates of the way that is written, with those of the others: the first that misses none.
+
+    With `force` it is the first of those that miss the fewest. Otherwise raises `RunError` with every gate that each
+    way misses.
+    """
+    best = min(tried, key=lambda one: len(one.failed))
+    if best.failed and not force:
+        raise RunError(f"{name}: not written: {'; '.join(one.missed for one in tried)}")
+    return replace(best, forced=force, others=tuple(one for one in tried if one is not best))
 
 
 def gates_in(folder: Path) -> Gates | None:
@@ -123,6 +150,18 @@ def tell_in_card(folder: Path) -> None:
         write_whole(path, told)
 
 
+def untold(folder: Path) -> list[str]:
+    """The lines on int8 that the model card of a folder should have and has not."""
+    gates = gates_in(folder)
+    there = {line.strip() for line in (folder / "README.md").read_text(encoding="utf-8", errors="replace").splitlines()}
+    return [line for line in _section(gates).splitlines() if line and line not in there] if gates else []
+
+
+def tells_of_int8(folder: Path) -> bool:
+    """True where the model card of a folder has a section on int8."""
+    return _MARK in (folder / "README.md").read_text(encoding="utf-8", errors="replace")
+
+
 def without_formats(card: str) -> str:
     """A model card as it was before formats were told in it."""
     return card.partition(f"\n{_MARK}")[0]
@@ -132,12 +171,10 @@ def _section(gates: Gates) -> str:
     rows = [(gate.name, gate.got, gate.bar, "yes" if gate.passed else "no") for gate in gates.gates]
     title = "## int8" if not gates.failed else "## int8, which misses gates"
     warned = "It was written although it misses a gate: its answers are not those of the table above.\n\n"
+    way = f" ({as_text(gates.way)})" if gates.way else ""
+    others = "".join(f"\nNot written: {as_text(one.missed)}.\n" for one in gates.others)
     return (
-        f"{title}\n\n{warned if gates.failed else ''}`onnx/model_quantized.onnx` beside `onnx/model.onnx`, asked one "
-        f"text at a time, on {as_text(gates.figures.rows)}, {as_text(gates.figures.machine)}.\n\n"
-        f"{table(('measure', 'int8', 'bar', 'passed'), rows)}\n"
+        f"{title}\n\n{warned if gates.failed else ''}`onnx/model_quantized.onnx`{way} beside `onnx/model.onnx`, asked "
+        f"one text at a time, on {as_text(gates.figures.rows)}, {as_text(gates.figures.machine)}.\n\n"
+        f"{table(('measure', 'int8', 'bar', 'passed'), rows)}\n{others}"
     )
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.1f} %"

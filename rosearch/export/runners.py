@@ -72,7 +72,8 @@ def choose_target(folder: Path, asked: str = "auto") -> str:
 
 def open_runner(folder: Path, target: str, facts: Facts) -> Runner:
     """A format of a folder, ready to answer. Raises `BadInput` for files that are damaged or cannot be read."""
-    for place in {folder, next(iter(folder.glob(RUNNERS[target].pattern))).parent}:
+    file = next(iter(folder.glob(RUNNERS[target].pattern)))
+    for place in (folder, *(place for place in file.parents if folder in place.parents)):
         require_undamaged(place)
     try:
         return Runner(target, *RUNNERS[target].open(folder, facts))
@@ -83,10 +84,12 @@ def open_runner(folder: Path, target: str, facts: Facts) -> Runner:
 
 
 def _of(engine: Engine) -> _Target:
-    """An engine's file in a folder, with the tokenizer beside it."""
+    """An engine's file in a folder, with the tokenizer beside it: the format's own, where it has one."""
 
     def opened(folder: Path, facts: Facts) -> tuple[Reader, tuple[str, ...], Run]:
-        return Reader(open_tokenizer(folder, facts), facts), *engine.open(folder / engine.file)
+        own = folder / Path(engine.file).parts[0]
+        home = own if (own / "tokenizer.json").is_file() else folder
+        return Reader(open_tokenizer(home, facts), facts), *engine.open(folder / engine.file)
 
     return _Target(engine.file, engine.package, engine.install, opened)
 

@@ -21,12 +21,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from tokenizers import Tokenizer
 
-from rosearch.errors import BadInput, Problem
+from rosearch.errors import BadInput, Problem, told_apart
 from rosearch.export.destination import EVIDENCE
 from rosearch.export.evidence import Evidence, card_digest, encoding_digest, read_evidence, sample_rows
 from rosearch.export.facts import ENCODED, Facts, read_facts, read_json
 from rosearch.export.fresh import ask_fresh_process, foreign_code
-from rosearch.export.gates import gates_in
+from rosearch.export.gates import gates_in, tells_of_int8, untold
 from rosearch.export.runners import RUNNERS, open_runner, targets_in
 from rosearch.files import DIGESTS, damaged, damages, stamp, stored_digests
 from rosearch.models.engines import ENGINES, EXACT, onnx_facts
@@ -132,6 +132,9 @@ def _card(export: _Export) -> str:
     evidence, path = export.evidence, export.folder / "README.md"
     if not path.is_file():
         raise BadInput(Problem(str(path), "", "the model card", "no such file"))
+    if tells_of_int8(export.folder) and "int8" not in targets_in(export.folder):
+        expected, got = f"nothing on int8: {ENGINES['int8'].file} is not there", "a section on it"
+        raise BadInput(Problem(str(path), "int8", expected, got, _rewritten(export.folder)))
     if evidence is None:
         raise _Unknown("no figures are recorded to compare the card with")
     there = set(path.read_text(encoding="utf-8", errors="replace").splitlines())
@@ -198,7 +201,15 @@ def _as_measured(export: _Export, path: Path) -> str:
     if gates is None:
         fix = f"rosearch export {export.folder} --target int8 --task ROWS"
         raise BadInput(Problem(str(path.with_suffix(".json")), "", "what it was measured by", "no such file", fix))
+    card = export.folder / "README.md"
+    if card.is_file() and (lines := untold(export.folder)):
+        expected, got = f"the line {lines[0]!r}, as it was measured", f"{len(lines)} lines changed or gone"
+        raise BadInput(Problem(str(card), "int8", expected, got, _rewritten(export.folder)))
     return str(gates)
+
+
+def _rewritten(folder: Path) -> str:
+    return f"rosearch export {folder} --target onnx writes this part of the card anew"
 
 
 def _require_own(folder: Path, path: Path, facts: Facts) -> None:
@@ -209,6 +220,13 @@ def _require_own(folder: Path, path: Path, facts: Facts) -> None:
         if key in told and told[key] != value:
             fix = f"rosearch export {folder} --target onnx"
             raise BadInput(Problem(str(path), key, f"{value} of the folder", told[key], fix))
+    config = path.parents[1] / "config.json"  # of a format with a configuration of its own
+    if config.parent != folder and config.is_file():
+        named = read_json(config).get("id2label") or {}  # without it, every reader has the same names
+        labels = tuple(str(named[place]) for place in sorted(named, key=int))
+        if named and labels != facts.labels:
+            fix = f"rosearch export {folder} --target {config.parent.name}"
+            raise BadInput(Problem(str(config), "id2label", ", ".join(facts.labels), ", ".join(labels), fix))
 
 
 def _apart(path: Path, got: np.ndarray[Any, Any], expected: ArrayLike, whose: str, most: float = EXACT) -> float:
@@ -218,7 +236,8 @@ def _apart(path: Path, got: np.ndarray[Any, Any], expected: ArrayLike, whose: st
         raise BadInput(Problem(str(path), "", f"logits of shape {wanted.shape}", str(got.shape)))
     apart = float(np.abs(got - wanted).max() / max(1.0, np.abs(wanted).max()))
     if not apart <= most:
-        raise BadInput(Problem(str(path), "logits", f"{whose}, within {most:g} of the largest", f"{apart:.2g} apart"))
+        found, limit = told_apart(apart, most, 2, "g")
+        raise BadInput(Problem(str(path), "logits", f"{whose}, within {limit} of the largest", f"{found} apart"))
     return apart
 
 

@@ -19,6 +19,7 @@ from rosearch.errors import BadInput, Problem, Problems
 from rosearch.evaluation.attacks.recipes import unknown_attacks
 from rosearch.materials.class_weights import class_weights
 from rosearch.materials.required_resources import attack_names, attack_resources, find_recipes
+from rosearch.models.engines import ENGINES, GRAPH_PACKAGES, require_packages
 from rosearch.models.heads import has_head, label_order
 from rosearch.models.places import is_local, locate_weights
 from rosearch.resources.functions import find_functions
@@ -67,6 +68,9 @@ def look_outside(draft: Draft, problems: Problems) -> Task | None:
     if draft.sound(*_OF_ATTACKS) and not unknown_attacks(("", "", name) for name in attack_names(experiment)):
         with problems:
             find_recipes(experiment, attack_resources(experiment))
+    if draft.sound("evaluation.efficiency.runtime") and experiment.evaluation.efficiency.runtime == "onnx":
+        with problems:
+            require_packages(GRAPH_PACKAGES, "onnx", ENGINES["onnx"].install, "evaluation.efficiency.runtime")
     if draft.sound("distillation"):
         with problems:
             find_functions(experiment.distillation.functions)

@@ -1,7 +1,8 @@
 """The latency that a fitness depends on, measured by the driver while its workers wait: the machine is then quiet.
 
-On a GPU a second process would not be quiet, so the process that holds the model times it. The same goes for latency
-that no fitness depends on: a process of its own costs some seconds.
+On a GPU a second process would not be quiet, so the process that holds the model times it; ONNX Runtime times on the
+processor, wherever students learn. The process that holds the model also times latency that no fitness depends on: a
+process of its own costs some seconds.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import torch
 from transformers import PreTrainedModel
 
 from rosearch.config.experiment import Experiment
-from rosearch.evaluation.efficiency import measure_latency
+from rosearch.evaluation.efficiency import in_runtime, measure_latency, timing_device
 from rosearch.evaluation.latency_table import LatencyTable
 from rosearch.evaluation.quiet_latency import Subject
 from rosearch.measurements import Latency
@@ -51,10 +52,13 @@ def teacher_latency(
     model, before = load(), torch.get_num_threads()
     torch.set_num_threads(threads)  # as for the students
     try:
-        return measure_latency(model, config.batch_sizes[0], config, model.device).median_ms
+        timed, where = in_runtime(model, config), timing_device(config, model.device)
+        return measure_latency(timed, config.batch_sizes[0], config, where).median_ms
     finally:
         torch.set_num_threads(before)
 
 
 def _quiet(experiment: Experiment) -> bool:
-    return bool(experiment.fitness.wants_latency) and resolve_device(experiment.execution.own_device).type == "cpu"
+    """True where the driver times: a fitness follows from latency, and models are timed on the processor."""
+    where = timing_device(experiment.evaluation.efficiency, resolve_device(experiment.execution.own_device))
+    return bool(experiment.fitness.wants_latency) and where.type == "cpu"

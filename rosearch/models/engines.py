@@ -11,7 +11,7 @@ here, but by the engine that is torch's own.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from rosearch.errors import MissingResource
 from rosearch.models.timing import engine_threads
 
 Array = np.ndarray[Any, Any]
@@ -28,6 +29,7 @@ Opened = tuple[tuple[str, ...], Run]  # the names of the arrays, and the functio
 
 FOLDER = "hf"  # the Hugging Face folder itself, which torch runs
 FACTS = "facts.json"  # in a .pt2 file: what the metadata of an ONNX file say, and the names of its inputs
+GRAPH_PACKAGES = ("onnx", "onnxscript", "onnxruntime")  # that make an ONNX graph and run it
 EXACT = 1e-4  # of the largest logit, or of 1: float32 sums in another order differ by some 1e-6
 
 
@@ -50,6 +52,12 @@ class Engine:
 def is_there(package: str) -> bool:
     """True where a package is installed; it is not imported."""
     return find_spec(package) is not None
+
+
+def require_packages(packages: Sequence[str], wanted_by: str, install: str, where: str = "") -> None:
+    """Raises `MissingResource` with the packages that are not installed, and the command that brings them."""
+    if absent := [package for package in packages if not is_there(package)]:
+        raise MissingResource(f"{wanted_by} needs {', '.join(absent)}", install, where)
 
 
 def open_onnx(path: Path) -> Opened:

@@ -133,7 +133,7 @@ OCCURRING: dict[str, Described] = {
     "single_swap_margin_ATTACK": _figure(
         "mean of a row's smallest margin over its single swaps, from -4 to 4", "logits"
     ),
-    "latency_ms_BATCH": _figure("median time of a batch of so many texts", "milliseconds"),
+    "latency_ms_BATCH": _figure("median time of a batch of so many texts, in the runtime of the run", "milliseconds"),
     "seconds_STAGE": _figure("a worker's time in this stage", "seconds"),
 }
 

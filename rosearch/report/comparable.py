@@ -18,14 +18,20 @@ _PARTS: dict[str, Callable[[Results], Any]] = {
     "task": lambda one: (one.experiment.task, one.experiment.corpus),
     "teacher": lambda one: one.experiment.teacher,
     "attacks": lambda one: one.experiment.evaluation.robustness.search if one.experiment.attacked else None,
-    "fitness": lambda one: one.experiment.fitness,
+    "fitness": lambda one: (one.experiment.fitness, _timing(one)),
 }
 _SAID = {
     "task": "the runs have other tasks or rows: their figures cannot be compared",
     "teacher": "the runs have other teachers: what depends on it (efficiency, fitness, hypervolume) cannot be compared",
     "attacks": "the runs were attacked otherwise: their robustness, fitness and hypervolume cannot be compared",
-    "fitness": "the runs weigh fitness otherwise (see below): their fitness and hypervolume cannot be compared",
+    "fitness": "the runs weigh fitness otherwise, or time it so (see below): it and the hypervolume cannot be compared",
 }
+
+
+def _timing(results: Results) -> Any:
+    """How latency is timed, where a fitness follows from it."""
+    experiment = results.experiment
+    return experiment.evaluation.efficiency if experiment.fitness.wants_latency else None
 
 
 def differences(runs: Sequence[Results]) -> dict[str, bool]:

@@ -118,7 +118,7 @@ def _measured_facts(found: Measurements) -> list[tuple[str, str]]:
         (
             f"latency, batch {latency.batch_size}",
             f"{latency.median_ms:.2f} ms [{latency.low_ms:.2f}, {latency.high_ms:.2f}] quartiles, "
-            f"{efficiency.device}, {efficiency.threads} threads",
+            f"{efficiency.timed_on}, {efficiency.threads} threads",
         )
         for latency in efficiency.latency
     ]

@@ -68,7 +68,7 @@ def facts(measured: Measurements) -> list[tuple[str, str]]:
     if measured.efficiency.latency:
         timed = measured.efficiency.latency[0]
         found.append(
-            (f"latency, batch {timed.batch_size}", f"{timed.median_ms:.2f} ms on {measured.efficiency.device}")
+            (f"latency, batch {timed.batch_size}", f"{timed.median_ms:.2f} ms on {measured.efficiency.timed_on}")
         )
     return found
 

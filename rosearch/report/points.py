@@ -125,6 +125,8 @@ class Shown:
             axes["robustness"] = Axis(_ROBUSTNESS[fitness.robustness], unit)
         axes["accuracy"] = Axis(f"clean {metric.replace('_', ' ')}", metric_unit(metric))
         title, unit = _COST[fitness.efficiency]
+        if fitness.efficiency == "latency" and self.results.experiment.evaluation.efficiency.runtime == "onnx":
+            title += " in ONNX Runtime"  # runs whose titles differ share no chart
         return axes | {"cost": Axis(title, unit, log=True)}
 
 

@@ -109,6 +109,7 @@ def describe(found: Recommendation) -> dict[str, Any]:
         "latency_ms": found.latency.median_ms,
         "latency_ms_quartiles": [found.latency.low_ms, found.latency.high_ms],
         "batch_size": found.latency.batch_size,
+        "runtime": measured.efficiency.runtime,
         "metric": measured.quality.metric,
         "quality": measured.quality.value,
         "quality_n": measured.quality.n,
@@ -186,7 +187,7 @@ def _caption(first: Measurements | None) -> str:
     efficiency = first.efficiency
     threads = f"{efficiency.threads} thread{'s' if efficiency.threads != 1 else ''}"
     return (
-        f"latency: median and quartiles on {efficiency.device}, {threads}, batch of "
+        f"latency: median and quartiles on {efficiency.timed_on}, {threads}, batch of "
         f"{efficiency.latency[0].batch_size}, {efficiency.tokens} tokens; "
         f"{first.quality.metric} on {first.quality.n} rows of the search, the best of `among`: it flatters the winner; "
         "finalists: on the test split, retrained"

@@ -163,7 +163,7 @@ def _environment(results: Results) -> Iterator[tuple[str, str]]:
     yield from results.versions.items()
     measured = next((record.anew().measurements for record in results.records if record.status == "done"), None)
     if measured is not None:
-        yield "device", f"{measured.efficiency.device}, {measured.efficiency.threads} threads"
+        yield "device", f"{measured.efficiency.timed_on}, {measured.efficiency.threads} threads"
         yield "precision", measured.training.precision
     if results.teacher is not None:
         yield "teacher", f"{results.experiment.teacher.model}, {results.teacher.cost.parameters:,} parameters"

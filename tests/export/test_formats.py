@@ -15,10 +15,11 @@ from export.classifiers import FAMILIES, exported_model
 from export.saved_student import FACTS
 
 from rosearch.errors import BadInput, MissingResource, RunError
-from rosearch.export import formats
 from rosearch.export.formats import FORMATS, formats_of
-from rosearch.export.targets import onnx, parity, torch_export
+from rosearch.export.targets import parity
+from rosearch.models import engines
 from rosearch.models.engines import ENGINES, EXACT, Array
+from rosearch.models.saved import load_classifier
 
 MARKS = {"openvino": pytest.mark.openvino}
 EXACT_ONES = [pytest.param(name, marks=MARKS.get(name, ())) for name in FORMATS if ENGINES[name].apart == EXACT]
@@ -62,7 +63,7 @@ def test_one_file_says_its_labels_and_is_read_without_torch_and_rosearch(tmp_pat
     command = [sys.executable, "-c", alone, str(written.path), str(folder / "tokenizer.json")]
     logits, labels, longest = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     assert labels == list(FACTS.labels) and longest == FACTS.max_length
-    model, tokenizer = onnx.load_classifier(folder)
+    model, tokenizer = load_classifier(folder)
     with torch.inference_mode():
         expected = model(**tokenizer("a very good film", return_tensors="pt")).logits[0].numpy()
     np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-6)
@@ -84,7 +85,6 @@ def test_what_changes_answers_is_not_written_without_rows_to_measure_it_by(tmp_p
 
 def test_every_format_has_an_engine_that_runs_it() -> None:
     assert {*FORMATS} == {*ENGINES}
-    assert torch_export.Logits is onnx.Logits
 
 
 def test_an_engine_that_cannot_answer_a_size_is_one_clear_line_with_that_size() -> None:
@@ -99,7 +99,7 @@ def test_an_engine_that_cannot_answer_a_size_is_one_clear_line_with_that_size() 
 
 
 def test_a_missing_package_is_told_with_the_extra_that_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(formats, "find_spec", lambda name: None if name.startswith("onnxr") else object())
+    monkeypatch.setattr(engines, "find_spec", lambda name: None if name.startswith("onnxr") else object())
     with pytest.raises(MissingResource, match=r"onnx needs onnxruntime; pip install 'rosearch\[onnx\]'"):
         FORMATS["onnx"].require()
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from export.classifiers import as_good
 from export.exported import exported, write_quick_onnx
 from export.saved_student import FACTS
 
@@ -19,6 +20,7 @@ from rosearch.export.facts import read_facts
 from rosearch.export.formats import FORMATS
 from rosearch.export.runners import open_runner
 from rosearch.export.targets.huggingface import export_student
+from rosearch.export.targets.int8 import export_int8
 from rosearch.export.verification import Check, verify
 from rosearch.files import DIGESTS, write_digests
 
@@ -91,11 +93,16 @@ def test_several_changes_are_told_together_and_what_builds_on_them_is_not_tried(
 
 
 def rewrite(path: Path, **changes: object) -> None:
-    """Changes a file of the folder, with digests to match; formats inside it have their own."""
+    """Changes a file of the folder, with digests to match."""
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
-    aside = (path.parent / "onnx").rename(path.parent.parent / "aside")
-    write_digests(path.parent)
-    aside.rename(path.parent / "onnx")
+    write_digests_of(path.parent)
+
+
+def write_digests_of(place: Path) -> None:
+    """The digests of a folder as it is; what lies in `onnx` inside it has its own."""
+    aside = (place / "onnx").rename(place.parent / "aside")
+    write_digests(place)
+    aside.rename(place / "onnx")
 
 
 def test_changes_with_digests_to_match_are_found_by_what_was_recorded(folder: Path) -> None:
@@ -123,6 +130,46 @@ def test_a_format_of_another_model_or_of_an_older_one_is_told(folder: Path) -> N
     write_digests(folder / "onnx")
     [line] = failures(folder)
     assert "model.onnx: logits: expected torch's" in line
+
+
+def test_the_card_tells_of_int8_what_it_was_measured_by_and_nothing_where_it_is_gone(folder: Path) -> None:
+    export_int8(folder, as_good)
+    assert set(states(verify(folder)).values()) == {"ok"}
+    card = folder / "README.md"
+    before = card.read_text()
+    card.write_text(before.replace("100.00 % of 400 rows", "99.99 % of 400 rows"))
+    [line] = failures(folder)
+    assert "README.md: int8: expected the line '| predicted as in float32 | 100.00 % of 400" in line
+    assert "1 lines changed or gone" in line and "--target onnx writes this part of the card anew" in line
+    card.write_text(before)
+    for path in (folder / "onnx").glob("model_quantized.*"):
+        path.unlink()
+    write_digests(folder / "onnx")
+    [line] = failures(folder)
+    assert "README.md: int8: expected nothing on int8: onnx/model_quantized.onnx is not there" in line
+    FORMATS["onnx"].export(folder)
+    assert failures(folder) == []
+
+
+def test_what_transformers_js_reads_is_asked_by_its_own_tokenizer_and_labels(folder: Path) -> None:
+    FORMATS["transformersjs"].export(folder)
+    assert states(verify(folder))["transformersjs"] == "ok"
+    place = folder / "transformersjs"
+    config, tokenizer = place / "config.json", place / "tokenizer.json"
+    told = config.read_text()
+    config.write_text(told.replace('"0": "negative"', '"0": "positive"'))
+    write_digests_of(place)
+    [line] = failures(folder)
+    assert "transformersjs/config.json: id2label: expected negative, positive, got positive, positive" in line
+    config.write_text(told)
+    words = json.loads(tokenizer.read_text())
+    vocabulary = words["model"]["vocab"]
+    vocabulary["film"], vocabulary["bad"] = vocabulary["bad"], vocabulary["film"]
+    tokenizer.write_text(json.dumps(words))
+    write_digests_of(place)
+    runners = [open_runner(folder, name, read_facts(folder)) for name in ("onnx", "transformersjs")]
+    ids = [int(runner.read([("bad",)], runner.inputs)["input_ids"][0, 1]) for runner in runners]
+    assert ids == [vocabulary["film"], vocabulary["bad"]]
 
 
 def test_a_stock_tokenizer_that_skips_the_encoding_is_told(

@@ -55,13 +55,16 @@ def edit(path: Path, key: str, value: object) -> None:
         ("experiment.yaml", "seed", 99),
         ("experiment.yaml", "fitness.min_quality", 0.25),
         ("experiment.yaml", "execution.workers", 7),
+        ("experiment.yaml", "evaluation.efficiency.runtime", "onnx"),
         ("search_space.yaml", "max_nodes", 4),
     ],
 )
 def test_a_snapshot_that_has_changed_is_refused_with_the_keys_that_differ(run, file, key, value, opened):
     opened(run)
     edit(run.place(file), key, value)
-    with pytest.raises(RunError, match=rf"{file}: changed since the run began: {key} \(was .*, is {value}\)") as caught:
+    with pytest.raises(
+        RunError, match=rf"{file}: changed since the run began: {key} \(was .*, is {value!r}\)"
+    ) as caught:
         opened(run)
     assert "\n" not in str(caught.value)
 

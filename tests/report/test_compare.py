@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from shutil import copytree
 
@@ -7,8 +8,10 @@ import pytest
 from report.made_run import make_run
 
 from rosearch.errors import RunError
+from rosearch.report.comparable import differences
 from rosearch.report.compare import Compared, group_labels
 from rosearch.report.compare_files import describe, write_compared
+from rosearch.report.points import Shown
 from rosearch.report.run_files import pool_statistics
 from rosearch.run.results import Results, open_results
 
@@ -69,6 +72,24 @@ def test_another_task_is_refused_and_another_fitness_leaves_out_what_depends_on_
     assert not found.pairs and [chart.name for chart in found.charts] == [chart.name for chart in found.fronts]
     assert any("weigh fitness otherwise" in note for note in found.notes)
     assert [table.title for table in found.tables] == ["Keys that differ"]
+
+
+def test_latency_in_one_runtime_is_not_held_against_that_in_another(runs: list[Results]) -> None:
+    def timed(results: Results, wanted: str, runtime: str) -> Results:
+        experiment, evaluation = results.experiment, results.experiment.evaluation
+        efficiency = evaluation.efficiency.model_copy(update={"runtime": runtime})
+        changes = {
+            "evaluation": evaluation.model_copy(update={"efficiency": efficiency}),
+            "fitness": experiment.fitness.model_copy(update={"efficiency": wanted}),
+        }
+        return replace(results, experiment=experiment.model_copy(update=changes))
+
+    first, second, *_ = runs
+    for wanted, other in (("latency", True), ("parameters", False)):
+        both = [timed(first, wanted, "eager"), timed(second, wanted, "onnx")]
+        assert differences(both)["fitness"] is other
+        titles = {Shown(one, (), None).axes["cost"].title for one in both}
+        assert len(titles) == 1 + other
 
 
 def test_a_run_that_is_given_twice_is_refused_also_as_a_copy_of_its_folder(runs: list[Results], tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from student.small_students import (
 from torch import Tensor, nn
 from torch.export import Dim
 
-from rosearch.export.targets.parity import Logits
+from rosearch.models.graphs import Logits
 from rosearch.space.genotype import Genotype
 from rosearch.space.known import known_architecture
 from rosearch.space.node import Setting

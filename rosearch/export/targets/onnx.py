@@ -9,29 +9,22 @@ lie beside it. Batch and length are dynamic. The answers are held against torch'
 
 from __future__ import annotations
 
-import logging
 import shutil
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
-from torch.export import Dim
 from transformers import PreTrainedModel
 
-from rosearch.errors import RunError, one_line
 from rosearch.export.gates import tell_in_card
-from rosearch.export.onnx_operations import OnnxOperations
-from rosearch.export.targets.parity import Exported, Logits, graph_facts, graph_inputs, require_parity, with_a_table
+from rosearch.export.targets.parity import Exported, graph_facts, require_parity
 from rosearch.files import whole
 from rosearch.models.engines import ENGINES, onnx_facts, open_onnx
+from rosearch.models.graphs import quiet_exporter, write_graph
 from rosearch.models.lengths import longest_input
 from rosearch.models.places import folder_fingerprint, require_undamaged
 from rosearch.models.saved import load_classifier
 
-_OPSET = 20
-_LOUD = ("torch.onnx", "onnxscript", "onnx_ir")
 _NAME = "model.onnx"
 
 
@@ -60,7 +53,7 @@ def export_fp16(folder: Path) -> Exported:
     longest, engine = longest_input(model.config, tokenizer), ENGINES["fp16"]
     with onnx_draft(folder) as draft:
         plain, path = plain_graph(model, longest, folder, draft), draft / Path(engine.file).name
-        with _quietly():
+        with quiet_exporter():
             onnx.save(convert_float_to_float16(onnx.load(plain), keep_io_types=True), path)
         apart = require_parity(model, longest, engine.open(path)[1], path.name, engine.apart)
     return Exported(folder / engine.file, apart)
@@ -97,44 +90,3 @@ def plain_graph(model: PreTrainedModel, longest: int, folder: Path, draft: Path)
 def _write_plain(model: PreTrainedModel, longest: int, folder: Path, draft: Path) -> float:
     write_graph(model, draft / _NAME, graph_facts(model, folder, longest))
     return require_parity(model, longest, open_onnx(draft / _NAME)[1], _NAME)
-
-
-def write_graph(model: PreTrainedModel, path: Path, facts: dict[str, str]) -> None:
-    """Writes the ONNX graph of a classifier, with `facts` as its metadata. Raises `RunError` where torch cannot."""
-    names = graph_inputs(model)
-    example = tuple(torch.zeros(2, 8, dtype=torch.long) + (name == "attention_mask") for name in names)
-    shape = {0: Dim.DYNAMIC, 1: Dim.DYNAMIC}
-    try:
-        with _quietly(), OnnxOperations():
-            program = torch.onnx.export(
-                Logits(with_a_table(model)),
-                example,
-                input_names=list(names),
-                output_names=["logits"],
-                dynamic_shapes=((shape,) * len(names),),
-                opset_version=_OPSET,
-                dynamo=True,
-                external_data=False,
-                verbose=False,
-            )
-    except Exception as error:  # of torch, onnxscript or onnx_ir, each with classes of its own
-        raise RunError(f"torch cannot write this model as ONNX ({one_line(error)})") from error
-    assert program is not None  # with dynamo
-    program.model.metadata_props.update(facts)
-    program.save(str(path), external_data=False)
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """The exporter warns of its own insides, and logs that torchvision is not there."""
-    loggers = [logging.getLogger(name) for name in _LOUD]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

@@ -11,10 +11,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from rosearch.errors import RunError, one_line
-from rosearch.export.targets.onnx import own_graphs, write_graph
+from rosearch.export.targets.onnx import own_graphs
 from rosearch.export.targets.parity import Exported, require_parity
 from rosearch.files import whole
 from rosearch.models.engines import open_openvino
+from rosearch.models.graphs import write_graph
 from rosearch.models.lengths import longest_input
 from rosearch.models.saved import load_classifier
 

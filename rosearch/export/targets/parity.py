@@ -6,21 +6,20 @@
 
 from __future__ import annotations
 
-import copy
-import inspect
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from rosearch.errors import BadInput, Problem, RunError, one_line
 from rosearch.models.engines import EXACT, Array, Run
+from rosearch.models.graphs import Logits, graph_inputs
 from rosearch.models.places import folder_fingerprint
 from rosearch.models.saved import load_classifier
 
@@ -35,31 +34,10 @@ class Exported:
     path: Path
     apart: float
     told: str = ""  # further figures, in words
+    facts: Mapping[str, Any] = field(default_factory=dict)  # the same as plain data
 
 
 _BATCHES = (1, 2, 7, 32)
-
-
-def graph_inputs(model: PreTrainedModel) -> tuple[str, ...]:
-    """The names of the inputs that a model reads; token types where it has more than one."""
-    known = inspect.signature(model.forward).parameters
-    names = ["input_ids", "attention_mask"]
-    if "token_type_ids" in known and getattr(model.config, "type_vocab_size", 1) > 1:
-        names.append("token_type_ids")
-    return tuple(names)
-
-
-class Logits(nn.Module):
-    """A classifier as a function from its inputs, in the order of `graph_inputs`, to its logits (texts, labels)."""
-
-    def __init__(self, model: PreTrainedModel) -> None:
-        super().__init__()
-        self.model, self.names = model.eval(), graph_inputs(model)
-
-    def forward(self, *inputs: Tensor) -> Tensor:
-        """Tensors (texts, tokens) -> (texts, labels)."""
-        logits: Tensor = self.model(**dict(zip(self.names, inputs, strict=True))).logits
-        return logits
 
 
 def open_torch(folder: Path) -> tuple[tuple[str, ...], Run, Any]:
@@ -121,18 +99,3 @@ def graph_facts(model: PreTrainedModel, folder: Path, longest: int) -> dict[str,
         "source": folder_fingerprint(folder),
         "encoding": "of its own: see tokenization_rosearch.py" if (folder / "encoding.json").is_file() else "none",
     }
-
-
-def with_a_table(model: PreTrainedModel) -> PreTrainedModel:
-    """A classifier that looks its words up in a table, whatever it reads them from.
-
-    A student that reads characters gives each piece of a word the same vector at every place.
-    """
-    words = model.get_input_embeddings()
-    if type(words) is nn.Embedding:
-        return model
-    with torch.no_grad():
-        table = words(torch.arange(model.config.vocab_size).unsqueeze(0))[0]
-    copied = copy.deepcopy(model)
-    copied.set_input_embeddings(nn.Embedding(table.shape[0], table.shape[1], _weight=table))
-    return copied

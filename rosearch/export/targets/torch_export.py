@@ -20,9 +20,10 @@ import torch
 from torch.export import Dim
 
 from rosearch.errors import RunError, one_line
-from rosearch.export.targets.parity import Exported, Logits, graph_facts, graph_inputs, require_parity, with_a_table
+from rosearch.export.targets.parity import Exported, graph_facts, require_parity
 from rosearch.files import whole
 from rosearch.models.engines import ENGINES, FACTS
+from rosearch.models.graphs import Logits, graph_inputs, with_a_table
 from rosearch.models.lengths import longest_input
 from rosearch.models.saved import load_classifier
 

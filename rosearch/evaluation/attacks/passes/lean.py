@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 from transformers import PreTrainedModel
 
-from rosearch.errors import one_line
+from rosearch.errors import one_line, told_apart
 from rosearch.evaluation.attacks.passes.first_token import first_token_forwards
 from rosearch.evaluation.attacks.passes.forwards import Forwards, replaced, watched_everywhere
 from rosearch.evaluation.attacks.passes.packed import Packed, pack
@@ -159,7 +159,8 @@ def _disagreement(victim: Victim, sample: Tokenised, untouched: Logits, forwards
     if lean.shape != untouched.shape:
         return f"logits {lean.shape} in place of {untouched.shape}"
     difference, noise = float(np.abs(lean - untouched).max()), _NOISE * max(1.0, float(np.abs(untouched).max()))
-    return "" if difference <= noise else f"logits differ by {difference:.2g}, expected at most {noise:.2g}"
+    got, most = told_apart(difference, noise, 2, "g")
+    return "" if difference <= noise else f"logits differ by {got}, expected at most {most}"
 
 
 def _log(lost: dict[str, str]) -> None:

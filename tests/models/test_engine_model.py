@@ -10,7 +10,6 @@ import pytest
 import torch
 from export.exported import exported, write_quick_onnx
 
-from rosearch.attack.engine_model import EngineModel, find_engine
 from rosearch.attack.first_look import check_targets
 from rosearch.attack.inputs import find_classifier
 from rosearch.attack.report import AttackReport, run_attack
@@ -19,6 +18,7 @@ from rosearch.attack.tables import report_json
 from rosearch.errors import BadInput, MissingResource
 from rosearch.export.formats import FORMATS
 from rosearch.models import engines
+from rosearch.models.engine_model import EngineModel, find_engine
 from rosearch.models.engines import ENGINES, Array
 
 ROWS = ("a very good film", "bad text", "a good text", "very bad film", "film", "a bad bad bad film")

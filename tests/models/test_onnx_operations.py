@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rosearch.export.onnx_operations import OnnxOperations
+from rosearch.models.onnx_operations import OnnxOperations
 from rosearch.student.operations import Attention
 
 
