@@ -24,6 +24,7 @@ NOT_MIRRORED = {
     "test_damage.py": "damaged files, from end to end",
     "test_docs.py": "the pages",
     "test_equal_records.py": "the comparison of two checkouts",
+    "test_families.py": "the contract of every family of teachers",
     "test_faults.py": "the campaign of faults, cut short",
     "test_fuzz.py": "the fuzz, cut short",
     "test_gpu_acceptance.py": "the program that tries a GPU",

@@ -24,7 +24,7 @@ from rosearch.models.lengths import ids_without_words, table_rows
 from rosearch.models.places import folder_fingerprint, locate_weights
 from rosearch.models.saved import asked_by, open_model
 from rosearch.progress import Progress, silent, step
-from rosearch.training.encoder import load_encoder
+from rosearch.training.encoder import check_objective, load_encoder
 from rosearch.training.layer_transfer import uniform_and_last
 
 FIDELITY = "fidelity"  # the metric of a run without a task, see `fidelity`
@@ -84,6 +84,8 @@ def prepare_encoder_materials(experiment: Experiment, cache: Path, progress: Pro
     assert experiment.corpus is not None
     device = resolve_device(experiment.execution.own_device)
     folder, config, tokenizer = find_encoder(experiment)
+    with step(progress, "loading the teacher"):
+        check_objective(experiment.distillation, load_encoder(folder))
     corpus = prepare_corpus(experiment.corpus, tokenizer, int(config.vocab_size), cache, progress)
     return EncoderMaterials(folder, tokenizer, corpus, device, cache)
 
