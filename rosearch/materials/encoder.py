@@ -97,7 +97,7 @@ def find_encoder(experiment: Experiment, most_layers: int = 0) -> tuple[Path, An
     than a block has tokens, or, for hidden states, its layers fewer than the `most_layers` of a student.
     """
     assert experiment.corpus is not None
-    folder, length = locate_weights(experiment.teacher.model), experiment.corpus.block_length
+    folder, length = locate_weights(experiment.teacher.base), experiment.corpus.block_length
     with asked_by("experiment", "teacher.model"):
         config, tokenizer = open_model(AutoModel, folder)
     if faults := ids_without_words(tokenizer):

@@ -44,15 +44,16 @@ class _Figure:
 def results_table(
     title: str, results: Results, records: Sequence[Record], *, teacher: TeacherFacts | None = None
 ) -> Table:
-    """Records side by side; the `teacher`, measured on the same rows, is the first row. Intervals are Wilson's, 95 %.
+    """Records side by side, after the `teacher` and pretrained baselines on the same rows. Intervals: Wilson's, 95 %.
 
     Under several attacks, the worst case of each row comes first, then each attack alone. A figure that no record has
     (attacks of regression and of encoders, the loss that a reward needs) has no column.
     """
+    beside = [] if teacher is None else [teacher, *teacher.neighbours]
     shown = [(r, r.measurements, results.fitness[r.number]) for r in records if r.number in results.fitness]
-    measured: list[Measured] = [*([teacher] if teacher else []), *(found for _, found, _ in shown if found)]
+    measured: list[Measured] = [*beside, *(found for _, found, _ in shown if found)]
     figures = _figures(results, measured)
-    rows = [] if teacher is None else [Row(("teacher", "", *(figure.read(teacher) for figure in figures)))]
+    rows = [Row((one.called, "", *(figure.read(one) for figure in figures))) for one in beside]
     rows += [
         Row((f"#{record.number} {record.label}", _scalar(fitness, found), *(figure.read(found) for figure in figures)))
         for record, found, fitness in shown
@@ -63,8 +64,7 @@ def results_table(
         Column("fitness", THOUSANDTHS),
         *(Column(figure.name, figure.unit, spare=figure.spare) for figure in figures),
     )
-    notes = () if teacher is None else teacher.notes
-    return Table(title, columns, tuple(rows), (*notes, *_footnotes(measured)))
+    return Table(title, columns, tuple(rows), (*(teacher.notes if teacher else ()), *_footnotes(measured)))
 
 
 def ranked_table(results: Results, most: int | None = None) -> Table:

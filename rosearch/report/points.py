@@ -86,7 +86,7 @@ class Shown:
                 read_table = records_table(read, score)
                 tables.append(read_table[[*COLUMNS, *(name for name in read_table.columns if is_attack(str(name)))]])
         facts = results.teacher
-        teacher = None if facts is None else Point(0, "teacher", "teacher", _places(results, facts))
+        teacher = None if facts is None else Point(0, facts.called, "teacher", _places(results, facts))
         return cls(results, points, teacher, made, pd.concat(tables, ignore_index=True) if tables else None)
 
     def of_role(self, role: Role) -> list[Point]:
