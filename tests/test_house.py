@@ -46,6 +46,7 @@ NOT_MIRRORED = {
     "report/test_browser.py": "the page of a run, in a browser",
     "run/test_encoder_search.py": "a search for encoders, from end to end",
     "run/backends/test_ray_search.py": "a search on a cluster, from end to end",
+    "run/test_soft_labels_run.py": "a search by soft labels, from end to end",
     "run/test_kd_nas_run.py": "a search by kd_nas, from end to end",
     "training/test_methods.py": "the contract of every method of distillation",
 }

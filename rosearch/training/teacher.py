@@ -135,7 +135,7 @@ def _fine_tuned(asked: FineTuning, name: str, cache: Path, progress: Progress) -
     return teacher
 
 
-def _check_positions(teacher: Any, weights: Path, max_length: int, key: str) -> None:
+def _check_positions(teacher: Any, weights: Path, max_length: int, key: str = "teacher.model") -> None:
     if (positions := text_positions(teacher)) is None:
         expected = "a model with max_position_embeddings"
         raise BadInput(Problem("experiment", key, expected, f"{weights.name} ({teacher.model_type})"))
