@@ -347,6 +347,11 @@ class TeacherFacts:
     called: str = "teacher"  # in tables; `SOFT_LABELS` of a file, whose cost is BERT-base's; the name of a neighbour
     neighbours: tuple[TeacherFacts, ...] = ()  # pretrained models among the baselines, measured in the same way
 
+    @property
+    def whose_cost(self) -> str:
+        """The model that sizes are compared with, in words."""
+        return "BERT-base" if self.called == SOFT_LABELS else "the teacher"
+
 
 _ADAPTER: TypeAdapter[Measurements] = TypeAdapter(Measurements)
 # Parts of numbers that may be no finite float, where every digit is 0, E is e, I (of Infinity) is N, and + is left out.

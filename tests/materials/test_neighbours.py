@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from command_line import rosearch
 from small_run import write_experiment
-from transformers import BertModel
+from transformers import BertConfig, BertModel
 
 from rosearch.measurements import TeacherFacts
+from rosearch.report.overview import ranked_table
 from rosearch.run.results import open_results
 from rosearch.space.cost import count_flops, count_parameters
 from rosearch.space.known import KNOWN
@@ -32,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "efficiency": {"tokens": 8, "repeats": 2},
         },
     )
-    BertModel.from_pretrained(folder / "teacher").save_pretrained(folder / "mini")
+    BertModel(BertConfig.from_pretrained(folder / "teacher", hidden_size=8)).save_pretrained(folder / "mini")
     for path in (folder / "teacher").glob("*token*"):
         (folder / "mini" / path.name).write_bytes(path.read_bytes())
     return folder
@@ -53,6 +54,9 @@ def test_both_stand_beside_the_teacher_with_all_its_figures(folder: Path) -> Non
     assert static.measurements is not None and static.measurements.robustness is not None
     shown = rosearch("status", run, cwd=folder).stdout
     assert "mini" in shown and "static" in shown
+    assert results.teacher is not None
+    first, second = (float(str(row.cells[-1])) for row in ranked_table(results).rows[:2])
+    assert first == 1 and second > 1.5  # times smaller than the teacher
     assert rosearch("status", run, "--json", cwd=folder).data["teacher"]["neighbours"][0]["called"] == "mini"
     rosearch("resume", run, cwd=folder)
     assert open_results(run).teacher == results.teacher
