@@ -17,6 +17,7 @@ from pydantic.dataclasses import dataclass
 # BERT-base, the literature's reference: all its weights, and those of its 12 layers alone (arXiv 1810.04805).
 BERT_BASE_PARAMETERS = 109_482_240
 BERT_BASE_ENCODER_PARAMETERS = 85_054_464
+SOFT_LABELS = "soft labels"  # what students learn from where a file stands in the place of a teacher
 
 
 @dataclass(frozen=True)
@@ -349,6 +350,13 @@ class TeacherFacts:
     meaning: Meaning | None = None  # of classifiers; runs of older versions have none
     notes: tuple[str, ...] = ()  # in words: rows that were left out, doubts about the order of its classes
     folder: str = ""  # below the cache of the runs, of a teacher that was fine-tuned; "": it is used as it is
+    called: str = "teacher"  # in tables; `SOFT_LABELS` of a file, whose cost is BERT-base's; the name of a neighbour
+    neighbours: tuple[TeacherFacts, ...] = ()  # pretrained models among the baselines, measured in the same way
+
+    @property
+    def whose_cost(self) -> str:
+        """The model that sizes are compared with, in words."""
+        return "BERT-base" if self.called == SOFT_LABELS else "the teacher"
 
 
 _ADAPTER: TypeAdapter[Measurements] = TypeAdapter(Measurements)

@@ -162,11 +162,11 @@ def _search(run: RunDirectory, store: Store, observer: Observer, hours: Hours) -
 def _baselines(driver: Driver) -> list[Record]:
     """The named architectures of the experiment, distilled and measured as every candidate is."""
     records = driver.recorded("baseline", -1)
-    if records or not driver.experiment.baselines:
+    if records or not driver.experiment.architectures:
         return records
     proposals = [
         (Proposal(known_architecture(name).genotype, f"known:{name}"), 0, name)
-        for name in dict.fromkeys(driver.experiment.baselines)
+        for name in driver.experiment.architectures
     ]
     return driver.propose("baseline", -1, proposals)
 

@@ -22,6 +22,7 @@ _CONTINUED = re.compile(r" *\\\n *")
 _FILE = re.compile(r"# ([\w-]+\.yaml)\n")
 
 _TEACHER = ("teacher.model=./my-bert", "teacher.fine_tune.max_steps=2")
+_SOFT = ("teacher.tokenizer=./my-bert",)  # beside soft labels
 _GENERATED = ("task.generated.train=64", "task.generated.validation=24", "task.generated.test=24", "task.max_length=16")
 _READ = ("task.train_rows=64", "task.validation_rows=24", "task.max_length=16")
 _TRAINING = ("distillation.epochs=1", "distillation.max_steps=2", "distillation.batch_size=4")
@@ -110,6 +111,7 @@ def overrides(experiment: str) -> tuple[str, ...]:
         return (*short, *_CORPUS)
     task = _GENERATED if experiment == "quickstart" else _READ
     teacher = _TEACHER if experiment else ()  # without one, a flag names the teacher
+    teacher = _SOFT if experiment.startswith("soft") else teacher
     return (*short, *teacher, *task, *_SUITES, *_METHODS, *_GATES)
 
 

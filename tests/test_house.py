@@ -24,6 +24,7 @@ NOT_MIRRORED = {
     "test_damage.py": "damaged files, from end to end",
     "test_docs.py": "the pages",
     "test_equal_records.py": "the comparison of two checkouts",
+    "test_families.py": "the contract of every family of teachers",
     "test_faults.py": "the campaign of faults, cut short",
     "test_fuzz.py": "the fuzz, cut short",
     "test_gpu_acceptance.py": "the program that tries a GPU",
@@ -45,6 +46,7 @@ NOT_MIRRORED = {
     "report/test_browser.py": "the page of a run, in a browser",
     "run/test_encoder_search.py": "a search for encoders, from end to end",
     "run/backends/test_ray_search.py": "a search on a cluster, from end to end",
+    "run/test_soft_labels_run.py": "a search by soft labels, from end to end",
     "run/test_kd_nas_run.py": "a search by kd_nas, from end to end",
     "training/test_methods.py": "the contract of every method of distillation",
 }

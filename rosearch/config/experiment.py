@@ -13,6 +13,7 @@ from typing import Annotated
 from pydantic import Field
 from pydantic_core import PydanticCustomError
 
+from rosearch.config.choices import NEED_A_TEACHER
 from rosearch.config.corpus import CorpusConfig
 from rosearch.config.distillation import DistillationConfig
 from rosearch.config.evaluation import EvaluationConfig
@@ -23,6 +24,11 @@ from rosearch.config.section import Moved, Section, broken_rule, moved, unit
 from rosearch.config.task import TaskConfig
 from rosearch.config.teacher import TeacherConfig
 from rosearch.errors import BadInput, Problem
+
+
+def names_a_model(baseline: str) -> bool:
+    """True for the name of a model among the baselines: the hub's with its owner, a path, or package:NAME."""
+    return ":" in baseline or "/" in baseline or baseline.startswith((".", "~"))
 
 
 class FinalistsConfig(Section):
@@ -63,9 +69,24 @@ class Experiment(Section):
     evaluation: EvaluationConfig = EvaluationConfig.model_construct()
     fitness: FitnessConfig = FitnessConfig.model_construct()
     evolution: EvolutionConfig = EvolutionConfig.model_construct()
-    baselines: list[str] = Field([], description="Published architectures, distilled and measured like candidates.")
+    baselines: list[str] = Field(
+        [],
+        description="Published architectures, distilled and measured like candidates (static is the floor of cost); "
+        "and smaller pretrained models (a hub name with its owner, ./FOLDER or package:NAME), fine-tuned as a teacher "
+        "is, and measured beside it.",
+    )
     finalists: FinalistsConfig = FinalistsConfig.model_construct()
     execution: ExecutionConfig = ExecutionConfig.model_construct()
+
+    @property
+    def architectures(self) -> tuple[str, ...]:
+        """The baselines that are architectures, each once."""
+        return tuple(name for name in dict.fromkeys(self.baselines) if not names_a_model(name))
+
+    @property
+    def pretrained(self) -> tuple[str, ...]:
+        """The baselines that are pretrained models, each once."""
+        return tuple(name for name in dict.fromkeys(self.baselines) if names_a_model(name))
 
     @property
     def attacked(self) -> bool:
@@ -88,6 +109,7 @@ class Experiment(Section):
         if self.distillation.target == "encoder" and self.task is not None:
             yield broken_rule("task", "none, for distillation.target encoder", self.task.name, target)
         yield from () if self.attacked else self._rules_without_classes()
+        yield from () if self.teacher.outputs is None else self._rules_of_soft_labels()
         yield from self._rules_of_fitness()
 
     def _rules_without_classes(self) -> Iterator[PydanticCustomError]:
@@ -101,6 +123,29 @@ class Experiment(Section):
         if self.fitness.min_under_attack:
             expected = "0: neither regression nor an encoder is attacked"
             yield broken_rule("fitness.min_under_attack", expected, self.fitness.min_under_attack, *kind)
+
+    def _rules_of_soft_labels(self) -> Iterator[PydanticCustomError]:
+        """Nobody can ask a file about other texts, how long it takes, or what it thought."""
+        beside, method = "teacher.outputs", self.distillation.method
+        if self.distillation.target == "encoder":
+            yield broken_rule(
+                "distillation.target", f"task beside {beside}, which has no hidden states", "encoder", beside
+            )
+        elif method in NEED_A_TEACHER:
+            expected = f"a method that reads outputs alone (kd, ad2, robust_kd) beside {beside}"
+            yield broken_rule("distillation.method", expected, method, beside)
+        elif method == "robust_kd" and "other_words" in self.distillation.robust_kd.sources:
+            expected = f"sources that ask no teacher beside {beside} (all but other_words)"
+            yield broken_rule("distillation.robust_kd.sources", expected, "other_words", beside)
+        if wants := self.fitness.wants_latency:
+            key = "efficiency" if wants.startswith("efficiency") else wants
+            expected = (
+                f"nothing beside {beside} that is compared with a teacher's latency; parameters or flops are counted"
+            )
+            yield broken_rule(f"fitness.{key}", expected, wants, beside)
+        if self.fitness.min_contrast:
+            expected = f"0 beside {beside}: contrasts are those that a teacher answers differently"
+            yield broken_rule("fitness.min_contrast", expected, self.fitness.min_contrast, beside)
 
     def _rules_of_fitness(self) -> Iterator[PydanticCustomError]:
         timed = self.evaluation.efficiency

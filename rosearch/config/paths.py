@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from rosearch.config.experiment import Experiment
 
 # Keys whose paths may be relative to the working directory too. `search_space` has a way of its own.
-_EITHER = ("task.path", "teacher.model", "distillation.initial", "evaluation.robustness.resources")
-_BESIDE = tuple(f"task.files.{split}" for split in ("train", "validation", "test", "unlabelled"))
+_EITHER = ("task.path", "teacher.model", "teacher.tokenizer", "distillation.initial", "evaluation.robustness.resources")
+_BESIDE = ("teacher.outputs", *(f"task.files.{split}" for split in ("train", "validation", "test", "unlabelled")))
 
 
 def anchor(data: dict[str, Any], folder: Path) -> None:
@@ -48,8 +48,9 @@ def with_absolute_paths(experiment: Experiment, folder: Path, data_root: Path | 
     if (initial := experiment.distillation.initial) is not None and Path(initial).is_dir():
         absolute_folder = {"initial": str(Path(initial).resolve())}
         update["distillation"] = experiment.distillation.model_copy(update=absolute_folder)
-    if (model := Path(experiment.teacher.model)).is_dir():
-        update["teacher"] = experiment.teacher.model_copy(update={"model": str(model.resolve())})
+    update["baselines"] = [_model_below(folder, name) for name in experiment.baselines]
+    if teacher := _of_teacher(experiment):
+        update["teacher"] = experiment.teacher.model_copy(update=teacher)
     if experiment.corpus is not None:
         update["corpus"] = experiment.corpus.below((data_root or Path()).resolve())
     starts = [_run_below(folder, entry) for entry in experiment.evolution.warm_start]
@@ -59,6 +60,21 @@ def with_absolute_paths(experiment: Experiment, folder: Path, data_root: Path | 
         absolute = robustness.model_copy(update={"resources": robustness.resources.resolve()})
         update["evaluation"] = experiment.evaluation.model_copy(update={"robustness": absolute})
     return experiment.model_copy(update=update)
+
+
+def _model_below(folder: Path, name: str) -> str:
+    """A baseline; the folder of a model that it may name, from that of the experiment or the working directory."""
+    found = next((path for path in (folder / Path(name).expanduser(), Path(name)) if path.is_dir()), None)
+    return str(found.resolve()) if found is not None and ("/" in name or name.startswith((".", "~"))) else name
+
+
+def _of_teacher(experiment: Experiment) -> dict[str, Any]:
+    """The paths of the teacher's section that are there, made absolute."""
+    found = {key: Path(getattr(experiment.teacher, key)) for key in ("model", "tokenizer")}
+    absolute: dict[str, Any] = {key: str(path.resolve()) for key, path in found.items() if path.name and path.is_dir()}
+    if (outputs := experiment.teacher.outputs) is not None:
+        absolute["outputs"] = outputs.expanduser().absolute()
+    return absolute
 
 
 def _run_below(folder: Path, entry: str) -> str:

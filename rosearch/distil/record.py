@@ -68,7 +68,9 @@ def record_of(
         "task": _task(materials),
         "seeds": {"experiment": experiment.seed, "student": seed},
         "teacher": {
-            "model": public_name(experiment.teacher.model),
+            "model": public_name(experiment.teacher.base),
+            "called": experiment.teacher.called,
+            **_soft_labels(materials),
             "fingerprint": model_fingerprint(materials.teacher),
             "folder": materials.teacher_folder,
             "cost": asdict(measured.teacher_cost),
@@ -93,6 +95,12 @@ def record_of(
         "device": str(materials.device),
         "threads": torch.get_num_threads(),
     }
+
+
+def _soft_labels(materials: TaskMaterials) -> dict[str, Any]:
+    """The file in the place of a teacher; `model` is then the encoder whose tokenizer and words the student has."""
+    soft = materials.soft
+    return {} if soft is None else {"outputs": soft.path.name, "digest": soft.key, "answers": len(soft.outputs)}
 
 
 def _task(materials: TaskMaterials) -> dict[str, Any]:
@@ -142,7 +150,8 @@ def card_facts(
         max_length=task.length,
         genotype=genotype,
         measurements=Measurements(quality, measured.efficiency, measured.training, meaning=measured.meaning["student"]),
-        teacher=public_name(experiment.teacher.model),
+        teacher=public_name(experiment.teacher.name),
+        called=experiment.teacher.called,
         run="",
         date=datetime.date.today().isoformat(),
         split=split,

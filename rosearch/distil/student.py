@@ -22,19 +22,18 @@ from rosearch.attack.measure import open_cache
 from rosearch.config.experiment import Experiment
 from rosearch.data.loading import load_task, task_seed
 from rosearch.data.tasks import Task
-from rosearch.data.tokens import tokenise
+from rosearch.distil.comparison import compare, genotype_of
 from rosearch.distil.inputs import FoundStudent, find_student
 from rosearch.distil.record import Measured, card_facts, record_of
 from rosearch.distil.workplace import workplace
 from rosearch.errors import CandidateFailed, DamagedError, gather
-from rosearch.evaluation.efficiency import measure_efficiency, teacher_cost
-from rosearch.evaluation.quality import Logits, predict
 from rosearch.export.destination import PICTURE, RECORD, check_destination
 from rosearch.export.targets.huggingface import export_model, export_student
 from rosearch.materials.derivation import derive
 from rosearch.materials.lineage import begin
 from rosearch.materials.required_resources import require_training
-from rosearch.materials.task import TaskMaterials, gather_materials, quality_of
+from rosearch.materials.soft_labels import open_soft_labels, require_teacher
+from rosearch.materials.task import TaskMaterials, gather_materials
 from rosearch.materials.training_inputs import fresh_student, training_inputs
 from rosearch.measurements import Training
 from rosearch.models.device import resolve_device
@@ -44,15 +43,11 @@ from rosearch.progress import Progress, Stopwatch, silent, step
 from rosearch.randomness import derive_seed
 from rosearch.report.layers import lay_out
 from rosearch.report.plotting import graph_png
-from rosearch.space.genotype import Genotype
-from rosearch.student.configuration_rosearch import StudentConfig
 from rosearch.training.checkpoint import Checkpoint
 from rosearch.training.cutting import cut_student
 from rosearch.training.fitting import OnLoss
 from rosearch.training.teacher import find_teacher
 from rosearch.training.trainer import distil
-
-_BATCH = 64  # rows at a time where nothing is trained
 
 
 @dataclass(frozen=True)
@@ -143,7 +138,12 @@ def distil_student(
 def _checked_task(experiment: Experiment, found: FoundStudent) -> Task:
     """The task of the experiment. Raises `BadInput` with everything of teacher and student that does not fit it."""
     task, length = load_task(experiment.require_task(), task_seed(experiment)), experiment.require_task().length
-    teacher, _ = gather(lambda: find_teacher(experiment.teacher, task, length), lambda: found.check(task, length))
+    teacher, *_ = gather(
+        lambda: find_teacher(experiment.teacher, task, length),
+        lambda: found.check(task, length),
+        lambda: open_soft_labels(experiment, task),
+        lambda: require_teacher(experiment, "whose layers make the student") if found.layers else None,
+    )
     tokenizer = load_tokenizer(teacher.weights)
     found.check_tokenizer(tokenizer, experiment.distillation.method)
     require_training(experiment, [found.encoding])
@@ -182,7 +182,8 @@ class _Distillation:
             with watch.stage("distil"):
                 training = self._train(student.to(materials.device), materials, place)
             with watch.stage("measure"):
-                measured = self._measure(student, materials, training)
+                splits = ("validation", "test") if self.options.test else ("validation",)
+                measured = compare(self.experiment, materials, student, training, splits, progress)
             notes = tuple(self.watcher.notes)
             record = record_of(self.experiment, self.found, materials, measured, self.seed, watch.seconds, notes)
             self._export(student, materials, measured, record, place)
@@ -225,35 +226,6 @@ class _Distillation:
             checkpoint.remove()
             raise
 
-    def _measure(self, student: PreTrainedModel, materials: TaskMaterials, training: Training) -> Measured:
-        """Both models on validation rows, and on test rows if asked; FLOPs of a text no longer than the task's."""
-        config = self.experiment.evaluation.efficiency
-        tokens = min(config.tokens, materials.max_length)
-        with step(self.watcher.progress, "loading the teacher"):
-            teacher, tokenizer = load_classifier(materials.teacher)
-            teacher.to(materials.device)
-        quality, teachers = {}, {}
-        first: list[Logits | None] = [None, None]  # of the validation rows: temperatures are fitted on them
-        for name in ("validation", "test") if self.options.test else ("validation",):
-            theirs = tokenise(materials.split(name), tokenizer, materials.max_length, materials.cache)
-            logits = [
-                predict(model, rows, materials.device, _BATCH, _named(self.watcher.progress, f"{who}, {name}"))
-                for who, model, rows in (("teacher", teacher, theirs), ("student", student, materials.tokenised(name)))
-            ]
-            teachers[name], quality[name] = (
-                quality_of(found, materials, name, fitted) for found, fitted in zip(logits, first, strict=True)
-            )
-            first = [*logits]
-        with step(self.watcher.progress, "meaning"):
-            meaning = {
-                "teacher": materials.meaning(teacher, tokenizer, "validation"),
-                "student": materials.meaning(student, materials.tokenizer, "validation"),
-            }
-        cost = teacher_cost(teacher, tokens)
-        settings = config.model_copy(update={"tokens": tokens, "repeats": 0})
-        efficiency = measure_efficiency(student, _genotype(student), cost, settings, materials.device)
-        return Measured(training, efficiency, quality, teachers, cost, type(student).__name__, meaning)
-
     def _export(
         self,
         student: PreTrainedModel,
@@ -262,7 +234,7 @@ class _Distillation:
         record: dict[str, Any],
         place: Path,
     ) -> None:
-        genotype = _genotype(student)
+        genotype = genotype_of(student)
         facts = replace(
             card_facts(self.experiment, self.found, measured, self.to, genotype, materials.notes),
             rows=len(materials.split("train")),
@@ -276,12 +248,3 @@ class _Distillation:
         more[PICTURE] = graph_png(lay_out(genotype))
         save_whole(place / "student", student, materials.tokenizer)
         export_student(place / "student", place / "student", self.to, facts, overwrite=overwrite, more=more)
-
-
-def _genotype(student: PreTrainedModel) -> Genotype | None:
-    config = student.config
-    return Genotype.from_dict(config.genotype) if isinstance(config, StudentConfig) else None
-
-
-def _named(progress: Progress, stage: str) -> Progress:
-    return lambda _, done, total: progress(stage, done, total)

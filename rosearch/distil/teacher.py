@@ -21,6 +21,7 @@ from rosearch.data.loading import load_task, task_seed
 from rosearch.errors import RunError
 from rosearch.files import whole
 from rosearch.materials.derivation import derive
+from rosearch.materials.soft_labels import require_teacher
 from rosearch.models.device import resolve_device
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
@@ -47,6 +48,7 @@ def save_teacher(
     to = to.expanduser().resolve()
     if to.exists():
         raise RunError(f"{to}: exists already; name another folder")
+    require_teacher(experiment, "to be saved")
     experiment = derive(experiment).experiment
     config, cache = experiment.require_task(), open_cache(cache)
     device = resolve_device(experiment.execution.own_device)

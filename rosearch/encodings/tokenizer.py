@@ -14,7 +14,7 @@ from typing import Any
 from rosearch.encodings.apart import listed_apart, words_apart
 from rosearch.encodings.purity import Judge, Judged, Purity
 from rosearch.encodings.synonyms import synonym_codes
-from rosearch.encodings.vocabulary import cut_vocabulary, pieces_in_use
+from rosearch.encodings.vocabulary import beginnings, cut_vocabulary, pieces_in_use
 from rosearch.errors import BadInput, Problem
 from rosearch.files import content, made_once
 from rosearch.resources.resources import Resources
@@ -55,7 +55,7 @@ def student_tokenizer(
         raise BadInput(Problem("teacher", "tokenizer", expected, got))
     resources.require(lists_of(encoding), f"encoding {encoding}")
     lists = resources.fingerprint(lists_of(encoding)) if lists_of(encoding) else ""
-    counts, vocabulary = _word_counts(texts), tokenizer.get_vocab()
+    counts, vocabulary = _word_counts(texts), beginnings(tokenizer)
 
     def make(draft: Path) -> None:
         judged = None if judge is None or "synonyms" not in encoding else Judged(Purity(texts, judge.opinions))
@@ -155,7 +155,7 @@ def _word_counts(texts: tuple[tuple[str, ...], ...]) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def _key(encoding: str, counts: Mapping[str, int], vocabulary: Mapping[str, int], lists: str) -> str:
+def _key(encoding: str, counts: Mapping[str, int], vocabulary: Iterable[str], lists: str) -> str:
     digest = hashlib.blake2b(f"{_FORMAT}\x1f{encoding}\x1f{lists}\x1f".encode(), digest_size=16)
     digest.update(json.dumps([counts, sorted(vocabulary)]).encode())
     return digest.hexdigest()

@@ -11,6 +11,27 @@ from tokenizers import Tokenizer
 _ROWS = 4096  # texts tokenised at once
 
 
+def beginnings(tokenizer: Any) -> set[str]:
+    """The pieces with which a word can begin, as text, without the mark that the tokenizer puts before a word.
+
+    WordPiece has no such mark, byte-level BPE has one for a space, SentencePiece its own: the tokenizer is shown two
+    words. Of bytes that are no ASCII nothing is told.
+    """
+    mark, letter = _shown(tokenizer, "a a")[:-1].rpartition("a")[2], _shown(tokenizer, "\u00e9")
+    found = {piece.removeprefix(mark) for piece in tokenizer.get_vocab() if piece.startswith(mark)}
+    in_bytes = "\u00c3" in letter  # the first byte of an accented letter, as byte-level BPE writes it
+    return {piece for piece in found if piece.isascii()} if in_bytes else found
+
+
+def _shown(tokenizer: Any, text: str) -> str:
+    """A text as the vocabulary writes it."""
+    backend = tokenizer.backend_tokenizer
+    shown = text if backend.normalizer is None else backend.normalizer.normalize_str(text)
+    if backend.pre_tokenizer is None:
+        return str(shown)
+    return "".join(piece for piece, _ in backend.pre_tokenizer.pre_tokenize_str(shown))
+
+
 def pieces_in_use(tokenizer: Any, encode: Callable[[str], str], texts: Sequence[tuple[str, ...]]) -> list[str] | None:
     """The pieces that encoded texts use, single characters and special tokens, in the order of the tokenizer's ids.
 

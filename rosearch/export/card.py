@@ -8,7 +8,7 @@ from string import Template
 
 from rosearch.export.card_facts import CardFacts, card_header, making
 from rosearch.export.markdown import Row, as_code, as_text, table
-from rosearch.measurements import Efficiency, Estimate, Measurements, Quality, Robustness
+from rosearch.measurements import SOFT_LABELS, Efficiency, Estimate, Measurements, Quality, Robustness
 from rosearch.space.genotype import Genotype
 
 _FOUND = "its architecture was found by evolution and its weights by distillation (rosearch, run {run})"
@@ -61,7 +61,10 @@ def render_card(facts: CardFacts, folder: str, code: Iterable[str], picture: str
             ("measure", "value"),
             [*_quality(measurements.quality), *_taught(facts), *_attacked(measurements), *_meaning(measurements)],
         ),
-        cost=table(("cost", "value", "against the teacher"), _efficiency(measurements.efficiency)),
+        cost=table(
+            ("cost", "value", f"against {'BERT-base' if facts.called == SOFT_LABELS else 'the teacher'}"),
+            _efficiency(measurements.efficiency),
+        ),
         making=table(("made by", "value"), making(facts)),
         architecture=facts.architecture if facts.genotype is None else _graph(facts.genotype, picture),
         limits="\n".join(f"- {limit}" for limit in _limits(facts)),
@@ -153,7 +156,7 @@ def _taught(facts: CardFacts) -> list[Row]:
     if facts.teacher_quality is None:
         return []
     name, value = _quality(facts.teacher_quality)[0]
-    return [(f"of the teacher, {name}", value)]
+    return [(f"of the {facts.called}, {name}", value)]
 
 
 def _attacked(measurements: Measurements) -> list[Row]:
@@ -281,8 +284,8 @@ def _limits(facts: CardFacts) -> list[str]:
     limits += [
         f"Texts are cut after {facts.max_length} tokens. It was trained on the texts of {as_code(facts.task)} only; "
         "other domains, genres and languages were not measured.",
-        f"Errors and biases of its teacher and of the data of {as_code(facts.task)} are learnt with the rest.",
-        "The licences of teacher and data apply to these weights; check them before you pass the model on.",
+        f"Errors and biases of its {facts.called} and of the data of {as_code(facts.task)} are learnt with the rest.",
+        f"The licences of {facts.called} and data apply to these weights; check them before you pass the model on.",
     ]
     return limits
 

@@ -48,6 +48,7 @@ class CardFacts:
     notes: tuple[str, ...] = ()  # about data and teacher, as `TeacherFacts` has them
     rows: int | None = None  # of the training split, if known
     hours: float | None = None  # of workers, for all that it was chosen from; without a search, of its own making
+    called: str = "teacher"  # or `SOFT_LABELS`: what it learnt from, whose size is then BERT-base's
 
     @property
     def pipeline(self) -> str:

@@ -13,10 +13,11 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from transformers import AutoModelForSequenceClassification
+from transformers import AutoModel, AutoModelForSequenceClassification
 
 from rosearch.config.experiment import Experiment
 from rosearch.config.task import TaskConfig
+from rosearch.config.teacher import TeacherConfig
 from rosearch.data.loading import found_labels, load_task, task_seed
 from rosearch.data.tokens import token_counts
 from rosearch.errors import BadInput, Problem
@@ -46,10 +47,10 @@ def derive(experiment: Experiment) -> Derived:
     task = experiment.task
     if task is None or (task.max_length is not None and (task.labels or task.problem == "regression")):
         return Derived(experiment)
-    config, tokenizer = open_teacher(experiment.teacher.model)
+    config, tokenizer = open_teacher(experiment.teacher)
     told = []
     if task.problem == "classification" and not task.labels:
-        task, words = _with_labels(task, config)
+        task, words = _with_labels(task, None if experiment.teacher.outputs else config)
         told.append(words)
     if task.max_length is None:
         task, words = _with_length(task, task_seed(experiment), config, tokenizer)
@@ -57,21 +58,21 @@ def derive(experiment: Experiment) -> Derived:
     return Derived(experiment.model_copy(update={"task": task}), tuple(told))
 
 
-def open_teacher(model: str) -> tuple[Any, Any]:
+def open_teacher(config: TeacherConfig) -> tuple[Any, Any]:
     """The configuration and the tokenizer of the teacher that an experiment names; its weights are not loaded."""
-    weights = locate_weights(model)
-    with asked_by("experiment", "teacher.model"):
-        return open_model(AutoModelForSequenceClassification, weights, trains_head=True)
+    weights, kind = locate_weights(config.base, config.key), AutoModel if config.outputs else None
+    with asked_by("experiment", config.key):
+        return open_model(kind or AutoModelForSequenceClassification, weights, trains_head=kind is None)
 
 
 def gives_scores(model: str) -> bool:
     """True for a teacher with one output, which is a score."""
-    config, _ = open_teacher(model)
+    config, _ = open_teacher(TeacherConfig(model=model))
     return has_head(config) and int(config.num_labels) == 1
 
 
 def _with_labels(task: TaskConfig, teacher: Any) -> tuple[TaskConfig, str]:
-    names = output_names(teacher, "experiment: teacher.model") if has_head(teacher) else ()
+    names = output_names(teacher, "experiment: teacher.model") if teacher is not None and has_head(teacher) else ()
     theirs = bool(names) and are_named(names)
     labels = names if theirs else found_labels(task)
     files = task.files

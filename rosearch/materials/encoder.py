@@ -24,7 +24,7 @@ from rosearch.models.lengths import ids_without_words, table_rows
 from rosearch.models.places import folder_fingerprint, locate_weights
 from rosearch.models.saved import asked_by, open_model
 from rosearch.progress import Progress, silent, step
-from rosearch.training.encoder import load_encoder
+from rosearch.training.encoder import check_objective, load_encoder
 from rosearch.training.layer_transfer import uniform_and_last
 
 FIDELITY = "fidelity"  # the metric of a run without a task, see `fidelity`
@@ -84,6 +84,8 @@ def prepare_encoder_materials(experiment: Experiment, cache: Path, progress: Pro
     assert experiment.corpus is not None
     device = resolve_device(experiment.execution.own_device)
     folder, config, tokenizer = find_encoder(experiment)
+    with step(progress, "loading the teacher"):
+        check_objective(experiment.distillation, load_encoder(folder))
     corpus = prepare_corpus(experiment.corpus, tokenizer, int(config.vocab_size), cache, progress)
     return EncoderMaterials(folder, tokenizer, corpus, device, cache)
 
@@ -95,7 +97,7 @@ def find_encoder(experiment: Experiment, most_layers: int = 0) -> tuple[Path, An
     than a block has tokens, or, for hidden states, its layers fewer than the `most_layers` of a student.
     """
     assert experiment.corpus is not None
-    folder, length = locate_weights(experiment.teacher.model), experiment.corpus.block_length
+    folder, length = locate_weights(experiment.teacher.base), experiment.corpus.block_length
     with asked_by("experiment", "teacher.model"):
         config, tokenizer = open_model(AutoModel, folder)
     if faults := ids_without_words(tokenizer):

@@ -67,8 +67,8 @@ def encoders_in_words(experiment: Experiment, corpus: CorpusTrial, trial: Trial)
     candidate = training(config.epochs, config.max_steps, parts.proxy_share * learnt)
     most = config.max_steps if finalists.epochs is None else None
     final = training(finalists.epochs or config.epochs, most, learnt)
-    chosen = (finalists.count + len(experiment.baselines)) * finalists.replicates if finalists.count else 0
-    students = experiment.evolution.candidates + len(experiment.baselines)
+    chosen = (finalists.count + len(experiment.architectures)) * finalists.replicates if finalists.count else 0
+    students = experiment.evolution.candidates + len(experiment.architectures)
     made = f"corpus {time_in_words(corpus.seconds)}, {students} students of {time_in_words(candidate)}"
     made += f", {chosen} trainings of finalists of {time_in_words(final)}" if chosen else ""
     told = whole_in_words(experiment, corpus.seconds, students * candidate + chosen * final, made)

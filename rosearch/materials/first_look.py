@@ -65,6 +65,11 @@ def look_outside(draft: Draft, problems: Problems) -> Task | None:
     if draft.sound("teacher"):
         with problems:
             _look_at_teacher(draft)
+        if loaded is not None and (soft := experiment.teacher.outputs) is not None:
+            from rosearch.data.soft_labels import soft_labels_of  # late: pandas
+
+            with problems:
+                soft_labels_of(soft, experiment.require_task(), loaded)
     if draft.sound(*_OF_ATTACKS) and not unknown_attacks(("", "", name) for name in attack_names(experiment)):
         with problems:
             find_recipes(experiment, attack_resources(experiment))
@@ -106,10 +111,12 @@ def _leaks(task: Task, config: TaskConfig) -> list[Problem]:
 
 def _look_at_teacher(draft: Draft) -> None:
     """A folder or a package: is it there and whole, and are its labels those of the task."""
-    model, task = draft.experiment.teacher.model, draft.experiment.task
-    if not is_local(model):
+    teacher, task = draft.experiment.teacher, draft.experiment.task
+    if not is_local(model := teacher.base):
         return
-    config = _Settings(locate_weights(model) / "config.json")
+    config = _Settings(locate_weights(model, teacher.key) / "config.json")
+    if teacher.outputs is not None:
+        return
     named = task is not None and bool(task.labels or task.problem == "regression")
     if task is None or not (named and has_head(config) and draft.sound("task.labels", "task.problem", "task.name")):
         return

@@ -19,6 +19,7 @@ from rosearch.config.experiment import Experiment
 from rosearch.data.corpus_sources import find_sources
 from rosearch.data.loading import load_task, task_seed
 from rosearch.data.shared_rows import Shared, contradictions_in_words, leak_problems, shared_in_words, shared_rows
+from rosearch.data.soft_labels import SoftLabels
 from rosearch.data.tasks import Task
 from rosearch.errors import BadInput, MachineFault, Problem, Problems, gather
 from rosearch.materials.class_weights import weight_doubts, weights_in_words
@@ -26,12 +27,14 @@ from rosearch.materials.encoder import find_encoder, prepare_encoder_materials
 from rosearch.materials.encoder_trial import estimate_encoders
 from rosearch.materials.life import CandidateJob, EncoderLife, Life, TaskLife
 from rosearch.materials.lineage import check_inherited
+from rosearch.materials.neighbours import check_neighbours
 from rosearch.materials.required_resources import (
     attack_resources,
     find_recipes,
     require_independent,
     require_training,
 )
+from rosearch.materials.soft_labels import open_soft_labels, soft_doubts, soft_quality
 from rosearch.materials.task import dropped_rows, prepare_materials
 from rosearch.materials.teacher_classes import probe_teacher
 from rosearch.materials.trial import estimate
@@ -40,7 +43,7 @@ from rosearch.models.device import resolve_device, resolve_devices
 from rosearch.models.places import locate_weights
 from rosearch.progress import Progress
 from rosearch.space.space import Space
-from rosearch.training.teacher import find_teacher
+from rosearch.training.teacher import FoundTeacher, find_teacher
 from rosearch.training.trainer import METHODS
 
 M = TypeVar("M", bound="Materials")  # the materials of a kind
@@ -107,7 +110,7 @@ class TaskRun:
         if not (METHODS[method].one_tokenizer and _other_encodings(space)):
             return []
         expected = (
-            "a method that reads outputs alone (kd, ad2, robust_kd): the space has encodings other than wordpiece"
+            "a method that reads outputs alone (kd, ad2, robust_kd): the space has other encodings than wordpiece"
         )
         return [Problem(where, "distillation.method", expected, method)]
 
@@ -124,24 +127,27 @@ class TaskRun:
             )
         with problems:
             (loaded, shared), _ = gather(
-                lambda: _rows(experiment, task), lambda: locate_weights(experiment.teacher.model)
+                lambda: _rows(experiment, task), lambda: locate_weights(experiment.teacher.base, experiment.teacher.key)
             )
-            teacher, weighed = gather(
+            teacher, soft, weighed, _ = gather(
                 lambda: find_teacher(experiment.teacher, loaded, config.length),
+                lambda: open_soft_labels(experiment, loaded),
                 lambda: weight_doubts(experiment.distillation, loaded),
+                lambda: check_neighbours(experiment, loaded),
             )
             check_inherited(experiment.distillation, teacher.weights)
         problems.raise_found()
         state = "fine-tuned" if teacher.has_head else "only pretrained: the first run fine-tunes it"
-        tried = teacher.has_head and loaded.labels
+        tried = teacher.has_head and loaded.labels and soft is None
         doubt = probe_teacher(teacher.weights, loaded, config.length, devices[0]) if tried else ""
         twice = (shared_in_words(loaded, shared), contradictions_in_words(loaded))
-        doubts = filter(None, (*twice, doubt and f"the teacher is {doubt}", *weighed))
+        unsure = () if soft is None else soft_doubts(soft, loaded)
+        doubts = filter(None, (*twice, doubt and f"the teacher is {doubt}", *unsure, *weighed))
         classes = weights_in_words(experiment.distillation, loaded)
         return {
             "task": _task_in_words(loaded),
             **({"classes": classes} if classes else {}),
-            "teacher": f"{teacher.weights}, {state}",
+            **({"teacher": f"{teacher.weights}, {state}"} if soft is None else _soft_in_words(soft, loaded, teacher)),
             "device": ", ".join(map(str, devices)),
             "space": f"{space.name}: {space.describe()}",
             **_attacks_in_words(experiment, {name: recipe.name for name, recipe in recipes.items()}),
@@ -174,11 +180,11 @@ class EncoderRun:
 
     def problems(self, experiment: Experiment, space: Space, where: str) -> list[Problem]:
         """See `RunKind`."""
-        others = _other_encodings(space)
-        if not others:
-            return []
         expected = "wordpiece alone, for encoders: they are held against the teacher token by token"
-        return [Problem(where, "search_space", expected, f"{space.name} with {', '.join(others)}")]
+        others = f"{space.name} with {', '.join(_other_encodings(space))}"
+        found = [Problem(where, "search_space", expected, others)] if _other_encodings(space) else []
+        expected = "architectures alone, for encoders: a pretrained model is fine-tuned for a task"
+        return [*found, *(Problem(where, "baselines", expected, name) for name in experiment.pretrained)]
 
     def check(self, experiment: Experiment, space: Space, task: Task | None = None) -> dict[str, str]:
         """See `RunKind`."""
@@ -268,6 +274,14 @@ def _task_in_words(task: Task) -> str:
     counts = {split: getattr(task, split) for split in ("train", "validation", "test", "unlabelled")}
     rows = ", ".join(f"{len(split):,} {name}" for name, split in counts.items() if split is not None)
     return "; ".join((f"{task.name}: {rows} rows", *dropped_rows(task)))
+
+
+def _soft_in_words(soft: SoftLabels, task: Task, encoder: FoundTeacher) -> dict[str, str]:
+    quality, _ = soft_quality(soft, task, "validation")
+    told = (
+        f"{soft.path}, {len(soft.outputs):,} rows, {quality.metric} {quality.value:.3f} on {quality.n:,} labelled ones"
+    )
+    return {"soft labels": told, "tokenizer": str(encoder.weights)}
 
 
 def _attacks_in_words(experiment: Experiment, resolved: Mapping[str, str]) -> dict[str, str]:

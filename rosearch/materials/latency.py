@@ -49,8 +49,16 @@ def teacher_latency(
         return None
     if _quiet(experiment):
         return LatencyTable(cache).yardstick(Subject(folder=folder), config, threads)[0].median_ms
+    return plain_latency(load, experiment)
+
+
+def plain_latency(load: Callable[[], PreTrainedModel], experiment: Experiment) -> float | None:
+    """The median latency of a model in ms at the first batch size, timed in this process; None if nothing is timed."""
+    config = experiment.evaluation.efficiency
+    if not (config.repeats and config.batch_sizes):
+        return None
     model, before = load(), torch.get_num_threads()
-    torch.set_num_threads(threads)  # as for the students
+    torch.set_num_threads(experiment.execution.threads)  # as for the students
     try:
         timed, where = in_runtime(model, config), timing_device(config, model.device)
         return measure_latency(timed, config.batch_sizes[0], config, where).median_ms

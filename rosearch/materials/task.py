@@ -18,6 +18,7 @@ from transformers import PreTrainedModel
 from rosearch.config.evaluation import SuiteConfig
 from rosearch.config.experiment import Experiment
 from rosearch.data.loading import load_task, task_seed
+from rosearch.data.soft_labels import SoftLabels
 from rosearch.data.tasks import Split, Task
 from rosearch.data.tokens import TokenisedSplit, tokenise
 from rosearch.encodings.purity import Judge
@@ -36,6 +37,7 @@ from rosearch.materials.latency import teacher_latency
 from rosearch.materials.lineage import check_inherited
 from rosearch.materials.meaning import answers_of, measure_meaning, teacher_judge
 from rosearch.materials.required_resources import attack_resources, fingerprints
+from rosearch.materials.soft_labels import given_outputs, open_soft_labels, soft_doubts, soft_facts
 from rosearch.materials.suites import UnderAttack, as_suite, attack_seed, suite_of
 from rosearch.materials.teacher_classes import class_doubts
 from rosearch.measurements import Meaning, Quality, TeacherFacts
@@ -48,7 +50,7 @@ from rosearch.randomness import derive_seed
 from rosearch.resources.resources import Resources
 from rosearch.student.inherit import check_initial
 from rosearch.training.outputs import TeacherOutputs, teacher_outputs
-from rosearch.training.teacher import prepare_teacher
+from rosearch.training.teacher import find_teacher, prepare_teacher
 from rosearch.training.trainer import required_layers
 
 
@@ -68,6 +70,7 @@ class TaskMaterials:
     resources: Resources
     called: Mapping[str, str]  # by name: the recipes behind both suites, and what of the user's own is called
     notes: tuple[str, ...] = ()  # in words: rows that were left out, doubts about the order of the teacher's classes
+    soft: SoftLabels | None = None  # in the place of a teacher, whose folder is then of the tokenizer's encoder
 
     def split(self, name: str) -> Split:
         """The texts and labels of `train`, `validation` or `test`."""
@@ -89,7 +92,7 @@ class TaskMaterials:
 
     @property
     def teacher_folder(self) -> str:
-        """The folder, below the cache, of a teacher that was fine-tuned or reordered; "": it is used as it is."""
+        """The folder, below the cache, of a teacher that was fine-tuned or reordered; "" where it is used as it is."""
         return self.teacher.relative_to(self.cache).as_posix() if self.cache in self.teacher.parents else ""
 
     @property
@@ -118,8 +121,8 @@ class TaskMaterials:
         return replace(self, tokenizer=tokenizer, train=train)
 
     def judge(self, progress: Progress = silent) -> Judge | None:
-        """The teacher as a judge of words. A regression has no answer that stays."""
-        if self.task.problem == "regression":
+        """The teacher as a judge of words. A regression has no answer that stays, a file none for other texts."""
+        if self.task.problem == "regression" or self.soft is not None:
             return None
         return teacher_judge(self.teacher, self.max_length, self.device, progress)
 
@@ -130,20 +133,24 @@ class TaskMaterials:
 
         `of_teacher`: the classifier is the teacher itself, which is then asked about a text once.
         """
-        if (judge := self.judge()) is None:
+        if self.task.problem == "regression":
             return None
-        rows = self.split(split)
+        rows, judge = self.split(split), self.judge()
         answers = answers_of(model, tokenizer, self.max_length, self.device)
-        pairs = kept_pairs(rows, answers if of_teacher else judge.answers, judge.key, self.cache)
+        asked = answers if of_teacher or judge is None else judge.answers
+        pairs = [] if judge is None else kept_pairs(rows, asked, judge.key, self.cache)
         return measure_meaning(answers, pairs, len(rows.texts[0]), tokenizer)
 
     def measure_teacher(
         self, experiment: Experiment, progress: Progress = silent, split: str = "validation"
     ) -> TeacherFacts:
-        """The teacher's quality and robustness on a split, under the suite of that split; its cost, timed on the first.
+        """The teacher's quality, and robustness under the suite of a split; its cost, timed on the first.
 
-        Raises `BadInput` where the teacher gives no finite outputs or cannot be attacked.
+        Of soft labels the quality alone is known. Raises `BadInput` where outputs are not finite, or no attack runs.
         """
+        if self.soft is not None:
+            facts = soft_facts(self.soft, self.task, split, self.teacher, experiment.evaluation.efficiency.tokens)
+            return replace(facts, notes=(*facts.notes, *self.notes))
         try:
             return self._measure_teacher(experiment, progress, split)
         except CandidateFailed as failure:
@@ -151,16 +158,19 @@ class TaskMaterials:
             raise BadInput(problem) from None
 
     def _measure_teacher(self, experiment: Experiment, progress: Progress, split: str) -> TeacherFacts:
+        facts = self.figures_of_teacher(experiment, progress, split)
+        with step(progress, "meaning and latency"):
+            timed = split == "validation"  # once: another timing would renew the machine's table in the middle of a run
+            latency = teacher_latency(self.loaded_teacher, self.teacher, experiment, self.cache) if timed else None
+        return replace(facts, latency_ms=latency, notes=self.notes, folder=self.teacher_folder)
+
+    def figures_of_teacher(self, experiment: Experiment, progress: Progress, split: str) -> TeacherFacts:
+        """All but its latency, from the cache where it was measured before."""
         # The yardstick is measured on all rows, however hopeless.
         suite = suite_of(experiment, split).model_copy(update={"hopeless": None})
         tokens, seed = experiment.evaluation.efficiency.tokens, attack_seed(experiment, split)
         key = self._yardstick_key(split, suite, seed, tokens)
-        measure = partial(self._teacher_facts, split, suite, seed, tokens, progress)
-        facts = kept_facts(self.cache, key, measure)
-        with step(progress, "meaning and latency"):
-            timed = split == "validation"  # once: another timing would renew the machine's table in the middle of a run
-            latency = teacher_latency(self._loaded_teacher, self.teacher, experiment, self.cache) if timed else None
-        return replace(facts, latency_ms=latency, notes=self.notes, folder=self.teacher_folder)
+        return kept_facts(self.cache, key, partial(self._teacher_facts, split, suite, seed, tokens, progress))
 
     def _yardstick_key(self, split: str, suite: SuiteConfig, seed: int, tokens: int) -> str:
         judge = self.judge()
@@ -174,7 +184,7 @@ class TaskMaterials:
         self, split: str, suite: SuiteConfig, seed: int, tokens: int, progress: Progress
     ) -> TeacherFacts:
         with step(progress, "loading the model"):
-            model = self._loaded_teacher()
+            model = self.loaded_teacher()
         logits = predict(model, self.tokenised(split), self.device, 64, progress)
         under = run_suite(model, self, split, suite, seed, progress)
         positions, token_types = table_rows(model.config)
@@ -191,7 +201,8 @@ class TaskMaterials:
             meaning=meaning,
         )
 
-    def _loaded_teacher(self) -> PreTrainedModel:
+    def loaded_teacher(self) -> PreTrainedModel:
+        """On the device, in eval mode."""
         return load_classifier(self.teacher)[0].to(self.device).eval()
 
 
@@ -228,18 +239,25 @@ def gather_materials(
     weighed = weight_doubts(experiment.distillation, task)
     max_length = experiment.require_task().length
     seed = derive_seed(experiment.seed, "teacher")
-    folder = prepare_teacher(experiment.teacher, task, max_length, cache, device, seed, progress)
+    if (soft := open_soft_labels(experiment, task)) is not None:
+        folder = find_teacher(experiment.teacher, task, max_length).weights
+    else:
+        folder = prepare_teacher(experiment.teacher, task, max_length, cache, device, seed, progress)
     theirs = load_tokenizer(folder)
     if experiment.distillation.initial is not None:
         check_initial(experiment.distillation.initial, len(theirs))
     check_inherited(experiment.distillation, folder)
     train = tokenise(task.transfer, theirs, max_length, cache, progress)
-    outputs = teacher_outputs(folder, train, required_layers(experiment.distillation), cache, device, progress)
-    notes = (*dropped_rows(task), *class_doubts(folder, outputs, task), *weighed)
+    if soft is not None:
+        outputs, doubts = given_outputs(soft, task), soft_doubts(soft, task)
+    else:
+        outputs = teacher_outputs(folder, train, required_layers(experiment.distillation), cache, device, progress)
+        doubts = class_doubts(folder, outputs, task)
+    notes = (*dropped_rows(task), *doubts, *weighed)
     transfer = task.answered(outputs.logits)
     train = tokenise(transfer, tokenizer or theirs, max_length, cache, progress)
     where = (device, cache, max_length, attack_resources(experiment), called or {}, notes)
-    return TaskMaterials(task, folder, tokenizer or theirs, transfer, train, outputs, *where)
+    return TaskMaterials(task, folder, tokenizer or theirs, transfer, train, outputs, *where, soft)
 
 
 def dropped_rows(task: Task) -> tuple[str, ...]:

@@ -8,13 +8,13 @@ from rosearch.config.distillation import DistillationConfig
 from rosearch.evaluation.adversary import StudentAdversary
 from rosearch.materials.class_weights import class_weights
 from rosearch.materials.task import TaskMaterials
-from rosearch.models.saved import load_classifier
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
 from rosearch.space.genotype import Genotype
 from rosearch.student.build import build_student, inherit_embeddings
 from rosearch.student.inherit import inherit_operations, load_initial
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification
+from rosearch.training.encoder import load_encoder
 from rosearch.training.method import Adversary, TrainingInputs
 
 
@@ -45,7 +45,7 @@ def fresh_student(
         pieces=tokenizer.convert_ids_to_tokens(range(len(tokenizer))),
     )
     if config.inherit_embeddings:
-        inherit_embeddings(student, load_classifier(materials.teacher)[0], getattr(tokenizer, "source_ids", None))
+        inherit_embeddings(student, load_encoder(materials.teacher), getattr(tokenizer, "source_ids", None))
     if config.initial is not None:
         inherit_operations(student, load_initial(config.initial))
     student.to(materials.device)
@@ -70,7 +70,7 @@ def training_inputs(
         labels=materials.transfer.labels,
         tokenizer=materials.tokenizer,
         max_length=materials.max_length,
-        teacher=materials.teacher,
+        teacher=materials.teacher if materials.soft is None else None,
         cache=materials.cache,
         device=materials.device,
         seed=derive_seed(seed, "training"),

@@ -97,16 +97,17 @@ def in_words(experiment: Experiment, rows: int, has_head: bool, trial: Trial) ->
     final = candidate if finalists.epochs is None else finalists.epochs * rows * trial.training
     candidate += _attacked(experiment, search.search, trial.student)
     final += _attacked(experiment, search.report, trial.student)
-    tuned = experiment.teacher.fine_tune
-    teacher = rows * trial.teacher + _attacked(experiment, search.search, trial.teacher)
+    tuned, asked = experiment.teacher.fine_tune, 0.0 if experiment.teacher.outputs else trial.teacher
+    teacher = rows * asked + _attacked(experiment, search.search, asked)
     if not has_head:
         steps = steps_of(tuned.epochs, tuned.max_steps, tuned.batch_size, rows)
-        teacher += steps * tuned.batch_size * _BACKWARD * trial.teacher
-    chosen = (finalists.count + len(experiment.baselines)) * finalists.replicates if finalists.count else 0
-    teacher += _attacked(experiment, search.report, trial.teacher) if chosen else 0  # it stands beside the finalists
-    students = experiment.evolution.candidates + len(experiment.baselines)
+        teacher += steps * tuned.batch_size * _BACKWARD * asked
+    chosen = (finalists.count + len(experiment.architectures)) * finalists.replicates if finalists.count else 0
+    teacher += _attacked(experiment, search.report, asked) if chosen else 0  # it stands beside the finalists
+    students = experiment.evolution.candidates + len(experiment.architectures)
     alone = students * candidate + chosen * final
-    made = f"teacher {time_in_words(teacher)}, {students} students of {time_in_words(candidate)}"
+    made = f"teacher {time_in_words(teacher)}, " if asked else ""
+    made += f"{students} students of {time_in_words(candidate)}"
     made += f", {chosen} trainings of finalists of {time_in_words(final)}" if chosen else ""
     more = "" if config.method in ("kd", "hidden_states") else f"; {config.method} takes longer than plain distillation"
     return whole_in_words(experiment, teacher, alone, made) + more

@@ -5,18 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 _LONGEST = 512  # tokens, of models and tokenizers that name no limit
+_BEHIND_PADDING = ("roberta", "camembert", "mpnet")  # in the kind of a model of which only config.json was read
 
 
 def text_positions(config: Any) -> int | None:
     """Tokens of the longest text, by a model's configuration; None where it names no limit.
 
-    RoBERTa and its relatives (XLM-R, CamemBERT) count positions from behind the padding token's id, so that XLM-R's
-    table of 514 rows serves texts of 512 tokens.
+    RoBERTa and its relatives (XLM-R, CamemBERT, MPNet) count positions from behind the padding token's row, so that
+    XLM-R's table of 514 rows serves texts of 512 tokens. An empty model of the kind tells (`rows_before_text`).
     """
-    positions, kind = getattr(config, "max_position_embeddings", None), str(config.model_type)
+    positions = getattr(config, "max_position_embeddings", None)
     if not isinstance(positions, int):
         return None
-    return positions - (config.pad_token_id + 1) if "roberta" in kind or kind == "camembert" else positions
+    if hasattr(config, "save_pretrained"):
+        from rosearch.models.layers import rows_before_text  # late: it loads torch
+
+        return positions - rows_before_text(config)
+    behind = any(name in str(config.model_type) for name in _BEHIND_PADDING)
+    return positions - (config.pad_token_id + 1) if behind else positions
 
 
 def longest_input(config: Any, tokenizer: Any) -> int:

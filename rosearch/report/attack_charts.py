@@ -29,7 +29,8 @@ def _finalists(results: Results) -> list[Record]:
 
 
 def _students(teacher: TeacherFacts | None, records: Sequence[Record]) -> list[_Student]:
-    found: list[_Student] = [] if teacher is None else [("teacher", 0, teacher)]
+    beside = () if teacher is None else (teacher, *teacher.neighbours)
+    found: list[_Student] = [(one.called, 0, one) for one in beside]
     for record in records:
         if (measured := record.anew().measurements) is not None:
             name = record.label if record.name or record.role == "finalist" else f"#{record.number}"

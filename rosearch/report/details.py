@@ -58,7 +58,10 @@ def _facts(results: Results, record: Record) -> list[tuple[str, str]]:
     if record.failure is not None:
         facts.append(("failure", str(record.failure)))
     if found is not None:
-        facts += [*_rung_facts(found), *_measured_facts(found)]
+        facts += [
+            *_rung_facts(found),
+            *_measured_facts(found, "the teacher" if results.teacher is None else results.teacher.whose_cost),
+        ]
     if (fitness := results.fitness.get(record.number)) is not None:
         terms = f"accuracy {fitness.accuracy:.4f}, efficiency {fitness.efficiency:.4f}"
         if fitness.robustness is not None:
@@ -90,7 +93,7 @@ def _rung_facts(found: Measurements) -> list[tuple[str, str]]:
     return facts
 
 
-def _measured_facts(found: Measurements) -> list[tuple[str, str]]:
+def _measured_facts(found: Measurements, beside: str) -> list[tuple[str, str]]:
     quality, efficiency = found.quality, found.efficiency
     facts = [(f"clean {quality.metric}", f"{metric_unit(quality.metric).text(quality.value)} of {quality.n} rows")]
     facts += [("collapsed", quality.collapse)] if quality.collapse else []
@@ -106,7 +109,7 @@ def _measured_facts(found: Measurements) -> list[tuple[str, str]]:
         for name, value in figures.items()
     ]
     facts += [
-        ("parameters", f"{efficiency.parameters:,} ({size_in_words(efficiency.compression)} than the teacher)"),
+        ("parameters", f"{efficiency.parameters:,} ({size_in_words(efficiency.compression)} than {beside})"),
         ("without embeddings", f"{efficiency.encoder_parameters:,} ({efficiency.encoder_compression:.2f}x)"),
         (
             "FLOPs",

@@ -33,7 +33,7 @@ def _chart(shown: Shown, across: Objective, up: Objective) -> Chart:
         ("candidate", "plain", "dot", beaten, False),
         ("front", "front", "dot", shown.front, True),
         ("baseline", "baseline", "diamond", shown.of_role("baseline"), True),
-        ("teacher", "teacher", "star", teacher, True),
+        (teacher[0].label if teacher else "teacher", "teacher", "star", teacher, True),
     )
     layers: list[Layer] = [*_limits(shown, "x", across), *_limits(shown, "y", up)]
     for name, tone, shape, points, whole in groups:
@@ -86,7 +86,8 @@ def _in_words(shown: Shown, across: Objective, up: Objective) -> str:
         most = max(both, key=lambda point: point.place[up].value)
         told += f" Highest in {shown.axes[up].title}: #{most.number} with {_pair(shown, most, across, up)}."
     if shown.teacher is not None and {across, up} <= shown.teacher.place.keys():
-        told += f" The teacher has {_pair(shown, shown.teacher, across, up)}."
+        label = shown.teacher.label
+        told += f" The {label} {'have' if label.endswith('s') else 'has'} {_pair(shown, shown.teacher, across, up)}."
     return told
 
 

@@ -44,15 +44,16 @@ class _Figure:
 def results_table(
     title: str, results: Results, records: Sequence[Record], *, teacher: TeacherFacts | None = None
 ) -> Table:
-    """Records side by side; the `teacher`, measured on the same rows, is the first row. Intervals are Wilson's, 95 %.
+    """Records side by side, after the `teacher` and pretrained baselines on the same rows. Intervals: Wilson's, 95 %.
 
     Under several attacks, the worst case of each row comes first, then each attack alone. A figure that no record has
     (attacks of regression and of encoders, the loss that a reward needs) has no column.
     """
+    beside = [] if teacher is None else [teacher, *teacher.neighbours]
     shown = [(r, r.measurements, results.fitness[r.number]) for r in records if r.number in results.fitness]
-    measured: list[Measured] = [*([teacher] if teacher else []), *(found for _, found, _ in shown if found)]
+    measured: list[Measured] = [*beside, *(found for _, found, _ in shown if found)]
     figures = _figures(results, measured)
-    rows = [] if teacher is None else [Row(("teacher", "", *(figure.read(teacher) for figure in figures)))]
+    rows = [Row((one.called, "", *(figure.read(one) for figure in figures))) for one in beside]
     rows += [
         Row((f"#{record.number} {record.label}", _scalar(fitness, found), *(figure.read(found) for figure in figures)))
         for record, found, fitness in shown
@@ -63,8 +64,7 @@ def results_table(
         Column("fitness", THOUSANDTHS),
         *(Column(figure.name, figure.unit, spare=figure.spare) for figure in figures),
     )
-    notes = () if teacher is None else teacher.notes
-    return Table(title, columns, tuple(rows), (*notes, *_footnotes(measured)))
+    return Table(title, columns, tuple(rows), (*(teacher.notes if teacher else ()), *_footnotes(measured)))
 
 
 def ranked_table(results: Results, most: int | None = None) -> Table:
@@ -87,7 +87,11 @@ def _figures(results: Results, measured: Sequence[Measured]) -> list[_Figure]:
         figures.append(_Figure("worst case" if alone else "under attack", PERCENT, _worst))
         figures += [_Figure(name, SHARE, lambda found, name=name: _alone(found, name), 2) for name in alone]  # type: ignore[misc]
         figures.append(_Figure("words to break", SHARE, _words, 4))
-    return [*figures, _Figure("parameters", MILLIONS, _parameters, 3), _Figure("smaller", TIMES, _smaller)]
+    return [
+        *figures,
+        _Figure("parameters", MILLIONS, _parameters, 3),
+        _Figure("smaller", TIMES, lambda found: _smaller(found, results.teacher)),
+    ]
 
 
 def _scalar(fitness: Fitness, found: Measurements) -> Value | Cell:
@@ -132,8 +136,10 @@ def _parameters(found: Measured) -> Value:
     return (found.cost if isinstance(found, TeacherFacts) else found.efficiency).parameters
 
 
-def _smaller(found: Measured) -> Value:
-    return 1.0 if isinstance(found, TeacherFacts) else found.efficiency.compression
+def _smaller(found: Measured, teacher: TeacherFacts | None) -> Value:
+    if isinstance(found, TeacherFacts):
+        return (teacher or found).cost.parameters / found.cost.parameters
+    return found.efficiency.compression
 
 
 def _footnotes(measured: Sequence[Measured]) -> list[str]:
@@ -182,28 +188,22 @@ def never_searched(results: Results) -> str:
 
 
 def gain_in_words(results: Results) -> str:
-    """One sentence: what the winner keeps under attack, and what the best named baseline and the teacher keep.
-
-    "" without finalists that were attacked, or without the teacher on their rows.
-    """
-    teacher, finalists = results.teacher_on_test, results.measured("finalist")
-    best = (
-        first.id if (first := results.fitness.best) is not None else ""
-    )  # a search that went on has earlier winners, too
-    unnamed = (record for record in finalists if not record.name)
-    winner = min(unnamed, key=lambda record: record.id != best, default=None)
+    """One sentence: what the winner, the baselines and the teacher keep under attack; "" without any attack."""
+    teacher, finalists, first = results.teacher_on_test, results.measured("finalist"), results.fitness.best
+    best = "" if first is None else first.id  # a search that went on has earlier winners, too
+    winner = min((one for one in finalists if not one.name), key=lambda one: one.id != best, default=None)
     if teacher is None or winner is None or (kept := _kept(winner.measurements)) is None:
         return ""
     assert winner.measurements is not None
     others = {record.name: _kept(record.measurements) for record in reversed(finalists) if record.name}
-    told = [f"{name} {_percent(share)}" for name, share in {**others, "the teacher": _kept(teacher)}.items() if share]
+    others |= {f"the {teacher.called}": _kept(teacher)} | {one.called: _kept(one) for one in teacher.neighbours}
+    told = [f"{name} {_percent(share)}" for name, share in others.items() if share]
     attacks = " and ".join(attack.attack for attack in winner.measurements.attacks)
-    metric = winner.measurements.quality.metric
+    metric, size = winner.measurements.quality.metric, size_in_words(winner.measurements.efficiency.compression)
     ours, theirs = (metric_unit(metric).text(one.quality.value) for one in (winner.measurements, teacher))
     return (
-        f"{winner.label} is {size_in_words(winner.measurements.efficiency.compression)} than the teacher, keeps "
-        f"{_percent(kept)} of {kept.n} test rows under {attacks} ({', '.join(told)}), and has {ours} {metric} "
-        f"(the teacher {theirs})"
+        f"{winner.label} is {size} than {teacher.whose_cost}, keeps {_percent(kept)} of {kept.n} test rows under "
+        f"{attacks} ({', '.join(told)}), and has {ours} {metric} (the {teacher.called} {theirs})"
     )
 
 

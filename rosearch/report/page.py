@@ -164,7 +164,7 @@ def _headline(results: Results) -> str:
 
 
 def _picks(shown: Shown) -> list[Mapping[str, Any]]:
-    found: list[Mapping[str, Any]] = []
+    found, teacher = list[Mapping[str, Any]](), shown.results.teacher
     for pick, questions in same(picks(shown)):
         record, path = pick.record, shlex.quote(str(shown.results.run.path))
         measured = record.anew().measurements
@@ -177,7 +177,7 @@ def _picks(shown: Shown) -> list[Mapping[str, Any]]:
                 "label": record.label,
                 "why": f"{pick.why[0].upper()}{pick.why[1:]}.",
                 "graph": graph(record),
-                "facts": facts(measured),
+                "facts": facts(measured, "the teacher" if teacher is None else teacher.whose_cost),
                 "again": "" if again is None else _again(dict(facts(again))),
                 "command": f"rosearch export {path} {record.number}",
             }

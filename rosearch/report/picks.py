@@ -54,8 +54,8 @@ def others(shown: Shown) -> tuple[float, float]:
     return (weights.accuracy / both, weights.efficiency / both) if both else (0.5, 0.5)
 
 
-def facts(measured: Measurements) -> list[tuple[str, str]]:
-    """The figures of a student that decide, with their intervals, in words."""
+def facts(measured: Measurements, beside: str = "the teacher") -> list[tuple[str, str]]:
+    """The figures of a student that decide, with their intervals, in words; `beside` has the size to compare with."""
     quality, robust = measured.quality, measured.robustness
     exact = quality.accuracy if quality.metric == "accuracy" else None
     told = PERCENT.text(exact) if exact is not None else metric_unit(quality.metric).text(quality.value)
@@ -64,7 +64,7 @@ def facts(measured: Measurements) -> list[tuple[str, str]]:
         found += [("under attack", PERCENT.text(robust.under_attack))]
         found += [("words to break", SHARE.text(robust.words_to_break.value))]
     found.append(("parameters", f"{measured.efficiency.parameters / 1e6:,.2f} M"))
-    found.append(("beside the teacher", size_in_words(measured.efficiency.compression)))
+    found.append((f"beside {beside}", size_in_words(measured.efficiency.compression)))
     if measured.efficiency.latency:
         timed = measured.efficiency.latency[0]
         found.append(

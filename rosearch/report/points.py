@@ -97,7 +97,7 @@ class Shown:
             if each is not None:
                 each(read)
         facts = results.teacher
-        teacher = None if facts is None else Point(0, "teacher", "teacher", _places(results, facts))
+        teacher = None if facts is None else Point(0, facts.called, "teacher", _places(results, facts))
         return cls(results, points, teacher, made, _table(rows) if rows else None)
 
     def of_role(self, role: Role) -> list[Point]:

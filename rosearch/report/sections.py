@@ -166,7 +166,9 @@ def _environment(results: Results) -> Iterator[tuple[str, str]]:
         yield "device", f"{measured.efficiency.timed_on}, {measured.efficiency.threads} threads"
         yield "precision", measured.training.precision
     if results.teacher is not None:
-        yield "teacher", f"{results.experiment.teacher.model}, {results.teacher.cost.parameters:,} parameters"
+        size, soft = f"{results.teacher.cost.parameters:,} parameters", results.experiment.teacher.outputs is not None
+        told = f"compared with BERT-base's {size}" if soft else size
+        yield results.teacher.called, f"{results.experiment.teacher.name}, {told}"
 
 
 def _snapshots(results: Results) -> Iterator[tuple[str, str]]:

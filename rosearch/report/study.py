@@ -155,7 +155,7 @@ def _facts(results: Results) -> dict[str, str | int | float]:
         "strategy": experiment.evolution.strategy,
         "seed": experiment.seed,
         "state": results.state,
-        "teacher": experiment.teacher.model,
+        "teacher": experiment.teacher.name,
         "full compression": experiment.fitness.full_compression,
     }
 

@@ -175,13 +175,16 @@ def _too_small_a_limit(draft: Draft, space: Space, where: str) -> Iterator[Probl
 
 def _wrong_names(draft: Draft, where: str) -> Iterator[Problem]:
     from rosearch.config.evolution import FROM_RUN
+    from rosearch.config.experiment import names_a_model
     from rosearch.space.known import KNOWN
 
     experiment = draft.experiment
     for key, names in (("baselines", experiment.baselines), ("evolution.warm_start", experiment.evolution.warm_start)):
         for position, name in enumerate(names):
-            if draft.sound(key) and name not in KNOWN and not (name.startswith(FROM_RUN) and "warm" in key):
-                expected = f"one of {', '.join(KNOWN)}"
+            other = name.startswith(FROM_RUN) if "warm" in key else names_a_model(name)
+            if draft.sound(key) and name not in KNOWN and not other:
+                model = "" if "warm" in key else ", or a model (a hub name with its owner, ./FOLDER, package:NAME)"
+                expected = f"one of {', '.join(KNOWN)}{model}"
                 yield Problem(where, f"{key}.{position}", expected, repr(name), nearest(name, KNOWN))
     yield from _unknown_attacks(draft, where)
 

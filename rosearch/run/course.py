@@ -71,7 +71,7 @@ _TITLES = {
 def planned_students(experiment: Experiment, tally: Tally, stopped: bool = False) -> dict[Role, int]:
     """Students of each role that a search trains in all: those proposed, once the number is known."""
     ended = stopped or (tally.newest is not None and tally.newest[1] == "finalist")
-    names = len(dict.fromkeys(experiment.baselines))
+    names = len(experiment.architectures)
     final = experiment.finalists
     return {
         "baseline": tally.of_role("baseline") or names,

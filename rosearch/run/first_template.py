@@ -82,7 +82,7 @@ evolution:
   population: 6                 # of a generation
   elite: 2
 
-baselines: [adabert]            # a published architecture under the same training, to compare with
+baselines: [static, adabert]    # a mean of word vectors, and a published architecture under the same training
 
 finalists: {count: 1, epochs: $longer}  # the best, trained longer and measured on test rows
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from rosearch.config.experiment import Experiment
 from rosearch.errors import RunError
 from rosearch.materials.kind import Materials, kind_of
+from rosearch.materials.neighbours import measure_neighbours
+from rosearch.materials.task import TaskMaterials
 from rosearch.measurements import TeacherFacts
 from rosearch.models.saved import save_whole
 from rosearch.progress import Progress
@@ -36,7 +38,7 @@ def prepare_run(
         save_whole(run.tokenizer, materials.tokenizer)  # an export must not need the teacher
     teacher = store.teacher()
     if teacher is None:
-        teacher = materials.measure_teacher(experiment, _of_teacher(observer))
+        teacher = _measured(materials, experiment, observer, "validation")
         store.set_teacher(teacher)
     return teacher, _size_limit(experiment, space, materials, teacher)
 
@@ -55,8 +57,17 @@ def measure_on_test(run: RunDirectory, store: Store, cache: Path, observer: Obse
     if experiment.finalists.count == 0 or store.finished() or store.teacher("test") is not None:
         return
     materials = kind_of(experiment).prepare(experiment, load_space(run.search_space), cache, observer.progress)
-    found, before = materials.measure_teacher(experiment, _of_teacher(observer), "test"), store.teacher()
+    found, before = _measured(materials, experiment, observer, "test"), store.teacher()
     store.set_teacher(replace(found, latency_ms=None if before is None else before.latency_ms), "test")
+
+
+def _measured(materials: Materials, experiment: Experiment, observer: Observer, split: str) -> TeacherFacts:
+    """The teacher, and beside it the pretrained models among the baselines."""
+    facts = materials.measure_teacher(experiment, _of_teacher(observer), split)
+    if not experiment.pretrained:
+        return facts
+    assert isinstance(materials, TaskMaterials)  # encoders have no such baselines
+    return replace(facts, neighbours=measure_neighbours(materials, experiment, observer.progress, split))
 
 
 def _of_teacher(observer: Observer) -> Progress:

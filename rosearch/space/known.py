@@ -70,6 +70,12 @@ _NAS_BERT_NOTE = (
 )
 
 KNOWN: dict[str, KnownArchitecture] = {
+    "static": KnownArchitecture(
+        Genotype(128, 128, "mean", (Node.of("identity", (0,)),)),
+        "Joulin et al., Bag of Tricks for Efficient Text Classification, EACL 2017 (arXiv 1607.01759)",
+        "The floor of cost: a mean of static word vectors and a linear layer. Ours: the tokenizer's pieces in place "
+        "of words and n-grams, with their positions, a norm before the linear layer, width and rank 128.",
+    ),
     "tinybert4": KnownArchitecture(
         _transformer(layers=4, width=312, heads=12, ratio=1200 / 312, rank=312),
         "Jiao et al., TinyBERT: Distilling BERT for Natural Language Understanding, 2020 (arXiv 1909.10351)",

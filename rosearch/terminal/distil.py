@@ -81,11 +81,12 @@ def _table(record: dict[str, Any]) -> Table:
         rows.append(Row((f"{student['metric']}, {student['n']} {split} rows", _quality(teacher), _quality(student))))
     rows += _meaning(record["meaning"])
     size, cost, times = record["efficiency"], record["teacher"]["cost"], record["compression"]
+    soft = "outputs" in record["teacher"]  # their size is BERT-base's
     smaller = f"smaller than BERT-base ({BERT_BASE_PARAMETERS / 1e6:.2f} M)"
     layers = f"against BERT-base's layers ({BERT_BASE_ENCODER_PARAMETERS / 1e6:.2f} M)"
     rows += [
-        Row(("parameters", cost["parameters"], size["parameters"])),
-        Row(("smaller than the teacher", "", Cell(times["teacher"], _TIMES))),
+        Row(("parameters" + " (BERT-base's)" * soft, cost["parameters"], size["parameters"])),
+        *([] if soft else [Row(("smaller than the teacher", "", Cell(times["teacher"], _TIMES)))]),
         Row((smaller, "", Cell(times["bert_base"], _TIMES))),
         Row(("without embedding tables", cost["encoder_parameters"], size["encoder_parameters"])),
         Row((layers, "", Cell(times["bert_base_encoder"], _TIMES))),
@@ -97,7 +98,7 @@ def _table(record: dict[str, Any]) -> Table:
             )
         ),
     ]
-    columns = (*lefts(""), Column("teacher", GROUPED), Column("student", GROUPED))
+    columns = (*lefts(""), Column(record["teacher"]["called"], GROUPED), Column("student", GROUPED))
     return Table(f"{task}, distilled by {method}", columns, tuple(rows), tuple(flags))
 
 
@@ -105,7 +106,8 @@ def _meaning(found: dict[str, Any]) -> list[Row]:
     """The rows of what teacher and student tell apart, in per cent; none for a regression."""
     if found["student"] is None:
         return []
-    figures = {who: TypeAdapter(Meaning).validate_python(found[who]).figures for who in ("teacher", "student")}
+    read = TypeAdapter(Meaning).validate_python
+    figures = {who: read(found[who]).figures if found[who] else {} for who in ("teacher", "student")}
     return [
         Row((name, *(Cell(figures[who].get(name, ""), PERCENT) for who in ("teacher", "student"))))
         for name in figures["student"]

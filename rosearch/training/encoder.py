@@ -18,8 +18,9 @@ from transformers import AutoModel, PreTrainedModel
 from rosearch.config.distillation import DistillationConfig
 from rosearch.data.blocks import CorpusRows, evaluation_blocks
 from rosearch.data.corpus import Corpus, Part
-from rosearch.errors import CandidateFailed
+from rosearch.errors import BadInput, CandidateFailed, Problem
 from rosearch.measurements import Training
+from rosearch.models.layers import uneven_states
 from rosearch.models.places import folder_fingerprint
 from rosearch.models.saved import load_model
 from rosearch.progress import Progress, silent
@@ -115,6 +116,17 @@ def make_objective(inputs: EncoderInputs, student: PreTrainedModel, teacher: Pre
         if config.objective == "relations":
             return Relations(student, teacher, config.relation_heads, config.relation_layer)
         return HiddenStates(student, teacher).to(inputs.device)
+
+
+def check_objective(config: DistillationConfig, teacher: PreTrainedModel) -> None:
+    """Raises `BadInput` for a teacher from which no student can learn by the configured objective."""
+    settings = config.encoder
+    if settings.objective == "relations":
+        check_relation_heads(settings.relation_heads, [int(teacher.config.hidden_size)], _RELATION_HEADS)
+        Projections(teacher, settings.relation_layer).close()
+    elif uneven := uneven_states(teacher):
+        expected, fix = "hidden states of one width, one for each token", "relations read one layer alone"
+        raise BadInput(Problem("experiment", "teacher.model", expected, uneven, fix))
 
 
 def load_encoder(folder: Path) -> PreTrainedModel:

@@ -19,6 +19,7 @@ from rosearch.data.tokens import TokenisedSplit
 from rosearch.errors import BadInput, Problem
 from rosearch.files import content_key, made_once
 from rosearch.models.device import Precision, autocast, resolve_precision
+from rosearch.models.layers import uneven_states
 from rosearch.models.places import model_fingerprint
 from rosearch.models.saved import load_classifier
 from rosearch.progress import Progress, silent
@@ -94,6 +95,9 @@ def _layer_count(config: dict[str, Any]) -> int:
 
 
 def _resolve_layers(wanted: Sequence[int], count: int) -> tuple[int, ...]:
+    if wanted and not count:
+        expected, got = "none: the teacher's config.json does not say how many layers it has", str(list(wanted))
+        raise BadInput(Problem("experiment", "distillation.hidden_layers", expected, got, "kd reads outputs alone"))
     layers = tuple(layer + count + 1 if layer < 0 else layer for layer in wanted)
     if any(not 0 <= layer <= count for layer in layers):
         expected = f"layers of the teacher: 0 (embeddings) to {count}, or -1 to {-count}"
@@ -131,6 +135,9 @@ def _compute(
 ) -> None:
     model, _ = load_classifier(folder)
     model.to(device)
+    if layers and (uneven := uneven_states(model)):
+        expected, fix = "hidden states of one width, one for each token", "the methods kd and robust_kd read none"
+        raise BadInput(Problem("experiment", "distillation.hidden_layers", expected, uneven, fix))
     target.mkdir()
     logits = _create(target / "logits.npy", (len(tokenised), model.config.num_labels), np.float32)
     hidden = None

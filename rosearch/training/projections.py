@@ -4,40 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from rosearch.errors import BadInput, Problem
+from rosearch.models.layers import attention_maps, layers_of
 from rosearch.student.operations import Attention
 from rosearch.training.layer_transfer import node_depths
 from rosearch.training.relations import Projected
 
 
-class _Names(NamedTuple):
-    """Module names of a family's query, key and value maps of a layer, below the base model."""
-
-    attention: str
-    maps: tuple[str, str, str]
-
-
-_BERT = _Names("encoder.layer.{}.attention.self", ("query", "key", "value"))
-FAMILIES: Mapping[str, _Names] = {
-    "bert": _BERT,  # MiniLM among them
-    "roberta": _BERT,
-    "xlm-roberta": _BERT,
-    "camembert": _BERT,
-    "distilbert": _Names("transformer.layer.{}.attention", ("q_lin", "k_lin", "v_lin")),
-}
-
-
 class Projections:
     """Reads the queries, keys and values of one attention layer at each forward pass; a context manager.
 
-    It works by forward hooks, for the families of transformers in `FAMILIES` and for students of ours. In a student the
-    last attention node is read, after Primer's convolution if it has one. Raises `BadInput` for another family, for a
-    layer that the model lacks, and for a student without attention.
+    It works by forward hooks, for students of ours and for any model of transformers whose layers are a list with three
+    linear maps in each, or one map for all three. In a student the last attention node is read, after Primer's
+    convolution if it has one. Raises `BadInput` for a model of another build, for a layer that the model lacks, and for
+    a student without attention.
     """
 
     def __init__(self, model: PreTrainedModel, layer: int = -1) -> None:
@@ -80,18 +65,21 @@ class Projections:
         self._found = {}
 
     def _on_family(self, model: PreTrainedModel, layer: int) -> list[Any]:
-        kind = str(model.config.model_type)
-        if kind not in FAMILIES:
-            expected = f"a model of {', '.join(FAMILIES)} for relations"
-            raise BadInput(Problem("experiment", "teacher.model", expected, kind, "hidden states work with any model"))
-        names, layers = FAMILIES[kind], int(model.config.num_hidden_layers)
+        found = layers_of(model)
+        layers = 0 if found is None else found[1]
         number = layer + layers + 1 if layer < 0 else layer
-        if not 1 <= number <= layers:
+        if layers and not 1 <= number <= layers:
             expected = f"a teacher with the layer {layer} for relations"
             raise BadInput(Problem("experiment", "teacher.model", expected, f"{layers} layers"))
-        attention = model.base_model.get_submodule(names.attention.format(number - 1))
-        pairs = zip(Projected._fields, names.maps, strict=True)
-        return [self._keeping(attention.get_submodule(theirs), ours) for ours, theirs in pairs]
+        one = None if found is None else model.get_submodule(f"{found[0]}.{number - 1}")
+        maps = None if one is None else attention_maps(one)
+        if one is None or maps is None:
+            expected = "a model with a list of layers, and maps to queries, keys and values in each, for relations"
+            got = str(model.config.model_type)
+            raise BadInput(Problem("experiment", "teacher.model", expected, got, "hidden states work with any model"))
+        names = Projected._fields if len(maps) == 3 else ("all",)
+        hooks = [self._keeping(one.get_submodule(theirs), ours) for ours, theirs in zip(names, maps, strict=True)]
+        return [one.register_forward_pre_hook(lambda *_: self._found.clear()), *hooks]
 
     def _on_student(self, model: PreTrainedModel) -> list[Any]:
         number = last_attention(model.config.genotype)
@@ -101,12 +89,13 @@ class Projections:
 
         def remember(module: nn.Module, inputs: tuple[Any, ...]) -> None:
             self._keep = inputs[1]
+            self._found.clear()
 
         return [attention.register_forward_pre_hook(remember), self._keeping(attention.project, "all")]
 
     def _keeping(self, module: nn.Module, name: str) -> Any:
         def keep(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
-            self._found[name] = output
+            self._found.setdefault(name, output)  # DeBERTa maps its positions next, by the same map
 
         return module.register_forward_hook(keep)
 

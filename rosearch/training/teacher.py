@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForSequenceClassification
+from transformers import AutoModel, AutoModelForSequenceClassification
 
 from rosearch.config.teacher import TeacherConfig
 from rosearch.data.tasks import Task
@@ -59,7 +59,10 @@ def prepare_teacher(
 
 @dataclass(frozen=True)
 class FoundTeacher:
-    """The model that the experiment names; `label_order` is None where its outputs stand in the task's order."""
+    """The model that the experiment names; `label_order` is None where its outputs stand in the task's order.
+
+    Beside soft labels it is the encoder whose tokenizer and words students have; nothing of it is trained.
+    """
 
     weights: Path
     has_head: bool  # without one, it is fine-tuned at the first run
@@ -72,14 +75,17 @@ def find_teacher(config: TeacherConfig, task: Task, max_length: int) -> FoundTea
     Raises `MissingResource` where it is not there, `BadInput` where a part of it is missing or damaged (only a model
     that was saved without a head may lack it) or where its positions or labels do not fit.
     """
-    weights = locate_weights(config.model)
-    with asked_by("experiment", "teacher.model"):
-        teacher, tokenizer = open_model(AutoModelForSequenceClassification, weights, trains_head=True)
+    weights, soft = locate_weights(config.base, config.key), config.outputs is not None
+    with asked_by("experiment", config.key):
+        kind = AutoModel if soft else AutoModelForSequenceClassification
+        teacher, tokenizer = open_model(kind, weights, trains_head=not soft)
     if faults := ids_without_words(tokenizer):
-        raise BadInput([Problem("experiment", "teacher.model", *fault) for fault in faults])
+        raise BadInput([Problem("experiment", config.key, *fault) for fault in faults])
     if tokenizer.pad_token_id is None:
-        raise BadInput(Problem("experiment", "teacher.model", "a tokenizer that pads", f"{weights} has no pad token"))
-    _check_positions(teacher, weights, max_length)
+        raise BadInput(Problem("experiment", config.key, "a tokenizer that pads", f"{weights} has no pad token"))
+    _check_positions(teacher, weights, max_length, config.key)
+    if soft:
+        return FoundTeacher(weights, has_head=True)
     if not has_head(teacher):
         return FoundTeacher(weights, has_head=False)
     advice = "weights without a classification head are fine-tuned for the task"
@@ -129,10 +135,10 @@ def _fine_tuned(asked: FineTuning, name: str, cache: Path, progress: Progress) -
     return teacher
 
 
-def _check_positions(teacher: Any, weights: Path, max_length: int) -> None:
+def _check_positions(teacher: Any, weights: Path, max_length: int, key: str = "teacher.model") -> None:
     if (positions := text_positions(teacher)) is None:
         expected = "a model with max_position_embeddings"
-        raise BadInput(Problem("experiment", "teacher.model", expected, f"{weights.name} ({teacher.model_type})"))
+        raise BadInput(Problem("experiment", key, expected, f"{weights.name} ({teacher.model_type})"))
     if max_length > positions:
         expected = f"at most {positions}, the positions of the teacher ({weights.name})"
         raise BadInput(Problem("experiment", "task.max_length", expected, str(max_length)))

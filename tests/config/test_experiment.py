@@ -114,7 +114,7 @@ def test_all_problems_of_a_file_are_reported_at_once(tmp_path: Path) -> None:
         "distillation.method",
         "fitness.weights",
     }
-    assert f"{path}: teacher: expected a section (model, fine_tune), got nothing" in found
+    assert f"{path}: teacher: expected a section (model, outputs, tokenizer, fine_tune), got nothing" in found
     (unknown,) = (line for line in found if "populaton" in line)
     assert "expected a key of evolution (strategy, candidates, " in unknown
     assert unknown.endswith("got 'populaton'. Did you mean evolution.population?")

@@ -86,11 +86,17 @@ BROKEN: list[tuple[dict[str, Any], list[str]]] = [
     ),
     (
         {"teacher": None, "search_space": None},
-        ["teacher: expected a section (model, fine_tune), got nothing", "search_space: expected a path, got nothing"],
+        [
+            "teacher: expected a section (model, outputs, tokenizer, fine_tune), got nothing",
+            "search_space: expected a path, got nothing",
+        ],
     ),
     (
         {"task": 3, "teacher": [1]},
-        ["task: expected a section (name, problem, text", "teacher: expected a section (model, fine_tune), got [1]"],
+        [
+            "task: expected a section (name, problem, text",
+            "teacher: expected a section (model, outputs, tokenizer, fine_tune), got [1]",
+        ],
     ),
     (
         {"evolution.strategy": "nsga", "distillation.method": "robustkd"},

@@ -3,11 +3,21 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from transformers import BertConfig, CamembertConfig, PretrainedConfig, RobertaConfig, T5Config, XLMRobertaConfig
+from transformers import (
+    BertConfig,
+    CamembertConfig,
+    ModernBertConfig,
+    MPNetConfig,
+    PretrainedConfig,
+    RobertaConfig,
+    T5Config,
+    XLMRobertaConfig,
+)
 
 from rosearch.models.lengths import ids_without_words, longest_input, table_rows, text_positions
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")  # ModernBERT imports torch's compiler
 @pytest.mark.parametrize(
     ("config", "expected"),
     [
@@ -16,11 +26,19 @@ from rosearch.models.lengths import ids_without_words, longest_input, table_rows
         (XLMRobertaConfig(max_position_embeddings=514, pad_token_id=1), 512),
         (CamembertConfig(max_position_embeddings=514, pad_token_id=1), 512),
         (RobertaConfig(max_position_embeddings=40, pad_token_id=0), 39),
+        (MPNetConfig(max_position_embeddings=514, pad_token_id=1), 512),
+        (ModernBertConfig(max_position_embeddings=8192), 8192),
     ],
 )
 def test_rows_before_the_first_position_of_a_text_do_not_count(config: PretrainedConfig, expected: int) -> None:
     assert text_positions(config) == expected
     assert table_rows(config)[0] == expected
+
+
+def test_a_config_json_alone_tells_as_much_by_its_kind() -> None:
+    for config in (RobertaConfig(), XLMRobertaConfig(), MPNetConfig(), BertConfig()):
+        read = SimpleNamespace(**config.to_dict())
+        assert text_positions(read) == text_positions(config)
 
 
 def test_a_model_without_a_table_names_no_limit() -> None:

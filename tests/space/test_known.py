@@ -19,8 +19,9 @@ ROBUST_DAG = load_space(SPACES / "robust_dag.yaml")
 TINY = load_space(SPACES / "tiny.yaml")
 
 
-def test_the_eight_architectures_are_there_and_differ():
+def test_the_nine_architectures_are_there_and_differ():
     assert list(KNOWN) == [
+        "static",
         "tinybert4",
         "bert_mini",
         "nas_bert_5m",
@@ -30,7 +31,7 @@ def test_the_eight_architectures_are_there_and_differ():
         "adabert",
         "autodistil",
     ]
-    assert len({known.genotype.id for known in KNOWN.values()}) == 8
+    assert len({known.genotype.id for known in KNOWN.values()}) == 9
 
 
 @pytest.mark.parametrize("name", KNOWN)
@@ -59,11 +60,16 @@ def test_slots_become_a_chain():
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    with pytest.raises(BadInput, match=r"tinybert: expected one of tinybert4, bert_mini, .*, got 'tinybert'"):
+    with pytest.raises(BadInput, match=r"tinybert: expected one of static, tinybert4, bert_mini, .*, got 'tinybert'"):
         known_architecture("tinybert")
 
 
-@pytest.mark.parametrize("name", KNOWN)
+def test_the_floor_of_cost_has_too_few_nodes_to_begin_the_main_search_with():
+    with pytest.raises(ValueError, match="1 of its nodes can stay, 4 are needed"):
+        ROBUST_DAG.fit(KNOWN["static"].genotype)
+
+
+@pytest.mark.parametrize("name", [name for name in KNOWN if name != "static"])
 def test_every_known_architecture_fits_the_main_space(name):
     fitted = ROBUST_DAG.fit(KNOWN[name].genotype)
     assert ROBUST_DAG.is_legal(fitted)

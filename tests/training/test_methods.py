@@ -15,9 +15,11 @@ from torch import Tensor
 from training.tiny_models import CPU, config_of, make_inputs, make_student, make_task, save_model
 from transformers import PreTrainedModel
 
+from rosearch.config.choices import NEED_A_TEACHER
 from rosearch.config.distillation import DistillationConfig
 from rosearch.data.batches import Batch, collate
 from rosearch.data.tokens import tokenise
+from rosearch.errors import BadInput
 from rosearch.models.device import autocast
 from rosearch.training.fitting import private_generator
 from rosearch.training.method import Method, TrainingInputs
@@ -73,6 +75,21 @@ class TestEveryMethod:
             part.backward()
         for parameter in (*student.parameters(), *method.trained()):
             assert parameter.grad is not None and parameter.grad.isfinite().all()
+
+    def test_learns_from_outputs_alone_where_the_rules_of_an_experiment_allow_it(
+        self, name: str, inputs: TrainingInputs, batch: Batch, tokenizer: Any
+    ) -> None:
+        """As beside soft labels, which nobody can ask."""
+        alone = replace(inputs, teacher=None, outputs=replace(inputs.outputs, hidden=None))
+        student = make_student(len(tokenizer)).train()
+        if name in NEED_A_TEACHER:
+            with pytest.raises((BadInput, ValueError)):
+                make(alone, student, name)
+            return
+        method = make(alone, student, name)
+        for part in parts_of(method, student, batch, alone.outputs.rows(alone.tokenised, batch)):
+            assert part.isfinite()
+            part.backward()
 
     def test_stays_finite_in_bfloat16_and_near_where_nothing_is_picked(
         self, name: str, inputs: TrainingInputs, batch: Batch, rows: TeacherRows, tokenizer: Any

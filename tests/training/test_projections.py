@@ -114,7 +114,7 @@ def test_another_family_is_one_clear_line_that_names_hidden_states() -> None:
     sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48}
     model = AlbertModel(AlbertConfig(vocab_size=VOCABULARY, embedding_size=16, **sizes))
     with pytest.raises(
-        BadInput, match=r"expected a model of bert, .*distilbert.*, got albert\. hidden states"
+        BadInput, match=r"expected a model with a list of layers, .*, got albert\. hidden states"
     ) as caught:
         Projections(model)
     assert "\n" not in str(caught.value)
