@@ -288,7 +288,7 @@ def test_stats_of_a_read_only_run_prints_and_says_what_was_not_written(
 
     monkeypatch.setattr(tables, "whole", refuse)
     printed = rosearch("stats", "run", cwd=tmp_path)
-    assert "rho" in printed.stdout and "Written:" not in printed.stdout
+    assert "(Spearman)" in printed.stdout and "Written:" not in printed.stdout
     assert printed.stderr == "warning run/tables is read-only; not written: tables and figures\n"
     data = json.loads(rosearch("stats", "run", "--json", cwd=tmp_path).stdout)
     assert data == json.loads(told.stdout) | {"files": []}
