@@ -5,7 +5,7 @@ The parts are those of the registries. Most run with the slow tests; a student o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -70,6 +70,12 @@ def cases() -> Iterator[Any]:
         )
 
 
+def slow_rows(names: Iterable[str]) -> Iterator[Any]:
+    """Formats among the slow tests, but for those that are run by a mark of their own."""
+    for name in sorted(names):
+        yield pytest.param(name, marks=MARKS.get(name, pytest.mark.slow))
+
+
 @pytest.mark.parametrize(("name", "genotype"), [*cases()])
 def test_every_part_of_a_student_answers_as_torch_does_at_every_size(
     name: str, genotype: Genotype, tmp_path: Path
@@ -77,15 +83,13 @@ def test_every_part_of_a_student_answers_as_torch_does_at_every_size(
     answers_as_torch(name, exported_student(tmp_path, genotype))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", [pytest.param(name, marks=MARKS.get(name, ())) for name in FORMATS])
+@pytest.mark.parametrize("name", [*slow_rows(FORMATS)])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_layers_of_each_family_answer_as_torch_does(name: str, family: str, tmp_path: Path) -> None:
     answers_as_torch(name, exported_model(tmp_path, family))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", [pytest.param(name, marks=MARKS.get(name, ())) for name in FORMATS])
+@pytest.mark.parametrize("name", [*slow_rows(FORMATS.keys() - {"transformersjs"})])  # which refuses a regression
 def test_a_regression_gives_its_score(name: str, tmp_path: Path) -> None:
     answers_as_torch(name, exported_student(tmp_path, merged("add"), "regression"))
 
