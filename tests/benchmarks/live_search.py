@@ -4,8 +4,8 @@
     python -m tests.benchmarks.live_search write FOLDER > tests/benchmarks/landscapes/sst2.json.xz
     python -m tests.benchmarks.live_search report [FILE] [--json]
 
-`record` runs the experiment `landscapes/sst2.yaml` with each strategy and seed, one search after the other; all share
-one teacher. DATA holds `glue/SST-2` with GLUE's own files. `report` reads what `write` has kept.
+`record` runs the experiment `landscapes/sst2.yaml` with each strategy and seed, one search after the other; those of a
+seed share teacher and rows. DATA holds `glue/SST-2` with GLUE's own files. `report` reads what `write` has kept.
 
 Quality is the hypervolume of (robustness, accuracy, efficiency) of what may win, above chance in accuracy. Cost is rows
 that went through a student: 3 for a row of a training step (forward and backward), 1 for a query of an attack, those
@@ -15,7 +15,8 @@ reaches the last hypervolume of random search of the same seed, over the budget;
 search with rungs. Both are infinite where it never does.
 
 `held_out_tau` tells whether these records can stand for the space: Kendall's tau of each figure with what extra trees
-predict of it, over architectures that were left out of the fit (ten folds), and the same inside each encoding.
+predict of it, over architectures that were left out of the fit (ten folds), and the same inside each encoding; the
+median over seeds, which have rows and teachers of their own.
 """
 
 from __future__ import annotations
@@ -86,16 +87,18 @@ def written(folder: Path) -> dict[str, Any]:
     over = {name: results for name, results in found.items() if results.finished}
     if not over:
         raise SystemExit(f"{folder}: no search in it is over")
+    teachers = {name: results.teacher.quality.value for name, results in over.items() if results.teacher is not None}
+    for seed in {name.split()[1] for name in over}:
+        values = {value for name, value in teachers.items() if name.split()[1] == seed}
+        if len(values) != 1:
+            raise SystemExit(f"{folder}: expected one teacher for seed {seed}, got accuracies {sorted(values)}")
     first = next(iter(over.values()))
-    teachers = {results.teacher and results.teacher.quality.value for results in over.values()}
-    if len(teachers) != 1 or first.teacher is None:
-        raise SystemExit(f"{folder}: expected searches with one teacher, got accuracies {sorted(map(str, teachers))}")
     return {
         "about": f"sst2: {', '.join(over)}",
         "machine": machine(),
         "space": first.run.search_space.name,
         "fitness": first.experiment.fitness.model_dump(mode="json"),
-        "teacher_quality": first.teacher.quality.value,
+        "teacher_quality": teachers,
         "reference": list(REFERENCE),
         "batch_size": first.experiment.distillation.batch_size,
         "searches": {
@@ -197,8 +200,27 @@ def report(data: Mapping[str, Any]) -> dict[str, Any]:
         "about": data["about"],
         "machine": data["machine"],
         "seeds": seeds,
-        "held_out_tau": held_out_tau([row for rows in searches.values() for row in rows]),
+        "held_out_tau": _median_tau(searches),
     }
+
+
+def _median_tau(searches: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
+    """Medians over seeds of `held_out_tau`, and the architectures of all."""
+    seeds = {name.split()[1] for name in searches}
+    found = [
+        held_out_tau([row for name, rows in searches.items() if name.split()[1] == seed for row in rows])
+        for seed in sorted(seeds)
+    ]
+    told: dict[str, Any] = {"architectures": sum(one["architectures"] for one in found)}
+    for key in FIGURES:
+        encodings = sorted({encoding for one in found for encoding in one[key]["inside"]})
+        inside = {name: _middle([one[key]["inside"].get(name, np.nan) for one in found]) for name in encodings}
+        told[key] = {"tau": _middle([one[key]["tau"] for one in found]), "inside": inside}
+    return told
+
+
+def _middle(values: Sequence[float]) -> float:
+    return round(float(np.nanmedian(values)), 3)
 
 
 def held_out_tau(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
