@@ -225,7 +225,7 @@ def _program(arguments: list[str]) -> int:
         patch.setattr(sys, "argv", ["rosearch", *arguments])
         patch.setattr("rosearch.report.run_files.draw_correlations", lambda table, path, title: path)
         nothing = SimpleNamespace(savefig=lambda path, format: Path(path).touch())
-        patch.setattr("rosearch.report.run_files.Gallery", lambda results: SimpleNamespace(front=lambda: nothing))
+        patch.setattr("rosearch.report.run_files.draw_charts", lambda charts: nothing)
         try:
             main()
         except SystemExit as ended:

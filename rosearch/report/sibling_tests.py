@@ -191,10 +191,10 @@ def _interval(x: Floats, y: Floats, rho: Floats, taken: int, draws: Draws) -> tu
         return np.full(len(rho), math.nan), np.full(len(rho), math.nan)
     scaled = [part / np.maximum(np.linalg.norm(part, axis=0), 1e-300) for part in (x, y)]
     weights = draws(size)
-    of_x, of_y, of_both = (
-        weights @ part.astype(np.float32) for part in (scaled[0] ** 2, scaled[1] ** 2, scaled[0] * scaled[1])
-    )
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore"):  # what is not finite is dealt with below
+        of_x, of_y, of_both = (
+            weights @ part.astype(np.float32) for part in (scaled[0] ** 2, scaled[1] ** 2, scaled[0] * scaled[1])
+        )
         drawn = np.arctanh(np.clip(of_both / np.sqrt(of_x * of_y), -_NEARLY_1, _NEARLY_1))
     drawn = np.where(np.isfinite(drawn), drawn, 0.0)  # a draw without a difference shows no relation
     reach = stdtrit(freedom, 1 - ALPHA / 2) * drawn.std(axis=0, ddof=1)

@@ -72,7 +72,7 @@ def teacher(folder: Path) -> object:
 
 def encoder_teacher(folder: Path) -> object:
     distillation = SimpleNamespace(encoder=SimpleNamespace(objective="relations"), inherit="none")
-    corpus, named = SimpleNamespace(block_length=16), SimpleNamespace(model=str(folder))
+    corpus, named = SimpleNamespace(block_length=16), SimpleNamespace(base=str(folder))
     return find_encoder(SimpleNamespace(corpus=corpus, teacher=named, distillation=distillation))  # type: ignore[arg-type]
 
 
