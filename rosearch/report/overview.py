@@ -197,13 +197,14 @@ def gain_in_words(results: Results) -> str:
     assert winner.measurements is not None
     others = {record.name: _kept(record.measurements) for record in reversed(finalists) if record.name}
     others |= {f"the {teacher.called}": _kept(teacher)} | {one.called: _kept(one) for one in teacher.neighbours}
-    told = [f"{name} {_percent(share)}" for name, share in others.items() if share]
+    told = ", ".join(f"{name} {_percent(share)}" for name, share in others.items() if share)
+    beside = f" ({told})" if told else ""  # soft labels are not attacked
     attacks = " and ".join(attack.attack for attack in winner.measurements.attacks)
     metric, size = winner.measurements.quality.metric, size_in_words(winner.measurements.efficiency.compression)
     ours, theirs = (metric_unit(metric).text(one.quality.value) for one in (winner.measurements, teacher))
     return (
         f"{winner.label} is {size} than {teacher.whose_cost}, keeps {_percent(kept)} of {kept.n} test rows under "
-        f"{attacks} ({', '.join(told)}), and has {ours} {metric} (the {teacher.called} {theirs})"
+        f"{attacks}{beside}, and has {ours} {metric} (the {teacher.called} {theirs})"
     )
 
 

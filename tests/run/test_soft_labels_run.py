@@ -50,6 +50,7 @@ def test_a_search_by_soft_labels_ends_in_an_export_that_says_so(folder: Path, tm
     assert "whose own quality is that of" in facts["notes"][0]
     shown = command(folder, "status", run).stdout
     assert "soft labels" in shown and "than BERT-base, keeps" in shown and "(the soft labels " in shown
+    assert "()" not in shown
     command(folder, "resume", run)
     command(folder, "export", run, "--best", "--to", str(tmp_path / "out"))
     card = (tmp_path / "out" / "README.md").read_text()
