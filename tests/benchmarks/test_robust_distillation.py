@@ -28,6 +28,34 @@ def test_a_row_for_each_arm_and_seed_and_nothing_is_done_twice(
     assert printed[1].out == printed[0].out and "distilling" not in printed[1].err and "distilling" in printed[0].err
 
 
+def test_arms_of_a_file_on_validation_rows_with_the_attacks_that_adapt(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    experiment = str(write_experiment(tmp_path, "classification"))
+    arms = tmp_path / "arms.yaml"
+    arms.write_text(
+        "plain: {method: kd, encoding: wordpiece}\n"
+        "typos: {method: robust_kd, encoding: typos, set: {distillation.robust_kd.sources: [characters]}}\n"
+    )
+    command = [experiment, "--arms", str(arms), "--student", "bert_mini", "--split", "validation", "--rows", "4"]
+    command += ["--runs", str(tmp_path / "runs"), "--attacks", "deepwordbug"]
+    robust_distillation.main([*command, "adaptive-characters"])
+    plain, typos = json.loads(capsys.readouterr().out)
+    assert (plain["arm"], typos["arm"], plain["split"]) == ("plain", "typos", "validation")
+    for row in (plain, typos):
+        assert row["worst_case"] == row["deepwordbug"]  # attacks that adapt stand beside the worst case
+        assert row["deepwordbug_adaptive"] == row["adaptive-characters"]
+        assert row.get("deepwordbug_adaptive_void", False) == (row["adaptive-characters"] > row["deepwordbug"])
+        assert row["invariance"] == pytest.approx(
+            sum(row[f"invariance_{kind}"] for kind in ("name", "religion", "nationality")) / 3
+        )
+    robust_distillation.main([*command, "--only", "typos"])  # one attack fewer: nothing is attacked again
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)[0]["deepwordbug"] == typos["deepwordbug"] and "attacking" not in printed.err
+    with pytest.raises(SystemExit, match=r"expected arms of .*, got tpyos; it has plain, typos"):
+        robust_distillation.main([*command, "--only", "tpyos"])
+
+
 def test_methods_are_compared_seed_by_seed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     experiment = str(write_experiment(tmp_path, "classification"))
     command = [experiment, "--methods", "kd", "ad2", "--student", "bert_mini", "--seeds", "1", "2"]
