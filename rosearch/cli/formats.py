@@ -134,7 +134,7 @@ def finish(
     told = {name: {"file": str(one.path), "apart": one.apart, **one.facts} for name, one in written.items()}
     if not as_json:
         for name, file in written.items():
-            close = f"its logits differ from torch's by at most {file.apart:.0e} of the largest"
+            close = f"its logits differ from torch's by {file.apart:.1e} of the largest"
             print_line(f"{name}: {file.path}; {file.told or close}")
     pushed = push.send(folder) if push is not None and not refused else None
     if as_json:
