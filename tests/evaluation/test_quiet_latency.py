@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,25 @@ class TestLatencyTable:
         assert fingerprint() != here
         LatencyTable(tmp_path).latencies([Subject(SMALL)], CONFIG, 1)
         assert len(measured) == 2
+
+    def test_a_stop_among_many_graphs_loses_no_graph_that_was_timed_in_an_earlier_process(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: list[int] = []
+
+        def measure(subjects: Sequence[Subject], config: EfficiencyConfig, threads: int) -> list[tuple[Latency, ...]]:
+            if asked and len(asked) % 2:
+                asked.append(0)
+                raise KeyboardInterrupt
+            asked.append(len(subjects))
+            return [(latency(1.0, 2.0, 3.0),) for _ in subjects]
+
+        monkeypatch.setattr(latency_table, "measure_quietly", measure)
+        subjects = [Subject(replace(SMALL, width=16 * width)) for width in range(1, latency_table.GRAPHS_AT_ONCE + 3)]
+        with pytest.raises(KeyboardInterrupt):
+            LatencyTable(tmp_path).latencies(subjects, IN_ONNX, 1)
+        assert len(LatencyTable(tmp_path).latencies(subjects, IN_ONNX, 1)) == len(subjects)
+        assert asked == [latency_table.GRAPHS_AT_ONCE, 0, 2]
 
     @pytest.mark.parametrize("damage", DAMAGES)
     def test_a_damaged_file_is_measured_anew(self, damage: str, tmp_path: Path, measured: list[Subject]) -> None:
