@@ -181,6 +181,7 @@ _LOADERS: dict[str, Callable[[Resources], object]] = {
     "wordnet-3.0": lambda resources: resources.wordnet("wordnet-3.0"),
     "oewn": lambda resources: resources.wordnet("oewn"),
     "neighbours": lambda resources: resources.neighbours(),
+    "withheld_neighbours": lambda resources: resources.withheld_neighbours(),
     "vectors": lambda resources: resources.vectors(),
     "corpus_vectors": lambda resources: resources.corpus_vectors(),
     "antonyms": lambda resources: resources.antonyms(),

@@ -171,6 +171,11 @@ class DistillationConfig(Section):
         "n training rows in k classes, so that a rare class counts as much as a frequent one; or weights by label, "
         "and 1 for labels that are not named.",
     )
+    withhold: bool = Field(
+        False,
+        description="Encodings of words and training read only a fixed half of the pairs of neighbour lists and "
+        "WordNet. The attacks *-withheld read the other half: swaps that the defence has never seen.",
+    )
     hidden_weight: float = Field(
         1.0, ge=0, description="Weight of the probes of hidden states; read by the method hidden_states only."
     )

@@ -111,6 +111,7 @@ class _SameSense:
     """WordNet's synonyms of a word in a sense that is among the first of both: "gravid" is no "great"."""
 
     def __init__(self, wordnet: WordNet) -> None:
+        self._hides = wordnet.hides
         self._senses = lru_cache(maxsize=None)(lambda word: wordnet.main_synsets(word, _SENSES))
 
     def __call__(self, word: str) -> list[str]:
@@ -118,7 +119,7 @@ class _SameSense:
         for names in self._senses(word):
             single = [name.lower() for name in names if _WORDS.fullmatch(name)]
             found.update(dict.fromkeys(name for name in single if name != word and names in self._senses(name)))
-        return list(found)
+        return [name for name in found if not self._hides(word, name)]
 
 
 def _with_encoding(tokenizer: Any, data: dict[str, Any], pieces: list[str] | None) -> EncodedTokenizer:

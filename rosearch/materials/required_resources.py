@@ -22,6 +22,11 @@ def attack_resources(experiment: Experiment) -> Resources:
     return Resources(experiment.evaluation.robustness.resources)
 
 
+def word_lists(experiment: Experiment) -> Resources:
+    """The word lists that encodings may read: without the half of their pairs that is withheld, if one is."""
+    return Resources(experiment.evaluation.robustness.resources, withhold=experiment.distillation.withhold)
+
+
 def find_recipes(experiment: Experiment, resources: Resources) -> dict[str, Recipe]:
     """The recipe behind each name in both suites. A regression has none: it is not attacked.
 
@@ -86,7 +91,8 @@ def require_independent(experiment: Experiment, encodings: Iterable[str]) -> Non
     got = "; ".join(f"{recipe.name} ({', '.join(recipe.reads) or 'no list'})" for recipe in recipes)
     lacking = tuple(name for name in ("masked_lm", "corpus_vectors") if not resources.has(name))
     made = f"Make what they need ({how_to_make(lacking)}), then name" if lacking else "Name"
-    fix = f"{made} bert-attack-minilm or textfooler-corpus, or say allow_shared_lists: true"
+    half = "textfooler-withheld (distillation.withhold)"
+    fix = f"{made} bert-attack-minilm, textfooler-corpus or {half}, or say allow_shared_lists: true"
     raise BadInput(Problem("experiment", key, expected, got, fix))
 
 
@@ -104,6 +110,7 @@ def _known_to_the_defence(experiment: Experiment, encodings: Iterable[str]) -> s
     config, encodings = experiment.distillation, list(encodings)
     read = [name for encoding in encodings for name in lists_of(encoding)]
     read += [name for names in METHODS[config.method].reads(config).values() for name in names]
+    read += ["withheld_neighbours"] if "neighbours" in read and not config.withhold else []
     known = {ORIGINS[name] for name in read if name in ORIGINS}
     if any("typos" in encoding for encoding in encodings):
         known.add(EDITS)

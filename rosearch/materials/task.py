@@ -36,7 +36,7 @@ from rosearch.materials.class_weights import weight_doubts
 from rosearch.materials.latency import teacher_latency
 from rosearch.materials.lineage import check_inherited
 from rosearch.materials.meaning import answers_of, measure_meaning, teacher_judge
-from rosearch.materials.required_resources import attack_resources, fingerprints
+from rosearch.materials.required_resources import attack_resources, fingerprints, word_lists
 from rosearch.materials.soft_labels import given_outputs, open_soft_labels, soft_doubts, soft_facts
 from rosearch.materials.suites import UnderAttack, as_suite, attack_seed, suite_of
 from rosearch.materials.teacher_classes import class_doubts
@@ -67,7 +67,8 @@ class TaskMaterials:
     device: torch.device
     cache: Path
     max_length: int
-    resources: Resources
+    resources: Resources  # of attacks
+    lists: Resources  # of words, that encodings may read
     called: Mapping[str, str]  # by name: the recipes behind both suites, and what of the user's own is called
     notes: tuple[str, ...] = ()  # in words: rows that were left out, doubts about the order of the teacher's classes
     soft: SoftLabels | None = None  # in the place of a teacher, whose folder is then of the tokenizer's encoder
@@ -114,7 +115,7 @@ class TaskMaterials:
         """The same materials for students of a word encoding: its tokenizer, and the training rows tokenised by it."""
         texts, judge = self.transfer.texts, self.judge(progress)
         with step(progress, f"encoding {encoding}"):
-            tokenizer = student_tokenizer(self.tokenizer, encoding, texts, self.resources, self.cache, judge)
+            tokenizer = student_tokenizer(self.tokenizer, encoding, texts, self.lists, self.cache, judge)
         if tokenizer is self.tokenizer:
             return self
         train = tokenise(self.transfer, tokenizer, self.max_length, self.cache, progress)
@@ -256,8 +257,9 @@ def gather_materials(
     notes = (*dropped_rows(task), *doubts, *weighed)
     transfer = task.answered(outputs.logits)
     train = tokenise(transfer, tokenizer or theirs, max_length, cache, progress)
-    where = (device, cache, max_length, attack_resources(experiment), called or {}, notes)
-    return TaskMaterials(task, folder, tokenizer or theirs, transfer, train, outputs, *where, soft)
+    read = (attack_resources(experiment), word_lists(experiment), called or {})
+    rows = (transfer, train, outputs)
+    return TaskMaterials(task, folder, tokenizer or theirs, *rows, device, cache, max_length, *read, notes, soft)
 
 
 def dropped_rows(task: Task) -> tuple[str, ...]:

@@ -153,6 +153,11 @@ RESOURCES: dict[str, Kind] = {
         f"put certified-word-sub's {_NEIGHBOURS[1]} there, plain or .xz",
         _find_file(_NEIGHBOURS),
     ),
+    "withheld_neighbours": Kind(
+        "half of their pairs, which no defence reads that withholds them",
+        f"put certified-word-sub's {_NEIGHBOURS[1]} there, plain or .xz: the half is taken from it",
+        _find_file(_NEIGHBOURS),
+    ),
     "vectors": Kind(
         "nearest words as stock TextFooler has them",
         f"put {_VECTORS[0]} of counter-fitting there, plain or zipped",

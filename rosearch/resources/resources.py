@@ -49,18 +49,24 @@ class Resources:
     not there, and `BadInput` where it cannot be read.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, *, withhold: bool = False) -> None:
+        """With `withhold`, WordNet and the neighbours are without the half of their pairs that no defence may read."""
+        self.withhold = withhold
         named = os.environ.get(VARIABLE, "") if folder is None else ""
         self.folder = Path(named) if named else folder
         self._places = Places(None if self.folder is None else self.folder.expanduser().absolute())
 
     def wordnet(self, edition: str = "wordnet") -> WordNet:
         """`wordnet-3.0`, `oewn`, or `wordnet`: the first of the two that is there."""
-        return _wordnet(self._found(edition))
+        return _wordnet(self._found(edition), self.withhold)
 
     def neighbours(self) -> Neighbours:
         """Each word's nearest words in the counter-fitted space."""
-        return _neighbours(self._found("neighbours"))
+        return _neighbours(self._found("neighbours"), False if self.withhold else None)
+
+    def withheld_neighbours(self) -> Neighbours:
+        """The pairs of `neighbours` that no defence reads which `withholds`."""
+        return _neighbours(self._found("withheld_neighbours"), True)
 
     def sentence_encoder(self, device: str | torch.device = "cpu") -> SentenceEncoder:
         """The encoder on a device, one for each device."""
@@ -138,6 +144,7 @@ class Resources:
         """32 hex digits of the contents of these resources. Raises `MissingResource`."""
         self.require(names, "a fingerprint")
         parts = sorted(f"{name}\x1f{files_fingerprint(self._found(name).files)}" for name in set(names))
+        parts += ["withheld"] if self.withhold else []
         return content_key(parts, "\x1e")
 
     def _found(self, name: str) -> Found:
@@ -176,17 +183,19 @@ def _opened(name: str, found: Found) -> None:
 
 
 @lru_cache(maxsize=8)
-def _wordnet(found: Found) -> WordNet:
+def _wordnet(found: Found, half: bool) -> WordNet:
     from rosearch.resources.wordnet import read_oewn, read_wndb
 
+    if half:
+        return _wordnet(found, False).half()
     return read_oewn(found.place) if found.package is None else read_wndb(found.package, found.edition)
 
 
 @lru_cache(maxsize=8)
-def _neighbours(found: Found) -> Neighbours:
+def _neighbours(found: Found, withheld: bool | None) -> Neighbours:
     from rosearch.resources.word_lists import read_neighbours
 
-    return read_neighbours(found.place)
+    return read_neighbours(found.place) if withheld is None else _neighbours(found, None).half(withheld=withheld)
 
 
 @lru_cache(maxsize=4)

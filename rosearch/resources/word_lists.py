@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from functools import lru_cache
@@ -21,6 +22,15 @@ def stop_words() -> frozenset[str]:
     """
     lines = _STOP_WORDS.read_text(encoding="utf-8").splitlines()
     return frozenset(line for line in lines if line and not line.startswith("#"))
+
+
+def is_withheld(one: str, other: str) -> bool:
+    """True for half of all pairs of words, whichever way round: what a defence does not read where it `withholds`.
+
+    A fixed half, by the hash of the pair, so that lists which hold one pair withhold it together.
+    """
+    pair = "\n".join(sorted((one.lower(), other.lower())))
+    return bool(hashlib.blake2b(pair.encode(), digest_size=1).digest()[0] & 1)
 
 
 class Neighbours:
@@ -46,6 +56,11 @@ class Neighbours:
     def of(self, word: str, most: int | None = None) -> list[str]:
         """Up to `most` words, nearest first; none for a word that is not listed. The list is the caller's own."""
         return self._lists.get(word, [])[:most]
+
+    def half(self, *, withheld: bool) -> Neighbours:
+        """The pairs that are withheld from a defence, or the others."""
+        lists = self._lists.items()
+        return Neighbours({word: [other for other in of if is_withheld(word, other) == withheld] for word, of in lists})
 
 
 def read_neighbours(path: Path) -> Neighbours:

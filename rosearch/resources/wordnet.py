@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from rosearch.resources.reading import Package, damaged, read_json
+from rosearch.resources.word_lists import is_withheld
 
 _REMEMBERED = 2**16  # words
 _SUFFIXES = {"n": "noun", "v": "verb", "a": "adj", "r": "adv"}  # in NLTK's order of parts of speech
@@ -67,12 +68,14 @@ class WordNet:
         exceptions: dict[str, dict[str, list[str]]],
         keys_of: Callable[[Any], tuple[Any, ...]],
         names_of: Callable[[str, Any], Names],
+        hides: Callable[[str, str], bool] = lambda one, other: False,
     ) -> None:
         self.edition = edition
         self._index = index
         self._exceptions = exceptions
         self._keys_of = keys_of
         self._names_of = names_of
+        self.hides = hides
         self._remembered = lru_cache(maxsize=_REMEMBERED)(self._synsets)
 
     def synsets(self, word: str) -> list[Names]:
@@ -89,7 +92,12 @@ class WordNet:
         TextAttack's `WordSwapWordNet` takes out the word itself, phrases, and names that its tokenizer cuts. The rest
         are its candidates, in an order that hangs on Python's hash seed.
         """
-        return sorted({name for names in self._remembered(word.lower()) for name in names})
+        names = {name for names in self._remembered(word.lower()) for name in names}
+        return sorted(name for name in names if not self.hides(word, name))
+
+    def half(self) -> WordNet:
+        """The same without the synonyms that are withheld from a defence; synsets are whole: ask `hides` of a pair."""
+        return WordNet(self.edition, self._index, self._exceptions, self._keys_of, self._names_of, is_withheld)
 
     def main_synsets(self, word: str, senses: int) -> list[Names]:
         """The names of the first `senses` synsets of each lemma and part of speech: WordNet's most frequent senses."""

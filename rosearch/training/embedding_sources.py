@@ -10,7 +10,6 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from rosearch.data.batches import Batch
-from rosearch.resources.resources import Resources
 from rosearch.training.losses import soft_label_loss
 from rosearch.training.method import TrainingInputs
 from rosearch.training.outputs import TeacherRows
@@ -78,7 +77,7 @@ def hull(inputs: TrainingInputs, student: PreTrainedModel) -> EmbeddingSource:
 
 def _hull_table(inputs: TrainingInputs) -> Tensor:
     """(vocabulary, 1 + synonyms) ids: each piece, then its synonyms of one piece, filled up with the piece itself."""
-    resources = Resources(inputs.resources)
+    resources = inputs.lists
     resources.require(lists_of(["hull"]), "distillation.robust_kd.sources: hull")
     lists, vocabulary = resources.neighbours(), inputs.tokenizer.get_vocab()
     table = torch.arange(len(inputs.tokenizer)).unsqueeze(1).repeat(1, 1 + _HULL_WORDS)

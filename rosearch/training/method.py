@@ -19,6 +19,7 @@ from rosearch.data.tokens import TokenisedSplit
 from rosearch.errors import BadInput, Problem
 from rosearch.models.saved import load_classifier
 from rosearch.progress import Progress, silent
+from rosearch.resources.resources import Resources
 from rosearch.training.fitting import Schedule
 from rosearch.training.outputs import TeacherOutputs, TeacherRows
 
@@ -69,6 +70,11 @@ class TrainingInputs:
     adversary: Adversary | None = None
     progress: Progress = silent
     class_weights: tuple[float, ...] | None = None  # in the loss against labels; None: all 1
+
+    @property
+    def lists(self) -> Resources:
+        """The word lists that training may read: without the half that is withheld from it, if one is."""
+        return Resources(self.resources, withhold=self.config.withhold)
 
     def load_teacher(self) -> tuple[PreTrainedModel, Any]:
         """The teacher on the device, in eval mode and frozen, and its tokenizer: to be asked about texts that are new.

@@ -83,7 +83,7 @@ class RobustKd(Method):
             expected = "none: nobody attacks here"
             raise BadInput(Problem("experiment", "distillation.robust_kd.attacks", expected, ", ".join(config.attacks)))
         listed = [name for name in config.sources if name in TEXT_SOURCES]
-        texts = {**open_sources(listed, inputs.resources, inputs.texts), **own_sources(inputs.config)}
+        texts = {**open_sources(listed, inputs.lists, inputs.texts), **own_sources(inputs.config)}
         teacher = inputs.load_teacher() if any(source.asks_teacher for source in texts.values()) else None
         embeddings: dict[str, EmbeddingSource] = {
             name: EMBEDDING_SOURCES[name](inputs, student) for name in config.sources if name in EMBEDDING_SOURCES

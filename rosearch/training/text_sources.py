@@ -7,7 +7,6 @@ import string
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -146,9 +145,8 @@ TEXT_SOURCES: dict[str, Callable[[Resources, Texts], WordSource]] = {
 }
 
 
-def open_sources(names: Sequence[str], folder: Path | None, texts: Texts) -> dict[str, WordSource]:
+def open_sources(names: Sequence[str], resources: Resources, texts: Texts) -> dict[str, WordSource]:
     """The named sources, for the `texts` of each training row. Raises `MissingResource` if a word list is missing."""
-    resources = Resources(folder)
     resources.require_all({f"distillation.robust_kd.sources: {name}": lists_of([name]) for name in names})
     return {name: TEXT_SOURCES[name](resources, texts) for name in names}
 

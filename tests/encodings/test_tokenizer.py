@@ -18,6 +18,7 @@ from rosearch.errors import BadInput, MissingResource
 from rosearch.files import content
 from rosearch.models.saved import load_tokenizer
 from rosearch.resources.resources import Resources
+from rosearch.resources.word_lists import is_withheld
 from rosearch.student.tokenization_rosearch import EncodedTokenizer, WordEncoding
 
 SPECIAL = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
@@ -147,6 +148,18 @@ def test_no_known_word_is_read_as_a_typo_of_another_however_rare_it_is(resources
 def test_missing_lists_are_said_before_anything_is_built(plain: Any, tmp_path: Path) -> None:
     with pytest.raises(MissingResource, match="neighbour"):
         make(plain, "synonyms", Resources(tmp_path / "empty"), tmp_path)
+
+
+def test_no_word_is_read_as_another_of_a_pair_that_is_withheld(plain: Any, tmp_path: Path) -> None:
+    others = [first + second for first in "abcdefgh" for second in "klmno"]
+    (tmp_path / "counterfitted_neighbors.json").write_text(json.dumps({"great": others}))
+    write_wndb(tmp_path / "corpora" / "wordnet")
+    codes = {}
+    for withhold in (False, True):
+        resources = Resources(tmp_path, withhold=withhold)
+        codes[withhold] = make(plain, "synonyms", resources, tmp_path / "cache").encoding.data["codes"]
+    assert any(is_withheld(word, code) for word, code in codes[False].items())
+    assert codes[True] and not any(is_withheld(word, code) for word, code in codes[True].items())
 
 
 def test_a_slow_tokenizer_is_refused(resources: Resources, tmp_path: Path) -> None:

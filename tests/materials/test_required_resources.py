@@ -178,9 +178,23 @@ def test_one_attack_that_shares_no_list_is_enough_and_a_defence_without_lists_sh
     require_independent(defended(tmp_path, attacks, sources), encodings)
 
 
+@pytest.mark.parametrize("withhold", [True, False])
+def test_the_withheld_half_of_a_list_is_independent_where_the_defence_withholds_it(
+    withhold: bool, tmp_path: Path
+) -> None:
+    experiment = defended(tmp_path, ["synonym-swap", "textfooler-withheld"], LISTED)
+    distillation = experiment.distillation.model_copy(update={"withhold": withhold})
+    experiment = experiment.model_copy(update={"distillation": distillation})
+    if withhold:
+        require_independent(experiment, ["typos+synonyms"])
+    else:
+        with pytest.raises(BadInput, match=r"which knows counter-fitted, counter-fitted \(withheld half\)"):
+            require_independent(experiment, ["typos+synonyms"])
+
+
 def test_attacks_that_training_meets_are_known_to_the_defence(tmp_path: Path) -> None:
     experiment = defended(tmp_path, ["bert-attack-minilm"], ["synonyms"])
     met = experiment.distillation.robust_kd.model_copy(update={"attacks": ["bae-minilm"]})
     distillation = experiment.distillation.model_copy(update={"robust_kd": met})
-    with pytest.raises(BadInput, match="which knows counter-fitted, masked LM"):
+    with pytest.raises(BadInput, match=r"which knows counter-fitted, counter-fitted \(withheld half\), masked LM"):
         require_independent(experiment.model_copy(update={"distillation": distillation}), [])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rosearch.errors import BadInput
-from rosearch.resources.word_lists import read_antonyms, read_homoglyphs, read_neighbours
+from rosearch.resources.word_lists import is_withheld, read_antonyms, read_homoglyphs, read_neighbours
 
 LISTS = {"movie": ["film", "films", "cinema"], "the": []}
 
@@ -91,3 +91,15 @@ def test_a_file_without_a_table_is_one_clear_error(tmp_path: Path, content: byte
     (tmp_path / "t.txt").write_bytes(content)
     with pytest.raises(BadInput, match="expected a table of homoglyphs"):
         read_homoglyphs(tmp_path / "t.txt")
+
+
+def test_a_defence_and_the_attacks_that_it_has_not_seen_share_no_pair_and_miss_none(tmp_path: Path) -> None:
+    lists = {word: [other for other in "abcdefghij" if other != word] for word in "abcdefghij"}
+    (tmp_path / "l.json").write_text(json.dumps(lists))
+    whole = read_neighbours(tmp_path / "l.json")
+    known, withheld = whole.half(withheld=False), whole.half(withheld=True)
+    for word, others in lists.items():
+        assert sorted([*known.of(word), *withheld.of(word)]) == others
+        for other in withheld.of(word):
+            assert word in withheld.of(other) and is_withheld(other, word.upper())  # either way round, in any case
+    assert 0.3 < sum(len(withheld.of(word)) for word in lists) / 90 < 0.7

@@ -32,6 +32,7 @@ ORIGINS = {
     "wordnet": "wordnet",
     "neighbours": "counter-fitted",
     "vectors": "counter-fitted",
+    "withheld_neighbours": "counter-fitted (withheld half)",
     "corpus_vectors": "corpus vectors",
     "masked_lm": "masked LM",
 }
@@ -151,15 +152,19 @@ def _stock(name: str, **parts: Callable[[ModuleType, Resources, Any], Part]) -> 
     return made
 
 
-def _synonym_swap(textattack: ModuleType, resources: Resources, victim: Any) -> Any:
-    """TextFooler's search without its constraints on meaning."""
-    before = textattack.constraints.pre_transformation
-    return textattack.Attack(
-        textattack.goal_functions.UntargetedClassification(victim),
-        [before.RepeatModification(), before.StopwordModification()],
-        stand_ins.neighbour_swap(textattack, resources, victim)(max_candidates=8),
-        textattack.search_methods.GreedyWordSwapWIR(wir_method="delete"),
-    )
+def _synonym_swap(words: Callable[[ModuleType, Resources, Any], Part]) -> Build:
+    """TextFooler's search without its constraints on meaning, with the swap that `words` makes."""
+
+    def made(textattack: ModuleType, resources: Resources, victim: Any) -> Any:
+        before = textattack.constraints.pre_transformation
+        return textattack.Attack(
+            textattack.goal_functions.UntargetedClassification(victim),
+            [before.RepeatModification(), before.StopwordModification()],
+            words(textattack, resources, victim)(max_candidates=8),
+            textattack.search_methods.GreedyWordSwapWIR(wir_method="delete"),
+        )
+
+    return made
 
 
 def _a2t(textattack: ModuleType, resources: Resources, victim: Any) -> Any:
@@ -181,6 +186,8 @@ _USE = "the Universal Sentence Encoder (TensorFlow Hub)"
 _MINILM = "all-MiniLM-L6-v2 in place of the Universal Sentence Encoder"
 _CORPUS = "vectors of plain text, less antonyms, in place of the counter-fitted ones"
 _LISTS = "neighbour lists (up to 8 words) in place of the counter-fitted vectors"
+
+_WITHHELD = "the half of the neighbour lists that distillation.withhold keeps from encodings and training"
 
 _STRICT = "30 % of the words and an angular similarity of 0.84 by all-MiniLM-L6-v2"
 _OF_EDITS = ("deepwordbug", "pruthi")
@@ -211,7 +218,7 @@ RECIPES: dict[str, Recipe] = {
         "synonym-swap",
         "search of Jin et al. 2020, arXiv 1907.11932; words of Jia et al. 2019, arXiv 1909.00986",
         ("neighbours",),
-        _synonym_swap,
+        _synonym_swap(stand_ins.neighbour_swap),
         differs=f"TextFooler with {_LISTS}, NLTK's stop words, both texts of a pair attacked, and no constraint on "
         "word distance, part of speech or sentence similarity",
     ),
@@ -319,6 +326,40 @@ RECIPES: dict[str, Recipe] = {
             UniversalSentenceEncoder=stand_ins.universal_sentence_encoder,
         ),
         differs=f"TextBugger with {_CORPUS} and {_MINILM}",
+        edits=True,
+    ),
+    "synonym-swap-withheld": Recipe(
+        "synonym-swap-withheld",
+        "search of Jin et al. 2020, arXiv 1907.11932; words of Jia et al. 2019, arXiv 1909.00986",
+        ("withheld_neighbours",),
+        _synonym_swap(stand_ins.withheld_swap),
+        differs=f"synonym-swap with {_WITHHELD}",
+    ),
+    "textfooler-withheld": Recipe(
+        "textfooler-withheld",
+        "Jin et al. 2020, arXiv 1907.11932",
+        ("withheld_neighbours", "tagger", "sentence_encoder"),
+        _stock(
+            "TextFoolerJin2019",
+            WordSwapEmbedding=stand_ins.withheld_swap,
+            WordEmbeddingDistance=stand_ins.omitted,
+            PartOfSpeech=stand_ins.part_of_speech,
+            UniversalSentenceEncoder=stand_ins.universal_sentence_encoder,
+            Attack=stand_ins.constrained_attack,
+        ),
+        differs=f"textfooler-minilm with {_WITHHELD}",
+    ),
+    "textbugger-withheld": Recipe(
+        "textbugger-withheld",
+        "Li et al. 2019, arXiv 1812.05271",
+        ("withheld_neighbours", "sentence_encoder"),
+        _stock(
+            "TextBuggerLi2018",
+            WordSwapHomoglyphSwap=stand_ins.homoglyph_swap,
+            WordSwapEmbedding=stand_ins.withheld_swap,
+            UniversalSentenceEncoder=stand_ins.universal_sentence_encoder,
+        ),
+        differs=f"textbugger-minilm with {_WITHHELD}",
         edits=True,
     ),
     "bae": Recipe(

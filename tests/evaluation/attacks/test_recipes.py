@@ -87,6 +87,9 @@ class ToyResources(Resources):
     def neighbours(self) -> Neighbours:
         return Neighbours(NEAREST)
 
+    def withheld_neighbours(self) -> Neighbours:
+        return Neighbours(NEAREST)
+
     def tagger(self) -> Any:
         return ToyTagger()
 
@@ -181,6 +184,7 @@ def test_a_recipe_says_where_its_candidates_come_from(resources: ToyResources) -
     assert reads["deepwordbug"] == ("edits of letters",)
     assert reads["pwws"] == reads["pwws-oewn"] == ("wordnet",)
     assert reads["synonym-swap"] == reads["textfooler-vectors-minilm"] == ("counter-fitted",)
+    assert reads["textfooler-withheld"] == ("counter-fitted (withheld half)",)
     assert reads["textbugger-corpus"] == ("corpus vectors", "edits of letters")
     assert reads["bert-attack-minilm"] == ("masked LM",)
     assert reads["adaptive-words"] == ("wordnet", "counter-fitted", "corpus vectors", "masked LM")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rosearch.resources.resources import Resources
     from rosearch.resources.vectors import Vectors
+    from rosearch.resources.word_lists import Neighbours
 
 Part = Callable[..., Any]
 
@@ -72,7 +73,16 @@ def _wordnet_swap(textattack: ModuleType, resources: Resources, edition: str) ->
 
 def neighbour_swap(textattack: ModuleType, resources: Resources, victim: Any) -> Part:
     """`WordSwapEmbedding` with the nearest words of `Resources.neighbours`."""
-    neighbours = resources.neighbours()
+    return _listed_swap(textattack, resources.neighbours())
+
+
+def withheld_swap(textattack: ModuleType, resources: Resources, victim: Any) -> Part:
+    """`WordSwapEmbedding` with the half of these words that no defence reads which withholds them."""
+    return _listed_swap(textattack, resources.withheld_neighbours())
+
+
+def _listed_swap(textattack: ModuleType, neighbours: Neighbours) -> Part:
+    """`WordSwapEmbedding` with the nearest words of lists."""
 
     class NeighbourLists(textattack.shared.AbstractWordEmbedding):  # type: ignore[misc,name-defined]
         """A word is its own index. There are no vectors and no distances."""
