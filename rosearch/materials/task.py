@@ -113,9 +113,9 @@ class TaskMaterials:
 
     def read_as(self, encoding: str, progress: Progress = silent) -> TaskMaterials:
         """The same materials for students of a word encoding: its tokenizer, and the training rows tokenised by it."""
-        texts, judge = self.transfer.texts, self.judge(progress)
+        words = (self.transfer.texts, self.lists, self.cache, self.judge(progress))
         with step(progress, f"encoding {encoding}"):
-            tokenizer = student_tokenizer(self.tokenizer, encoding, texts, self.lists, self.cache, judge)
+            tokenizer = student_tokenizer(self.tokenizer, encoding, *words)
         if tokenizer is self.tokenizer:
             return self
         train = tokenise(self.transfer, tokenizer, self.max_length, self.cache, progress)
@@ -238,8 +238,7 @@ def gather_materials(
     with step(progress, "loading data"):
         task = task or load_task(experiment.require_task(), task_seed(experiment))
     weighed = weight_doubts(experiment.distillation, task)
-    max_length = experiment.require_task().length
-    seed = derive_seed(experiment.seed, "teacher")
+    max_length, seed = experiment.require_task().length, derive_seed(experiment.seed, "teacher")
     if (soft := open_soft_labels(experiment, task)) is not None:
         folder = find_teacher(experiment.teacher, task, max_length).weights
     else:
@@ -257,9 +256,8 @@ def gather_materials(
     notes = (*dropped_rows(task), *doubts, *weighed)
     transfer = task.answered(outputs.logits)
     train = tokenise(transfer, tokenizer or theirs, max_length, cache, progress)
-    read = (attack_resources(experiment), word_lists(experiment), called or {})
-    rows = (transfer, train, outputs)
-    return TaskMaterials(task, folder, tokenizer or theirs, *rows, device, cache, max_length, *read, notes, soft)
+    read = (transfer, train, outputs, device, cache, max_length, attack_resources(experiment), word_lists(experiment))
+    return TaskMaterials(task, folder, tokenizer or theirs, *read, called or {}, notes, soft)
 
 
 def dropped_rows(task: Task) -> tuple[str, ...]:
