@@ -116,7 +116,7 @@ def _known_to_the_defence(experiment: Experiment, encodings: Iterable[str]) -> s
         known.add(EDITS)
     if config.method == "robust_kd":
         known |= {EDITS} if "characters" in config.robust_kd.sources else set()
-        known |= {origin for name in config.robust_kd.attacks if name in RECIPES for origin in RECIPES[name].reads}
+        known |= {origin for name in config.robust_kd.run_attacks if name in RECIPES for origin in RECIPES[name].reads}
     return known
 
 
@@ -140,10 +140,10 @@ def require_training(experiment: Experiment, encodings: Iterable[str]) -> None:
     from rosearch.training.trainer import METHODS
 
     resources, config = attack_resources(experiment), experiment.distillation
-    attacks = config.robust_kd.attacks if config.method == "robust_kd" else []
-    if attacks and not experiment.attacked:
+    attacks = config.robust_kd.run_attacks if config.method == "robust_kd" else {}
+    for name, key in attacks.items() if not experiment.attacked else ():
         expected = "none: a regression has no class to flip"
-        raise BadInput(Problem("experiment", "distillation.robust_kd.attacks", expected, ", ".join(attacks)))
+        raise BadInput(Problem("experiment", f"distillation.robust_kd.{key}", expected, name))
     lists = {f"encoding {name}": lists_of(name) for name in encodings}
     _all_there(
         [
