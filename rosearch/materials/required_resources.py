@@ -89,11 +89,19 @@ def require_independent(experiment: Experiment, encodings: Iterable[str]) -> Non
     key = "evaluation.robustness.report.attacks"
     expected = f"one that shares nothing with the defence, which knows {', '.join(sorted(known))}"
     got = "; ".join(f"{recipe.name} ({', '.join(recipe.reads) or 'no list'})" for recipe in recipes)
-    lacking = tuple(name for name in ("masked_lm", "corpus_vectors") if not resources.has(name))
+    raise BadInput(Problem("experiment", key, expected, got, _independent_ones(known, resources)))
+
+
+_ASKED = {"masked_lm": "bert-attack-minilm", "corpus_vectors": "textfooler-corpus"}  # by what each draws words from
+
+
+def _independent_ones(known: set[str], resources: Resources) -> str:
+    """In words, attacks that share nothing with a defence, and how to make what they lack."""
+    asked = {need: name for need, name in _ASKED.items() if ORIGINS[need] not in known}
+    lacking = tuple(need for need in asked if not resources.has(need))
     made = f"Make what they need ({how_to_make(lacking)}), then name" if lacking else "Name"
-    half = "textfooler-withheld (distillation.withhold)"
-    fix = f"{made} bert-attack-minilm, textfooler-corpus or {half}, or say allow_shared_lists: true"
-    raise BadInput(Problem("experiment", key, expected, got, fix))
+    names = " or ".join([*asked.values(), "textfooler-withheld (distillation.withhold)"])
+    return f"{made} {names}, or say allow_shared_lists: true"
 
 
 def _independent(recipe: Recipe, known: set[str]) -> bool:

