@@ -253,6 +253,21 @@ class Efficiency:
 
 
 @dataclass(frozen=True)
+class Averaging:
+    """The snapshots of a training, and those whose mean is the student (`robust_kd.snapshots`).
+
+    Accuracies are shares of the same `rows` validation rows that stay right under all `attacks`.
+    """
+
+    attacks: tuple[str, ...]
+    rows: int  # asked for; a smaller split is attacked whole
+    steps: tuple[int, ...]  # after which each snapshot was taken; the last are the weights that the training ended with
+    under_attack: tuple[float, ...]  # of each snapshot alone
+    chosen: tuple[int, ...]  # steps of those in the mean, in the order in which they came into it
+    mean_under_attack: float
+
+
+@dataclass(frozen=True)
 class Training:
     """The course of a training."""
 
@@ -260,6 +275,7 @@ class Training:
     rows_seen: int
     final_loss: float  # mean over the last tenth of the steps
     precision: str
+    averaging: Averaging | None = None  # None where no snapshots were averaged
 
 
 @dataclass(frozen=True)
@@ -378,6 +394,8 @@ def to_json(measurements: Measurements) -> str:
             del data["rungs"]  # a run without rungs writes what it always wrote
         if measurements.lineage is None:
             del data["lineage"]  # nor does one in which every student starts fresh say more
+        if measurements.training.averaging is None:
+            del data["training"]["averaging"]
         return json.dumps(data, allow_nan=False)
     except ValueError:
         bad = ", ".join(_non_finite(asdict(measurements), ""))

@@ -13,6 +13,7 @@ from records import sample_records as samples
 
 from rosearch import measurements
 from rosearch.measurements import (
+    Averaging,
     ClassRobustness,
     Efficiency,
     Estimate,
@@ -149,6 +150,13 @@ def test_the_notes_of_an_attack_tell_what_its_figures_hide():
         "rows whose attack raised, counted as broken: 2",
         "rows out of queries, counted as survived: 1",
     )
+
+
+def test_a_training_without_snapshots_writes_what_it_always_wrote():
+    assert "averaging" not in measurements.to_json(FULL)
+    averaging = Averaging(("deepwordbug",), 200, (8, 16), (0.5, 0.25), (8,), 0.5)
+    averaged = replace(FULL, training=replace(FULL.training, averaging=averaging))
+    assert measurements.from_json(measurements.to_json(averaged)) == averaged
 
 
 @given(all_measurements)

@@ -16,7 +16,7 @@ from rosearch.config.section import broken_rule, in_words
 
 _WEIGHTS = ("none", "balanced")
 NEED_A_TEACHER = ("hidden_states", "mate_kd")  # methods that read more than a teacher's outputs for the training rows
-WORD_SOURCES = ("characters", "synonyms", "wordnet")  # they give text, for which the teacher's answer holds
+WORD_SOURCES = ("characters", "synonyms", "wordnet", "refill")  # they give text, for which the teacher's answer holds
 _SOURCES = (*WORD_SOURCES, "other_words", "embeddings", "hull")
 
 

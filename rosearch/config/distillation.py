@@ -9,8 +9,9 @@ from pydantic import Field
 from pydantic_core import PydanticCustomError
 
 from rosearch.config.ad2 import Ad2Config
-from rosearch.config.choices import WORD_SOURCES, ClassWeights, SourceName, is_own
-from rosearch.config.section import Section, Share, broken_rule, unit
+from rosearch.config.choices import ClassWeights, is_own
+from rosearch.config.robust_kd import RobustKdConfig
+from rosearch.config.section import Section, broken_rule, unit
 
 
 class MateKdConfig(Section):
@@ -57,74 +58,6 @@ class MateKdConfig(Section):
         description="Part of a batch that is computed at once, padding counted; bounds memory, not the loss.",
         json_schema_extra=unit("tokens"),
     )
-
-
-class RobustKdConfig(Section):
-    """Robust distillation (ours): the student learns the teacher's outputs for the clean text on perturbed text.
-
-    A source, drawn at random from `sources`, perturbs each batch. The clean losses are those of the section.
-    """
-
-    sources: list[SourceName] = Field(
-        ["characters", "synonyms"],
-        min_length=1,
-        description="What perturbs a batch, drawn at random; a name that is listed twice is drawn twice as often. A "
-        "letter changes (characters), a word becomes a neighbour (synonyms), a WordNet synonym (wordnet) or any word "
-        "(other_words, where the teacher is asked anew), embeddings move (embeddings), or become the worst mixture of "
-        "synonyms (hull). module:function is a source of yours, called with texts, the share of words and a seed.",
-    )
-    attacks: list[str] = Field(
-        [],
-        description="Recipes run against the current student, which learns the broken examples; `rosearch attack "
-        "resources` lists them.",
-    )
-    attack_every: int = Field(
-        500, ge=1, description="Between two attacks on the current student.", json_schema_extra=unit("steps")
-    )
-    attack_rows: int = Field(256, ge=1, description="Training rows attacked each time.", json_schema_extra=unit("rows"))
-    attack_share: Share = Field(
-        0.25,
-        description="Part of a batch's rows that are broken examples, once there are any.",
-        json_schema_extra=unit("share"),
-    )
-    words: Share = Field(
-        0.3, description="Mean part of a row's words that change at full strength.", json_schema_extra=unit("share")
-    )
-    ramp: Share = Field(
-        0.2, description="Part of the training over which strength rises to full.", json_schema_extra=unit("share")
-    )
-    guided: Share = Field(
-        0.75,
-        description="Part of the rows whose words are chosen by a gradient; the others get random words.",
-        json_schema_extra=unit("share"),
-    )
-    weight: float = Field(1.0, gt=0, description="Weight of the loss on perturbed text.")
-    consistency: float = Field(
-        0.0, ge=0, description="Weight of the symmetric divergence of clean and perturbed outputs."
-    )
-    epsilon: float = Field(
-        0.6,
-        gt=0,
-        description="Source embeddings: bounds the L2 norm of a row's perturbation.",
-        json_schema_extra=unit("units of the word table"),
-    )
-    hull_steps: int = Field(
-        2,
-        ge=1,
-        description="Source hull: ascent in the convex hull of each word's synonyms.",
-        json_schema_extra=unit("steps"),
-    )
-    average: float | None = Field(
-        None,
-        gt=0,
-        lt=1,
-        description="Decay of a running mean of the weights, which is then the student; none: no mean.",
-    )
-
-    def _rules(self) -> Iterator[PydanticCustomError]:
-        if self.attacks and not any(source in WORD_SOURCES or is_own(source) for source in self.sources):
-            expected = "characters, synonyms or wordnet among them: what attacks find is learnt with other text"
-            yield broken_rule("sources", expected, ", ".join(self.sources), "attacks")
 
 
 class EncoderConfig(Section):
@@ -175,6 +108,19 @@ class DistillationConfig(Section):
         False,
         description="Encodings of words and training read only a fixed half of the pairs of neighbour lists and "
         "WordNet. The attacks *-withheld read the other half: swaps that the defence has never seen.",
+    )
+    label_smoothing: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Part of each target, the teacher's softened outputs and the labels alike, that is spread evenly "
+        "over all classes.",
+        json_schema_extra=unit("share"),
+    )
+    flood: float = Field(
+        0.0,
+        ge=0,
+        description="b: where the loss L on clean rows falls below b, the student climbs back: |L - b| + b (flooding).",
     )
     hidden_weight: float = Field(
         1.0, ge=0, description="Weight of the probes of hidden states; read by the method hidden_states only."
@@ -228,7 +174,8 @@ class DistillationConfig(Section):
         """The functions of the user's own that the training calls, each with the key that names it."""
         if self.method != "robust_kd":
             return {}
-        lists = {"sources": self.robust_kd.sources, "attacks": self.robust_kd.attacks}
+        names = ("sources", "attacks", "snapshot_attacks")
+        lists: dict[str, list[str]] = {name: getattr(self.robust_kd, name) for name in names}
         return {
             name: f"distillation.robust_kd.{key}.{place}"
             for key, names in lists.items()
@@ -245,5 +192,11 @@ class DistillationConfig(Section):
         if self.inherit == "teacher" and self.initial is not None:
             expected = "nothing beside inherit: teacher, as a node has one start"
             yield broken_rule("initial", expected, self.initial, "inherit")
+        if self.target == "encoder" and self.flood:
+            yield broken_rule("flood", "0 for an encoder, which has no loss on outputs", self.flood, "target")
+        for key in ("label_smoothing", "flood"):
+            if self.target == "task" and self.method == "mate_kd" and (given := getattr(self, key)):
+                expected = "0 for mate_kd: its three losses and their weights are those of the paper"
+                yield broken_rule(key, expected, given, "method")
         if self.method == "hidden_states" and not self.hidden_layers:
             yield broken_rule("hidden_layers", "at least one layer for hidden_states", "none", "method")

@@ -117,6 +117,9 @@ class Experiment(Section):
         if (given := self.distillation.class_weights) != "none":
             expected = "none: neither regression nor an encoder has classes"
             yield broken_rule("distillation.class_weights", expected, given, *kind)
+        if smoothing := self.distillation.label_smoothing:
+            expected = "0: neither regression nor an encoder has classes"
+            yield broken_rule("distillation.label_smoothing", expected, smoothing, *kind)
         if self.fitness.weights.accuracy + self.fitness.weights.efficiency == 0:
             expected = "accuracy or efficiency above 0: neither regression nor an encoder is attacked"
             yield broken_rule("fitness.weights", expected, "both 0", *kind)

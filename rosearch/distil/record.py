@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from rosearch.config.distillation import DistillationConfig
 from rosearch.config.experiment import Experiment
 from rosearch.distil.inputs import FoundStudent
 from rosearch.export.card_facts import CardFacts
@@ -30,7 +31,7 @@ from rosearch.measurements import (
 from rosearch.models.places import model_fingerprint
 from rosearch.space.genotype import Genotype
 from rosearch.training.own_source import function_digests
-from rosearch.training.trainer import own_settings
+from rosearch.training.trainer import METHODS, own_settings
 
 _FORMAT = 1
 
@@ -65,6 +66,7 @@ def record_of(
         "method": config.method,
         "config": _public(own_settings(config)),
         **({"functions": digests} if (digests := function_digests(config)) else {}),
+        **({"reads": lists} if (lists := _lists(config)) else {}),
         "task": _task(materials),
         "seeds": {"experiment": experiment.seed, "student": seed},
         "teacher": {
@@ -76,7 +78,7 @@ def record_of(
             "cost": asdict(measured.teacher_cost),
         },
         "student": _student(found, measured.architecture),
-        "training": asdict(measured.training),
+        "training": _training(measured.training),
         "quality": {
             split: {"teacher": asdict(measured.teacher_quality[split]), "student": asdict(measured.quality[split])}
             for split in measured.quality
@@ -95,6 +97,16 @@ def record_of(
         "device": str(materials.device),
         "threads": torch.get_num_threads(),
     }
+
+
+def _lists(config: DistillationConfig) -> dict[str, list[str]]:
+    """The word lists and models of the resources that the training reads, by the setting that asks for them."""
+    read = METHODS[config.method].reads(config)
+    return {setting: list(names) for setting, names in read.items() if names}
+
+
+def _training(training: Training) -> dict[str, Any]:
+    return {name: value for name, value in asdict(training).items() if (name, value) != ("averaging", None)}
 
 
 def _soft_labels(materials: TaskMaterials) -> dict[str, Any]:

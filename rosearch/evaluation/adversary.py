@@ -50,13 +50,13 @@ class StudentAdversary:
             ]
         return found
 
-    def under_attack(self, student: Any, attacks: Sequence[str]) -> float:
-        """The share of a held-out sample that stays right under all attacks, 0..1."""
+    def under_attack(self, student: Any, attacks: Sequence[str], rows: int | None = None) -> float:
+        """The share of a held-out sample of `rows` (None: its own number) that stays right under all attacks, 0..1."""
         found = measure_robustness(
             self._victim(student),
             self.held_out.texts,
             self.held_out.labels,
-            Suite(tuple(attacks), self.rows),
+            Suite(tuple(attacks), self.rows if rows is None else rows),
             seed=self.seed,
             resources=self.resources,
             cache=self.cache,

@@ -1,4 +1,6 @@
-"""Resources of attacks that are made here, from plain text: nothing of a hub, and nothing that a defence reads.
+"""Resources of attacks that are made here, from plain text: nothing of a hub, and no list of synonyms.
+
+Of defences, the source `refill` of `robust_kd` alone reads one of them, the masked LM.
 
 ::
 

@@ -89,11 +89,19 @@ def require_independent(experiment: Experiment, encodings: Iterable[str]) -> Non
     key = "evaluation.robustness.report.attacks"
     expected = f"one that shares nothing with the defence, which knows {', '.join(sorted(known))}"
     got = "; ".join(f"{recipe.name} ({', '.join(recipe.reads) or 'no list'})" for recipe in recipes)
-    lacking = tuple(name for name in ("masked_lm", "corpus_vectors") if not resources.has(name))
+    raise BadInput(Problem("experiment", key, expected, got, _independent_ones(known, resources)))
+
+
+_ASKED = {"masked_lm": "bert-attack-minilm", "corpus_vectors": "textfooler-corpus"}  # by what each draws words from
+
+
+def _independent_ones(known: set[str], resources: Resources) -> str:
+    """In words, attacks that share nothing with a defence, and how to make what they lack."""
+    asked = {need: name for need, name in _ASKED.items() if ORIGINS[need] not in known}
+    lacking = tuple(need for need in asked if not resources.has(need))
     made = f"Make what they need ({how_to_make(lacking)}), then name" if lacking else "Name"
-    half = "textfooler-withheld (distillation.withhold)"
-    fix = f"{made} bert-attack-minilm, textfooler-corpus or {half}, or say allow_shared_lists: true"
-    raise BadInput(Problem("experiment", key, expected, got, fix))
+    names = " or ".join([*asked.values(), "textfooler-withheld (distillation.withhold)"])
+    return f"{made} {names}, or say allow_shared_lists: true"
 
 
 def _independent(recipe: Recipe, known: set[str]) -> bool:
@@ -116,7 +124,7 @@ def _known_to_the_defence(experiment: Experiment, encodings: Iterable[str]) -> s
         known.add(EDITS)
     if config.method == "robust_kd":
         known |= {EDITS} if "characters" in config.robust_kd.sources else set()
-        known |= {origin for name in config.robust_kd.attacks if name in RECIPES for origin in RECIPES[name].reads}
+        known |= {origin for name in config.robust_kd.run_attacks if name in RECIPES for origin in RECIPES[name].reads}
     return known
 
 
@@ -140,10 +148,10 @@ def require_training(experiment: Experiment, encodings: Iterable[str]) -> None:
     from rosearch.training.trainer import METHODS
 
     resources, config = attack_resources(experiment), experiment.distillation
-    attacks = config.robust_kd.attacks if config.method == "robust_kd" else []
-    if attacks and not experiment.attacked:
+    attacks = config.robust_kd.run_attacks if config.method == "robust_kd" else {}
+    for name, key in attacks.items() if not experiment.attacked else ():
         expected = "none: a regression has no class to flip"
-        raise BadInput(Problem("experiment", "distillation.robust_kd.attacks", expected, ", ".join(attacks)))
+        raise BadInput(Problem("experiment", f"distillation.robust_kd.{key}", expected, name))
     lists = {f"encoding {name}": lists_of(name) for name in encodings}
     _all_there(
         [

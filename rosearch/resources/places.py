@@ -185,7 +185,7 @@ RESOURCES: dict[str, Kind] = {
         _find_sentence_encoder,
     ),
     "masked_lm": Kind(
-        "words that a masked language model proposes, for BAE and BERT-Attack",
+        "words that a masked language model proposes, for BAE, BERT-Attack and the source refill of training",
         "rosearch attack resources --make masked-lm --from MODEL --corpus FILE, or put a masked language model of "
         "transformers (safetensors) there as masked_lm/",
         _find_masked_lm,

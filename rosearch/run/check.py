@@ -200,8 +200,9 @@ def _unknown_attacks(draft: Draft, where: str) -> list[Problem]:
         for position, name in enumerate(names)
     ]
     if experiment.distillation.method == "robust_kd":
-        trained_on = enumerate(experiment.distillation.robust_kd.attacks)
-        named += [(where, f"distillation.robust_kd.attacks.{position}", name) for position, name in trained_on]
+        for key in ("attacks", "snapshot_attacks"):
+            met = enumerate(getattr(experiment.distillation.robust_kd, key))
+            named += [(where, f"distillation.robust_kd.{key}.{position}", name) for position, name in met]
     return [problem for problem in unknown_attacks(named) if draft.sound(problem.key.rpartition(".")[0])]
 
 

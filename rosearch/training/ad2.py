@@ -52,7 +52,8 @@ class AdversarialDistillation(Method):
         yield self.label_loss(student(**batch.inputs).logits, batch, teacher)
         words = embed(student, batch.input_ids)
         moved = words + self.perturbation(student, words.detach(), batch, teacher)
-        yield self.config.ad2.weight * self._divergence(student, moved, batch, teacher)
+        logits = student(**with_embeddings(batch.inputs, moved)).logits
+        yield self.config.ad2.weight * self.label_loss.soft(logits, teacher.logits)
 
     def perturbation(self, student: PreTrainedModel, words: Tensor, batch: Batch, teacher: TeacherRows) -> Tensor:
         """delta (B, T, R) for word embeddings of that shape; zero on padding and on tokens that are not moved."""

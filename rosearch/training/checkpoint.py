@@ -2,14 +2,15 @@
 
 The file is `torch.save`'s, sealed by `rosearch.files.seal`. It is read with `weights_only=True`: tensors and plain
 data, nothing is unpickled. It is written whole or not at all, and the file before it is kept, for the case that a disk
-damages the newer one.
+damages the newer one. State that never changes once it is there (snapshots of weights) lies in files of its own beside
+it, each written once.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,6 +26,7 @@ State = dict[str, Any]  # tensors and plain data
 
 _CPU = torch.device("cpu")
 _FORMAT = 1  # raise it when the file changes
+_KEPT = "kept-"  # between the name of the file and that of a file beside it
 _PAUSE = 20  # times the last write: so long a pause follows, lest a slow disk slows the training down
 
 
@@ -48,6 +50,7 @@ class Checkpoint:
     disposable: bool = False  # the user did not choose the place, and cannot be told to choose another
     until: float = 1.0  # the share of all steps after which the training pauses: its state is then on disk
     expected: bool = False  # that there is a state to go on from: it is no news
+    written: set[str] = field(default_factory=set)  # the names beside the file that this process has written or read
 
     @property
     def previous(self) -> Path:
@@ -86,26 +89,51 @@ class Checkpoint:
                 self.remove()
                 return None
             state: State = stored["state"]
+            if lost := self._take_kept(stored.get("kept", ()), state, device):
+                self.note(f"{lost}; {path.name} removed")
+                path.unlink()
+                continue
             return state
         return None
 
     def save(self, state: State) -> None:
         """Writes a state; a kill at any moment leaves this one or the one before.
 
-        A failure to write, as on a full disk, is noted: it is no reason to lose a training.
+        `state["kept"]`, if any, holds state by name that never changes: this process writes each once. A failure to
+        write, as on a full disk, is noted: it is no reason to lose a training.
         """
-        stored = {"format": _FORMAT, "content": dict(self.content), "state": state}
+        kept = state.get("kept", {})
+        stored = {"content": dict(self.content), "state": {name: one for name, one in state.items() if name != "kept"}}
         try:
-            with whole(self.path, alone=True, previous=self.previous) as draft:
-                torch.save(stored, draft)
-                seal(draft)
+            for name in [name for name in kept if name not in self.written]:
+                _write(self._beside(name), {"content": dict(self.content), "state": kept[name]})
+                self.written.add(name)
+            _write(self.path, {**stored, **({"kept": list(kept)} if kept else {})}, self.previous)
         except (OSError, RuntimeError) as error:
             self.note(f"{self.path}: cannot be written ({error}); the training goes on without")
 
     def remove(self) -> None:
-        """Removes the file and the one before it."""
-        for path in (self.path, self.previous):
+        """Removes the file, the one before it, and what lies beside them."""
+        for path in (self.path, self.previous, *self.path.parent.glob(f"{self.path.name}.{_KEPT}*")):
             path.unlink(missing_ok=True)
+        self.written.clear()
+
+    def _beside(self, name: str) -> Path:
+        return self.path.with_name(f"{self.path.name}.{_KEPT}{name}")
+
+    def _take_kept(self, names: Sequence[str], state: State, device: torch.device) -> str:
+        """Adds what lies beside the file to its state; in words, what of it is lost: the state is then none."""
+        for name in names:
+            path = self._beside(name)
+            try:
+                stored = _read(path, device)
+            except (FileNotFoundError, _DamagedError) as error:
+                return f"{path}: lost or damaged ({one_line(error, 100)})"
+            if self._differences(stored["content"]):
+                return f"{path}: of another training"
+            state.setdefault("kept", {})[name] = stored["state"]
+        self.written.update(names)
+        return ""
 
     def _differences(self, stored: Mapping[str, str]) -> str:
         """The differences in content, in words; "" where there are none."""
@@ -116,6 +144,12 @@ class Checkpoint:
 def _difference(name: str, theirs: str | None, ours: str | None) -> str:
     there, here = (text or "not stated" for text in (theirs, ours))
     return f"{name} ({there} there, {here} here)" if max(len(there), len(here)) <= 30 else name
+
+
+def _write(path: Path, stored: dict[str, Any], previous: Path | None = None) -> None:
+    with whole(path, alone=True, previous=previous) as draft:
+        torch.save({"format": _FORMAT, **stored}, draft)
+        seal(draft)
 
 
 def _read(path: Path, device: torch.device) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from rosearch.training.losses import soft_label_loss
 from rosearch.training.method import TrainingInputs
 from rosearch.training.outputs import TeacherRows
 from rosearch.training.perturbation import ascend, embed, random_start, with_embeddings
-from rosearch.training.text_sources import WORD, lists_of
+from rosearch.training.text_sources import WORD
 
 EmbeddingSource = Callable[[PreTrainedModel, Batch, TeacherRows, float], dict[str, Any]]
 """From a student, a batch, the teacher's clean outputs and a strength of 0 to 1 to the student's model inputs."""
@@ -78,7 +78,7 @@ def hull(inputs: TrainingInputs, student: PreTrainedModel) -> EmbeddingSource:
 def _hull_table(inputs: TrainingInputs) -> Tensor:
     """(vocabulary, 1 + synonyms) ids: each piece, then its synonyms of one piece, filled up with the piece itself."""
     resources = inputs.lists
-    resources.require(lists_of(["hull"]), "distillation.robust_kd.sources: hull")
+    resources.require(["neighbours"], "distillation.robust_kd.sources: hull")
     lists, vocabulary = resources.neighbours(), inputs.tokenizer.get_vocab()
     table = torch.arange(len(inputs.tokenizer)).unsqueeze(1).repeat(1, 1 + _HULL_WORDS)
     for piece, index in vocabulary.items():

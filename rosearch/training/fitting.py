@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import chain, count, islice
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -196,6 +197,8 @@ class _Run:
             module.load_state_dict(state[name])
         for optimiser, kept in zip(self.optimisers.optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(kept)
+        if "kept" in state:
+            self._of_method("take_kept")(state["kept"])
         self.step, self.rows, self.watch.losses = state["step"], state["rows"], state["losses"]
         torch.set_rng_state(state["random"].cpu())
         if self.device.type == "cuda":
@@ -203,10 +206,16 @@ class _Run:
         if not checkpoint.expected:
             checkpoint.note(f"goes on at step {self.step} of {end}")
 
+    def _of_method(self, name: str, *otherwise: Any) -> Any:
+        """An attribute of the method of distillation; a task-agnostic objective has none of them."""
+        return getattr(self.modules.get("method"), name, *otherwise)
+
     def state(self) -> State:
         """The state that `go_on` loads. Raises `CandidateFailed` if the losses diverge, so no such state is saved."""
         self.watch.look()
+        kept: Mapping[str, State] = self._of_method("kept", dict)()
         return {
+            **({"kept": kept} if kept else {}),
             **{name: module.state_dict() for name, module in self.modules.items()},
             "optimisers": [optimiser.state_dict() for optimiser in self.optimisers.optimisers],
             "step": self.step,

@@ -22,6 +22,8 @@ class LabelLoss:
     """The loss of clean rows, which all methods share; a loss of weight 0 is not computed.
 
     soft_weight tau^2 KL(teacher || student) + hard_weight w_label CE(label, student); squared errors for scores.
+    `label_smoothing` smooths the targets of both. With `flood` b the sum L becomes |L - b| + b: where it falls below b,
+    its gradient turns round (Ishida et al. 2020, arXiv 2002.08709).
     """
 
     config: DistillationConfig
@@ -39,15 +41,20 @@ class LabelLoss:
         """The loss of the student's logits (B, labels), a float32 scalar."""
         parts = []
         if self.config.soft_weight:
-            soft = soft_label_loss(logits, teacher.logits, self.problem, self.config.temperature)
-            parts.append(self.config.soft_weight * soft)
+            parts.append(self.config.soft_weight * self.soft(logits, teacher.logits))
         if self.config.hard_weight:
             parts.append(self.config.hard_weight * self.hard(logits, batch.labels))
-        return sum(parts[1:], start=parts[0])
+        total = sum(parts[1:], start=parts[0])
+        return (total - self.config.flood).abs() + self.config.flood if self.config.flood else total
+
+    def soft(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """The loss against the teacher's logits (B, labels) alone, without its weight."""
+        smoothing = self.config.label_smoothing
+        return soft_label_loss(logits, targets, self.problem, self.config.temperature, smoothing)
 
     def hard(self, logits: Tensor, labels: Tensor) -> Tensor:
         """The loss against labels (B,) alone, without its weight."""
-        return hard_label_loss(logits, labels, self.problem, self.weights)
+        return hard_label_loss(logits, labels, self.problem, self.weights, self.config.label_smoothing)
 
 
 class KnowledgeDistillation(Method):

@@ -10,32 +10,41 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def soft_label_loss(student: Tensor, teacher: Tensor, problem: str, temperature: float) -> Tensor:
+def soft_label_loss(
+    student: Tensor, teacher: Tensor, problem: str, temperature: float, smoothing: float = 0.0
+) -> Tensor:
     """The loss of the student's logits (B, labels) against the teacher's; a float32 scalar, the mean over the rows.
 
     Classification: tau^2 KL(softmax(teacher / tau) || softmax(student / tau)); tau^2 keeps the size of the gradient
-    when the temperature changes (Hinton et al. 2015). Regression: mean squared error.
+    when the temperature changes (Hinton et al. 2015). With `smoothing` e the target is
+    (1 - e) softmax(teacher / tau) + e / labels. Regression: mean squared error.
     """
     student, teacher = student.float(), teacher.float()
     if problem == "regression":
         return F.mse_loss(student, teacher)
     log_student = F.log_softmax(student / temperature, dim=-1)
     log_teacher = F.log_softmax(teacher / temperature, dim=-1)
+    if smoothing:
+        log_teacher = ((1 - smoothing) * log_teacher.exp() + smoothing / log_teacher.shape[-1]).log()
     divergence = F.kl_div(log_student, log_teacher, reduction="batchmean", log_target=True)
     return divergence * temperature**2
 
 
-def hard_label_loss(student: Tensor, labels: Tensor, problem: str, weights: Tensor | None = None) -> Tensor:
+def hard_label_loss(
+    student: Tensor, labels: Tensor, problem: str, weights: Tensor | None = None, smoothing: float = 0.0
+) -> Tensor:
     """Loss of the student's logits (B, labels) against the data (B,): cross-entropy, or squared error for scores.
 
     `weights` (labels,) are those of the classes. The mean is over rows and not over weights, unlike torch's: a batch
-    of one class counts as that class does, and parts of a batch add up to it.
+    of one class counts as that class does, and parts of a batch add up to it. `smoothing` is the part of a target that
+    is spread evenly over all classes (Szegedy et al. 2016, arXiv 1512.00567).
     """
     if problem == "regression":
         return F.mse_loss(student.float().squeeze(-1), labels.float())
     if weights is None:
-        return F.cross_entropy(student.float(), labels)
-    return (weights[labels] * F.cross_entropy(student.float(), labels, reduction="none")).mean()
+        return F.cross_entropy(student.float(), labels, label_smoothing=smoothing)
+    each = F.cross_entropy(student.float(), labels, reduction="none", label_smoothing=smoothing)
+    return (weights[labels] * each).mean()
 
 
 def hidden_state_loss(student: Tensor, teacher: Tensor, mask: Tensor, projection: nn.Module) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
@@ -17,9 +17,11 @@ from rosearch.data.batches import Batch
 from rosearch.data.tasks import Rows
 from rosearch.data.tokens import TokenisedSplit
 from rosearch.errors import BadInput, Problem
+from rosearch.measurements import Averaging
 from rosearch.models.saved import load_classifier
 from rosearch.progress import Progress, silent
 from rosearch.resources.resources import Resources
+from rosearch.training.checkpoint import State
 from rosearch.training.fitting import Schedule
 from rosearch.training.outputs import TeacherOutputs, TeacherRows
 
@@ -32,8 +34,11 @@ class Adversary(Protocol):
     def find(self, student: PreTrainedModel, rows: Rows, attacks: Sequence[str], seed: int) -> list[tuple[int, Text]]:
         """Texts that break the student: pairs of a row, one of `rows`, and its perturbed text."""
 
-    def under_attack(self, student: PreTrainedModel, attacks: Sequence[str]) -> float:
-        """Accuracy under attack on rows that no training sees; it decides whether a running mean is used."""
+    def under_attack(self, student: PreTrainedModel, attacks: Sequence[str], rows: int | None = None) -> float:
+        """Accuracy under attack, 0..1, on rows that no training sees; it decides which mean of weights is used.
+
+        `rows` of them are attacked; None: as many as the implementation thinks enough.
+        """
 
 
 def schedule_of(config: DistillationConfig) -> Schedule:
@@ -144,5 +149,13 @@ class Method(nn.Module, ABC):
     def before_step(self, student: PreTrainedModel, step: int) -> None:
         """Called before each step, counted from 0. It must not change the student's weights or gradients."""
 
-    def finish(self, student: PreTrainedModel) -> None:
-        """Called once after the last step. It may replace the student's weights."""
+    def kept(self) -> Mapping[str, State]:
+        """State that never changes once it is there, by name: a checkpoint writes each once, in a file of its own."""
+        return {}
+
+    def take_kept(self, kept: Mapping[str, State]) -> None:
+        """Loads the state of `kept`."""
+
+    def finish(self, student: PreTrainedModel) -> Averaging | None:
+        """Called once after the last step. It may replace the student's weights, and says so of a choice of means."""
+        return None

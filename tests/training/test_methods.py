@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from pydantic import ValidationError
 from torch import Tensor
 from training.tiny_models import CPU, config_of, make_inputs, make_student, make_task, save_model
 from transformers import PreTrainedModel
@@ -173,6 +174,47 @@ class TestEveryMethod:
             assert torch.equal(parts_of(method, student, batch, rows)[0], F.cross_entropy(logits, batch.labels))
         assert METHODS[name].learns_labels(config_of(name, hard_weight=1))
         assert METHODS[name].learns_labels(config_of(name, hard_weight=0)) == (name in OWN_WEIGHTS)
+
+    def test_smoothing_and_flooding_reach_its_clean_loss_or_are_refused(
+        self, name: str, inputs: TrainingInputs, batch: Batch, rows: TeacherRows, tokenizer: Any
+    ) -> None:
+        if name in OWN_WEIGHTS:
+            for key in ("label_smoothing", "flood"):
+                with pytest.raises(ValidationError, match="0 for mate_kd"):
+                    config_of(name, **{key: 0.1})
+            return
+        student = make_student(len(tokenizer)).eval()
+        only = {"soft_weight": 0, "hard_weight": 1, "hidden_weight": 0}
+
+        def clean(**changes: Any) -> Tensor:
+            return parts_of(make(inputs, student, name, **only, **changes), student, batch, rows)[0]
+
+        logits = student(**batch.inputs).logits
+        torch.testing.assert_close(
+            clean(label_smoothing=0.2), F.cross_entropy(logits, batch.labels, label_smoothing=0.2)
+        )
+        loss = clean()
+        above, below = (clean(flood=loss.item() + step) for step in (0.3, -0.3))
+        torch.testing.assert_close(above, loss + 0.6)
+        torch.testing.assert_close(below, loss)
+        weight = student.classifier.weight
+        torch.testing.assert_close(
+            torch.autograd.grad(above, weight), tuple(-one for one in torch.autograd.grad(below, weight))
+        )
+
+    def test_smoothing_holds_for_all_that_it_learns_of_the_teacher(
+        self, name: str, inputs: TrainingInputs, batch: Batch, rows: TeacherRows, tokenizer: Any
+    ) -> None:
+        """Where a method learns the same target on perturbed text, that is the smoothed one too."""
+        if name in OWN_WEIGHTS:
+            pytest.skip("takes none")
+        student = make_student(len(tokenizer)).eval()
+        settings = {"hard_weight": 0, "hidden_weight": 0}
+        plain, smooth = (
+            parts_of(make(inputs, student, name, label_smoothing=share, **settings), student, batch, rows)
+            for share in (0.0, 0.3)
+        )
+        assert all(abs((one - other).item()) > 1e-4 for one, other in zip(plain, smooth, strict=True))
 
     def test_leaves_weights_and_gradients_alone_before_a_step(
         self, name: str, inputs: TrainingInputs, tokenizer: Any

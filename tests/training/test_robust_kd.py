@@ -9,24 +9,22 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from training.tiny_models import BAD, GOOD, config_of, make_student, same_weights
+from training.tiny_models import BAD, GOOD, config_of, make_student, make_tokenizer, save_masked_lm
 
 from rosearch.data.batches import Batch, collate
 from rosearch.data.tasks import Rows
-from rosearch.errors import BadInput, RunError
-from rosearch.training.checkpoint import Checkpoint
+from rosearch.errors import BadInput
 from rosearch.training.fitting import private_generator
 from rosearch.training.losses import soft_label_loss
 from rosearch.training.method import Text, TrainingInputs
-from rosearch.training.robust_kd import RobustKd, RunningMean
+from rosearch.training.robust_kd import RobustKd
 from rosearch.training.trainer import distil
 
 
 class Adversary:
-    """Turns every word into the opposite; the running mean is as robust as `robust` says, the student 0.5."""
+    """Turns every word into the opposite, whatever the student."""
 
-    def __init__(self, robust: float = 0.0) -> None:
-        self.robust = [0.5, robust]
+    def __init__(self) -> None:
         self.calls: list[tuple[int, tuple[str, ...], int]] = []
 
     def find(self, student: Any, rows: Rows, attacks: Sequence[str], seed: int) -> list[tuple[int, Text]]:
@@ -34,9 +32,8 @@ class Adversary:
         self.calls.append((len(rows), tuple(attacks), seed))
         return [(int(row), ("a bad film",)) for row in rows]
 
-    def under_attack(self, student: Any, attacks: Sequence[str]) -> float:
-        assert not student.training
-        return self.robust.pop(0)
+    def under_attack(self, student: Any, attacks: Sequence[str], rows: int | None = None) -> float:
+        return 0.5
 
 
 @pytest.fixture
@@ -46,6 +43,7 @@ def resources(tmp_path: Path) -> Path:
     words = [*GOOD, *BAD]
     lists = {word: [other for other in words if other != word] for word in words}
     (folder / "counterfitted_neighbors.json").write_text(json.dumps(lists))
+    save_masked_lm(folder / "masked_lm", make_tokenizer())
     return folder
 
 
@@ -70,7 +68,7 @@ def parts(inputs: TrainingInputs, batch: Batch, student: Any) -> list[float]:
     return found
 
 
-@pytest.mark.parametrize("source", ["characters", "synonyms", "other_words", "embeddings", "hull"])
+@pytest.mark.parametrize("source", ["characters", "synonyms", "other_words", "refill", "embeddings", "hull"])
 def test_every_source_gives_a_clean_and_a_perturbed_part(
     source: str, inputs: TrainingInputs, batch: Batch, tokenizer: Any, resources: Path
 ) -> None:
@@ -183,49 +181,6 @@ def test_the_student_is_attacked_every_so_many_steps_and_learns_what_broke_it(
 def test_attacks_without_an_attacker_are_refused(inputs: TrainingInputs, tokenizer: Any) -> None:
     with pytest.raises(BadInput, match=r"robust_kd\.attacks.*pwws"):
         RobustKd.make(robust(inputs, attacks=["pwws"]), make_student(len(tokenizer)))
-
-
-@pytest.mark.parametrize(("robustness", "is_mean"), [(0.4, False), (0.5, True), (0.9, True)])
-def test_the_running_mean_is_kept_where_it_is_as_robust(
-    robustness: float, is_mean: bool, inputs: TrainingInputs, tokenizer: Any
-) -> None:
-    made = replace(robust(inputs, average=0.5, attacks=["pwws"]), adversary=Adversary(robustness))
-    plain, averaged = (make_student(len(tokenizer)) for _ in range(2))
-    distil(plain, replace(robust(inputs)))
-    distil(averaged, made)
-    assert same_weights(plain, averaged) == (not is_mean)
-
-
-def test_the_running_mean_begins_where_training_begins(tokenizer: Any) -> None:
-    student, mean, seen = make_student(len(tokenizer)), RunningMean(0.75), []
-    for _ in range(4):
-        with torch.no_grad():
-            student.classifier.weight.copy_(torch.randn_like(student.classifier.weight))
-        seen.append(student.classifier.weight.detach().clone())
-        mean.update(student)
-    shares = torch.tensor([0.75**3, 0.75**2, 0.75, 1.0])
-    expected = sum(share * value for share, value in zip(shares / shares.sum(), seen, strict=True))
-    torch.testing.assert_close(mean.weights["classifier.weight"], expected)
-
-
-def test_the_last_step_counts_in_the_running_mean(inputs: TrainingInputs, tokenizer: Any) -> None:
-    averaged, plain = (make_student(len(tokenizer)) for _ in range(2))
-    untrained = {name: value.clone() for name, value in averaged.state_dict().items()}
-    distil(plain, robust(inputs, steps=1))
-    distil(averaged, robust(inputs, steps=1, average=0.998))
-    assert same_weights(plain, averaged)
-    assert not all(torch.equal(value, untrained[name]) for name, value in averaged.state_dict().items())
-
-
-def test_a_checkpoint_whose_mean_begins_with_the_untrained_student_is_refused(
-    inputs: TrainingInputs, tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made, student = robust(inputs, average=0.5), make_student(len(tokenizer))
-    with monkeypatch.context() as before:
-        before.setattr(RobustKd, "content", lambda self: {})  # as rosearch 0.1.0 wrote it
-        distil(student, made, Checkpoint(tmp_path / "checkpoint", every=0))
-    with pytest.raises(RunError, match=r"running mean \(not stated there, begins after the first step here\)"):
-        distil(student, made, Checkpoint(tmp_path / "checkpoint"))
 
 
 def test_its_state_survives_a_restart(inputs: TrainingInputs, tokenizer: Any) -> None:

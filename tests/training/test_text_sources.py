@@ -1,23 +1,16 @@
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from Levenshtein import distance
 
-from rosearch.errors import MissingResource
-from rosearch.resources.resources import Resources
-from rosearch.resources.word_lists import is_withheld
 from rosearch.training.text_sources import (
     Characters,
     Listed,
     OtherWords,
     Source,
-    open_sources,
     perturb,
     replaced,
     words_of,
@@ -92,20 +85,3 @@ def test_words_are_replaced_where_they_stand() -> None:
     text = "one two one"
     first, _, last = words_of(text)
     assert replaced(text, [(first, "three"), (last, "")]) == "three two "
-
-
-def test_the_word_lists_of_a_folder_are_read(tmp_path: Path) -> None:
-    (tmp_path / "counterfitted_neighbors.json").write_text(json.dumps({"good": ["nice", "well-made"]}))
-    assert open_sources(["synonyms"], Resources(tmp_path), [])["synonyms"].candidates("good") == ("nice",)
-
-
-def test_words_that_are_withheld_are_never_drawn(tmp_path: Path) -> None:
-    others = [f"w{chr(97 + number // 26)}{chr(97 + number % 26)}" for number in range(40)]
-    (tmp_path / "counterfitted_neighbors.json").write_text(json.dumps({"good": others}))
-    drawn = open_sources(["synonyms"], Resources(tmp_path, withhold=True), [])["synonyms"].candidates("good")
-    assert 5 < len(drawn) < 35 and not any(is_withheld("good", other) for other in drawn)
-
-
-def test_a_missing_word_list_is_one_line_that_names_the_source(tmp_path: Path) -> None:
-    with pytest.raises(MissingResource, match=r"distillation\.robust_kd\.sources: synonyms"):
-        open_sources(["characters", "synonyms"], Resources(tmp_path), [])

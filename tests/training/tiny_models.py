@@ -11,6 +11,7 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import (
     BertConfig,
+    BertForMaskedLM,
     BertForSequenceClassification,
     BertModel,
     DistilBertConfig,
@@ -127,6 +128,16 @@ def save_model(folder: Path, tokenizer: Any, *, seed: int = 0, head: bool = Fals
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         kind(bert_config(len(tokenizer), **changes)).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def save_masked_lm(folder: Path, tokenizer: Any, **changes: Any) -> Path:
+    """A random masked LM that tells words apart, as the folder `masked_lm` of resources holds it."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        sizes = {"initializer_range": 0.5, **changes}
+        BertForMaskedLM(bert_config(len(tokenizer), **sizes)).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
 
