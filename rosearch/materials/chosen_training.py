@@ -55,10 +55,11 @@ def choices_in_words(experiment: Experiment, space: Space) -> str:
     """The settings that a search chooses, and whose values of the experiment they replace; "" where there are none."""
     if not space.training:
         return ""
-    told = "; ".join(f"{name} of {' | '.join(map(in_words, values))}" for name, values in space.training.items())
+    told = ", ".join(f"{name} ({len(values)} values)" for name, values in space.training.items())
     stated = [name for name in space.training if _is_stated(experiment.distillation, name)]
-    over = f"; the experiment's {', '.join(stated)} hold for baselines alone" if stated else ""
-    return f"chosen for each candidate: {told}{over}"
+    which = "values of them" if len(stated) == len(space.training) else f"values of {', '.join(stated)}"
+    over = f"; the experiment's {which} hold for baselines alone" if stated else ""
+    return f"{told}, chosen for each candidate{over}"
 
 
 def own_training(experiment: Experiment, genotype: Genotype, whose: str) -> tuple[Experiment, Genotype, str]:

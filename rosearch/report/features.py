@@ -28,7 +28,7 @@ SHARES: dict[str, frozenset[str]] = {
 def _training_meanings() -> Iterator[tuple[str, str]]:
     """A feature for each setting of the training that a space may choose, and for each name that its list may hold."""
     for gene in GENES:
-        named, where = _feature(gene), f"`{gene}` that the search chose; missing where it chose none"
+        named, where = _feature(gene), f"`{gene}`, where the search chooses it"
         if names := key_of(gene).accepted:
             yield from ((f"{named}_{name}", f"share of {name} in {where}") for name in names)
         else:

@@ -98,6 +98,7 @@ def schema_of(name: str) -> dict[str, Any]:
     found = {word: value for word, value in found.items() if word not in ("title", "default")}
     if "also" in found.get("items", {}):  # functions of the user's own, which are no genes
         found["items"] = next(one for one in found["items"]["anyOf"] if "enum" in one)
+        found["description"] += " In a space names alone."
     return found
 
 

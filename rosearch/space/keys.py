@@ -130,7 +130,7 @@ class SpaceFile(BaseModel):
     training: dict[str, Any] = Field(
         default_factory=dict,
         description="Settings of the experiment's `distillation` that are chosen for each candidate, in the place of "
-        "the experiment's. They change nothing of a student's cost.",
+        "the experiment's, which hold where there is no list. They change nothing of a student's cost.",
         json_schema_extra=_training(),
     )
     vocabulary: int = Field(30522, ge=1, description=_VOCABULARY, json_schema_extra=unit("words"))

@@ -84,8 +84,8 @@ def test_what_any_choice_needs_is_asked_for_before_anything_is_trained(
 def test_check_says_what_is_chosen_and_which_keys_of_the_experiment_it_replaces(tmp_path: Path) -> None:
     experiment, space = of(tmp_path, TRAINING)
     assert kind_of(experiment).check(experiment, space)["training"] == (
-        "chosen for each candidate: robust_kd.sources of characters | embeddings; robust_kd.average of none | 0.5; "
-        "the experiment's robust_kd.sources hold for baselines alone"
+        "robust_kd.sources (2 values), robust_kd.average (2 values), chosen for each candidate; "
+        "the experiment's values of robust_kd.sources hold for baselines alone"
     )
     assert choices_in_words(*of(tmp_path / "none", {})) == ""
 
