@@ -86,7 +86,7 @@ def all_in_words(genes: Iterable[tuple[str, GeneValue]]) -> str:
 def key_of(name: str) -> Key:
     """The key of the config that a gene is: meaning, type, default, the names that it takes."""
     model, key = _model(name)
-    found = read_keys(model.model_json_schema(mode="validation")).at(key)
+    found = read_keys(_schema(model)).at(key)
     assert found is not None  # the name is one of GENES
     return found
 
@@ -94,8 +94,8 @@ def key_of(name: str) -> Key:
 def schema_of(name: str) -> dict[str, Any]:
     """The JSON schema of a value of a gene, with the description of its key."""
     model, key = _model(name)
-    found: dict[str, Any] = model.model_json_schema()["properties"][key]
-    found = {word: value for word, value in found.items() if word not in ("title", "default")}
+    given: dict[str, Any] = _schema(model)["properties"][key]
+    found = {word: value for word, value in given.items() if word not in ("title", "default")}
     if "also" in found.get("items", {}):  # functions of the user's own, which are no genes
         found["items"] = next(one for one in found["items"]["anyOf"] if "enum" in one)
         found["description"] += " In a space names alone."
@@ -197,6 +197,11 @@ def _model(name: str) -> tuple[type[BaseModel], str]:
     for section in sections:
         model = cast(type[BaseModel], model.model_fields[section].annotation)
     return model, key
+
+
+@cache  # it is asked for with each gene
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema()
 
 
 def _section(config: BaseModel, name: str) -> tuple[BaseModel, str]:
