@@ -38,14 +38,15 @@ def sections(key: Key, title: str) -> Iterator[str]:
     """The keys of a section as a table, then its own sections; an empty title leaves the heading out."""
     if title:
         yield f"{'##' if '.' not in title else '###'} `{title}`\n\n{key.description}\n"
-    yield table("key | takes | default | meaning", ([f"`{last(one)}`", *facts(one)] for one in key.keys))
+    yield table("key | takes | default | meaning", ([f"`{below(key, one)}`", *facts(one)] for one in key.keys))
     for one in key.keys:
         if one.keys and one.name != SPACE:
             yield from sections(one, one.name)
 
 
-def last(key: Key) -> str:
-    return key.name.rpartition(".")[2]
+def below(section: Key, key: Key) -> str:
+    """The name of a key as its section has it."""
+    return key.name.removeprefix(f"{section.name}.")
 
 
 def facts(key: Key) -> tuple[str, str, str]:

@@ -66,7 +66,7 @@ def read_keys(schema: Schema, name: str = "") -> Key:
 
 def _read(name: str, given: Schema, parts: Schema, required: bool) -> Key:
     node, optional = _resolved(given, parts)
-    inner, _ = _resolved(node.get("items", {}), parts)
+    inner, may_be_none = _resolved(node.get("items", {}), parts)
     section = node if "properties" in node else inner
     wanted = section.get("required", ())
     keys = [
@@ -77,7 +77,7 @@ def _read(name: str, given: Schema, parts: Schema, required: bool) -> Key:
     return Key(
         name=name,
         description="\n\n".join(paragraphs),
-        type=_words(node, inner) + (", or none" if optional else ""),
+        type=_words(node, inner) + (", or none" if optional or may_be_none else ""),
         unit=node.get("unit") or inner.get("unit", ""),
         default=None if keys and section is node else node.get("default"),
         required=required,
@@ -106,7 +106,7 @@ def _words(node: Schema, inner: Schema) -> str:
         case "array":
             least, most = node.get("minItems", 0), node.get("maxItems")
             many = f" of {least} to {most}" if most else f" of at least {least}" if least else ""
-            return f"a list{many}, each {_words(inner, {})}"
+            return f"a list{many}, each {_words(inner, _resolved(inner.get('items', {}), {})[0])}"
         case "integer" | "number" as kind:
             return ("a whole number" if kind == "integer" else "a number") + _bounds(node)
         case "string":

@@ -104,6 +104,7 @@ class FoundStudent:
         labels = {} if order else {"num_labels": task.num_labels, **label_names(task)}
         with private_generator(torch.device("cpu"), seed), asked_by("student", self.name):
             model = load_model(AutoModelForSequenceClassification, self._folder, trains_head=True, **labels)
+        getattr(model.config, "genotype", {}).pop("training", None)  # its weights go on, but are not trained like this
         if order:
             reorder_head(model, order, self.name)
             model.config.update(label_names(task))
@@ -171,7 +172,7 @@ def _find_weights(name: str) -> FoundStudent:
     faults = [] if tokenizer is None else too_few_rows(config, tokenizer)
     problems = [Problem("student", name, *fault) for fault in faults]
     try:
-        genotype = Genotype.from_dict(config.genotype) if ours else None
+        genotype = Genotype.from_dict(config.genotype).architecture if ours else None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         problems.append(Problem("student", name, "the genotype of a student in its config.json", one_line(error)))
     if problems:

@@ -29,6 +29,7 @@ from rosearch.distil.workplace import workplace
 from rosearch.errors import CandidateFailed, DamagedError, gather
 from rosearch.export.destination import PICTURE, RECORD, check_destination
 from rosearch.export.targets.huggingface import export_model, export_student
+from rosearch.materials.chosen_training import own_training
 from rosearch.materials.derivation import derive
 from rosearch.materials.lineage import begin
 from rosearch.materials.required_resources import require_training
@@ -125,6 +126,10 @@ def distil_student(
     )
     with step(watcher.progress, "reading data and teacher"):
         experiment, told = derive(experiment)
+        if found.genotype is not None and found.folder is None:
+            experiment, genotype, line = own_training(experiment, found.genotype, found.name)
+            found = replace(found, genotype=genotype)
+            told = (*told, *filter(None, [line]))
         for line in told:
             watcher.note(line)
         task = _checked_task(experiment, found)

@@ -103,7 +103,7 @@ def _key(subject: Subject, config: EfficiencyConfig, threads: int) -> str:
     configuration, not by its weights.
     """
     if subject.genotype is not None:
-        what = subject.genotype.id
+        what = subject.genotype.architecture.id
     else:
         assert subject.folder is not None
         # Shorter than `files.file_hash`: the tables of earlier versions have this key.

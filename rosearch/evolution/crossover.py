@@ -8,7 +8,7 @@ import networkx as nx
 
 from rosearch.evolution.repair import fitting_rank, rewired, settled
 from rosearch.space.genotype import Genotype
-from rosearch.space.node import SOURCE, Node
+from rosearch.space.node import SOURCE, GeneValue, Node
 from rosearch.space.search_space import SearchSpace
 
 TRIES = 32  # draws before crossover gives up and returns the first parent
@@ -19,20 +19,26 @@ def cross(a: Genotype, b: Genotype, space: SearchSpace, rng: random.Random) -> G
 
     Both are ordered by depth (the longest path from the source). A run of that order is convex: no path leaves it and
     comes back, so it can be cut out without a cycle. A dangling edge is tied to the node at the same relative place.
-    Width and rank come from one parent; pooling and the source's settings each come from either. Gives `a` itself if
-    no other legal child was drawn.
+    Width and rank come from one parent; pooling, the source's settings, and each setting of the training come from
+    either. Gives `a` itself if no other legal child was drawn.
     """
     first, second = _by_depth(a), _by_depth(b)
     for _ in range(TRIES):
         nodes = _exchanged(first.nodes, second.nodes, rng)
         shape, pooled = rng.choice((a, b)), rng.choice((a, b))
         source = rng.choice((a, b)).source if a.source != b.source else a.source
+        training = tuple(gene if gene in b.training else rng.choice(_of_name(gene[0], a, b)) for gene in a.training)
         nodes = [settled(node, space, shape.width, rng) for node in nodes]
         rank = fitting_rank(shape.rank, shape.width, space)
-        child = Genotype(shape.width, rank, pooled.pooling, tuple(nodes), source)
+        child = Genotype(shape.width, rank, pooled.pooling, tuple(nodes), source, training)
         if space.is_legal(child) and child.id not in (a.id, b.id):
             return child
     return a
+
+
+def _of_name(name: str, *parents: Genotype) -> list[tuple[str, GeneValue]]:
+    """The settings of a name that parents have for their training."""
+    return [gene for parent in parents for gene in parent.training if gene[0] == name]
 
 
 def _by_depth(genotype: Genotype) -> Genotype:

@@ -186,6 +186,17 @@ def change_source(genotype: Genotype, space: SearchSpace, rng: random.Random) ->
     return genotype.with_(source=tuple({**now, name: value}.items()))
 
 
+@_always_legal
+def change_training(genotype: Genotype, space: SearchSpace, rng: random.Random) -> Genotype | None:
+    """One setting of the training takes another of its values; the architecture stays."""
+    names = sorted(name for name, values in space.training.items() if len(values) > 1)
+    if not names:
+        return None
+    name, now = rng.choice(names), dict(genotype.training)
+    value = rng.choice([value for value in space.training[name] if value != now[name]])
+    return genotype.with_(training=tuple({**now, name: value}.items()))
+
+
 MUTATIONS: dict[str, Mutation] = {
     "replace_operation": replace_operation,
     "change_setting": change_setting,
@@ -197,13 +208,15 @@ MUTATIONS: dict[str, Mutation] = {
     "change_rank": change_rank,
     "change_pooling": change_pooling,
     "change_source": change_source,
+    "change_training": change_training,
 }
 
 
 def mutations_of(space: SearchSpace) -> list[str]:
-    """The names of the mutations of a space; `change_source` only if the space has a choice of sources."""
-    has_sources = any(len(values) > 1 for values in space.source.values())
-    return sorted(name for name in MUTATIONS if has_sources or name != "change_source")
+    """The names of the mutations of a space; `change_source` and `change_training` only if it has a choice of those."""
+    choices = {"change_source": space.source.values(), "change_training": space.training.values()}
+    without = {name for name, lists in choices.items() if all(len(values) < 2 for values in lists)}
+    return sorted(MUTATIONS.keys() - without)
 
 
 def _with_node(genotype: Genotype, index: int, node: Node) -> Genotype:

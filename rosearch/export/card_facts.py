@@ -18,6 +18,7 @@ from huggingface_hub import EvalResult, ModelCardData
 
 from rosearch.export.markdown import Row, in_one_line
 from rosearch.measurements import Estimate, Measurements, Quality, Robustness
+from rosearch.space.genes import all_in_words
 from rosearch.space.genotype import Genotype
 
 _DIGITS = 6
@@ -79,6 +80,8 @@ def making(facts: CardFacts) -> list[Row]:
     told.append(
         ("training", f"{training.steps:,} steps, {training.rows_seen:,} rows (repeats counted), {training.precision}")
     )
+    if facts.genotype is not None and facts.genotype.training:
+        told.append(("training, as the search chose it", all_in_words(facts.genotype.training)))
     if facts.hours is not None:
         hours = f"{facts.hours:.1f} h" if facts.hours >= 1 else f"{60 * facts.hours:.1f} min"
         searched = f"{facts.candidates} candidates, " if facts.candidates else ""

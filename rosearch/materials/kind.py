@@ -22,6 +22,7 @@ from rosearch.data.shared_rows import Shared, contradictions_in_words, leak_prob
 from rosearch.data.soft_labels import SoftLabels
 from rosearch.data.tasks import Task
 from rosearch.errors import BadInput, MachineFault, Problem, Problems, gather
+from rosearch.materials.chosen_training import choices_in_words, training_problems, with_every_choice
 from rosearch.materials.class_weights import weight_doubts, weights_in_words
 from rosearch.materials.encoder import find_encoder, prepare_encoder_materials
 from rosearch.materials.encoder_trial import estimate_encoders
@@ -106,13 +107,13 @@ class TaskRun:
 
     def problems(self, experiment: Experiment, space: Space, where: str) -> list[Problem]:
         """See `RunKind`. A method that compares token by token needs students that read the teacher's tokens."""
-        method = experiment.distillation.method
+        method, found = experiment.distillation.method, list(training_problems(experiment, space, where))
         if not (METHODS[method].one_tokenizer and _other_encodings(space)):
-            return []
+            return found
         expected = (
             "a method that reads outputs alone (kd, ad2, robust_kd): the space has other encodings than wordpiece"
         )
-        return [Problem(where, "distillation.method", expected, method)]
+        return [*found, Problem(where, "distillation.method", expected, method)]
 
     def check(self, experiment: Experiment, space: Space, task: Task | None = None) -> dict[str, str]:
         """See `RunKind`."""
@@ -121,8 +122,8 @@ class TaskRun:
         with problems:
             recipes, _, _, devices = gather(
                 lambda: find_recipes(experiment, attack_resources(experiment)),
-                lambda: require_training(experiment, space.encodings),
-                lambda: require_independent(experiment, space.encodings),
+                lambda: require_training(with_every_choice(experiment, space), space.encodings),
+                lambda: require_independent(with_every_choice(experiment, space), space.encodings),
                 lambda: _devices(experiment),
             )
         with problems:
@@ -143,13 +144,13 @@ class TaskRun:
         twice = (shared_in_words(loaded, shared), contradictions_in_words(loaded))
         unsure = () if soft is None else soft_doubts(soft, loaded)
         doubts = filter(None, (*twice, doubt and f"the teacher is {doubt}", *unsure, *weighed))
-        classes = weights_in_words(experiment.distillation, loaded)
         return {
             "task": _task_in_words(loaded),
-            **({"classes": classes} if classes else {}),
+            **({"classes": told} if (told := weights_in_words(experiment.distillation, loaded)) else {}),
             **({"teacher": f"{teacher.weights}, {state}"} if soft is None else _soft_in_words(soft, loaded, teacher)),
             "device": ", ".join(map(str, devices)),
             "space": f"{space.name}: {space.describe()}",
+            **({"training": told} if (told := choices_in_words(experiment, space)) else {}),
             **_attacks_in_words(experiment, {name: recipe.name for name, recipe in recipes.items()}),
             **({"doubts": told} if (told := "; ".join(doubts)) else {}),
         }
@@ -163,7 +164,7 @@ class TaskRun:
 
     def prepare(self, experiment: Experiment, space: Space, cache: Path, progress: Progress) -> Materials:
         """See `RunKind`."""
-        require_training(experiment, space.encodings)
+        require_training(with_every_choice(experiment, space), space.encodings)
         materials = prepare_materials(experiment, cache, progress)
         for encoding in space.encodings:  # the teacher tries thousands of readings: no worker's time limit has room
             materials.read_as(encoding, progress)
@@ -184,6 +185,7 @@ class EncoderRun:
         others = f"{space.name} with {', '.join(_other_encodings(space))}"
         found = [Problem(where, "search_space", expected, others)] if _other_encodings(space) else []
         expected = "architectures alone, for encoders: a pretrained model is fine-tuned for a task"
+        found += training_problems(experiment, space, where)
         return [*found, *(Problem(where, "baselines", expected, name) for name in experiment.pretrained)]
 
     def check(self, experiment: Experiment, space: Space, task: Task | None = None) -> dict[str, str]:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
+from rosearch.config.distillation import DistillationConfig
 from rosearch.config.evaluation import SuiteConfig
 from rosearch.config.experiment import Experiment
 from rosearch.data.corpus import Part
@@ -26,6 +27,7 @@ from rosearch.materials.training_inputs import fresh_student, training_inputs
 from rosearch.measurements import Efficiency, Latency, Lineage, Measurements, Quality, TeacherFacts, Training
 from rosearch.progress import Progress, Stopwatch, step
 from rosearch.randomness import derive_seed
+from rosearch.space.genes import put_over
 from rosearch.space.genotype import Genotype
 from rosearch.student.build import build_student, inherit_embeddings
 from rosearch.student.inherit import Taken
@@ -59,6 +61,11 @@ class CandidateJob:
     until: float | None = None  # the share of its steps up to a rung, 1 behind the last; None: without rungs
 
     @property
+    def distillation(self) -> DistillationConfig:
+        """The settings of its training: the experiment's, with those that the candidate was given in their place."""
+        return put_over(self.experiment.distillation, self.genotype.training)
+
+    @property
     def checkpoint(self) -> Checkpoint | None:
         """The checkpoint of the training. The driver removes it once the outcome is recorded."""
         if self.unfinished is None:
@@ -68,7 +75,7 @@ class CandidateJob:
 
     def lineage(self, taken: Taken | None, steps: int) -> Lineage | None:
         """Where the weights began, for the record of a student that was trained for `steps` and saved."""
-        return lineage_of(self.experiment.distillation, self.parent, taken, steps, self.student_folder)
+        return lineage_of(self.distillation, self.parent, taken, steps, self.student_folder)
 
 
 @dataclass(frozen=True)
@@ -111,7 +118,7 @@ class TaskLife:
         return fresh_student(
             job.genotype,
             self.materials,
-            job.experiment.distillation,
+            job.distillation,
             seed=job.seed,
             positions=job.teacher.positions,
             token_types=job.teacher.token_types,
@@ -120,13 +127,13 @@ class TaskLife:
     def inherit(self, student: PreTrainedModel) -> Taken | None:
         """See `Life`."""
         rows = getattr(self.materials.tokenizer, "source_ids", None)
-        return begin(student, self.job.experiment.distillation, self.job.parent, self.materials.teacher, rows)
+        return begin(student, self.job.distillation, self.job.parent, self.materials.teacher, rows)
 
     def distil(self, student: PreTrainedModel, progress: Progress) -> Trained:
         """See `Life`."""
         job = self.job
         resources = job.experiment.evaluation.robustness.resources
-        config = job.experiment.distillation
+        config = job.distillation
         inputs = training_inputs(self.materials, config, seed=job.seed, resources=resources, progress=progress)
         return Trained(distil(student, inputs, job.checkpoint))
 
@@ -175,7 +182,7 @@ class TaskLife:
         if job.experiment.fitness.reward is None:
             return None
         teacher = torch.from_numpy(np.array(materials.teacher_logits(job.split)))  # a copy: the original is read-only
-        temperature = job.experiment.distillation.temperature
+        temperature = job.distillation.temperature
         return soft_label_loss(torch.from_numpy(logits), teacher, materials.task.problem, temperature).item()
 
 
@@ -197,18 +204,18 @@ class EncoderLife:
             positions=job.teacher.positions,
             token_types=job.teacher.token_types,
             pad_token_id=tokenizer.pad_token_id,
-            dropout=job.experiment.distillation.dropout,
+            dropout=job.distillation.dropout,
             seed=derive_seed(job.seed, "weights"),
             pieces=tokenizer.convert_ids_to_tokens(range(len(tokenizer))),
         )
-        if job.experiment.distillation.inherit_embeddings:
+        if job.distillation.inherit_embeddings:
             inherit_embeddings(student, load_encoder(self.materials.teacher))
         encoder: PreTrainedModel = student.student.to(self.materials.device)
         return encoder
 
     def inherit(self, student: PreTrainedModel) -> Taken | None:
         """See `Life`."""
-        return begin(student, self.job.experiment.distillation, self.job.parent, self.materials.teacher)
+        return begin(student, self.job.distillation, self.job.parent, self.materials.teacher)
 
     def distil(self, student: PreTrainedModel, progress: Progress) -> Trained:
         """See `Life`."""
@@ -216,7 +223,7 @@ class EncoderLife:
         part: Part = "train" if job.split == "test" else "proxy"
         seed = derive_seed(job.seed, "training")
         inputs = EncoderInputs(
-            job.experiment.distillation, materials.corpus, part, materials.teacher, materials.device, seed, progress
+            job.distillation, materials.corpus, part, materials.teacher, materials.device, seed, progress
         )
         return Trained(*distil_encoder(student, inputs, job.checkpoint))
 

@@ -23,6 +23,7 @@ from rosearch.report.data import (
 )
 from rosearch.report.overview import size_in_words
 from rosearch.run.results import Results
+from rosearch.space.genes import all_in_words
 
 
 def record_tables(results: Results, record: Record) -> list[Table]:
@@ -55,6 +56,8 @@ def _facts(results: Results, record: Record) -> list[tuple[str, str]]:
     ]
     if genotype.source:
         facts.append(("source", ", ".join(f"{name} {value}" for name, value in genotype.source)))
+    if genotype.training:
+        facts.append(("trained with", all_in_words(genotype.training)))
     if record.failure is not None:
         facts.append(("failure", str(record.failure)))
     if found is not None:

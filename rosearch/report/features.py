@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
 
 from rosearch.space.cost import count_parameters
 from rosearch.space.encoder_space import encoder_of
+from rosearch.space.genes import GENES, all_in_words, key_of
 from rosearch.space.genotype import Genotype
 from rosearch.space.identity import without_no_ops
-from rosearch.space.node import SOURCE, Node
+from rosearch.space.node import SOURCE, GeneValue, Node
 
 # Which operations count towards which share. Identities that merge inputs count in the denominator only.
 SHARES: dict[str, frozenset[str]] = {
@@ -22,6 +23,21 @@ SHARES: dict[str, frozenset[str]] = {
     "pooling_share": frozenset({"max_pool", "avg_pool"}),
     "glu_share": frozenset({"glu"}),
 }
+
+
+def _training_meanings() -> Iterator[tuple[str, str]]:
+    """A feature for each setting of the training that a space may choose, and for each name that its list may hold."""
+    for gene in GENES:
+        named, where = _feature(gene), f"`{gene}`, where the search chooses it"
+        if names := key_of(gene).accepted:
+            yield from ((f"{named}_{name}", f"share of {name} in {where}") for name in names)
+        else:
+            yield named, where + ("; 0 for none" if key_of(gene).type.endswith("or none") else "")
+
+
+def _feature(gene: str) -> str:
+    return gene.replace(".", "_")
+
 
 # Every feature and what it means, in the order in which tables and figures show them.
 FEATURES: dict[str, str] = {
@@ -44,6 +60,7 @@ FEATURES: dict[str, str] = {
     "character_cnn": "1 where a network over characters adds to the word table, else 0",
     "character_ngrams": "1 where character n-grams take the place of the word table, else 0",
     "token_dropout": "share of tokens without a lexical vector in training",
+    **dict(_training_meanings()),
     "heads": "attention heads of a layer; missing where the operators are not the like layers of an encoder",
     "ffn": "features inside a feed-forward layer of an encoder; missing likewise",
     "relu": "1 where the layers of an encoder have relu, else 0; missing likewise",
@@ -137,10 +154,33 @@ def architecture_features(genotype: Genotype, operators: Operators | None = None
         "character_cnn": float(source["characters"] == "cnn"),
         "character_ngrams": float(source["characters"] == "ngrams"),
         "token_dropout": float(source["token_dropout"]),
+        **_training_features(dict(genotype.training)),
         **_encoder_features(genotype, {node.op for node in nodes}),
         "encoder_parameters": float(count.encoder),
         "parameters": float(count.total),
     }
+
+
+def _training_features(genes: Mapping[str, GeneValue]) -> dict[str, float]:
+    """The settings of the training that a search chose. The others are missing, as the choices of an encoder are."""
+    found: dict[str, float] = {}
+    for gene in GENES:
+        named, value, names = _feature(gene), genes.get(gene, math.nan), key_of(gene).accepted
+        members = value if isinstance(value, tuple) else (value,)
+        if not names:
+            found[named] = 0.0 if value is None else float(value)  # type: ignore[arg-type]
+        for name in names:
+            found[f"{named}_{name}"] = math.nan if gene not in genes else members.count(name) / len(members)
+    return found
+
+
+def training_notes(students: Iterable[tuple[str, Genotype]]) -> list[str]:
+    """A line for each training that a search chose for some of these students, with their names."""
+    told: dict[str, list[str]] = {}
+    for name, genotype in students:
+        if genotype.training:
+            told.setdefault(all_in_words(genotype.training), []).append(name)
+    return [f"trained with {training}: {', '.join(names)}" for training, names in told.items()]
 
 
 def _encoder_features(genotype: Genotype, operations: set[str]) -> dict[str, float]:

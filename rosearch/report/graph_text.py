@@ -14,6 +14,7 @@ import networkx as nx
 
 from rosearch.report.features import OUTPUT, Operators
 from rosearch.report.layers import lay_out
+from rosearch.space.genes import all_in_words
 from rosearch.space.genotype import Genotype
 from rosearch.space.node import SOURCE
 
@@ -25,13 +26,13 @@ def plain_graph(genotype: Genotype) -> nx.DiGraph:
     """Source, operations and output as a graph whose attributes are words and whole numbers alone.
 
     No-ops are left out, as in all drawings. A node has `op`, `merge`, `settings` (JSON) and `label`; an edge has
-    `port`, the first place at which it is read, and `times`, how often. The graph
-    has `architecture` (the id), `width`, `rank` and `pooling`.
+    `port`, the first place at which it is read, and `times`, how often. The graph has `architecture` (the id), `width`,
+    `rank`, `pooling`, and where a search chose settings of the training `training`, in words.
     """
     operators = Operators.of(genotype)
     nodes, reads = operators.nodes, operators.reads
     given = {"architecture": genotype.id, "width": genotype.width, "rank": genotype.rank, "pooling": genotype.pooling}
-    graph = nx.DiGraph(**given)
+    graph = nx.DiGraph(**given, **({"training": all_in_words(genotype.training)} if genotype.training else {}))
     names = {SOURCE: "source", **{position: f"n{position}" for position in nodes}, OUTPUT: "output"}
     for (position, name), box in zip(names.items(), lay_out(genotype).boxes, strict=True):
         node = nodes.get(position)

@@ -26,6 +26,7 @@ from rosearch.report.data import (
     Value,
     metric_unit,
 )
+from rosearch.report.features import training_notes
 from rosearch.run.results import Results
 
 Measured = Measurements | TeacherFacts
@@ -50,21 +51,21 @@ def results_table(
     (attacks of regression and of encoders, the loss that a reward needs) has no column.
     """
     beside = [] if teacher is None else [teacher, *teacher.neighbours]
-    shown = [(r, r.measurements, results.fitness[r.number]) for r in records if r.number in results.fitness]
-    measured: list[Measured] = [*beside, *(found for _, found, _ in shown if found)]
+    judged = [(record, record.measurements, results.fitness.get(record.number)) for record in records]
+    shown = [(one, found, fitness) for one, found, fitness in judged if found is not None and fitness is not None]
+    measured: list[Measured] = [*beside, *(found for _, found, _ in shown)]
     figures = _figures(results, measured)
     rows = [Row((one.called, "", *(figure.read(one) for figure in figures))) for one in beside]
-    rows += [
-        Row((f"#{record.number} {record.label}", _scalar(fitness, found), *(figure.read(found) for figure in figures)))
-        for record, found, fitness in shown
-        if found is not None
-    ]
+    for one, found, fitness in shown:
+        figured = (figure.read(found) for figure in figures)
+        rows.append(Row((f"#{one.number} {one.label}", _scalar(fitness, found), *figured)))
     columns = (
         Column("id", align="left", whole=True),
         Column("fitness", THOUSANDTHS),
         *(Column(figure.name, figure.unit, spare=figure.spare) for figure in figures),
     )
-    return Table(title, columns, tuple(rows), (*(teacher.notes if teacher else ()), *_footnotes(measured)))
+    notes = (*_footnotes(measured), *training_notes((f"#{one.number}", one.genotype) for one, *_ in shown))
+    return Table(title, columns, tuple(rows), (*(teacher.notes if teacher else ()), *notes))
 
 
 def ranked_table(results: Results, most: int | None = None) -> Table:
@@ -197,13 +198,13 @@ def gain_in_words(results: Results) -> str:
     assert winner.measurements is not None
     others = {record.name: _kept(record.measurements) for record in reversed(finalists) if record.name}
     others |= {f"the {teacher.called}": _kept(teacher)} | {one.called: _kept(one) for one in teacher.neighbours}
-    told = ", ".join(f"{name} {_percent(share)}" for name, share in others.items() if share)
+    told = ", ".join(f"{name} {share.value:.0%}" for name, share in others.items() if share)
     beside = f" ({told})" if told else ""  # soft labels are not attacked
     attacks = " and ".join(attack.attack for attack in winner.measurements.attacks)
     metric, size = winner.measurements.quality.metric, size_in_words(winner.measurements.efficiency.compression)
     ours, theirs = (metric_unit(metric).text(one.quality.value) for one in (winner.measurements, teacher))
     return (
-        f"{winner.label} is {size} than {teacher.whose_cost}, keeps {_percent(kept)} of {kept.n} test rows under "
+        f"{winner.label} is {size} than {teacher.whose_cost}, keeps {kept.value:.0%} of {kept.n} test rows under "
         f"{attacks}{beside}, and has {ours} {metric} (the {teacher.called} {theirs})"
     )
 
@@ -216,10 +217,6 @@ def size_in_words(compression: float) -> str:
 
 def _kept(found: Measured | None) -> Estimate | None:
     return None if found is None or found.robustness is None else found.robustness.under_attack
-
-
-def _percent(share: Estimate) -> str:
-    return f"{share.value:.0%}"
 
 
 def rungs_line(results: Results) -> str:

@@ -35,6 +35,7 @@ from rosearch.records.record import Record
 from rosearch.report.features import architecture_features
 from rosearch.run.results import Results
 from rosearch.run.tracking.row import Rows
+from rosearch.space.genes import in_words
 from rosearch.space.genotype import SOURCE_DEFAULTS, Genotype
 from rosearch.space.loading import load_space
 from rosearch.space.node import Setting
@@ -233,6 +234,7 @@ def _parameters(genotype: Genotype) -> dict[str, Setting]:
         "rank": genotype.rank,
         "pooling": genotype.pooling,
         **{f"source {name}": value for name, value in genotype.source_setting.items()},
+        **{name: in_words(value) for name, value in genotype.training},
         "nodes": len(canonical.nodes),
         **counted,
     }
@@ -245,6 +247,7 @@ def _choices(results: Results, parameters: Sequence[Mapping[str, Setting]]) -> d
     if isinstance(space, SearchSpace):
         allowed = {"width": space.widths, "rank": space.ranks, "pooling": space.poolings, "nodes": (space.max_nodes,)}
         allowed |= {f"source {name}": space.source[name] for name in SOURCE_DEFAULTS}
+        allowed |= {name: tuple(map(in_words, values)) for name, values in space.training.items()}
         allowed |= dict.fromkeys(space.operations, (space.max_nodes,))
     found = {name: {one[name] for one in parameters} | set(allowed.get(name, ())) for name in parameters[0]}
     # An operation that the space does not have, and no candidate, is no parameter.

@@ -176,6 +176,7 @@ def _frame_problems(genotype: Genotype) -> list[str]:
     if genotype.pooling != _POOLING:
         problems.append(f"pooling must be {_POOLING}, got {genotype.pooling}")
     problems.extend(f"source.{name} must be its default, got {value}" for name, value in genotype.source)
+    problems.extend(f"training.{name} must be left to the experiment" for name, _ in genotype.training)
     return problems
 
 

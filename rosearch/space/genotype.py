@@ -3,7 +3,7 @@
 Node 0 is the source (the embedded tokens). Nodes 1..n carry an operation, its settings and a merge. An edge carries the
 port at which it enters its reader. Nodes that nobody reads are sinks; the mean of all sinks is the output. Graph
 attributes: `width` (features per token), `rank` (of the factorised embedding), `pooling`. The source has settings too:
-how words are encoded and turned into vectors.
+how words are encoded and turned into vectors. Where a space chooses settings of distillation, the genotype holds them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from rosearch.errors import shown
 from rosearch.space.identity import architecture_id, canonical_form
-from rosearch.space.node import SOURCE, Node, Setting
+from rosearch.space.node import SOURCE, GeneValue, Node, Setting
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -31,8 +31,9 @@ SOURCE_DEFAULTS: dict[str, Setting] = {"encoding": "wordpiece", "characters": "n
 class Genotype:
     """Width, embedding rank, pooling, and operator nodes in a topological order (each reads earlier ones).
 
-    `source` holds the settings of node 0; defaults are dropped, the rest is sorted by name. Equality and hash are those
-    of `id`: genotypes that describe the same architecture are equal, however their nodes are numbered. Raises
+    `source` holds the settings of node 0; defaults are dropped, the rest is sorted by name. `training` holds the
+    settings of distillation that the space chooses (`genes`), sorted by name; most spaces choose none. Equality and
+    hash are those of `id`: genotypes that describe the same student are equal, however their nodes are numbered. Raises
     `ValueError` if the nodes are no DAG in topological order.
     """
 
@@ -41,10 +42,12 @@ class Genotype:
     pooling: str
     nodes: tuple[Node, ...]
     source: tuple[tuple[str, Setting], ...] = ()
+    training: tuple[tuple[str, GeneValue], ...] = ()
 
     def __post_init__(self) -> None:
         told = [setting for setting in self.source if setting[1] != SOURCE_DEFAULTS.get(setting[0])]
         object.__setattr__(self, "source", tuple(sorted(told, key=lambda setting: setting[0])))
+        object.__setattr__(self, "training", tuple(sorted(self.training, key=lambda gene: gene[0])))
         if not self.nodes:
             raise ValueError("a genotype needs at least one node")
         for position, node in enumerate(self.nodes, start=1):
@@ -63,6 +66,11 @@ class Genotype:
         """All settings of the source, defaults included (a copy)."""
         return {**SOURCE_DEFAULTS, **dict(self.source)}
 
+    @property
+    def architecture(self) -> Genotype:
+        """The same without settings of the training: all that a student costs depends on it alone."""
+        return self.with_(training=()) if self.training else self
+
     @cached_property
     def graph(self) -> nx.DiGraph:
         """The frozen networkx graph. An edge carries all ports at which its reader reads it."""
@@ -77,6 +85,8 @@ class Genotype:
                     graph.edges[read, position]["ports"] += (port,)
                 else:
                     graph.add_edge(read, position, ports=(port,))
+        if self.training:
+            graph.graph["training"] = self.training
         return nx.freeze(graph)
 
     @classmethod
@@ -100,12 +110,14 @@ class Genotype:
             data = graph.nodes[name]
             nodes.append(Node(data["op"], tuple(data["settings"]), tuple(read for _, read in reads), data["merge"]))
         source = tuple(graph.nodes[sources[0]].get("settings", ()))
-        return cls(graph.graph["width"], graph.graph["rank"], graph.graph["pooling"], tuple(nodes), source)
+        shape = (graph.graph["width"], graph.graph["rank"], graph.graph["pooling"])
+        return cls(*shape, tuple(nodes), source, tuple(graph.graph.get("training", ())))
 
     @cached_property
     def id(self) -> str:
         """16 hex digits: the hash of the canonical form (see `identity`)."""
-        return architecture_id((self.width, self.rank, self.pooling), self.nodes, self.sinks, self.source)
+        shape = (self.width, self.rank, self.pooling)
+        return architecture_id(shape, self.nodes, self.sinks, self.source, self.training)
 
     def canonical(self) -> Genotype:
         """The one genotype that represents all with this id, so that equal genotypes build bit-identical students.
@@ -131,8 +143,8 @@ class Genotype:
         return tuple(position for position in range(1, len(self.nodes) + 1) if position not in read)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON data: width, rank, pooling; op, inputs, merge, settings of each node; settings of the source."""
-        data = {
+        """Plain JSON data: width, rank, pooling; op, inputs, merge, settings of each node; source and training."""
+        data: dict[str, Any] = {
             "width": self.width,
             "rank": self.rank,
             "pooling": self.pooling,
@@ -141,7 +153,8 @@ class Genotype:
                 for node in self.nodes
             ],
         }
-        return data | {"source": dict(self.source)} if self.source else data
+        genes = {name: list(value) if isinstance(value, tuple) else value for name, value in self.training}
+        return data | ({"source": dict(self.source)} if self.source else {}) | ({"training": genes} if genes else {})
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -152,9 +165,9 @@ class Genotype:
         _typed(str, data["pooling"])
         source = dict(data.get("source", {}))
         _typed(Setting, *source.values())
-        return cls(
-            data["width"], data["rank"], data["pooling"], tuple(map(_node, data["nodes"])), tuple(source.items())
-        )
+        nodes, genes = tuple(map(_node, data["nodes"])), dict(data.get("training", {}))
+        training = tuple((name, _gene(value)) for name, value in genes.items())
+        return cls(data["width"], data["rank"], data["pooling"], nodes, tuple(source.items()), training)
 
     def to_json(self) -> str:
         """One line of JSON with sorted keys."""
@@ -181,7 +194,8 @@ class Genotype:
             reads = ",".join(map(str, node.inputs))
             merge = f":{node.merge}" if len(node.inputs) > 1 else ""
             parts.append(f"{node.op}{_in_brackets(node.settings)}<-{reads}{merge}")
-        return f"w{self.width} r{self.rank} {self.pooling} | {' '.join(parts)}"
+        trained = f" | training{_in_brackets(self.training)}" if self.training else ""
+        return f"w{self.width} r{self.rank} {self.pooling} | {' '.join(parts)}{trained}"
 
 
 def chain(nodes: Iterable[Node]) -> tuple[Node, ...]:
@@ -198,6 +212,14 @@ def _node(data: Mapping[str, Any]) -> Node:
     return Node.of(op, inputs, merge, **settings)
 
 
+def _gene(value: object) -> GeneValue:
+    if isinstance(value, list):
+        _typed(str, *value)
+        return tuple(value)
+    _typed(Setting | None, value)
+    return value  # type: ignore[return-value]
+
+
 def _typed(kind: Any, *values: object) -> None:
     """Raises `ValueError` for a value of another type; true and false are no numbers."""
     for value in values:
@@ -207,5 +229,6 @@ def _typed(kind: Any, *values: object) -> None:
             )
 
 
-def _in_brackets(settings: tuple[tuple[str, Setting], ...]) -> str:
-    return f"({','.join(f'{name}={value}' for name, value in settings)})" if settings else ""
+def _in_brackets(settings: tuple[tuple[str, GeneValue], ...]) -> str:
+    told = (f"{name}={'+'.join(value) if isinstance(value, tuple) else value}" for name, value in settings)
+    return f"({','.join(told)})" if settings else ""

@@ -14,9 +14,9 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from math import gcd
-from typing import Any
+from typing import Any, TypeGuard
 
-from rosearch.space.node import Node, Setting
+from rosearch.space.node import GeneValue, Node, Setting
 
 
 @dataclass(frozen=True)
@@ -33,16 +33,20 @@ def architecture_id(
     nodes: Sequence[Node],
     sinks: Sequence[int],
     source: Iterable[tuple[str, Setting]],
+    training: Iterable[tuple[str, GeneValue]] = (),
 ) -> str:
     """16 hex digits, equal for isomorphic genotypes and different for others (up to collisions of 64 bits).
 
-    `shape` is width, rank and pooling; `source` holds the settings of the source that are not the defaults.
+    `shape` is width, rank and pooling; `source` holds the settings of the source that are not the defaults, `training`
+    those of distillation that were chosen with the graph.
     """
     form = canonical_form(nodes, sinks)
     labelled = [[_label(nodes[old - 1], reads), reads] for old, reads in zip(form.kept, form.reads, strict=True)]
     told: list[object] = [*shape, labelled, form.output]
     if source:  # defaults add nothing, which keeps the ids from before the source had settings
         told.append(_spelled(source))
+    if genes := dict(_spelled(training)):  # a mapping, which no settings of a source are
+        told.append({"training": genes})
     text = json.dumps(told)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
@@ -74,9 +78,14 @@ def _label(node: Node, inputs: Sequence[int]) -> str:
     return json.dumps([node.op, node.merge if len(inputs) > 1 else "", _spelled(node.settings)])
 
 
-def _spelled(settings: Iterable[tuple[str, Setting]]) -> list[tuple[str, bool | float | str]]:
+def _spelled(settings: Iterable[tuple[str, GeneValue]]) -> list[tuple[str, GeneValue]]:
     """Settings sorted by name, all numbers as floats."""
-    return sorted((name, value if isinstance(value, bool | str) else float(value)) for name, value in settings)
+    numbers = ((name, float(value) if _is_number(value) else value) for name, value in settings)
+    return sorted(numbers, key=lambda setting: setting[0])
+
+
+def _is_number(value: GeneValue) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def without_no_ops(

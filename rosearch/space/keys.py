@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from rosearch.config.section import unit
+from rosearch.space.genes import GENES, schema_of
 from rosearch.space.genotype import MAX_NODES, SOURCE_DEFAULTS
 from rosearch.space.rules import (
     ACTIVATION,
@@ -49,6 +50,16 @@ def _settings(rules: Mapping[str, SettingRule], required: bool, **meanings: str)
         properties[name] = {**values, **default, "items": rule.schema, "description": meanings[name]}
     section: JsonDict = {"type": "object", "properties": properties, "additionalProperties": False}
     return {**section, "required": [*rules]} if required else section
+
+
+def _training() -> JsonDict:
+    """A list of values for each setting of distillation that a search may choose; none is required."""
+    properties: JsonDict = {}
+    for name in GENES:
+        item = schema_of(name)
+        values: JsonDict = {"type": "array", "minItems": 1, "maxItems": MOST_VALUES}
+        properties[name] = {**values, "description": item.pop("description"), "items": item}
+    return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
 def _operations() -> JsonDict:
@@ -115,6 +126,12 @@ class SpaceFile(BaseModel):
         json_schema_extra=_settings(
             SOURCE_SETTINGS, False, **{name: MEANINGS[f"source.{name}"] for name in SOURCE_SETTINGS}
         ),
+    )
+    training: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Settings of the experiment's `distillation` that are chosen for each candidate, in the place of "
+        "the experiment's, which hold where there is no list. They change nothing of a student's cost.",
+        json_schema_extra=_training(),
     )
     vocabulary: int = Field(30522, ge=1, description=_VOCABULARY, json_schema_extra=unit("words"))
     min_parameters: int = Field(

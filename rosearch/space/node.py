@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 Setting = bool | int | float | str
+GeneValue = Setting | tuple[str, ...] | None  # of a setting of the training
 SOURCE = 0  # the position of the source among the nodes of a genotype
 
 

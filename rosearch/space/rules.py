@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pydantic.config import JsonDict
 
 from rosearch.errors import shown
+from rosearch.space.genes import gene_problems
 from rosearch.space.genotype import MAX_NODES, Genotype
 from rosearch.space.node import Node, Setting
 
@@ -143,6 +144,7 @@ def structural_problems(genotype: Genotype) -> list[str]:
     if len(genotype.nodes) > MAX_NODES:
         problems.append(f"a genotype has at most {MAX_NODES} nodes, got {len(genotype.nodes)}")
     problems.extend(_setting_problems("source", genotype.source, SOURCE_SETTINGS))
+    problems.extend(gene_problems(genotype.training))
     for position, node in enumerate(genotype.nodes, start=1):
         problems.extend(f"node {position}: {problem}" for problem in _node_problems(node, width))
     return problems

@@ -1,8 +1,8 @@
 """The space of graphs (RoSearch): which DAGs of operators a search may visit, with checks, sampling and enumeration.
 
-The sampling distribution is ours. Width, rank, pooling, the source's settings, the number of nodes, operations and
-their settings are uniform. A node reads the one before it with probability 0.6 (otherwise deep graphs would be rare),
-and a single input with probability 0.5.
+The sampling distribution is ours. Width, rank, pooling, the settings of source and training, the number of nodes,
+operations and their settings are uniform. A node reads the one before it with probability 0.6 (otherwise deep graphs
+would be rare), and a single input with probability 0.5.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations, permutations, product
+from typing import TypeVar
 
 from rosearch.errors import BadInput, Problem
 from rosearch.space.cost import (
@@ -23,9 +24,10 @@ from rosearch.space.cost import (
     operation_parameters,
 )
 from rosearch.space.fitting import distance, nearest, snapped, without_unknown
+from rosearch.space.genes import fitted_genes, foreign_genes
 from rosearch.space.genotype import SOURCE_DEFAULTS, Genotype
 from rosearch.space.identity import working_nodes
-from rosearch.space.node import SOURCE, Node, Setting
+from rosearch.space.node import SOURCE, GeneValue, Node, Setting
 from rosearch.space.rules import structural_problems
 from rosearch.space.space import Space
 
@@ -35,13 +37,15 @@ _READS_PREVIOUS = 0.6
 _READS_ONE = 0.5
 
 Settings = Mapping[str, tuple[Setting, ...]]
+_V = TypeVar("_V")
 
 
 @dataclass(frozen=True)
 class SearchSpace(Space):
     """Bounds on graphs of operators.
 
-    `operations` maps each operation to the allowed values of its settings; `source` does the same for the source.
+    `operations` maps each operation to the allowed values of its settings; `source` does the same for the source, and
+    `training` for settings of distillation, of which a genotype has all that are listed, and no other.
     `min_nodes` counts working nodes (an identity of one input is none), `max_nodes` all nodes. The window
     `min_parameters` to `max_parameters` counts the whole student for two labels, embeddings of `vocabulary` words
     included.
@@ -60,6 +64,7 @@ class SearchSpace(Space):
     min_parameters: int
     max_parameters: int
     source: Settings = field(default_factory=lambda: {name: (value,) for name, value in SOURCE_DEFAULTS.items()})
+    training: Mapping[str, tuple[GeneValue, ...]] = field(default_factory=dict)
 
     def operations_at(self, width: int) -> Mapping[str, Settings]:
         """The operations possible at a width, with the values that suit it: heads must divide the width."""
@@ -128,6 +133,7 @@ class SearchSpace(Space):
         for name, chosen in genotype.source_setting.items():
             if chosen not in self.source[name]:
                 problems.append(f"source.{name} must be one of {', '.join(map(str, self.source[name]))}, got {chosen}")
+        problems.extend(foreign_genes(genotype.training, self.training))
         for position, node in enumerate(genotype.nodes, start=1):
             problems.extend(f"node {position}: {problem}" for problem in _node_violations(node, self))
         parameters = count_parameters(genotype, vocabulary=self.vocabulary).total
@@ -143,10 +149,10 @@ class SearchSpace(Space):
             if attempt % TRIES_PER_SHAPE == 0:
                 width, rank = rng.choice(self.shapes) if self.shapes else (self.widths[0], self.ranks[0])
                 pooling = rng.choice(self.poolings)
-                source = sample_source(self, rng)
+                source, training = sample_source(self, rng), sample_training(self, rng)
             count = rng.randint(self.min_nodes, self.max_nodes)
             nodes = tuple(sample_node(self, width, position, rng) for position in range(1, count + 1))
-            genotype = Genotype(width, rank, pooling, nodes, source)
+            genotype = Genotype(width, rank, pooling, nodes, source, training)
             if not (problems := self.violations(genotype)):
                 return genotype
             broken.update(problem.split(", got ")[0] for problem in problems)
@@ -161,11 +167,12 @@ class SearchSpace(Space):
         """
         seen: set[str] = set()
         for count in range(self.min_nodes, self.max_nodes + 1):
-            frames = product(self.shapes, self.poolings, list(_combinations(self.source)))
-            for (width, rank), pooling, source in frames:
+            chosen = list(_combinations(self.source)), list(_combinations(self.training))
+            frames = product(self.shapes, self.poolings, *chosen)
+            for (width, rank), pooling, source, training in frames:
                 choices = [list(_possible_nodes(self, width, position)) for position in range(1, count + 1)]
                 for nodes in product(*choices):
-                    genotype = Genotype(width, rank, pooling, nodes, source)
+                    genotype = Genotype(width, rank, pooling, nodes, source, training)
                     if self.is_legal(genotype) and genotype.id not in seen:
                         seen.add(genotype.id)
                         yield genotype
@@ -174,7 +181,8 @@ class SearchSpace(Space):
         """See `Space`. A legal genotype is returned as it is.
 
         - Width and rank move to the nearest pair that allows a legal genotype.
-        - Merges, pooling and settings move to the nearest value of the space; settings of the source to its first.
+        - Merges, pooling and settings move to the nearest value of the space; settings of source and training to its
+          first.
         - A node whose operation the space lacks is removed; its readers then read its last input.
         - Surplus nodes are cut from the end, which keeps a pattern of blocks whole.
         """
@@ -185,13 +193,14 @@ class SearchSpace(Space):
         source = tuple(
             (name, ours[name] if ours[name] in values else values[0]) for name, values in self.source.items()
         )
+        training = fitted_genes(genotype.training, self.training)
         pooling = str(nearest(genotype.pooling, self.poolings))
         for width, rank in sorted(self.shapes, key=lambda shape: distance(genotype, shape)):
             operations = self.operations_at(width)
             nodes = without_unknown(genotype.nodes, operations)[: self.max_nodes]
             while len(nodes) >= self.min_nodes:
                 moved = snapped(nodes, operations, self.merges, self.max_inputs)
-                fitted = Genotype(width, rank, pooling, moved, source)
+                fitted = Genotype(width, rank, pooling, moved, source, training)
                 if not (problems := self.violations(fitted)):
                     return fitted
                 reasons = reasons or problems
@@ -215,7 +224,7 @@ def _suited(operations: Mapping[str, Settings], width: int) -> dict[str, Setting
     return {op: choices for op, choices in suited.items() if all(choices.values())}
 
 
-def _combinations(choices: Settings) -> Iterator[tuple[tuple[str, Setting], ...]]:
+def _combinations(choices: Mapping[str, tuple[_V, ...]]) -> Iterator[tuple[tuple[str, _V], ...]]:
     """Every combination of values, in a node's form: pairs sorted by name."""
     names = sorted(choices)
     for values in product(*(choices[name] for name in names)):
@@ -262,6 +271,12 @@ def sample_settings(space: SearchSpace, op: str, width: int, rng: random.Random)
 def sample_source(space: SearchSpace, rng: random.Random) -> tuple[tuple[str, Setting], ...]:
     """Random settings of the source; a setting with a single choice draws no random number."""
     return tuple((name, rng.choice(values) if len(values) > 1 else values[0]) for name, values in space.source.items())
+
+
+def sample_training(space: SearchSpace, rng: random.Random) -> tuple[tuple[str, GeneValue], ...]:
+    """Random settings of the training; one with a single choice draws no random number."""
+    choices = space.training.items()
+    return tuple((name, rng.choice(values) if len(values) > 1 else values[0]) for name, values in choices)
 
 
 def _possible_nodes(space: SearchSpace, width: int, position: int) -> Iterator[Node]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 from rosearch.space.genotype import Genotype
+from rosearch.space.node import GeneValue
 
 
 class Space(ABC):
@@ -14,6 +16,7 @@ class Space(ABC):
 
     name: str
     vocabulary: int  # words of the embedding tables whose parameters are counted
+    training: Mapping[str, tuple[GeneValue, ...]] = MappingProxyType({})  # values of each setting of the training
 
     @property
     @abstractmethod

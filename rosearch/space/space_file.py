@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from rosearch.config.section import problems_of
 from rosearch.errors import BadInput, Problem, nearest
+from rosearch.space.genes import GENES, choice_problems, typed
 from rosearch.space.genotype import SOURCE_DEFAULTS
 from rosearch.space.keys import ENCODER_VALUES, MOST_VALUES, EncoderFile, SpaceFile
 from rosearch.space.node import Setting
@@ -33,6 +34,7 @@ def read_space_file(data: Mapping[str, Any], where: str) -> dict[str, Any]:
     """
     fields, problems = _validated(SpaceFile, data, where)
     found = [*_list_problems(fields), *_order_problems(fields), *_operation_problems(fields), *_source_problems(fields)]
+    found += choice_problems(fields.get("training", {}), MOST_VALUES)
     problems += [Problem(where, key, expected, got, fix) for key, expected, got, fix in found]
     if problems:
         raise BadInput(problems)
@@ -44,6 +46,8 @@ def read_space_file(data: Mapping[str, Any], where: str) -> dict[str, Any]:
         name: _typed(rule, fields["source"].get(name, [SOURCE_DEFAULTS[name]]))
         for name, rule in SOURCE_SETTINGS.items()
     }
+    chosen = fields["training"]
+    fields["training"] = {name: tuple(typed(name, one) for one in chosen[name]) for name in GENES if name in chosen}
     return {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
 
 

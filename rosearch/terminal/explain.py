@@ -19,8 +19,9 @@ def print_key(found: dict[str, Any]) -> None:
     if not found["keys"] or found["type"] != "a section":
         print_table(Table("", lefts("", ""), tuple(Row(row) for row in _facts(found))))
     if found["keys"]:
-        lines = tuple(Row((_last(key), told_default(key), _first_line(key))) for key in found["keys"])
-        print_table(Table("", lefts("key", "default", "meaning"), lines))
+        here = f"{found['key']}."
+        rows = [(key["key"].removeprefix(here), told_default(key), _first_line(key)) for key in found["keys"]]
+        print_table(Table("", lefts("key", "default", "meaning"), tuple(map(Row, rows))))
 
 
 def print_nothing_chosen(found: dict[str, Any], space: str) -> None:
@@ -61,10 +62,6 @@ def _facts(found: dict[str, Any]) -> list[tuple[str, str]]:
         "names": "" if "one of" in found["type"] else names,
     }
     return [(name, what) for name, what in facts.items() if what]
-
-
-def _last(key: dict[str, Any]) -> str:
-    return str(key["key"].rpartition(".")[2])
 
 
 def _first_line(key: dict[str, Any]) -> str:

@@ -103,7 +103,7 @@ def test_a_copy_is_the_file_and_loads_where_it_lies(elsewhere: Path) -> None:
     assert EXPERIMENTS.copy("sst2", Path("folder")) == Path("folder/sst2.yaml")
     assert EXPERIMENTS.copy("sst2", Path("new/mine.yml")) == Path("new/mine.yml")
     assert Path("sst2.yaml").read_bytes() == (ROOT / "experiments/robustness/sst2.yaml").read_bytes()
-    assert load_experiment("sst2.yaml").search_space == SPACES.root / "robust_input.yaml"
+    assert load_experiment("sst2.yaml").search_space == SPACES.root / "robust_training.yaml"
     assert load_experiment("folder/sst2.yaml") == load_experiment("new/mine.yml") == load_experiment("sst2")
 
 

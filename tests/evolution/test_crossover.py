@@ -18,8 +18,9 @@ from rosearch.space.space import Space
 
 NARROW = replace(DAG, name="narrow", min_parameters=9_000_000, max_parameters=10_000_000)
 INPUT = load_space(SPACES / "robust_input.yaml")
+TRAINING = load_space(SPACES / "robust_training.yaml")
 TINY = load_space(SPACES / "tiny.yaml")
-SPACE = {"dag": DAG, "narrow": NARROW, "input": INPUT, "tiny": TINY, "small": SMALL, "encoders": ENCODERS}
+SPACE = {"dag": DAG, "narrow": NARROW, "training": TRAINING, "tiny": TINY, "small": SMALL, "encoders": ENCODERS}
 
 
 def renumbered(genotype: Genotype, rng: random.Random) -> Genotype:

@@ -20,9 +20,11 @@ from rosearch.space.space import Space
 
 NARROW = replace(DAG, name="narrow", min_parameters=9_000_000, max_parameters=10_000_000)
 INPUT = load_space(SPACES / "robust_input.yaml")
+TRAINING = load_space(SPACES / "robust_training.yaml")
 TINY = load_space(SPACES / "tiny.yaml")
-SPACE = {"dag": DAG, "narrow": NARROW, "input": INPUT, "tiny": TINY, "small": SMALL, "encoders": ENCODERS}
+SPACE = {"dag": DAG, "narrow": NARROW, "training": TRAINING, "tiny": TINY, "small": SMALL, "encoders": ENCODERS}
 CASES = [(name, space) for space in SPACE.values() for name in operators_of(space).mutations]
+OPTIONAL = {"change_source", "change_training"}
 SEEDS = st.integers(0, 2**32)
 
 
@@ -50,7 +52,7 @@ def test_a_mutation_is_legal_new_repeatable_and_touches_nothing_else(name: str, 
 
 @pytest.mark.parametrize("name", MUTATIONS)
 def test_a_mutation_applies_to_most_genotypes_of_the_main_space(name: str) -> None:
-    rng, space = random.Random(3), INPUT if name == "change_source" else DAG
+    rng, space = random.Random(3), TRAINING if name in OPTIONAL else DAG
     children = [MUTATIONS[name](space.sample(rng), space, rng) for _ in range(60)]
     assert sum(child is not None for child in children) > 40
 
@@ -153,21 +155,25 @@ def test_changing_the_source_changes_one_of_its_settings_alone() -> None:
     assert changed == set(INPUT.source)
 
 
-@pytest.mark.parametrize("name", sorted(set(MUTATIONS) - {"change_source"}))
-def test_every_other_mutation_leaves_the_source_as_it_is(name: str) -> None:
-    pairs = children(name, INPUT)
-    assert pairs and all(child.source == parent.source for parent, child in pairs)
-    assert any(parent.source for parent, _ in pairs)
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_every_other_mutation_leaves_source_and_training_as_they_are(name: str) -> None:
+    pairs = children(name, TRAINING)
+    assert pairs and all(parent.training for parent, _ in pairs) and any(parent.source for parent, _ in pairs)
+    if name != "change_source":
+        assert all(child.source == parent.source for parent, child in pairs)
+    if name != "change_training":
+        assert all(child.training == parent.training for parent, child in pairs)
 
 
-def test_a_change_of_source_is_drawn_only_where_the_space_has_a_choice() -> None:
-    assert mutations_of(DAG) == sorted(set(MUTATIONS) - {"change_source"})
-    assert mutations_of(INPUT) == sorted(MUTATIONS)
-    fixed = replace(DAG, source={**DAG.source, "characters": ("cnn",)})
+def test_changes_of_source_and_training_are_drawn_only_where_the_space_has_a_choice() -> None:
+    assert mutations_of(DAG) == sorted(set(MUTATIONS) - OPTIONAL)
+    assert mutations_of(INPUT) == sorted(set(MUTATIONS) - {"change_training"})
+    assert mutations_of(TRAINING) == sorted(MUTATIONS)
+    fixed = replace(DAG, source={**DAG.source, "characters": ("cnn",)}, training={"robust_kd.average": (0.998,)})
     assert mutations_of(fixed) == mutations_of(DAG)
-    parent = drawn(INPUT, 1)
-    names = {mutate(parent, operators_of(INPUT), random.Random(seed))[1] for seed in range(80)}
-    assert "change_source" in names
+    parent = drawn(TRAINING, 1)
+    names = {mutate(parent, operators_of(TRAINING), random.Random(seed))[1] for seed in range(80)}
+    assert names >= OPTIONAL
 
 
 def test_a_space_without_sources_mutates_as_it_did_before_there_were_any() -> None:

@@ -85,6 +85,15 @@ def test_students_of_a_gpu_are_timed_in_onnx_runtime_while_the_processor_is_quie
     assert timed == ["onnx"]
 
 
+def test_students_of_one_architecture_that_are_trained_differently_are_timed_once(
+    timed: list[str], tmp_path: Path
+) -> None:
+    experiment = load_experiment(write_experiment(tmp_path, **EXPERIMENT))
+    twins = [SMALL, *(SMALL.with_(training=(("robust_kd.words", share),)) for share in (0.25, 0.5))]
+    found = student_latencies(experiment, twins, tmp_path, tmp_path / "cache")
+    assert len({one.id for one in twins}) == 3 and len(timed) == 1 and len(set(found)) == 1
+
+
 def test_without_onnx_runtime_a_check_says_in_one_line_what_brings_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

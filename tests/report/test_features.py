@@ -86,6 +86,24 @@ def test_the_settings_of_the_source_are_numbers(source: tuple[tuple[str, str | f
     assert {name: features[name] for name in names if features[name]} == told
 
 
+def test_the_settings_of_the_training_are_numbers_and_missing_where_the_search_chose_none() -> None:
+    chosen = (("robust_kd.average", None), ("robust_kd.sources", ("wordnet", "characters", "characters", "wordnet")))
+    features = architecture_features(genotype(FFN).with_(training=(*chosen, ("robust_kd.words", 0.25))))
+    ours = {name: value for name, value in features.items() if name.startswith("robust_kd") and not math.isnan(value)}
+    assert ours == {
+        "robust_kd_sources_characters": 0.5,
+        "robust_kd_sources_synonyms": 0.0,
+        "robust_kd_sources_wordnet": 0.5,
+        "robust_kd_sources_other_words": 0.0,
+        "robust_kd_sources_embeddings": 0.0,
+        "robust_kd_sources_hull": 0.0,
+        "robust_kd_words": 0.25,
+        "robust_kd_average": 0.0,
+    }
+    plain = architecture_features(genotype(FFN))
+    assert all(math.isnan(plain[name]) for name in ("learning_rate", *ours))
+
+
 def test_an_encoder_has_its_heads_feed_forward_size_and_activation_as_features() -> None:
     attention, relu = Node.of("attention", heads=4, conv=False), Node.of("ffn", ratio=4.0, activation="relu")
     features = architecture_features(genotype(*chain([attention, relu] * 3)))

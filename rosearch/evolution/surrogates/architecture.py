@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from rosearch.space.cost import count_parameters
 from rosearch.space.genotype import Genotype
-from rosearch.space.node import SOURCE, Node
+from rosearch.space.node import SOURCE, GeneValue, Node
 
 Table = np.ndarray[tuple[int, int], np.dtype[np.float64]]
 
@@ -25,7 +25,7 @@ def features(genotype: Genotype) -> Mapping[str, float]:
     """The features of a genotype by name; one that is not there is 0.
 
     Of each operation: how often it stands, how deep, how often it reads the source and is read by the output, and its
-    settings. Of the whole: nodes, depth, merges, pooling, settings of the source, and logarithms of its sizes.
+    settings. Of the whole: nodes, depth, merges, pooling, settings of source and training, and logarithms of its sizes.
     """
     found: Counter[str] = Counter()
     depths, sinks = [0], set(genotype.sinks)
@@ -41,6 +41,7 @@ def features(genotype: Genotype) -> Mapping[str, float]:
     found.update({"nodes": len(genotype.nodes), "depth": max(depths), "sinks": len(sinks)})
     found.update([f"pooling {genotype.pooling}"])
     found.update(dict(_number("source", *setting) for setting in genotype.source_setting.items()))
+    found.update(_of_training(genotype.training))
     return found
 
 
@@ -78,6 +79,17 @@ def farthest(genotypes: Sequence[Genotype], others: Sequence[Genotype], count: i
 def _of_node(node: Node) -> dict[str, float]:
     told = dict(_number(node.op, *setting) for setting in node.settings)
     return told | ({f"merge {node.merge}": 1.0} if len(node.inputs) > 1 else {})
+
+
+def _of_training(genes: Iterable[tuple[str, GeneValue]]) -> dict[str, float]:
+    """Numbers as they are; of a list the share of each of its members."""
+    found: dict[str, float] = {}
+    for name, value in genes:
+        members = value if isinstance(value, tuple) else (value,)
+        for member in members:
+            feature, number = _number("training", name, str(member) if member is None else member)
+            found[feature] = found.get(feature, 0.0) + number / len(members)
+    return found
 
 
 def _number(of: str, name: str, value: Any) -> tuple[str, float]:
