@@ -38,6 +38,8 @@ def required_layers(config: DistillationConfig) -> tuple[int, ...]:
 _ADDED = {
     "class_weights": "none",
     "inherit": "none",
+    "withhold": False,
+    "word_table": "teacher",
 }  # by value: a checkpoint from before such a key is of the same training
 
 
