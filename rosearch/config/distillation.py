@@ -132,6 +132,11 @@ class DistillationConfig(Section):
     inherit_embeddings: bool = Field(
         True, description="The student starts with the teacher's embeddings, cut to its rank by SVD."
     )
+    word_table: Literal["teacher", "metric"] = Field(
+        "teacher",
+        description="The words that students inherit. teacher: its table; metric: a copy in which synonyms were moved "
+        "together and opposites apart, made once a task from the lists `neighbours` and `wordnet`.",
+    )
     inherit: Literal["none", "teacher", "parent"] = Field(
         "none",
         description="Trained weights that a candidate starts with. teacher: its layers, brought to the student's "
@@ -186,6 +191,7 @@ class DistillationConfig(Section):
     def _rules(self) -> Iterator[PydanticCustomError]:
         if self.soft_weight + self.hard_weight == 0:
             yield broken_rule("", "soft_weight or hard_weight above 0 (else the classifier learns nothing)", "both 0")
+        yield from self._word_table_rules()
         if self.inherit == "teacher" and not self.inherit_embeddings:
             expected = "distillation.inherit_embeddings true beside teacher: its layers read its embeddings"
             yield broken_rule("inherit", expected, "false", "inherit_embeddings")
@@ -200,3 +206,16 @@ class DistillationConfig(Section):
                 yield broken_rule(key, expected, given, "method")
         if self.method == "hidden_states" and not self.hidden_layers:
             yield broken_rule("hidden_layers", "at least one layer for hidden_states", "none", "method")
+
+    def _word_table_rules(self) -> Iterator[PydanticCustomError]:
+        if self.word_table == "teacher":
+            return
+        expected = "teacher, {}: metric moves the words that students of a task inherit"
+        if self.target == "encoder":
+            yield broken_rule("word_table", expected.format("for encoders"), self.word_table, "target")
+        if not self.inherit_embeddings:
+            told = expected.format("where they inherit none")
+            yield broken_rule("word_table", told, self.word_table, "inherit_embeddings")
+        if self.initial is not None:
+            told = expected.format("beside an encoder that brings its own")
+            yield broken_rule("word_table", told, self.word_table, "initial")

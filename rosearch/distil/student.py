@@ -19,6 +19,7 @@ from transformers import PreTrainedModel
 
 from rosearch.attack.first_look import check_cache
 from rosearch.attack.measure import open_cache
+from rosearch.config.distillation import DistillationConfig
 from rosearch.config.experiment import Experiment
 from rosearch.data.loading import load_task, task_seed
 from rosearch.data.tasks import Task
@@ -26,7 +27,7 @@ from rosearch.distil.comparison import compare, genotype_of
 from rosearch.distil.inputs import FoundStudent, find_student
 from rosearch.distil.record import Measured, card_facts, record_of
 from rosearch.distil.workplace import workplace
-from rosearch.errors import CandidateFailed, DamagedError, gather
+from rosearch.errors import BadInput, CandidateFailed, DamagedError, Problem, gather
 from rosearch.export.destination import PICTURE, RECORD, check_destination
 from rosearch.export.targets.huggingface import export_model, export_student
 from rosearch.materials.chosen_training import own_training
@@ -36,6 +37,7 @@ from rosearch.materials.required_resources import require_training
 from rosearch.materials.soft_labels import open_soft_labels, require_teacher
 from rosearch.materials.task import TaskMaterials, gather_materials
 from rosearch.materials.training_inputs import fresh_student, training_inputs
+from rosearch.materials.word_table import word_table
 from rosearch.measurements import Training
 from rosearch.models.device import resolve_device
 from rosearch.models.lengths import table_rows
@@ -49,6 +51,7 @@ from rosearch.training.cutting import cut_student
 from rosearch.training.fitting import OnLoss
 from rosearch.training.teacher import find_teacher
 from rosearch.training.trainer import distil
+from rosearch.training.word_table import WordTable
 
 
 @dataclass(frozen=True)
@@ -148,11 +151,19 @@ def _checked_task(experiment: Experiment, found: FoundStudent) -> Task:
         lambda: found.check(task, length),
         lambda: open_soft_labels(experiment, task),
         lambda: require_teacher(experiment, "whose layers make the student") if found.layers else None,
+        lambda: _check_words(experiment.distillation, found),
     )
     tokenizer = load_tokenizer(teacher.weights)
     found.check_tokenizer(tokenizer, experiment.distillation.method)
     require_training(experiment, [found.encoding])
     return task
+
+
+def _check_words(config: DistillationConfig, found: FoundStudent) -> None:
+    """Raises `BadInput` where a moved word table would go to no student."""
+    if config.word_table != "teacher" and found.folder is not None:
+        expected = "teacher, for a student whose weights, words included, are those of a folder"
+        raise BadInput(Problem("experiment", "distillation.word_table", expected, config.word_table))
 
 
 @dataclass(frozen=True)
@@ -183,21 +194,28 @@ class _Distillation:
                     self.watcher.note(f"warning: {note}")
                 if self.found.encoding:
                     materials = materials.read_as(self.found.encoding, progress)
-                student = ready or self._fresh(materials)
+                words = word_table(materials, self.experiment.distillation, progress)
+                if words is not None:
+                    self.watcher.note(words.summary())
+                student = ready or self._fresh(materials, words)
             with watch.stage("distil"):
-                training = self._train(student.to(materials.device), materials, place)
+                training = self._train(student.to(materials.device), materials, place, words)
             with watch.stage("measure"):
                 splits = ("validation", "test") if self.options.test else ("validation",)
                 measured = compare(self.experiment, materials, student, training, splits, progress)
             notes = tuple(self.watcher.notes)
             record = record_of(self.experiment, self.found, materials, measured, self.seed, watch.seconds, notes)
+            if words is not None:
+                record["word_table"] = dict(words.facts)
             self._export(student, materials, measured, record, place)
             shutil.rmtree(place)
         return Distilled(self.to, record)
 
-    def _fresh(self, materials: TaskMaterials) -> PreTrainedModel:
+    def _fresh(self, materials: TaskMaterials, words: WordTable | None) -> PreTrainedModel:
         if self.found.layers:
             teacher, tokenizer = load_classifier(materials.teacher)[0], materials.tokenizer
+            if words is not None:
+                words.lend(teacher)
             rows = getattr(tokenizer, "source_ids", None)
             return cut_student(teacher, self.found.layers, rows, tokenizer.pad_token_id)
         assert self.found.genotype is not None
@@ -206,17 +224,23 @@ class _Distillation:
         student = fresh_student(
             self.found.genotype, materials, config, seed=self.seed, positions=positions, token_types=token_types
         )
-        begin(student, config, None, materials.teacher, getattr(materials.tokenizer, "source_ids", None))
+        begin(student, config, None, materials.teacher, getattr(materials.tokenizer, "source_ids", None), words)
         return student
 
-    def _train(self, student: PreTrainedModel, materials: TaskMaterials, place: Path) -> Training:
+    def _train(
+        self, student: PreTrainedModel, materials: TaskMaterials, place: Path, words: WordTable | None
+    ) -> Training:
         """Goes on from the checkpoint of an equal training. A training that diverges leaves no checkpoint."""
         checkpoint = Checkpoint(
             place / "checkpoint",
             self.options.every,
             self.options.fresh,
             self.watcher.note,
-            {"student": self.found.content, "student's seed": str(self.seed)},
+            {
+                "student": self.found.content,
+                "student's seed": str(self.seed),
+                **({} if words is None else {"word table": words.facts["key"]}),
+            },
         )
         inputs = training_inputs(
             materials,

@@ -94,7 +94,7 @@ def build_encoding(
         neighbours = {word: lists.of(word) for word in lists.words()}
         words |= set(neighbours)
         apart = words_apart(words, wordnet.synsets, pieces)
-        related = _SameSense(wordnet)
+        related = SameSense(wordnet)
         codes = synonym_codes(counts, neighbours, related, apart, None if judged is None else judged.stays)
     else:
         apart = words_apart(words)
@@ -107,7 +107,7 @@ def build_encoding(
     return data | {"apart": sorted(apart), "purity": None if judged is None else judged.summary(codes)}
 
 
-class _SameSense:
+class SameSense:
     """WordNet's synonyms of a word in a sense that is among the first of both: "gravid" is no "great"."""
 
     def __init__(self, wordnet: WordNet) -> None:
@@ -115,6 +115,7 @@ class _SameSense:
         self._senses = lru_cache(maxsize=None)(lambda word: wordnet.main_synsets(word, _SENSES))
 
     def __call__(self, word: str) -> list[str]:
+        """The synonyms, in lower case and once each; none of more than one word."""
         found: dict[str, None] = {}
         for names in self._senses(word):
             single = [name.lower() for name in names if _WORDS.fullmatch(name)]

@@ -39,6 +39,7 @@ from rosearch.materials.soft_labels import open_soft_labels, soft_doubts, soft_q
 from rosearch.materials.task import dropped_rows, prepare_materials
 from rosearch.materials.teacher_classes import probe_teacher
 from rosearch.materials.trial import estimate
+from rosearch.materials.word_table import with_word_table
 from rosearch.measurements import TeacherFacts
 from rosearch.models.device import resolve_device, resolve_devices
 from rosearch.models.places import locate_weights
@@ -157,15 +158,14 @@ class TaskRun:
 
     def estimate(self, experiment: Experiment, space: Space, task: Task | None = None) -> str:
         """See `RunKind`."""
-        config = experiment.require_task()
-        task = task or load_task(config, task_seed(experiment))
-        teacher = find_teacher(experiment.teacher, task, config.length)
+        task = task or load_task(experiment.require_task(), task_seed(experiment))
+        teacher = find_teacher(experiment.teacher, task, experiment.require_task().length)
         return estimate(experiment, space, task, teacher, resolve_device(experiment.execution.own_device))
 
     def prepare(self, experiment: Experiment, space: Space, cache: Path, progress: Progress) -> Materials:
         """See `RunKind`."""
         require_training(with_every_choice(experiment, space), space.encodings)
-        materials = prepare_materials(experiment, cache, progress)
+        materials = with_word_table(prepare_materials(experiment, cache, progress), experiment.distillation, progress)
         for encoding in space.encodings:  # the teacher tries thousands of readings: no worker's time limit has room
             materials.read_as(encoding, progress)
         return materials

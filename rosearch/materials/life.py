@@ -24,6 +24,7 @@ from rosearch.materials.encoder import FIDELITY, EncoderMaterials, fidelity
 from rosearch.materials.lineage import Parent, begin, lineage_of
 from rosearch.materials.task import TaskMaterials, quality_of, run_suite
 from rosearch.materials.training_inputs import fresh_student, training_inputs
+from rosearch.materials.word_table import word_table
 from rosearch.measurements import Efficiency, Latency, Lineage, Measurements, Quality, TeacherFacts, Training
 from rosearch.progress import Progress, Stopwatch, step
 from rosearch.randomness import derive_seed
@@ -126,8 +127,9 @@ class TaskLife:
 
     def inherit(self, student: PreTrainedModel) -> Taken | None:
         """See `Life`."""
-        rows = getattr(self.materials.tokenizer, "source_ids", None)
-        return begin(student, self.job.distillation, self.job.parent, self.materials.teacher, rows)
+        config, rows = self.job.distillation, getattr(self.materials.tokenizer, "source_ids", None)
+        words = word_table(self.materials, config)
+        return begin(student, config, self.job.parent, self.materials.teacher, rows, words)
 
     def distil(self, student: PreTrainedModel, progress: Progress) -> Trained:
         """See `Life`."""

@@ -22,6 +22,7 @@ from rosearch.student.build import load_student
 from rosearch.student.inherit import Taken, inherit_parent
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification
 from rosearch.student.teacher_layers import check_layers, inherit_layers
+from rosearch.training.word_table import WordTable
 
 _WEIGHTS = "model.safetensors"
 
@@ -47,14 +48,19 @@ def begin(
     parent: Parent | None,
     teacher: Path,
     rows: Sequence[int] | None = None,
+    words: WordTable | None = None,
 ) -> Taken | None:
     """Gives a fresh student the weights that the setting says; None where there are none for it.
 
-    `teacher` is its folder, `rows` are its rows of the student's words where these are a part of its own. Raises
-    `MachineFault` where the weights of the parent are missing or damaged.
+    `teacher` is its folder, `rows` are its rows of the student's words where these are a part of its own, and `words`
+    the table that the student's embeddings come from, where that was moved. Raises `MachineFault` where the weights of
+    the parent are missing or damaged.
     """
     if config.inherit == "teacher":
-        return inherit_layers(student, load_model(AutoModel, teacher), rows)
+        model = load_model(AutoModel, teacher)
+        if words is not None:
+            words.lend(model)
+        return inherit_layers(student, model, rows)
     if config.inherit == "parent" and parent is not None:
         return inherit_parent(student, _opened(parent, isinstance(student, StudentForSequenceClassification)))
     return None

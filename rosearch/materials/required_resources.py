@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 
+from rosearch.config.distillation import DistillationConfig
 from rosearch.config.experiment import Experiment
 from rosearch.errors import BadInput, MissingResource, Problem
 from rosearch.evaluation.attacks.recipes import EDITS, ORIGINS, RECIPES, Recipe, resolve
 from rosearch.materials.made_resources import how_to_make
 from rosearch.resources.functions import find_functions
 from rosearch.resources.resources import Resources
+
+_WORD_TABLE = ("neighbours", "wordnet")
 
 
 def attack_resources(experiment: Experiment) -> Resources:
@@ -23,8 +26,13 @@ def attack_resources(experiment: Experiment) -> Resources:
 
 
 def word_lists(experiment: Experiment) -> Resources:
-    """The word lists that encodings may read: without the half of their pairs that is withheld, if one is."""
+    """The word lists that a defence may read: without the half of their pairs that is withheld, if one is."""
     return Resources(experiment.evaluation.robustness.resources, withhold=experiment.distillation.withhold)
+
+
+def lists_of_word_table(config: DistillationConfig) -> tuple[str, ...]:
+    """The resources that say which words of the students' first table are synonyms."""
+    return _WORD_TABLE if config.word_table == "metric" else ()
 
 
 def find_recipes(experiment: Experiment, resources: Resources) -> dict[str, Recipe]:
@@ -47,13 +55,17 @@ def find_recipes(experiment: Experiment, resources: Resources) -> dict[str, Reci
 def fingerprints(experiment: Experiment, resources: Resources) -> dict[str, str]:
     """The attacks of both suites, and the user's own functions that the training calls, with digests of their sources.
 
+    The lists behind the students' word table are among them, where it is moved.
+
     Raises `BadInput` and `MissingResource` as `find_recipes` and `find_functions` do.
     """
     recipes = find_recipes(experiment, resources).values()
     functions = find_functions(experiment.distillation.functions).values()
     found = {"attacks": " ".join(recipe.identity for recipe in recipes)}
     own = " ".join(f"{function.name}@{function.digest}" for function in functions)
-    return found | ({"functions of the training": own} if own else {})
+    lists = lists_of_word_table(experiment.distillation)
+    table = {"word table": word_lists(experiment).fingerprint(lists)} if lists else {}
+    return found | ({"functions of the training": own} if own else {}) | table
 
 
 def _check_differ(experiment: Experiment, resolved: dict[str, str]) -> None:
@@ -118,6 +130,7 @@ def _known_to_the_defence(experiment: Experiment, encodings: Iterable[str]) -> s
     config, encodings = experiment.distillation, list(encodings)
     read = [name for encoding in encodings for name in lists_of(encoding)]
     read += [name for names in METHODS[config.method].reads(config).values() for name in names]
+    read += lists_of_word_table(config)
     read += ["withheld_neighbours"] if "neighbours" in read and not config.withhold else []
     known = {ORIGINS[name] for name in read if name in ORIGINS}
     if any("typos" in encoding for encoding in encodings):
@@ -153,6 +166,7 @@ def require_training(experiment: Experiment, encodings: Iterable[str]) -> None:
         expected = "none: a regression has no class to flip"
         raise BadInput(Problem("experiment", f"distillation.robust_kd.{key}", expected, name))
     lists = {f"encoding {name}": lists_of(name) for name in encodings}
+    lists["distillation.word_table: metric"] = lists_of_word_table(config)
     _all_there(
         [
             partial(resources.require_all, lists | METHODS[config.method].reads(config)),

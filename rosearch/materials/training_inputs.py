@@ -8,6 +8,7 @@ from rosearch.config.distillation import DistillationConfig
 from rosearch.evaluation.adversary import StudentAdversary
 from rosearch.materials.class_weights import class_weights
 from rosearch.materials.task import TaskMaterials
+from rosearch.materials.word_table import word_table
 from rosearch.progress import Progress, silent
 from rosearch.randomness import derive_seed
 from rosearch.space.genotype import Genotype
@@ -45,7 +46,10 @@ def fresh_student(
         pieces=tokenizer.convert_ids_to_tokens(range(len(tokenizer))),
     )
     if config.inherit_embeddings:
-        inherit_embeddings(student, load_encoder(materials.teacher), getattr(tokenizer, "source_ids", None))
+        teacher = load_encoder(materials.teacher)
+        if (words := word_table(materials, config)) is not None:
+            words.lend(teacher)
+        inherit_embeddings(student, teacher, getattr(tokenizer, "source_ids", None))
     if config.initial is not None:
         inherit_operations(student, load_initial(config.initial))
     student.to(materials.device)

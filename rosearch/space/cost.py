@@ -22,6 +22,7 @@ CHARACTER_IDS, CHARACTER_FEATURES = 256, 16
 CHARACTER_PLACES = 17  # one mark (the piece begins or continues a word) and 16 characters
 CHARACTER_KERNEL, CHARACTER_CHANNELS = 3, 64
 BUCKETS = 8192  # hash buckets of the n-grams
+POWER_STEPS = 8  # of the pooling mean_less_pc1: two products with all tokens each, and one before
 
 _Settings = Mapping[str, Any]
 
@@ -67,6 +68,8 @@ def count_flops(genotype: Genotype, tokens: int, labels: int = 2) -> int:
         multiply_adds += tokens * CHARACTER_CHANNELS * (taps + genotype.rank)
     if genotype.pooling == "attention":
         multiply_adds += tokens * width
+    elif genotype.pooling == "mean_less_pc1":
+        multiply_adds += (2 * POWER_STEPS + 1) * tokens * width
     for node in genotype.nodes:
         multiply_adds += _MULTIPLY_ADDS[node.op](width, tokens, node.setting)
         if len(node.inputs) > 1 and node.merge == "concat":

@@ -112,7 +112,8 @@ class SpaceFile(BaseModel):
     poolings: list[str] = Field(
         min_length=1,
         max_length=MOST_VALUES,
-        description="How the tokens become one vector for the classifier: the first, their mean, or a learned mean.",
+        description="How the tokens become one vector for the classifier: the first, their mean, a learned mean "
+        "(attention), or their mean less what lies along their first principal component (mean_less_pc1).",
         json_schema_extra=_names(POOLINGS),
     )
     operations: dict[str, Any] = Field(

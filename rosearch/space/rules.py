@@ -19,7 +19,7 @@ from rosearch.space.node import Node, Setting
 
 ACTIVATIONS = ("gelu", "relu", "silu", "relu2")  # relu2 is the squared ReLU of Primer
 MERGES = ("add", "gate", "concat")  # mean of the inputs; learned share per channel; concatenate and project
-POOLINGS = ("first", "mean", "attention")
+POOLINGS = ("first", "mean", "attention", "mean_less_pc1")  # the last: without the first principal component
 # Robust codes of words, by the tokenizer: no weights.
 ENCODINGS = ("wordpiece", "typos", "task_typos", "synonyms", "typos+synonyms")
 CHARACTERS = ("none", "cnn", "ngrams")  # a word table alone; with a network over letters; n-grams in its place

@@ -48,7 +48,8 @@ _ADDED: dict[str, Any] = {
     "robust_kd.snapshot_share": 0.5,
     "robust_kd.snapshot_attacks": [],
     "robust_kd.snapshot_rows": 200,
-}  # with their defaults: a checkpoint from before such a key is of the same training
+    "word_table": "teacher",
+}  # by value: a checkpoint from before such a key is of the same training
 
 
 def own_settings(config: DistillationConfig) -> dict[str, Any]:

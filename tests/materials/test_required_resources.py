@@ -254,3 +254,11 @@ def test_attacks_that_choose_snapshots_are_known_to_the_defence(tmp_path: Path) 
     distillation = experiment.distillation.model_copy(update={"robust_kd": met})
     with pytest.raises(BadInput, match=r"which knows counter-fitted, .*masked LM, got bert-attack-minilm"):
         require_independent(experiment.model_copy(update={"distillation": distillation}), [])
+
+
+def test_a_word_table_that_was_moved_by_lists_is_a_defence_that_knows_them(tmp_path: Path) -> None:
+    experiment = defended(tmp_path, ["pwws", "synonym-swap"], ["characters"])
+    require_independent(experiment, [])
+    moved = experiment.distillation.model_copy(update={"word_table": "metric"})
+    with pytest.raises(BadInput, match=r"which knows counter-fitted, .*half.*, edits of letters, wordnet"):
+        require_independent(experiment.model_copy(update={"distillation": moved}), [])

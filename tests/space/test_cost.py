@@ -63,6 +63,13 @@ def test_attention_pooling_adds_a_score_per_token():
     assert count_flops(attention, 10) - count_flops(mean, 10) == 2 * 10 * 16
 
 
+def test_the_first_component_costs_two_products_with_all_tokens_a_step_and_one():
+    nodes = (Node("identity"),)
+    mean, less = Genotype(16, 8, "mean", nodes), Genotype(16, 8, "mean_less_pc1", nodes)
+    assert count_parameters(less) == count_parameters(mean)
+    assert count_flops(less, 10) - count_flops(mean, 10) == 2 * (8 * 2 + 1) * 10 * 16
+
+
 def test_the_default_tables_are_those_of_bert():
     assert count_parameters(Genotype(16, 8, "mean", (Node("identity"),))).embeddings == (30522 + 512 + 2) * 8
 

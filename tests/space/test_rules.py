@@ -68,7 +68,7 @@ def test_a_value_that_a_setting_cannot_take_is_one_problem(op, name, value):
         ({"width": 0, "rank": 0}, "width must be"),
         ({"rank": 65}, "rank must be a whole number from 1 to the width (64), got 65"),
         ({"rank": 0}, "rank must be"),
-        ({"pooling": "max"}, "pooling must be one of first, mean, attention, got 'max'"),
+        ({"pooling": "max"}, "pooling must be one of first, mean, attention, mean_less_pc1, got 'max'"),
     ],
 )
 def test_width_rank_and_pooling_have_limits(changes, said):

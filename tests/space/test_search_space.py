@@ -40,7 +40,7 @@ def test_every_space_in_the_repository_loads_and_can_be_sampled():
 def test_the_main_space_is_the_one_that_is_described():
     assert (ROBUST_DAG.min_nodes, ROBUST_DAG.max_nodes, ROBUST_DAG.max_inputs) == (4, 12, 3)
     assert set(ROBUST_DAG.operations) == set(OPERATIONS)
-    assert (ROBUST_DAG.merges, ROBUST_DAG.poolings) == (MERGES, POOLINGS)
+    assert (ROBUST_DAG.merges, ROBUST_DAG.poolings) == (MERGES, POOLINGS[:3])  # the fourth: docs/search_spaces.md
     assert (min(ROBUST_DAG.widths), max(ROBUST_DAG.widths)) == (128, 512)
     assert ROBUST_DAG.operations["ffn"]["ratio"] == (0.5, 1.0, 2.0, 4.0)
     assert BERT_BASE / ROBUST_DAG.max_parameters < 4.6
@@ -71,7 +71,7 @@ def test_sampling_reaches_every_choice_of_the_main_space():
     nodes = [node for genotype in sampled for node in genotype.nodes]
     assert {genotype.width for genotype in sampled} == set(ROBUST_DAG.widths)
     assert {genotype.rank for genotype in sampled} == set(ROBUST_DAG.ranks)
-    assert {genotype.pooling for genotype in sampled} == set(POOLINGS)
+    assert {genotype.pooling for genotype in sampled} == set(ROBUST_DAG.poolings)
     assert {len(genotype.nodes) for genotype in sampled} == set(range(4, 13))
     assert {len(node.inputs) for node in nodes} == {1, 2, 3}
     assert {node.merge for node in nodes} == set(MERGES)

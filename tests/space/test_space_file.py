@@ -87,7 +87,7 @@ def test_a_good_file_becomes_a_space_with_tuples_and_settings_of_their_own_type(
         ({"max_nodes": 65}, "max_nodes: expected a whole number from 1 to 64, got 65"),
         ({"max_inputs": 4}, "max_inputs: expected a whole number from 1 to 3, got 4"),
         ({"merges": ["ad"]}, "merges: expected only add, gate, concat, got 'ad'. Did you mean add?"),
-        ({"poolings": ["max"]}, "poolings: expected only first, mean, attention, got 'max'"),
+        ({"poolings": ["max"]}, "poolings: expected only first, mean, attention, mean_less_pc1, got 'max'"),
         (
             {"widths": []},
             "widths: expected a list of 1 to 256, each a whole number of at least 8",

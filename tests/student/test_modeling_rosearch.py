@@ -40,6 +40,7 @@ from rosearch.space.rules import MERGES, POOLINGS
 from rosearch.student import modeling_rosearch
 from rosearch.student.configuration_rosearch import StudentConfig
 from rosearch.student.modeling_rosearch import StudentForSequenceClassification, StudentModel
+from rosearch.student.poolings import MeanLessPc1Pooling
 
 SPACE = Path(__file__).parents[2] / "search_spaces" / "robust_dag.yaml"
 
@@ -56,6 +57,7 @@ WITH_SOURCES = {name: BRANCHING.with_(source=source) for name, source in SOURCES
 GENOTYPES = (
     {"branching": BRANCHING, "encoder": KD_NAS.genotype(ENCODER)}
     | {f"sampled {seed}": sampled(seed) for seed in range(6)}
+    | {"purified": BRANCHING.with_(pooling="mean_less_pc1")}
     | WITH_SOURCES
 )
 
@@ -92,6 +94,13 @@ def test_every_source_builds_with_the_cost_that_is_counted(genotype: Genotype) -
     assert count_model_parameters(student) == (counted.total, counted.encoder)
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         student(torch.arange(8).unsqueeze(0))  # tokens that all differ
+    assert counter.get_total_flops() == count_flops(genotype, 8)
+
+
+def test_the_pooling_without_the_first_component_has_the_cost_that_is_counted() -> None:
+    genotype = single("ffn", {"ratio": 1.0, "activation": "gelu"}, "mean_less_pc1")
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        small_student(genotype)(**padded_batch((8,), 8), output_hidden_states=True)  # of all tokens
     assert counter.get_total_flops() == count_flops(genotype, 8)
 
 
@@ -135,7 +144,7 @@ def test_the_logits_of_a_text_do_not_depend_on_its_batch(genotype: Genotype) -> 
             torch.testing.assert_close(together[row], alone[0], rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("pooling", ["first", "mean", "attention"])
 def test_a_pooling_is_what_its_name_says(pooling: str) -> None:
     student = small_student(single("ffn", {"ratio": 1.0, "activation": "gelu"}, pooling)).student
     batch = padded_batch()
@@ -148,6 +157,64 @@ def test_a_pooling_is_what_its_name_says(pooling: str) -> None:
         else:
             expected = last[:1] if pooling == "first" else last.mean(0, keepdim=True)
         torch.testing.assert_close(outputs.pooler_output[row], expected[0], rtol=1e-4, atol=1e-5)
+
+
+def like_tokens(*shape: int) -> Tensor:
+    """States (B, T, W) as a final norm gives them, whose tokens share the most of what they are."""
+    generator = torch.Generator().manual_seed(1)
+    states, shared = (
+        torch.randn(*shape, generator=generator),
+        1.5 * torch.randn(*shape[:1], 1, *shape[2:], generator=generator),
+    )
+    return torch.nn.functional.layer_norm(states + shared, shape[2:])
+
+
+@pytest.mark.parametrize("lengths", [None, (9, 4)])
+def test_the_first_component_that_goes_is_that_of_the_real_tokens(lengths: tuple[int, ...] | None) -> None:
+    states = like_tokens(2, 9, WIDTH)
+    keep = None if lengths is None else torch.arange(9) < torch.tensor(lengths).unsqueeze(1)
+    pooled = MeanLessPc1Pooling(WIDTH)(states, keep)
+    for row, length in enumerate(lengths or (9, 9)):
+        real = states[row, :length]
+        first = torch.linalg.svd(real, full_matrices=False).Vh[0]
+        expected = (real - real @ torch.outer(first, first)).mean(0)
+        torch.testing.assert_close(pooled[row], expected, rtol=1e-3, atol=1e-4)
+        assert expected.norm() > 0.02  # the tolerance is far below
+
+
+def test_of_two_tokens_that_point_apart_their_difference_goes_and_their_mean_stays() -> None:
+    shared, own = torch.zeros(2, 1, WIDTH)
+    shared[:, 0], own[:, 1] = 1.0, 3.0
+    pooled = MeanLessPc1Pooling(WIDTH)(torch.stack([shared + own, shared - own], dim=1), None)
+    torch.testing.assert_close(pooled, shared, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("tokens", [1, 5])
+def test_of_equal_tokens_nothing_is_left_without_their_first_component(tokens: int) -> None:
+    token = torch.randn(1, 1, WIDTH, generator=torch.Generator().manual_seed(1))
+    states = token.expand(2, tokens, -1).clone().requires_grad_()
+    pooled = MeanLessPc1Pooling(WIDTH)(states, None)
+    pooled.sum().backward()
+    torch.testing.assert_close(pooled, torch.zeros(2, WIDTH), rtol=0, atol=1e-5)
+    assert states.grad is not None and states.grad.isfinite().all()
+
+
+def test_tokens_that_cancel_out_leave_their_mean_and_a_finite_gradient() -> None:
+    token = torch.randn(1, 1, WIDTH, generator=torch.Generator().manual_seed(1))
+    states = torch.cat([token, -token], dim=1).requires_grad_()
+    pooled = MeanLessPc1Pooling(WIDTH)(states, None)
+    pooled.sum().backward()
+    assert pooled.abs().max() == 0
+    assert states.grad is not None and states.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_what_is_left_is_nearly_the_same_in_half_precision(dtype: torch.dtype) -> None:
+    states = like_tokens(3, 24, 512)
+    pooling = MeanLessPc1Pooling(512)
+    low = pooling(states.to(dtype), None)
+    assert low.dtype == dtype
+    torch.testing.assert_close(low.float(), pooling(states, None), rtol=0.1, atol=0.02)
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
@@ -398,7 +465,7 @@ def test_a_vocabulary_that_is_read_by_characters_cannot_grow(name: str) -> None:
     ("change", "message"),
     [
         ({"source": {"characters": "lstm"}}, "unknown characters 'lstm': known are none, cnn, ngrams"),
-        ({"pooling": "max"}, "unknown pooling 'max': known are first, mean, attention"),
+        ({"pooling": "max"}, "unknown pooling 'max': known are first, mean, attention, mean_less_pc1"),
         ({"nodes": [{"op": "glu", "inputs": [0, 0], "merge": "sum"}]}, "unknown merge 'sum'"),
         ({"nodes": [{"op": "gru", "inputs": [0]}]}, "unknown operation 'gru'"),
     ],

@@ -86,7 +86,7 @@ def test_convolutions_at_the_end_compute_what_they_need_of_their_neighbours(toke
     assert widths(genotype, tokenizer) == [24] * 10 + [2, 2]
 
 
-@pytest.mark.parametrize("pooling", ["mean", "attention"])
+@pytest.mark.parametrize("pooling", ["mean", "attention", "mean_less_pc1"])
 def test_all_tokens_of_a_student_that_pools_otherwise_are_needed(pooling: str, tokenizer: Any) -> None:
     genotype = replace(known_architecture("tinybert4").genotype, pooling=pooling)
     assert widths(genotype, tokenizer) == [24] * 8
