@@ -71,7 +71,7 @@ class Refill(Source):
 
     A word becomes a synonym, the mask, the unknown token, a word of the training rows, or stays as it is. One that is
     not a single piece of the masked LM's vocabulary becomes the mask, and so does one without a synonym. Without lists
-    of synonyms there are four ways. What is filled in may be the word that stood there, and is never a stop word.
+    of synonyms there are four ways. What is filled in may be the word that stood there; it is no stop word, no letter.
     """
 
     def __init__(
@@ -84,7 +84,8 @@ class Refill(Source):
         self.length = min(length, lm.limit)
         self.device = device
         tokenizer, stop = lm.tokenizer, stop_words()
-        self.words = [word for word in lm.pieces if word.lower() not in stop]
+        words = [word for word in lm.pieces if word.lower() not in stop]
+        self.words = [word for word in words if len(word) > 1 or not word.isascii()]  # a letter is no word
         self.ids = torch.tensor([lm.pieces[word] for word in self.words], device=device)  # (W,)
         self.most = min(most, len(self.words))
         self.mask, self.unknown = int(tokenizer.mask_token_id), tokenizer.unk_token_id
@@ -217,7 +218,7 @@ def _opened(folder: Path, device: torch.device) -> MaskedLm:
         expected, got = "a fast tokenizer with a mask token", type(tokenizer).__name__
         raise BadInput(Problem("resource masked_lm", str(folder), expected, got, "Make one with --make masked-lm"))
     pieces = whole_words(tokenizer)
-    if not pieces.keys() - stop_words():
+    if not any(len(word) > 1 for word in pieces.keys() - stop_words()):
         expected, fix = "a vocabulary with whole words, which fill in places", "Make one with --make masked-lm"
         raise BadInput(Problem("resource masked_lm", str(folder), expected, "pieces of words alone", fix))
     model = load_model(AutoModelForMaskedLM, folder).to(device).eval().requires_grad_(False)
