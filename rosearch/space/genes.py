@@ -26,10 +26,14 @@ from rosearch.space.node import GeneValue
 # is trained on may stand here. What a method's section allows for one alone, it must allow beside any value of another.
 GENES = (
     "learning_rate",
+    "label_smoothing",
+    "flood",
     "robust_kd.sources",
     "robust_kd.words",
     "robust_kd.ramp",
     "robust_kd.guided",
+    "robust_kd.guide",
+    "robust_kd.refill_words",
     "robust_kd.weight",
     "robust_kd.consistency",
     "robust_kd.epsilon",
