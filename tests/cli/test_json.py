@@ -14,7 +14,7 @@ import torch
 from cli.documented_keys import Page
 from command_line import rosearch
 from export.hub_stand_in import connected
-from small_run import write_encoder_experiment, write_experiment
+from small_run import SPACE, write_encoder_experiment, write_experiment
 from transformers import AutoTokenizer, BertForSequenceClassification
 
 from rosearch.candidate import run_candidate
@@ -126,7 +126,8 @@ def printed(searched: tuple[Path, dict[str, Any]]) -> list[tuple[str, Any]]:
     lengthless = rosearch("check", "experiment.yaml", "-o", "task.max_length=null", "--json", cwd=folder).data
     found.append(("check", lengthless))
     found.append(("check", rosearch("check", "encoders/experiment.yaml", "--json", cwd=folder).data))
-    weighed = ("-o", "distillation.class_weights=balanced")
+    (folder / "chosen.yaml").write_text(json.dumps({**SPACE, "training": {"learning_rate": [0.001, 0.01]}}))
+    weighed = ("-o", "distillation.class_weights=balanced", "-o", "search_space=chosen.yaml")
     found.append(("check", rosearch("check", "experiment.yaml", *weighed, "--json", cwd=folder).data))
     (folder / "edits_of_json.py").write_text("def edit(texts, share, seed):\n    return texts\n")
     (folder / "lists").mkdir()
@@ -171,8 +172,9 @@ def test_every_command_prints_the_documented_keys_and_no_others(printed: list[tu
     standing = standing_data(Standing(1.0, (Stage("teacher", 1, 9, 1.0),), (at_work,)))
     assert page.differences("standing", json.loads(json.dumps(standing))) == []
     pairs, source = Agreement(3, 1.0, 1.0), (("token_dropout", 0.1),)
+    genes = (("learning_rate", 0.01),)
     assert page.differences("episode", asdict(EpisodeAgreement(1, pairs, pairs))) == []
-    assert page.differences("genotype", Genotype(8, 8, "mean", (Node("glu"),), source).to_dict()) == []
+    assert page.differences("genotype", Genotype(8, 8, "mean", (Node("glu"),), source, genes).to_dict()) == []
     rung = asdict(Rung(0.25, 10, 0.5, 0.8, 0.9, 0.7, 100, ("max_parameters",)))
     assert page.differences("rung", json.loads(json.dumps(rung))) == []
     lineage = asdict(Lineage("0123", 10, "parent", "4567", "89ab", 1, 0.5, (1, 0), ("norm",)))
