@@ -3,7 +3,7 @@
     python -m tests.benchmarks.robust_distillation experiments/robustness/sst2.yaml --data-root FOLDER \
         --resources FOLDER --arm plain,kd,wordpiece --arm robust,robust_kd,typos+synonyms
     python -m tests.benchmarks.robust_distillation experiments/robustness/sst2.yaml --data-root FOLDER \
-        --arms experiments/robustness/defences.yaml --split validation --rows 300 -o distillation.epochs=0.5
+        --arms tests/benchmarks/defences.yaml --split validation --rows 300 -o distillation.epochs=0.5
 
 An arm is NAME,METHOD,ENCODING and then any KEY=VALUE of the experiment, parted by ;. Arms differ in nothing else.
 `--arms` is a file of them, of which `--only` names some. Each student is a `rosearch distil` of its own below `--runs`,
@@ -22,7 +22,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ from rosearch.evaluation.intervals import wilson
 from rosearch.evaluation.robustness import Suite
 from rosearch.measurements import SURVIVED
 from rosearch.models.saved import load_tokenizer
+from rosearch.space.known import known_architecture
 
 _SEED = 7  # of the attacked rows and letters: one for all arms
 ATTACKS = ["deepwordbug", "synonym-swap", "pwws", "textbugger-lite"]
@@ -52,7 +53,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("experiment", type=Path)
     parser.add_argument("--arm", action="append", default=[], metavar="NAME,METHOD,ENCODING[,KEY=VALUE;...]")
-    parser.add_argument("--arms", type=Path, help="YAML: NAME: {method, encoding, set: {KEY: VALUE}, student}")
+    parser.add_argument("--arms", type=Path, help="YAML: NAME: {method, encoding, set: {KEY: VALUE}, student, pooling}")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="of the arms of the file")
     parser.add_argument("--split", choices=["test", "validation"], default="test")
     parser.add_argument("--student", default="layers:0,2,4,5")
@@ -81,6 +82,17 @@ class Arm:
     encoding: str
     changes: tuple[str, ...] = ()
     student: str = ""  # "": that of all arms
+    pooling: str = ""  # of a published architecture in the place of its own
+
+    def of(self, student: str, folder: Path) -> str:
+        """What `rosearch distil --student` takes: `student`, or the arm's own. One with another pooling is written."""
+        if not self.pooling:
+            return self.student or student
+        file = folder / f"{self.student}-{self.pooling}.json"
+        genotype = replace(known_architecture(self.student).genotype, pooling=self.pooling)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(genotype.to_dict()), encoding="utf-8")
+        return str(file)
 
 
 def told(arm: str) -> Arm:
@@ -97,7 +109,7 @@ def listed(file: Path | None, only: list[str] | None) -> Iterator[Arm]:
     for name in only or found:
         arm = found[name]
         changes = (f"{key}={json.dumps(value)}" for key, value in arm.get("set", {}).items())
-        yield Arm(name, arm["method"], arm["encoding"], tuple(changes), arm.get("student", ""))
+        yield Arm(name, arm["method"], arm["encoding"], tuple(changes), arm.get("student", ""), arm.get("pooling", ""))
 
 
 def run(options: argparse.Namespace, arm: Arm, seed: int) -> dict[str, Any]:
@@ -108,7 +120,7 @@ def run(options: argparse.Namespace, arm: Arm, seed: int) -> dict[str, Any]:
     folder = options.runs / f"{experiment.name}-{arm.name}-{seed}"
     if not (folder / "distillation.json").is_file():
         print(f"{folder.name}: distilling ...", file=sys.stderr, flush=True)
-        student = find_student(arm.student or options.student, arm.encoding)
+        student = find_student(arm.of(options.student, options.runs), arm.encoding)
         distil_student(experiment, student, folder, Options(seed, True, options.runs / "cache"))
     record = json.loads((folder / "distillation.json").read_text(encoding="utf-8"))
     return {

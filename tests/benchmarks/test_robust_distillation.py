@@ -36,13 +36,16 @@ def test_arms_of_a_file_on_validation_rows_with_the_attacks_that_adapt(
     arms.write_text(
         "plain: {method: kd, encoding: wordpiece}\n"
         "typos: {method: robust_kd, encoding: typos, set: {distillation.robust_kd.sources: [characters]}}\n"
+        "pooled: {method: kd, encoding: wordpiece, student: bert_mini, pooling: mean_less_pc1}\n"
     )
     command = [experiment, "--arms", str(arms), "--student", "bert_mini", "--split", "validation", "--rows", "4"]
     command += ["--runs", str(tmp_path / "runs"), "--attacks", "deepwordbug"]
     robust_distillation.main([*command, "adaptive-characters"])
-    plain, typos = json.loads(capsys.readouterr().out)
+    plain, typos, pooled = json.loads(capsys.readouterr().out)
     assert (plain["arm"], typos["arm"], plain["split"]) == ("plain", "typos", "validation")
-    for row in (plain, typos):
+    record = json.loads((tmp_path / "runs" / f"{plain['task']}-pooled-1" / "distillation.json").read_text())
+    assert record["student"]["genotype"]["pooling"] == "mean_less_pc1"
+    for row in (plain, typos, pooled):
         assert row["worst_case"] == row["deepwordbug"]  # attacks that adapt stand beside the worst case
         assert row["deepwordbug_adaptive"] == row["adaptive-characters"]
         assert row.get("deepwordbug_adaptive_void", False) == (row["adaptive-characters"] > row["deepwordbug"])
