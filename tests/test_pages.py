@@ -188,7 +188,7 @@ def run_block(block: Block, names: dict[str, Any], folder: Path) -> None:
     if block.file:
         (folder / block.file).write_text(block.text)
     elif data := yaml.safe_load(block.text) if block.language == "yaml" else None:
-        if "source" in data:  # a part of a search space
+        if {"source", "training"} & set(data):  # a part of a search space
             data = {"search_space": str(with_part_of_space(data, folder))}
         has_task = "corpus" not in data and data.get("distillation", {}).get("target") != "encoder"
         package.load_experiment("sst2" if has_task else "kd_nas", list(settings(data)))

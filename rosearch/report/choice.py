@@ -109,7 +109,8 @@ def _rows(results: Results) -> tuple[dict[int, dict[str, Value]], set[str]]:
     yardstick = results.yardstick
     table = records_table(results.ranking, None if yardstick is None else yardstick.score)
     timed = [name for name in table.columns if name.startswith(f"{_LATENCY}_")]
-    table[_LATENCY] = table[timed[0]] if timed else float("nan")
+    latency = table[timed[0]] if timed else pd.Series(float("nan"), table.index)
+    table = pd.concat([table, latency.rename(_LATENCY)], axis=1)  # one more beside a hundred columns: pandas warns
     numbers = {str(name) for name in table.columns if pd.api.types.is_numeric_dtype(table[name])}
     rows = {}
     for row in table.to_dict("records"):

@@ -125,7 +125,7 @@ def run(options: argparse.Namespace, arm: Arm, seed: int) -> dict[str, Any]:
     record = json.loads((folder / "distillation.json").read_text(encoding="utf-8"))
     return {
         "arm": arm.name,
-        "task": experiment.name,
+        "task": experiment.require_task().name,
         "seed": seed,
         "split": options.split,
         "parameters": record["efficiency"]["parameters"],
