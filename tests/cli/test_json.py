@@ -32,7 +32,7 @@ from rosearch.student.tokenization_rosearch import EncodedTokenizer
 TEXT = (Path(__file__).parents[2] / "docs/json.md").read_text()
 RUN = "runs/small-0001"
 # These take several runs, a server or a file: test_app.py, test_whole_run.py, tests/run/test_soft_labels_run.py,
-# tests/distil/test_student.py and tests/report/test_serving.py print them.
+# tests/materials/test_word_table.py and tests/report/test_serving.py print them.
 ELSEWHERE = (
     *("compare: ", "stats: pooled", "stats: runs", "report: url"),
     *("export: run", "export: format", "export: file"),
