@@ -50,6 +50,9 @@ def count_model_flops(model: torch.nn.Module, tokens: int) -> int:
         contexts.enter_context(inference(model, device))
         # Torch's counter does not know fused attention on a CPU and would count its two products as nothing.
         contexts.enter_context(sdpa_kernel(SDPBackend.MATH))
+        # It hooks parameters that a module is given as inputs (DeBERTa's relations), which no inference mode allows.
+        contexts.enter_context(torch.inference_mode(False))
+        contexts.enter_context(torch.no_grad())
         counter = contexts.enter_context(FlopCounterMode(display=False))
         # All hidden states are asked for, so that a student computes all tokens, as `count_flops` counts them.
         model(**_sentences(model, 1, tokens, device), output_hidden_states=True)

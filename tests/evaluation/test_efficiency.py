@@ -88,6 +88,28 @@ def test_a_teachers_flops_are_those_of_the_formula_attention_included() -> None:
     assert count_model_flops(model, tokens) == 2 * (layer + head)
 
 
+def test_flops_are_counted_where_a_module_is_given_a_parameter_that_learns() -> None:
+    """As the layers of DeBERTa are given the table of its relations: a student that was cut from one."""
+
+    class Given(torch.nn.Module):
+        def forward(self, vectors: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
+            return vectors
+
+    class Words(torch.nn.Module):
+        def __init__(self, words: torch.nn.Embedding) -> None:
+            super().__init__()
+            self.words, self.given = words, Given()
+
+        def forward(self, ids: torch.Tensor) -> torch.Tensor:
+            given: torch.Tensor = self.given(self.words(ids), self.words.weight)
+            return given
+
+    model = make_model(vocabulary=50)
+    plain = count_model_flops(model, 8)
+    model.set_input_embeddings(Words(model.get_input_embeddings()))
+    assert count_model_flops(model, 8) == plain
+
+
 def test_a_students_counts_equal_those_of_its_genotype(student: Any) -> None:
     efficiency = measure_efficiency(student, GENOTYPE, TEACHER, EfficiencyConfig(tokens=12, repeats=0), CPU)
     counted = count_parameters(GENOTYPE, vocabulary=100, positions=40, token_types=2, labels=3)
