@@ -10,11 +10,9 @@ moves them. Words that stay apart in an encoding (`encodings.apart`) and stop wo
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -33,12 +31,11 @@ from rosearch.models.saved import load_tokenizer
 from rosearch.progress import Progress, silent, step
 from rosearch.resources.word_lists import stop_words
 from rosearch.training.encoder import load_encoder
-from rosearch.training.text_sources import WORD, words_of
+from rosearch.training.text_sources import WORD, single_pieces, words_of
 from rosearch.training.word_table import MetricSettings, WordPairs, WordTable, move_words
 
 _FORMAT = "1"  # part of every key: raise it when what is made changes
 _ROWS, _FACTS = "rows.safetensors", "facts.json"
-_BEFORE = "a"  # a word that no vocabulary lacks: what is read behind it stands in the middle of a text
 
 
 def word_table(materials: TaskMaterials, config: DistillationConfig, progress: Progress = silent) -> WordTable | None:
@@ -94,7 +91,7 @@ def _pairs(materials: TaskMaterials) -> WordPairs:
     task = {word.word for row in materials.transfer.texts for text in row for word in words_of(text)}
     whole = beginnings(tokenizer) if getattr(tokenizer, "is_fast", False) else set()
     words = {*listed, *(other for others in listed.values() for other in others), *task, *whole}
-    rows = _rows_of(tokenizer, sorted(word for word in words if WORD.fullmatch(word) and word == word.lower()))
+    rows = single_pieces(tokenizer, sorted(word for word in words if WORD.fullmatch(word) and word == word.lower()))
     apart = words_apart(rows, wordnet.synsets, rows.keys()) | stop_words()
     free = {word: row for word, row in rows.items() if word not in apart}
     same_sense = SameSense(wordnet)
@@ -112,14 +109,6 @@ def _pairs(materials: TaskMaterials) -> WordPairs:
         raise BadInput(Problem("experiment", "distillation.word_table", expected, "metric, and no two synonyms"))
     of_task = sorted({row for word, row in free.items() if word in task})
     return WordPairs(_tensor(synonyms), _tensor(opposites - synonyms), torch.tensor(of_task, dtype=torch.long))
-
-
-def _rows_of(tokenizer: Any, words: Sequence[str]) -> dict[str, int]:
-    """The rows of words that a tokenizer reads as one piece in the middle of a text."""
-    before = tokenizer(_BEFORE, add_special_tokens=False)["input_ids"]
-    read = tokenizer([f"{_BEFORE} {word}" for word in words], add_special_tokens=False)["input_ids"]
-    unknown = tokenizer.unk_token_id
-    return {word: ids[-1] for word, ids in zip(words, read, strict=True) if ids[:-1] == before and ids[-1] != unknown}
 
 
 def _pair(one: int, two: int) -> tuple[int, int]:

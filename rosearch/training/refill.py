@@ -35,10 +35,10 @@ from rosearch.training.text_sources import (
     open_to_change,
     random_text,
     replaced,
+    single_pieces,
     words_of,
 )
 
-_LEAD = "a"  # a word before another one shows the piece by which that stands inside a text
 _SPACES = "\u0120\u2581"  # the space before a word, in pieces of byte-level BPE and of SentencePiece
 
 
@@ -230,11 +230,5 @@ def whole_words(tokenizer: Any) -> dict[str, int]:
     """The words that a tokenizer reads as one piece behind another word, each with its id; in the order of the ids."""
     vocabulary = sorted((int(number), piece.lstrip(_SPACES)) for piece, number in tokenizer.get_vocab().items())
     found = [(text, number) for number, text in vocabulary if WORD.fullmatch(text)]
-    if not found:
-        return {}
-
-    def read(texts: list[str]) -> list[list[int]]:
-        return list(tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"])
-
-    (lead,), behind = read([_LEAD]), read([f"{_LEAD} {text}" for text, _ in found])
-    return {text: number for (text, number), ids in zip(found, behind, strict=True) if ids == [*lead, number]}
+    read = single_pieces(tokenizer, [text for text, _ in found])
+    return {text: number for text, number in found if read.get(text) == number}

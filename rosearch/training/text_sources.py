@@ -7,7 +7,7 @@ import string
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from rosearch.student.tokenization_rosearch import WORD as WORD_PATTERN
 
 WORD = re.compile(WORD_PATTERN)  # the same words as those of robust encodings
 _REMEMBERED = 2**17
+_LEAD = "a"  # a word that no vocabulary lacks: what is read behind it stands in the middle of a text
 _LETTERS = string.ascii_lowercase
 
 Texts = Sequence[Sequence[str]]  # the texts of each training row
@@ -175,3 +176,14 @@ def perturb(text: str, source: WordSource, share: float, rng: np.random.Generato
     words = words_of(text) if source.asks_teacher else open_to_change(words_of(text))
     drawn = [(word, source.draw(word.word, rng)) for word in chosen_words(words, share, rng)]
     return replaced(text, [(word, other) for word, other in drawn if other is not None])
+
+
+def single_pieces(tokenizer: Any, words: Sequence[str]) -> dict[str, int]:
+    """The words that a tokenizer reads as one known piece in the middle of a text, each with its id."""
+    if not words:
+        return {}
+    before = list(tokenizer(_LEAD, add_special_tokens=False, verbose=False)["input_ids"])
+    texts = [f"{_LEAD} {word}" for word in words]
+    read = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
+    alone = ((word, ids[-1]) for word, ids in zip(words, read, strict=True) if list(ids[:-1]) == before)
+    return {word: number for word, number in alone if number != tokenizer.unk_token_id}

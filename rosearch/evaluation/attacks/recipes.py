@@ -23,6 +23,7 @@ from rosearch.resources.functions import find_function, is_function
 from rosearch.resources.resources import Resources
 
 Build = Callable[[ModuleType, Resources, Any], Any]
+Maker = Callable[[ModuleType, Resources, Any], Part]  # of a part that stands in for one of TextAttack's
 
 # The origin of the words of each resource: what has one origin is one list. The neighbour lists were made from the
 # counter-fitted vectors; the second WordNet is an edition of the first.
@@ -137,7 +138,7 @@ def build(recipe: Recipe, victim: Any, resources: Resources, cache: Path) -> Any
         return recipe.build(textattack, resources, victim)
 
 
-def _stock(name: str, **parts: Callable[[ModuleType, Resources, Any], Part]) -> Build:
+def _stock(name: str, **parts: Maker) -> Build:
     """A builder of TextAttack's recipe class `name`, with `parts` in place of names that its module has imported."""
 
     def made(textattack: ModuleType, resources: Resources, victim: Any) -> Any:
@@ -152,7 +153,7 @@ def _stock(name: str, **parts: Callable[[ModuleType, Resources, Any], Part]) -> 
     return made
 
 
-def _synonym_swap(words: Callable[[ModuleType, Resources, Any], Part]) -> Build:
+def _synonym_swap(words: Maker) -> Build:
     """TextFooler's search without its constraints on meaning, with the swap that `words` makes."""
 
     def made(textattack: ModuleType, resources: Resources, victim: Any) -> Any:
@@ -165,6 +166,30 @@ def _synonym_swap(words: Callable[[ModuleType, Resources, Any], Part]) -> Build:
         )
 
     return made
+
+
+def _textfooler(words: Maker, distance: Maker = stand_ins.omitted) -> Build:
+    """TextFooler with the swap and the bound on the distance of two words that are made, and all-MiniLM-L6-v2."""
+    # An omitted constraint must be taken out of the attack's list of them.
+    omitted = {"Attack": stand_ins.constrained_attack} if distance is stand_ins.omitted else {}
+    return _stock(
+        "TextFoolerJin2019",
+        WordSwapEmbedding=words,
+        WordEmbeddingDistance=distance,
+        PartOfSpeech=stand_ins.part_of_speech,
+        UniversalSentenceEncoder=stand_ins.universal_sentence_encoder,
+        **omitted,
+    )
+
+
+def _textbugger(words: Maker) -> Build:
+    """TextBugger with the swap that is made, and all-MiniLM-L6-v2."""
+    return _stock(
+        "TextBuggerLi2018",
+        WordSwapHomoglyphSwap=stand_ins.homoglyph_swap,
+        WordSwapEmbedding=words,
+        UniversalSentenceEncoder=stand_ins.universal_sentence_encoder,
+    )
 
 
 def _a2t(textattack: ModuleType, resources: Resources, victim: Any) -> Any:
@@ -188,6 +213,7 @@ _CORPUS = "vectors of plain text, less antonyms, in place of the counter-fitted 
 _LISTS = "neighbour lists (up to 8 words) in place of the counter-fitted vectors"
 
 _WITHHELD = "the half of the neighbour lists that distillation.withhold keeps from encodings and training"
+_SEEN = "it shares nothing with the defence only where the student was distilled with distillation.withhold: true"
 
 _STRICT = "30 % of the words and an angular similarity of 0.84 by all-MiniLM-L6-v2"
 _OF_EDITS = ("deepwordbug", "pruthi")
@@ -238,27 +264,14 @@ RECIPES: dict[str, Recipe] = {
         "textfooler-vectors-minilm",
         "Jin et al. 2020, arXiv 1907.11932",
         ("vectors", "tagger", "sentence_encoder"),
-        _stock(
-            "TextFoolerJin2019",
-            WordSwapEmbedding=stand_ins.vector_swap,
-            WordEmbeddingDistance=stand_ins.vector_distance,
-            PartOfSpeech=stand_ins.part_of_speech,
-            UniversalSentenceEncoder=stand_ins.universal_sentence_encoder,
-        ),
+        _textfooler(stand_ins.vector_swap, stand_ins.vector_distance),
         differs=f"TextFooler with {_MINILM}",
     ),
     "textfooler-minilm": Recipe(
         "textfooler-minilm",
         "Jin et al. 2020, arXiv 1907.11932",
         ("neighbours", "tagger", "sentence_encoder"),
-        _stock(
-            "TextFoolerJin2019",
-            WordSwapEmbedding=stand_ins.neighbour_swap,
-            WordEmbeddingDistance=stand_ins.omitted,
-            PartOfSpeech=stand_ins.part_of_speech,
-            UniversalSentenceEncoder=stand_ins.universal_sentence_encoder,
-            Attack=stand_ins.constrained_attack,
-        ),
+        _textfooler(stand_ins.neighbour_swap),
         differs=f"TextFooler with {_LISTS}, hence no constraint on word distance, and {_MINILM}",
     ),
     "textbugger": Recipe(
@@ -277,12 +290,7 @@ RECIPES: dict[str, Recipe] = {
         "textbugger-minilm",
         "Li et al. 2019, arXiv 1812.05271",
         ("neighbours", "sentence_encoder"),
-        _stock(
-            "TextBuggerLi2018",
-            WordSwapHomoglyphSwap=stand_ins.homoglyph_swap,
-            WordSwapEmbedding=stand_ins.neighbour_swap,
-            UniversalSentenceEncoder=stand_ins.universal_sentence_encoder,
-        ),
+        _textbugger(stand_ins.neighbour_swap),
         differs=f"TextBugger with neighbour lists in place of the counter-fitted vectors and {_MINILM}",
         edits=True,
     ),
@@ -305,26 +313,14 @@ RECIPES: dict[str, Recipe] = {
         "textfooler-corpus",
         "Jin et al. 2020, arXiv 1907.11932",
         ("corpus_vectors", "antonyms", "tagger", "sentence_encoder"),
-        _stock(
-            "TextFoolerJin2019",
-            WordSwapEmbedding=stand_ins.corpus_swap,
-            WordEmbeddingDistance=stand_ins.omitted,  # with it, a third of the rows of a plain student withstood it
-            PartOfSpeech=stand_ins.part_of_speech,
-            UniversalSentenceEncoder=stand_ins.universal_sentence_encoder,
-            Attack=stand_ins.constrained_attack,
-        ),
+        _textfooler(stand_ins.corpus_swap),  # with a bound a third of the rows of a plain student withstood it
         differs=f"TextFooler with {_CORPUS}, no constraint on word distance, and {_MINILM}",
     ),
     "textbugger-corpus": Recipe(
         "textbugger-corpus",
         "Li et al. 2019, arXiv 1812.05271",
         ("corpus_vectors", "antonyms", "sentence_encoder"),
-        _stock(
-            "TextBuggerLi2018",
-            WordSwapHomoglyphSwap=stand_ins.homoglyph_swap,
-            WordSwapEmbedding=stand_ins.corpus_swap,
-            UniversalSentenceEncoder=stand_ins.universal_sentence_encoder,
-        ),
+        _textbugger(stand_ins.corpus_swap),
         differs=f"TextBugger with {_CORPUS} and {_MINILM}",
         edits=True,
     ),
@@ -334,32 +330,23 @@ RECIPES: dict[str, Recipe] = {
         ("withheld_neighbours",),
         _synonym_swap(stand_ins.withheld_swap),
         differs=f"synonym-swap with {_WITHHELD}",
+        note=_SEEN,
     ),
     "textfooler-withheld": Recipe(
         "textfooler-withheld",
         "Jin et al. 2020, arXiv 1907.11932",
         ("withheld_neighbours", "tagger", "sentence_encoder"),
-        _stock(
-            "TextFoolerJin2019",
-            WordSwapEmbedding=stand_ins.withheld_swap,
-            WordEmbeddingDistance=stand_ins.omitted,
-            PartOfSpeech=stand_ins.part_of_speech,
-            UniversalSentenceEncoder=stand_ins.universal_sentence_encoder,
-            Attack=stand_ins.constrained_attack,
-        ),
+        _textfooler(stand_ins.withheld_swap),
         differs=f"textfooler-minilm with {_WITHHELD}",
+        note=_SEEN,
     ),
     "textbugger-withheld": Recipe(
         "textbugger-withheld",
         "Li et al. 2019, arXiv 1812.05271",
         ("withheld_neighbours", "sentence_encoder"),
-        _stock(
-            "TextBuggerLi2018",
-            WordSwapHomoglyphSwap=stand_ins.homoglyph_swap,
-            WordSwapEmbedding=stand_ins.withheld_swap,
-            UniversalSentenceEncoder=stand_ins.universal_sentence_encoder,
-        ),
+        _textbugger(stand_ins.withheld_swap),
         differs=f"textbugger-minilm with {_WITHHELD}",
+        note=_SEEN,
         edits=True,
     ),
     "bae": Recipe(
